@@ -1,0 +1,73 @@
+# Every target sets up what it needs. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+STAMPS := .venv/stamps
+
+.PHONY: help setup run test test-python test-unit test-e2e lint format typecheck protocol vsix wheel bench screenshots clean
+
+help: ## list the targets
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: $(STAMPS)/python $(STAMPS)/npm $(STAMPS)/model ## everything: .venv, npm workspaces, the embedded model
+
+$(STAMPS)/python: pyproject.toml constraints.txt scripts/setup_python.sh
+	@bash scripts/setup_python.sh $(VENV)
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/npm: package.json package-lock.json extension/package.json webview/package.json tests/e2e/package.json | $(STAMPS)/python
+	npm ci --no-audit --no-fund --loglevel=error
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/model: python_backend/lm_transparency/model/embedded.py | $(STAMPS)/python
+	$(PYTHON) -m lm_transparency models --prepare
+	@mkdir -p $(STAMPS) && touch $@
+
+run: setup vsix ## open VS Code on samples/ with the embedded model
+	node scripts/run.mjs dist/lm-transparency.vsix samples
+
+test: setup lint test-python vsix test-unit test-e2e ## lint, types and every test
+
+test-python: setup ## the backend's tests
+	$(PYTHON) -m pytest
+
+test-unit: setup ## unit tests of extension and webview
+	npx vitest run --config vitest.config.ts
+
+test-e2e: setup vsix ## the real VS Code in a real browser
+	npm run test -w tests/e2e
+
+lint: setup protocol-check ## ruff, pyright, eslint, prettier, tsc
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/pyright
+	npm run --silent lint
+	npm run --silent typecheck
+
+format: setup protocol ## format and fix everything that can be fixed
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+	npm run --silent format
+
+protocol: $(STAMPS)/python ## regenerate extension/shared/protocol.ts
+	$(PYTHON) scripts/generate_protocol.py
+
+protocol-check: $(STAMPS)/python
+	@$(PYTHON) scripts/generate_protocol.py --check
+
+wheel: setup
+	@rm -rf dist/wheel && $(PYTHON) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist/wheel .
+
+vsix: setup wheel ## dist/lm-transparency.vsix
+	npm run --silent build
+	npm run --silent package -w extension -- ../dist/lm-transparency.vsix
+
+bench: setup ## time forward, recording and contributions side by side
+	$(VENV)/bin/lm-transparency bench
+
+screenshots: setup vsix ## retake docs/images from the real window
+	npm run screenshots -w tests/e2e
+
+clean: ## remove what was built; keeps .venv and node_modules
+	rm -rf dist build extension/dist extension/backend webview/dist

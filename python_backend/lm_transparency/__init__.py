@@ -1,0 +1,72 @@
+"""Exact information-flow routes of transformer language models.
+
+    from lm_transparency import analyze, load_model, route_graph
+    model = load_model()                                    # the embedded SmolLM2-135M-Instruct
+    run = analyze(model, "The capital of France is")
+    assert run.proof.holds
+    graph = route_graph(run.contributions, target=len(run.tokens) - 1, threshold=0.04)
+
+Heavy imports happen on first use, so that `import lm_transparency` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .analysis import Analysis, analyze
+    from .errors import Cancelled, TransparencyError
+    from .lens.projection import Lens
+    from .model.loading import LoadedModel, load_model
+    from .routes.contributions import Contributions
+    from .routes.graph import RouteGraph, auto_threshold, route_graph
+    from .session import Session
+    from .trace.proof import Proof
+    from .trace.trace import Trace
+    from .watch import Watch
+
+_HOMES = {
+    "Analysis": "analysis",
+    "analyze": "analysis",
+    "Cancelled": "errors",
+    "TransparencyError": "errors",
+    "Lens": "lens.projection",
+    "LoadedModel": "model.loading",
+    "load_model": "model.loading",
+    "Contributions": "routes.contributions",
+    "RouteGraph": "routes.graph",
+    "auto_threshold": "routes.graph",
+    "route_graph": "routes.graph",
+    "Session": "session",
+    "Proof": "trace.proof",
+    "Trace": "trace.trace",
+    "Watch": "watch",
+}
+
+__all__ = [
+    "Analysis",
+    "Cancelled",
+    "Contributions",
+    "Lens",
+    "LoadedModel",
+    "Proof",
+    "RouteGraph",
+    "Session",
+    "Trace",
+    "TransparencyError",
+    "Watch",
+    "__version__",
+    "analyze",
+    "auto_threshold",
+    "load_model",
+    "route_graph",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)

@@ -1,0 +1,117 @@
+"""One prompt, analysed: tokens, trace, contributions, proof and predictions, and how long each took."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from .errors import TransparencyError
+from .model.loading import LoadedModel
+from .model.tokens import SpecialTokens, Token, encode, vocabulary_text
+from .routes.contributions import FLOOR, Contributions, contributions
+from .trace.proof import Proof
+from .trace.recording import record
+from .trace.trace import Trace
+from .watch import Watch
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The most probable next tokens at every position."""
+
+    ids: Int[Tensor, "position k"]
+    probabilities: Float[Tensor, "position k"]
+    logits: Float[Tensor, "position k"]
+    texts: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """All that one forward pass over `prompt` says about every position. Seconds in `forward_s`, `contributions_s`."""
+
+    prompt: str
+    model: LoadedModel
+    tokens: tuple[Token, ...]
+    trace: Trace
+    contributions: Contributions
+    proof: Proof
+    notices: tuple[str, ...]
+    forward_s: float
+    contributions_s: float
+
+    def predictions(self, k: int) -> Predictions:
+        """The `k` most probable next tokens at every position, by the model's own logits."""
+        logits = self.trace.logits.float()
+        k = max(1, min(k, int(logits.shape[-1])))
+        values, ids = logits.topk(k, dim=-1)
+        probabilities = (values - logits.logsumexp(dim=-1, keepdim=True)).exp()
+        names = {i: vocabulary_text(self.model.tokenizer, i) for i in set(ids.flatten().tolist())}
+        texts = tuple(tuple(names[i] for i in row) for row in ids.tolist())
+        return Predictions(ids.cpu(), probabilities.cpu(), values.cpu(), texts)
+
+
+def analyze(
+    model: LoadedModel,
+    prompt: str,
+    *,
+    special_tokens: SpecialTokens = "auto",
+    floor: float = FLOOR,
+    watch: Watch | None = None,
+) -> Analysis:
+    """Analyse `prompt` at every position with one forward pass.
+
+    Raises `TransparencyError` (`invalidPrompt`, `promptTooLong`, `modelUnsupported`, `outOfMemory`), and `Cancelled`
+    within one layer's time of `watch.cancel()`.
+    """
+    watch = watch or Watch()
+    tokens = encode(model.tokenizer, prompt, special_tokens)
+    check_length(model, len(tokens))
+    try:
+        started = time.perf_counter()
+        trace = record(model.model, model.anatomy, torch.tensor([t.id for t in tokens]), watch)
+        if not bool(torch.isfinite(trace.layers[-1].post).all()):
+            raise TransparencyError(
+                "modelUnsupported",
+                f"The residual stream overflows in {model.dtype}.",
+                "Load the model in float32 or bfloat16.",
+            )
+        recorded = time.perf_counter()
+        weights, proof = contributions(trace, watch, floor=floor)
+        done = time.perf_counter()
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise TransparencyError(
+            "outOfMemory",
+            f"{len(tokens)} tokens do not fit into the memory of {model.device}.",
+            "Shorten the prompt, or load the model in a smaller dtype; it is still loaded.",
+        ) from error
+    return Analysis(
+        prompt, model, tuple(tokens), trace, weights, proof, _notices(tokens, proof), recorded - started, done - recorded
+    )
+
+
+def check_length(model: LoadedModel, n_tokens: int) -> None:
+    """Raises `TransparencyError("promptTooLong")`."""
+    limit = model.anatomy.n_context
+    if 0 < limit < n_tokens:
+        raise TransparencyError(
+            "promptTooLong",
+            f"The prompt has {n_tokens} tokens; {model.name} reads at most {limit}.",
+            f"Shorten it by {n_tokens - limit} tokens.",
+        )
+
+
+def _notices(tokens: list[Token], proof: Proof) -> tuple[str, ...]:
+    notices: list[str] = []
+    if not proof.holds:
+        notices.append(proof.sentence())
+    shared = [i for i, token in enumerate(tokens) if token.shared]
+    if shared:
+        notices.append(
+            f"Tokens {', '.join(map(str, shared))} are pieces of characters that the tokenizer splits; "
+            "they are shown as bytes."
+        )
+    return tuple(notices)

@@ -1,0 +1,50 @@
+"""What can go wrong for a person, as one exception: a kind for programs, a sentence and a remedy for people."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Kind = Literal[
+    "invalidParams",
+    "invalidPrompt",
+    "promptTooLong",
+    "invalidPosition",
+    "modelNotFound",
+    "modelUnusable",
+    "modelUnsupported",
+    "dependencyMissing",
+    "outOfMemory",
+    "runExpired",
+]
+
+#: Exit codes of the command line: 2 bad usage or input, 3 a model that cannot be loaded, 4 one that cannot be analysed.
+EXIT_CODES: dict[Kind, int] = {
+    "invalidParams": 2,
+    "invalidPrompt": 2,
+    "promptTooLong": 2,
+    "invalidPosition": 2,
+    "runExpired": 2,
+    "modelNotFound": 3,
+    "modelUnusable": 3,
+    "dependencyMissing": 3,
+    "outOfMemory": 4,
+    "modelUnsupported": 4,
+}
+
+
+class TransparencyError(Exception):
+    """A failure that a person can act on. `str(error)` is one line: what is wrong, then what helps."""
+
+    def __init__(self, kind: Kind, message: str, remedy: str = "") -> None:
+        super().__init__(f"{message} {remedy}".strip())
+        self.kind: Kind = kind
+        self.message = message
+        self.remedy = remedy
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_CODES[self.kind]
+
+
+class Cancelled(Exception):
+    """The person, or a newer request, asked to stop."""

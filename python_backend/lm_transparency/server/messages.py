@@ -1,0 +1,75 @@
+"""Between wire and protocol: camelCase JSON to checked params, and results back. Wrong params name their field."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+import attrs
+
+from ..errors import TransparencyError
+
+T = TypeVar("T")
+
+
+def camel_case(name: str) -> str:
+    """`edge_layer` → `edgeLayer`."""
+    head, *rest = name.split("_")
+    return head + "".join(part.capitalize() for part in rest)
+
+
+def to_wire(message: Any) -> Any:
+    """A protocol message, or a list or map of them, as plain JSON values with camelCase keys."""
+    if attrs.has(type(message)):
+        return {camel_case(a.name): to_wire(getattr(message, a.name)) for a in attrs.fields(type(message))}
+    if isinstance(message, list | tuple):
+        return [to_wire(item) for item in message]
+    if isinstance(message, Mapping):
+        return {key: to_wire(value) for key, value in message.items()}
+    return message
+
+
+def read(cls: type[T], params: Any) -> T:
+    """`params` (a JSON object as pygls hands it over) as `cls`; unknown fields are ignored.
+
+    Raises `TransparencyError("invalidParams")` that names the field and what it takes.
+    """
+    given = plain(params)
+    if given is None:
+        given = {}
+    if not isinstance(given, Mapping):
+        raise TransparencyError("invalidParams", f"The params are {type(given).__name__}, not an object.")
+    hints = typing.get_type_hints(cls)
+    values: dict[str, Any] = {}
+    for attribute in attrs.fields(cls):  # pyright: ignore[reportArgumentType]
+        name = camel_case(attribute.name)
+        if name in given and given[name] is not None:
+            values[attribute.name] = _check(name, given[name], hints[attribute.name])
+        elif attribute.default is attrs.NOTHING:
+            raise TransparencyError("invalidParams", f"The params lack {name!r}.")
+    return cls(**values)
+
+
+def plain(params: Any) -> Any:
+    """pygls turns JSON objects into named tuples or `Object`s; this turns them back."""
+    if hasattr(params, "_asdict"):
+        return {key: plain(value) for key, value in params._asdict().items()}
+    if isinstance(params, Mapping):
+        return {key: plain(value) for key, value in params.items()}
+    if isinstance(params, list | tuple):
+        return [plain(value) for value in params]
+    return params
+
+
+def _check(name: str, value: Any, wanted: Any) -> Any:
+    if get_origin(wanted) is Literal:
+        if value not in get_args(wanted):
+            raise TransparencyError("invalidParams", f"{name!r} is {value!r}.", f"It takes one of {get_args(wanted)}.")
+        return value
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    # bool is an int in Python, not on the wire
+    if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+        raise TransparencyError("invalidParams", f"{name!r} is {type(value).__name__}, not {wanted.__name__}.")
+    return value

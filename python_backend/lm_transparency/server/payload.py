@@ -1,0 +1,90 @@
+"""An analysis as bytes: small things as a map, bulk as columns, in msgpack (protocol.COLUMNS names and explains them)."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import attrs
+import msgpack
+import numpy as np
+
+from ..analysis import Analysis, Predictions
+from ..model.loading import LoadedModel
+from ..model.tokens import Token
+from ..trace.proof import Proof
+from . import protocol
+from .messages import camel_case, to_wire
+
+
+def encode_payload(run_id: str, analysis: Analysis, top_k: int) -> bytes:
+    """`{"meta": AnalysisMeta, "columns": {name: {"dtype", "shape", "data"}}}`, little-endian, names in camelCase."""
+    started = time.perf_counter()
+    predictions = analysis.predictions(top_k)
+    columns = {camel_case(name): _column(name, analysis, predictions) for name in protocol.COLUMNS}
+    meta = protocol.AnalysisMeta(
+        format=protocol.PAYLOAD_FORMAT,
+        run_id=run_id,
+        prompt=analysis.prompt,
+        model=model_info(analysis.model),
+        tokens=token_infos(analysis.prompt, analysis.tokens),
+        predicted=[list(row) for row in predictions.texts],
+        floor=analysis.contributions.floor,
+        proof=proof_message(analysis.proof),
+        timing=protocol.Timing(analysis.forward_s, analysis.contributions_s, 0.0),
+        notices=list(analysis.notices),
+    )
+    timing = attrs.evolve(meta.timing, payload_s=time.perf_counter() - started)
+    packed = msgpack.packb({"meta": to_wire(attrs.evolve(meta, timing=timing)), "columns": columns})
+    assert packed is not None
+    return packed
+
+
+def model_info(model: LoadedModel) -> protocol.ModelInfo:
+    anatomy = model.anatomy
+    return protocol.ModelInfo(
+        source=model.source,
+        name=model.name,
+        architecture=model.architecture,
+        n_params=model.n_params,
+        n_layers=anatomy.n_layers,
+        n_heads=anatomy.n_heads,
+        n_kv_heads=anatomy.n_kv_heads,
+        d_model=anatomy.d_model,
+        d_ffn=anatomy.d_ffn,
+        n_vocab=anatomy.n_vocab,
+        n_context=anatomy.n_context,
+        dtype=model.dtype,
+        device=model.device,
+        memory_bytes=model.memory_bytes,
+        parallel=anatomy.parallel,
+    )
+
+
+def token_infos(prompt: str, tokens: tuple[Token, ...]) -> list[protocol.TokenInfo]:
+    """Tokens with their spans in UTF-16 units, which is how an editor counts."""
+    return [
+        protocol.TokenInfo(t.id, t.text, _utf16(prompt[: t.start]), _utf16(prompt[: t.end]), t.special, t.shared)
+        for t in tokens
+    ]
+
+
+def proof_message(proof: Proof) -> protocol.Proof:
+    return protocol.Proof(
+        proof.max_relative_error, proof.worst_layer, proof.tolerance, proof.holds, list(proof.per_layer)
+    )
+
+
+def _column(name: str, analysis: Analysis, predictions: Predictions) -> dict[str, Any]:
+    dtype = protocol.COLUMNS[name][0]
+    if name.startswith("prediction_"):
+        source = {"id": predictions.ids, "probability": predictions.probabilities, "logit": predictions.logits}
+        values = source[name.removeprefix("prediction_")].numpy()
+    else:
+        values = getattr(analysis.contributions, name)
+    array = np.ascontiguousarray(values, dtype=np.dtype(dtype).newbyteorder("<"))
+    return {"dtype": dtype, "shape": list(array.shape), "data": array.tobytes()}
+
+
+def _utf16(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2

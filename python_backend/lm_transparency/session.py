@@ -1,0 +1,102 @@
+"""What one process holds for all its clients: loaded models, and recent analyses under a memory budget."""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+
+from .analysis import Analysis, analyze
+from .errors import TransparencyError
+from .lens.nodes import NodeTokens, node_tokens
+from .model.loading import Dtype, LoadedModel, load_model
+from .model.tokens import SpecialTokens
+from .routes.graph import parse_node
+from .routes.kernels import use_cache_directory
+from .watch import Watch
+
+#: Bytes that traces may hold together; the newest is kept even where it exceeds this alone.
+TRACE_BUDGET = 2 * 1024**3
+
+_Key = tuple[str, str, str]
+
+
+class Session:
+    """One per process, handed to every client's server. Not thread-safe: one compute queue calls it."""
+
+    def __init__(self, *, trace_budget: int = TRACE_BUDGET) -> None:
+        from .model.embedded import cache_directory
+
+        use_cache_directory(cache_directory() / "kernels")
+        self._models: dict[_Key, LoadedModel] = {}
+        self._runs: OrderedDict[str, Analysis] = OrderedDict()
+        self._trace_budget = trace_budget
+
+    @property
+    def loaded(self) -> list[LoadedModel]:
+        return list(self._models.values())
+
+    def load(
+        self,
+        source: str = "",
+        *,
+        dtype: Dtype = "auto",
+        device: str = "auto",
+        allow_download: bool = False,
+        watch: Watch | None = None,
+    ) -> LoadedModel:
+        """The model, loaded unless it already is. One model is held at a time: another one takes its place."""
+        key = (source, dtype, device)
+        if key not in self._models:
+            # asked first, so that a name that is nothing here costs no loaded model
+            loaded = load_model(source, dtype=dtype, device=device, allow_download=allow_download, watch=watch)
+            self.unload()
+            self._models[key] = loaded
+        return self._models[key]
+
+    def unload(self, source: str = "") -> list[str]:
+        """Let go of `source` (empty: of everything) and of its traces; the names of what was let go."""
+        gone = {key: m for key, m in self._models.items() if not source or source in (key[0], m.name)}
+        for key in gone:
+            del self._models[key]
+        models = {id(m) for m in gone.values()}
+        self._runs = OrderedDict((k, run) for k, run in self._runs.items() if id(run.model) not in models)
+        _free_memory()
+        return [m.name for m in gone.values()]
+
+    def analyze(
+        self, model: LoadedModel, prompt: str, *, special_tokens: SpecialTokens = "auto", watch: Watch | None = None
+    ) -> tuple[str, Analysis]:
+        """Analyse and remember: (run id, analysis). The oldest traces go first when the budget is exceeded."""
+        analysis = analyze(model, prompt, special_tokens=special_tokens, watch=watch)
+        run_id = secrets.token_hex(8)
+        self._runs[run_id] = analysis
+        while len(self._runs) > 1 and sum(r.trace.memory_bytes() for r in self._runs.values()) > self._trace_budget:
+            self._runs.popitem(last=False)
+        return run_id, analysis
+
+    def run(self, run_id: str) -> Analysis:
+        """Raises `TransparencyError("runExpired")` for a run that is not, or no longer, in memory."""
+        if run_id not in self._runs:
+            raise TransparencyError(
+                "runExpired",
+                "The backend no longer holds this analysis in memory.",
+                "Analyze the prompt again to look into its nodes; what is drawn stays.",
+            )
+        self._runs.move_to_end(run_id)
+        return self._runs[run_id]
+
+    def node_tokens(self, run_id: str, node: str, *, top_k: int = 15, normalize: bool = True) -> NodeTokens:
+        """What a node of a remembered run says; `node` by name, as in `graph.parse_node`."""
+        run = self.run(run_id)
+        at = parse_node(node)
+        return node_tokens(run.trace, at.kind, at.layer, at.position, top_k=top_k, normalize=normalize)
+
+
+def _free_memory() -> None:
+    import gc
+
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -1,0 +1,76 @@
+"""The proof, measured on every analysis: the parts of each sublayer sum to what the model computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .trace import Trace
+
+#: Largest relative error that rounding explains, by the model's precision (method.md, section 2).
+TOLERANCES = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 2e-2}
+
+
+@dataclass(frozen=True)
+class Proof:
+    """`‖whole − Σ parts‖₂ / ‖whole‖₂`, the largest over positions and sublayers, for each layer and overall."""
+
+    per_layer: tuple[float, ...]
+    tolerance: float
+
+    @property
+    def max_relative_error(self) -> float:
+        return max(self.per_layer)
+
+    @property
+    def worst_layer(self) -> int:
+        return max(range(len(self.per_layer)), key=self.per_layer.__getitem__)
+
+    @property
+    def holds(self) -> bool:
+        # a comparison with NaN is False: an overflow fails the proof
+        return self.max_relative_error <= self.tolerance
+
+    def sentence(self) -> str:
+        """What to tell a person when the proof does not hold."""
+        return (
+            f"The parts do not sum to what the model computed: layer {self.worst_layer} is off by "
+            f"{self.max_relative_error:.1e} of its norm (tolerance {self.tolerance:.0e}). "
+            "The routes of this analysis cannot be trusted."
+        )
+
+
+def attention_output(
+    trace: Trace, layer: int, probabilities: Float[Tensor, "head query key"], w_o: Float[Tensor, "head d_head d_model"]
+) -> Float[Tensor, "query d_model"]:
+    """Σ_{s,h} α_{h,t,s} · v_{h,s} · W_O^h, float32: what the heads of a layer write, without the bias."""
+    read = probabilities @ trace.layers[layer].attention.values()
+    return torch.einsum("hqd,hdm->qm", read, w_o)
+
+
+def layer_error(
+    trace: Trace, layer: int, probabilities: Float[Tensor, "head query key"], w_o: Float[Tensor, "head d_head d_model"]
+) -> float:
+    """The proof of one layer: the larger relative error of its two sublayers (one, in a parallel block)."""
+    record = trace.layers[layer]
+    attention = attention_output(trace, layer, probabilities, w_o)
+    bias = trace.anatomy.blocks[layer].b_o()
+    if bias is not None:
+        attention = attention + bias
+    pre, mid, ffn, post = (x.float() for x in (record.pre, record.mid, record.ffn, record.post))
+    if trace.anatomy.parallel:
+        return _relative(post, pre + attention + ffn)
+    return _worst(_relative(mid, pre + attention), _relative(post, mid + ffn))
+
+
+def _relative(whole: Float[Tensor, "position d_model"], parts: Float[Tensor, "position d_model"]) -> float:
+    error = (whole - parts).norm(dim=-1) / whole.norm(dim=-1).clamp_min(torch.finfo(torch.float32).tiny)
+    return float(error.max())
+
+
+def _worst(a: float, b: float) -> float:
+    # max() would let a NaN in second place pass
+    return a if a != a or a > b else b

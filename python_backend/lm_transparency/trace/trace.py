@@ -1,0 +1,97 @@
+"""What one forward pass leaves behind: enough to recompute every part, and no attention map of any head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from ..model.anatomy import Anatomy
+
+
+@dataclass(frozen=True)
+class AttentionRecord:
+    """What one attention block was given: enough to recompute its probabilities.
+
+    `mask` is what transformers built: None (causal), bool (True: may look) or additive.
+    """
+
+    query: Float[Tensor, "head query d_head"]
+    key: Float[Tensor, "kv_head key d_head"]
+    value: Float[Tensor, "kv_head key d_value"]
+    mask: Float[Tensor, "#head query key"] | Bool[Tensor, "#head query key"] | None
+    scaling: float
+
+    def probabilities(self) -> Float[Tensor, "head query key"]:
+        """Attention probabilities α, float32; 0 above the diagonal. A row sums to 1."""
+        group = self.query.shape[0] // self.key.shape[0]
+        scores = self.query.float() @ self.key.float().repeat_interleave(group, dim=0).transpose(-1, -2) * self.scaling
+        if self.mask is None:
+            n_query, n_key = scores.shape[-2:]
+            mask = torch.ones(n_query, n_key, dtype=torch.bool, device=scores.device).tril_()
+        else:
+            mask = self.mask
+        if mask.dtype == torch.bool:
+            scores.masked_fill_(~mask, float("-inf"))
+        else:
+            scores += mask.float()
+        return scores.softmax(dim=-1)
+
+    def values(self) -> Float[Tensor, "head key d_value"]:
+        """The value each query head reads, float32; key-value heads repeated for their query heads (GQA)."""
+        return self.value.float().repeat_interleave(self.query.shape[0] // self.value.shape[0], dim=0)
+
+
+@dataclass(frozen=True)
+class LayerRecord:
+    """The residual stream around one decoder block, in the model's own precision.
+
+    `pre` enters the block, `mid` is the residual after attention (in a parallel block the same tensor as `pre`),
+    `ffn` the feed-forward block's output, `post` leaves the block.
+    """
+
+    pre: Float[Tensor, "position d_model"]
+    mid: Float[Tensor, "position d_model"]
+    ffn: Float[Tensor, "position d_model"]
+    post: Float[Tensor, "position d_model"]
+    attention: AttentionRecord
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One recorded forward pass over one prompt. `layers[0].pre` is the token embedding (with learned positions)."""
+
+    anatomy: Anatomy
+    token_ids: Int[Tensor, "position"]
+    layers: tuple[LayerRecord, ...]
+    logits: Float[Tensor, "position vocabulary"]
+
+    @property
+    def n_tokens(self) -> int:
+        return int(self.token_ids.shape[0])
+
+    @property
+    def n_layers(self) -> int:
+        return len(self.layers)
+
+    @property
+    def n_heads(self) -> int:
+        return self.anatomy.n_heads
+
+    def head_outputs(self, layer: int) -> Float[Tensor, "head key d_model"]:
+        """u = v · W_O of every head and key position, float32: times α it is the part that a head moves."""
+        return self.layers[layer].attention.values() @ self.anatomy.blocks[layer].w_o(self.n_heads)
+
+    def memory_bytes(self) -> int:
+        """What the recorded tensors hold; one that several records share is counted once."""
+        held: dict[int, int] = {}
+        tensors = [self.token_ids, self.logits]
+        for layer in self.layers:
+            tensors += [layer.pre, layer.mid, layer.ffn, layer.post]
+            tensors += [layer.attention.query, layer.attention.key, layer.attention.value]
+        for tensor in tensors:
+            storage = tensor.untyped_storage()
+            held[storage.data_ptr()] = storage.nbytes()
+        return sum(held.values())
