@@ -5,7 +5,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMPS := .venv/stamps
 
-.PHONY: help setup run test test-python test-unit test-e2e lint format typecheck protocol vsix wheel bench screenshots clean
+.PHONY: help setup build run test test-python test-unit test-e2e lint format protocol protocol-check vsix wheel bench screenshots clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -58,6 +58,9 @@ protocol-check: $(STAMPS)/python
 
 wheel: setup
 	@rm -rf dist/wheel && $(PYTHON) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist/wheel .
+
+build: setup wheel ## compile extension and webview in place
+	npm run --silent build
 
 vsix: setup wheel ## dist/lm-transparency.vsix
 	npm run --silent build

@@ -89,7 +89,15 @@ def analyze(
             "Shorten the prompt, or load the model in a smaller dtype; it is still loaded.",
         ) from error
     return Analysis(
-        prompt, model, tuple(tokens), trace, weights, proof, _notices(tokens, proof), recorded - started, done - recorded
+        prompt,
+        model,
+        tuple(tokens),
+        trace,
+        weights,
+        proof,
+        _notices(tokens, proof),
+        recorded - started,
+        done - recorded,
     )
 
 

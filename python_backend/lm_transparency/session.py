@@ -8,10 +8,11 @@ from collections import OrderedDict
 from .analysis import Analysis, analyze
 from .errors import TransparencyError
 from .lens.nodes import NodeTokens, node_tokens
+from .model import embedded
 from .model.loading import Dtype, LoadedModel, load_model
 from .model.tokens import SpecialTokens
 from .routes.graph import parse_node
-from .routes.kernels import use_cache_directory
+from .routes.kernels import use_cache_directory, warm_up
 from .watch import Watch
 
 #: Bytes that traces may hold together; the newest is kept even where it exceeds this alone.
@@ -24,9 +25,7 @@ class Session:
     """One per process, handed to every client's server. Not thread-safe: one compute queue calls it."""
 
     def __init__(self, *, trace_budget: int = TRACE_BUDGET) -> None:
-        from .model.embedded import cache_directory
-
-        use_cache_directory(cache_directory() / "kernels")
+        use_cache_directory(embedded.cache_directory() / "kernels")
         self._models: dict[_Key, LoadedModel] = {}
         self._runs: OrderedDict[str, Analysis] = OrderedDict()
         self._trace_budget = trace_budget
@@ -45,10 +44,12 @@ class Session:
         watch: Watch | None = None,
     ) -> LoadedModel:
         """The model, loaded unless it already is. One model is held at a time: another one takes its place."""
-        key = (source, dtype, device)
+        key = (source or embedded.NAME, dtype, device)
         if key not in self._models:
             # asked first, so that a name that is nothing here costs no loaded model
             loaded = load_model(source, dtype=dtype, device=device, allow_download=allow_download, watch=watch)
+            if loaded.model.device.type == "cpu":
+                warm_up()
             self.unload()
             self._models[key] = loaded
         return self._models[key]

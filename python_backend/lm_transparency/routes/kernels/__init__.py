@@ -34,6 +34,12 @@ def attention_proximities(
     return in_chunks(whole, probabilities, outputs, clip).cpu()
 
 
+def warm_up() -> None:
+    """Compile the kernels, or read them from the cache, so that the first analysis does not wait for it."""
+    ones = torch.ones(1, 1, 1)
+    attention_proximities(ones[0], ones, ones)
+
+
 def use_cache_directory(directory: Path) -> None:
     """Keep compiled kernels in `directory`: the package may be installed where nobody may write."""
     os.environ.setdefault("NUMBA_CACHE_DIR", str(directory))

@@ -1,0 +1,108 @@
+"""`lm-transparency analyze`: one prompt, its routes, as text or JSON."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from ..errors import TransparencyError
+from .files import read_prompt, write_atomically
+from .options import add_model_options, load, terminal_watch
+
+if TYPE_CHECKING:
+    from ..analysis import Analysis
+    from ..model.tokens import SpecialTokens
+    from ..routes.graph import RouteGraph
+
+
+def add_parser(commands: Any) -> None:
+    parser = commands.add_parser("analyze", help="the routes into one position of a prompt")
+    parser.add_argument("file", nargs="?", metavar="FILE", help="the prompt; - reads stdin")
+    parser.add_argument("--text", metavar="T", help="the prompt itself")
+    add_model_options(parser)
+    parser.add_argument("--position", type=int, default=-1, metavar="P", help="target token; negative from the end")
+    parser.add_argument("--top-k", type=int, default=10, metavar="N", help="predictions to show (default 10)")
+    parser.add_argument("--threshold", default="0.04", metavar="X", help="0.005 to 1, or auto (default 0.04)")
+    parser.add_argument(
+        "--no-renormalize", action="store_true", help="keep token edges above the threshold as they are"
+    )
+    parser.add_argument("--special-tokens", default="auto", choices=("auto", "bos", "none"))
+    parser.add_argument("--format", default="text", choices=("text", "json"))
+    parser.add_argument("-o", "--output", type=Path, metavar="F", help="write there instead of stdout")
+    parser.add_argument("--contributions", type=Path, metavar="F.npz", help="also write all contributions, dense")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    prompt = _prompt(arguments)
+    threshold = _threshold(arguments.threshold)
+    if arguments.top_k < 1:
+        raise TransparencyError("invalidParams", f"--top-k is {arguments.top_k}.", "It takes 1 or more.")
+    from ..model.tokens import check_prompt
+
+    # before a model is loaded for nothing
+    check_prompt(prompt)
+    from ..session import Session
+
+    session = Session()
+    model = load(session, arguments)
+    special = cast("SpecialTokens", arguments.special_tokens)
+    _, analysis = session.analyze(model, prompt, special_tokens=special, watch=terminal_watch())
+    graph = _graph(analysis, arguments, threshold)
+    if not analysis.proof.holds:
+        raise TransparencyError("modelUnsupported", analysis.proof.sentence())
+    if arguments.contributions:
+        from .exports import write_contributions
+
+        write_contributions(analysis, arguments.contributions)
+    _write(analysis, graph, arguments)
+    return 0
+
+
+def _prompt(arguments: argparse.Namespace) -> str:
+    if (arguments.text is None) == (arguments.file is None):
+        raise TransparencyError("invalidPrompt", "Give either a FILE or --text.", "See lm-transparency analyze --help.")
+    return arguments.text if arguments.text is not None else read_prompt(arguments.file)
+
+
+def _threshold(given: str) -> float | None:
+    """None for auto."""
+    if given == "auto":
+        return None
+    try:
+        value = float(given)
+    except ValueError:
+        raise TransparencyError("invalidParams", f"--threshold is {given!r}.", "It takes a number, or auto.") from None
+    from ..routes.contributions import FLOOR
+
+    if not 0 < value < 1:
+        raise TransparencyError("invalidParams", f"--threshold is {given}.", f"It takes {FLOOR} to 1, or auto.")
+    return value
+
+
+def _graph(analysis: Analysis, arguments: argparse.Namespace, threshold: float | None) -> RouteGraph:
+    from ..routes.graph import auto_threshold, check_position, route_graph
+
+    n_tokens = len(analysis.tokens)
+    position = arguments.position + n_tokens if arguments.position < 0 else arguments.position
+    if not 0 <= position < n_tokens:
+        check_position(arguments.position, n_tokens)
+    renormalize = not arguments.no_renormalize
+    if threshold is None:
+        threshold = auto_threshold(analysis.contributions, position, renormalize=renormalize)
+    return route_graph(analysis.contributions, position, threshold, renormalize=renormalize)
+
+
+def _write(analysis: Analysis, graph: RouteGraph, arguments: argparse.Namespace) -> None:
+    from . import exports, report
+
+    if arguments.format == "json":
+        text = exports.as_json(analysis, graph, arguments.top_k)
+    else:
+        text = report.as_text(analysis, graph, arguments.top_k, to_terminal=arguments.output is None)
+    if arguments.output:
+        write_atomically(arguments.output, lambda file: file.write(text.encode("utf-8")))
+    else:
+        sys.stdout.write(text)

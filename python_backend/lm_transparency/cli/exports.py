@@ -1,0 +1,71 @@
+"""An analysis for programs: JSON (format 1) and all contributions as npz."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..analysis import Analysis
+from ..routes.contributions import each_layer
+from ..routes.graph import RouteGraph
+from .files import write_atomically
+from .options import terminal_watch
+
+JSON_FORMAT = 1
+
+
+def as_document(analysis: Analysis, graph: RouteGraph, top_k: int) -> dict[str, Any]:
+    """JSON, format 1; `start` and `end` count characters of the prompt, times are seconds."""
+    predictions = analysis.predictions(top_k)
+    at = graph.target
+    model = analysis.model
+    return {
+        "format": JSON_FORMAT,
+        "model": {
+            "name": model.name,
+            "n_layers": model.anatomy.n_layers,
+            "n_heads": model.anatomy.n_heads,
+            "d_model": model.anatomy.d_model,
+            "n_params": model.n_params,
+            "dtype": model.dtype,
+            "device": model.device,
+        },
+        "tokens": [{"id": t.id, "text": t.text, "start": t.start, "end": t.end} for t in analysis.tokens],
+        "target": {"position": at},
+        "predictions": [
+            {"id": token_id, "text": text, "probability": probability, "logit": logit}
+            for token_id, text, probability, logit in zip(
+                predictions.ids[at].tolist(),
+                predictions.texts[at],
+                predictions.probabilities[at].tolist(),
+                predictions.logits[at].tolist(),
+                strict=True,
+            )
+        ],
+        "threshold": graph.threshold,
+        "renormalize": graph.renormalize,
+        "proof": {"max_relative_error": analysis.proof.max_relative_error, "worst_layer": analysis.proof.worst_layer},
+        "edges": [
+            {"source": str(e.source), "target": str(e.target), "kind": e.kind, "weight": e.weight, "flow": e.flow}
+            for e in graph.edges
+        ],
+        "notices": list(analysis.notices),
+        "timing": {"forward_s": analysis.forward_s, "contributions_s": analysis.contributions_s},
+    }
+
+
+def as_json(analysis: Analysis, graph: RouteGraph, top_k: int) -> str:
+    return json.dumps(as_document(analysis, graph, top_k), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def write_contributions(analysis: Analysis, path: Path) -> None:
+    """All contributions before thresholding: `attention` [L, T_query, T_key, H], the others [L, T]; float32."""
+    layers = list(each_layer(analysis.trace, terminal_watch()))
+    names = ("attention", "attention_residual", "attention_bias", "ffn", "ffn_residual")
+    arrays: dict[str, Any] = {
+        name: np.stack([getattr(layer, name) for layer in layers]).astype(np.float32) for name in names
+    }
+    write_atomically(path, lambda file: np.savez_compressed(file, **arrays))

@@ -1,0 +1,44 @@
+"""Options that several commands share, and how they turn into a loaded model."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..model.loading import LoadedModel
+    from ..session import Session
+    from ..watch import Watch
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="", metavar="M", help="hub id, folder or .gguf file (default: the embedded)")
+    parser.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16", "float16"))
+    parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda:0 …")
+    parser.add_argument("--download", action="store_true", help="let a hub id be downloaded")
+
+
+def load(session: Session, arguments: argparse.Namespace) -> LoadedModel:
+    """The model that the options name. Raises `TransparencyError` as `load_model` does."""
+    return session.load(
+        arguments.model,
+        dtype=arguments.dtype,
+        device=arguments.device,
+        allow_download=arguments.download,
+        watch=terminal_watch(),
+    )
+
+
+def terminal_watch() -> Watch:
+    """Progress on stderr, one line that is overwritten, where that is a terminal."""
+    from ..watch import Watch
+
+    if not sys.stderr.isatty():
+        return Watch()
+
+    def show(stage: str, done: int, total: int) -> None:
+        share = f" {100 * done // total} %" if total else ""
+        print(f"\r\x1b[2K{stage}{share}\r", end="", file=sys.stderr, flush=True)
+
+    return Watch(show)

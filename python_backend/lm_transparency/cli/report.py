@@ -1,0 +1,121 @@
+"""An analysis for people at a terminal: tokens, predictions, strongest routes, where the mass came from, the proof."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..analysis import Analysis
+from ..routes.graph import Edge, RouteGraph
+
+_BAR = 28
+_ROUTES = 12
+
+
+def as_text(analysis: Analysis, graph: RouteGraph, top_k: int, *, to_terminal: bool) -> str:
+    """The report; colours only where it goes to a terminal."""
+    buffer = io.StringIO()
+    console = Console(
+        file=buffer,
+        force_terminal=to_terminal and sys.stdout.isatty(),
+        width=min(110, shutil.get_terminal_size((100, 40)).columns),
+        highlight=False,
+    )
+    model = analysis.model
+    console.print(
+        f"[bold]{model.name}[/]  {model.anatomy.n_layers} layers × {model.anatomy.n_heads} heads, "
+        f"d_model {model.anatomy.d_model}, {model.dtype}, {model.device}\n"
+    )
+    console.print(_tokens(analysis, graph.target), "\n")
+    _predictions(console, analysis, graph.target, top_k)
+    _strongest(console, analysis, graph)
+    _mass(console, analysis, graph)
+    proof = analysis.proof
+    console.print(
+        f"[green]✓[/] parts = whole to {proof.max_relative_error:.1e} (worst in layer {proof.worst_layer}, "
+        f"tolerance {proof.tolerance:.0e})"
+    )
+    console.print(f"  forward {analysis.forward_s:.3f} s, contributions {analysis.contributions_s:.3f} s")
+    for notice in analysis.notices:
+        console.print(f"[yellow]![/] {notice}")
+    return buffer.getvalue()
+
+
+def visible(text: str) -> str:
+    """Spaces and line ends made visible: ` Mary` → `·Mary`."""
+    return text.replace(" ", "·").replace("\n", "↵").replace("\t", "→")
+
+
+def _tokens(analysis: Analysis, target: int) -> Text:
+    line = Text()
+    for i, token in enumerate(analysis.tokens):
+        style = "bold orange3" if i == target else "dim" if token.special else ""
+        line.append(f"{i}", style="dim").append(f" {visible(token.text)}", style=style).append("  ")
+    return line
+
+
+def _predictions(console: Console, analysis: Analysis, at: int, top_k: int) -> None:
+    predictions = analysis.predictions(top_k)
+    console.print(f"[bold]Next token after {_name(analysis, at)}[/]")
+    rows = zip(predictions.texts[at], predictions.probabilities[at].tolist(), strict=True)
+    table = Table.grid(padding=(0, 2))
+    for text, probability in rows:
+        table.add_row(Text(f"  {visible(text)}"), _bar(probability, 1.0, "orange3"), f"{100 * probability:.1f} %")
+    console.print(table, "")
+
+
+def _strongest(console: Console, analysis: Analysis, graph: RouteGraph) -> None:
+    between = [e for e in graph.edges if e.kind == "attention" and e.source.position != e.target.position]
+    console.print(
+        f"[bold]Strongest routes[/]  threshold {graph.threshold:.3f}, {len(between)} edges between tokens, "
+        f"{len(graph.edges)} in all"
+    )
+    if not between:
+        console.print("  no edge between tokens exceeds the threshold; try --threshold auto\n")
+        return
+    table = Table.grid(padding=(0, 2))
+    table.add_row(*(Text(name, style="dim") for name in ("  layer", "from → to", "", "flow", "weight", "heads")))
+    best = sorted(between, key=lambda edge: -edge.flow)[:_ROUTES]
+    for edge in best:
+        table.add_row(
+            f"  {edge.target.layer:>5}",
+            Text(f"{_name(analysis, edge.source.position)} → {_name(analysis, edge.target.position)}"),
+            _bar(edge.flow, best[0].flow, "blue", _BAR // 2),
+            f"{edge.flow:.3f}",
+            f"{edge.weight:.3f}",
+            _heads(edge),
+        )
+    console.print(table, "")
+
+
+def _mass(console: Console, analysis: Analysis, graph: RouteGraph) -> None:
+    console.print("[bold]Where the flow comes from[/]  (a reading aid, not a causal claim)")
+    ranked = sorted(range(len(analysis.tokens)), key=lambda t: -graph.token_mass[t])[:8]
+    table = Table.grid(padding=(0, 2))
+    for t in ranked:
+        if graph.token_mass[t] > 0.005:
+            bar = _bar(graph.token_mass[t], graph.token_mass[ranked[0]], "orange3")
+            table.add_row(Text(f"  {_name(analysis, t)}"), bar, f"{graph.token_mass[t]:.2f}")
+    if graph.bias_mass > 0.005:
+        table.add_row("  attention biases", _bar(graph.bias_mass, 1.0, "white"), f"{graph.bias_mass:.2f}")
+    console.print(table, "")
+
+
+def _heads(edge: Edge) -> str:
+    shown = ", ".join(f"{head} ({weight:.2f})" for head, weight in edge.heads[:3])
+    return shown + (" …" if len(edge.heads) > 3 else "")
+
+
+def _name(analysis: Analysis, position: int) -> str:
+    return visible(analysis.tokens[position].text)
+
+
+def _bar(value: float, full: float, style: str, width: int = _BAR) -> Text:
+    eighths = round(8 * width * value / full) if full > 0 else 0
+    bar = "█" * (eighths // 8) + ("▏▎▍▌▋▊▉"[eighths % 8 - 1] if eighths % 8 else "")
+    return Text(bar.ljust(width), style=style)

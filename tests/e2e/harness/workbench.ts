@@ -1,0 +1,79 @@
+import type { Browser, FrameLocator, Page } from 'playwright-core';
+import { workbenchUrl, type RunningServer } from '../../../scripts/host/server.mjs';
+import { openQuickInputAndPick, pickInQuickInput, quickInput } from './quick-input.ts';
+import { themes, type Theme } from './themes.ts';
+
+const loadMilliseconds = 60_000;
+
+/** What a test may ask of the window it opens. */
+export interface WorkbenchOptions {
+  theme?: Theme;
+  /** A file to open at once, as the address printed by `make run` does. */
+  file?: string;
+  viewport?: { width: number; height: number };
+  reducedMotion?: boolean;
+}
+
+/** Opens the server's folder in a fresh browser context and waits until the workbench can be used. */
+export async function openWorkbench(
+  browser: Browser,
+  server: RunningServer,
+  { theme = 'dark', file, viewport = { width: 1440, height: 900 }, reducedMotion = false }: WorkbenchOptions = {},
+): Promise<Page> {
+  server.writeUserSettings({ 'workbench.colorTheme': themes[theme].id });
+  const context = await browser.newContext({ viewport, reducedMotion: reducedMotion ? 'reduce' : 'no-preference' });
+  const page = await context.newPage();
+  await page.goto(workbenchUrl(server.origin, server.folder, file));
+  await waitForWorkbench(page);
+  await waitForTheme(page, theme);
+  return page;
+}
+
+/** Waits until the workbench is drawn, connected to its server and shows the folder's files. */
+export async function waitForWorkbench(page: Page): Promise<void> {
+  const timeout = loadMilliseconds;
+  await page.locator('.monaco-workbench .part.editor').waitFor({ timeout });
+  await page.locator('.explorer-folders-view .monaco-list-row').first().waitFor({ timeout });
+  await page.locator('.statusbar [id="status.host"][aria-label="remote"]').waitFor({ timeout });
+}
+
+/** Loads the window anew by the workbench's own command, which saves its state first. */
+export async function reloadWindow(page: Page): Promise<void> {
+  const loaded = page.waitForEvent('load', { timeout: loadMilliseconds });
+  await runCommand(page, 'Developer: Reload Window');
+  await loaded;
+  await waitForWorkbench(page);
+}
+
+/** Runs a command by its full title, for example `LM Transparency: Analyze Prompt`, from the command palette. */
+export async function runCommand(page: Page, title: string): Promise<void> {
+  await openQuickInputAndPick(page, 'F1', `>${title}`, title);
+}
+
+/** Opens a file of the folder by its name through quick open, and waits for its tab. */
+export async function openFile(page: Page, name: string): Promise<void> {
+  await openQuickInputAndPick(page, 'Control+p', name, name);
+  await page.locator(`.tab.active[data-resource-name=${JSON.stringify(name)}]`).first().waitFor();
+}
+
+/** Changes the colour theme of the running window through the theme picker. */
+export async function setTheme(page: Page, theme: Theme): Promise<void> {
+  await runCommand(page, 'Preferences: Color Theme');
+  await pickInQuickInput(page, themes[theme].label, themes[theme].label);
+  await quickInput(page).waitFor({ state: 'hidden' });
+  await waitForTheme(page, theme);
+}
+
+/** The document inside the visible webview; `nth` counts from 0 where several are visible. */
+export function webviewFrame(page: Page, nth = 0): FrameLocator {
+  return page.locator('iframe.webview.ready:visible').nth(nth).contentFrame().frameLocator('iframe#active-frame');
+}
+
+/** The texts of the notifications on screen. */
+export async function notifications(page: Page): Promise<string[]> {
+  return page.locator('.notifications-toasts .notification-list-item-message').allInnerTexts();
+}
+
+async function waitForTheme(page: Page, theme: Theme): Promise<void> {
+  await page.locator(`.monaco-workbench.${themes[theme].workbenchClass}`).waitFor();
+}
