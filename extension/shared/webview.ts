@@ -16,7 +16,16 @@ export interface ViewState {
 }
 
 /** A button in an empty, error or offline state; the extension knows what it does. */
-export type PanelAction = 'analyze' | 'retry' | 'cancel' | 'showLog' | 'setUpBackend' | 'selectModel';
+export type PanelAction =
+  | 'analyze'
+  | 'retry'
+  | 'cancel'
+  | 'showLog'
+  | 'setUpBackend'
+  | 'selectModel'
+  | 'restartBackend'
+  | 'openSettings'
+  | 'manageTrust';
 
 export type ToWebview =
   | { type: 'analysis'; runId: string; title: string; payload: ArrayBuffer; view: Partial<ViewState> | null }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -9,6 +10,9 @@ from typing import Any, Literal
 from ..errors import TransparencyError
 
 SpecialTokens = Literal["auto", "bos", "none"]
+
+#: Bytes that are no whole character, as Python's surrogateescape stands for them.
+_PIECES = re.compile("[\udc80-\udcff]+")
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,18 @@ def encode(tokenizer: Any, prompt: str, special_tokens: SpecialTokens = "auto") 
     """The tokens of `prompt`. `auto`: what the tokenizer adds by itself; `bos`: a beginning-of-sequence token in front;
     `none`: the text alone.
 
-    Raises `TransparencyError("invalidPrompt")` where the prompt cannot be tokenized or gives no token.
+    Raises `TransparencyError`: `invalidPrompt` where the prompt cannot be tokenized or gives no token,
+    `modelUnsupported` for a tokenizer without offsets.
     """
     check_prompt(prompt)
-    encoded = tokenizer(prompt, add_special_tokens=special_tokens == "auto", return_offsets_mapping=True)
+    try:
+        encoded = tokenizer(prompt, add_special_tokens=special_tokens == "auto", return_offsets_mapping=True)
+    except NotImplementedError as error:
+        raise TransparencyError(
+            "modelUnsupported",
+            f"{type(tokenizer).__name__} does not say which characters its tokens stand for.",
+            "Use a model with a fast tokenizer (tokenizer.json).",
+        ) from error
     ids: list[int] = list(encoded["input_ids"])
     tokens = _tile(tokenizer, prompt, ids, list(encoded["offset_mapping"]))
     if special_tokens == "bos":
@@ -75,17 +87,28 @@ def _tile(tokenizer: Any, prompt: str, ids: list[int], offsets: list[tuple[int, 
     tokens: list[Token] = []
     covered = 0
     for i, (token_id, (start, end)) in enumerate(zip(ids, offsets, strict=True)):
+        text = vocabulary_text(tokenizer, token_id)
+        carried = covered + len(text)
+        following = next((offsets[j][0] for j in range(i + 1, len(ids)) if offsets[j][0] < offsets[j][1]), len(prompt))
+        within = covered <= start and end <= carried <= following
+        if within and (start < end or text.isspace()) and prompt.startswith(text, covered):
+            # some post-processors trim the spaces off a token's span, down to nothing
+            start, end = covered, carried
         if start == end:
-            tokens.append(Token(token_id, vocabulary_text(tokenizer, token_id), covered, covered, special=True))
+            tokens.append(Token(token_id, text, covered, covered, special=True))
             continue
-        shared = (i > 0 and offsets[i - 1] == (start, end)) or (i + 1 < len(ids) and offsets[i + 1] == (start, end))
-        if shared:
-            tokens.append(Token(token_id, vocabulary_text(tokenizer, token_id), start, end, shared=True))
+        begin = min(covered, start)
+        if _overlap(offsets, i, i - 1) or _overlap(offsets, i, i + 1):
+            tokens.append(Token(token_id, text, begin, end, shared=True))
         else:
-            begin = min(covered, start)
             tokens.append(Token(token_id, prompt[begin:end], begin, end))
         covered = max(covered, end)
     return tokens
+
+
+def _overlap(offsets: list[tuple[int, int]], i: int, j: int) -> bool:
+    """Whether two tokens hold pieces of one character; a token that was added to the prompt holds none."""
+    return 0 <= j < len(offsets) and max(offsets[i][0], offsets[j][0]) < min(offsets[i][1], offsets[j][1])
 
 
 def vocabulary_text(tokenizer: Any, token_id: int) -> str:
@@ -107,10 +130,9 @@ def vocabulary_text(tokenizer: Any, token_id: int) -> str:
 
 
 def _bytes_text(raw: bytes) -> str:
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return "⟨" + raw.hex(" ") + "⟩"
+    """Whole characters as they are, pieces of one as `⟨f0 9f⟩`."""
+    text = raw.decode("utf-8", "surrogateescape")
+    return _PIECES.sub(lambda piece: f"⟨{piece[0].encode('utf-8', 'surrogateescape').hex(' ')}⟩", text)
 
 
 @lru_cache(maxsize=1)

@@ -31,13 +31,11 @@ def to_wire(message: Any) -> Any:
 
 
 def read(cls: type[T], params: Any) -> T:
-    """`params` (a JSON object as pygls hands it over) as `cls`; unknown fields are ignored.
+    """`params` (a JSON object, or nothing) as `cls`; unknown fields are ignored.
 
     Raises `TransparencyError("invalidParams")` that names the field and what it takes.
     """
-    given = plain(params)
-    if given is None:
-        given = {}
+    given: Any = {} if params is None else params
     if not isinstance(given, Mapping):
         raise TransparencyError("invalidParams", f"The params are {type(given).__name__}, not an object.")
     hints = typing.get_type_hints(cls)
@@ -49,17 +47,6 @@ def read(cls: type[T], params: Any) -> T:
         elif attribute.default is attrs.NOTHING:
             raise TransparencyError("invalidParams", f"The params lack {name!r}.")
     return cls(**values)
-
-
-def plain(params: Any) -> Any:
-    """pygls turns JSON objects into named tuples or `Object`s; this turns them back."""
-    if hasattr(params, "_asdict"):
-        return {key: plain(value) for key, value in params._asdict().items()}
-    if isinstance(params, Mapping):
-        return {key: plain(value) for key, value in params.items()}
-    if isinstance(params, list | tuple):
-        return [plain(value) for value in params]
-    return params
 
 
 def _check(name: str, value: Any, wanted: Any) -> Any:

@@ -1,4 +1,4 @@
-"""An analysis as bytes: small things as a map, bulk as columns, in msgpack (protocol.COLUMNS names and explains them)."""
+"""An analysis as bytes: small things as a map, bulk as columns, in msgpack (explained in `protocol.COLUMNS`)."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -23,11 +24,12 @@ class Proof:
 
     @property
     def max_relative_error(self) -> float:
-        return max(self.per_layer)
+        return self.per_layer[self.worst_layer]
 
     @property
     def worst_layer(self) -> int:
-        return max(range(len(self.per_layer)), key=self.per_layer.__getitem__)
+        # a NaN is worse than any number; max() of the errors alone would pass over it
+        return max(range(len(self.per_layer)), key=lambda i: (math.isnan(self.per_layer[i]), self.per_layer[i]))
 
     @property
     def holds(self) -> bool:

@@ -1,0 +1,20 @@
+import type * as vscode from 'vscode';
+import type { Backend } from './backend/backend';
+import type { Environments } from './backend/environment';
+import type { Bundle } from './backend/wheel';
+import type { Analyses } from './panel/analyses';
+import type { Panels } from './panel/panels';
+
+/** The parts of the running extension that commands work with. */
+export interface App {
+  backend: Backend;
+  analyses: Analyses;
+  panels: Panels;
+  environments: Environments;
+  log: vscode.LogOutputChannel;
+  /** A folder of our own on this machine. */
+  storage: string;
+  bundle(): Promise<Bundle | null>;
+  /** Looks up the interpreter that the Python extension has selected. */
+  selectedPython(): Promise<string | null>;
+}

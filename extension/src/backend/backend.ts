@@ -1,0 +1,273 @@
+import { randomUUID } from 'node:crypto';
+import { type Health, HEALTH, PROTOCOL_VERSION } from '../../shared/protocol';
+import type { Cancel } from '../cancel';
+import { Signal } from '../signal';
+import { ask } from './ask';
+import type { Connection, Progress } from './connection';
+import { cancelled, Failure, toFailure } from './failure';
+import type { PythonChoice } from './findPython';
+import type { Exit, ServerProcess } from './launch';
+import { afterExit, FORGIVEN_AFTER_MS, outdated } from './restartPolicy';
+
+export type Phase = 'stopped' | 'starting' | 'running' | 'failed';
+
+export interface BackendStatus {
+  phase: Phase;
+  health: Health | null;
+  failure: Failure | null;
+}
+
+/** What the backend needs of the world; tests bring their own. */
+export interface BackendWorld {
+  mayStart(): boolean;
+  find(): Promise<PythonChoice>;
+  launch(choice: PythonChoice & { found: true }): ServerProcess;
+  connect(server: ServerProcess): Promise<Connection>;
+  log(line: string): void;
+  now(): number;
+}
+
+export interface RequestOptions {
+  timeoutMs: number;
+  cancel?: Cancel;
+  onProgress?: (progress: Progress) => void;
+  /** The backend can answer before PyTorch is loaded. */
+  early?: boolean;
+}
+
+interface Session {
+  /** Counts processes: what one process knows (run ids), the next one does not. */
+  id: number;
+  server: ServerProcess;
+  connection: Connection;
+  startedAt: number;
+  /** Rejects with the reason when the process ends. */
+  gone: Promise<never>;
+}
+
+const HANDSHAKE_MS = 60_000;
+const HEALTH_MS = 20_000;
+const IMPORT_MS = 240_000;
+
+/** The one backend process of this window: started when first needed, restarted once after a crash. */
+export class Backend {
+  readonly changed = new Signal<BackendStatus>();
+  #status: BackendStatus = { phase: 'stopped', health: null, failure: null };
+  #session: Session | null = null;
+  #starting: Promise<Session> | null = null;
+  #startingServer: ServerProcess | null = null;
+  #generation = 0;
+  #restarts = 0;
+
+  constructor(private readonly world: BackendWorld) {}
+
+  get status(): BackendStatus {
+    return this.#status;
+  }
+
+  /** Which process answers now; null while there is none. */
+  get sessionId(): number | null {
+    return this.#session?.id ?? null;
+  }
+
+  /** Sends a request, starting the backend where needed. Rejects with a `Failure` only. */
+  async request(method: string, params: object, wanted: RequestOptions): Promise<unknown> {
+    const { cancel, onProgress, timeoutMs, early } = wanted;
+    const session = early ? await orCancelled(this.#ensure(), cancel) : await this.#ready(cancel, onProgress);
+    const { connection, gone } = session;
+    if (!onProgress) return ask(connection, method, params, { timeoutMs, cancel, gone });
+    const workDoneToken = randomUUID();
+    let alive = () => {};
+    const listening = connection.onProgress(workDoneToken, (progress) => {
+      alive();
+      onProgress(progress);
+    });
+    try {
+      const whenAlive = (renew: () => void) => (alive = renew);
+      const options = { timeoutMs, cancel, gone, whenAlive };
+      return await ask(connection, method, { ...params, workDoneToken }, options);
+    } finally {
+      listening.dispose();
+    }
+  }
+
+  /** Starts the process unless it runs; many callers share one start. */
+  start(): Promise<unknown> {
+    return this.#ensure();
+  }
+
+  async restart(): Promise<void> {
+    await this.stop();
+    this.#restarts = 0;
+    await this.#ensure();
+  }
+
+  /** Ends the process, also one that is just starting. */
+  async stop(): Promise<void> {
+    this.#generation += 1;
+    const session = this.#session;
+    this.#session = null;
+    const starting = this.#startingServer;
+    this.#starting = null;
+    this.#startingServer = null;
+    this.#set({ phase: 'stopped', health: null, failure: null });
+    if (session) await end(session);
+    await starting?.kill();
+    if (session) this.world.log('backend stopped');
+  }
+
+  async #ready(cancel?: Cancel, onProgress?: (progress: Progress) => void): Promise<Session> {
+    if (!this.#session) onProgress?.({ message: 'Starting the backend', fraction: null });
+    const session = await orCancelled(this.#ensure(), cancel);
+    if (this.#status.health?.state === 'starting') {
+      onProgress?.({ message: 'Loading PyTorch and Transformers', fraction: null });
+      await orCancelled(this.#imported(), cancel);
+    }
+    const health = this.#status.health;
+    if (health?.state === 'error') throw new Failure('dependencyMissing', health.message, health.remedy);
+    return session;
+  }
+
+  #ensure(): Promise<Session> {
+    if (this.#session) return Promise.resolve(this.#session);
+    if (this.#starting) return this.#starting;
+    const generation = ++this.#generation;
+    const starting = this.#launch(generation).catch((error: unknown) => {
+      const failure = toFailure(error);
+      if (generation === this.#generation) {
+        this.#starting = null;
+        this.#set({ phase: 'failed', health: null, failure });
+      }
+      throw failure;
+    });
+    this.#starting = starting;
+    return starting;
+  }
+
+  async #launch(generation: number): Promise<Session> {
+    if (!this.world.mayStart()) throw untrusted();
+    this.#set({ phase: 'starting', health: null, failure: null });
+    const choice = await this.world.find();
+    if (!choice.found) throw new Failure('backendMissing', choice.message, choice.remedy);
+    if (generation !== this.#generation) throw cancelled();
+    this.world.log(`starting ${choice.python}`);
+    const server = this.world.launch(choice);
+    this.#startingServer = server;
+    const gone = whenGone(server);
+    try {
+      const connection = await this.#handshake(server, gone);
+      const session = { id: generation, server, connection, startedAt: this.world.now(), gone };
+      connection.onHealth((health) => {
+        if (this.#generation === generation) this.#set({ phase: 'running', health, failure: null });
+      });
+      const health = (await ask(connection, HEALTH, {}, { timeoutMs: HEALTH_MS, gone })) as Health;
+      if (health.protocolVersion !== PROTOCOL_VERSION) throw outdated();
+      if (generation !== this.#generation) throw cancelled();
+      this.#session = session;
+      this.#starting = null;
+      this.#set({ phase: 'running', health, failure: null });
+      this.world.log(`backend ${health.packageVersion} runs (Python ${health.python})`);
+      void server.exited.then((exit) => this.#onExit(session, exit));
+      return session;
+    } catch (error) {
+      await server.kill();
+      throw error;
+    } finally {
+      if (this.#startingServer === server) this.#startingServer = null;
+    }
+  }
+
+  async #handshake(server: ServerProcess, gone: Promise<never>): Promise<Connection> {
+    let timer: NodeJS.Timeout | undefined;
+    // when the process ends, its exit code says more than the broken pipe
+    const connecting = this.world.connect(server).catch(async (error: unknown): Promise<never> => {
+      await Promise.race([gone, new Promise((resolve) => setTimeout(resolve, 500))]);
+      throw error;
+    });
+    const silence = new Promise<never>((_, reject) => {
+      const failure = new Failure(
+        'timedOut',
+        'The backend did not start within a minute.',
+        'See the log, then try again.',
+      );
+      timer = setTimeout(() => reject(failure), HANDSHAKE_MS);
+    });
+    try {
+      return await Promise.race([connecting, gone, silence]);
+    } finally {
+      clearTimeout(timer);
+      connecting.catch(() => undefined);
+    }
+  }
+
+  #onExit(session: Session, exit: Exit): void {
+    if (this.#session !== session) return;
+    this.#session = null;
+    void session.connection.close();
+    if (this.world.now() - session.startedAt > FORGIVEN_AFTER_MS) this.#restarts = 0;
+    const verdict = afterExit(exit, this.#restarts, session.server.lastLines());
+    this.world.log(`backend ended: code ${exit.code}, signal ${exit.signal}; ${verdict.next}`);
+    const failure = verdict.next === 'rest' ? null : verdict.failure;
+    this.#set({ phase: failure ? 'failed' : 'stopped', health: null, failure });
+    if (verdict.next !== 'restart') return;
+    this.#restarts += 1;
+    this.#ensure().catch((error: unknown) => this.world.log(`restart failed: ${toFailure(error).message}`));
+  }
+
+  /** Resolves when the heavy imports are over, for better or worse. */
+  async #imported(): Promise<void> {
+    const isOver = (status: BackendStatus) => status.health?.state !== 'starting';
+    let timer: NodeJS.Timeout | undefined;
+    let listening: { dispose(): void } | undefined;
+    await new Promise<void>((resolve) => {
+      if (isOver(this.#status)) return resolve();
+      listening = this.changed.listen((status) => isOver(status) && resolve());
+      timer = setTimeout(resolve, IMPORT_MS);
+    });
+    clearTimeout(timer);
+    listening?.dispose();
+    if (this.#session === null)
+      throw this.#status.failure ?? new Failure('backendStopped', 'The backend stopped.', 'Try again.');
+  }
+
+  #set(status: BackendStatus): void {
+    this.#status = status;
+    this.changed.fire(status);
+  }
+}
+
+function whenGone(server: ServerProcess): Promise<never> {
+  const gone = server.exited.then((exit): never => {
+    const verdict = afterExit(exit, 0, server.lastLines());
+    throw verdict.next === 'rest' ? new Failure('backendStopped', 'The backend ended.', 'Try again.') : verdict.failure;
+  });
+  gone.catch(() => undefined);
+  return gone;
+}
+
+async function end(session: Session): Promise<void> {
+  await session.connection.close();
+  await session.server.kill();
+}
+
+async function orCancelled<T>(promise: Promise<T>, cancel?: Cancel): Promise<T> {
+  if (!cancel) return promise;
+  if (cancel.isCancellationRequested) throw cancelled();
+  let listening: { dispose(): void } | undefined;
+  const stopped = new Promise<never>((_, reject) => {
+    listening = cancel.onCancellationRequested(() => reject(cancelled()));
+  });
+  try {
+    return await Promise.race([promise, stopped]);
+  } finally {
+    listening?.dispose();
+  }
+}
+
+function untrusted(): Failure {
+  return new Failure(
+    'untrusted',
+    'This workspace is not trusted, so no process is started for it.',
+    'Trust the workspace to analyze its prompts.',
+  );
+}

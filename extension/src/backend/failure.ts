@@ -1,0 +1,83 @@
+import type { ErrorData, ErrorKind } from '../../shared/protocol';
+
+/** What can go wrong besides what the backend itself reports. */
+export type FailureKind =
+  | ErrorKind
+  | 'backendMissing'
+  | 'backendOutdated'
+  | 'backendStopped'
+  | 'timedOut'
+  | 'untrusted'
+  | 'noDocument'
+  | 'noResult';
+
+/** An error meant for the user: a sentence of what happened, and a sentence of what helps. Never a stack trace. */
+export class Failure extends Error {
+  constructor(
+    readonly kind: FailureKind,
+    message: string,
+    readonly remedy = '',
+  ) {
+    super(message);
+    this.name = 'Failure';
+  }
+}
+
+/** The failure that stands for "the user, or a newer request, stopped this". */
+export function cancelled(): Failure {
+  return new Failure('cancelled', 'Cancelled.');
+}
+
+export function isCancelled(error: unknown): boolean {
+  return error instanceof Failure && error.kind === 'cancelled';
+}
+
+const ERROR_KINDS: Record<ErrorKind, true> = {
+  invalidParams: true,
+  invalidPrompt: true,
+  promptTooLong: true,
+  invalidPosition: true,
+  modelNotFound: true,
+  modelUnusable: true,
+  modelUnsupported: true,
+  dependencyMissing: true,
+  outOfMemory: true,
+  runExpired: true,
+  cancelled: true,
+  internal: true,
+};
+
+const CANCEL_CODES: ReadonlySet<unknown> = new Set([-32800, -32802]);
+const CONNECTION_CODES: ReadonlySet<unknown> = new Set([-32096, -32097, -32098, -32099]);
+
+/** Turns whatever a request was rejected with into a failure with a sentence and a remedy. */
+export function toFailure(error: unknown): Failure {
+  if (error instanceof Failure) return error;
+  const { code, data, message } = asRecord(error);
+  if (CANCEL_CODES.has(code)) return cancelled();
+  const known = errorData(data);
+  const sentence = firstLine(message) || 'Something went wrong that has no description.';
+  if (known?.kind === 'cancelled') return cancelled();
+  if (known) return new Failure(known.kind, sentence, known.remedy);
+  if (CONNECTION_CODES.has(code)) {
+    return new Failure('backendStopped', 'The backend stopped before it answered.', 'Try again; the log says why.');
+  }
+  const failure = new Failure('internal', sentence, 'The log may say more.');
+  failure.cause = error;
+  return failure;
+}
+
+function errorData(value: unknown): ErrorData | null {
+  const { kind, remedy } = asRecord(value);
+  if (typeof kind !== 'string' || !Object.hasOwn(ERROR_KINDS, kind)) return null;
+  return { kind: kind as ErrorKind, remedy: typeof remedy === 'string' ? remedy : '' };
+}
+
+function asRecord(value: unknown): Record<string, unknown> {
+  if (value instanceof Error) return { ...value, message: value.message };
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+function firstLine(text: unknown): string {
+  return typeof text === 'string' ? (text.split(/\r?\n/, 1)[0] ?? '').trim().slice(0, 500) : '';
+}

@@ -1,0 +1,144 @@
+import { interpretersMeantBy, type Platform } from './paths';
+
+/** What an interpreter says about itself; `problem` is not empty where it could not be asked. */
+export interface Probe {
+  version: readonly [major: number, minor: number] | null;
+  /** Version of lm-transparency that it would import; null when there is none. */
+  backend: string | null;
+  problem: string;
+}
+
+/** The environment that Set Up Backend made. */
+export interface OwnEnvironment {
+  python: string;
+  /** Of lm-transparency in it; `development` fits every extension. */
+  version: string;
+}
+
+/** All that the decision depends on. */
+export interface Surroundings {
+  platform: Platform;
+  home: string;
+  setting: string;
+  own: OwnEnvironment | null;
+  /** Version of the wheel inside this extension; null where there is none. */
+  bundled: string | null;
+  /** Asks the Python extension, where there is one. */
+  selected(): Promise<string | null>;
+  isFile(file: string): Promise<boolean>;
+  probe(python: string): Promise<Probe>;
+  log(line: string): void;
+}
+
+export type Origin = 'setting' | 'own environment' | 'Python extension';
+
+export type PythonChoice =
+  | { found: true; python: string; origin: Origin; version: string }
+  | { found: false; reason: 'notSetUp' | 'outdated' | 'settingUnusable'; message: string; remedy: string };
+
+/** Oldest Python that the backend runs on. */
+export const OLDEST: readonly [number, number] = [3, 10];
+
+/**
+ * Which interpreter runs the backend: the setting, else our own environment, else the Python extension's.
+ *
+ * A setting that does not work is an error and never skipped: the user would wonder whose numbers these are.
+ */
+export async function findPython(around: Surroundings): Promise<PythonChoice> {
+  if (around.setting.trim() !== '') return fromSetting(around);
+  around.log('lmTransparency.backend.python is not set');
+
+  const own = await fromOwn(around);
+  if (own.found) return own;
+  const selected = await fromSelected(around);
+  return selected ?? own;
+}
+
+async function fromSetting(around: Surroundings): Promise<PythonChoice> {
+  const shown = around.setting.trim();
+  const meant = interpretersMeantBy(shown, around.platform, around.home);
+  if (meant.length === 0) return unusable(around, shown, 'is not an absolute path');
+  for (const file of meant) {
+    if (!(await around.isFile(file))) continue;
+    const probe = await around.probe(file);
+    if (probe.problem !== '') return unusable(around, file, `could not be run: ${probe.problem}`);
+    if (isTooOld(probe))
+      return unusable(around, file, `is Python ${versionText(probe)}; the backend needs 3.10 or newer`);
+    if (probe.backend === null) return unusable(around, file, 'does not have the package lm-transparency installed');
+    around.log(`using ${file} from the setting (lm-transparency ${probe.backend})`);
+    return { found: true, python: file, origin: 'setting', version: probe.backend };
+  }
+  return unusable(around, shown, 'does not exist');
+}
+
+async function fromOwn(around: Surroundings): Promise<PythonChoice> {
+  const { own, bundled } = around;
+  if (own === null) {
+    around.log('no environment of our own yet');
+    return notSetUp;
+  }
+  if (!(await around.isFile(own.python))) {
+    around.log(`our environment lost its interpreter: ${own.python}`);
+    return notSetUp;
+  }
+  if (bundled !== null && own.version !== bundled && own.version !== 'development') {
+    around.log(`our environment has lm-transparency ${own.version}, this extension brings ${bundled}`);
+    return outdated;
+  }
+  around.log(`using our own environment: ${own.python}`);
+  return { found: true, python: own.python, origin: 'own environment', version: own.version };
+}
+
+async function fromSelected(around: Surroundings): Promise<PythonChoice | null> {
+  const python = await around.selected();
+  if (python === null) {
+    around.log('the Python extension has no interpreter to offer');
+    return null;
+  }
+  const probe = await around.probe(python);
+  if (probe.problem !== '' || isTooOld(probe) || probe.backend === null) {
+    around.log(`the Python extension's ${python} will not do: ${probe.problem || lacks(probe)}`);
+    return null;
+  }
+  around.log(`using the Python extension's interpreter: ${python} (lm-transparency ${probe.backend})`);
+  return { found: true, python, origin: 'Python extension', version: probe.backend };
+}
+
+/** Whether an interpreter is older than the backend supports. */
+export function isTooOld(probe: Probe): boolean {
+  if (probe.version === null) return true;
+  const [major, minor] = probe.version;
+  return major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]);
+}
+
+function lacks(probe: Probe): string {
+  return isTooOld(probe) ? `Python ${versionText(probe)}` : 'lm-transparency is not installed in it';
+}
+
+function versionText(probe: Probe): string {
+  return probe.version?.join('.') ?? 'of an unknown version';
+}
+
+function unusable(around: Surroundings, what: string, why: string): PythonChoice {
+  around.log(`the setting's ${what} ${why}`);
+  return {
+    found: false,
+    reason: 'settingUnusable',
+    message: `The interpreter in lmTransparency.backend.python ${why}.`,
+    remedy: `The setting is "${what}". Correct it, or empty it and set up the backend.`,
+  };
+}
+
+const notSetUp: PythonChoice = {
+  found: false,
+  reason: 'notSetUp',
+  message: 'The backend is not set up on this machine yet.',
+  remedy: 'Setting it up installs Python packages (PyTorch among them) into a folder of its own.',
+};
+
+const outdated: PythonChoice = {
+  found: false,
+  reason: 'outdated',
+  message: 'The backend on this machine belongs to another version of the extension.',
+  remedy: 'Setting it up again brings it to the same version.',
+};

@@ -1,0 +1,38 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+
+/** How to start a child so that `killTree` reaches its children too. */
+export const killable = { detached: process.platform !== 'win32', windowsHide: true } as const;
+
+/** Ends a process started with `killable` and all it started: politely, then after `graceMs` by force. */
+export async function killTree(child: ChildProcess, graceMs = 2000): Promise<void> {
+  if (child.pid === undefined || hasEnded(child)) return;
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  if (process.platform === 'win32') {
+    spawn('taskkill', ['/pid', String(child.pid), '/T', '/F'], { windowsHide: true, stdio: 'ignore' }).on('error', () =>
+      child.kill(),
+    );
+    return within(ended, graceMs);
+  }
+  signal(child.pid, 'SIGTERM');
+  await within(ended, graceMs);
+  if (!hasEnded(child)) signal(child.pid, 'SIGKILL');
+  return within(ended, graceMs);
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, name);
+  } catch {
+    // the group is gone already
+  }
+}
+
+async function within(promise: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([promise, new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)))]);
+  clearTimeout(timer);
+}

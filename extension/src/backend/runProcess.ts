@@ -1,0 +1,70 @@
+import { spawn } from 'node:child_process';
+import type { Cancel } from '../cancel';
+import { cancelled } from './failure';
+import { killable, killTree } from './killTree';
+import { LineSplitter } from './lines';
+
+export interface RunOptions {
+  cwd: string;
+  env: Record<string, string>;
+  cancel?: Cancel;
+  timeoutMs?: number;
+  onLine?: (line: string) => void;
+}
+
+/** How a program ended. `problem` says why it could not be started or was given up; then `code` is null. */
+export interface RunResult {
+  code: number | null;
+  output: string;
+  problem: string;
+}
+
+const KEPT_OUTPUT = 200_000;
+
+/** Runs a program to its end, argv only. Cancelling ends it with all its children, then rejects. */
+export async function runProcess(argv: readonly string[], options: RunOptions): Promise<RunResult> {
+  if (options.cancel?.isCancellationRequested) throw cancelled();
+  const [program = '', ...rest] = argv;
+  const child = spawn(program, rest, {
+    cwd: options.cwd,
+    env: options.env,
+    shell: false,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...killable,
+  });
+  let output = '';
+  const read = () => {
+    const splitter = new LineSplitter((line) => options.onLine?.(line));
+    return (chunk: Buffer) => {
+      const text = splitter.push(chunk);
+      output = (output + text).slice(-KEPT_OUTPUT);
+    };
+  };
+  child.stdout.on('data', read());
+  child.stderr.on('data', read());
+
+  let problem = '';
+  let timer: NodeJS.Timeout | undefined;
+  const ended = new Promise<number | null>((resolve) => {
+    child.on('error', (error: NodeJS.ErrnoException) => {
+      problem = error.code === 'ENOENT' ? 'not found' : error.message;
+      if (child.pid === undefined) resolve(null);
+    });
+    child.on('close', (code, signal) => {
+      if (signal !== null && problem === '') problem = `ended by ${signal}`;
+      resolve(code);
+    });
+  });
+  if (options.timeoutMs !== undefined) {
+    timer = setTimeout(() => {
+      problem = `no end after ${Math.round((options.timeoutMs ?? 0) / 1000)} s`;
+      void killTree(child);
+    }, options.timeoutMs);
+  }
+  const listening = options.cancel?.onCancellationRequested(() => void killTree(child));
+  const code = await ended;
+  clearTimeout(timer);
+  listening?.dispose();
+  if (options.cancel?.isCancellationRequested) throw cancelled();
+  return { code: problem === '' ? code : null, output, problem };
+}

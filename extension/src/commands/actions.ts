@@ -1,0 +1,33 @@
+import * as vscode from 'vscode';
+import type { PanelAction } from '../../shared/webview';
+import type { App } from '../app';
+import type { Panel } from '../panel/panel';
+import { analyzeAgain } from './analyzePrompt';
+
+/** What the buttons of the panel and of notifications do. */
+export async function runAction(app: App, action: PanelAction, panel?: Panel): Promise<void> {
+  switch (action) {
+    case 'analyze':
+    case 'retry':
+      if (panel) return analyzeAgain(app, panel);
+      await vscode.commands.executeCommand('lmTransparency.analyzePrompt');
+      return;
+    case 'cancel':
+      return app.analyses.cancel(panel);
+    case 'showLog':
+      return app.log.show();
+    case 'setUpBackend':
+    case 'selectModel':
+    case 'restartBackend': {
+      const succeeded = await vscode.commands.executeCommand<boolean>(`lmTransparency.${action}`);
+      if (succeeded && panel) return analyzeAgain(app, panel);
+      return;
+    }
+    case 'openSettings':
+      await vscode.commands.executeCommand('workbench.action.openSettings', 'lmTransparency');
+      return;
+    case 'manageTrust':
+      await vscode.commands.executeCommand('workbench.trust.manage');
+      return;
+  }
+}

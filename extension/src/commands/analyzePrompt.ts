@@ -1,0 +1,67 @@
+import * as vscode from 'vscode';
+import type { App } from '../app';
+import type { Panel } from '../panel/panel';
+
+const NOT_TEXT = 'This file cannot be analyzed: it is binary, or too large to be opened as text.';
+
+/** Analyze Prompt: the selection, else the prompt at the cursor, of the given file or the active editor. */
+export function analyzePrompt(app: App): (target?: unknown) => Promise<void> {
+  return async (target) => {
+    const editor = editorFor(target);
+    if (editor) return app.analyses.run({ document: editor.document, selection: editor.selection });
+    const uri = target instanceof vscode.Uri ? target : activeFile();
+    const panel = uri ? undefined : app.panels.active();
+    if (panel) return analyzeAgain(app, panel);
+    if (!uri) {
+      void vscode.window.showInformationMessage('Open a file with a prompt, then analyze it.');
+      return;
+    }
+    const document = await openText(uri);
+    if (document) return app.analyses.run({ document, selection: null });
+    void vscode.window.showErrorMessage(NOT_TEXT);
+  };
+}
+
+/** Analyzes what a panel belongs to once more, with the selection its editor has now. */
+export async function analyzeAgain(app: App, panel: Panel): Promise<void> {
+  const uri = panel.uri ?? vscode.window.visibleTextEditors[0]?.document.uri;
+  if (!uri) {
+    void vscode.window.showInformationMessage('Open a file with a prompt, then analyze it.');
+    return;
+  }
+  panel.uri ??= uri;
+  const editor = vscode.window.visibleTextEditors.find((visible) => visible.document.uri.toString() === uri.toString());
+  const document = editor?.document ?? (await openText(uri));
+  if (document) return app.analyses.run({ document, selection: editor?.selection ?? selectionShown(panel, document) });
+  void vscode.window.showErrorMessage('The file of this analysis is gone, or is not text any more.');
+}
+
+function editorFor(target: unknown): vscode.TextEditor | undefined {
+  const active = vscode.window.activeTextEditor;
+  if (!(target instanceof vscode.Uri)) return active;
+  const wanted = target.toString();
+  const isWanted = (editor: vscode.TextEditor) => editor.document.uri.toString() === wanted;
+  return active && isWanted(active) ? active : vscode.window.visibleTextEditors.find(isWanted);
+}
+
+// an editor that shows no text (a picture, a file that is binary) still has a tab
+function activeFile(): vscode.Uri | undefined {
+  const input: unknown = vscode.window.tabGroups.activeTabGroup.activeTab?.input;
+  return input instanceof vscode.TabInputText || input instanceof vscode.TabInputCustom ? input.uri : undefined;
+}
+
+async function openText(uri: vscode.Uri): Promise<vscode.TextDocument | null> {
+  const known = vscode.workspace.textDocuments.find((document) => document.uri.toString() === uri.toString());
+  if (known) return known;
+  try {
+    return await vscode.workspace.openTextDocument(uri);
+  } catch {
+    return null;
+  }
+}
+
+function selectionShown(panel: Panel, document: vscode.TextDocument): vscode.Selection | null {
+  if (!panel.shown) return null;
+  const at = document.positionAt(panel.shown.start);
+  return new vscode.Selection(at, at);
+}

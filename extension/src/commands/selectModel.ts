@@ -1,0 +1,109 @@
+import * as vscode from 'vscode';
+import type { App } from '../app';
+import { toFailure } from '../backend/failure';
+import { LIST_MODELS, type ListModelsResult, LOAD_MODEL } from '../../shared/protocol';
+import { readSettings, storeModel } from '../settings';
+import { type ModelItem, modelItems, refuseHubId } from './modelItems';
+import { reportFailure } from './report';
+
+const LIST_MS = 60_000;
+const LOAD_SILENCE_MS = 600_000;
+
+/** Select Model: chooses, loads and remembers a model; resolves with whether one was chosen. */
+export function selectModel(app: App): () => Promise<boolean> {
+  return async () => {
+    const chosen = await choose(app);
+    if (chosen === undefined) return false;
+    try {
+      await load(app, chosen);
+    } catch (error) {
+      const failure = toFailure(error);
+      // without a backend the choice still stands; it is tried when there is one
+      if (failure.kind !== 'backendMissing' && failure.kind !== 'untrusted') {
+        await reportFailure(app, failure);
+        return false;
+      }
+    }
+    await storeModel(chosen.source);
+    return true;
+  };
+}
+
+interface Chosen {
+  source: string;
+  /** A hub id that was just typed is asked for: it may be downloaded. */
+  allowDownload: boolean;
+}
+
+async function choose(app: App): Promise<Chosen | undefined> {
+  const quickPick = vscode.window.createQuickPick<ModelItem>();
+  quickPick.title = 'Select Model';
+  quickPick.placeholder = 'The model that prompts are analyzed with';
+  quickPick.matchOnDescription = true;
+  const { model } = readSettings();
+  quickPick.items = modelItems(null, model);
+  quickPick.busy = true;
+  const hidden = new vscode.CancellationTokenSource();
+  app.backend
+    .request(LIST_MODELS, {}, { timeoutMs: LIST_MS, cancel: hidden.token, early: true })
+    .then((listed) => (quickPick.items = modelItems(listed as ListModelsResult, model)))
+    .catch((error: unknown) => (quickPick.placeholder = `No list of models: ${toFailure(error).message}`))
+    .finally(() => (quickPick.busy = false));
+  const chosen = await new Promise<ModelItem | undefined>((resolve) => {
+    quickPick.onDidAccept(() => {
+      resolve(quickPick.selectedItems[0]);
+      quickPick.hide();
+    });
+    quickPick.onDidHide(() => {
+      resolve(undefined);
+      hidden.cancel();
+    });
+    quickPick.show();
+  });
+  quickPick.dispose();
+  hidden.dispose();
+  return chosen && namedBy(chosen);
+}
+
+async function namedBy({ choice }: ModelItem): Promise<Chosen | undefined> {
+  switch (choice.kind) {
+    case 'model':
+      return { source: choice.source, allowDownload: false };
+    case 'folder':
+      return browse({ canSelectFolders: true, canSelectFiles: false, title: 'Model Folder' });
+    case 'file':
+      return browse({ filters: { 'GGUF models': ['gguf'] }, title: 'GGUF File' });
+    case 'hub': {
+      const id = await vscode.window.showInputBox({
+        title: 'Hub Id',
+        prompt: 'The model is downloaded when it is not on this machine yet.',
+        placeHolder: 'organization/name',
+        validateInput: refuseHubId,
+      });
+      return id === undefined ? undefined : { source: id.trim(), allowDownload: true };
+    }
+  }
+}
+
+async function browse(options: vscode.OpenDialogOptions): Promise<Chosen | undefined> {
+  const chosen = await vscode.window.showOpenDialog({ ...options, canSelectMany: false, openLabel: 'Select' });
+  return chosen?.[0] && { source: chosen[0].fsPath, allowDownload: false };
+}
+
+function load(app: App, { source, allowDownload }: Chosen): Thenable<unknown> {
+  const { dtype, device } = readSettings();
+  const params = { source, allowDownload, dtype, device };
+  const options = { location: vscode.ProgressLocation.Notification, title: 'Loading the model', cancellable: true };
+  return vscode.window.withProgress(options, (progress, cancel) => {
+    let before = 0;
+    return app.backend.request(LOAD_MODEL, params, {
+      timeoutMs: LOAD_SILENCE_MS,
+      cancel,
+      onProgress: ({ message, fraction }) => {
+        const now = (fraction ?? 0) * 100;
+        progress.report({ message, increment: Math.max(0, now - before) });
+        before = Math.max(before, now);
+      },
+    });
+  });
+}

@@ -1,0 +1,6 @@
+import type { App } from '../app';
+
+/** Show Log. */
+export function showLog(app: App): () => void {
+  return () => app.log.show();
+}

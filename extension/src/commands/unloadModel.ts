@@ -1,0 +1,44 @@
+import * as vscode from 'vscode';
+import type { App } from '../app';
+import { UNLOAD_MODEL } from '../../shared/protocol';
+import { reportFailure } from './report';
+
+const UNLOAD_MS = 60_000;
+
+/** Unload Model: frees the memory of one loaded model, or of all. */
+export function unloadModel(app: App): () => Promise<void> {
+  return async () => {
+    const loaded = app.backend.status.health?.loaded ?? [];
+    if (app.backend.sessionId === null || loaded.length === 0) {
+      void vscode.window.showInformationMessage('No model is loaded.');
+      return;
+    }
+    const source = await pick(loaded);
+    if (source === undefined) return;
+    const options = { location: vscode.ProgressLocation.Notification, title: 'Unloading', cancellable: true };
+    try {
+      await vscode.window.withProgress(options, (_, cancel) =>
+        app.backend.request(UNLOAD_MODEL, { source }, { timeoutMs: UNLOAD_MS, cancel }),
+      );
+      vscode.window.setStatusBarMessage('LM Transparency: model unloaded', 4000);
+    } catch (error) {
+      await reportFailure(app, error);
+    }
+  };
+}
+
+async function pick(
+  loaded: readonly { source: string; name: string; device: string; memoryBytes: number }[],
+): Promise<string | undefined> {
+  if (loaded.length === 1) return loaded[0]?.source;
+  const models = loaded.map(({ source, name, device, memoryBytes }) => ({
+    label: name,
+    description: `${device} · ${(memoryBytes / 1e9).toFixed(1)} GB`,
+    source,
+  }));
+  const chosen = await vscode.window.showQuickPick([...models, { label: 'All models', source: '' }], {
+    title: 'Unload Model',
+    placeHolder: 'Which model should give its memory back?',
+  });
+  return chosen?.source;
+}

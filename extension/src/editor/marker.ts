@@ -1,0 +1,147 @@
+import * as vscode from 'vscode';
+import type { Panel } from '../panel/panel';
+import { type Anchor, moved, PromptLink } from './link';
+
+interface Linked {
+  panel: Panel;
+  uri: string;
+  anchor: Anchor;
+  link: PromptLink | null;
+  selected: number | null;
+  cursor: number | null;
+}
+
+/** Marks a panel's selected token in the prompt's text, and tells the panel which token the cursor is on. */
+export class Marker implements vscode.Disposable {
+  readonly #linked = new Map<Panel, Linked>();
+  readonly #style = vscode.window.createTextEditorDecorationType({
+    backgroundColor: new vscode.ThemeColor('lmTransparency.selectedTokenBackground'),
+    border: '1px solid',
+    borderColor: new vscode.ThemeColor('lmTransparency.selectedTokenBorder'),
+    borderRadius: '2px',
+    overviewRulerColor: new vscode.ThemeColor('lmTransparency.selectedTokenBorder'),
+    overviewRulerLane: vscode.OverviewRulerLane.Center,
+    rangeBehavior: vscode.DecorationRangeBehavior.ClosedClosed,
+  });
+  readonly #listening: vscode.Disposable;
+
+  constructor() {
+    this.#listening = vscode.Disposable.from(
+      this.#style,
+      vscode.workspace.onDidChangeTextDocument((event) => this.#onEdit(event)),
+      vscode.window.onDidChangeTextEditorSelection((event) => this.#onCursor(event.textEditor)),
+      vscode.window.onDidChangeVisibleTextEditors(() => this.#drawAll()),
+    );
+  }
+
+  /** Ties a panel's analysis to the text it came from, where that still stands there. */
+  link(panel: Panel): void {
+    const { shown } = panel;
+    if (!shown) return this.unlink(panel);
+    const anchor = { start: shown.start, end: shown.end, indent: shown.indent };
+    this.#linked.set(panel, { panel, uri: shown.uri, anchor, link: null, selected: null, cursor: null });
+    this.#relink(shown.uri);
+  }
+
+  unlink(panel: Panel): void {
+    if (this.#linked.delete(panel)) this.#drawAll();
+  }
+
+  /** Marks a token of the panel's prompt; null marks none. */
+  select(panel: Panel, position: number | null): void {
+    const linked = this.#linked.get(panel);
+    if (!linked) return;
+    linked.selected = position;
+    this.#draw(linked.uri);
+    const range = position === null ? null : linked.link?.rangeOf(position);
+    for (const editor of range ? editorsOf(linked.uri) : []) {
+      if (range)
+        editor.revealRange(rangeIn(editor.document, range), vscode.TextEditorRevealType.InCenterIfOutsideViewport);
+    }
+  }
+
+  /** Looks again whether the documents hold the prompts: one may just have been opened. */
+  relinkAll(): void {
+    for (const uri of new Set([...this.#linked.values()].map((linked) => linked.uri))) this.#relink(uri);
+  }
+
+  dispose(): void {
+    this.#listening.dispose();
+    this.#linked.clear();
+  }
+
+  #relink(uri: string): void {
+    const document = vscode.workspace.textDocuments.find((open) => open.uri.toString() === uri);
+    for (const linked of this.#of(uri)) {
+      const heading = linked.panel.shown?.heading;
+      linked.link =
+        document && heading ? PromptLink.of(document.getText(), linked.anchor, heading.prompt, heading.tokens) : null;
+    }
+    this.#draw(uri);
+    for (const editor of editorsOf(uri)) this.#onCursor(editor);
+  }
+
+  #onEdit(event: vscode.TextDocumentChangeEvent): void {
+    const uri = event.document.uri.toString();
+    if (event.contentChanges.length === 0) return;
+    for (const linked of this.#of(uri)) {
+      // changes come last first, so that the offsets of each hold
+      const anchor = event.contentChanges.reduce<Anchor | null>(
+        (before, change) =>
+          before &&
+          moved(before, { offset: change.rangeOffset, removed: change.rangeLength, inserted: change.text.length }),
+        linked.anchor,
+      );
+      if (anchor) {
+        linked.anchor = anchor;
+      } else {
+        linked.link = null;
+        linked.selected = null;
+        linked.anchor = { start: -1, end: -1, indent: 0 };
+        this.#tell(linked, null);
+      }
+    }
+    this.#relink(uri);
+  }
+
+  #onCursor(editor: vscode.TextEditor): void {
+    for (const linked of this.#of(editor.document.uri.toString())) {
+      if (!linked.link) continue;
+      this.#tell(linked, linked.link.tokenAt(editor.document.offsetAt(editor.selection.active)));
+    }
+  }
+
+  #tell(linked: Linked, position: number | null): void {
+    if (linked.cursor === position) return;
+    linked.cursor = position;
+    linked.panel.showCursor(position);
+  }
+
+  #drawAll(): void {
+    for (const editor of vscode.window.visibleTextEditors) this.#drawIn(editor);
+  }
+
+  #draw(uri: string): void {
+    for (const editor of editorsOf(uri)) this.#drawIn(editor);
+  }
+
+  #drawIn(editor: vscode.TextEditor): void {
+    const ranges = this.#of(editor.document.uri.toString()).flatMap(({ link, selected }) => {
+      const range = selected === null ? null : link?.rangeOf(selected);
+      return range ? [rangeIn(editor.document, range)] : [];
+    });
+    editor.setDecorations(this.#style, ranges);
+  }
+
+  #of(uri: string): Linked[] {
+    return [...this.#linked.values()].filter((linked) => linked.uri === uri);
+  }
+}
+
+function editorsOf(uri: string): vscode.TextEditor[] {
+  return vscode.window.visibleTextEditors.filter((editor) => editor.document.uri.toString() === uri);
+}
+
+function rangeIn(document: vscode.TextDocument, range: { start: number; end: number }): vscode.Range {
+  return new vscode.Range(document.positionAt(range.start), document.positionAt(range.end));
+}

@@ -1,0 +1,135 @@
+import { mkdir, stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import path from 'node:path';
+import * as vscode from 'vscode';
+import type { App } from './app';
+import { Backend } from './backend/backend';
+import { connect } from './backend/client';
+import { Environments } from './backend/environment';
+import { findPython, type OwnEnvironment } from './backend/findPython';
+import { launch, SERVE_ARGUMENTS } from './backend/launch';
+import { backendEnvironment, currentPlatform, interpreterOf } from './backend/paths';
+import { probePython } from './backend/probe';
+import { selectedPython } from './backend/pythonExtension';
+import { findBundle } from './backend/wheel';
+import { runAction } from './commands/actions';
+import { analyzePrompt } from './commands/analyzePrompt';
+import { cancelAnalysis } from './commands/cancelAnalysis';
+import { offerSetUp } from './commands/offerSetUp';
+import { restartBackend } from './commands/restartBackend';
+import { selectModel } from './commands/selectModel';
+import { setUpBackend } from './commands/setUpBackend';
+import { showLog } from './commands/showLog';
+import { unloadModel } from './commands/unloadModel';
+import { Marker } from './editor/marker';
+import { Analyses } from './panel/analyses';
+import { PANEL_TYPE, Panels } from './panel/panels';
+import { ResultStore } from './panel/resultStore';
+import { readSettings, SECTION } from './settings';
+import { showStatus } from './status';
+
+let running: Backend | undefined;
+
+/** Wires the parts together; nothing is started before it is used. */
+export async function activate(context: vscode.ExtensionContext): Promise<void> {
+  const storage = context.globalStorageUri.fsPath;
+  await mkdir(storage, { recursive: true });
+  const log = vscode.window.createOutputChannel('LM Transparency', { log: true });
+  const info = (line: string) => log.info(line);
+  const environments = new Environments(storage, currentPlatform());
+  const bundle = () => findBundle(context.asAbsolutePath('backend'));
+  const askSelected = () => selectedPython(info);
+
+  const backend = new Backend({
+    mayStart: () => vscode.workspace.isTrusted,
+    find: async () =>
+      findPython({
+        platform: currentPlatform(),
+        home: homedir(),
+        setting: readSettings().python,
+        own: (await environments.current()) ?? (await developmentEnvironment(context)),
+        bundled: (await bundle())?.version ?? null,
+        selected: askSelected,
+        isFile,
+        probe: (python) => probePython([python], { cwd: storage, env: backendEnvironment(process.env, false) }),
+        log: info,
+      }),
+    launch: ({ python, origin }) =>
+      launch([python, ...SERVE_ARGUMENTS], {
+        cwd: storage,
+        env: backendEnvironment(process.env, origin === 'own environment'),
+        onLine: (line) => log.info(`[backend] ${line}`),
+      }),
+    connect: (server) => connect(server, log),
+    log: info,
+    now: Date.now,
+  });
+  running = backend;
+
+  const store = new ResultStore(path.join((context.storageUri ?? context.globalStorageUri).fsPath, 'results'));
+  const marker = new Marker();
+  const analyses: Analyses = new Analyses(backend, () => panels, store, readSettings, info);
+  const panels: Panels = new Panels(context.extensionUri, store, {
+    ask: (panel, question, cancel) => analyses.ask(panel, question, cancel),
+    act: (panel, action) => void runAction(app, action, panel),
+    selected: (panel, position) => marker.select(panel, position),
+    shown: (panel) => marker.link(panel),
+    disposed: (panel) => {
+      analyses.cancel(panel);
+      marker.unlink(panel);
+    },
+    ignored: () => log.warn('the panel sent a message that is not understood'),
+  });
+  const app: App = { backend, analyses, panels, environments, log, storage, bundle, selectedPython: askSelected };
+  const offer = offerSetUp(app);
+
+  const commands: Record<string, (target?: unknown) => unknown> = {
+    analyzePrompt: analyzePrompt(app),
+    cancel: cancelAnalysis(app),
+    selectModel: selectModel(app),
+    setUpBackend: setUpBackend(app),
+    restartBackend: restartBackend(app),
+    unloadModel: unloadModel(app),
+    showLog: showLog(app),
+  };
+  context.subscriptions.push(
+    log,
+    marker,
+    ...Object.entries(commands).map(([name, run]) => vscode.commands.registerCommand(`${SECTION}.${name}`, run)),
+    vscode.window.registerWebviewPanelSerializer(PANEL_TYPE, panels),
+    showStatus(backend, analyses),
+    analyses.failed.listen(({ panel, failure }) => {
+      if (failure.kind === 'backendMissing') void offer(panel);
+    }),
+    backend.changed.listen(({ phase, failure }) => {
+      const text = failure ? `${failure.message} ${failure.remedy}` : '';
+      if (phase === 'failed' || phase === 'running')
+        for (const panel of panels.all()) panel.showOffline(phase === 'failed', text);
+    }),
+    vscode.workspace.onDidChangeConfiguration((event) => {
+      // the next use starts the interpreter that is set now
+      if (event.affectsConfiguration(`${SECTION}.backend.python`)) void backend.stop();
+    }),
+    vscode.workspace.onDidGrantWorkspaceTrust(() => void backend.stop()),
+    vscode.workspace.onDidOpenTextDocument(() => marker.relinkAll()),
+  );
+}
+
+// F5 in the repository runs the backend from its own .venv
+async function developmentEnvironment(context: vscode.ExtensionContext): Promise<OwnEnvironment | null> {
+  if (context.extensionMode !== vscode.ExtensionMode.Development) return null;
+  const python = interpreterOf(path.join(context.extensionPath, '..', '.venv'), currentPlatform());
+  return (await isFile(python)) ? { python, version: 'development' } : null;
+}
+
+function isFile(file: string): Promise<boolean> {
+  return stat(file).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+}
+
+/** Ends the backend; VS Code gives five seconds. */
+export async function deactivate(): Promise<void> {
+  await running?.stop();
+}

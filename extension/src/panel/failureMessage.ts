@@ -1,0 +1,46 @@
+import type { PanelAction, ToWebview } from '../../shared/webview';
+import type { Failure, FailureKind } from '../backend/failure';
+
+const LABELS: Record<PanelAction, string> = {
+  analyze: 'Analyze Prompt',
+  retry: 'Try Again',
+  cancel: 'Cancel',
+  showLog: 'Show Log',
+  setUpBackend: 'Set Up Backend',
+  selectModel: 'Select Model',
+  restartBackend: 'Restart Backend',
+  openSettings: 'Open Settings',
+  manageTrust: 'Manage Workspace Trust',
+};
+
+const HELPFUL: Record<FailureKind, readonly PanelAction[]> = {
+  invalidParams: ['retry', 'openSettings', 'showLog'],
+  invalidPrompt: ['retry'],
+  promptTooLong: ['retry', 'selectModel'],
+  invalidPosition: ['retry'],
+  modelNotFound: ['selectModel', 'retry', 'showLog'],
+  modelUnusable: ['selectModel', 'retry', 'showLog'],
+  modelUnsupported: ['selectModel', 'showLog'],
+  dependencyMissing: ['setUpBackend', 'showLog'],
+  outOfMemory: ['selectModel', 'retry', 'showLog'],
+  runExpired: ['retry'],
+  cancelled: ['retry'],
+  internal: ['retry', 'showLog'],
+  backendMissing: ['setUpBackend', 'openSettings', 'showLog'],
+  backendOutdated: ['setUpBackend', 'openSettings', 'showLog'],
+  backendStopped: ['retry', 'showLog'],
+  timedOut: ['retry', 'restartBackend', 'showLog'],
+  untrusted: ['manageTrust'],
+  noDocument: [],
+  noResult: ['analyze'],
+};
+
+/** The buttons that help against a failure, most helpful first. */
+export function actionsFor(failure: Failure): { action: PanelAction; label: string }[] {
+  return HELPFUL[failure.kind].map((action) => ({ action, label: LABELS[action] }));
+}
+
+/** A failure as the panel's state. */
+export function failureMessage(failure: Failure): Extract<ToWebview, { type: 'failure' }> {
+  return { type: 'failure', message: failure.message, remedy: failure.remedy, actions: actionsFor(failure) };
+}

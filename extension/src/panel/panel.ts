@@ -1,0 +1,171 @@
+import * as vscode from 'vscode';
+import type { Answer, PanelAction, Question, ToWebview, ViewState } from '../../shared/webview';
+import { type Cancel, CancelSource } from '../cancel';
+import { Failure, toFailure } from '../backend/failure';
+import { failureMessage } from './failureMessage';
+import { panelHtml } from './html';
+import { readMessage, readView } from './messages';
+import { readHeading, type Heading } from './payload';
+import type { StoredResult } from './resultStore';
+
+/** An analysis that a panel shows, with what the editor needs of it. */
+export interface Shown extends StoredResult {
+  heading: Heading;
+}
+
+/** What a panel tells the rest of the extension. */
+export interface PanelEvents {
+  ask(panel: Panel, question: Question, cancel: Cancel): Promise<Answer>;
+  act(panel: Panel, action: PanelAction): void;
+  selected(panel: Panel, position: number | null): void;
+  shown(panel: Panel): void;
+  disposed(panel: Panel): void;
+  ignored(message: unknown): void;
+}
+
+/**
+ * The host of one webview. It holds what is to be shown and says it anew at every `ready`: VS Code throws a hidden
+ * webview away, and a reload starts it over.
+ */
+export class Panel {
+  shown: Shown | null = null;
+  /** The view that the webview asked to remember. */
+  view: ViewState | null = null;
+  #state: ToWebview | null = null;
+  #offline: string | null = null;
+  #saidOffline: string | null = null;
+  #loaded: CancelSource | null = null;
+
+  constructor(
+    readonly webviewPanel: vscode.WebviewPanel,
+    /** The document it belongs to; null in a restored panel whose document nobody knows. */
+    public uri: vscode.Uri | null,
+    dist: vscode.Uri,
+    private readonly events: PanelEvents,
+  ) {
+    const { webview } = webviewPanel;
+    webview.options = { enableScripts: true, localResourceRoots: [dist] };
+    webview.onDidReceiveMessage((message: unknown) => this.#receive(message));
+    webviewPanel.onDidDispose(() => {
+      this.#loaded?.cancel();
+      events.disposed(this);
+    });
+    const address = (name: string) => webview.asWebviewUri(vscode.Uri.joinPath(dist, name)).toString();
+    webview.html = panelHtml({ cspSource: webview.cspSource, script: address('main.js'), style: address('main.css') });
+  }
+
+  showProgress(message: string, fraction: number | null): void {
+    this.#show({ type: 'progress', message, fraction });
+  }
+
+  showFailure(error: unknown): void {
+    this.#show(failureMessage(toFailure(error)));
+  }
+
+  /** Shows an analysis; a new one keeps the slider and switches of the last. */
+  showResult(result: StoredResult, view: Partial<ViewState> | null = this.#carriedOver()): void {
+    this.shown = { ...result, heading: readHeading(result.payload) };
+    this.view = view?.runId === result.runId ? readView(view) : null;
+    this.webviewPanel.title = tabTitle(result.title);
+    this.#show({ type: 'analysis', runId: result.runId, title: result.title, payload: bufferOf(result.payload), view });
+    this.events.shown(this);
+  }
+
+  /** Goes back to the analysis that was shown before; false when there was none. */
+  showLastResult(): boolean {
+    if (!this.shown) return false;
+    this.showResult(this.shown, this.view ?? this.#carriedOver());
+    return true;
+  }
+
+  /** Whether the backend is there to be asked; told only beside an analysis, a failure speaks for itself. */
+  showOffline(offline: boolean, message: string): void {
+    this.#offline = offline ? message : null;
+    this.#postOffline();
+  }
+
+  showCursor(position: number | null): void {
+    this.#post({ type: 'cursor', position });
+  }
+
+  reveal(): void {
+    const column = this.webviewPanel.viewColumn;
+    if (!this.webviewPanel.visible) this.webviewPanel.reveal(column, true);
+  }
+
+  #carriedOver(): Partial<ViewState> | null {
+    if (!this.view) return null;
+    const { threshold, renormalize, ink } = this.view;
+    return { threshold, renormalize, ink };
+  }
+
+  #show(state: ToWebview): void {
+    this.#state = state;
+    this.#post(state);
+    this.#postOffline();
+  }
+
+  #postOffline(): void {
+    const message = this.#state?.type === 'analysis' ? this.#offline : null;
+    if (message === this.#saidOffline || !this.#loaded) return;
+    this.#saidOffline = message;
+    this.#post({ type: 'offline', offline: message !== null, message: message ?? '' });
+  }
+
+  #post(message: ToWebview): void {
+    if (this.#loaded) void this.webviewPanel.webview.postMessage(message);
+  }
+
+  #receive(raw: unknown): void {
+    const message = readMessage(raw);
+    if (message === null) return this.events.ignored(raw);
+    switch (message.type) {
+      case 'ready':
+        return this.#onReady();
+      case 'ask':
+        return void this.#answer(message.id, message.question);
+      case 'remember':
+        if (message.view.runId === this.shown?.runId) this.view = message.view;
+        return;
+      case 'action':
+        return this.events.act(this, message.action);
+      case 'selected':
+        return this.events.selected(this, message.position);
+    }
+  }
+
+  #onReady(): void {
+    // questions of the page that went away must not be answered to its successor
+    this.#loaded?.cancel();
+    this.#loaded = new CancelSource();
+    if (this.#state?.type === 'analysis') this.#state = { ...this.#state, view: this.view ?? this.#state.view };
+    if (this.#state) this.#post(this.#state);
+    this.#saidOffline = null;
+    this.#postOffline();
+    if (this.#state?.type === 'analysis') this.events.shown(this);
+  }
+
+  async #answer(id: number, question: Question): Promise<void> {
+    const page = this.#loaded;
+    if (!page) return;
+    const say = (answer: Answer | null, error: string | null) => {
+      if (!page.token.isCancellationRequested) this.#post({ type: 'answer', id, answer, error });
+    };
+    try {
+      say(await this.events.ask(this, question, page.token), null);
+    } catch (error) {
+      const { message, remedy } = error instanceof Failure ? error : toFailure(error);
+      say(null, [message, remedy].filter(Boolean).join(' '));
+    }
+  }
+}
+
+/** The title of a panel's tab. */
+export function tabTitle(title: string): string {
+  return `Routes: ${title}`;
+}
+
+function bufferOf(bytes: Uint8Array): ArrayBuffer {
+  const isTight = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength;
+  return (isTight ? bytes.buffer : bytes.slice().buffer) as ArrayBuffer;
+}

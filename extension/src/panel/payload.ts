@@ -1,0 +1,54 @@
+import { decode } from '@msgpack/msgpack';
+import { PAYLOAD_FORMAT, type AnalyzeResult, type TokenInfo } from '../../shared/protocol';
+import { Failure } from '../backend/failure';
+
+/** What the extension reads of an analysis; the rest is the webview's. */
+export interface Heading {
+  runId: string;
+  prompt: string;
+  modelName: string;
+  tokens: TokenInfo[];
+}
+
+/** The reply to an analyze request as bytes, in a buffer of exactly their size. */
+export function payloadBytes(reply: unknown): Uint8Array {
+  const payload = isRecord(reply) ? (reply as Partial<AnalyzeResult>).payload : undefined;
+  if (typeof payload !== 'string') throw malformed();
+  const decoded = Buffer.from(payload, 'base64');
+  const bytes = new Uint8Array(decoded.length);
+  bytes.set(decoded);
+  return bytes;
+}
+
+/** Reads the small part of an analysis. Throws a `Failure` for bytes that are not one. */
+export function readHeading(bytes: Uint8Array): Heading {
+  let whole: unknown;
+  try {
+    whole = decode(bytes);
+  } catch {
+    throw malformed();
+  }
+  const meta = isRecord(whole) ? whole['meta'] : undefined;
+  if (!isRecord(meta) || meta['format'] !== PAYLOAD_FORMAT) throw malformed();
+  const { runId, prompt, model, tokens } = meta;
+  if (typeof runId !== 'string' || typeof prompt !== 'string' || !Array.isArray(tokens)) throw malformed();
+  if (!tokens.every(isToken)) throw malformed();
+  const name = isRecord(model) ? model['name'] : undefined;
+  return { runId, prompt, tokens, modelName: typeof name === 'string' ? name : '' };
+}
+
+function isToken(value: unknown): value is TokenInfo {
+  return isRecord(value) && typeof value['start'] === 'number' && typeof value['end'] === 'number';
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function malformed(): Failure {
+  return new Failure(
+    'backendOutdated',
+    'The backend sent an analysis that this extension cannot read.',
+    'Set up the backend again, so that both are of the same version.',
+  );
+}

@@ -1,0 +1,41 @@
+import { promptBlock, type Stretch } from './blocks';
+import { fencedBlock } from './markdown';
+import { PromptText } from './pieces';
+import { refusal } from './refuse';
+
+/** What the editor knows; offsets of the selection, equal when nothing is selected. */
+export interface EditorText {
+  text: string;
+  languageId: string;
+  selectionStart: number;
+  selectionEnd: number;
+  cursor: number;
+}
+
+export const PROMPT_LANGUAGE = 'lm-prompt';
+
+/**
+ * Which text is the prompt: the selection as it is, else the prompt at the cursor, else the file without its last
+ * newline. Throws a `Failure` for a text that cannot be one.
+ */
+export function choosePrompt(editor: EditorText): PromptText {
+  const selected = editor.selectionStart !== editor.selectionEnd;
+  const { start, end, indent } = selected
+    ? { start: editor.selectionStart, end: editor.selectionEnd, indent: 0 }
+    : unselected(editor);
+  const prompt = PromptText.of(editor.text, start, end, indent);
+  const refused = refusal(prompt.text, selected);
+  if (refused) throw refused;
+  return prompt;
+}
+
+function unselected(editor: EditorText): Stretch {
+  if (editor.languageId === PROMPT_LANGUAGE) return promptBlock(editor.text, editor.cursor);
+  const fenced = editor.languageId === 'markdown' ? fencedBlock(editor.text, editor.cursor) : null;
+  return fenced ?? { start: 0, end: withoutLastNewline(editor.text), indent: 0 };
+}
+
+function withoutLastNewline(text: string): number {
+  if (text.endsWith('\r\n')) return text.length - 2;
+  return text.endsWith('\n') ? text.length - 1 : text.length;
+}

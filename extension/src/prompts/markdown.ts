@@ -1,0 +1,32 @@
+import type { Stretch } from './blocks';
+import { lineAt, linesOf } from './lines';
+
+const FENCE = /^( {0,3})(`{3,}|~{3,})(.*)$/;
+
+/** The inside of the fenced code block of a Markdown text that the cursor is in, its fences included; else null. */
+export function fencedBlock(source: string, cursor: number): Stretch | null {
+  const lines = linesOf(source);
+  const at = lineAt(lines, cursor);
+  let open: { line: number; fence: string; indent: number } | null = null;
+  for (const [index, line] of lines.entries()) {
+    const match = FENCE.exec(line.text);
+    const [, blanks = '', fence = '', info = ''] = match ?? [];
+    if (open === null) {
+      // a line like ```code``` is no fence
+      if (match && !(fence.startsWith('`') && info.includes('`'))) open = { line: index, fence, indent: blanks.length };
+      continue;
+    }
+    const closes = match !== null && info.trim() === '' && fence.startsWith(open.fence);
+    if (!closes && index < lines.length - 1) continue;
+    if (at >= open.line && at <= index) {
+      // an unclosed fence reaches to the end, less the file's last newline
+      const last = closes || (line.text === '' && index > open.line + 1) ? index - 1 : index;
+      const from = lines[open.line + 1];
+      const to = lines[last];
+      if (!from || !to || last <= open.line) return { start: line.start, end: line.start, indent: 0 };
+      return { start: from.start, end: to.end, indent: open.indent };
+    }
+    open = null;
+  }
+  return null;
+}

@@ -1,0 +1,57 @@
+import * as vscode from 'vscode';
+import type { Dtype, SpecialTokens } from '../shared/protocol';
+
+/** The settings under `lmTransparency`, checked: a settings file may hold anything. */
+export interface Settings {
+  python: string;
+  pipArguments: string[];
+  model: string;
+  allowDownload: boolean;
+  device: string;
+  dtype: Dtype;
+  specialTokens: SpecialTokens;
+  topK: number;
+}
+
+export const SECTION = 'lmTransparency';
+
+const DTYPES: readonly Dtype[] = ['auto', 'float32', 'bfloat16', 'float16'];
+const SPECIAL_TOKENS: readonly SpecialTokens[] = ['auto', 'bos', 'none'];
+
+export function readSettings(scope?: vscode.Uri): Settings {
+  const section = vscode.workspace.getConfiguration(SECTION, scope);
+  return checkSettings((key) => section.get<unknown>(key));
+}
+
+/** Settings out of whatever values there are; a value of the wrong kind counts as not set. */
+export function checkSettings(get: (key: string) => unknown): Settings {
+  const text = (key: string) => {
+    const value = get(key);
+    return typeof value === 'string' ? value.trim() : '';
+  };
+  const oneOf = <T extends string>(key: string, values: readonly T[], otherwise: T) =>
+    values.find((value) => value === get(key)) ?? otherwise;
+  const pip = get('backend.pipArguments');
+  const topK = get('topK');
+  return {
+    python: text('backend.python'),
+    pipArguments: Array.isArray(pip) ? pip.filter((item) => typeof item === 'string') : [],
+    model: text('model'),
+    allowDownload: get('models.allowDownload') === true,
+    device: text('device') || 'auto',
+    dtype: oneOf('dtype', DTYPES, 'auto'),
+    specialTokens: oneOf('specialTokens', SPECIAL_TOKENS, 'auto'),
+    topK: typeof topK === 'number' && Number.isInteger(topK) ? Math.min(100, Math.max(1, topK)) : 10,
+  };
+}
+
+/** Stores the chosen model where it is set now: in the workspace if that overrides it, else for this machine. */
+export async function storeModel(source: string): Promise<void> {
+  const section = vscode.workspace.getConfiguration(SECTION);
+  const inWorkspace = section.inspect<string>('model')?.workspaceValue !== undefined;
+  await section.update(
+    'model',
+    source,
+    inWorkspace ? vscode.ConfigurationTarget.Workspace : vscode.ConfigurationTarget.Global,
+  );
+}

@@ -1,0 +1,140 @@
+"""What all connections of one process share: the session, the compute queue before it, and how they are."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import platform
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import attrs
+from pygls.exceptions import JsonRpcException
+
+from .. import __version__
+from ..watch import Watch
+from . import dependencies, devices
+from .protocol import PROTOCOL_VERSION, Health, HealthState, ModelInfo
+from .worker import ComputeQueue
+
+if TYPE_CHECKING:
+    from ..model.loading import LoadedModel
+    from ..session import Session
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+
+def new_session() -> Session:
+    """A `Session`, and all that its first request would import."""
+    from ..session import Session
+    from . import nodes, payload  # noqa: F401  # pyright: ignore[reportUnusedImport]
+
+    return Session()
+
+
+def describe(model: LoadedModel) -> ModelInfo:
+    from .payload import model_info
+
+    return model_info(model)
+
+
+class Backend:
+    """One per process, used from one event loop. The session is made by `start`, after the first client is answered."""
+
+    def __init__(self, session_factory: Callable[[], Session] = new_session) -> None:
+        self._session_factory = session_factory
+        self._session: Session | None = None
+        self._queue = ComputeQueue(self._on_queue)
+        self._starting: asyncio.Future[Session] | None = None
+        self._loaded: list[ModelInfo] = []
+        self._listeners: list[Callable[[Health], None]] = []
+        self._health = Health(
+            protocol_version=PROTOCOL_VERSION,
+            package_version=__version__,
+            state="starting",
+            message="Importing torch and transformers.",
+            remedy="",
+            python=platform.python_version(),
+            torch="",
+            transformers="",
+            devices=[devices.cpu()],
+            loaded=[],
+        )
+
+    @property
+    def health(self) -> Health:
+        return self._health
+
+    def listen(self, listener: Callable[[Health], None]) -> Callable[[], None]:
+        """Call `listener` on each change of the health; what is returned ends that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+
+    def start(self) -> asyncio.Future[Session]:
+        """Begin the heavy imports unless that was done; the future fails as each request then will."""
+        if self._starting is None:
+            self._starting = asyncio.ensure_future(self._start())
+            # the health tells of a failure; nobody need await this
+            self._starting.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return self._starting
+
+    async def run(self, job: Callable[[Session], T], watch: Watch, doing: str) -> T:
+        """`job(session)` in its turn; see `ComputeQueue.run`.
+
+        Raises the reply of kind dependencyMissing where the session cannot be made.
+        """
+        # shielded: a client that gives up does not stop what the next request needs too
+        session = await asyncio.shield(self.start())
+
+        def work() -> T:
+            try:
+                return job(session)
+            finally:
+                # described and not kept: a model that is kept here could not be unloaded
+                self._loaded = [describe(model) for model in session.loaded]
+
+        return await self._queue.run(work, watch, doing)
+
+    def stop(self, grace: float) -> None:
+        """Tell what runs to stop, and wait `grace` seconds at most. From any thread."""
+        self._queue.stop(grace)
+
+    async def _start(self) -> Session:
+        try:
+            session = await self._queue.run(self._open, Watch(), "")
+        except JsonRpcException as error:
+            self._change("error", error.message, error.data["remedy"] if error.data else "")
+            logger.error("%s", error.message)
+            raise
+        self._session = session
+        self._change("ready", "Ready.")
+        return session
+
+    def _open(self) -> Session:
+        dependencies.import_heavy()
+        return self._session_factory()
+
+    def _on_queue(self, doing: str) -> None:
+        if self._session is not None:
+            self._change("busy" if doing else "ready", f"{doing}." if doing else "Ready.")
+
+    def _change(self, state: HealthState, message: str, remedy: str = "") -> None:
+        versions = dependencies.imported()
+        now = attrs.evolve(
+            self._health,
+            state=state,
+            message=message,
+            remedy=remedy,
+            torch=versions.torch,
+            transformers=versions.transformers,
+            devices=[devices.cpu(), *devices.accelerators()]
+            if self._health.state == "starting"
+            else self._health.devices,
+            loaded=self._loaded,
+        )
+        if now != self._health:
+            self._health = now
+            for listener in list(self._listeners):
+                listener(now)

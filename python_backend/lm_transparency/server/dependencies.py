@@ -1,0 +1,77 @@
+"""The heavy packages: imported late, refused where too old, and a sentence that helps where one is missing."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from dataclasses import dataclass
+
+from ..errors import TransparencyError
+
+#: Older ones are refused: torch.load and transformers' loading ran code that came with weights.
+MINIMUM = {"torch": (2, 6), "transformers": (5, 3)}
+_NEEDED = ("torch", "transformers", "numba")
+
+
+@dataclass(frozen=True)
+class Versions:
+    """Empty where a package is not imported."""
+
+    torch: str = ""
+    transformers: str = ""
+
+
+def import_heavy() -> None:
+    """Import torch, transformers and numba. Takes seconds.
+
+    Raises `TransparencyError("dependencyMissing")` for one that is missing, broken or too old.
+    """
+    for name in _NEEDED:
+        try:
+            module = importlib.import_module(name)
+        except Exception as error:
+            raise missing(name, error) from error
+        found = str(getattr(module, "__version__", ""))
+        if name in MINIMUM and _numbers(found) < MINIMUM[name]:
+            wanted = _dotted(name)
+            raise TransparencyError(
+                "dependencyMissing",
+                f"{name} {found or 'of unknown version'} is refused: "
+                f"before {wanted} it has known holes through which a model can run code.",
+                _remedy(f"{name}>={wanted}"),
+            )
+
+
+def imported() -> Versions:
+    """The versions of what is imported by now."""
+    return Versions(*(str(getattr(sys.modules.get(name), "__version__", "")) for name in ("torch", "transformers")))
+
+
+def missing(name: str, error: Exception) -> TransparencyError:
+    """The error for a package that could not be imported: not there, or there and broken."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        name = error.name.partition(".")[0]
+        message = f"The Python package {name} is not installed in {sys.executable}."
+    else:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        message = f"The Python package {name} is installed in {sys.executable} but cannot be imported: {first[:200]}"
+    return TransparencyError(
+        "dependencyMissing", message, _remedy(f"{name}>={_dotted(name)}" if name in MINIMUM else name)
+    )
+
+
+def _remedy(requirement: str) -> str:
+    return (
+        f"Run “LM Transparency: Set Up Backend”, or `{sys.executable} -m pip install --upgrade '{requirement}'` "
+        "and then “LM Transparency: Restart Backend”."
+    )
+
+
+def _dotted(name: str) -> str:
+    return ".".join(map(str, MINIMUM[name]))
+
+
+def _numbers(version: str) -> tuple[int, int]:
+    found = re.match(r"(\d+)\.(\d+)", version)
+    return (int(found[1]), int(found[2])) if found else (0, 0)

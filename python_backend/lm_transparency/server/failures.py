@@ -1,0 +1,63 @@
+"""Every way a request can fail, as a JSON-RPC error. The codes are decided here and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from lsprotocol.types import ErrorCodes, LSPErrorCodes
+from pygls.exceptions import JsonRpcException
+
+from ..errors import Cancelled, TransparencyError
+from .dependencies import missing
+from .messages import to_wire
+from .protocol import ErrorData, ErrorKind
+
+logger = logging.getLogger(__name__)
+
+PARSE_ERROR = ErrorCodes.ParseError.value  # -32700
+INVALID_REQUEST = ErrorCodes.InvalidRequest.value  # -32600
+METHOD_NOT_FOUND = ErrorCodes.MethodNotFound.value  # -32601
+INVALID_PARAMS = ErrorCodes.InvalidParams.value  # -32602
+INTERNAL_ERROR = ErrorCodes.InternalError.value  # -32603
+NOT_INITIALIZED = ErrorCodes.ServerNotInitialized.value  # -32002
+#: The params are well-formed and the request still cannot be served; the kind says why.
+REQUEST_FAILED = LSPErrorCodes.RequestFailed.value  # -32803
+CANCELLED = LSPErrorCodes.RequestCancelled.value  # -32800
+
+_SHOW_LOG = "Run “LM Transparency: Show Log” for the details."
+_MAX_MESSAGE = 500
+
+
+def failure(code: int, kind: ErrorKind, message: str, remedy: str = "") -> JsonRpcException:
+    """An error reply with one line of `message`, and `data` as `protocol.ErrorData`."""
+    line = " ".join(message.split())[:_MAX_MESSAGE]
+    return JsonRpcException(line or kind, code, to_wire(ErrorData(kind, remedy)))
+
+
+def as_reply(error: BaseException) -> JsonRpcException:
+    """The reply that stands for `error`. What nobody expected goes to the log in full, and out in one line."""
+    if isinstance(error, JsonRpcException):
+        return error
+    if isinstance(error, Cancelled | asyncio.CancelledError):
+        return failure(CANCELLED, "cancelled", "The request was cancelled.")
+    if isinstance(error, ImportError):
+        error = missing(error.name or "a package", error)
+    if isinstance(error, TransparencyError):
+        code = INVALID_PARAMS if error.kind == "invalidParams" else REQUEST_FAILED
+        return failure(code, error.kind, error.message, error.remedy)
+    logger.error("A request failed unexpectedly.", exc_info=error)
+    if _is_out_of_memory(error):
+        remedy = "Shorten the prompt, choose a smaller dtype or model, or unload the model."
+        return failure(REQUEST_FAILED, "outOfMemory", "The memory of the device does not suffice.", remedy)
+    first = (str(error).strip().splitlines() or [""])[0]
+    return failure(INTERNAL_ERROR, "internal", f"{type(error).__name__}: {first}", _SHOW_LOG)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    # by name: torch may not be there to ask; its CPU allocator raises a plain RuntimeError
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+    )

@@ -1,0 +1,144 @@
+"""The server on stdin and stdout: the streams kept for the protocol alone, and the process gone when the client is.
+
+Only the standard library is imported before the streams are safe.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
+
+if TYPE_CHECKING:
+    from ..session import Session
+
+#: A package that the server itself needs is missing; the last line on stderr names it.
+EXIT_DEPENDENCY_MISSING = 3
+
+EXIT_USAGE = 2
+
+#: Seconds that what runs may take to end what it started, a download for one, before the process is gone.
+_GRACE = 0.3
+
+
+def serve(session_factory: Callable[[], Session] | None = None) -> NoReturn:
+    """Serve one client on stdin and stdout. The process ends with `exit` or with the end of stdin, whatever runs."""
+    stdin, stdout = _take_streams()
+    _log_to_stderr()
+    # a server's log is no place for progress bars, and its models no reason to call home
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    try:
+        from .app import build_server
+        from .backend import Backend, new_session
+    except ImportError as error:
+        missing = error.name or str(error)
+        _say(f"The Python package {missing} cannot be imported by {sys.executable}; the backend needs it.")
+        os._exit(EXIT_DEPENDENCY_MISSING)
+    backend = Backend(session_factory or new_session)
+
+    def leave(code: int = 0) -> NoReturn:
+        backend.stop(_GRACE)
+        # a thread in C code, or in a driver, would keep an ordinary exit waiting
+        os._exit(code)
+
+    _leave_on_signals(leave)
+    server = build_server(backend, leave)
+    server.start_io(cast(BinaryIO, _Input(stdin, leave)), cast(BinaryIO, _Output(stdout, leave)))
+    leave()
+
+
+def _take_streams() -> tuple[BinaryIO, BinaryIO]:
+    """Duplicates of stdin and stdout; from then on fd 0 is empty and fd 1 is stderr, for Python, C and children."""
+    if sys.stdin is None or sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]
+        _say("The backend speaks over stdin and stdout, and one of them is closed.")
+        os._exit(EXIT_USAGE)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    if sys.stderr is None and nothing != 2:  # pyright: ignore[reportUnnecessaryComparison]
+        os.dup2(nothing, 2)
+    taken = os.dup(0), os.dup(1)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    if nothing > 2:
+        os.close(nothing)
+    # what was in stdout's buffer goes to stderr too, where no encoding fails
+    sys.stdout = sys.stderr
+    if os.name == "posix":
+        for fd in taken:
+            os.set_blocking(fd, True)
+    return open(taken[0], "rb"), open(taken[1], "wb")
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.addFilter(_is_news)
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    # pygls logs whole bodies at INFO, and they hold prompts
+    logging.getLogger("pygls").setLevel(logging.WARNING)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """An error that is a reply was told to the client; pygls logs its traceback all the same."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not (record.name.startswith("pygls") and type(error).__name__ == "JsonRpcException")
+
+
+def _leave_on_signals(leave: Callable[[int], NoReturn]) -> None:
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+        number = getattr(signal, name, None)
+        if number is not None:
+            signal.signal(number, lambda got, _frame: leave(128 + got))
+
+
+def _say(line: str) -> None:
+    try:
+        os.write(2, (line + "\n").encode())
+    except OSError:
+        return
+
+
+class _Input:
+    """stdin whose end is the process's end, also when the event loop is held up."""
+
+    def __init__(self, stream: BinaryIO, leave: Callable[[], Any]) -> None:
+        self._stream = stream
+        self._leave = leave
+
+    def readline(self) -> bytes:
+        return self._watched(self._stream.readline())
+
+    def read(self, size: int) -> bytes:
+        return self._watched(self._stream.read(size))
+
+    def _watched(self, data: bytes) -> bytes:
+        if not data:
+            timer = threading.Timer(1.0, self._leave)
+            timer.daemon = True
+            timer.start()
+        return data
+
+
+class _Output:
+    """stdout for pygls; a client that no longer reads is a client that is gone."""
+
+    def __init__(self, stream: BinaryIO, leave: Callable[[], Any]) -> None:
+        self._stream = stream
+        self._leave = leave
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._stream.write(data)
+            self._stream.flush()
+        except OSError:
+            self._leave()
+
+    def flush(self) -> None:
+        """Every write is flushed already."""
+
+    def close(self) -> None:
+        """The process ends with the stream."""

@@ -1,0 +1,118 @@
+import type { Browser, FrameLocator, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  guardNetwork,
+  launchBrowser,
+  notifications,
+  openWorkbench,
+  reloadWindow,
+  screenshot,
+  type RunningServer,
+} from './harness/index.ts';
+import { analyze, expected, startProduct, visible, type Expected } from './product.ts';
+
+const count = async (frame: FrameLocator) =>
+  Number(/\d+/.exec((await frame.locator('[data-testid=edge-count]').textContent()) ?? '')?.[0]);
+
+/** How many different colours the graph is drawn in. */
+const colours = (frame: FrameLocator) =>
+  frame.locator('[data-testid=graph-canvas]').evaluate((element) => {
+    const canvas = element as HTMLCanvasElement;
+    const { data } = (canvas.getContext('2d') as CanvasRenderingContext2D).getImageData(
+      0,
+      0,
+      canvas.width,
+      canvas.height,
+    );
+    return new Set(new Uint32Array(data.buffer)).size;
+  });
+
+describe('a prompt becomes its graph in the real VS Code', () => {
+  let server: RunningServer;
+  let browser: Browser;
+  let page: Page;
+  let frame: FrameLocator;
+  let outside: readonly string[];
+  let truth: Expected;
+
+  beforeAll(async () => {
+    truth = expected('ioi.prompt');
+    [server, browser] = await Promise.all([startProduct(), launchBrowser()]);
+    page = await openWorkbench(browser, server, { file: 'ioi.prompt' });
+    outside = guardNetwork(page);
+  });
+
+  afterAll(async () => {
+    await browser.close();
+    await server.stop();
+  });
+
+  test('Analyze Prompt from the palette draws the routes with the proof', async () => {
+    frame = await analyze(page);
+    expect(await colours(frame)).toBeGreaterThan(50);
+    expect(await frame.locator('[data-testid=proof]').textContent()).toMatch(/parts = whole \d/);
+    expect(await count(frame)).toBeGreaterThan(5);
+    expect(await count(frame)).toBeLessThanOrEqual(60);
+    const names = await frame.locator('[data-testid=twin] button').evaluateAll((buttons) =>
+      buttons.map((button) => button.getAttribute('aria-label') ?? button.textContent ?? ''),
+    );
+    expect(names.some((name) => name.includes('attention edge') && name.includes('Mary'))).toBe(true);
+    await screenshot(page, 'routes-dark');
+  });
+
+  test('the tokens and the prediction are those of plain transformers', async () => {
+    for (const [position, token] of truth.tokens.entries()) {
+      await expect(frame.locator(`[data-testid=token-${position}]`).first().textContent()).resolves.toContain(
+        visible(token),
+      );
+    }
+    const last = truth.predictions.at(-1)?.[0];
+    const probability = Math.round(100 * (last?.probability ?? 0));
+    expect(last?.text).toBe(' Mary');
+    await frame.getByText(`${probability}%`).first().waitFor();
+  });
+
+  test('dragging the threshold changes the edges at once', async () => {
+    const before = await count(frame);
+    const slider = frame.locator('[data-testid=threshold]');
+    await slider.focus();
+    for (let i = 0; i < 5; i++) await slider.press('ArrowLeft');
+    await expect.poll(() => count(frame)).toBeGreaterThan(before);
+    for (let i = 0; i < 40; i++) await slider.press('ArrowRight');
+    await expect.poll(() => count(frame)).toBeLessThan(before);
+  });
+
+  test('clicking a token makes it the target', async () => {
+    const before = await count(frame);
+    await frame.locator('[data-testid=token-5]').first().click();
+    await expect.poll(() => count(frame)).not.toBe(before);
+    const target = truth.predictions[5]?.[0]?.text ?? '';
+    await expect.poll(() => frame.locator('[data-testid=inspector]').textContent()).toContain(visible(target));
+  });
+
+  test('a node opens to the logit lens that plain transformers computes', async () => {
+    const position = truth.tokens.length - 1;
+    await frame.locator(`[data-testid=token-${position}]`).first().click();
+    const layer = truth.lens.length - 2;
+    await frame.locator(`[data-testid=twin] [data-node="I${layer}_${position}"]`).click({ force: true });
+    const rows = frame.locator('[data-testid=top-tokens]');
+    await rows.first().waitFor();
+    const best = truth.lens[layer]?.[position]?.[0] ?? '';
+    await expect.poll(() => rows.first().textContent()).toContain(visible(best));
+    await screenshot(page, 'node-dark');
+  });
+
+  test('a window reload restores the panel without a new analysis', async () => {
+    const before = await count(frame);
+    await reloadWindow(page);
+    const { webviewFrame } = await import('./harness/index.ts');
+    frame = webviewFrame(page);
+    await frame.locator('[data-testid=panel][data-state=ready]').waitFor({ timeout: 60_000 });
+    expect(await count(frame)).toBe(before);
+  });
+
+  test('nothing asked for anything outside of the machine, and nothing complained', async () => {
+    expect(outside).toEqual([]);
+    expect(await notifications(page)).toEqual([]);
+  });
+});

@@ -1,0 +1,46 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { FrameLocator, Page } from 'playwright-core';
+import { repositoryPython, repositoryRoot } from '../../scripts/host/paths.mjs';
+import { runCommand, startCodeServer, webviewFrame, type RunningServer } from './harness/index.ts';
+
+export const samples = join(repositoryRoot, 'samples');
+export const vsix = join(repositoryRoot, 'dist', 'lm-transparency.vsix');
+
+/** The real VS Code with our VSIX installed and the repository's own interpreter as the backend. */
+export async function startProduct(options: { folder?: string; python?: string } = {}): Promise<RunningServer> {
+  if (!existsSync(vsix)) throw new Error('dist/lm-transparency.vsix is missing: run `make vsix`');
+  return startCodeServer({
+    vsix,
+    folder: options.folder ?? samples,
+    machineSettings: { 'lmTransparency.backend.python': options.python ?? repositoryPython() },
+  });
+}
+
+/** Runs Analyze Prompt from the palette and waits for the drawn graph. */
+export async function analyze(page: Page): Promise<FrameLocator> {
+  await runCommand(page, 'LM Transparency: Analyze Prompt');
+  const frame = webviewFrame(page);
+  await frame.locator('[data-testid=panel][data-state=ready]').waitFor({ timeout: 90_000 });
+  return frame;
+}
+
+export interface Expected {
+  tokens: string[];
+  predictions: { text: string; probability: number }[][];
+  /** The three most probable tokens by layer and position. */
+  lens: string[][][];
+}
+
+/** What plain transformers says about a sample with the embedded model. */
+export function expected(sample: string): Expected {
+  const python = repositoryPython();
+  const folder = execFileSync(python, ['-m', 'lm_transparency', 'models', '--prepare'], { encoding: 'utf8' }).trim();
+  const script = join(repositoryRoot, 'tests', 'e2e', 'expected.py');
+  const output = execFileSync(python, [script, folder, join(samples, sample)], { encoding: 'utf8' });
+  return JSON.parse(output) as Expected;
+}
+
+/** Spaces as the panel shows them. */
+export const visible = (text: string) => text.replaceAll(' ', '·');

@@ -1,0 +1,254 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { tmpdir } from 'node:os';
+import { ANALYZE, LIST_MODELS } from '../../extension/shared/protocol';
+import { Backend, type BackendStatus, type BackendWorld } from '../../extension/src/backend/backend';
+import type { Progress } from '../../extension/src/backend/connection';
+import { Failure } from '../../extension/src/backend/failure';
+import { launch, type ServerProcess } from '../../extension/src/backend/launch';
+import { CancelSource } from '../../extension/src/cancel';
+import { connectBare } from './json_rpc_connection';
+
+const SERVER = fileURLToPath(new URL('./fake_server.mjs', import.meta.url));
+const FOUND = { found: true, python: 'python', origin: 'setting', version: '0.1.0' } as const;
+const env = Object.fromEntries(Object.entries(process.env).filter((entry): entry is [string, string] => !!entry[1]));
+
+const backends: Backend[] = [];
+afterEach(async () => {
+  for (const backend of backends.splice(0)) await backend.stop();
+});
+
+function make(modes: string[] = ['normal'], world: Partial<BackendWorld> = {}) {
+  const servers: ServerProcess[] = [];
+  const lines: string[] = [];
+  const backend = new Backend({
+    mayStart: () => true,
+    find: () => Promise.resolve(FOUND),
+    launch: () => {
+      const mode = modes[Math.min(servers.length, modes.length - 1)] ?? 'normal';
+      const server = launch([process.execPath, SERVER, mode], {
+        cwd: tmpdir(),
+        env,
+        onLine: (line) => lines.push(line),
+      });
+      servers.push(server);
+      return server;
+    },
+    connect: connectBare,
+    log: () => undefined,
+    now: Date.now,
+    ...world,
+  });
+  backends.push(backend);
+  return { backend, servers, lines };
+}
+
+const analyze = (backend: Backend, prompt: string, options: { timeoutMs?: number; cancel?: CancelSource } = {}) =>
+  backend.request(ANALYZE, { prompt }, { timeoutMs: options.timeoutMs ?? 5000, cancel: options.cancel?.token });
+
+const failureOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => expect.unreachable('it should have failed'),
+    (error: unknown) => {
+      expect(error).toBeInstanceOf(Failure);
+      return error as Failure;
+    },
+  );
+
+const until = (backend: Backend, wanted: (status: BackendStatus) => boolean) =>
+  new Promise<BackendStatus>((resolve) => {
+    if (wanted(backend.status)) return resolve(backend.status);
+    const listening = backend.changed.listen((status) => {
+      if (!wanted(status)) return;
+      listening.dispose();
+      resolve(status);
+    });
+  });
+
+const isAlive = (pid: number | undefined) => {
+  try {
+    return pid !== undefined && process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
+
+describe('a backend', () => {
+  it('starts with the first request, once for many', async () => {
+    const { backend, servers } = make();
+    expect(backend.status.phase).toBe('stopped');
+    const replies = await Promise.all([analyze(backend, 'a'), analyze(backend, 'b')]);
+    expect(replies).toEqual([
+      { runId: 'a', payload: 'YQ==' },
+      { runId: 'b', payload: 'Yg==' },
+    ]);
+    expect(servers).toHaveLength(1);
+    expect(backend.status).toMatchObject({ phase: 'running', health: { torch: '2.13.0' } });
+  });
+
+  it('starts no process without trust', async () => {
+    const { backend, servers } = make(['normal'], { mayStart: () => false });
+    expect(await failureOf(analyze(backend, 'a'))).toMatchObject({ kind: 'untrusted' });
+    expect(servers).toHaveLength(0);
+  });
+
+  it('says why there is no interpreter, and tries again the next time', async () => {
+    let tries = 0;
+    const { backend } = make(['normal'], {
+      find: () =>
+        Promise.resolve(
+          tries++ === 0 ? { found: false, reason: 'notSetUp', message: 'Not set up.', remedy: 'Set it up.' } : FOUND,
+        ),
+    });
+    expect(await failureOf(analyze(backend, 'a'))).toMatchObject({ kind: 'backendMissing', remedy: 'Set it up.' });
+    expect(await analyze(backend, 'a')).toMatchObject({ runId: 'a' });
+  });
+
+  it('reports the progress of a request', async () => {
+    const { backend } = make();
+    const seen: Progress[] = [];
+    await backend.request(ANALYZE, { prompt: 'steps' }, { timeoutMs: 5000, onProgress: (step) => seen.push(step) });
+    expect(seen.map((step) => step.message)).toEqual([
+      'Starting the backend', 'Analyzing', 'layer 1', 'layer 2', 'layer 3', 'layer 4', 'layer 5',
+    ]); // prettier-ignore
+    expect(seen.at(-1)?.fraction).toBe(1);
+  });
+
+  it('gives up a request that stays silent, and cancels it', async () => {
+    const { backend, lines } = make();
+    await analyze(backend, 'warm');
+    expect(await failureOf(analyze(backend, 'hang', { timeoutMs: 80 }))).toMatchObject({ kind: 'timedOut' });
+    await expect.poll(() => lines.filter((line) => line.startsWith('cancelled'))).toHaveLength(1);
+    expect(await analyze(backend, 'next')).toMatchObject({ runId: 'next' });
+  });
+
+  it('does not give up while progress arrives', async () => {
+    const { backend } = make();
+    await analyze(backend, 'warm');
+    const options = { timeoutMs: 150, onProgress: () => undefined };
+    expect(await backend.request(ANALYZE, { prompt: 'steps' }, options)).toMatchObject({ runId: 'steps' });
+  });
+
+  it('answers a cancellation at once and passes it on', async () => {
+    const { backend, lines } = make();
+    await analyze(backend, 'warm');
+    const cancel = new CancelSource();
+    const failing = failureOf(analyze(backend, 'hang', { cancel }));
+    setTimeout(() => cancel.cancel(), 50);
+    expect(await failing).toMatchObject({ kind: 'cancelled' });
+    await expect.poll(() => lines.filter((line) => line.startsWith('cancelled'))).toHaveLength(1);
+  });
+
+  it('can be cancelled while it starts, and starts nevertheless', async () => {
+    const { backend } = make();
+    const cancel = new CancelSource();
+    const failing = failureOf(analyze(backend, 'a', { cancel }));
+    cancel.cancel();
+    expect(await failing).toMatchObject({ kind: 'cancelled' });
+    expect(await until(backend, (status) => status.phase === 'running')).toBeTruthy();
+  });
+
+  it('turns an error reply into its sentence and remedy, without the trace', async () => {
+    const { backend } = make();
+    const failure = await failureOf(analyze(backend, 'refuse'));
+    expect(failure).toMatchObject({ kind: 'promptTooLong', message: 'The prompt is too long.', remedy: 'Shorten it.' });
+  });
+
+  it('restarts once after a crash, then stops and says so', async () => {
+    const { backend, servers } = make();
+    expect(await failureOf(analyze(backend, 'crash'))).toMatchObject({ kind: 'backendStopped' });
+    await until(backend, (status) => status.phase === 'running');
+    expect(servers).toHaveLength(2);
+    expect(await analyze(backend, 'alive')).toMatchObject({ runId: 'alive' });
+    await failureOf(analyze(backend, 'crash'));
+    const { failure } = await until(backend, (status) => status.phase === 'failed');
+    expect(failure?.message).toBe('The backend ended unexpectedly (exit code 70).');
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(servers).toHaveLength(2);
+    expect(await analyze(backend, 'by hand')).toMatchObject({ runId: 'by hand' });
+  });
+
+  it('forgives a crash that is long ago', async () => {
+    let now = 0;
+    const { backend, servers } = make(['normal'], { now: () => now });
+    for (const count of [2, 3]) {
+      await analyze(backend, 'warm');
+      now += 11 * 60_000;
+      await failureOf(analyze(backend, 'crash'));
+      await until(backend, (status) => status.phase === 'running');
+      expect(servers).toHaveLength(count);
+    }
+  });
+
+  it('knows a new process from the old one', async () => {
+    const { backend } = make();
+    await analyze(backend, 'a');
+    const before = backend.sessionId;
+    await backend.restart();
+    expect(backend.sessionId).not.toBe(before);
+  });
+
+  it.each([
+    ['dependency', 'dependencyMissing', 'PyTorch is not installed.'],
+    ['protocol', 'backendOutdated', 'The backend and the extension are of different versions.'],
+  ])('does not restart after exit for %s', async (mode, kind, message) => {
+    const { backend, servers } = make([mode]);
+    expect(await failureOf(analyze(backend, 'a'))).toMatchObject({ kind, message });
+    expect(servers).toHaveLength(1);
+  });
+
+  it('refuses a server of another protocol and ends it', async () => {
+    const { backend, servers } = make(['old']);
+    expect(await failureOf(analyze(backend, 'a'))).toMatchObject({ kind: 'backendOutdated' });
+    expect(isAlive(servers[0]?.pid)).toBe(false);
+  });
+
+  it('waits until PyTorch is loaded, and says so, but for what can be answered before', async () => {
+    const { backend } = make(['importing']);
+    const early = await backend.request(LIST_MODELS, {}, { timeoutMs: 5000, early: true });
+    expect(early).toMatchObject({ defaultSource: 'starting' });
+    const seen: string[] = [];
+    const onProgress = ({ message }: Progress) => seen.push(message);
+    expect(await backend.request(ANALYZE, { prompt: 'a' }, { timeoutMs: 5000, onProgress })).toMatchObject({
+      runId: 'a',
+    });
+    expect(seen).toEqual(['Loading PyTorch and Transformers']);
+    expect(backend.status.health?.state).toBe('ready');
+  });
+
+  it('tells what the health says when PyTorch is missing', async () => {
+    const { backend } = make(['broken']);
+    const failure = await failureOf(analyze(backend, 'a'));
+    expect(failure).toMatchObject({
+      kind: 'dependencyMissing',
+      message: 'torch is not installed.',
+      remedy: 'Install it.',
+    });
+  });
+
+  it('says what is wrong with an interpreter that cannot be started', async () => {
+    const start = () => launch(['/nowhere/python'], { cwd: tmpdir(), env, onLine: () => undefined });
+    const { backend } = make(['normal'], { launch: start });
+    const failure = await failureOf(analyze(backend, 'a'));
+    expect(failure.message).toMatch(/could not be started: .*ENOENT/);
+  });
+
+  it('ends the process when it is stopped, even one that does not answer', async () => {
+    const { backend, servers } = make(['mute']);
+    await analyze(backend, 'a');
+    expect(isAlive(servers[0]?.pid)).toBe(true);
+    await backend.stop();
+    expect(isAlive(servers[0]?.pid)).toBe(false);
+    expect(backend.status.phase).toBe('stopped');
+  });
+
+  it('can be stopped in the middle of a start', async () => {
+    const { backend, servers } = make(['silent', 'normal']);
+    const failing = failureOf(analyze(backend, 'a'));
+    await expect.poll(() => servers.length).toBe(1);
+    await backend.stop();
+    await failing;
+    expect(isAlive(servers[0]?.pid)).toBe(false);
+    expect(await analyze(backend, 'b')).toMatchObject({ runId: 'b' });
+  });
+});

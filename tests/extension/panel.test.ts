@@ -1,0 +1,204 @@
+import { encode } from '@msgpack/msgpack';
+import { describe, expect, it, vi } from 'vitest';
+import type { Uri, WebviewPanel } from 'vscode';
+import { Failure } from '../../extension/src/backend/failure';
+import { panelHtml } from '../../extension/src/panel/html';
+import { Panel, type PanelEvents } from '../../extension/src/panel/panel';
+import type { StoredResult } from '../../extension/src/panel/resultStore';
+import { FakeWebviewPanel, Uri as FakeUri } from './vscode.fake';
+
+const payloadOf = (runId: string) =>
+  encode({
+    meta: { format: 1, runId, prompt: 'Hi', model: { name: 'm' }, tokens: [{ start: 0, end: 2 }] },
+    columns: {},
+  });
+
+const result = (runId: string): StoredResult => ({
+  runId, uri: 'file:///a.prompt', title: 'a.prompt', asked: {}, start: 0, end: 2, indent: 0, payload: payloadOf(runId),
+}); // prettier-ignore
+
+const VIEW = { runId: 'r1', target: 0, threshold: 0.05, renormalize: false, ink: 'local', selection: 'I0_0' } as const;
+const ASK = { type: 'ask', id: 1, question: { kind: 'nodeTokens', runId: 'r1', node: 'I0_0', normalize: true } };
+const ANSWER = { kind: 'nodeTokens', result: { node: 'I0_0' } };
+
+function make(events: Partial<PanelEvents> = {}) {
+  const fake = new FakeWebviewPanel();
+  const all = {
+    ask: vi.fn(() => Promise.resolve(ANSWER as never)),
+    act: vi.fn(),
+    selected: vi.fn(),
+    shown: vi.fn(),
+    disposed: vi.fn(),
+    ignored: vi.fn(),
+    ...events,
+  };
+  const uri = FakeUri.file('/a.prompt') as unknown as Uri;
+  const panel = new Panel(
+    fake as unknown as WebviewPanel,
+    uri,
+    FakeUri.file('/ext/dist/webview') as unknown as Uri,
+    all,
+  );
+  return { fake, panel, events: all };
+}
+
+const types = (fake: FakeWebviewPanel) => fake.sent.map((message) => (message as { type: string }).type);
+
+describe('the panel', () => {
+  it('says nothing before the page is ready, then all it has', () => {
+    const { fake, panel } = make();
+    panel.showProgress('Loading', 0.5);
+    expect(fake.sent).toEqual([]);
+    fake.says({ type: 'ready' });
+    expect(fake.sent).toEqual([{ type: 'progress', message: 'Loading', fraction: 0.5 }]);
+  });
+
+  it('sends an analysis as one tight buffer', () => {
+    const { fake, panel } = make();
+    fake.says({ type: 'ready' });
+    panel.showResult(result('r1'));
+    const [message] = fake.sent as [{ payload: ArrayBuffer; view: unknown }];
+    expect(message.payload).toBeInstanceOf(ArrayBuffer);
+    expect(new Uint8Array(message.payload)).toEqual(payloadOf('r1').slice());
+    expect(message.view).toBeNull();
+    expect(panel.shown?.heading).toMatchObject({ runId: 'r1', prompt: 'Hi', modelName: 'm' });
+  });
+
+  it('shows the same again with the view as it was left, when the page comes back', () => {
+    const { fake, panel, events } = make();
+    fake.says({ type: 'ready' });
+    panel.showResult(result('r1'));
+    fake.says({ type: 'remember', view: VIEW });
+    fake.says({ type: 'ready' });
+    expect(fake.sent[1]).toMatchObject({ type: 'analysis', runId: 'r1', view: VIEW });
+    expect(events.shown).toHaveBeenCalledTimes(2);
+  });
+
+  it('keeps slider and switches for the next analysis, not target and selection', () => {
+    const { fake, panel } = make();
+    fake.says({ type: 'ready' });
+    panel.showResult(result('r1'));
+    fake.says({ type: 'remember', view: VIEW });
+    panel.showResult(result('r2'));
+    expect(fake.sent[1]).toMatchObject({ runId: 'r2', view: { threshold: 0.05, renormalize: false, ink: 'local' } });
+    expect((fake.sent[1] as { view: object }).view).not.toHaveProperty('target');
+  });
+
+  it('ignores a view that belongs to another analysis', () => {
+    const { fake, panel } = make();
+    fake.says({ type: 'ready' });
+    panel.showResult(result('r2'));
+    fake.says({ type: 'remember', view: VIEW });
+    expect(panel.view).toBeNull();
+  });
+
+  it('answers questions', async () => {
+    const { fake, events } = make();
+    fake.says({ type: 'ready' });
+    fake.says(ASK);
+    await expect.poll(() => fake.sent).toEqual([{ type: 'answer', id: 1, answer: ANSWER, error: null }]);
+    expect(events.ask).toHaveBeenCalledOnce();
+  });
+
+  it('answers with a sentence when it cannot', async () => {
+    const { fake } = make({ ask: () => Promise.reject(new Failure('runExpired', 'It is gone.', 'Analyze again.')) });
+    fake.says({ type: 'ready' });
+    fake.says(ASK);
+    await expect
+      .poll(() => fake.sent)
+      .toEqual([{ type: 'answer', id: 1, answer: null, error: 'It is gone. Analyze again.' }]);
+  });
+
+  it('never answers a page that was reloaded with what its predecessor asked', async () => {
+    let finish: (answer: never) => void = () => undefined;
+    const cancelled = vi.fn();
+    const { fake } = make({
+      ask: (_panel, _question, cancel) => {
+        cancel.onCancellationRequested(cancelled);
+        return new Promise((resolve) => (finish = resolve));
+      },
+    });
+    fake.says({ type: 'ready' });
+    fake.says(ASK);
+    fake.says({ type: 'ready' });
+    expect(cancelled).toHaveBeenCalledOnce();
+    finish(ANSWER as never);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(types(fake)).not.toContain('answer');
+  });
+
+  it('tells a failure with the buttons that help', () => {
+    const { fake, panel } = make();
+    fake.says({ type: 'ready' });
+    panel.showFailure(new Failure('backendMissing', 'Not set up.', 'Set it up.'));
+    expect(fake.sent[0]).toMatchObject({
+      type: 'failure',
+      message: 'Not set up.',
+      remedy: 'Set it up.',
+      actions: [{ action: 'setUpBackend', label: 'Set Up Backend' }, {}, {}],
+    });
+  });
+
+  it('never shows a stack trace', () => {
+    const { fake, panel } = make();
+    fake.says({ type: 'ready' });
+    panel.showFailure(new Error('Boom\n    at secret.ts:1'));
+    expect(JSON.stringify(fake.sent)).not.toContain('secret.ts');
+  });
+
+  it('goes back to the last analysis', () => {
+    const { fake, panel } = make();
+    fake.says({ type: 'ready' });
+    expect(panel.showLastResult()).toBe(false);
+    panel.showResult(result('r1'));
+    panel.showProgress('Again', null);
+    expect(panel.showLastResult()).toBe(true);
+    expect(types(fake)).toEqual(['analysis', 'progress', 'analysis']);
+  });
+
+  it('says once that the backend is gone or back, and only beside an analysis', () => {
+    const { fake, panel } = make();
+    const gone = { type: 'offline', offline: true, message: 'It crashed.' };
+    const back = { type: 'offline', offline: false, message: '' };
+    fake.says({ type: 'ready' });
+    panel.showOffline(true, 'It crashed.');
+    panel.showFailure(new Failure('backendStopped', 'It crashed.'));
+    expect(types(fake)).toEqual(['failure']);
+    panel.showResult(result('r1'));
+    expect(fake.sent.at(-1)).toEqual(gone);
+    fake.says({ type: 'ready' });
+    expect(fake.sent.at(-1)).toEqual(gone);
+    panel.showFailure(new Failure('backendStopped', 'It crashed.'));
+    expect(fake.sent.at(-1)).toEqual(back);
+    panel.showOffline(false, '');
+    panel.showOffline(false, '');
+    expect(types(fake).filter((type) => type === 'offline')).toHaveLength(3);
+  });
+
+  it('passes on actions and selections, and nothing it does not know', () => {
+    const { fake, panel, events } = make();
+    fake.says({ type: 'action', action: 'cancel' });
+    fake.says({ type: 'selected', position: 3 });
+    fake.says({ type: 'action', action: 'format' });
+    expect(events.act).toHaveBeenCalledExactlyOnceWith(panel, 'cancel');
+    expect(events.selected).toHaveBeenCalledExactlyOnceWith(panel, 3);
+    expect(events.ignored).toHaveBeenCalledOnce();
+  });
+});
+
+describe('the page', () => {
+  const files = { cspSource: 'https://csp.example', script: 'https://x/main.js', style: 'https://x/main.css?a="b' };
+
+  it('allows nothing but its own script and style', () => {
+    const html = panelHtml(files, 'NONCE');
+    expect(html).toContain("default-src 'none'; script-src 'nonce-NONCE'; style-src https://csp.example 'nonce-NONCE'");
+    expect(html).not.toMatch(/unsafe-/);
+    expect(html).toContain('main.css?a=&quot;b');
+  });
+
+  it('has a new nonce each time', () => {
+    const nonces = new Set(Array.from({ length: 50 }, () => /nonce="([^"]+)"/.exec(panelHtml(files))?.[1]));
+    expect(nonces.size).toBe(50);
+    for (const nonce of nonces) expect(nonce?.length).toBeGreaterThanOrEqual(32);
+  });
+});

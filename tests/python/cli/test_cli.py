@@ -1,0 +1,200 @@
+"""The command line, in this process where that shows the same, and as a process of its own where it matters."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lm_transparency.cli import main
+from lm_transparency.model.loading import LoadedModel
+
+IOI = "When Mary and John went to the store, John gave a drink to"
+NODE = re.compile(r"(X0|[AMIB]\d+)_\d+")
+
+
+def run_json(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> dict:
+    assert main(["analyze", "--format", "json", *arguments]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_json_has_the_promised_shape_and_the_models_own_prediction(
+    embedded: LoadedModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = run_json(["--text", IOI], capsys)
+    assert result["format"] == 1
+    assert result["model"] == {
+        "name": "smollm2-135m-instruct",
+        "n_layers": 30,
+        "n_heads": 9,
+        "d_model": 576,
+        "n_params": 134515008,
+        "dtype": "float32",
+        "device": "cpu",
+    }
+    assert "".join(IOI[t["start"] : t["end"]] for t in result["tokens"]) == IOI
+    assert result["target"]["position"] == len(result["tokens"]) - 1
+    ids = torch.tensor([[t["id"] for t in result["tokens"]]])
+    with torch.no_grad():
+        logits = embedded.model(ids).logits[0, -1]
+    assert result["predictions"][0]["text"] == " Mary"
+    assert result["predictions"][0]["probability"] == pytest.approx(float(logits.softmax(-1).max()), abs=1e-5)
+    assert result["predictions"][0]["logit"] == pytest.approx(float(logits.max()), abs=1e-3)
+    assert result["proof"]["max_relative_error"] < 1e-5
+    for edge in result["edges"]:
+        assert NODE.fullmatch(edge["source"])
+        assert NODE.fullmatch(edge["target"])
+        assert edge["kind"] in {"attention", "residual", "ffn", "bias"}
+        assert 0 < edge["weight"] <= 1 + 1e-6
+        assert 0 < edge["flow"] <= 1 + 1e-6
+
+
+def test_a_beginning_token_changes_the_tokens_as_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    plain = run_json(["--text", IOI, "--special-tokens", "none"], capsys)
+    with_bos = run_json(["--text", IOI, "--special-tokens", "bos"], capsys)
+    assert [t["id"] for t in with_bos["tokens"]] == [1, *(t["id"] for t in plain["tokens"])]
+    assert with_bos["tokens"][0]["start"] == with_bos["tokens"][0]["end"]
+    between = [
+        e
+        for e in with_bos["edges"]
+        if e["kind"] == "attention" and e["source"].split("_")[1] != e["target"].split("_")[1]
+    ]
+    assert len(between) == 39  # known from the method's description, at the default threshold of 0.04
+
+
+def test_position_counts_from_either_end_and_refuses_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
+    third = run_json(["--text", IOI, "--position", "3"], capsys)
+    same = run_json(["--text", IOI, "--position", str(3 - len(third["tokens"]))], capsys)
+    assert third["target"] == same["target"] == {"position": 3}
+    assert third["edges"] == same["edges"]
+    assert main(["analyze", "--text", IOI, "--position", "99"]) == 2
+    assert "Position 99 is out of range" in capsys.readouterr().err
+
+
+def test_npz_rows_sum_to_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "all.npz"
+    result = run_json(["--text", "The capital of France is", "--contributions", str(file)], capsys)
+    n = len(result["tokens"])
+    arrays = np.load(file)
+    assert arrays["attention"].shape == (30, n, n, 9)
+    assert {arrays[name].dtype for name in arrays.files} == {np.dtype(np.float32)}
+    rows = arrays["attention"].sum(axis=(2, 3)) + arrays["attention_residual"] + arrays["attention_bias"]
+    assert rows == pytest.approx(np.ones((30, n)), abs=1e-5)
+    assert arrays["ffn"] + arrays["ffn_residual"] == pytest.approx(np.ones((30, n)), abs=1e-5)
+    assert not np.triu(arrays["attention"].sum(axis=(0, 3)), k=1).any()
+
+
+def test_text_names_the_prediction_the_routes_and_the_proof(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["analyze", "--text", IOI, "--threshold", "auto", "--top-k", "3"]) == 0
+    text = capsys.readouterr().out
+    assert "·Mary" in text
+    assert "92.3 %" in text
+    assert "Strongest routes" in text
+    assert "✓ parts = whole" in text
+
+
+def test_output_replaces_the_file_whole_or_not_at_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "routes.json"
+    assert main(["analyze", "--text", "Hello there", "--format", "json", "-o", str(file)]) == 0
+    assert json.loads(file.read_text("utf-8"))["format"] == 1
+    before = file.read_bytes()
+    assert main(["analyze", "--text", "", "--format", "json", "-o", str(file)]) == 2
+    assert file.read_bytes() == before
+    assert main(["analyze", "--text", "Hello", "-o", str(tmp_path / "missing" / "x")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+    assert [f.name for f in tmp_path.iterdir()] == ["routes.json"]
+
+
+def test_a_file_is_read_without_its_last_newline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "p.prompt"
+    file.write_bytes("\ufeffThe capital of France is\r\n".encode())
+    from_file = run_json([str(file)], capsys)
+    assert from_file["tokens"] == run_json(["--text", "The capital of France is"], capsys)["tokens"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "is empty"), (b"abc\0def", "binary file"), (b"caf\xe9", "not UTF-8")],
+    ids=["empty", "nul", "latin-1"],
+)
+def test_a_bad_file_is_refused_with_its_reason(
+    content: bytes, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "bad"
+    file.write_bytes(content)
+    assert main(["analyze", str(file)]) == 2
+    assert reason in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "reason"),
+    [
+        (["analyze"], 2, "either a FILE or --text"),
+        (["analyze", "nowhere.prompt"], 2, "cannot be read"),
+        (["analyze", "--text", "x", "--threshold", "2"], 2, "0.005 to 1"),
+        (["analyze", "--text", "x", "--threshold", "much"], 2, "a number, or auto"),
+        (["analyze", "--text", "x", "--top-k", "0"], 2, "1 or more"),
+        (["analyze", "--text", "x", "--model", "no/such-model"], 3, "downloads are off"),
+        (["analyze", "--text", "x", "--model", "./nowhere"], 3, "no model at"),
+        (["analyze", "--text", "x", "--device", "cuda:77"], 2, "no device"),
+        (["bench", "--tokens", "many"], 2, "lengths such as"),
+    ],
+)
+def test_bad_usage_exits_with_one_line_and_its_code(
+    arguments: list[str], code: int, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == code
+    error = capsys.readouterr().err
+    assert reason in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_a_prompt_past_the_context_says_by_how_much(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["analyze", "--text", "a " * 9000]) == 2
+    assert re.search(r"has \d+ tokens; smollm2-135m-instruct reads at most 8192", capsys.readouterr().err)
+
+
+def test_a_character_split_over_tokens_is_shown_as_bytes_and_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    result = run_json(["--text", "The 🫠 emoji"], capsys)
+    pieces = [t["text"] for t in result["tokens"] if "⟨" in t["text"]]
+    assert len(pieces) > 1
+    assert any("pieces of characters" in notice for notice in result["notices"])
+
+
+def test_missing_torch_is_a_sentence_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text(
+        "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')\n", "utf-8"
+    )
+    process = subprocess.run(
+        [sys.executable, "-m", "lm_transparency", "analyze", "--text", "x"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert process.returncode == 3
+    assert "python -m pip install torch" in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+def test_bench_prints_rows_whose_ratio_follows_from_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--tokens", "8,16", "--repeats", "1", "--format", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [row["tokens"] for row in rows] == [8, 16]
+    for row in rows:
+        whole = row["recorded_forward_s"] + row["contributions_s"]
+        assert row["whole_over_forward"] == pytest.approx(whole / row["plain_forward_s"])
+
+
+def test_importing_the_command_line_imports_no_torch() -> None:
+    code = (
+        "import sys, lm_transparency.cli; assert 'torch' not in sys.modules; assert 'transformers' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

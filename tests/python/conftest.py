@@ -1,0 +1,98 @@
+"""Models for the tests of the Python core, made or loaded once a session."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from lm_transparency import Analysis, LoadedModel, analyze, load_model
+from lm_transparency.model.embedded import cache_directory, model_directory
+from lm_transparency.routes.kernels import use_cache_directory
+from prompts import IOI
+from tiny_models import save_gpt2, save_llama, train_tokenizer
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+use_cache_directory(cache_directory() / "kernels")
+
+settings.register_profile(
+    "core", deadline=None, derandomize=True, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("core")
+
+
+@pytest.fixture(scope="session")
+def embedded() -> LoadedModel:
+    """The embedded SmolLM2-135M-Instruct, float32 on the CPU."""
+    return load_model(dtype="float32", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def embedded_folder(embedded: LoadedModel) -> Path:
+    return model_directory()
+
+
+@pytest.fixture(scope="session")
+def ioi(embedded: LoadedModel) -> Analysis:
+    """The IOI sentence on the embedded model, with a beginning-of-sequence token."""
+    return analyze(embedded, IOI, special_tokens="bos")
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer() -> Any:
+    """A byte-level BPE with `<s>` and `</s>`, some of whose tokens end inside a character."""
+    return train_tokenizer()
+
+
+@pytest.fixture(scope="session")
+def tiny_gpt2_folder(tmp_path_factory: pytest.TempPathFactory, tiny_tokenizer: Any) -> Path:
+    return save_gpt2(tmp_path_factory.mktemp("models") / "tiny-gpt2", tiny_tokenizer)
+
+
+@pytest.fixture(scope="session")
+def tiny_llama_folder(tmp_path_factory: pytest.TempPathFactory, tiny_tokenizer: Any) -> Path:
+    return save_llama(tmp_path_factory.mktemp("models") / "tiny-llama", tiny_tokenizer)
+
+
+@pytest.fixture(scope="session")
+def tiny_gpt2(tiny_gpt2_folder: Path) -> LoadedModel:
+    """GPT-2's architecture with biases: 5 layers, 5 heads, d_model 40."""
+    return load_model(str(tiny_gpt2_folder), dtype="float32", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def tiny_llama(tiny_llama_folder: Path) -> LoadedModel:
+    """Llama's architecture with grouped queries and biases: 6 layers, 6 heads on 2, d_model 48."""
+    return load_model(str(tiny_llama_folder), dtype="float32", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def tiny_gpt2_bf16(tiny_gpt2_folder: Path) -> LoadedModel:
+    return load_model(str(tiny_gpt2_folder), dtype="bfloat16", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def tiny_llama_bf16(tiny_llama_folder: Path) -> LoadedModel:
+    return load_model(str(tiny_llama_folder), dtype="bfloat16", device="cpu")
+
+
+@pytest.fixture(params=["embedded", "tiny_gpt2", "tiny_llama"])
+def any_model(request: pytest.FixtureRequest) -> LoadedModel:
+    """Each float32 model in turn."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(params=["tiny_gpt2", "tiny_llama"])
+def tiny(request: pytest.FixtureRequest) -> LoadedModel:
+    """Each tiny float32 model in turn."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def no_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty Hugging Face cache."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub"

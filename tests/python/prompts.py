@@ -1,0 +1,25 @@
+"""The prompts of the tests: `samples/*.prompt`, and the same texts by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+IOI = "When Mary and John went to the store, John gave a drink to"
+WAR = "The war lasted from the year 1732 to the year 17"
+SUM = "5 + 4 = 9, 2 + 3 ="
+CODE = 'def mean(values: list[float]) -> float:\n    """The arithmetic mean."""\n    return sum(values) /'
+MULTILINGUAL = "Bonjour le monde — Привет, мир — 日本語のテキスト 👋🏽 — مرحبا"
+
+BY_NAME = {"ioi": IOI, "war": WAR, "sum": SUM, "code": CODE, "multilingual": MULTILINGUAL}
+
+
+def samples() -> dict[str, str]:
+    """Every sample a person gets, and the five texts above, without doubles."""
+    found = dict(BY_NAME)
+    for path in sorted((ROOT / "samples").glob("*.prompt")):
+        text = path.read_text("utf-8")
+        if text.strip() and text not in found.values():
+            found[path.stem] = text
+    return found

@@ -1,0 +1,223 @@
+"""Loading, analysing and looking into nodes, on the embedded model in a real process."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from language_client import Client, Refused, decode
+
+from lm_transparency import LoadedModel
+from lm_transparency.server.protocol import COLUMNS
+
+ANALYZE, LOAD, UNLOAD, NODE = (
+    f"lmTransparency/{name}" for name in ("analyze", "loadModel", "unloadModel", "nodeTokens")
+)
+FRANCE = "The capital of France is"
+EMBEDDED = "smollm2-135m-instruct"
+
+
+@pytest.fixture(scope="module")
+def france(server: Client) -> dict[str, Any]:
+    return server.ask(ANALYZE, {"prompt": FRANCE, "workDoneToken": "france"})
+
+
+def plain_probabilities(model: LoadedModel, prompt: str) -> torch.Tensor:
+    """What transformers itself says comes next."""
+    with torch.no_grad():
+        logits = model.model(**model.tokenizer(prompt, return_tensors="pt")).logits[0, -1]
+    return logits.float().softmax(-1)
+
+
+def test_the_top_prediction_has_the_probability_that_transformers_gives_it(
+    france: dict[str, Any], embedded: LoadedModel
+) -> None:
+    meta, columns = decode(france)
+    plain = plain_probabilities(embedded, FRANCE)
+    assert meta["predicted"][-1][0] == " Paris"
+    assert columns["predictionId"][-1][0] == int(plain.argmax())
+    assert columns["predictionProbability"][-1] == pytest.approx(plain.topk(10).values.numpy(), abs=1e-4)
+
+
+def test_the_payload_holds_every_column_in_the_shape_that_the_protocol_states(france: dict[str, Any]) -> None:
+    meta, columns = decode(france)
+    sizes = {"L": meta["model"]["nLayers"], "T": len(meta["tokens"]), "K": 10}
+    sizes["E"] = len(columns["edgeLayer"])
+    sizes["N"] = len(columns["headIndex"])
+    sizes["E+1"] = sizes["E"] + 1
+    for name, (dtype, shape, _) in COLUMNS.items():
+        head, *rest = name.split("_")
+        column = columns[head + "".join(part.capitalize() for part in rest)]
+        assert column.dtype == np.dtype(dtype).newbyteorder("<")
+        assert column.shape == tuple(sizes[axis] for axis in shape.split("×")), name
+    assert meta["runId"] == france["runId"]
+    assert meta["proof"]["holds"]
+    assert "".join(token["text"] for token in meta["tokens"] if not token["special"]) == FRANCE
+
+
+def test_top_k_is_what_was_asked_for(server: Client) -> None:
+    meta, columns = decode(server.ask(ANALYZE, {"prompt": FRANCE, "topK": 3}))
+    assert [len(row) for row in meta["predicted"]] == [3] * 5
+    assert columns["predictionId"].shape == (5, 3)
+
+
+def test_the_last_residual_state_says_what_the_model_says(server: Client, france: dict[str, Any]) -> None:
+    meta, columns = decode(france)
+    node = server.ask(NODE, {"runId": france["runId"], "node": "I29_4", "topK": 10})
+    assert (node["kind"], node["layer"], node["position"], node["node"]) == ("residual", 29, 4, "I29_4")
+    assert [score["text"] for score in node["top"]] == meta["predicted"][-1]
+    assert node["top"][0]["probability"] == pytest.approx(float(columns["predictionProbability"][-1][0]), abs=1e-4)
+    assert len(node["promoted"]) == len(node["suppressed"]) == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "has_state", "has_update"),
+    [("X0_3", "embedding", True, False), ("A7_4", "attention", True, True), ("M7_4", "ffn", False, True)],
+)
+def test_a_node_tells_its_state_and_its_update_where_it_has_them(
+    name: str, kind: str, has_state: bool, has_update: bool, server: Client, france: dict[str, Any]
+) -> None:
+    node = server.ask(NODE, {"runId": france["runId"], "node": name})
+    assert node["kind"] == kind
+    assert (len(node["top"]), len(node["promoted"]), len(node["suppressed"])) == (
+        15 * has_state,
+        15 * has_update,
+        15 * has_update,
+    )
+    assert all(score["probability"] == 0 and score["rankChange"] == 0 for score in node["promoted"])
+    if has_state:
+        assert all(0 < score["probability"] <= 1 for score in node["top"])
+    assert (not has_update) or node["promoted"][0]["logit"] > node["suppressed"][0]["logit"]
+
+
+def test_progress_begins_reports_and_ends_before_the_answer(server: Client, france: dict[str, Any]) -> None:
+    steps = server.progress("france")
+    kinds = [step["kind"] for step in steps]
+    assert kinds == ["begin", *["report"] * (len(steps) - 2), "end"]
+    assert steps[0]["title"] == "Analyzing"
+    assert steps[1]["message"] == "Forward pass, layer 1 of 30"
+    percentages = [step["percentage"] for step in steps if step["kind"] == "report"]
+    assert percentages == sorted(percentages)
+    order = [
+        m for m in server.messages if m.get("result") == france or (m.get("params") or {}).get("token") == "france"
+    ]
+    assert "result" in order[-1]
+
+
+def test_no_token_no_progress(server: Client) -> None:
+    server.ask(ANALYZE, {"prompt": FRANCE})
+    assert server.progress("") == []
+
+
+@pytest.mark.parametrize(
+    ("prompt", "kind", "says"),
+    [
+        ("", "invalidPrompt", "empty"),
+        ("a\0b", "invalidPrompt", "NUL character at offset 1"),
+        ("ab\ud83d", "invalidPrompt", "surrogate pair at offset 2"),
+        ("a " * 9000, "promptTooLong", "reads at most 8192"),
+    ],
+)
+def test_a_prompt_that_cannot_be_analysed_is_refused_with_a_remedy(
+    prompt: str, kind: str, says: str, server: Client
+) -> None:
+    with pytest.raises(Refused, match=says) as refused:
+        server.ask(ANALYZE, {"prompt": prompt, "workDoneToken": kind})
+    assert (refused.value.code, refused.value.kind) == (-32803, kind)
+    assert refused.value.remedy
+    steps = server.progress(kind)
+    assert not steps or steps[-1]["kind"] == "end"
+
+
+def test_an_emoji_split_over_tokens_is_shown_as_bytes_with_a_notice(server: Client) -> None:
+    meta, _ = decode(server.ask(ANALYZE, {"prompt": "Wave 👋🏽 now"}))
+    shared = [token for token in meta["tokens"] if token["shared"]]
+    assert len(shared) > 1
+    assert all("⟨" in token["text"] for token in shared)
+    assert any("pieces of characters" in notice for notice in meta["notices"])
+    # in UTF-16 units: each emoji here is two
+    assert meta["tokens"][-1]["end"] == len("Wave 👋🏽 now".encode("utf-16-le")) // 2
+
+
+def test_unknown_models_and_unusable_folders_are_refused_and_the_loaded_one_stays(
+    server: Client, tmp_path: Path, embedded_folder: Path
+) -> None:
+    config = (embedded_folder / "config.json").read_text("utf-8")
+    folders = {name: tmp_path / name for name in ("empty", "weightless", "pickled")}
+    for folder in folders.values():
+        folder.mkdir()
+    (folders["weightless"] / "config.json").write_text(config)
+    (folders["pickled"] / "config.json").write_text(config)
+    torch.save({}, folders["pickled"] / "pytorch_model.bin")
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG\0\1")
+    for source, kind, says in [
+        ("nobody/nothing-of-this-name", "modelNotFound", "downloads are off"),
+        (str(tmp_path / "not-there"), "modelNotFound", "no model at"),
+        ("-oProxyCommand=x", "modelNotFound", "no model at"),
+        (str(folders["empty"]), "modelUnusable", "no config.json"),
+        (str(folders["weightless"]), "modelUnusable", "no weights"),
+        (str(folders["pickled"]), "modelUnusable", "pickled"),
+        (str(tmp_path / "picture.png"), "modelUnusable", "no model file"),
+    ]:
+        for method, params in [(LOAD, {"source": source}), (ANALYZE, {"source": source, "prompt": "a"})]:
+            with pytest.raises(Refused, match=says) as refused:
+                server.ask(method, params)
+            assert (refused.value.code, refused.value.kind) == (-32803, kind)
+            assert refused.value.remedy
+    assert [model["name"] for model in server.ask("lmTransparency/health")["loaded"]] == [EMBEDDED]
+
+
+def test_models_are_listed_loaded_and_unloaded_and_a_run_goes_with_its_model(server: Client) -> None:
+    run_id = server.ask(ANALYZE, {"prompt": FRANCE})["runId"]
+    listed = server.ask("lmTransparency/listModels")
+    assert listed["defaultSource"] == EMBEDDED
+    assert (listed["models"][0]["name"], listed["models"][0]["kind"]) == (EMBEDDED, "embedded")
+    assert listed["models"][0]["loaded"]
+    assert listed["models"][0]["sizeBytes"] > 200_000_000
+    assert server.ask(UNLOAD) == {"unloaded": [EMBEDDED]}
+    assert server.ask("lmTransparency/health")["loaded"] == []
+    assert not server.ask("lmTransparency/listModels")["models"][0]["loaded"]
+    assert server.ask(UNLOAD, {"source": "nothing"}) == {"unloaded": []}
+    with pytest.raises(Refused, match="no longer holds") as refused:
+        server.ask(NODE, {"runId": run_id, "node": "I1_1"})
+    assert refused.value.kind == "runExpired"
+    info = server.ask(LOAD, {"workDoneToken": "load"})
+    assert (info["name"], info["nLayers"], info["nHeads"], info["device"]) == (EMBEDDED, 30, 9, "cpu")
+    assert server.progress("load")[1]["message"] == f"Loading {EMBEDDED}"
+    assert server.progress("load")[-1]["kind"] == "end"
+    assert server.ask("lmTransparency/health")["loaded"] == [info]
+
+
+def test_the_health_goes_from_starting_to_busy_to_ready(server: Client) -> None:
+    server.ask(ANALYZE, {"prompt": FRANCE})
+    states = [health["state"] for health in server.healths()]
+    assert states[:3] == ["ready", "busy", "ready"]
+    health = server.ask("lmTransparency/health")
+    assert health["protocolVersion"] == 1
+    assert health["torch"] == torch.__version__
+    assert health["devices"][0]["id"] == "cpu"
+    assert health["devices"][0]["memoryBytes"] > 2**30
+
+
+def test_prompts_do_not_reach_the_log(server: Client) -> None:
+    secret = "xyzzy plugh"
+    server.ask(ANALYZE, {"prompt": secret})
+    for params in ({"prompt": secret + "\0"}, {"prompt": secret, "dtype": "int8"}, {"prompt": [secret]}):
+        with pytest.raises(Refused):
+            server.ask(ANALYZE, params)
+    server.send({"jsonrpc": "1.0", "id": "old", "method": ANALYZE, "params": {"prompt": secret}})
+    server.send_body(json.dumps({"jsonrpc": "2.0", "method": ANALYZE, "params": {"prompt": secret}}).encode() + b"}")
+    server.ask("lmTransparency/health")
+    assert "plugh" not in server.stderr()
+    assert "Analyzed" in server.stderr()
+
+
+def test_every_number_in_an_answer_is_finite(server: Client, france: dict[str, Any]) -> None:
+    meta, _ = decode(france)
+    assert math.isfinite(meta["proof"]["maxRelativeError"])
+    assert all(not math.isnan(x) for x in meta["proof"]["perLayer"])

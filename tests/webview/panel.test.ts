@@ -1,0 +1,227 @@
+// @vitest-environment happy-dom
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { NodeTokensResult } from '../../extension/shared/protocol';
+import type { Answer, ToWebview, ViewState } from '../../extension/shared/webview';
+import type { Host, Request } from '../../webview/src/host';
+import { mount } from '../../webview/src/mount';
+import { syntheticPayload } from '../../webview/dev/synthetic';
+import type { SyntheticOptions } from '../../webview/dev/synthetic';
+
+class PageHost implements Host {
+  readonly asked: Request[] = [];
+  readonly remembered: ViewState[] = [];
+  say: (message: ToWebview) => void = () => undefined;
+  reply: (node: string) => Promise<Answer> = (node) => Promise.resolve({ kind: 'nodeTokens', result: tokensOf(node) });
+  ask(request: Request): Promise<Answer | null> {
+    this.asked.push(request);
+    return request.kind === 'nodeTokens' ? this.reply(request.node) : Promise.resolve(null);
+  }
+  answer(listener: (message: ToWebview) => void): void {
+    this.say = listener;
+  }
+  remember(view: ViewState): void {
+    this.remembered.push(view);
+  }
+  theme(listener: () => void): () => void {
+    listener();
+    return () => undefined;
+  }
+}
+
+function tokensOf(node: string): NodeTokensResult {
+  const score = (text: string, probability: number, rankChange: number) => ({
+    id: 1,
+    text,
+    logit: 3,
+    probability,
+    rankChange,
+  });
+  return {
+    node,
+    kind: 'residual',
+    layer: 1,
+    position: 1,
+    top: [score(' Mary', 0.62, 14), score('<img src=x onerror=alert(1)>', 0.1, -3)],
+    promoted: [score(' Maria', 0, 0)],
+    suppressed: [score('\n', 0, 0)],
+  };
+}
+
+const settled = (ms = 150): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const find = (id: string): HTMLElement => {
+  const element = document.querySelector<HTMLElement>(`[data-testid="${id}"]`);
+  if (!element) throw new Error(`no ${id} in the panel`);
+  return element;
+};
+const text = (id: string): string => find(id).textContent ?? '';
+
+describe('the panel', () => {
+  let host: PageHost;
+  let unmount: () => void;
+  const show = async (
+    options: Partial<SyntheticOptions> = {},
+    view: Partial<ViewState> | null = null,
+  ): Promise<void> => {
+    const payload = syntheticPayload({ nLayers: 4, nTokens: 8, ...options }).slice().buffer;
+    host.say({ type: 'analysis', runId: 'r', title: 't', payload, view });
+    await settled();
+  };
+  beforeEach(async () => {
+    document.body.innerHTML = '<div id="app"></div>';
+    host = new PageHost();
+    unmount = mount(document.getElementById('app') as HTMLElement, host);
+    await settled(20);
+  });
+  afterEach(() => unmount());
+
+  it('says how to start while there is nothing', () => {
+    expect(find('panel').dataset['state']).toBe('empty');
+    find('panel').querySelector('button')?.click();
+    expect(host.asked).toContainEqual({ kind: 'action', action: 'analyze' });
+  });
+
+  it('shows progress that can be cancelled', async () => {
+    host.say({ type: 'progress', message: 'Contributions: layer 2 of 4', fraction: 0.5 });
+    await settled(20);
+    expect(find('panel').dataset['state']).toBe('loading');
+    expect(find('panel').querySelector('[role=progressbar]')?.getAttribute('aria-valuenow')).toBe('50');
+    find('panel').querySelector('button')?.click();
+    expect(host.asked).toContainEqual({ kind: 'action', action: 'cancel' });
+  });
+
+  it('shows a failure with its remedy and buttons', async () => {
+    const actions = [{ action: 'setUpBackend' as const, label: 'Set Up Backend' }];
+    host.say({ type: 'failure', message: 'No torch.', remedy: 'Set it up.', actions });
+    await settled(20);
+    expect(text('panel')).toContain('No torch.');
+    expect(text('panel')).toContain('Set it up.');
+    find('panel').querySelector('button')?.click();
+    expect(host.asked).toContainEqual({ kind: 'action', action: 'setUpBackend' });
+  });
+
+  it('shows tokens, edge count and proof of an analysis', async () => {
+    await show();
+    expect(find('panel').dataset['state']).toBe('ready');
+    expect(text('edge-count')).toMatch(/^\d+ edges?$/);
+    expect(text('proof')).toBe('✓ parts = whole 4e-7');
+    expect(find('graph-canvas').tagName).toBe('CANVAS');
+  });
+
+  it('says so over the whole width when the proof does not hold', async () => {
+    await show({ proofHolds: false });
+    expect(find('proof').dataset['holds']).toBe('false');
+    expect(text('proof')).not.toContain('✓');
+    expect(text('proof-warning')).toContain('The parts do not sum to the whole');
+  });
+
+  it('answers the slider, takes a typed value and goes back to auto', async () => {
+    await show();
+    const edges = (): number => Number.parseInt(text('edge-count'), 10);
+    const slider = find('threshold') as HTMLInputElement;
+    const typed = find('threshold-value') as HTMLInputElement;
+    const move = async (value: string): Promise<void> => {
+      slider.value = value;
+      slider.dispatchEvent(new Event('input', { bubbles: true }));
+      await settled(20);
+    };
+    await move('0.005');
+    const many = edges();
+    await move('0.1');
+    expect(edges()).toBeLessThan(many);
+    typed.value = '0.25';
+    typed.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true }));
+    await settled(20);
+    expect(typed.value).toBe('0.250');
+    expect(find('auto').getAttribute('aria-pressed')).toBe('false');
+    find('auto').click();
+    await settled(20);
+    expect(find('auto').getAttribute('aria-pressed')).toBe('true');
+  });
+
+  it('lists the strongest routes as buttons with words', async () => {
+    await show();
+    const rows = [...find('twin').querySelectorAll('button.route')];
+    expect(rows.length).toBeGreaterThan(2);
+    expect(rows[0]?.getAttribute('aria-label')).toMatch(
+      /^attention edge from '.*' (layer \d+|embedding) to '.*' layer \d+, contribution [\d.<]+, flow [\d.<]+$/s,
+    );
+    expect(find('twin').querySelectorAll('button[tabindex="0"].route')).toHaveLength(2);
+  });
+
+  it('opens an edge from the list: its heads, largest first', async () => {
+    await show();
+    find('twin').querySelector<HTMLElement>('button.route')?.click();
+    await settled(20);
+    expect(find('inspector').dataset['selection']).toMatch(/^attention:/);
+    expect(text('inspector')).toContain('attention edge');
+    expect(text('edge-figures')).toMatch(/contribution [\d.]+ of the residual after attention/);
+    const heads = [...find('heads').querySelectorAll('.number')].map((cell) => Number(cell.textContent));
+    expect(heads).toEqual([...heads].sort((a, b) => b - a));
+    expect(host.asked.at(-1)).toMatchObject({ kind: 'selected' });
+  });
+
+  it('shows the top tokens of a node as text, whatever they hold', async () => {
+    await show({}, { selection: 'I1_1' });
+    const rows = [...find('top-tokens').querySelectorAll('li')].map((row) => row.textContent);
+    expect(rows).toEqual(['·Mary↑1462%', '<img·src=x·onerror=alert(1)>↓310%']);
+    expect(document.querySelector('img')).toBe(null);
+    expect(text('promoted')).toContain('·Maria');
+    expect(text('suppressed')).toContain('⏎');
+    expect(text('made-of')).not.toBe('');
+  });
+
+  it('keeps results usable while the backend is away', async () => {
+    host.reply = () => Promise.reject(new Error('gone'));
+    await show();
+    host.say({ type: 'offline', offline: true, message: 'The backend has stopped.' });
+    find('twin').querySelectorAll<HTMLElement>('section:nth-child(2) button.route')[0]?.click();
+    await settled(20);
+    expect(text('offline')).toContain('The backend has stopped.');
+    expect(find('panel').dataset['state']).toBe('ready');
+    expect(text('inspector')).toContain('The backend is offline');
+  });
+
+  it('goes back and forward with brackets, and clears with Escape', async () => {
+    await show();
+    const routes = find('twin').querySelectorAll<HTMLElement>('button.route');
+    routes[0]?.click();
+    routes[1]?.click();
+    const second = find('inspector').dataset['selection'];
+    const press = async (key: string, on: EventTarget = window): Promise<void> => {
+      on.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
+      await settled(20);
+    };
+    await settled(20);
+    await press('[');
+    expect(find('inspector').dataset['selection']).not.toBe(second);
+    await press(']');
+    await press('Escape', find('inspector'));
+    expect(find('inspector').dataset['selection']).toBe('');
+  });
+
+  it('moves with the arrows and makes the column the target with t', async () => {
+    await show();
+    const stage = document.querySelector('.stage') as HTMLElement;
+    const press = async (key: string): Promise<void> => {
+      stage.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
+      await settled(10);
+    };
+    for (const key of ['ArrowLeft', 'ArrowLeft', 'ArrowDown', 'Enter']) await press(key);
+    expect(find('inspector').dataset['selection']).toBe('I2_6');
+    await press('t');
+    await settled();
+    expect(text('inspector')).toContain('position 6');
+    await settled(400);
+    expect(host.remembered.at(-1)?.target).toBe(6);
+    await press('/');
+    expect(find('finder').tagName).toBe('INPUT');
+  });
+
+  it('restores what was seen before a reload', async () => {
+    await show({}, { target: 5, threshold: 0.04, renormalize: false, ink: 'local', selection: 'attention:I1_2>A2_5' });
+    expect((find('threshold-value') as HTMLInputElement).value).toBe('0.040');
+    expect(find('renormalize').getAttribute('aria-pressed')).toBe('false');
+    expect(find('ink-local').getAttribute('aria-pressed')).toBe('true');
+    expect(find('inspector').dataset['selection']).toBe('attention:I1_2>A2_5');
+  });
+});

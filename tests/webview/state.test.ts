@@ -1,0 +1,234 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Answer, ToWebview, ViewState } from '../../extension/shared/webview';
+import { neighbour } from '../../webview/src/graph/keyboard';
+import { NO_HISTORY, step, visit } from '../../webview/src/history';
+import type { Host, Request } from '../../webview/src/host';
+import { edgeName, parseEdge, parseNode } from '../../webview/src/names';
+import { createStore } from '../../webview/src/state';
+import { syntheticPayload } from '../../webview/dev/synthetic';
+import { randomAnalysis } from './sources';
+
+describe('history', () => {
+  it('goes back and forward, and forgets what lay ahead', () => {
+    let history = ['a', 'b', 'c'].reduce(visit, NO_HISTORY);
+    history = step(history, -1) ?? history;
+    expect(history.entries[history.at]).toBe('b');
+    history = visit(history, 'd');
+    expect(history.entries).toEqual(['a', 'b', 'd']);
+    expect(step(history, 1)).toBe(null);
+    expect(step(NO_HISTORY, -1)).toBe(null);
+  });
+
+  it('does not note the same selection twice, nor more than a hundred', () => {
+    expect(visit(visit(NO_HISTORY, 'a'), 'a').entries).toEqual(['a']);
+    const long = Array.from({ length: 300 }, (_, i) => `${i}`).reduce(visit, NO_HISTORY);
+    expect(long.entries).toHaveLength(100);
+    expect(long.entries[long.at]).toBe('299');
+  });
+});
+
+describe('names', () => {
+  it('are read as they are written', () => {
+    for (const name of ['attention:I22_2>A23_14', 'residual:X0_3>A0_3', 'ffn:M1_2>I1_2', 'bias:B4_0>A4_0']) {
+      const edge = parseEdge(name);
+      expect(edge && edgeName(edge)).toBe(name);
+    }
+    for (const wrong of ['', 'X1_2', 'Q0_1', 'I1', 'attention:I1_2', '<b>']) {
+      expect(parseNode(wrong)).toBe(null);
+      expect(parseEdge(wrong)).toBe(null);
+    }
+  });
+});
+
+describe('arrow keys', () => {
+  const { meta } = randomAnalysis({ nLayers: 3, nTokens: 4 });
+  it('move along tokens and layers and stop at the rim', () => {
+    expect(neighbour(meta, 'I1_2', 'left', false)).toBe('I1_1');
+    expect(neighbour(meta, 'I1_3', 'right', false)).toBe('I1_3');
+    expect(neighbour(meta, 'I2_0', 'up', false)).toBe('I2_0');
+    expect(neighbour(meta, 'I0_0', 'down', false)).toBe('X0_0');
+    expect(neighbour(meta, 'X0_0', 'up', false)).toBe('I0_0');
+    expect(neighbour(meta, 'A1_1', 'down', false)).toBe('A0_1');
+  });
+
+  it('visit every node with shift', () => {
+    const way = ['X0_1'];
+    for (let i = 0; i < 5; i++) way.push(neighbour(meta, way[i] ?? '', 'up', true));
+    expect(way).toEqual(['X0_1', 'A0_1', 'M0_1', 'I0_1', 'A1_1', 'M1_1']);
+    expect(neighbour(meta, 'X0_1', 'down', true)).toBe('X0_1');
+    expect(neighbour(meta, 'A0_1', 'down', true)).toBe('X0_1');
+  });
+});
+
+class FakeHost implements Host {
+  readonly asked: Request[] = [];
+  readonly remembered: ViewState[] = [];
+  say: (message: ToWebview) => void = () => undefined;
+  reply: () => Promise<Answer | null> = () => new Promise(() => undefined);
+  ask(request: Request): Promise<Answer | null> {
+    this.asked.push(request);
+    return request.kind === 'nodeTokens' ? this.reply() : Promise.resolve(null);
+  }
+  answer(listener: (message: ToWebview) => void): void {
+    this.say = listener;
+  }
+  remember(view: ViewState): void {
+    this.remembered.push(view);
+  }
+  theme(): () => void {
+    return () => undefined;
+  }
+}
+
+const payload = syntheticPayload({ nLayers: 4, nTokens: 8 }).slice().buffer;
+const analysis = (view: Partial<ViewState> | null = null): ToWebview => ({
+  type: 'analysis',
+  runId: 'r',
+  title: 't',
+  payload,
+  view,
+});
+
+describe('the store', () => {
+  let host: FakeHost;
+  let store: ReturnType<typeof createStore>;
+  let stop: () => void;
+  beforeEach(() => {
+    vi.useFakeTimers();
+    host = new FakeHost();
+    store = createStore(host);
+    stop = store.live();
+  });
+  afterEach(() => {
+    stop();
+    vi.useRealTimers();
+  });
+
+  it('goes from empty over loading to ready', () => {
+    expect(store.phase.value.kind).toBe('empty');
+    host.say({ type: 'progress', message: 'layer 1', fraction: 0.5 });
+    expect(store.phase.value.kind).toBe('loading');
+    host.say(analysis());
+    expect(store.phase.value.kind).toBe('ready');
+    expect(store.target.value).toBe(7);
+    expect(store.threshold.value).toBe('auto');
+    expect(store.routes.value?.mass[4 * 8 + 7]).toBe(1);
+  });
+
+  it('says what is wrong with a payload instead of showing it', () => {
+    host.say({ type: 'analysis', runId: 'r', title: 't', payload: new ArrayBuffer(3), view: null });
+    expect(store.phase.value).toMatchObject({ kind: 'failure', actions: [{ action: 'retry' }, { action: 'showLog' }] });
+  });
+
+  it('restores a view, and what of it still fits', () => {
+    host.say(analysis({ target: 3, threshold: 0.03, renormalize: false, ink: 'local', selection: 'I2_3' }));
+    expect([store.target.value, store.tau.value, store.renormalize.value, store.ink.value]).toEqual([
+      3,
+      0.03,
+      false,
+      'local',
+    ]);
+    expect(store.selection.value).toBe('I2_3');
+    host.say(analysis({ target: 99, threshold: 7, selection: 'I44_3' }));
+    expect([store.target.value, store.tau.value, store.selection.value]).toEqual([7, 0.9, null]);
+    host.say(analysis({ target: -1.5, selection: 'attention:I1_9>A2_1' }));
+    expect([store.target.value, store.selection.value]).toEqual([7, null]);
+  });
+
+  it('keeps typed thresholds between 0.005 and 0.9', () => {
+    for (const [typed, kept] of [
+      [0, 0.005],
+      [2, 0.9],
+      [0.07, 0.07],
+    ] as const) {
+      store.setThreshold(typed);
+      expect(store.threshold.value).toBe(kept);
+    }
+    store.setThreshold(Number.NaN);
+    expect(store.threshold.value).toBe(0.07);
+  });
+
+  it('takes no target outside of the prompt', () => {
+    host.say(analysis());
+    for (const position of [-1, 8]) store.setTarget(position);
+    expect(store.target.value).toBe(7);
+    store.setTarget(2);
+    expect(store.routes.value?.target).toBe(2);
+  });
+
+  it('travels through selections', () => {
+    host.say(analysis());
+    for (const name of ['I1_1', 'I2_2', 'I3_3']) store.select(name);
+    store.travel(-1);
+    store.travel(-1);
+    expect(store.selection.value).toBe('I1_1');
+    store.travel(-1);
+    expect(store.selection.value).toBe('I1_1');
+    store.travel(1);
+    expect(store.selection.value).toBe('I2_2');
+  });
+
+  it('tells the host which token is selected, and remembers the view once it rests', () => {
+    host.say(analysis());
+    store.select('attention:I1_3>A2_6');
+    expect(host.asked.at(-1)).toEqual({ kind: 'selected', position: 3 });
+    store.setThreshold(0.02);
+    store.setThreshold(0.03);
+    vi.advanceTimersByTime(1000);
+    expect(host.remembered).toHaveLength(1);
+    expect(host.remembered[0]).toMatchObject({ threshold: 0.03, selection: 'attention:I1_3>A2_6', target: 7 });
+  });
+
+  it('asks for a node once, and for a feed-forward edge its block', async () => {
+    const result = {
+      node: 'I1_1',
+      kind: 'residual' as const,
+      layer: 1,
+      position: 1,
+      top: [],
+      promoted: [],
+      suppressed: [],
+    };
+    host.reply = () => Promise.resolve({ kind: 'nodeTokens', result });
+    host.say(analysis());
+    store.select('I1_1');
+    expect(store.lens.value).toEqual({ state: 'asking', node: 'I1_1' });
+    await vi.advanceTimersByTimeAsync(1);
+    expect(store.lens.value).toEqual({ state: 'known', node: 'I1_1', result });
+    store.select('ffn:M1_1>I1_1');
+    store.select('I1_1');
+    expect(store.lens.value.state).toBe('known');
+    const nodes = host.asked.flatMap((request) => (request.kind === 'nodeTokens' ? [request.node] : []));
+    expect(nodes).toEqual(['I1_1', 'M1_1']);
+  });
+
+  it('shows the sentence of a failed question, and nothing late', async () => {
+    host.reply = () => Promise.reject(new Error('The run has expired.'));
+    host.say(analysis());
+    store.select('I1_1');
+    await vi.advanceTimersByTimeAsync(1);
+    expect(store.lens.value).toEqual({ state: 'failed', node: 'I1_1', message: 'The run has expired.' });
+    store.select('A2_2');
+    store.select(null);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(store.lens.value).toEqual({ state: 'none' });
+  });
+
+  it('follows the editor and the backend', () => {
+    host.say(analysis());
+    host.say({ type: 'cursor', position: 2 });
+    expect(store.editorPosition.value).toBe(2);
+    host.say({ type: 'offline', offline: true, message: 'gone' });
+    expect(store.offline.value).toBe('gone');
+    expect(store.phase.value.kind).toBe('ready');
+  });
+
+  it('lets lists settle while the slider moves', () => {
+    host.say(analysis());
+    const before = store.settledRoutes.value;
+    store.setThreshold(0.09);
+    expect(store.settledRoutes.value).toBe(before);
+    vi.advanceTimersByTime(200);
+    expect(store.settledRoutes.value).toBe(store.routes.value);
+  });
+});

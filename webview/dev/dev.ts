@@ -1,0 +1,80 @@
+/**
+ * The development page: ?sample=ioi|war|30x128|… &theme=dark|light|hc-dark|hc-light &state=ready|empty|loading|failure|offline
+ * &proof=off &fail=lens. Sizes other than recordings are synthetic.
+ */
+import type { Answer, Question, ToWebview } from '../../extension/shared/webview';
+import type { NodeKind, TokenScore } from '../../extension/shared/protocol';
+import type { Page } from '../src/host.browser';
+import { randomNumbers, syntheticPayload } from './synthetic';
+import { applyTheme } from './themes';
+import type { ThemeName } from './themes';
+
+declare const recordings: Record<string, string>;
+
+const query = new URLSearchParams(location.search);
+const sample = query.get('sample') ?? 'ioi';
+const state = query.get('state') ?? 'ready';
+applyTheme((query.get('theme') ?? 'dark') as ThemeName);
+
+function payload(): ArrayBuffer | string {
+  const recorded = recordings[sample];
+  if (recorded !== undefined) return recorded;
+  const [nLayers = 30, nTokens = 40] = sample.split('x').map(Number);
+  const proofHolds = query.get('proof') !== 'off';
+  const bytes = syntheticPayload({ nLayers, nTokens, parallel: query.has('parallel'), proofHolds });
+  return bytes.slice().buffer;
+}
+
+/** SYNTHETIC answers: there is no model behind this page. */
+function answer(question: Question): Promise<Answer> {
+  if (query.get('fail') === 'lens') return Promise.reject(new Error('The run has expired: analyze the prompt again.'));
+  const random = randomNumbers(question.node.length * 31 + question.node.charCodeAt(question.node.length - 1));
+  const words = [' Mary', ' her', ' the', ' John', '\n', ' Maria', ' Marie', ' it', ' Marian', ' a', ' them'];
+  const scores = (most: number): TokenScore[] =>
+    words.map((text, id) => ({
+      id,
+      text,
+      logit: most * (1 - id * 0.08),
+      probability: 0.6 * 0.5 ** id,
+      rankChange: Math.round((random() - 0.4) * 30),
+    }));
+  const kinds: Record<string, NodeKind> = { X: 'embedding', A: 'attention', M: 'ffn', I: 'residual' };
+  const kind = kinds[question.node[0] ?? 'I'] ?? 'residual';
+  const updates = kind === 'embedding' ? [] : scores(9.1);
+  const result = {
+    node: question.node, kind, layer: 0, position: 0,
+    top: kind === 'ffn' ? [] : scores(18), promoted: updates, suppressed: updates.length ? scores(-3.2) : [],
+  }; // prettier-ignore
+  return new Promise((resolve) => setTimeout(() => resolve({ kind: 'nodeTokens', result }), 120));
+}
+
+const page: Page = { title: sample, runId: sample, answer };
+if (state === 'ready' || state === 'offline') page.payload = payload();
+window.lmTransparencyPage = page;
+
+const messages: Record<string, ToWebview> = {
+  loading: { type: 'progress', message: 'Contributions: layer 12 of 30', fraction: 0.4 },
+  waiting: { type: 'progress', message: 'Loading smollm2-135m-instruct', fraction: null },
+  offline: { type: 'offline', offline: true, message: 'The backend has stopped.' },
+  failure: {
+    type: 'failure',
+    message: 'PyTorch is not installed in the selected environment.',
+    remedy: 'Set up the backend in an environment of its own, or select an interpreter that has torch 2.6 or newer.',
+    actions: [
+      { action: 'setUpBackend', label: 'Set Up Backend' },
+      { action: 'showLog', label: 'Show Log' },
+    ],
+  },
+};
+const first = messages[state];
+if (first) window.addEventListener('load', () => window.postMessage(first, '*'));
+const cursor = query.get('cursor');
+if (cursor !== null)
+  window.addEventListener('load', () => window.postMessage({ type: 'cursor', position: Number(cursor) }, '*'));
+
+const order: ThemeName[] = ['dark', 'light', 'hc-dark', 'hc-light'];
+let at = order.indexOf((query.get('theme') ?? 'dark') as ThemeName);
+window.addEventListener('keydown', (event) => {
+  // F2 shows the next theme.
+  if (event.key === 'F2') applyTheme(order[(at = (at + 1) % order.length)] ?? 'dark');
+});

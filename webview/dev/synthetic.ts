@@ -1,0 +1,152 @@
+/** SYNTHETIC analyses in the payload's format, for sizes no recording is at hand for. Not part of the product. */
+import { encode } from '@msgpack/msgpack';
+import { PAYLOAD_FORMAT } from '../../extension/shared/protocol';
+import type { AnalysisMeta } from '../../extension/shared/protocol';
+
+export interface SyntheticOptions {
+  nLayers: number;
+  nTokens: number;
+  nHeads?: number;
+  parallel?: boolean;
+  seed?: number;
+  floor?: number;
+  proofHolds?: boolean;
+}
+
+const WORDS = ' the, time, a, river, of, Mary, to, gave,ing, store,tion, with,.,\n, 42, and, John'.split(',');
+
+/** A seeded random number generator: numbers in [0, 1). */
+export function randomNumbers(seed: number): () => number {
+  let state = seed >>> 0 || 1;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+export interface Payload {
+  meta: AnalysisMeta;
+  columns: Record<string, { dtype: string; shape: number[]; data: Uint8Array }>;
+}
+
+export const packed = (payload: Payload): Uint8Array => encode(payload);
+export const syntheticPayload = (options: SyntheticOptions): Uint8Array => packed(unpacked(options));
+
+/** An analysis whose rows sum to 1 and of which few parts are large, as in a real model. */
+export function unpacked(options: SyntheticOptions): Payload {
+  const { nLayers, nTokens, nHeads = 9, parallel = false, floor = 0.005 } = options;
+  const random = randomNumbers(options.seed ?? 7);
+  const nRows = nLayers * nTokens;
+  const edges = { layer: [] as number[], query: [] as number[], key: [] as number[], weight: [] as number[] };
+  const heads = { offset: [0], index: [] as number[], weight: [] as number[] };
+  const rows = {
+    residual: new Float32Array(nRows),
+    bias: new Float32Array(nRows),
+    ffn: new Float32Array(nRows),
+    ffnResidual: new Float32Array(nRows),
+  };
+
+  for (let layer = 0; layer < nLayers; layer++) {
+    for (let query = 0; query < nTokens; query++) {
+      const row = layer * nTokens + query;
+      const parts = Array.from({ length: (query + 1) * nHeads }, () => random() ** 9 * 0.02);
+      // Each head has a few keys it likes: itself, the one before, a name far away.
+      for (let head = 0; head < nHeads; head++) {
+        for (let liked = 0; liked < 2; liked++) {
+          const key = liked === 0 ? Math.max(0, query - 1 - (head % 3)) : Math.floor(random() * (query + 1));
+          const part = key * nHeads + head;
+          parts[part] = (parts[part] ?? 0) + random() ** 6 * 0.3;
+        }
+      }
+      const residual = 1.5 + random() * 3;
+      const bias = random() * 0.2;
+      const ffn = parallel ? random() * 2 : 0;
+      const sum = parts.reduce((a, b) => a + b, residual + bias + ffn);
+      rows.residual[row] = residual / sum;
+      rows.bias[row] = bias / sum;
+      const share = random() ** 2 * 0.6;
+      rows.ffn[row] = parallel ? ffn / sum : share;
+      rows.ffnResidual[row] = parallel ? 0 : 1 - share;
+      for (let key = 0; key <= query; key++) {
+        const own = parts.slice(key * nHeads, (key + 1) * nHeads).map((part) => part / sum);
+        const weight = own.reduce((a, b) => a + b, 0);
+        if (weight <= floor) continue;
+        edges.layer.push(layer);
+        edges.query.push(query);
+        edges.key.push(key);
+        edges.weight.push(weight);
+        own.forEach((part, head) => {
+          if (part <= floor) return;
+          heads.index.push(head);
+          heads.weight.push(part);
+        });
+        heads.offset.push(heads.index.length);
+      }
+    }
+  }
+
+  const topK = 10;
+  const probability = new Float32Array(nTokens * topK);
+  for (let t = 0; t < nTokens; t++) {
+    let left = 0.2 + 0.7 * random();
+    for (let k = 0; k < topK; k++, left *= 0.4) probability[t * topK + k] = left * 0.6;
+  }
+  const column = (data: Uint16Array | Uint32Array | Float32Array, shape: number[] = [data.length]) => ({
+    dtype: data instanceof Uint16Array ? 'uint16' : data instanceof Uint32Array ? 'uint32' : 'float32',
+    shape,
+    data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+  });
+  return {
+    meta: syntheticMeta(options, topK, floor),
+    columns: {
+      edgeLayer: column(Uint16Array.from(edges.layer)),
+      edgeQuery: column(Uint32Array.from(edges.query)),
+      edgeKey: column(Uint32Array.from(edges.key)),
+      edgeWeight: column(Float32Array.from(edges.weight)),
+      headOffset: column(Uint32Array.from(heads.offset)),
+      headIndex: column(Uint16Array.from(heads.index)),
+      headWeight: column(Float32Array.from(heads.weight)),
+      attentionResidual: column(rows.residual, [nLayers, nTokens]),
+      attentionBias: column(rows.bias, [nLayers, nTokens]),
+      ffn: column(rows.ffn, [nLayers, nTokens]),
+      ffnResidual: column(rows.ffnResidual, [nLayers, nTokens]),
+      predictionId: column(new Uint32Array(nTokens * topK), [nTokens, topK]),
+      predictionProbability: column(probability, [nTokens, topK]),
+      predictionLogit: column(
+        probability.map((p) => 20 + Math.log(p)),
+        [nTokens, topK],
+      ),
+    },
+  };
+}
+
+function syntheticMeta(options: SyntheticOptions, topK: number, floor: number): AnalysisMeta {
+  const { nLayers, nTokens, nHeads = 9, parallel = false, proofHolds = true } = options;
+  const word = (i: number): string => WORDS[i % WORDS.length] ?? '';
+  let end = 0;
+  const tokens = Array.from({ length: nTokens }, (_, t) => {
+    const special = t === 0;
+    const text = special ? '<|start|>' : word(t * 7);
+    const start = end;
+    end += special ? 0 : text.length;
+    return { id: t, text, start, end, special, shared: false };
+  });
+  return {
+    format: PAYLOAD_FORMAT,
+    runId: `synthetic-${nLayers}-${nTokens}`,
+    prompt: tokens.map((token) => (token.special ? '' : token.text)).join(''),
+    model: {
+      source: 'synthetic', name: 'synthetic', architecture: 'none', nParams: 0, nLayers, nHeads, nKvHeads: nHeads, dModel: 64, dFfn: 256,
+      nVocab: 1000, nContext: 2048, dtype: 'float32', device: 'cpu', memoryBytes: 0, parallel,
+    }, // prettier-ignore
+    tokens,
+    predicted: tokens.map((_, t) => Array.from({ length: topK }, (_, k) => word(t * 5 + k * 3 + 1))),
+    floor,
+    proof: {
+      maxRelativeError: proofHolds ? 4.1e-7 : 0.31, worstLayer: nLayers - 1, tolerance: 1e-4, holds: proofHolds,
+      perLayer: Array.from({ length: nLayers }, () => 1e-7),
+    }, // prettier-ignore
+    timing: { forwardS: 0.1, contributionsS: 0.1, payloadS: 0.01 },
+    notices: [],
+  };
+}

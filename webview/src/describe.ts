@@ -1,0 +1,179 @@
+/** One node or edge of the graph in words and numbers; what tooltip, inspector, twin and keyboard say. */
+/* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
+import type { Analysis } from './payload';
+import { edgeName, nodeRef, parseEdge, parseNode } from './names';
+import type { EdgeRef, NodeRef } from './names';
+import type { Routes } from './routes/routes';
+import { share, tokenLabel } from './words';
+
+export interface Numbers {
+  /** The contribution before thresholding, as the analysis has it. */
+  contribution: number;
+  /** Its weight in the kept graph; 0 where it is not kept. */
+  weight: number;
+  flow: number;
+}
+
+/** Index of the attention edge (layer, query, key), or −1: binary search in its row. */
+export function attentionIndex(analysis: Analysis, layer: number, query: number, key: number): number {
+  const row = layer * analysis.meta.tokens.length + query;
+  let low = analysis.rowOffset[row] ?? 0;
+  let high = (analysis.rowOffset[row + 1] ?? 0) - 1;
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    const found = analysis.columns.edgeKey[middle]!;
+    if (found === key) return middle;
+    if (found < key) low = middle + 1;
+    else high = middle - 1;
+  }
+  return -1;
+}
+
+/** The row whose part an edge is: the layer and the position of its upper end. */
+const rowOf = (analysis: Analysis, edge: EdgeRef): number =>
+  edge.target.layer * analysis.meta.tokens.length + edge.target.position;
+
+export function edgeNumbers(analysis: Analysis, routes: Routes, edge: EdgeRef): Numbers {
+  const { columns } = analysis;
+  const row = rowOf(analysis, edge);
+  const pick = (contribution: Float32Array, weight: Float64Array, flow: Float64Array, i: number): Numbers => ({
+    contribution: contribution[i] ?? 0,
+    weight: weight[i] ?? 0,
+    flow: flow[i] ?? 0,
+  });
+  switch (edge.kind) {
+    case 'attention': {
+      const index = attentionIndex(analysis, edge.target.layer, edge.target.position, edge.source.position);
+      return pick(columns.edgeWeight, routes.attention, routes.attentionFlow, index);
+    }
+    case 'bias':
+      return pick(columns.attentionBias, routes.bias, routes.biasFlow, row);
+    case 'ffn':
+      return pick(columns.ffn, routes.ffn, routes.ffnFlow, row);
+    case 'residual':
+      return edge.source.letter === 'A'
+        ? pick(columns.ffnResidual, routes.ffnResidual, routes.ffnResidualFlow, row)
+        : pick(columns.attentionResidual, routes.residual, routes.residualFlow, row);
+  }
+}
+
+/** The mass at a node; what a feed-forward block or a bias passes on is its flow. */
+export function nodeMass(analysis: Analysis, routes: Routes, node: NodeRef): number {
+  const nTokens = analysis.meta.tokens.length;
+  const row = node.layer * nTokens + node.position;
+  switch (node.letter) {
+    case 'X':
+      return routes.mass[node.position] ?? 0;
+    case 'I':
+      return routes.mass[row + nTokens] ?? 0;
+    case 'A':
+      return routes.reachedAttention[row] ? (routes.mass[row + nTokens] ?? 0) : 0;
+    case 'M':
+      return routes.ffnFlow[row] ?? 0;
+    case 'B':
+      return routes.biasFlow[row] ?? 0;
+  }
+}
+
+/** All edges into a node (parts of its row), largest contribution first; only what the analysis lists. */
+export function edgesInto(analysis: Analysis, node: NodeRef): EdgeRef[] {
+  const { columns, rowOffset, meta } = analysis;
+  const { parallel } = meta.model;
+  const { layer, position, letter } = node;
+  if (letter === 'X' || letter === 'B') return [];
+  const own = (letter: 'I' | 'A' | 'M', at: number): NodeRef => nodeRef(letter, at, position);
+  if (letter === 'M') return [{ kind: 'ffn', source: parallel ? own('I', layer - 1) : own('A', layer), target: node }];
+
+  const row = layer * meta.tokens.length + position;
+  const edges: { edge: EdgeRef; contribution: number }[] = [];
+  const add = (kind: EdgeRef['kind'], source: NodeRef, contribution: number): void => {
+    if (contribution > 0) edges.push({ edge: { kind, source, target: node }, contribution });
+  };
+  if (letter === 'I') add('ffn', own('M', layer), columns.ffn[row]!);
+  if (letter === 'I' && !parallel) add('residual', own('A', layer), columns.ffnResidual[row]!);
+  if (letter === 'A' || parallel) {
+    add('residual', own('I', layer - 1), columns.attentionResidual[row]!);
+    add('bias', { letter: 'B', layer, position }, columns.attentionBias[row]!);
+    for (let e = rowOffset[row]!; e < rowOffset[row + 1]!; e++) {
+      add('attention', nodeRef('I', layer - 1, columns.edgeKey[e]!), columns.edgeWeight[e]!);
+    }
+  }
+  return edges.sort((a, b) => b.contribution - a.contribution).map((entry) => entry.edge);
+}
+
+/** All kept edges out of a node, largest flow first. */
+export function edgesOutOf(analysis: Analysis, routes: Routes, node: NodeRef): EdgeRef[] {
+  const { meta, columns } = analysis;
+  const { nLayers, parallel } = meta.model;
+  const { position } = node;
+  const out: EdgeRef[] = [];
+  const add = (kind: EdgeRef['kind'], target: NodeRef): void => void out.push({ kind, source: node, target });
+  if (node.letter === 'M') add('ffn', nodeRef('I', node.layer, position));
+  else if (node.letter === 'B') add('bias', nodeRef(parallel ? 'I' : 'A', node.layer, position));
+  else if (node.letter === 'A') {
+    add('ffn', nodeRef('M', node.layer, position));
+    add('residual', nodeRef('I', node.layer, position));
+  } else {
+    const above = node.letter === 'X' ? 0 : node.layer + 1;
+    if (above >= nLayers) return [];
+    add('residual', nodeRef(parallel ? 'I' : 'A', above, position));
+    if (parallel) add('ffn', nodeRef('M', above, position));
+    for (const e of routes.kept) {
+      if (columns.edgeLayer[e] !== above || columns.edgeKey[e] !== position) continue;
+      add('attention', nodeRef(parallel ? 'I' : 'A', above, columns.edgeQuery[e]!));
+    }
+  }
+  const flow = (edge: EdgeRef): number => edgeNumbers(analysis, routes, edge).flow;
+  return out.filter((edge) => flow(edge) > 0).sort((a, b) => flow(b) - flow(a));
+}
+
+export function nodeTitle(node: NodeRef): string {
+  switch (node.letter) {
+    case 'X':
+      return 'token embedding';
+    case 'I':
+      return `residual after layer ${node.layer}`;
+    case 'A':
+      return `residual after attention, layer ${node.layer}`;
+    case 'M':
+      return `feed-forward block, layer ${node.layer}`;
+    case 'B':
+      return `attention bias, layer ${node.layer}`;
+  }
+}
+
+/** "layer 22"; the embedding has a name of its own. */
+const level = (node: NodeRef): string => (node.letter === 'X' ? 'embedding' : `layer ${node.layer}`);
+
+/** A name as a sentence: "attention edge from ' Mary' layer 22 to ' to' layer 23, contribution 0.37, flow 0.21". */
+export function inWords(analysis: Analysis, routes: Routes, name: string): string {
+  const text = (position: number): string => `'${analysis.meta.tokens[position]?.text ?? ''}'`;
+  const edge = parseEdge(name);
+  if (edge) {
+    const { contribution, flow } = edgeNumbers(analysis, routes, edge);
+    const what = edge.kind === 'ffn' ? 'feed-forward' : edge.kind;
+    const from = `${text(edge.source.position)} ${level(edge.source)}`;
+    const to = `${text(edge.target.position)} ${level(edge.target)}`;
+    return `${what} edge from ${from} to ${to}, contribution ${share(contribution)}, flow ${share(flow)}`;
+  }
+  const node = parseNode(name);
+  if (!node) return name;
+  return `${nodeTitle(node)} at ${text(node.position)}, position ${node.position}, flow ${share(nodeMass(analysis, routes, node))}`;
+}
+
+/** The chip text of the token at a position. */
+export function labelAt(analysis: Analysis, position: number): string {
+  const token = analysis.meta.tokens[position];
+  return token ? tokenLabel(token, position) : '';
+}
+
+/** True where a stored name still points into this graph. */
+export function exists(analysis: Analysis, name: string): boolean {
+  const { nLayers, parallel } = analysis.meta.model;
+  const inside = (node: NodeRef): boolean =>
+    node.layer < nLayers && node.position < analysis.meta.tokens.length && !(parallel && node.letter === 'A');
+  const edge = parseEdge(name);
+  if (edge) return inside(edge.source) && inside(edge.target) && edgeName(edge) === name;
+  const node = parseNode(name);
+  return node !== null && inside(node);
+}

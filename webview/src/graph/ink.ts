@@ -1,0 +1,45 @@
+/** How much ink a number gets: width and opacity grow with its square root, in a few steps drawn together. */
+/* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
+
+export const INK_STEPS = 14;
+
+/** A share in [0, 1] → step 0 … INK_STEPS − 1. */
+export function inkStep(value: number): number {
+  const step = Math.ceil(Math.sqrt(value) * INK_STEPS) - 1;
+  return step < 0 ? 0 : step >= INK_STEPS ? INK_STEPS - 1 : step;
+}
+
+/** The middle of a step, as strength in (0, 1]. */
+export const strengthOf = (step: number): number => (step + 1) / INK_STEPS;
+
+/** So many attention edges are drawn at most, the strongest: more are too faint to see and cost the frame. */
+export const MOST_EDGES = 2000;
+const BINS_PER_OCTAVE = 8;
+const N_BINS = 64 * BINS_PER_OCTAVE;
+
+/** The ink that about `most` of the items exceed; 0 where there are no more than that. */
+export function faintestDrawn(items: Uint32Array, ink: (item: number) => number, most: number): number {
+  if (items.length <= most) return 0;
+  const bins = new Uint32Array(N_BINS);
+  for (const item of items) {
+    const value = ink(item);
+    if (value > 0) bins[Math.min(N_BINS - 1, Math.floor(-Math.log2(Math.min(1, value)) * BINS_PER_OCTAVE))]!++;
+  }
+  let count = 0;
+  for (let bin = 0; bin < N_BINS; bin++) {
+    count += bins[bin]!;
+    if (count > most) return 2 ** (-bin / BINS_PER_OCTAVE);
+  }
+  return 0;
+}
+
+/** Line width in pixels. */
+export function lineWidth(strength: number, contrast: boolean): number {
+  return (contrast ? 1 : 0.6) + strength * 4;
+}
+
+/** Opacity: faint is felt, strong is seen. */
+export function opacity(strength: number, contrast: boolean): number {
+  const grown = Math.min(1, 1.8 * strength);
+  return contrast ? 0.4 + 0.6 * grown : 0.1 + 0.9 * grown;
+}

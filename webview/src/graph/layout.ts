@@ -1,0 +1,173 @@
+/** Where tokens and layers stand. Positions are linear: x = x0 + t·dx, y = y0 − level·dy (in CSS pixels). */
+
+export interface Size {
+  width: number;
+  height: number;
+}
+
+/** How the tokens are written under their columns: as chips, upright on narrow columns, or not at all. */
+export type ChipStyle = 'flat' | 'upright' | 'hidden';
+
+export interface Layout {
+  /** The part of the stage in which the graph is drawn. */
+  plot: { x: number; y: number; width: number; height: number };
+  /** Distance of columns and of layers, before zooming. */
+  columnWidth: number;
+  layerHeight: number;
+  chipsHeight: number;
+  massHeight: number;
+  nTokens: number;
+  nLayers: number;
+}
+
+/** Zoom and pan: scale and offset of the content inside the plot. */
+export interface Camera {
+  scaleX: number;
+  scaleY: number;
+  offsetX: number;
+  offsetY: number;
+}
+
+/** What drawing needs: the linear map of one camera on one layout. */
+export interface Frame {
+  x0: number;
+  dx: number;
+  y0: number;
+  dy: number;
+  plot: Layout['plot'];
+}
+
+export const LEFT_GUTTER = 50;
+const RIGHT_PAD = 10;
+export const HEADER_HEIGHT = 44;
+const MASS_HEIGHT = 46;
+const FLAT_CHIPS = 30;
+const UPRIGHT_CHIPS = 74;
+/** A column narrower than this has its token upright; than the second, none fits and the view pans instead. */
+export const FLAT_MIN = 34;
+export const UPRIGHT_MIN = 15;
+const COLUMN_MAX = 124;
+const LAYER_MIN = 4;
+const LAYER_MAX = 84;
+/** Width of the target's band and of its prediction. */
+export const BAND_WIDTH = 56;
+/** Space over the last layer and under the embeddings, in pixels. */
+const PAD_TOP = 10;
+const PAD_BOTTOM = 12;
+
+/** T tokens by L layers on a stage of this size. */
+export function computeLayout(size: Size, nTokens: number, nLayers: number): Layout {
+  const width = Math.max(60, size.width - LEFT_GUTTER - RIGHT_PAD);
+  const columnWidth = Math.min(COLUMN_MAX, Math.max(UPRIGHT_MIN, width / nTokens));
+  const chipsHeight = columnWidth >= FLAT_MIN ? FLAT_CHIPS : UPRIGHT_CHIPS;
+  const available = size.height - HEADER_HEIGHT - chipsHeight - MASS_HEIGHT - PAD_TOP - PAD_BOTTOM;
+  // Levels run from −1 (embeddings) to L − 1.
+  const layerHeight = Math.min(LAYER_MAX, Math.max(LAYER_MIN, available / nLayers));
+  const height = Math.max(available, LAYER_MIN * nLayers) + PAD_TOP + PAD_BOTTOM;
+  return {
+    plot: {
+      x: LEFT_GUTTER,
+      y: HEADER_HEIGHT,
+      width,
+      height: Math.min(height, layerHeight * nLayers + PAD_TOP + PAD_BOTTOM),
+    },
+    columnWidth,
+    layerHeight,
+    chipsHeight,
+    massHeight: MASS_HEIGHT,
+    nTokens,
+    nLayers,
+  };
+}
+
+/** The whole stage in use: header, plot, chips and mass. */
+export function usedHeight(layout: Layout): number {
+  return layout.plot.y + layout.plot.height + layout.chipsHeight + layout.massHeight;
+}
+
+/** The usual view: every layer, and every column unless columns are at their least width; then the target's end. */
+export function homeCamera(layout: Layout, target: number): Camera {
+  const camera = { scaleX: 1, scaleY: 1, offsetX: 0, offsetY: 0 };
+  const wanted = (target + 0.5) * layout.columnWidth - layout.plot.width * 0.8;
+  return clampCamera(layout, { ...camera, offsetX: wanted });
+}
+
+/** All columns, however narrow. */
+export function wholeCamera(layout: Layout): Camera {
+  return clampCamera(layout, { scaleX: leastScaleX(layout), scaleY: 1, offsetX: 0, offsetY: 0 });
+}
+
+const leastScaleX = (layout: Layout): number => Math.min(1, layout.plot.width / (layout.columnWidth * layout.nTokens));
+
+const MOST_SCALE = 24;
+
+/** Keeps scales in range and the content inside the plot; content smaller than the plot is centred. */
+export function clampCamera(layout: Layout, camera: Camera): Camera {
+  const scaleX = Math.min(MOST_SCALE, Math.max(leastScaleX(layout), camera.scaleX));
+  const scaleY = Math.min(MOST_SCALE, Math.max(1, camera.scaleY));
+  const spareX = layout.columnWidth * layout.nTokens * scaleX - layout.plot.width;
+  const spareY = layout.plot.height * (scaleY - 1);
+  return {
+    scaleX,
+    scaleY,
+    offsetX: spareX <= 0 ? spareX / 2 : Math.min(spareX, Math.max(0, camera.offsetX)),
+    offsetY: Math.min(spareY, Math.max(0, camera.offsetY)),
+  };
+}
+
+/** Zooms by a factor around a point of the stage. */
+export function zoomCamera(layout: Layout, camera: Camera, factor: number, x: number, y: number): Camera {
+  const wanted = clampCamera(layout, { ...camera, scaleX: camera.scaleX * factor, scaleY: camera.scaleY * factor });
+  const px = x - layout.plot.x;
+  const py = y - layout.plot.y;
+  return clampCamera(layout, {
+    ...wanted,
+    offsetX: ((px + camera.offsetX) * wanted.scaleX) / camera.scaleX - px,
+    offsetY: ((py + camera.offsetY) * wanted.scaleY) / camera.scaleY - py,
+  });
+}
+
+export function panCamera(layout: Layout, camera: Camera, byX: number, byY: number): Camera {
+  return clampCamera(layout, { ...camera, offsetX: camera.offsetX + byX, offsetY: camera.offsetY + byY });
+}
+
+export function frameOf(layout: Layout, camera: Camera): Frame {
+  const { plot, columnWidth, layerHeight, nLayers } = layout;
+  const dx = columnWidth * camera.scaleX;
+  const dy = layerHeight * camera.scaleY;
+  const top = PAD_TOP * camera.scaleY;
+  return {
+    x0: plot.x - camera.offsetX + dx / 2,
+    dx,
+    y0: plot.y - camera.offsetY + top + (nLayers - 1) * dy,
+    dy,
+    plot,
+  };
+}
+
+export const columnX = (frame: Frame, position: number): number => frame.x0 + position * frame.dx;
+export const levelY = (frame: Frame, level: number): number => frame.y0 - level * frame.dy;
+
+/** The column under x, or −1. */
+export function columnAt(frame: Frame, nTokens: number, x: number): number {
+  const column = Math.round((x - frame.x0) / frame.dx);
+  return column >= 0 && column < nTokens ? column : -1;
+}
+
+export function chipStyle(columnWidth: number): ChipStyle {
+  if (columnWidth >= FLAT_MIN) return 'flat';
+  return columnWidth >= UPRIGHT_MIN - 1 ? 'upright' : 'hidden';
+}
+
+/** Scrolls just far enough to have a column and a level in view. */
+export function revealed(layout: Layout, camera: Camera, position: number, level: number): Camera {
+  const frame = frameOf(layout, camera);
+  const margin = Math.min(frame.dx, 60);
+  const x = columnX(frame, position);
+  const y = levelY(frame, level);
+  const { plot } = layout;
+  const byX = x < plot.x + margin ? x - plot.x - margin : Math.max(0, x - (plot.x + plot.width - margin));
+  const byY = y < plot.y + 8 ? y - plot.y - 8 : Math.max(0, y - (plot.y + plot.height - 8));
+  const next = panCamera(layout, camera, byX, byY);
+  return next.offsetX === camera.offsetX && next.offsetY === camera.offsetY ? camera : next;
+}

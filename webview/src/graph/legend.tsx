@@ -1,0 +1,42 @@
+/** One line under the graph: what the marks are, and how to move. */
+import type { Store } from '../state';
+import { count, shortShare } from '../words';
+import { MOST_EDGES } from './ink';
+
+export function Legend({ store }: { store: Store }) {
+  const routes = store.routes.value;
+  const flow = store.ink.value === 'flow';
+  return (
+    <div class="legend">
+      <span class="key">
+        <svg viewBox="0 0 24 10" width="24" height="10" aria-hidden="true">
+          <path class="attention" d="M1 8 C 10 8, 12 2, 23 2" />
+        </svg>
+        attention
+      </span>
+      <span class="key">
+        <svg viewBox="0 0 4 12" width="4" height="12" aria-hidden="true">
+          <path class="residual" d="M2 0 V 12" />
+        </svg>
+        residual
+      </span>
+      <span class="key">
+        <svg viewBox="0 0 8 8" width="8" height="8" aria-hidden="true">
+          <rect class="ffn" x="1" y="1" width="6" height="6" />
+        </svg>
+        feed-forward
+      </span>
+      {routes && routes.kept.length > MOST_EDGES && <span>the {count(MOST_EDGES)} strongest edges are drawn</span>}
+      {routes && routes.biasMass >= 0.005 && <span>biases {shortShare(routes.biasMass)}</span>}
+      {routes && routes.endedMass >= 0.005 && (
+        <span title="mass that ended at nodes with no part above the threshold">
+          ended {shortShare(routes.endedMass)}
+        </span>
+      )}
+      <span class="hint">
+        width and opacity: {flow ? 'flow into the target' : 'local contribution'} · click anything · arrows move, Enter
+        opens, t targets, / finds
+      </span>
+    </div>
+  );
+}

@@ -1,0 +1,105 @@
+/** Two canvases, one over the other: the graph, and what is selected or hovered. Draws at most once a frame. */
+import type { Analysis } from '../payload';
+import type { Routes } from '../routes/routes';
+import type { Ink } from '../state';
+import type { Frame, Size } from './layout';
+import { EASE_MS, ease, motionWanted } from './motion';
+import { drawMarks } from './overlay';
+import type { Marks } from './overlay';
+import type { Palette } from './palette';
+import { drawGraph } from './renderer';
+
+export interface Picture {
+  analysis: Analysis;
+  routes: Routes;
+  ink: Ink;
+  frame: Frame;
+  size: Size;
+  palette: Palette;
+  marks: Omit<Marks, 'appeared'>;
+}
+
+export class Painter {
+  private picture: Picture | null = null;
+  private drawn: Picture | null = null;
+  private before: Routes | null = null;
+  private targetSince = -Infinity;
+  private selectionSince = -Infinity;
+  private requested = 0;
+
+  constructor(
+    private readonly graph: HTMLCanvasElement,
+    private readonly over: HTMLCanvasElement,
+  ) {}
+
+  /** Asks for this picture on the next frame. */
+  show(picture: Picture): void {
+    this.picture = picture;
+    if (!this.requested) this.requested = requestAnimationFrame((now) => this.paint(now));
+  }
+
+  stop(): void {
+    cancelAnimationFrame(this.requested);
+    this.requested = 0;
+  }
+
+  private paint(now: number): void {
+    this.requested = 0;
+    const { picture, drawn } = this;
+    if (!picture) return;
+    this.noteChanges(picture, now);
+    const moving = now - this.targetSince < EASE_MS;
+    if (!moving) this.before = null;
+    const sameGraph =
+      drawn !== null &&
+      drawn.routes === picture.routes &&
+      drawn.ink === picture.ink &&
+      drawn.frame === picture.frame &&
+      drawn.size === picture.size &&
+      drawn.palette === picture.palette;
+    // The first frame after a move draws the end state.
+    if (!sameGraph || this.targetSince !== -Infinity) this.paintGraph(picture, now);
+    if (!moving) this.targetSince = -Infinity;
+    this.paintMarks(picture, now);
+    this.drawn = picture;
+    if (moving || now - this.selectionSince < EASE_MS) this.show(picture);
+  }
+
+  private noteChanges(picture: Picture, now: number): void {
+    const { drawn } = this;
+    if (!drawn || !motionWanted()) return;
+    if (drawn.analysis === picture.analysis && drawn.routes.target !== picture.routes.target) {
+      this.before = drawn.routes;
+      this.targetSince = now;
+    }
+    if (drawn.analysis !== picture.analysis) this.targetSince = -Infinity;
+    if (drawn.marks.selection !== picture.marks.selection) this.selectionSince = now;
+  }
+
+  private paintGraph(picture: Picture, now: number): void {
+    const ctx = prepare(this.graph, picture.size);
+    if (!ctx) return;
+    const { analysis, routes, ink, frame, palette } = picture;
+    const progress = this.before ? ease(now - this.targetSince) : 1;
+    drawGraph(ctx, frame, { analysis, routes, ink, before: this.before, progress }, palette);
+  }
+
+  private paintMarks(picture: Picture, now: number): void {
+    const ctx = prepare(this.over, picture.size);
+    if (!ctx) return;
+    drawMarks(ctx, picture.frame, { ...picture.marks, appeared: ease(now - this.selectionSince) }, picture.palette);
+  }
+}
+
+/** Sizes the canvas to device pixels and clears it. */
+function prepare(canvas: HTMLCanvasElement, size: Size): CanvasRenderingContext2D | null {
+  const ratio = window.devicePixelRatio || 1;
+  const width = Math.round(size.width * ratio);
+  const height = Math.round(size.height * ratio);
+  if (canvas.width !== width) canvas.width = width;
+  if (canvas.height !== height) canvas.height = height;
+  const ctx = canvas.getContext('2d');
+  ctx?.setTransform(ratio, 0, 0, ratio, 0, 0);
+  ctx?.clearRect(0, 0, size.width, size.height);
+  return ctx;
+}

@@ -1,0 +1,195 @@
+/** The graph with all that moves it: pointer, wheel, keys. */
+import { useEffect, useRef } from 'preact/hooks';
+import { useSignal, useSignalEffect } from '@preact/signals';
+import { inWords } from '../describe';
+import { parseEdge, parseNode } from '../names';
+import type { Store } from '../state';
+import { PredictionRow, TokenRow } from './axis';
+import { LayerLabels } from './labels';
+import { columnAt } from './layout';
+import { handleKey } from './keys';
+import { Painter } from './painter';
+import { pick } from './picking';
+import { Tooltip } from './tooltip';
+import type { PointedAt } from './tooltip';
+import type { GraphView } from './view';
+
+interface Props {
+  store: Store;
+  view: GraphView;
+  openFinder: () => void;
+}
+
+/** Less movement than this is a click. */
+const DRAG_AFTER = 4;
+
+export function Stage({ store, view, openFinder }: Props) {
+  const stage = useRef<HTMLDivElement>(null);
+  const graph = useRef<HTMLCanvasElement>(null);
+  const over = useRef<HTMLCanvasElement>(null);
+  const focused = useSignal(false);
+  const pointer = useSignal<PointedAt | null>(null);
+  const dragging = useSignal(false);
+  const painter = useRef<Painter | null>(null);
+
+  useEffect(() => {
+    const element = stage.current;
+    if (!element || !graph.current || !over.current) return;
+    const made = new Painter(graph.current, over.current);
+    painter.current = made;
+    const measure = (): void => {
+      const { clientWidth: width, clientHeight: height } = element;
+      if (width !== view.size.peek().width || height !== view.size.peek().height) view.size.value = { width, height };
+    };
+    const observer = new ResizeObserver(measure);
+    observer.observe(element);
+    measure();
+    return () => {
+      observer.disconnect();
+      made.stop();
+    };
+  }, [view]);
+
+  useEffect(() => listenToWheel(stage.current, view), [view]);
+
+  useSignalEffect(() => {
+    const analysis = store.analysis.value;
+    const routes = store.routes.value;
+    const frame = view.frame.value;
+    const palette = view.palette.value;
+    const marks = {
+      selection: store.selection.value,
+      hover: store.hover.value,
+      selectionEdges: store.selectionEdges.value,
+      hoverEdges: store.hoverEdges.value,
+      caret: focused.value ? store.caret.value : null,
+      editorPosition: store.editorPosition.value,
+    };
+    const size = view.size.value;
+    const ink = store.ink.value;
+    if (!analysis || !routes || !frame || !palette) return;
+    painter.current?.show({ analysis, routes, frame, size, palette, ink, marks });
+  });
+
+  const at = (event: MouseEvent): { x: number; y: number } => {
+    const box = stage.current?.getBoundingClientRect();
+    return { x: event.clientX - (box?.left ?? 0), y: event.clientY - (box?.top ?? 0) };
+  };
+  const under = (event: MouseEvent): string | null => {
+    const { value: analysis } = store.analysis;
+    const { value: routes } = store.routes;
+    const { value: frame } = view.frame;
+    const { x, y } = at(event);
+    return analysis && routes && frame ? pick(analysis, routes, frame, x, y) : null;
+  };
+
+  const onPointerDown = (event: PointerEvent): void => {
+    if (event.button !== 0 || (event.target as Element).closest('button')) return;
+    const start = at(event);
+    let last = start;
+    let moved = false;
+    const move = (next: PointerEvent): void => {
+      const here = at(next);
+      if (!moved && Math.hypot(here.x - start.x, here.y - start.y) < DRAG_AFTER) return;
+      moved = true;
+      dragging.value = true;
+      view.pan(last.x - here.x, last.y - here.y);
+      last = here;
+    };
+    const up = (next: PointerEvent): void => {
+      window.removeEventListener('pointermove', move);
+      window.removeEventListener('pointerup', up);
+      window.removeEventListener('pointercancel', up);
+      dragging.value = false;
+      if (!moved && next.type === 'pointerup') store.select(under(next));
+    };
+    window.addEventListener('pointermove', move);
+    window.addEventListener('pointerup', up);
+    window.addEventListener('pointercancel', up);
+  };
+
+  const onPointerMove = (event: PointerEvent): void => {
+    if (dragging.value) return;
+    const onChip = (event.target as Element).closest('button') !== null;
+    const name = onChip ? null : under(event);
+    store.hover.value = name;
+    pointer.value = name === null ? null : { ...at(event), name };
+  };
+  const onPointerLeave = (): void => {
+    store.hover.value = null;
+    pointer.value = null;
+  };
+  const onDblClick = (event: MouseEvent): void => {
+    const frame = view.frame.value;
+    const nTokens = store.analysis.value?.meta.tokens.length ?? 0;
+    if (frame) store.setTarget(columnAt(frame, nTokens, at(event).x));
+  };
+
+  return (
+    <div
+      ref={stage}
+      class={stageClass(store, view, dragging.value)}
+      tabIndex={0}
+      role="application"
+      aria-roledescription="route graph"
+      aria-label="Information-flow routes. Arrows move, Enter opens, t makes the column the target, slash finds a token."
+      onPointerDown={onPointerDown}
+      onPointerMove={onPointerMove}
+      onPointerLeave={onPointerLeave}
+      onDblClick={onDblClick}
+      onKeyDown={(event) => {
+        focused.value = true;
+        handleKey(event, { store, view, openFinder });
+      }}
+      onFocus={() => (focused.value = stage.current?.matches(':focus-visible') ?? false)}
+      onBlur={() => (focused.value = false)}
+    >
+      <canvas ref={graph} data-testid="graph-canvas" aria-hidden="true" />
+      <canvas ref={over} class="over" aria-hidden="true" />
+      <LayerLabels store={store} view={view} />
+      <PredictionRow store={store} view={view} />
+      <TokenRow store={store} view={view} />
+      <Tooltip store={store} view={view} pointer={pointer} />
+      <Announcer store={store} />
+    </div>
+  );
+}
+
+function stageClass(store: Store, view: GraphView, dragging: boolean): string {
+  const names = ['stage'];
+  if (dragging) names.push('dragging');
+  else if (store.hover.value) names.push('over-mark');
+  else if (view.pannable.value) names.push('pannable');
+  return names.join(' ');
+}
+
+/** Says where the keyboard stands. */
+function Announcer({ store }: { store: Store }) {
+  const analysis = store.analysis.value;
+  const routes = store.settledRoutes.value;
+  const name = store.caret.value;
+  const known = name !== null && (parseNode(name) ?? parseEdge(name)) !== null;
+  return (
+    <div class="sr-only" aria-live="polite">
+      {analysis && routes && known ? inWords(analysis, routes, name) : ''}
+    </div>
+  );
+}
+
+/** Control or command with the wheel, or a pinch, zooms; the wheel alone pans where there is room. */
+function listenToWheel(element: HTMLElement | null, view: GraphView): (() => void) | undefined {
+  if (!element) return undefined;
+  const onWheel = (event: WheelEvent): void => {
+    if (event.ctrlKey || event.metaKey) {
+      event.preventDefault();
+      const box = element.getBoundingClientRect();
+      view.zoom(Math.exp(-event.deltaY * 0.004), event.clientX - box.left, event.clientY - box.top);
+    } else if (view.pannable.value) {
+      event.preventDefault();
+      const sideways = event.shiftKey && event.deltaX === 0;
+      view.pan(sideways ? event.deltaY : event.deltaX, sideways ? 0 : event.deltaY);
+    }
+  };
+  element.addEventListener('wheel', onWheel, { passive: false });
+  return () => element.removeEventListener('wheel', onWheel);
+}

@@ -1,0 +1,95 @@
+/** What the pointer is on, in two numbers. */
+import type { ReadonlySignal } from '@preact/signals';
+import { edgeNumbers, labelAt, nodeMass, nodeTitle } from '../describe';
+import { parseEdge, parseNode } from '../names';
+import type { Store } from '../state';
+import { share } from '../words';
+import type { GraphView } from './view';
+import { px } from '../px';
+
+/** Where the pointer is, and on what. */
+export interface PointedAt {
+  x: number;
+  y: number;
+  name: string;
+}
+
+interface Props {
+  store: Store;
+  view: GraphView;
+  pointer: ReadonlySignal<PointedAt | null>;
+}
+
+const WIDTH = 250;
+const HEIGHT = 84;
+
+export function Tooltip({ store, view, pointer }: Props) {
+  const at = pointer.value;
+  if (!at) return null;
+  const { width, height } = view.size.value;
+  const left = at.x + 14 + WIDTH > width ? Math.max(0, at.x - WIDTH - 10) : at.x + 14;
+  const top = at.y + 16 + HEIGHT > height ? Math.max(0, at.y - HEIGHT - 8) : at.y + 16;
+  return (
+    <div class="tooltip" role="tooltip" style={{ left: px(left), top: px(top) }}>
+      <Title store={store} name={at.name} />
+      <Figures store={store} name={at.name} />
+      <div class="note">Flow is a reading aid, not a causal claim.</div>
+    </div>
+  );
+}
+
+function Title({ store, name }: { store: Store; name: string }) {
+  const analysis = store.analysis.value;
+  if (!analysis) return null;
+  const edge = parseEdge(name);
+  if (edge?.kind === 'attention') {
+    return (
+      <div class="title">
+        <bdi class="token">{labelAt(analysis, edge.source.position)}</bdi> →{' '}
+        <bdi class="token">{labelAt(analysis, edge.target.position)}</bdi>
+        <span class="dim"> attention, layer {edge.target.layer}</span>
+      </div>
+    );
+  }
+  const node = edge ? edge.target : parseNode(name);
+  if (!node) return null;
+  const what =
+    edge?.kind === 'residual'
+      ? `residual ${edge.source.letter === 'A' ? 'past feed-forward' : 'past attention'}, layer ${edge.target.layer}`
+      : nodeTitle(node);
+  return (
+    <div class="title">
+      <bdi class="token">{labelAt(analysis, node.position)}</bdi>
+      <span class="dim"> {what}</span>
+    </div>
+  );
+}
+
+function Figures({ store, name }: { store: Store; name: string }) {
+  const analysis = store.analysis.value;
+  const routes = store.routes.value;
+  if (!analysis || !routes) return null;
+  const node = parseNode(name);
+  const edge = node?.letter === 'M' ? parseEdge(`ffn:${name}>I${node.layer}_${node.position}`) : parseEdge(name);
+  if (edge) {
+    const { contribution, flow } = edgeNumbers(analysis, routes, edge);
+    return (
+      <div>
+        contribution <b>{share(contribution)}</b> · flow <b>{share(flow)}</b>
+      </div>
+    );
+  }
+  if (!node) return null;
+  const mass = nodeMass(analysis, routes, node);
+  return (
+    <div>
+      {mass > 0 ? (
+        <>
+          flow <b>{share(mass)}</b>
+        </>
+      ) : (
+        'not on a kept route'
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,66 @@
+/** The host in a plain page: a recorded analysis, and answers where the page brought some. */
+import type { Answer, Question, ToWebview, ViewState } from '../../extension/shared/webview';
+import { watchTheme } from './host';
+import type { Host } from './host';
+
+/** What a page may define before the bundle runs; it may also post the messages an extension would. */
+export interface Page {
+  title?: string;
+  runId?: string;
+  /** The analysis: its bytes, or base64 of them. */
+  payload?: ArrayBuffer | string;
+  answer?: (question: Question) => Promise<Answer>;
+}
+
+declare global {
+  interface Window {
+    lmTransparencyPage?: Page;
+  }
+}
+
+const KEY = 'lm-transparency.view';
+
+export function browserHost(): Host {
+  const page = window.lmTransparencyPage ?? {};
+  return {
+    ask(request) {
+      if (request.kind === 'action' || request.kind === 'selected') return Promise.resolve(null);
+      if (page.answer) return page.answer(request);
+      return Promise.reject(new Error('This page holds a recording: nothing more can be asked of the model.'));
+    },
+
+    answer(listener) {
+      window.addEventListener('message', (event: MessageEvent<ToWebview | undefined>) => {
+        if (event.source === window && event.data && 'type' in event.data) listener(event.data);
+      });
+      if (page.payload === undefined) return;
+      const payload = typeof page.payload === 'string' ? bytesOf(page.payload) : page.payload;
+      listener({ type: 'analysis', runId: page.runId ?? '', title: page.title ?? '', payload, view: recall() });
+    },
+
+    remember(view) {
+      try {
+        sessionStorage.setItem(KEY, JSON.stringify(view));
+      } catch {
+        // A page without storage forgets its view; nothing else depends on it.
+      }
+    },
+
+    theme: watchTheme,
+  };
+}
+
+function recall(): Partial<ViewState> | null {
+  try {
+    return JSON.parse(sessionStorage.getItem(KEY) ?? 'null') as Partial<ViewState> | null;
+  } catch {
+    return null;
+  }
+}
+
+function bytesOf(base64: string): ArrayBuffer {
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes.buffer;
+}

@@ -1,0 +1,67 @@
+/** Names of nodes and edges, as on the wire: X0_t, A<l>_<t>, M<l>_<t>, I<l>_<t>, B<l>_<t>. */
+
+export type NodeLetter = 'X' | 'A' | 'M' | 'I' | 'B';
+export type EdgeKind = 'attention' | 'residual' | 'ffn' | 'bias';
+
+export interface NodeRef {
+  letter: NodeLetter;
+  layer: number;
+  position: number;
+}
+
+export interface EdgeRef {
+  kind: EdgeKind;
+  source: NodeRef;
+  target: NodeRef;
+}
+
+/** `{I, 22, 3}` → "I22_3"; the residual below layer 0 is the embedding X0. */
+export function nodeName(node: NodeRef): string {
+  return node.layer < 0 ? `X0_${node.position}` : `${node.letter}${node.layer}_${node.position}`;
+}
+
+export function nodeRef(letter: NodeLetter, layer: number, position: number): NodeRef {
+  return letter === 'I' && layer < 0 ? { letter: 'X', layer: 0, position } : { letter, layer, position };
+}
+
+/** "attention:I22_2>A23_14" */
+export function edgeName(edge: EdgeRef): string {
+  return `${edge.kind}:${nodeName(edge.source)}>${nodeName(edge.target)}`;
+}
+
+export function attentionEdgeName(layer: number, query: number, key: number, parallel: boolean): string {
+  const source = nodeRef('I', layer - 1, key);
+  return edgeName({ kind: 'attention', source, target: nodeRef(parallel ? 'I' : 'A', layer, query) });
+}
+
+const NODE = /^([XAMIB])(\d{1,6})_(\d{1,9})$/;
+const EDGE = /^(attention|residual|ffn|bias):([^>]+)>(.+)$/;
+
+export function parseNode(name: string): NodeRef | null {
+  const match = NODE.exec(name);
+  if (!match) return null;
+  const node = { letter: match[1] as NodeLetter, layer: Number(match[2]), position: Number(match[3]) };
+  return node.letter === 'X' && node.layer !== 0 ? null : node;
+}
+
+export function parseEdge(name: string): EdgeRef | null {
+  const match = EDGE.exec(name);
+  if (!match) return null;
+  const source = parseNode(match[2] ?? '');
+  const target = parseNode(match[3] ?? '');
+  return source && target ? { kind: match[1] as EdgeKind, source, target } : null;
+}
+
+/** The height of a node in layers: X0 −1, I_l l, A_l and B_l l − ½, M_l l − ¼. */
+export function nodeLevel(node: NodeRef): number {
+  switch (node.letter) {
+    case 'X':
+      return -1;
+    case 'I':
+      return node.layer;
+    case 'M':
+      return node.layer - 0.25;
+    default:
+      return node.layer - 0.5;
+  }
+}

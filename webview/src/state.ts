@@ -1,0 +1,279 @@
+/** Everything the view knows, in one place; what follows from it is computed. */
+import { batch, computed, effect, signal } from '@preact/signals';
+import type { NodeTokensResult } from '../../extension/shared/protocol';
+import type { PanelAction, ToWebview, ViewState } from '../../extension/shared/webview';
+import { edgeNumbers, edgesInto, edgesOutOf, exists } from './describe';
+import { NO_HISTORY, step, visit } from './history';
+import type { History } from './history';
+import type { Host } from './host';
+import { edgeName, parseEdge, parseNode } from './names';
+import { decodeAnalysis } from './payload';
+import type { Analysis } from './payload';
+import { autoThreshold } from './routes/auto';
+import { computeRoutes } from './routes/routes';
+import type { RouteSource } from './routes/routes';
+
+export type Ink = ViewState['ink'];
+
+export type Phase =
+  | { kind: 'empty' }
+  | { kind: 'loading'; message: string; fraction: number | null }
+  | { kind: 'ready' }
+  | { kind: 'failure'; message: string; remedy: string; actions: { action: PanelAction; label: string }[] };
+
+/** The answer to "which tokens does this node speak of". */
+export type Lens =
+  | { state: 'none' }
+  | { state: 'asking'; node: string }
+  | { state: 'known'; node: string; result: NodeTokensResult }
+  | { state: 'failed'; node: string; message: string };
+
+export const LOWEST_THRESHOLD = 0.005;
+export const HIGHEST_THRESHOLD = 0.9;
+/** Lists follow the slider when it rests: drawing has the frame to itself. */
+const SETTLE_MS = 90;
+const REMEMBER_MS = 200;
+/** Edges of one node that are marked with it. */
+const MOST_MARKED = 60;
+
+export type Store = ReturnType<typeof createStore>;
+
+export function createStore(host: Host) {
+  const phase = signal<Phase>({ kind: 'empty' });
+  const analysis = signal<Analysis | null>(null);
+  const title = signal('');
+  const offline = signal<string | null>(null);
+
+  const target = signal(0);
+  const threshold = signal<number | 'auto'>('auto');
+  const renormalize = signal(true);
+  const ink = signal<Ink>('flow');
+  const history = signal<History>(NO_HISTORY);
+  const selection = signal<string | null>(null);
+  const hover = signal<string | null>(null);
+  /** The node the keyboard stands on; shown while the graph has the focus. */
+  const caret = signal<string | null>(null);
+  const editorPosition = signal<number | null>(null);
+  const lensNormalized = signal(true);
+  /** Counts changes of the theme, for what draws with its colours. */
+  const themed = signal(0);
+  const lens = signal<Lens>({ state: 'none' });
+
+  const source = computed<RouteSource | null>(() => {
+    const current = analysis.value;
+    if (!current) return null;
+    const { model, tokens } = current.meta;
+    return {
+      nLayers: model.nLayers,
+      nTokens: tokens.length,
+      parallel: model.parallel,
+      floor: current.meta.floor,
+      ...current,
+    };
+  });
+  const auto = computed(() =>
+    source.value ? autoThreshold(source.value, target.value, renormalize.value) : LOWEST_THRESHOLD,
+  );
+  /** Nothing under the floor is known, so no threshold may lie under it. */
+  const lowest = computed(() => Math.max(LOWEST_THRESHOLD, source.value?.floor ?? 0));
+  const tau = computed(() => (threshold.value === 'auto' ? auto.value : threshold.value));
+  const routes = computed(() =>
+    source.value
+      ? computeRoutes(source.value, { target: target.value, threshold: tau.value, renormalize: renormalize.value })
+      : null,
+  );
+  const settledRoutes = signal(routes.peek());
+  const selectionEdges = computed(() => keptEdgesOf(selection.value));
+  const hoverEdges = computed(() => keptEdgesOf(hover.value));
+  const lensNode = computed(() => (selection.value ? nodeToAsk(selection.value) : null));
+
+  /** The kept edges that lead into a node and out of it. */
+  function keptEdgesOf(name: string | null): string[] {
+    const node = name ? parseNode(name) : null;
+    if (!node || !analysis.value || !routes.value) return [];
+    const [current, graph] = [analysis.value, routes.value];
+    const into = edgesInto(current, node).filter((edge) => edgeNumbers(current, graph, edge).weight > 0);
+    return [...into, ...edgesOutOf(current, graph, node)].slice(0, MOST_MARKED).map(edgeName);
+  }
+
+  function setTarget(position: number): void {
+    const nTokens = analysis.value?.meta.tokens.length ?? 0;
+    if (position >= 0 && position < nTokens) target.value = position;
+  }
+
+  function setThreshold(value: number | 'auto'): void {
+    if (value === 'auto') threshold.value = value;
+    else if (Number.isFinite(value)) threshold.value = Math.min(HIGHEST_THRESHOLD, Math.max(lowest.value, value));
+  }
+
+  function select(name: string | null): void {
+    batch(() => {
+      selection.value = name;
+      if (name === null) return;
+      history.value = visit(history.value, name);
+      const node = parseNode(name);
+      if (node) caret.value = name;
+    });
+  }
+
+  function travel(by: 1 | -1): void {
+    const next = step(history.value, by);
+    if (!next) return;
+    batch(() => {
+      history.value = next;
+      selection.value = next.entries[next.at] ?? null;
+    });
+  }
+
+  function show(next: Analysis, view: Partial<ViewState> | null): void {
+    const last = next.meta.tokens.length - 1;
+    batch(() => {
+      analysis.value = next;
+      phase.value = { kind: 'ready' };
+      target.value = isPosition(view?.target, last) ? view.target : last;
+      threshold.value = 'auto';
+      if (typeof view?.threshold === 'number') setThreshold(view.threshold);
+      renormalize.value = view?.renormalize ?? true;
+      ink.value = view?.ink === 'local' ? 'local' : 'flow';
+      history.value = NO_HISTORY;
+      hover.value = null;
+      caret.value = null;
+      editorPosition.value = null;
+      const selected = view?.selection;
+      select(typeof selected === 'string' && exists(next, selected) ? selected : null);
+      settledRoutes.value = routes.value;
+    });
+  }
+
+  function receive(message: ToWebview): void {
+    switch (message.type) {
+      case 'analysis':
+        title.value = message.title;
+        try {
+          show(decodeAnalysis(message.payload), message.view);
+        } catch (error) {
+          phase.value = failureOf(error);
+        }
+        return;
+      case 'progress':
+        phase.value = { kind: 'loading', message: message.message, fraction: message.fraction };
+        return;
+      case 'failure':
+        phase.value = { kind: 'failure', message: message.message, remedy: message.remedy, actions: message.actions };
+        return;
+      case 'offline':
+        offline.value = message.offline ? message.message : null;
+        return;
+      case 'cursor':
+        editorPosition.value = message.position;
+        return;
+      case 'answer':
+        return; // the host has given it to whoever asked
+    }
+  }
+
+  const act = (action: PanelAction): void => void host.ask({ kind: 'action', action });
+
+  /** Starts what watches the state: lists that settle, the lens, the host's memory. Returns how to stop. */
+  function live(): () => void {
+    host.answer(receive);
+    const stops = [
+      effect(() => {
+        const current = routes.value;
+        const timer = setTimeout(() => (settledRoutes.value = current), SETTLE_MS);
+        return () => clearTimeout(timer);
+      }),
+      watchLens(),
+      effect(() => {
+        if (!analysis.value) return;
+        const selected = selection.value;
+        void host.ask({ kind: 'selected', position: selected ? positionOf(selected) : null });
+      }),
+      effect(() => {
+        const view = viewState();
+        if (!view) return;
+        const timer = setTimeout(() => host.remember(view), REMEMBER_MS);
+        return () => clearTimeout(timer);
+      }),
+    ];
+    return () => stops.forEach((stop) => stop());
+  }
+
+  function viewState(): ViewState | null {
+    if (!analysis.value) return null;
+    return {
+      runId: analysis.value.meta.runId,
+      target: target.value,
+      threshold: threshold.value,
+      renormalize: renormalize.value,
+      ink: ink.value,
+      selection: selection.value,
+    };
+  }
+
+  function watchLens(): () => void {
+    const known = new Map<string, NodeTokensResult>();
+    return effect(() => {
+      const node = lensNode.value;
+      const runId = analysis.value?.meta.runId;
+      const normalize = lensNormalized.value;
+      void offline.value; // ask again when the backend is back
+      if (node === null || runId === undefined) {
+        lens.value = { state: 'none' };
+        return;
+      }
+      const key = `${runId} ${node} ${normalize}`;
+      const result = known.get(key);
+      if (result) {
+        lens.value = { state: 'known', node, result };
+        return;
+      }
+      let wanted = true;
+      lens.value = { state: 'asking', node };
+      host.ask({ kind: 'nodeTokens', runId, node, normalize }).then(
+        (answer) => {
+          if (!answer) throw new Error('The backend gave no answer.');
+          known.set(key, answer.result);
+          if (wanted) lens.value = { state: 'known', node, result: answer.result };
+        },
+        (error: unknown) => {
+          if (wanted)
+            lens.value = { state: 'failed', node, message: error instanceof Error ? error.message : String(error) };
+        },
+      );
+      return () => void (wanted = false);
+    });
+  }
+
+  return {
+    phase, analysis, title, offline, target, threshold, renormalize, ink, history, selection, hover, caret,
+    editorPosition, lensNormalized, themed, lens, source, tau, lowest, routes, settledRoutes, selectionEdges, hoverEdges,
+    setTarget, setThreshold, select, travel, receive, act, live,
+  }; // prettier-ignore
+}
+
+/** The node whose tokens tell most about what is selected: of a feed-forward edge, its block. */
+function nodeToAsk(name: string): string | null {
+  const node = parseNode(name);
+  if (node) return node.letter === 'B' ? null : name;
+  const edge = parseEdge(name);
+  return edge?.kind === 'ffn' ? `M${edge.target.layer}_${edge.target.position}` : null;
+}
+
+/** The token a selection is about: of an edge, where the information comes from. */
+function positionOf(name: string): number | null {
+  return parseNode(name)?.position ?? parseEdge(name)?.source.position ?? null;
+}
+
+function isPosition(value: unknown, last: number): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= last;
+}
+
+function failureOf(error: unknown): Phase {
+  const message = error instanceof Error ? error.message : String(error);
+  const actions: { action: PanelAction; label: string }[] = [
+    { action: 'retry', label: 'Analyze Again' },
+    { action: 'showLog', label: 'Show Log' },
+  ];
+  return { kind: 'failure', message, remedy: 'Analyze the prompt again; if it stays, restart the backend.', actions };
+}

@@ -1,0 +1,105 @@
+/** What stands in the panel when there is no graph to show, and the lines over it when something is off. */
+import type { Phase, Store } from './state';
+
+export function Empty({ store }: { store: Store }) {
+  return (
+    <div class="state">
+      <Skeleton fraction={0} />
+      <div class="state-text">
+        <h2>No prompt analyzed yet</h2>
+        <p>
+          Put the cursor in a prompt and run “Analyze Prompt”: its tokens appear here, with the routes by which they
+          reach the next one.
+        </p>
+        <button type="button" class="primary" onClick={() => store.act('analyze')}>
+          Analyze Prompt
+        </button>
+      </div>
+    </div>
+  );
+}
+
+export function Loading({ store, phase }: { store: Store; phase: Extract<Phase, { kind: 'loading' }> }) {
+  const { message, fraction } = phase;
+  return (
+    <div class="state" aria-busy="true">
+      <Skeleton fraction={fraction ?? 0} />
+      <div class="state-text">
+        <p role="status">{message}</p>
+        <div
+          class={`progress${fraction === null ? ' unknown' : ''}`}
+          role="progressbar"
+          aria-valuemin={0}
+          aria-valuemax={100}
+          aria-label={message}
+          {...(fraction === null ? {} : { 'aria-valuenow': Math.round(fraction * 100) })}
+        >
+          <div class="done" style={{ width: fraction === null ? '30%' : `${fraction * 100}%` }} />
+        </div>
+        <button type="button" class="secondary" onClick={() => store.act('cancel')}>
+          Cancel
+        </button>
+      </div>
+    </div>
+  );
+}
+
+export function Failure({ store, phase }: { store: Store; phase: Extract<Phase, { kind: 'failure' }> }) {
+  return (
+    <div class="state" role="alert">
+      <div class="state-text">
+        <h2>{phase.message}</h2>
+        {phase.remedy !== '' && <p>{phase.remedy}</p>}
+        <div class="buttons">
+          {phase.actions.map(({ action, label }, index) => (
+            <button
+              key={action}
+              type="button"
+              class={index === 0 ? 'primary' : 'secondary'}
+              onClick={() => store.act(action)}
+            >
+              {label}
+            </button>
+          ))}
+        </div>
+      </div>
+    </div>
+  );
+}
+
+/** The graph to come: a dot a node, the layers that are done a little brighter. */
+function Skeleton({ fraction }: { fraction: number }) {
+  return (
+    <div class="skeleton" aria-hidden="true">
+      <div class="dots" />
+      <div class="dots lit" style={{ clipPath: `inset(${(1 - fraction) * 100}% 0 0 0)` }} />
+    </div>
+  );
+}
+
+/** Results stay usable while the backend is away. */
+export function OfflineBanner({ store }: { store: Store }) {
+  const message = store.offline.value;
+  if (message === null) return null;
+  return (
+    <div class="banner" role="status" data-testid="offline">
+      <span>{message || 'The backend is not running.'} What is drawn stays usable; top tokens need the backend.</span>
+      <button type="button" class="link" onClick={() => store.act('restartBackend')}>
+        Restart Backend
+      </button>
+      <button type="button" class="link" onClick={() => store.act('showLog')}>
+        Show Log
+      </button>
+    </div>
+  );
+}
+
+export function Notices({ store }: { store: Store }) {
+  const notices = store.analysis.value?.meta.notices ?? [];
+  if (notices.length === 0) return null;
+  return (
+    <div class="banner" role="note">
+      {notices.join(' ')}
+    </div>
+  );
+}

@@ -1,0 +1,185 @@
+/** The graph as a list: what the canvas shows, for reading and for hearing. Strongest first, and only so many. */
+/* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
+import type { ComponentChildren } from 'preact';
+import { useSignal } from '@preact/signals';
+import { inWords, labelAt } from './describe';
+import { attentionEdgeName, nodeName, nodeRef } from './names';
+import type { Analysis } from './payload';
+import { roving } from './controls/roving';
+import type { Routes } from './routes/routes';
+import type { Store } from './state';
+import { count, share } from './words';
+
+const SHORT = 12;
+const LONG = 200;
+
+/** Indices of the `most` largest values among those given, largest first. */
+export function strongest(indices: ArrayLike<number>, value: (index: number) => number, most: number): number[] {
+  return Array.from(indices)
+    .filter((index) => value(index) > 0)
+    .sort((a, b) => value(b) - value(a))
+    .slice(0, most);
+}
+
+export function Twin({ store }: { store: Store }) {
+  const long = useSignal(false);
+  const analysis = store.analysis.value;
+  const routes = store.settledRoutes.value;
+  if (!analysis || !routes || routes.attention.length !== analysis.columns.edgeKey.length) return null;
+  const most = long.value ? LONG : SHORT;
+  const edges = strongest(crossEdges(analysis, routes), (e) => routes.attentionFlow[e]!, most);
+  const nTokens = analysis.meta.tokens.length;
+  const nodes = strongest(
+    long.value ? allNodes(routes, nTokens) : topNodes(routes, nTokens),
+    (row) => routes.mass[row]!,
+    most,
+  );
+  return (
+    <div class="twin" data-testid="twin" role="region" aria-label="Routes as a list">
+      <section class="section">
+        <h3>Strongest routes</h3>
+        <ul role="list" class="routes" onKeyDown={roving}>
+          {edges.map((e, index) => (
+            <EdgeRow
+              key={e}
+              store={store}
+              analysis={analysis}
+              routes={routes}
+              edge={e}
+              first={index === 0}
+              most={routes.attentionFlow[edges[0]!]!}
+            />
+          ))}
+        </ul>
+        {edges.length === 0 && <p class="dim">No edge between different tokens is above the threshold.</p>}
+        {routes.crossEdges > SHORT && (
+          <button type="button" class="link" aria-expanded={long.value} onClick={() => (long.value = !long.value)}>
+            {long.value
+              ? 'Show fewer'
+              : `Show ${routes.crossEdges > LONG ? `${LONG} of ${count(routes.crossEdges)}` : `all ${routes.crossEdges}`}`}
+          </button>
+        )}
+      </section>
+      {nodes.length > 0 && (
+        <section class="section">
+          <h3>{long.value ? 'Nodes' : 'Last node of each token'}</h3>
+          <ul role="list" class="routes" onKeyDown={roving}>
+            {nodes.map((row, index) => (
+              <NodeRow
+                key={row}
+                store={store}
+                analysis={analysis}
+                routes={routes}
+                row={row}
+                first={index === 0}
+                most={routes.mass[nodes[0]!]!}
+              />
+            ))}
+          </ul>
+        </section>
+      )}
+    </div>
+  );
+}
+
+function crossEdges(analysis: Analysis, routes: Routes): Uint32Array {
+  const { edgeKey, edgeQuery } = analysis.columns;
+  return routes.kept.filter((e) => edgeKey[e] !== edgeQuery[e]);
+}
+
+/** Rows of `mass`: every residual node, without the embeddings. */
+function allNodes(routes: Routes, nTokens: number): number[] {
+  return Array.from({ length: routes.mass.length - nTokens }, (_, i) => i + nTokens);
+}
+
+/** The highest reached node of each token but the target. */
+function topNodes(routes: Routes, nTokens: number): number[] {
+  const rows: number[] = [];
+  for (let t = 0; t < nTokens; t++) {
+    let row = routes.mass.length - nTokens + t;
+    while (row >= nTokens && !routes.reached[row]) row -= nTokens;
+    if (row >= 0 && t !== routes.target) rows.push(row);
+  }
+  return rows;
+}
+
+interface RowProps {
+  store: Store;
+  analysis: Analysis;
+  routes: Routes;
+  first: boolean;
+}
+
+function EdgeRow({ store, analysis, routes, edge, first, most }: RowProps & { edge: number; most: number }) {
+  const { edgeLayer, edgeKey, edgeQuery } = analysis.columns;
+  const name = attentionEdgeName(edgeLayer[edge]!, edgeQuery[edge]!, edgeKey[edge]!, analysis.meta.model.parallel);
+  return (
+    <Row
+      store={store}
+      name={name}
+      label={inWords(analysis, routes, name)}
+      first={first}
+      flow={routes.attentionFlow[edge]!}
+      most={most}
+    >
+      <bdi class="token">{labelAt(analysis, edgeKey[edge]!)}</bdi> →{' '}
+      <bdi class="token">{labelAt(analysis, edgeQuery[edge]!)}</bdi>
+      <span class="dim"> L{edgeLayer[edge]}</span>
+    </Row>
+  );
+}
+
+function NodeRow({ store, analysis, routes, row, first, most }: RowProps & { row: number; most: number }) {
+  const nTokens = analysis.meta.tokens.length;
+  const node = nodeRef('I', Math.floor(row / nTokens) - 1, row % nTokens);
+  const name = nodeName(node);
+  return (
+    <Row
+      store={store}
+      name={name}
+      label={inWords(analysis, routes, name)}
+      first={first}
+      flow={routes.mass[row]!}
+      most={most}
+    >
+      <bdi class="token">{labelAt(analysis, node.position)}</bdi>
+      <span class="dim"> {node.letter === 'X' ? 'embedding' : `L${node.layer}`}</span>
+    </Row>
+  );
+}
+
+interface LineProps {
+  store: Store;
+  name: string;
+  label: string;
+  first: boolean;
+  flow: number;
+  most: number;
+  children: ComponentChildren;
+}
+
+function Row({ store, name, label, first, flow, most, children }: LineProps) {
+  return (
+    <li>
+      <button
+        type="button"
+        tabIndex={first ? 0 : -1}
+        class={`route${store.selection.value === name ? ' selected' : ''}`}
+        data-name={name}
+        aria-label={label}
+        aria-pressed={store.selection.value === name}
+        onClick={() => store.select(name)}
+        onFocus={() => (store.hover.value = name)}
+        onBlur={() => (store.hover.value = null)}
+        onPointerEnter={() => (store.hover.value = name)}
+        onPointerLeave={() => (store.hover.value = null)}
+      >
+        <span class="text">
+          <span class="fill" style={{ width: `${(flow / most) * 100}%` }} />
+          <span class="words">{children}</span>
+        </span>
+        <span class="number">{share(flow)}</span>
+      </button>
+    </li>
+  );
+}
