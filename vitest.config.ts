@@ -5,7 +5,6 @@ const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 export default defineConfig({
   resolve: { alias: { vscode: at('./tests/extension/vscode.fake.ts') } },
-  esbuild: { jsx: 'automatic', jsxImportSource: 'preact' },
   test: {
     include: ['tests/extension/**/*.test.ts', 'tests/webview/**/*.test.{ts,tsx}'],
   },

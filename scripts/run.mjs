@@ -28,7 +28,9 @@ function runVisibly([program, ...args]) {
   return new Promise((done, fail) => {
     const child = spawn(program, args, { stdio: 'inherit' });
     child.on('error', (error) => fail(new InstallError(`${program} could not be started: ${error.message}`)));
-    child.on('close', (code) => (code === 0 ? done() : fail(new InstallError(`${program} ended with exit status ${code}.`))));
+    child.on('close', (code) =>
+      code === 0 ? done() : fail(new InstallError(`${program} ended with exit status ${code}.`)),
+    );
   });
 }
 
@@ -42,7 +44,8 @@ async function runInCodeServer(vsix, folder, file) {
   const python = repositoryPython();
   const port = await firstFreePort();
   const server = await startCodeServer({
-    vsix, folder,
+    vsix,
+    folder,
     port,
     // Kept, so that the second start is fast; one for each port, so that two runs do not share state.
     workDir: join(developmentCache(), 'run', String(port)),

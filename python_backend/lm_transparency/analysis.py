@@ -82,7 +82,10 @@ def analyze(
         recorded = time.perf_counter()
         weights, proof = contributions(trace, watch, floor=floor)
         done = time.perf_counter()
-    except (torch.OutOfMemoryError, MemoryError) as error:
+    except (MemoryError, RuntimeError) as error:
+        # torch's CPU allocator raises a plain RuntimeError
+        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "allocate" not in str(error):
+            raise
         raise TransparencyError(
             "outOfMemory",
             f"{len(tokens)} tokens do not fit into the memory of {model.device}.",

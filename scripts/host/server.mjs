@@ -48,25 +48,62 @@ const longestTemporaryPath = 50;
  * @param {ServerOptions} options
  * @returns {Promise<RunningServer>}
  */
-export async function startCodeServer({ vsix = [], folder, port = 0, userSettings = {}, machineSettings = {}, workDir, extraArgs = [], env = {} }) {
+export async function startCodeServer({
+  vsix = [],
+  folder,
+  port = 0,
+  userSettings = {},
+  machineSettings = {},
+  workDir,
+  extraArgs = [],
+  env = {},
+}) {
   const { node, entry } = await ensureCodeServer();
   const place = prepareFolders(workDir);
-  const writeUserSettings = (/** @type {Settings} */ settings) => writeSettings(place.userSettings, settings, quietSettings);
+  const writeUserSettings = (/** @type {Settings} */ settings) =>
+    writeSettings(place.userSettings, settings, quietSettings);
   writeUserSettings(userSettings);
   writeSettings(place.machineSettings, machineSettings);
   const environment = serverEnvironment(place, env);
-  const common = [entry, '--config', place.config, '--user-data-dir', place.userData, '--extensions-dir', place.extensions];
+  const common = [
+    entry,
+    '--config',
+    place.config,
+    '--user-data-dir',
+    place.userData,
+    '--extensions-dir',
+    place.extensions,
+  ];
 
   for (const extension of [vsix].flat()) {
-    await runLogged([node, ...common, '--install-extension', resolve(extension), '--force'], { log: place.log, env: environment });
+    await runLogged([node, ...common, '--install-extension', resolve(extension), '--force'], {
+      log: place.log,
+      env: environment,
+    });
   }
 
   const output = openSync(place.log, 'a');
-  const leader = spawn(process.execPath, [groupLeader, node, ...common,
-    '--auth', 'none', '--bind-addr', `127.0.0.1:${port}`, '--session-socket', join(place.temporary, 'session.sock'),
-    '--disable-telemetry', '--disable-update-check', '--disable-workspace-trust',
-    '--disable-getting-started-override', '--ignore-last-opened', ...extraArgs,
-  ], { env: environment, detached: true, stdio: ['pipe', output, output] });
+  const leader = spawn(
+    process.execPath,
+    [
+      groupLeader,
+      node,
+      ...common,
+      '--auth',
+      'none',
+      '--bind-addr',
+      `127.0.0.1:${port}`,
+      '--session-socket',
+      join(place.temporary, 'session.sock'),
+      '--disable-telemetry',
+      '--disable-update-check',
+      '--disable-workspace-trust',
+      '--disable-getting-started-override',
+      '--ignore-last-opened',
+      ...extraArgs,
+    ],
+    { env: environment, detached: true, stdio: ['pipe', output, output] },
+  );
   closeSync(output);
   const group = leader.pid;
   if (group === undefined) throw new InstallError('The process that leads code-server could not be started.');
@@ -83,9 +120,17 @@ export async function startCodeServer({ vsix = [], folder, port = 0, userSetting
   try {
     const origin = await waitUntilAnswering(place.log, () => leader.exitCode !== null || leader.signalCode !== null);
     return {
-      origin, url: workbenchUrl(origin, folder), port: Number(new URL(origin).port), folder: resolve(folder),
-      workDir: place.home, extensionsDir: place.extensions, logFile: place.log, processGroup: group,
-      writeUserSettings, ended, stop,
+      origin,
+      url: workbenchUrl(origin, folder),
+      port: Number(new URL(origin).port),
+      folder: resolve(folder),
+      workDir: place.home,
+      extensionsDir: place.extensions,
+      logFile: place.log,
+      processGroup: group,
+      writeUserSettings,
+      ended,
+      stop,
     };
   } catch (error) {
     await stop();
@@ -116,7 +161,8 @@ function prepareFolders(workDir) {
   const inside = join(home, 'tmp');
   const temporary = inside.length <= longestTemporaryPath ? inside : mkdtempSync(join(tmpdir(), 'lmt-tmp-'));
   const place = {
-    home, temporary,
+    home,
+    temporary,
     config: join(home, 'config.yaml'),
     userData: join(home, 'user-data'),
     userSettings: join(home, 'user-data', 'User', 'settings.json'),
@@ -124,7 +170,8 @@ function prepareFolders(workDir) {
     extensions: join(home, 'extensions'),
     log: join(home, 'code-server.log'),
     removeTemporary() {
-      for (const folder of workDir ? [temporary] : [temporary, home]) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+      for (const folder of workDir ? [temporary] : [temporary, home])
+        rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
     },
   };
   for (const folder of [place.userData, place.extensions, temporary]) mkdirSync(folder, { recursive: true });
@@ -139,7 +186,8 @@ function prepareFolders(workDir) {
  */
 function serverEnvironment(place, changes) {
   // Left by an outer VS Code, a test runner or a shell, these would bend the server or its port.
-  const misleading = /^(VSCODE_|ELECTRON_|CODE_SERVER_|VITEST|npm_|INIT_CWD$|NODE_ENV$|NODE_OPTIONS$|PORT$|PASSWORD$|HASHED_PASSWORD$)/;
+  const misleading =
+    /^(VSCODE_|ELECTRON_|CODE_SERVER_|VITEST|npm_|INIT_CWD$|NODE_ENV$|NODE_OPTIONS$|PORT$|PASSWORD$|HASHED_PASSWORD$)/;
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !misleading.test(name)));
   return {
     ...inherited,
@@ -157,11 +205,15 @@ async function waitUntilAnswering(log, hasEnded) {
   const deadline = Date.now() + startMilliseconds;
   while (Date.now() < deadline && !hasEnded()) {
     const origin = /HTTP server listening on (http:\/\/[^/\s]+)/.exec(readFileSync(log, 'utf8'))?.[1];
-    if (origin && await answers(origin)) return origin;
+    if (origin && (await answers(origin))) return origin;
     await sleep(100);
   }
-  const reason = hasEnded() ? 'code-server ended at once' : `code-server did not answer within ${startMilliseconds / 1000} s`;
-  throw new InstallError(`${reason}; its log:\n${readFileSync(log, 'utf8').trimEnd().split('\n').slice(-25).join('\n')}`);
+  const reason = hasEnded()
+    ? 'code-server ended at once'
+    : `code-server did not answer within ${startMilliseconds / 1000} s`;
+  throw new InstallError(
+    `${reason}; its log:\n${readFileSync(log, 'utf8').trimEnd().split('\n').slice(-25).join('\n')}`,
+  );
 }
 
 /** @param {string} origin */

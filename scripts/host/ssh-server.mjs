@@ -12,7 +12,8 @@ const debianDaemon = '/usr/sbin/sshd';
 export async function ensureSshServer() {
   if (!isExecutable(debianDaemon)) {
     await stepReporter('ssh')('openssh-server from Debian', () =>
-      installDebianPackages(['openssh-server'], 'The remote-machine tests need an ssh daemon'));
+      installDebianPackages(['openssh-server'], 'The remote-machine tests need an ssh daemon'),
+    );
   }
   return debianDaemon;
 }

@@ -43,7 +43,12 @@ export function runLogged([program, ...args], { log, cwd, env }) {
   const output = openSync(log, 'a');
   return new Promise((resolve, reject) => {
     // A group of its own, so that an interrupted installation can end compilers and npm together.
-    const child = spawn(program, args, { cwd, env: env ?? process.env, stdio: ['ignore', output, output], detached: true });
+    const child = spawn(program, args, {
+      cwd,
+      env: env ?? process.env,
+      stdio: ['ignore', output, output],
+      detached: true,
+    });
     closeSync(output);
     runningCommands.add(child);
     const commandLine = [program, ...args].join(' ');
@@ -54,7 +59,11 @@ export function runLogged([program, ...args], { log, cwd, env }) {
     child.on('close', (code, signal) => {
       runningCommands.delete(child);
       if (code === 0) return resolve();
-      reject(new InstallError(`${commandLine}\nended with ${signal ?? `exit status ${code}`}; its log ends with:\n${lastLines(log)}`));
+      reject(
+        new InstallError(
+          `${commandLine}\nended with ${signal ?? `exit status ${code}`}; its log ends with:\n${lastLines(log)}`,
+        ),
+      );
     });
   });
 }
@@ -72,7 +81,12 @@ export function endRunningCommands() {
 
 /** @param {string} log */
 function lastLines(log) {
-  return readFileSync(log, 'utf8').trimEnd().split('\n').slice(-shownLogLines).map((line) => `    ${line}`).join('\n');
+  return readFileSync(log, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .slice(-shownLogLines)
+    .map((line) => `    ${line}`)
+    .join('\n');
 }
 
 /**
@@ -81,7 +95,10 @@ function lastLines(log) {
  */
 export async function runAsProgram(main) {
   /** @type {Array<[NodeJS.Signals, number]>} */
-  const signals = [['SIGINT', 130], ['SIGTERM', 143]];
+  const signals = [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ];
   for (const [signal, status] of signals) {
     process.once(signal, () => process.exit(status));
   }

@@ -36,10 +36,12 @@ export async function installDebianPackages(packages, purpose) {
   if (!apt) throw new InstallError(`${advice} (no apt-get here to do it for you).`);
   const isRoot = process.getuid?.() === 0;
   const sudo = findOnPath('sudo');
-  if (!isRoot && !sudo) throw new InstallError(`${advice}, for example as root with: apt-get install ${packages.join(' ')}`);
+  if (!isRoot && !sudo)
+    throw new InstallError(`${advice}, for example as root with: apt-get install ${packages.join(' ')}`);
   // sudo drops the environment, so the setting travels on its command line.
   /** @param {string[]} args @returns {[string, ...string[]]} */
-  const asRoot = (...args) => (isRoot || !sudo ? [apt, ...args] : [sudo, '-n', 'DEBIAN_FRONTEND=noninteractive', apt, ...args]);
+  const asRoot = (...args) =>
+    isRoot || !sudo ? [apt, ...args] : [sudo, '-n', 'DEBIAN_FRONTEND=noninteractive', apt, ...args];
   const logs = mkdtempSync(join(tmpdir(), 'lmt-apt-'));
   const options = { log: join(logs, 'apt.log'), env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
   try {

@@ -1,5 +1,6 @@
+import { join } from 'node:path';
 import type { Browser, FrameLocator, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
   guardNetwork,
   launchBrowser,
@@ -7,9 +8,10 @@ import {
   openWorkbench,
   reloadWindow,
   screenshot,
+  webviewFrame,
   type RunningServer,
 } from './harness/index.ts';
-import { analyze, expected, startProduct, visible, type Expected } from './product.ts';
+import { analyze, expected, samples, startProduct, visible, type Expected } from './product.ts';
 
 const count = async (frame: FrameLocator) =>
   Number(/\d+/.exec((await frame.locator('[data-testid=edge-count]').textContent()) ?? '')?.[0]);
@@ -27,6 +29,14 @@ const colours = (frame: FrameLocator) =>
     return new Set(new Uint32Array(data.buffer)).size;
   });
 
+const selection = (frame: FrameLocator) => frame.locator('[data-testid=inspector]').getAttribute('data-selection');
+
+async function expectTopToken(frame: FrameLocator, text: string): Promise<void> {
+  const rows = frame.locator('[data-testid=top-tokens] li');
+  await rows.first().waitFor({ timeout: 30_000 });
+  await expect.poll(() => rows.first().textContent()).toContain(visible(text));
+}
+
 describe('a prompt becomes its graph in the real VS Code', () => {
   let server: RunningServer;
   let browser: Browser;
@@ -38,7 +48,7 @@ describe('a prompt becomes its graph in the real VS Code', () => {
   beforeAll(async () => {
     truth = expected('ioi.prompt');
     [server, browser] = await Promise.all([startProduct(), launchBrowser()]);
-    page = await openWorkbench(browser, server, { file: 'ioi.prompt' });
+    page = await openWorkbench(browser, server, { file: join(samples, 'ioi.prompt') });
     outside = guardNetwork(page);
   });
 
@@ -47,15 +57,19 @@ describe('a prompt becomes its graph in the real VS Code', () => {
     await server.stop();
   });
 
+  afterEach(async ({ task }) => {
+    if (task.result?.state === 'fail') await screenshot(page, `failed-${task.name.replaceAll(/\W+/g, '-')}`);
+  });
+
   test('Analyze Prompt from the palette draws the routes with the proof', async () => {
     frame = await analyze(page);
     expect(await colours(frame)).toBeGreaterThan(50);
     expect(await frame.locator('[data-testid=proof]').textContent()).toMatch(/parts = whole \d/);
     expect(await count(frame)).toBeGreaterThan(5);
     expect(await count(frame)).toBeLessThanOrEqual(60);
-    const names = await frame.locator('[data-testid=twin] button').evaluateAll((buttons) =>
-      buttons.map((button) => button.getAttribute('aria-label') ?? button.textContent ?? ''),
-    );
+    const names = await frame
+      .locator('[data-testid=twin] button')
+      .evaluateAll((buttons) => buttons.map((button) => button.getAttribute('aria-label') ?? button.textContent ?? ''));
     expect(names.some((name) => name.includes('attention edge') && name.includes('Mary'))).toBe(true);
     await screenshot(page, 'routes-dark');
   });
@@ -93,19 +107,37 @@ describe('a prompt becomes its graph in the real VS Code', () => {
   test('a node opens to the logit lens that plain transformers computes', async () => {
     const position = truth.tokens.length - 1;
     await frame.locator(`[data-testid=token-${position}]`).first().click();
+    await frame.locator('[data-testid=auto]').click();
+    await frame.getByRole('button', { name: /^Show all/ }).click();
     const layer = truth.lens.length - 2;
-    await frame.locator(`[data-testid=twin] [data-node="I${layer}_${position}"]`).click({ force: true });
-    const rows = frame.locator('[data-testid=top-tokens]');
-    await rows.first().waitFor();
-    const best = truth.lens[layer]?.[position]?.[0] ?? '';
-    await expect.poll(() => rows.first().textContent()).toContain(visible(best));
+    await frame.locator(`[data-testid=twin] [data-name="I${layer}_${position}"]`).click();
+    await expectTopToken(frame, truth.lens[layer]?.[position]?.[0] ?? '');
+    await frame.locator('[data-testid=graph-canvas]').scrollIntoViewIfNeeded();
     await screenshot(page, 'node-dark');
+  });
+
+  test('a node of the drawing opens where it is clicked', async () => {
+    const position = truth.tokens.length - 1;
+    const chip = await frame.locator(`[data-testid=token-${position}]`).first().boundingBox();
+    const canvas = await frame.locator('[data-testid=graph-canvas]').boundingBox();
+    if (!chip || !canvas) throw new Error('the graph is not on screen');
+    const x = chip.x + chip.width / 2;
+    const clicked: string[] = [];
+    // down the target's column in small steps, from where the nodes of the upper layers are
+    for (let y = chip.y - 40; y > canvas.y + 20 && clicked.length < 3; y -= 7) {
+      await page.mouse.click(x, y);
+      const name = (await selection(frame)) ?? '';
+      if (name.startsWith('I') && !clicked.includes(name)) clicked.push(name);
+    }
+    expect(clicked.length).toBe(3);
+    const [, layer, at] = /^I(\d+)_(\d+)$/.exec(clicked[2] ?? '') ?? [];
+    expect(Number(at)).toBe(position);
+    await expectTopToken(frame, truth.lens[Number(layer)]?.[position]?.[0] ?? '');
   });
 
   test('a window reload restores the panel without a new analysis', async () => {
     const before = await count(frame);
     await reloadWindow(page);
-    const { webviewFrame } = await import('./harness/index.ts');
     frame = webviewFrame(page);
     await frame.locator('[data-testid=panel][data-state=ready]').waitFor({ timeout: 60_000 });
     expect(await count(frame)).toBe(before);

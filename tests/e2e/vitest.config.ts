@@ -8,6 +8,8 @@ export default defineConfig({
     // One workbench at a time: several browsers and language models would only slow each other down.
     pool: 'forks',
     maxWorkers: 1,
+    // each test goes on from where the one before left the window
+    bail: 1,
     fileParallelism: false,
     testTimeout: 120_000,
     // The first start on a fresh machine installs a browser and code-server.

@@ -84,12 +84,20 @@ export const createdPanels: FakeWebviewPanel[] = [];
 
 export const window = {
   activeTextEditor: undefined,
+  tabGroups: { all: [{}] },
   createWebviewPanel: (_type: string, title: string) => {
     const panel = new FakeWebviewPanel();
     panel.title = title;
     createdPanels.push(panel);
     return panel;
   },
+};
+
+/** The commands that were run, with their arguments. */
+export const executed: unknown[][] = [];
+
+export const commands = {
+  executeCommand: async (...command: unknown[]) => void executed.push(command),
 };
 
 export const workspace = {

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+
+# read when torch is loaded: threads that wait for one another sleep, where others need the cores too
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +20,6 @@ from lm_transparency.routes.kernels import use_cache_directory
 from prompts import IOI
 from tiny_models import save_gpt2, save_llama, train_tokenizer
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
 use_cache_directory(cache_directory() / "kernels")
 
 settings.register_profile(

@@ -6,6 +6,8 @@ import type { ResultStore } from './resultStore';
 
 export const PANEL_TYPE = 'lmTransparency.routes';
 
+const PROMPT_AND_GRAPH = { orientation: 0, groups: [{ size: 0.34 }, { size: 0.66 }] };
+
 /** The open panels, one a document; also brings them back after a window reload. */
 export class Panels implements vscode.WebviewPanelSerializer {
   readonly #panels = new Set<Panel>();
@@ -38,10 +40,13 @@ export class Panels implements vscode.WebviewPanelSerializer {
       return known;
     }
     const column = { viewColumn: this.#columnFor(), preserveFocus: true };
+    const isFirstBeside = vscode.window.tabGroups.all.length === 1;
     const created = vscode.window.createWebviewPanel(PANEL_TYPE, tabTitle(title), column, {
       enableScripts: true,
       localResourceRoots: [this.#dist],
     });
+    // a prompt is narrow and a graph is wide; a layout that the user made stays as it is
+    if (isFirstBeside) void vscode.commands.executeCommand('vscode.setEditorLayout', PROMPT_AND_GRAPH);
     return this.#add(created, uri);
   }
 

@@ -135,9 +135,10 @@ def _read(found: Source, precision: torch.dtype | str, allow_download: bool) -> 
         # AutoConfig first: it names an unknown architecture before gigabytes are read
         AutoConfig.from_pretrained(location, **common)
     weights = {} if found.kind == "gguf" else {"use_safetensors": True}
-    model, report = AutoModelForCausalLM.from_pretrained(
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
         location, dtype=precision, output_loading_info=True, **weights, **common
     )
+    model, report = loaded
     if report["missing_keys"]:
         # transformers fills them with random numbers and only warns
         missing = sorted(report["missing_keys"])

@@ -15,7 +15,12 @@ export function quickInputRow(page: Page, label: string): Locator {
 }
 
 /** Types `text` into the quick input that is shown, and accepts the row with exactly this label. */
-export async function pickInQuickInput(page: Page, text: string, label: string, timeout = patienceMilliseconds): Promise<void> {
+export async function pickInQuickInput(
+  page: Page,
+  text: string,
+  label: string,
+  timeout = patienceMilliseconds,
+): Promise<void> {
   await quickInput(page).locator('input.input').fill(text, { timeout });
   const row = quickInputRow(page, label);
   await row.waitFor({ timeout });

@@ -53,7 +53,10 @@ export async function runCommand(page: Page, title: string): Promise<void> {
 /** Opens a file of the folder by its name through quick open, and waits for its tab. */
 export async function openFile(page: Page, name: string): Promise<void> {
   await openQuickInputAndPick(page, 'Control+p', name, name);
-  await page.locator(`.tab.active[data-resource-name=${JSON.stringify(name)}]`).first().waitFor();
+  await page
+    .locator(`.tab.active[data-resource-name=${JSON.stringify(name)}]`)
+    .first()
+    .waitFor();
 }
 
 /** Changes the colour theme of the running window through the theme picker. */

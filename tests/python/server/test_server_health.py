@@ -68,7 +68,7 @@ def test_without_the_package_that_speaks_the_protocol_the_exit_code_and_last_lin
 
 
 def test_a_request_cancelled_during_the_imports_does_not_stop_them(start: StartClient, tmp_path: Path) -> None:
-    slow = {**_FINE, "torch": 'import time; time.sleep(1); __version__ = "2.5.0"'}
+    slow = {**_FINE, "torch": 'import time; time.sleep(2); __version__ = "2.5.0"'}
     client = start("-m", "lm_transparency.server", **python_path(tmp_path, **slow))
     client.initialize()
     msg_id = client.request("lmTransparency/analyze", {"prompt": "a"})

@@ -27,7 +27,7 @@ export function drawMarks(ctx: CanvasRenderingContext2D, frame: Frame, marks: Ma
   ctx.clip();
   if (marks.editorPosition !== null) drawCursorColumn(ctx, frame, marks.editorPosition, palette);
   drawEdges(ctx, frame, marks.hoverEdges, palette.foreground, 0.5);
-  drawEdges(ctx, frame, marks.selectionEdges, palette.selection, 0.75 * marks.appeared);
+  drawEdges(ctx, frame, marks.selectionEdges, palette.selection, marks.appeared);
   if (marks.hover && marks.hover !== marks.selection) drawMark(ctx, frame, marks.hover, palette.foreground, 1.8, 0.85);
   if (marks.selection) {
     const width = palette.contrast ? 4 : 3;
@@ -40,7 +40,7 @@ export function drawMarks(ctx: CanvasRenderingContext2D, frame: Frame, marks: Ma
 function drawEdges(ctx: CanvasRenderingContext2D, frame: Frame, names: string[], color: string, alpha: number): void {
   ctx.globalAlpha = alpha;
   ctx.strokeStyle = color;
-  ctx.lineWidth = 1;
+  ctx.lineWidth = 1.6;
   for (const name of names) {
     const edge = parseEdge(name);
     if (edge) drawEdge(ctx, frame, edge);

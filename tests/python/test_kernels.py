@@ -1,0 +1,195 @@
+"""The fast kernels against the definition: any shape, sign, zero, tie and clip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import synthetic
+from lm_transparency.routes import kernels
+from lm_transparency.routes.contribution import contributions as definition
+from lm_transparency.routes.contribution import proximity
+from lm_transparency.routes.contributions import layer_contributions
+from lm_transparency.routes.kernels import chunked, cpu
+
+CLIPS = (0.0, 1e-5)
+
+
+@dataclass(frozen=True)
+class Case:
+    whole: np.ndarray  # [T, d]
+    probabilities: np.ndarray  # [H, T, T]
+    outputs: np.ndarray  # [H, T, d]
+
+
+def on_cpu(case: Case, clip: float) -> np.ndarray:
+    return cpu.attention_proximities(case.whole, case.probabilities, case.outputs, clip)
+
+
+def in_chunks(case: Case, clip: float) -> np.ndarray:
+    arrays = (torch.from_numpy(x) for x in (case.whole, case.probabilities, case.outputs))
+    return chunked.attention_proximities(*arrays, clip).numpy()
+
+
+KERNELS: dict[str, Callable[[Case, float], np.ndarray]] = {"cpu": on_cpu, "chunked": in_chunks}
+
+
+def oracle(case: Case, clip: float) -> np.ndarray:
+    """The definition, part by part, in float64."""
+    n_heads, n_tokens, _ = case.probabilities.shape
+    near = np.zeros((n_tokens, n_tokens, n_heads))
+    for t in range(n_tokens):
+        for h in range(n_heads):
+            parts = case.probabilities[h, t, : t + 1, None].astype(np.float64) * case.outputs[h, : t + 1]
+            near[t, : t + 1, h] = proximity(parts, case.whole[t].astype(np.float64), clip=clip)
+    return near
+
+
+def tolerance(case: Case) -> np.ndarray:
+    """Rounding of a float32 sum over d elements, each as large as the whole and the part together."""
+    size = np.abs(case.whole).sum(axis=-1)[:, None, None] + np.abs(case.outputs).sum(axis=-1).T[None]
+    return 4e-7 * size + 1e-12
+
+
+SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, 2.0, 1e-20, -1e-20, 3e4, -3e4]
+numbers = st.one_of(st.sampled_from(SPECIAL), st.floats(-10, 10, width=32))
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    n_tokens, n_heads, d = draw(st.integers(1, 6)), draw(st.integers(1, 4)), draw(st.integers(1, 9))
+
+    def array(*shape: int) -> np.ndarray:
+        size = int(np.prod(shape))
+        return np.array(draw(st.lists(numbers, min_size=size, max_size=size)), np.float32).reshape(shape)
+
+    whole, outputs = array(n_tokens, d), array(n_heads, n_tokens, d)
+    weights = draw(st.sampled_from(["softmax", "some zero", "one", "sink"]))
+    generator = np.random.default_rng(draw(st.integers(0, 2**32)))
+    scores = np.tril(generator.gamma(0.3, size=(n_heads, n_tokens, n_tokens)) + 1e-9)
+    if weights == "some zero":
+        scores *= generator.random(scores.shape) < 0.5
+    if weights == "one":
+        scores = np.tril(np.ones_like(scores))
+    total = scores.sum(axis=-1, keepdims=True) if weights != "one" else 1.0
+    # an attention sink takes a share that is no part
+    probabilities = scores / np.where(total > 0, total, 1) * (0.3 if weights == "sink" else 1.0)
+    tie = draw(st.sampled_from(["none", "a part is the whole", "a part is minus the whole", "whole is zero"]))
+    if tie == "whole is zero":
+        whole = np.zeros_like(whole)
+    elif tie != "none":
+        outputs[0, 0] = whole[-1] if tie == "a part is the whole" else -whole[-1]
+    return Case(whole, probabilities.astype(np.float32), outputs)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@given(case=cases(), clip=st.sampled_from(CLIPS))
+def test_a_kernel_gives_the_proximities_of_the_definition(kernel: str, case: Case, clip: float) -> None:
+    near = KERNELS[kernel](case, clip)
+    assert near.dtype == np.float32
+    assert (abs(near - oracle(case, clip)) <= tolerance(case)).all()
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@given(case=cases(), clip=st.sampled_from(CLIPS))
+def test_there_are_no_parts_above_the_diagonal(kernel: str, case: Case, clip: float) -> None:
+    n_tokens = len(case.whole)
+    above = np.triu_indices(n_tokens, 1)
+    assert not KERNELS[kernel](case, clip)[above].any()
+    # whatever is written there
+    changed = Case(case.whole, case.probabilities + np.triu(np.ones((n_tokens, n_tokens), np.float32), 1), case.outputs)
+    assert np.array_equal(KERNELS[kernel](case, clip), KERNELS[kernel](changed, clip))
+
+
+@given(case=cases(), clip=st.sampled_from(CLIPS), block=st.integers(1, 60))
+def test_chunks_of_any_size_give_the_same_numbers(case: Case, clip: float, block: int) -> None:
+    whole = in_chunks(case, clip)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chunked, "_BLOCK_ELEMENTS", block)
+        assert np.allclose(in_chunks(case, clip), whole, rtol=1e-6, atol=float(tolerance(case).max()))
+
+
+def test_a_probability_of_0_makes_a_part_without_proximity() -> None:
+    ones = np.ones((3, 4), np.float32)
+    case = Case(ones, np.zeros((2, 3, 3), np.float32), np.ones((2, 3, 4), np.float32))
+    for run in KERNELS.values():
+        assert not run(case, 0.0).any()
+        assert np.array_equal(run(case, 1e-5), np.float32(1e-5) * np.tril(np.ones((3, 3)))[..., None].repeat(2, -1))
+
+
+def test_parts_of_a_thousand_tokens_are_right_on_every_thread() -> None:
+    """More queries than threads, rows of very different lengths, and an odd number of them."""
+    generator = np.random.default_rng(3)
+    n_tokens, d = 251, 24
+    scores = np.tril(generator.gamma(0.2, size=(2, n_tokens, n_tokens)) + 1e-9)
+    case = Case(
+        generator.normal(size=(n_tokens, d)).astype(np.float32),
+        (scores / scores.sum(-1, keepdims=True)).astype(np.float32),
+        generator.normal(size=(2, n_tokens, d)).astype(np.float32),
+    )
+    wanted = oracle(case, 0.0)
+    for run in KERNELS.values():
+        assert abs(run(case, 0.0) - wanted).max() <= 1e-5
+
+
+def test_inputs_that_are_views_give_the_same_numbers() -> None:
+    generator = torch.Generator().manual_seed(0)
+    whole = torch.randn(4, 12, generator=generator)[:, ::2]
+    probabilities = torch.rand(4, 4, 3, generator=generator).permute(2, 0, 1).tril()
+    outputs = torch.randn(4, 3, 6, generator=generator).transpose(0, 1)
+    case = Case(*(x.contiguous().numpy() for x in (whole, probabilities, outputs)))
+    near = kernels.attention_proximities(whole, probabilities, outputs).numpy()
+    assert abs(near - oracle(case, 0.0)).max() <= 1e-5
+
+
+@pytest.mark.parametrize("clip", CLIPS)
+@pytest.mark.parametrize("parallel", [False, True], ids=["sequential", "parallel"])
+@given(
+    seed=st.integers(0, 2**31),
+    n_tokens=st.integers(1, 6),
+    heads=st.sampled_from([(1, 1), (4, 4), (4, 2), (6, 1)]),
+    d_model=st.integers(1, 10),
+    bias=st.booleans(),
+)
+def test_contributions_of_a_layer_are_those_of_the_definition(
+    clip: float, parallel: bool, seed: int, n_tokens: int, heads: tuple[int, int], d_model: int, bias: bool
+) -> None:
+    """One denominator for each whole: attention, residual and bias; feed-forward and its residual, or all in one."""
+    made = synthetic.trace(
+        seed,
+        n_layers=1,
+        n_tokens=n_tokens,
+        n_heads=heads[0],
+        n_kv_heads=heads[1],
+        d_model=d_model,
+        parallel=parallel,
+        bias=bias,
+    )
+    ours, record = layer_contributions(made, 0, clip=clip), made.layers[0]
+    assert ours.error < 1e-5
+    attention = synthetic.parts(made, 0)
+    vector = made.anatomy.blocks[0].output_projection.bias
+    pre, mid, ffn, post = (x.double().numpy() for x in (record.pre, record.mid, record.ffn, record.post))
+    for t in range(n_tokens):
+        rows = [*attention[t, : t + 1].reshape(-1, d_model), pre[t]]
+        # without a bias there is no such part, at any clip
+        rows += [vector.detach().double().numpy()] if bias else []
+        rows += [ffn[t]] if parallel else []
+        wanted = definition(np.stack(rows), post[t] if parallel else mid[t], clip=clip)
+        got = [*ours.attention[t, : t + 1].reshape(-1), ours.attention_residual[t]]
+        got += [ours.attention_bias[t]] if bias else []
+        got += [ours.ffn[t]] if parallel else []
+        assert got == pytest.approx(wanted, abs=1e-5)
+        assert not ours.attention[t, t + 1 :].any()
+        assert bias or ours.attention_bias[t] == 0
+        if parallel:
+            assert ours.ffn_residual[t] == 0
+        else:
+            wanted = definition(np.stack([ffn[t], mid[t]]), post[t], clip=clip)
+            assert [ours.ffn[t], ours.ffn_residual[t]] == pytest.approx(wanted, abs=1e-5)

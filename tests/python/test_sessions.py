@@ -1,0 +1,134 @@
+"""What one process holds: one model, recent runs under a budget, and what is let go."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from pathlib import Path
+
+import pytest
+
+import prompts
+from lm_transparency import Session, TransparencyError
+
+PROMPTS = ["Mary and John", "went to the store", "gave a drink to", "日本語 😀"]
+
+
+@pytest.fixture
+def session() -> Session:
+    return Session()
+
+
+def test_a_model_is_loaded_once(session: Session, tiny_llama_folder: Path) -> None:
+    first = session.load(str(tiny_llama_folder), dtype="float32", device="cpu")
+    assert session.load(str(tiny_llama_folder), dtype="float32", device="cpu") is first
+    assert session.loaded == [first]
+
+
+def test_one_model_is_held_at_a_time(session: Session, tiny_llama_folder: Path, tiny_gpt2_folder: Path) -> None:
+    llama = session.load(str(tiny_llama_folder))
+    run_id, _ = session.analyze(llama, prompts.WAR)
+    gpt2 = session.load(str(tiny_gpt2_folder))
+    assert session.loaded == [gpt2]
+    with pytest.raises(TransparencyError) as caught:
+        session.run(run_id)
+    assert caught.value.kind == "runExpired"
+
+
+def test_another_dtype_is_another_model(session: Session, tiny_llama_folder: Path) -> None:
+    session.load(str(tiny_llama_folder), dtype="float32")
+    session.load(str(tiny_llama_folder), dtype="bfloat16")
+    assert [model.dtype for model in session.loaded] == ["bfloat16"]
+
+
+def test_a_model_that_cannot_be_loaded_leaves_the_loaded_one(session: Session, tiny_llama_folder: Path) -> None:
+    llama = session.load(str(tiny_llama_folder))
+    run_id, analysis = session.analyze(llama, prompts.WAR)
+    with pytest.raises(TransparencyError):
+        session.load("/no/such/model")
+    assert session.loaded == [llama]
+    assert session.run(run_id) is analysis
+
+
+def test_unloading_frees_the_model_and_its_traces(session: Session, tiny_llama_folder: Path) -> None:
+    model = session.load(str(tiny_llama_folder))
+    run_id, analysis = session.analyze(model, prompts.WAR)
+    held = [weakref.ref(model.model), weakref.ref(analysis.trace), weakref.ref(analysis.trace.layers[0].pre)]
+    assert session.unload() == [model.name]
+    del model, analysis
+    gc.collect()
+    assert [ref() for ref in held] == [None, None, None]
+    assert session.loaded == []
+    with pytest.raises(TransparencyError):
+        session.run(run_id)
+
+
+def test_unloading_by_name_or_source_takes_that_model_only(session: Session, tiny_llama_folder: Path) -> None:
+    model = session.load(str(tiny_llama_folder))
+    assert session.unload("something else") == []
+    assert session.loaded == [model]
+    assert session.unload(model.name) == [model.name]
+    session.load(str(tiny_llama_folder))
+    assert session.unload(str(tiny_llama_folder)) == [model.name]
+
+
+def test_unloading_nothing_is_fine(session: Session) -> None:
+    assert session.unload() == []
+
+
+def test_the_embedded_model_is_one_model_under_both_its_names(session: Session) -> None:
+    by_default = session.load(dtype="bfloat16")
+    assert session.load(by_default.name, dtype="bfloat16") is by_default
+
+
+def test_the_oldest_run_goes_first_when_the_budget_is_exceeded(tiny_llama_folder: Path) -> None:
+    measured = Session()
+    model = measured.load(str(tiny_llama_folder))
+    sizes = [measured.analyze(model, prompt)[1].trace.memory_bytes() for prompt in PROMPTS]
+
+    session = Session(trace_budget=sum(sizes[-2:]) + min(sizes) // 2)
+    model = session.load(str(tiny_llama_folder))
+    runs = [session.analyze(model, prompt)[0] for prompt in PROMPTS]
+    for run_id in runs[:-2]:
+        with pytest.raises(TransparencyError, match="no longer holds") as caught:
+            session.run(run_id)
+        assert caught.value.kind == "runExpired"
+    for run_id, prompt in list(zip(runs, PROMPTS, strict=True))[-2:]:
+        assert session.run(run_id).prompt == prompt
+
+
+def test_a_run_that_is_looked_into_counts_as_new(tiny_llama_folder: Path) -> None:
+    measured = Session()
+    model = measured.load(str(tiny_llama_folder))
+    size = measured.analyze(model, PROMPTS[0])[1].trace.memory_bytes()
+
+    session = Session(trace_budget=int(2.5 * size))
+    model = session.load(str(tiny_llama_folder))
+    first, second = (session.analyze(model, PROMPTS[0])[0] for _ in range(2))
+    session.node_tokens(first, "I0_0")
+    third, _ = session.analyze(model, PROMPTS[0])
+    assert session.run(first)
+    assert session.run(third)
+    with pytest.raises(TransparencyError):
+        session.run(second)
+
+
+def test_the_newest_run_is_kept_even_where_it_exceeds_the_budget_alone(tiny_llama_folder: Path) -> None:
+    session = Session(trace_budget=1)
+    model = session.load(str(tiny_llama_folder))
+    first, _ = session.analyze(model, PROMPTS[0])
+    second, analysis = session.analyze(model, PROMPTS[1])
+    assert session.run(second) is analysis
+    with pytest.raises(TransparencyError):
+        session.run(first)
+
+
+def test_an_unknown_run_says_what_helps(session: Session) -> None:
+    with pytest.raises(TransparencyError, match="Analyze the prompt again") as caught:
+        session.run("0123456789abcdef")
+    assert (caught.value.kind, caught.value.exit_code) == ("runExpired", 2)
+
+
+def test_runs_have_names_of_their_own(session: Session, tiny_llama_folder: Path) -> None:
+    model = session.load(str(tiny_llama_folder))
+    assert len({session.analyze(model, PROMPTS[0])[0] for _ in range(5)}) == 5
