@@ -6,9 +6,10 @@ import { px } from '../px';
 
 const LEAST_DISTANCE = 13;
 
-/** Steps of 1, 5, 10, 20 … whichever leaves room for the numbers. */
+/** Every layer of a shallow model; else steps of 5, 10, 20 … whichever leaves room for the numbers. */
 export function labelledLayers(nLayers: number, layerHeight: number): number[] {
-  const stepSize = [1, 5, 10, 20, 50].find((size) => size * layerHeight >= (size === 1 ? 22 : LEAST_DISTANCE)) ?? 100;
+  const sizes = nLayers <= 12 ? [1, 5] : [5, 10, 20, 50];
+  const stepSize = sizes.find((size) => size * layerHeight >= LEAST_DISTANCE) ?? 100;
   const layers: number[] = [];
   for (let layer = 0; layer < nLayers; layer += stepSize) layers.push(layer);
   const last = nLayers - 1;
