@@ -16,7 +16,7 @@ from lm_transparency.routes import kernels
 from lm_transparency.routes.contribution import contributions as definition
 from lm_transparency.routes.contribution import proximity
 from lm_transparency.routes.contributions import layer_contributions
-from lm_transparency.routes.kernels import chunked, cpu
+from lm_transparency.routes.kernels import chunked
 
 CLIPS = (0.0, 1e-5)
 
@@ -28,13 +28,16 @@ class Case:
     outputs: np.ndarray  # [H, T, d]
 
 
+def tensors(case: Case) -> tuple[torch.Tensor, ...]:
+    return tuple(torch.from_numpy(x) for x in (case.whole, case.probabilities, case.outputs))
+
+
 def on_cpu(case: Case, clip: float) -> np.ndarray:
-    return cpu.attention_proximities(case.whole, case.probabilities, case.outputs, clip)
+    return kernels.attention_proximities(*tensors(case), clip).numpy()
 
 
 def in_chunks(case: Case, clip: float) -> np.ndarray:
-    arrays = (torch.from_numpy(x) for x in (case.whole, case.probabilities, case.outputs))
-    return chunked.attention_proximities(*arrays, clip).numpy()
+    return chunked.attention_proximities(*tensors(case), clip).numpy()
 
 
 KERNELS: dict[str, Callable[[Case, float], np.ndarray]] = {"cpu": on_cpu, "chunked": in_chunks}
@@ -113,6 +116,16 @@ def test_chunks_of_any_size_give_the_same_numbers(case: Case, clip: float, block
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(chunked, "_BLOCK_ELEMENTS", block)
         assert np.allclose(in_chunks(case, clip), whole, rtol=1e-6, atol=float(tolerance(case).max()))
+
+
+@given(case=cases(), clip=st.sampled_from(CLIPS))
+def test_parts_of_one_a_row_have_the_proximities_of_the_definition(case: Case, clip: float) -> None:
+    for part in case.outputs:
+        near = kernels.row_proximities(torch.from_numpy(case.whole), torch.from_numpy(part), clip)
+        assert near.dtype == np.float64
+        for t, whole in enumerate(case.whole.astype(np.float64)):
+            size = np.abs(whole).sum() + np.abs(part[t]).sum()
+            assert abs(near[t] - proximity(part[t].astype(np.float64), whole, clip=clip)) <= 4e-7 * size + 1e-12
 
 
 def test_a_probability_of_0_makes_a_part_without_proximity() -> None:

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, UInt16, UInt32
-from torch import Tensor
 
 from ..trace.proof import TOLERANCES, Proof, layer_error
 from ..trace.trace import Trace
 from ..watch import Watch
-from .kernels import attention_proximities
+from .kernels import attention_proximities, row_proximities
 
 FLOOR = 0.005
 
@@ -72,17 +71,19 @@ def layer_contributions(trace: Trace, layer: int, *, clip: float = 0.0) -> Layer
     pre, mid, ffn, post = (x.float() for x in (record.pre, record.mid, record.ffn, record.post))
     after_attention = post if trace.anatomy.parallel else mid
     attention = attention_proximities(after_attention, probabilities, outputs, clip).numpy()
-    residual = _near(pre, after_attention, clip)
+    residual = row_proximities(after_attention, pre, clip)
     bias_vector = block.b_o()
-    bias = np.zeros_like(residual) if bias_vector is None else _near(bias_vector.expand_as(pre), after_attention, clip)
-    ffn_near = _near(ffn, post, clip)
+    bias = np.zeros_like(residual)
+    if bias_vector is not None:
+        bias = row_proximities(after_attention, bias_vector.expand_as(pre), clip)
+    ffn_near = row_proximities(post, ffn, clip)
     row = attention.sum(axis=(1, 2), dtype=np.float64) + residual + bias
     if trace.anatomy.parallel:
         share = _inverse(row + ffn_near)
         ffn_share, ffn_residual = ffn_near * share, np.zeros_like(ffn_near)
     else:
         share = _inverse(row)
-        mid_near = _near(mid, post, clip)
+        mid_near = row_proximities(post, mid, clip)
         ffn_total = _inverse(ffn_near + mid_near)
         ffn_share, ffn_residual = ffn_near * ffn_total, mid_near * ffn_total
     attention *= share[:, None, None].astype(np.float32)
@@ -143,12 +144,6 @@ def _sparse(attention: Float[np.ndarray, "query key head"], floor: float) -> _Sp
     heads = attention[query, key]
     kept = heads > floor
     return _SparseLayer(query, key, weight[query, key], kept.sum(axis=-1), np.nonzero(kept)[1], heads[kept])
-
-
-def _near(part: Float[Tensor, "position d"], whole: Float[Tensor, "position d"], clip: float) -> np.ndarray:
-    """Proximities of one part a row, float64, summed element by element."""
-    near = (whole.abs() - (whole - part).abs()).sum(dim=-1, dtype=torch.float64)
-    return near.clamp_min(clip).cpu().numpy()
 
 
 def _inverse(total: np.ndarray) -> np.ndarray:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ..model.anatomy import Anatomy
+
+
+@lru_cache(maxsize=1)
+def _causal(n_query: int, n_key: int, device: torch.device) -> Bool[Tensor, "query key"]:
+    return torch.ones(n_query, n_key, dtype=torch.bool, device=device).tril_()
 
 
 @dataclass(frozen=True)
@@ -26,13 +32,10 @@ class AttentionRecord:
 
     def probabilities(self) -> Float[Tensor, "head query key"]:
         """Attention probabilities α, float32; 0 above the diagonal. A row sums to 1."""
-        group = self.query.shape[0] // self.key.shape[0]
-        scores = self.query.float() @ self.key.float().repeat_interleave(group, dim=0).transpose(-1, -2) * self.scaling
-        if self.mask is None:
-            n_query, n_key = scores.shape[-2:]
-            mask = torch.ones(n_query, n_key, dtype=torch.bool, device=scores.device).tril_()
-        else:
-            mask = self.mask
+        # the query heads of one key-value head (GQA) are one matrix product
+        grouped = (self.query.float() * self.scaling).reshape(self.key.shape[0], -1, self.query.shape[-1])
+        scores = (grouped @ self.key.float().transpose(-1, -2)).reshape(*self.query.shape[:2], -1)
+        mask = _causal(*scores.shape[-2:], scores.device) if self.mask is None else self.mask
         if mask.dtype == torch.bool:
             scores.masked_fill_(~mask, float("-inf"))
         else:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 
@@ -27,17 +28,32 @@ def attention_proximities(
     if whole.device.type == "cpu":
         from .cpu import attention_proximities as on_cpu
 
-        near = on_cpu(whole.numpy(), probabilities.numpy(), outputs.numpy(), clip)
+        # by torch and not numpy: a second pool of threads would fight with torch's own
+        slopes = (whole.sign() @ outputs.flatten(0, 1).T).unflatten(1, outputs.shape[:2])
+        near = on_cpu(whole.numpy(), probabilities.numpy(), outputs.numpy(), slopes.numpy(), clip)
         return torch.from_numpy(near)
     from .chunked import attention_proximities as in_chunks
 
     return in_chunks(whole, probabilities, outputs, clip).cpu()
 
 
+def row_proximities(
+    whole: Float[Tensor, "position d_model"], part: Float[Tensor, "position d_model"], clip: float = 0.0
+) -> Float64[np.ndarray, "position"]:
+    """max(clip, ‖y‖₁ − ‖y − x‖₁) of one part a position, float64."""
+    if whole.device.type == "cpu":
+        from .cpu import row_proximities as on_cpu
+
+        return on_cpu(whole.numpy(), part.numpy(), clip)
+    near = (whole.abs() - (whole - part).abs()).sum(dim=-1, dtype=torch.float64)
+    return near.clamp_min(clip).cpu().numpy()
+
+
 def warm_up() -> None:
     """Compile the kernels, or read them from the cache, so that the first analysis does not wait for it."""
     ones = torch.ones(1, 1, 1)
     attention_proximities(ones[0], ones, ones)
+    row_proximities(ones[0], ones[0])
 
 
 def use_cache_directory(directory: Path) -> None:

@@ -39,24 +39,38 @@ def _fill(whole, probabilities, outputs, slopes, clip, near):  # type: ignore[no
                 near[query, key, head] = max(clip, value)
 
 
+@numba.njit(fastmath=_FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
+def _fill_rows(whole, part, clip, near):  # type: ignore[no-untyped-def]
+    # one core: this is little work, and waking the others costs more than it saves
+    for row in range(whole.shape[0]):
+        near[row] = max(clip, np.float64(_proximity(whole[row], part[row], np.float32(1.0))))
+
+
 def attention_proximities(
     whole: Float[np.ndarray, "query d_model"],
     probabilities: Float[np.ndarray, "head query key"],
     outputs: Float[np.ndarray, "head key d_model"],
+    slopes: Float[np.ndarray, "query head key"],
     clip: float = 0.0,
 ) -> Float[np.ndarray, "query key head"]:
-    """See `kernels.attention_proximities`; float32 in and out."""
+    """See `kernels.attention_proximities`; float32 in and out. `slopes`: Σ sign(y_i)·u_i of each part."""
     n_heads, n_query, n_key = probabilities.shape
-    d_model = whole.shape[1]
-    flat = np.ascontiguousarray(outputs).reshape(n_heads * n_key, d_model)
-    slopes = (np.sign(whole) @ flat.T).reshape(n_query, n_heads, n_key)
     near = np.zeros((n_query, n_key, n_heads), dtype=np.float32)
     _fill(
         np.ascontiguousarray(whole),
         np.ascontiguousarray(probabilities),
-        flat.reshape(n_heads, n_key, d_model),
-        slopes,
+        np.ascontiguousarray(outputs),
+        np.ascontiguousarray(slopes),
         np.float32(clip),
         near,
     )
+    return near
+
+
+def row_proximities(
+    whole: Float[np.ndarray, "position d_model"], part: Float[np.ndarray, "position d_model"], clip: float = 0.0
+) -> Float[np.ndarray, "position"]:
+    """See `kernels.row_proximities`; float32 in, float64 out."""
+    near = np.empty(whole.shape[0])
+    _fill_rows(np.ascontiguousarray(whole), np.ascontiguousarray(part), clip, near)
     return near
