@@ -20,6 +20,8 @@ const lastPort = firstPort + 100;
  */
 async function runInOwnEditor(code, vsix, places) {
   await runVisibly([code, '--install-extension', vsix, '--force']);
+  // a window that is opened from a shell gets its environment; the person's own settings stay as they are
+  process.env.LM_TRANSPARENCY_PYTHON ??= repositoryPython();
   await runVisibly([code, ...places]);
 }
 

@@ -47,6 +47,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
         platform: currentPlatform(),
         home: homedir(),
         setting: readSettings().python,
+        variable: process.env['LM_TRANSPARENCY_PYTHON'] ?? '',
         own: (await environments.current()) ?? (await developmentEnvironment(context)),
         bundled: (await bundle())?.version ?? null,
         selected: askSelected,

@@ -10,6 +10,7 @@ function around(parts: Partial<Surroundings> & { files?: string[]; probes?: Reco
     platform: 'linux',
     home: '/home/ada',
     setting: '',
+    variable: '',
     own: null,
     bundled: '0.1.0',
     selected: () => Promise.resolve(null),
@@ -28,6 +29,16 @@ describe('findPython', () => {
     const { surroundings, log } = around({ setting: '/opt/py', files: ['/opt/py', OWN.python], own: OWN });
     expect(await findPython(surroundings)).toMatchObject({ found: true, python: '/opt/py', origin: 'setting' });
     expect(log.join('\n')).toContain('using /opt/py from the setting');
+  });
+
+  it('takes the environment variable where nothing is set, and never skips one that does not work', async () => {
+    const named = around({ variable: '/repo/.venv/bin/python', files: ['/repo/.venv/bin/python'], own: OWN });
+    expect(await findPython(named.surroundings)).toMatchObject({ found: true, origin: 'variable' });
+    const both = around({ setting: '/opt/py', variable: '/repo/py', files: ['/opt/py', '/repo/py'] });
+    expect(await findPython(both.surroundings)).toMatchObject({ python: '/opt/py', origin: 'setting' });
+    const gone = around({ variable: '/gone', files: [OWN.python], own: OWN });
+    const choice = await findPython(gone.surroundings);
+    expect(choice).toMatchObject({ found: false, message: expect.stringContaining('LM_TRANSPARENCY_PYTHON') });
   });
 
   it.each([
@@ -108,6 +119,7 @@ describe('findPython', () => {
     await findPython(surroundings);
     expect(log).toEqual([
       'lmTransparency.backend.python is not set',
+      'LM_TRANSPARENCY_PYTHON is not set',
       `our environment lost its interpreter: ${OWN.python}`,
       'the Python extension has no interpreter to offer',
     ]);

@@ -20,6 +20,8 @@ export interface Surroundings {
   platform: Platform;
   home: string;
   setting: string;
+  /** LM_TRANSPARENCY_PYTHON of the shell that started VS Code; empty where it is not set. */
+  variable: string;
   own: OwnEnvironment | null;
   /** Version of the wheel inside this extension; null where there is none. */
   bundled: string | null;
@@ -30,7 +32,7 @@ export interface Surroundings {
   log(line: string): void;
 }
 
-export type Origin = 'setting' | 'own environment' | 'Python extension';
+export type Origin = 'setting' | 'variable' | 'own environment' | 'Python extension';
 
 export type PythonChoice =
   | { found: true; python: string; origin: Origin; version: string }
@@ -40,13 +42,16 @@ export type PythonChoice =
 export const OLDEST: readonly [number, number] = [3, 10];
 
 /**
- * Which interpreter runs the backend: the setting, else our own environment, else the Python extension's.
+ * Which interpreter runs the backend: the setting, else the environment variable, else our own environment, else the
+ * Python extension's.
  *
- * A setting that does not work is an error and never skipped: the user would wonder whose numbers these are.
+ * One that is named and does not work is an error and never skipped: the user would wonder whose numbers these are.
  */
 export async function findPython(around: Surroundings): Promise<PythonChoice> {
-  if (around.setting.trim() !== '') return fromSetting(around);
-  around.log('lmTransparency.backend.python is not set');
+  for (const origin of ['setting', 'variable'] as const) {
+    if (around[origin].trim() !== '') return fromName(around, origin);
+    around.log(`${NAMES[origin]} is not set`);
+  }
 
   const own = await fromOwn(around);
   if (own.found) return own;
@@ -54,21 +59,23 @@ export async function findPython(around: Surroundings): Promise<PythonChoice> {
   return selected ?? own;
 }
 
-async function fromSetting(around: Surroundings): Promise<PythonChoice> {
-  const shown = around.setting.trim();
+const NAMES = { setting: 'lmTransparency.backend.python', variable: 'LM_TRANSPARENCY_PYTHON' };
+
+async function fromName(around: Surroundings, origin: keyof typeof NAMES): Promise<PythonChoice> {
+  const shown = around[origin].trim();
+  const unusable = (what: string, why: string) => unusableName(around, origin, what, why);
   const meant = interpretersMeantBy(shown, around.platform, around.home);
-  if (meant.length === 0) return unusable(around, shown, 'is not an absolute path');
+  if (meant.length === 0) return unusable(shown, 'is not an absolute path');
   for (const file of meant) {
     if (!(await around.isFile(file))) continue;
     const probe = await around.probe(file);
-    if (probe.problem !== '') return unusable(around, file, `could not be run: ${probe.problem}`);
-    if (isTooOld(probe))
-      return unusable(around, file, `is Python ${versionText(probe)}; the backend needs 3.10 or newer`);
-    if (probe.backend === null) return unusable(around, file, 'does not have the package lm-transparency installed');
-    around.log(`using ${file} from the setting (lm-transparency ${probe.backend})`);
-    return { found: true, python: file, origin: 'setting', version: probe.backend };
+    if (probe.problem !== '') return unusable(file, `could not be run: ${probe.problem}`);
+    if (isTooOld(probe)) return unusable(file, `is Python ${versionText(probe)}; the backend needs 3.10 or newer`);
+    if (probe.backend === null) return unusable(file, 'does not have the package lm-transparency installed');
+    around.log(`using ${file} from the ${origin} (lm-transparency ${probe.backend})`);
+    return { found: true, python: file, origin, version: probe.backend };
   }
-  return unusable(around, shown, 'does not exist');
+  return unusable(shown, 'does not exist');
 }
 
 async function fromOwn(around: Surroundings): Promise<PythonChoice> {
@@ -119,13 +126,13 @@ function versionText(probe: Probe): string {
   return probe.version?.join('.') ?? 'of an unknown version';
 }
 
-function unusable(around: Surroundings, what: string, why: string): PythonChoice {
-  around.log(`the setting's ${what} ${why}`);
+function unusableName(around: Surroundings, origin: keyof typeof NAMES, what: string, why: string): PythonChoice {
+  around.log(`the ${origin}'s ${what} ${why}`);
   return {
     found: false,
     reason: 'settingUnusable',
-    message: `The interpreter in lmTransparency.backend.python ${why}.`,
-    remedy: `The setting is "${what}". Correct it, or empty it and set up the backend.`,
+    message: `The interpreter in ${NAMES[origin]} ${why}.`,
+    remedy: `The ${origin} is "${what}". Correct it, or empty it and set up the backend.`,
   };
 }
 
