@@ -2,7 +2,7 @@ import { mkdtempSync, copyFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, FrameLocator, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
   launchBrowser,
   notifications,
@@ -44,6 +44,10 @@ describe('on a machine without the backend', () => {
     rmSync(folder, { recursive: true });
   });
 
+  afterEach(async ({ task }) => {
+    if (task.result?.state === 'fail') await screenshot(page, `failed-${task.name.replaceAll(/\W+/g, '-')}`);
+  });
+
   test('an empty prompt is refused with a sentence before any backend is asked for', async () => {
     await openFile(page, 'empty.prompt');
     await runCommand(page, 'LM Transparency: Analyze Prompt');
@@ -53,6 +57,7 @@ describe('on a machine without the backend', () => {
 
   test('a binary file is refused with a sentence', async () => {
     await openFile(page, 'nul.prompt');
+    await page.getByText('not displayed in the text editor because it is either binary').first().waitFor();
     await runCommand(page, 'LM Transparency: Analyze Prompt');
     await expect.poll(() => notifications(page)).toEqual([expect.stringMatching(/binary/)]);
     await runCommand(page, 'Notifications: Clear All Notifications');

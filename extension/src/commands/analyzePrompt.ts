@@ -38,7 +38,11 @@ export async function analyzeAgain(app: App, panel: Panel): Promise<void> {
 
 function editorFor(target: unknown): vscode.TextEditor | undefined {
   const active = vscode.window.activeTextEditor;
-  if (!(target instanceof vscode.Uri)) return active;
+  if (!(target instanceof vscode.Uri)) {
+    // VS Code goes on naming the text editor before, for a moment, when an editor without text takes its place
+    const file = activeFile();
+    return file && file.toString() !== active?.document.uri.toString() ? undefined : active;
+  }
   const wanted = target.toString();
   const isWanted = (editor: vscode.TextEditor) => editor.document.uri.toString() === wanted;
   return active && isWanted(active) ? active : vscode.window.visibleTextEditors.find(isWanted);

@@ -1,1 +1,0 @@
-"""Interventions and what they change. Empty in this release: causal checks move in with their own issue."""
