@@ -1,11 +1,7 @@
-"""Write `extension/shared/protocol.ts` from the Python protocol. `--check` fails when the file is stale.
-
-Loads `server/protocol.py` by itself, so that neither torch nor the package need be installed.
-"""
+"""Write `extension/shared/protocol.ts` from the Python protocol. `--check` fails when the file is stale."""
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import sys
 import types
@@ -14,25 +10,13 @@ from pathlib import Path
 
 import attrs
 
+from lm_transparency.server import protocol
+from lm_transparency.server.messages import camel_case
+
 ROOT = Path(__file__).resolve().parent.parent
-SOURCE = ROOT / "python_backend/lm_transparency/server/protocol.py"
 TARGET = ROOT / "extension/shared/protocol.ts"
 ALIASES = ("SpecialTokens", "Dtype", "HealthState", "ModelKind", "NodeKind", "ErrorKind")
 TYPED_ARRAYS = {"uint16": "Uint16Array", "uint32": "Uint32Array", "float32": "Float32Array"}
-
-
-def load() -> types.ModuleType:
-    spec = importlib.util.spec_from_file_location("protocol", SOURCE)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["protocol"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def camel(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(part.capitalize() for part in rest)
 
 
 def ts_type(annotation: typing.Any, names: dict[typing.Any, str]) -> str:
@@ -76,21 +60,21 @@ def render(module: types.ModuleType) -> str:
         out += ["", *comment(cls.__dict__.get("__doc__")), f"export interface {cls.__name__} {{"]
         for attribute in attrs.fields(cls):
             optional = "?" if attribute.default is not attrs.NOTHING and cls.__name__.endswith("Params") else ""
-            out.append(f"  {camel(attribute.name)}{optional}: {ts_type(hints[attribute.name], names)};")
+            out.append(f"  {camel_case(attribute.name)}{optional}: {ts_type(hints[attribute.name], names)};")
         out.append("}")
     out += ["", "/** Columns of an analysis: see COLUMNS in server/protocol.py for how they relate. */"]
     out.append("export interface AnalysisColumns {")
     for name, (dtype, shape, meaning) in module.COLUMNS.items():
-        out += [f"  /** [{shape}] {meaning} */", f"  {camel(name)}: {TYPED_ARRAYS[dtype]};"]
+        out += [f"  /** [{shape}] {meaning} */", f"  {camel_case(name)}: {TYPED_ARRAYS[dtype]};"]
     out += ["}", "", "export const COLUMN_TYPES = {"]
     for name, (dtype, _, _) in module.COLUMNS.items():
-        out.append(f"  {camel(name)}: '{dtype}',")
+        out.append(f"  {camel_case(name)}: '{dtype}',")
     out += ["} as const satisfies Record<keyof AnalysisColumns, string>;", ""]
     return "\n".join(out)
 
 
 def main() -> int:
-    text = render(load())
+    text = render(protocol)
     if "--check" in sys.argv:
         if not TARGET.exists() or TARGET.read_text("utf-8") != text:
             print(f"{TARGET.relative_to(ROOT)} is stale: run `make protocol`", file=sys.stderr)

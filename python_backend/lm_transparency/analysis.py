@@ -11,7 +11,8 @@ from torch import Tensor
 
 from .errors import TransparencyError
 from .model.loading import LoadedModel
-from .model.tokens import SpecialTokens, Token, encode, vocabulary_text
+from .model.options import SpecialTokens
+from .model.tokens import Token, encode, vocabulary_text
 from .routes.contributions import FLOOR, Contributions, contributions
 from .trace.proof import Proof
 from .trace.recording import record

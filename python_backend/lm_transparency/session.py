@@ -9,8 +9,8 @@ from .analysis import Analysis, analyze
 from .errors import TransparencyError
 from .lens.nodes import NodeTokens, node_tokens
 from .model import embedded
-from .model.loading import Dtype, LoadedModel, load_model
-from .model.tokens import SpecialTokens
+from .model.loading import LoadedModel, load_model
+from .model.options import Dtype, SpecialTokens
 from .routes.graph import parse_node
 from .routes.kernels import use_cache_directory, warm_up
 from .watch import Watch

@@ -13,7 +13,7 @@ from .options import add_model_options, load, terminal_watch
 
 if TYPE_CHECKING:
     from ..analysis import Analysis
-    from ..model.tokens import SpecialTokens
+    from ..model.options import SpecialTokens
     from ..routes.graph import RouteGraph
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 from ..errors import TransparencyError
-
-SpecialTokens = Literal["auto", "bos", "none"]
+from .options import SpecialTokens
 
 #: Bytes that are no whole character, as Python's surrogateescape stands for them.
 _PIECES = re.compile("[\udc80-\udcff]+")

@@ -10,6 +10,9 @@ from typing import Literal
 
 from attrs import define, field
 
+from ..errors import Kind
+from ..model.options import Dtype, SpecialTokens
+
 PROTOCOL_VERSION = 1
 PAYLOAD_FORMAT = 1
 
@@ -25,25 +28,10 @@ NODE_TOKENS = "lmTransparency/nodeTokens"
 
 # ---------------------------------------------------------------- vocabulary
 
-SpecialTokens = Literal["auto", "bos", "none"]
-Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 HealthState = Literal["starting", "ready", "busy", "error"]
 ModelKind = Literal["embedded", "cached", "folder"]
 NodeKind = Literal["embedding", "attention", "ffn", "residual"]
-ErrorKind = Literal[
-    "invalidParams",
-    "invalidPrompt",
-    "promptTooLong",
-    "invalidPosition",
-    "modelNotFound",
-    "modelUnusable",
-    "modelUnsupported",
-    "dependencyMissing",
-    "outOfMemory",
-    "runExpired",
-    "cancelled",
-    "internal",
-]
+ErrorKind = Literal[Kind, "cancelled", "internal"]
 
 
 @define(frozen=True)
