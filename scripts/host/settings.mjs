@@ -28,6 +28,8 @@ export const quietSettings = {
   'window.confirmBeforeClose': 'never',
   // An address that names a file would otherwise drop all other editors and panels at each reload.
   'window.restoreWindows': 'preserve',
+  // as in VS Code on a desktop; in a browser it is on, and a stray key would change a sample
+  'files.autoSave': 'off',
 };
 
 /**

@@ -22,7 +22,7 @@ export async function startProduct(options: { folder?: string; python?: string }
 export async function analyze(page: Page): Promise<FrameLocator> {
   await runCommand(page, 'LM Transparency: Analyze Prompt');
   const frame = webviewFrame(page);
-  await frame.locator('[data-testid=panel][data-state=ready]').waitFor({ timeout: 90_000 });
+  await frame.locator('[data-testid=panel][data-state=ready]').waitFor({ timeout: 180_000 });
   return frame;
 }
 

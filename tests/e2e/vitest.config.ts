@@ -11,7 +11,7 @@ export default defineConfig({
     // each test goes on from where the one before left the window
     bail: 1,
     fileParallelism: false,
-    testTimeout: 120_000,
+    testTimeout: 240_000,
     // The first start on a fresh machine installs a browser and code-server.
     hookTimeout: 600_000,
     teardownTimeout: 30_000,

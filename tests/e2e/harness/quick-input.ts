@@ -26,7 +26,8 @@ export async function pickInQuickInput(
   await row.waitFor({ timeout });
   const isFocused = (await row.getAttribute('class'))?.split(/\s+/).includes('focused');
   // Enter leaves the mouse where it is, so no hover appears in a screenshot; but it only takes the focused row.
-  if (isFocused) await page.keyboard.press('Enter');
+  // On the input and not the page: in a window that is still opening, an editor may have taken the focus.
+  if (isFocused) await quickInput(page).locator('input.input').press('Enter', { timeout });
   else await row.click({ timeout });
 }
 
