@@ -62,8 +62,7 @@ wheel: setup
 build: setup wheel ## compile extension and webview in place
 	npm run --silent build
 
-vsix: setup wheel ## dist/lm-transparency.vsix
-	npm run --silent build
+vsix: build ## dist/lm-transparency.vsix
 	npm run --silent package -w extension -- ../dist/lm-transparency.vsix
 
 bench: setup ## time forward, recording and contributions side by side

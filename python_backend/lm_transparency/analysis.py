@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .errors import TransparencyError
+from .errors import TransparencyError, is_out_of_memory
 from .model.loading import LoadedModel
 from .model.options import SpecialTokens
 from .model.tokens import Token, encode, vocabulary_text
@@ -84,8 +84,7 @@ def analyze(
         weights, proof = contributions(trace, watch, floor=floor)
         done = time.perf_counter()
     except (MemoryError, RuntimeError) as error:
-        # torch's CPU allocator raises a plain RuntimeError
-        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "allocate" not in str(error):
+        if not is_out_of_memory(error):
             raise
         raise TransparencyError(
             "outOfMemory",

@@ -48,3 +48,16 @@ class TransparencyError(Exception):
 
 class Cancelled(Exception):
     """The person, or a newer request, asked to stop."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the memory of a device, or of the machine, did not suffice."""
+    # by name and words: torch may not be there to ask, and its CPU allocator raises a plain RuntimeError
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and any(words in str(error) for words in _CPU_ALLOCATOR))
+    )
+
+
+_CPU_ALLOCATOR = ("can't allocate memory", "tried to allocate")

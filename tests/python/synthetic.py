@@ -54,7 +54,6 @@ def trace(
         stream = mid + ffn
     anatomy = Anatomy(
         facts=facts,
-        decoder=nn.Module(),
         blocks=tuple(blocks),
         final_norm=nn.Identity(),
         unembedding=nn.Linear(d_model, 11),

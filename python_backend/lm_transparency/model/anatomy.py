@@ -40,7 +40,6 @@ class Anatomy:
     """The parts of a model that the method needs, found by structure (`facts.BLOCKS`, `facts.TRUNKS`)."""
 
     facts: BlockFacts
-    decoder: nn.Module
     blocks: tuple[Block, ...]
     final_norm: nn.Module
     unembedding: nn.Module
@@ -72,8 +71,8 @@ def dissect(model: PreTrainedModel) -> Anatomy:
     trunk = next((t for t in TRUNKS if all(_find(model, path) is not None for path in t)), None)
     if trunk is None:
         raise _unsupported(model, "its decoder blocks were not found")
-    decoder, layers, final_norm = (_find(model, path) for path in trunk)
-    assert decoder is not None and layers is not None and final_norm is not None
+    layers, final_norm = (_find(model, path) for path in trunk)
+    assert layers is not None and final_norm is not None
     unembedding = model.get_output_embeddings()
     if unembedding is None:
         raise _unsupported(model, "it has no output embedding (it is no causal language model)")
@@ -83,7 +82,6 @@ def dissect(model: PreTrainedModel) -> Anatomy:
     n_heads = int(config.num_attention_heads)
     return Anatomy(
         facts=facts,
-        decoder=decoder,
         blocks=blocks,
         final_norm=final_norm,
         unembedding=unembedding,

@@ -50,10 +50,10 @@ BLOCKS: tuple[BlockFacts, ...] = (
     ),
 )
 
-#: Where the parts around the blocks are, first match wins: (decoder, blocks, final norm), dotted from the whole model.
-TRUNKS: tuple[tuple[str, str, str], ...] = (
-    ("model", "model.layers", "model.norm"),
-    ("transformer", "transformer.h", "transformer.ln_f"),
+#: Where the parts around the blocks are, first match wins: (blocks, final norm), dotted from the whole model.
+TRUNKS: tuple[tuple[str, str], ...] = (
+    ("model.layers", "model.norm"),
+    ("transformer.h", "transformer.ln_f"),
 )
 
 #: Configuration entries that scale or cap what the plain decomposition takes as it is, with their neutral values.

@@ -59,8 +59,7 @@ def resolve(source: str, watch: Watch, *, allow_download: bool = False) -> Sourc
     if is_folder:
         _check_folder(path)
         return Source("folder", str(path.resolve()), path.resolve().name)
-    looks_like_path = source.startswith((".", "/", "~")) or "\\" in source or source.count("/") > 1
-    if looks_like_path or not _HUB_ID.fullmatch(source):
+    if not _HUB_ID.fullmatch(source):
         raise TransparencyError(
             "modelNotFound",
             f"There is no model at {source!r}.",

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt16, UInt32
 
-from ..trace.proof import TOLERANCES, Proof, layer_error
+from ..trace.proof import TOLERANCES, Proof, attention_output, layer_error
 from ..trace.trace import Trace
 from ..watch import Watch
 from .kernels import attention_proximities, row_proximities
@@ -66,8 +66,9 @@ def layer_contributions(trace: Trace, layer: int, *, clip: float = 0.0) -> Layer
     record, block = trace.layers[layer], trace.anatomy.blocks[layer]
     w_o = block.w_o(trace.n_heads)
     probabilities = record.attention.probabilities()
-    error = layer_error(trace, layer, probabilities, w_o)
-    outputs = record.attention.values() @ w_o
+    values = record.attention.values()
+    error = layer_error(trace, layer, attention_output(probabilities, values, w_o))
+    outputs = values @ w_o
     pre, mid, ffn, post = (x.float() for x in (record.pre, record.mid, record.ffn, record.post))
     after_attention = post if trace.anatomy.parallel else mid
     attention = attention_proximities(after_attention, probabilities, outputs, clip).numpy()

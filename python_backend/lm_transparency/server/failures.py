@@ -8,7 +8,7 @@ import logging
 from lsprotocol.types import ErrorCodes, LSPErrorCodes
 from pygls.exceptions import JsonRpcException
 
-from ..errors import Cancelled, TransparencyError
+from ..errors import Cancelled, TransparencyError, is_out_of_memory
 from .dependencies import missing
 from .messages import to_wire
 from .protocol import ErrorData, ErrorKind
@@ -47,17 +47,8 @@ def as_reply(error: BaseException) -> JsonRpcException:
         code = INVALID_PARAMS if error.kind == "invalidParams" else REQUEST_FAILED
         return failure(code, error.kind, error.message, error.remedy)
     logger.error("A request failed unexpectedly.", exc_info=error)
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         remedy = "Shorten the prompt, choose a smaller dtype or model, or unload the model."
         return failure(REQUEST_FAILED, "outOfMemory", "The memory of the device does not suffice.", remedy)
     first = (str(error).strip().splitlines() or [""])[0]
     return failure(INTERNAL_ERROR, "internal", f"{type(error).__name__}: {first}", _SHOW_LOG)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    # by name: torch may not be there to ask; its CPU allocator raises a plain RuntimeError
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
-    )

@@ -47,20 +47,22 @@ class Proof:
 
 
 def attention_output(
-    trace: Trace, layer: int, probabilities: Float[Tensor, "head query key"], w_o: Float[Tensor, "head d_head d_model"]
+    probabilities: Float[Tensor, "head query key"],
+    values: Float[Tensor, "head key d_head"],
+    w_o: Float[Tensor, "head d_head d_model"],
 ) -> Float[Tensor, "query d_model"]:
     """Σ_{s,h} α_{h,t,s} · v_{h,s} · W_O^h, float32: what the heads of a layer write, without the bias."""
-    read = probabilities @ trace.layers[layer].attention.values()
-    return read.transpose(0, 1).flatten(1) @ w_o.flatten(0, 1)
+    return (probabilities @ values).transpose(0, 1).flatten(1) @ w_o.flatten(0, 1)
 
 
-def layer_error(
-    trace: Trace, layer: int, probabilities: Float[Tensor, "head query key"], w_o: Float[Tensor, "head d_head d_model"]
-) -> float:
-    """The proof of one layer: the larger relative error of its two sublayers (one, in a parallel block)."""
+def layer_error(trace: Trace, layer: int, heads_wrote: Float[Tensor, "query d_model"]) -> float:
+    """The proof of one layer: the larger relative error of its two sublayers (one, in a parallel block).
+
+    `heads_wrote`: see `attention_output`.
+    """
     record = trace.layers[layer]
     # in numpy: for so little work, waking torch's threads takes longer than the work
-    attention = attention_output(trace, layer, probabilities, w_o).cpu().numpy()
+    attention = heads_wrote.cpu().numpy()
     bias = trace.anatomy.blocks[layer].b_o()
     if bias is not None:
         attention = attention + bias.cpu().numpy()

@@ -83,10 +83,6 @@ class Trace:
     def n_heads(self) -> int:
         return self.anatomy.n_heads
 
-    def head_outputs(self, layer: int) -> Float[Tensor, "head key d_model"]:
-        """u = v · W_O of every head and key position, float32: times α it is the part that a head moves."""
-        return self.layers[layer].attention.values() @ self.anatomy.blocks[layer].w_o(self.n_heads)
-
     def memory_bytes(self) -> int:
         """What the recorded tensors hold; one that several records share is counted once."""
         held: dict[int, int] = {}
