@@ -1,9 +1,17 @@
 /** Messages between the panel's host (the extension) and the webview. Both bundles import this file. */
-import type { NodeTokensResult } from './protocol';
+import type { ExportFormat, Inspections } from './protocol';
 
-/** What the webview may ask the backend, through its host. */
-export type Question = { kind: 'nodeTokens'; runId: string; node: string; normalize: boolean };
-export type Answer = { kind: 'nodeTokens'; result: NodeTokensResult };
+/** What the webview may ask the backend, through its host: any question about the run that is shown. */
+export type Method = keyof Inspections;
+export type Params<M extends Method> = Inspections[M]['params'];
+export type Answer<M extends Method = Method> = Inspections[M]['result'];
+export interface Question<M extends Method = Method> {
+  method: M;
+  params: Params<M>;
+}
+
+/** What the graph's place shows. */
+export type ViewName = 'routes' | 'lens' | 'heads';
 
 /** The part of the view that survives a reload: small, plain JSON. */
 export interface ViewState {
@@ -13,6 +21,9 @@ export interface ViewState {
   renormalize: boolean;
   ink: 'flow' | 'local';
   selection: string | null;
+  view: ViewName;
+  /** Whether the flow is shown as heat on the prompt's text. */
+  heat: boolean;
 }
 
 /** A button in an empty, error or offline state; the extension knows what it does. */
@@ -23,23 +34,51 @@ export type PanelAction =
   | 'showLog'
   | 'setUpBackend'
   | 'selectModel'
+  | 'selectDevice'
+  | 'selectDtype'
+  | 'unloadModel'
+  | 'choosePrompt'
   | 'restartBackend'
   | 'openSettings'
   | 'manageTrust';
+
+/** Files that the view can be saved as. */
+export type SaveFormat = ExportFormat | 'png' | 'html';
+
+/** A page of the documentation, with the heading to show: "inspectors#heads". */
+export type DocAddress = string;
 
 export type ToWebview =
   | { type: 'analysis'; runId: string; title: string; payload: ArrayBuffer; view: Partial<ViewState> | null }
   | { type: 'progress'; message: string; fraction: number | null }
   | { type: 'failure'; message: string; remedy: string; actions: { action: PanelAction; label: string }[] }
+  /** A question that takes a while is still being worked on. */
+  | { type: 'asking'; id: number; message: string; fraction: number | null }
   | { type: 'answer'; id: number; answer: Answer | null; error: string | null }
   | { type: 'offline'; offline: boolean; message: string }
   /** The cursor in the prompt stands on this token (null: outside of the prompt). */
-  | { type: 'cursor'; position: number | null };
+  | { type: 'cursor'; position: number | null }
+  /** A command of the editor: save what is shown. */
+  | { type: 'export'; format: SaveFormat };
+
+/** What the webview tells without waiting for an answer. */
+export type Notice =
+  | { type: 'action'; action: PanelAction }
+  /** The selected token, to be marked in the editor's text. */
+  | { type: 'selected'; position: number | null }
+  /** The flow that arrives at each token, to be shown on the prompt's text; null shows none. */
+  | { type: 'heat'; masses: number[] | null }
+  | { type: 'copy'; text: string }
+  /** A finished file: the person chooses where it goes. Text, or base64 of bytes. */
+  | { type: 'save'; name: string; content: string; encoding: 'utf8' | 'base64' }
+  /** The self-contained page: the host has the analysis and the bundle it is made of. */
+  | { type: 'savePage' }
+  | { type: 'openDocs'; address: DocAddress };
 
 export type FromWebview =
   | { type: 'ready' }
   | { type: 'ask'; id: number; question: Question }
+  /** Nobody waits for this answer any more. */
+  | { type: 'giveUp'; id: number }
   | { type: 'remember'; view: ViewState }
-  | { type: 'action'; action: PanelAction }
-  /** The selected token, to be marked in the editor's text. */
-  | { type: 'selected'; position: number | null };
+  | Notice;

@@ -3,9 +3,9 @@
  * &proof=off &fail=lens. Sizes other than recordings are synthetic.
  */
 import type { Answer, Question, ToWebview } from '../../extension/shared/webview';
-import type { NodeKind, TokenScore } from '../../extension/shared/protocol';
 import type { Page } from '../src/host.browser';
-import { randomNumbers, syntheticPayload } from './synthetic';
+import { syntheticAnswer } from './answers';
+import { syntheticPayload } from './synthetic';
 import { applyTheme } from './themes';
 import type { ThemeName } from './themes';
 
@@ -28,24 +28,8 @@ function payload(): ArrayBuffer | string {
 /** SYNTHETIC answers: there is no model behind this page. */
 function answer(question: Question): Promise<Answer> {
   if (query.get('fail') === 'lens') return Promise.reject(new Error('The run has expired: analyze the prompt again.'));
-  const random = randomNumbers(question.node.length * 31 + question.node.charCodeAt(question.node.length - 1));
-  const words = [' Mary', ' her', ' the', ' John', '\n', ' Maria', ' Marie', ' it', ' Marian', ' a', ' them'];
-  const scores = (most: number): TokenScore[] =>
-    words.map((text, id) => ({
-      id,
-      text,
-      logit: most * (1 - id * 0.08),
-      probability: 0.6 * 0.5 ** id,
-      rankChange: Math.round((random() - 0.4) * 30),
-    }));
-  const kinds: Record<string, NodeKind> = { X: 'embedding', A: 'attention', M: 'ffn', I: 'residual' };
-  const kind = kinds[question.node[0] ?? 'I'] ?? 'residual';
-  const updates = kind === 'embedding' ? [] : scores(9.1);
-  const result = {
-    node: question.node, kind, layer: 0, position: 0,
-    top: kind === 'ffn' ? [] : scores(18), promoted: updates, suppressed: updates.length ? scores(-3.2) : [],
-  }; // prettier-ignore
-  return new Promise((resolve) => setTimeout(() => resolve({ kind: 'nodeTokens', result }), 120));
+  const result = syntheticAnswer(question);
+  return new Promise((resolve) => setTimeout(() => resolve(result), 120));
 }
 
 const page: Page = { title: sample, runId: sample, answer };

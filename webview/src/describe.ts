@@ -1,7 +1,7 @@
 /** One node or edge of the graph in words and numbers; what tooltip, inspector, twin and keyboard say. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import type { Analysis } from './payload';
-import { edgeName, nodeRef, parseEdge, parseNode } from './names';
+import { MODEL, baseOf, edgeName, nodeRef, parseEdge, parseNode } from './names';
 import type { EdgeRef, NodeRef } from './names';
 import type { Routes } from './routes/routes';
 import { share, tokenLabel } from './words';
@@ -173,7 +173,8 @@ export function exists(analysis: Analysis, name: string): boolean {
   const inside = (node: NodeRef): boolean =>
     node.layer < nLayers && node.position < analysis.meta.tokens.length && !(parallel && node.letter === 'A');
   const edge = parseEdge(name);
-  if (edge) return inside(edge.source) && inside(edge.target) && edgeName(edge) === name;
+  if (name === MODEL) return true;
+  if (edge) return inside(edge.source) && inside(edge.target) && edgeName(edge) === baseOf(name);
   const node = parseNode(name);
   return node !== null && inside(node);
 }

@@ -1,5 +1,5 @@
 /** The host in a plain page: a recorded analysis, and answers where the page brought some. */
-import type { Answer, Question, ToWebview, ViewState } from '../../extension/shared/webview';
+import type { Answer, Method, Question, ToWebview, ViewState } from '../../extension/shared/webview';
 import { watchTheme } from './host';
 import type { Host } from './host';
 
@@ -23,11 +23,12 @@ const KEY = 'lm-transparency.view';
 export function browserHost(): Host {
   const page = window.lmTransparencyPage ?? {};
   return {
-    ask(request) {
-      if (request.kind === 'action' || request.kind === 'selected') return Promise.resolve(null);
-      if (page.answer) return page.answer(request);
+    ask<M extends Method>(question: Question<M>): Promise<Answer<M>> {
+      if (page.answer) return page.answer(question) as Promise<Answer<M>>;
       return Promise.reject(new Error('This page holds a recording: nothing more can be asked of the model.'));
     },
+
+    tell: () => undefined,
 
     answer(listener) {
       window.addEventListener('message', (event: MessageEvent<ToWebview | undefined>) => {

@@ -1,15 +1,25 @@
 /** What the view needs from the place it runs in: an editor's panel, a browser, an exported page, a notebook. */
-import type { Answer, PanelAction, Question, ToWebview, ViewState } from '../../extension/shared/webview';
+import type { Answer, Method, Notice, Question, ToWebview, ViewState } from '../../extension/shared/webview';
 
-/** A question is answered; an action or a selected token is only taken note of. */
-export type Request =
-  Question | { kind: 'action'; action: PanelAction } | { kind: 'selected'; position: number | null };
+/** How far a question has come. */
+export interface Progress {
+  message: string;
+  fraction: number | null;
+}
+
+export interface AskOptions {
+  /** Aborted when nobody waits for the answer any more. */
+  signal?: AbortSignal;
+  onProgress?: (progress: Progress) => void;
+}
 
 export interface Host {
-  /** Resolves with the answer (null for requests that have none), rejects with a sentence for the reader. */
-  ask(request: Request): Promise<Answer | null>;
+  /** Resolves with the answer, rejects with a sentence for the reader. */
+  ask<M extends Method>(question: Question<M>, options?: AskOptions): Promise<Answer<M>>;
   /** Hears what the host has to say, from now on: analyses, progress, failures, the editor's cursor. */
   answer(listener: (message: ToWebview) => void): void;
+  /** Is taken note of, and has no answer. */
+  tell(notice: Notice): void;
   /** Keeps the view for the next time it is opened. */
   remember(view: ViewState): void;
   /** Calls back now and whenever the colours or the fonts change; returns how to stop that. */

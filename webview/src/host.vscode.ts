@@ -1,7 +1,7 @@
 /** The host in a VS Code panel: messages to and from the extension. */
-import type { FromWebview, ToWebview } from '../../extension/shared/webview';
+import type { Answer, FromWebview, Method, Question, ToWebview } from '../../extension/shared/webview';
 import { watchTheme } from './host';
-import type { Host } from './host';
+import type { AskOptions, Host, Progress } from './host';
 
 interface CodeApi {
   postMessage(message: FromWebview): void;
@@ -11,8 +11,9 @@ interface CodeApi {
 declare function acquireVsCodeApi(): CodeApi;
 
 interface Waiting {
-  resolve: (answer: Extract<ToWebview, { type: 'answer' }>['answer']) => void;
+  resolve: (answer: Answer) => void;
   reject: (error: Error) => void;
+  onProgress: ((progress: Progress) => void) | undefined;
 }
 
 export const inEditor = (): boolean => typeof acquireVsCodeApi === 'function';
@@ -22,32 +23,41 @@ export function editorHost(): Host {
   const waiting = new Map<number, Waiting>();
   let lastId = 0;
 
+  function receive(message: ToWebview): boolean {
+    if (message.type !== 'answer' && message.type !== 'asking') return false;
+    const asked = waiting.get(message.id);
+    if (message.type === 'asking') {
+      asked?.onProgress?.({ message: message.message, fraction: message.fraction });
+      return true;
+    }
+    waiting.delete(message.id);
+    if (message.answer !== null) asked?.resolve(message.answer);
+    else asked?.reject(new Error(message.error ?? 'The backend gave no answer.'));
+    return true;
+  }
+
   return {
-    ask(request) {
-      if (request.kind === 'action') {
-        api.postMessage({ type: 'action', action: request.action });
-        return Promise.resolve(null);
-      }
-      if (request.kind === 'selected') {
-        api.postMessage({ type: 'selected', position: request.position });
-        return Promise.resolve(null);
-      }
+    ask<M extends Method>(question: Question<M>, { signal, onProgress }: AskOptions = {}): Promise<Answer<M>> {
       const id = ++lastId;
-      api.postMessage({ type: 'ask', id, question: request });
-      return new Promise((resolve, reject) => waiting.set(id, { resolve, reject }));
+      api.postMessage({ type: 'ask', id, question });
+      return new Promise((resolve, reject) => {
+        waiting.set(id, { resolve: resolve as (answer: Answer) => void, reject, onProgress });
+        signal?.addEventListener('abort', () => {
+          if (!waiting.delete(id)) return;
+          api.postMessage({ type: 'giveUp', id });
+          reject(new Error('Nobody waits for this any more.'));
+        });
+      });
     },
 
     answer(listener) {
       window.addEventListener('message', (event: MessageEvent<ToWebview>) => {
-        const message = event.data;
-        if (message.type !== 'answer') return listener(message);
-        const pending = waiting.get(message.id);
-        waiting.delete(message.id);
-        if (message.error !== null) pending?.reject(new Error(message.error));
-        else pending?.resolve(message.answer);
+        if (!receive(event.data)) listener(event.data);
       });
       api.postMessage({ type: 'ready' });
     },
+
+    tell: (notice) => api.postMessage(notice),
 
     remember(view) {
       api.setState(view);

@@ -34,8 +34,29 @@ export function attentionEdgeName(layer: number, query: number, key: number, par
   return edgeName({ kind: 'attention', source, target: nodeRef(parallel ? 'I' : 'A', layer, query) });
 }
 
-const NODE = /^([XAMIB])(\d{1,6})_(\d{1,9})$/;
-const EDGE = /^(attention|residual|ffn|bias):([^>]+)>(.+)$/;
+const NODE = /^([XAMIB])(\d{1,6})_(\d{1,9})(?:#\d{1,9})?$/;
+const EDGE = /^(attention|residual|ffn|bias):([^>#]+)>([^#]+)(?:#\d{1,9})?$/;
+
+/** The selection that opens the model. */
+export const MODEL = 'model';
+
+/**
+ * A selection is a node or an edge, and inside of it a head (of an attention edge) or a neuron (of a feed-forward
+ * block): "attention:I22_2>A23_14#4" is head 4 of that edge, "M12_5#831" is neuron 831 at position 5.
+ */
+export function detailOf(name: string): number | null {
+  const match = /#(\d{1,9})$/.exec(name);
+  return match ? Number(match[1]) : null;
+}
+
+/** The node or edge of a selection, without what is selected inside of it. */
+export function baseOf(name: string): string {
+  return name.replace(/#\d{1,9}$/, '');
+}
+
+export function withDetail(name: string, detail: number | null): string {
+  return detail === null ? baseOf(name) : `${baseOf(name)}#${detail}`;
+}
 
 export function parseNode(name: string): NodeRef | null {
   const match = NODE.exec(name);

@@ -1,7 +1,7 @@
 /** Everything the view knows, in one place; what follows from it is computed. */
 import { batch, computed, effect, signal } from '@preact/signals';
-import type { NodeTokensResult } from '../../extension/shared/protocol';
-import type { PanelAction, ToWebview, ViewState } from '../../extension/shared/webview';
+import type { PanelAction, ToWebview, ViewName, ViewState } from '../../extension/shared/webview';
+import { createAsker } from './ask';
 import { edgeNumbers, edgesInto, edgesOutOf, exists } from './describe';
 import { NO_HISTORY, step, visit } from './history';
 import type { History } from './history';
@@ -21,12 +21,11 @@ export type Phase =
   | { kind: 'ready' }
   | { kind: 'failure'; message: string; remedy: string; actions: { action: PanelAction; label: string }[] };
 
-/** The answer to "which tokens does this node speak of". */
-export type Lens =
-  | { state: 'none' }
-  | { state: 'asking'; node: string }
-  | { state: 'known'; node: string; result: NodeTokensResult }
-  | { state: 'failed'; node: string; message: string };
+/** One head of one layer. */
+export interface HeadRef {
+  layer: number;
+  head: number;
+}
 
 export const LOWEST_THRESHOLD = 0.005;
 export const HIGHEST_THRESHOLD = 0.9;
@@ -57,7 +56,14 @@ export function createStore(host: Host) {
   const lensNormalized = signal(true);
   /** Counts changes of the theme, for what draws with its colours. */
   const themed = signal(0);
-  const lens = signal<Lens>({ state: 'none' });
+  const view = signal<ViewName>('routes');
+  /** Whether the flow is shown as heat on the prompt's text in the editor. */
+  const heat = signal(false);
+  /** Only edges that this head has a kept part in are drawn. */
+  const headFilter = signal<HeadRef | null>(null);
+  /** A selection that stays beside the current one, to compare the two. */
+  const pinned = signal<string | null>(null);
+  const asker = createAsker(host, () => analysis.value?.meta.runId ?? null);
 
   const source = computed<RouteSource | null>(() => {
     const current = analysis.value;
@@ -85,7 +91,6 @@ export function createStore(host: Host) {
   const settledRoutes = signal(routes.peek());
   const selectionEdges = computed(() => keptEdgesOf(selection.value));
   const hoverEdges = computed(() => keptEdgesOf(hover.value));
-  const lensNode = computed(() => (selection.value ? nodeToAsk(selection.value) : null));
 
   /** The kept edges that lead into a node and out of it. */
   function keptEdgesOf(name: string | null): string[] {
@@ -125,21 +130,25 @@ export function createStore(host: Host) {
     });
   }
 
-  function show(next: Analysis, view: Partial<ViewState> | null): void {
+  function show(next: Analysis, kept: Partial<ViewState> | null): void {
     const last = next.meta.tokens.length - 1;
     batch(() => {
       analysis.value = next;
       phase.value = { kind: 'ready' };
-      target.value = isPosition(view?.target, last) ? view.target : last;
+      target.value = isPosition(kept?.target, last) ? kept.target : last;
       threshold.value = 'auto';
-      if (typeof view?.threshold === 'number') setThreshold(view.threshold);
-      renormalize.value = view?.renormalize ?? true;
-      ink.value = view?.ink === 'local' ? 'local' : 'flow';
+      if (typeof kept?.threshold === 'number') setThreshold(kept.threshold);
+      renormalize.value = kept?.renormalize ?? true;
+      ink.value = kept?.ink === 'local' ? 'local' : 'flow';
+      view.value = kept?.view ?? 'routes';
+      heat.value = kept?.heat ?? false;
+      headFilter.value = null;
+      pinned.value = null;
       history.value = NO_HISTORY;
       hover.value = null;
       caret.value = null;
       editorPosition.value = null;
-      const selected = view?.selection;
+      const selected = kept?.selection;
       select(typeof selected === 'string' && exists(next, selected) ? selected : null);
       settledRoutes.value = routes.value;
     });
@@ -169,10 +178,13 @@ export function createStore(host: Host) {
         return;
       case 'answer':
         return; // the host has given it to whoever asked
+      case 'asking':
+      case 'export':
+        return;
     }
   }
 
-  const act = (action: PanelAction): void => void host.ask({ kind: 'action', action });
+  const act = (action: PanelAction): void => host.tell({ type: 'action', action });
 
   /** Starts what watches the state: lists that settle, the lens, the host's memory. Returns how to stop. */
   function live(): () => void {
@@ -183,16 +195,21 @@ export function createStore(host: Host) {
         const timer = setTimeout(() => (settledRoutes.value = current), SETTLE_MS);
         return () => clearTimeout(timer);
       }),
-      watchLens(),
+      effect(() => {
+        const graph = heat.value ? settledRoutes.value : null;
+        // the first row of masses is the embeddings'
+        const nTokens = analysis.value?.meta.tokens.length ?? 0;
+        host.tell({ type: 'heat', masses: graph ? Array.from(graph.mass.subarray(0, nTokens)) : null });
+      }),
       effect(() => {
         if (!analysis.value) return;
         const selected = selection.value;
-        void host.ask({ kind: 'selected', position: selected ? positionOf(selected) : null });
+        host.tell({ type: 'selected', position: selected ? positionOf(selected) : null });
       }),
       effect(() => {
-        const view = viewState();
-        if (!view) return;
-        const timer = setTimeout(() => host.remember(view), REMEMBER_MS);
+        const current = viewState();
+        if (!current) return;
+        const timer = setTimeout(() => host.remember(current), REMEMBER_MS);
         return () => clearTimeout(timer);
       }),
     ];
@@ -208,56 +225,16 @@ export function createStore(host: Host) {
       renormalize: renormalize.value,
       ink: ink.value,
       selection: selection.value,
+      view: view.value,
+      heat: heat.value,
     };
-  }
-
-  function watchLens(): () => void {
-    const known = new Map<string, NodeTokensResult>();
-    return effect(() => {
-      const node = lensNode.value;
-      const runId = analysis.value?.meta.runId;
-      const normalize = lensNormalized.value;
-      void offline.value; // ask again when the backend is back
-      if (node === null || runId === undefined) {
-        lens.value = { state: 'none' };
-        return;
-      }
-      const key = `${runId} ${node} ${normalize}`;
-      const result = known.get(key);
-      if (result) {
-        lens.value = { state: 'known', node, result };
-        return;
-      }
-      let wanted = true;
-      lens.value = { state: 'asking', node };
-      host.ask({ kind: 'nodeTokens', runId, node, normalize }).then(
-        (answer) => {
-          if (!answer) throw new Error('The backend gave no answer.');
-          known.set(key, answer.result);
-          if (wanted) lens.value = { state: 'known', node, result: answer.result };
-        },
-        (error: unknown) => {
-          if (wanted)
-            lens.value = { state: 'failed', node, message: error instanceof Error ? error.message : String(error) };
-        },
-      );
-      return () => void (wanted = false);
-    });
   }
 
   return {
     phase, analysis, title, offline, target, threshold, renormalize, ink, history, selection, hover, caret,
-    editorPosition, lensNormalized, themed, lens, source, tau, lowest, routes, settledRoutes, selectionEdges, hoverEdges,
-    setTarget, setThreshold, select, travel, receive, act, live,
+    editorPosition, lensNormalized, themed, view, heat, headFilter, pinned, asker, source, tau, lowest, routes, settledRoutes, selectionEdges, hoverEdges,
+    setTarget, setThreshold, select, travel, receive, act, live, tell: host.tell,
   }; // prettier-ignore
-}
-
-/** The node whose tokens tell most about what is selected: of a feed-forward edge, its block. */
-function nodeToAsk(name: string): string | null {
-  const node = parseNode(name);
-  if (node) return node.letter === 'B' ? null : name;
-  const edge = parseEdge(name);
-  return edge?.kind === 'ffn' ? `M${edge.target.layer}_${edge.target.position}` : null;
 }
 
 /** The token a selection is about: of an edge, where the information comes from. */

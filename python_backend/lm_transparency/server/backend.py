@@ -14,7 +14,8 @@ from pygls.exceptions import JsonRpcException
 from .. import __version__
 from ..watch import Watch
 from . import dependencies, devices
-from .protocol import PROTOCOL_VERSION, Health, HealthState, ModelInfo
+from .protocol import PROTOCOL_VERSION
+from .protocol.models import Health, HealthState, ModelInfo
 from .worker import ComputeQueue
 
 if TYPE_CHECKING:

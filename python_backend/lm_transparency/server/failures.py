@@ -11,7 +11,7 @@ from pygls.exceptions import JsonRpcException
 from ..errors import Cancelled, TransparencyError, is_out_of_memory
 from .dependencies import missing
 from .messages import to_wire
-from .protocol import ErrorData, ErrorKind
+from .protocol.models import ErrorData, ErrorKind
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from ..lens.nodes import NodeTokens
 from ..lens.projection import TopTokens
 from ..model.tokens import vocabulary_text
 from ..routes.graph import parse_node
-from .protocol import NodeKind, NodeTokensResult, TokenScore
+from .protocol.inspection import NodeKind, NodeTokensResult, TokenScore
 
 _KINDS: dict[str, NodeKind] = {"X": "embedding", "A": "attention", "M": "ffn", "I": "residual"}
 

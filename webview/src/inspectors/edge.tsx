@@ -55,7 +55,7 @@ export function EdgeInspector({ store, edge }: { store: Store; edge: EdgeRef }) 
           contribution={numbers.contribution}
         />
       )}
-      {edge.kind === 'ffn' && <LensLists store={store} />}
+      {edge.kind === 'ffn' && <LensLists store={store} node={`M${edge.target.layer}_${edge.target.position}`} />}
     </>
   );
 }

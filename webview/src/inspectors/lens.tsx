@@ -1,5 +1,6 @@
 /** What a node says in tokens: the top of its logit lens, what its block promotes and suppresses. */
 import type { NodeTokensResult, TokenScore } from '../../../extension/shared/protocol';
+import { useReply } from '../ask';
 import type { Store } from '../state';
 import { percent, signed, visibleText } from '../words';
 import { Section, TextBars } from './parts';
@@ -7,10 +8,12 @@ import type { TextBar } from './parts';
 
 const UPDATE_ROWS = 8;
 
-export function LensLists({ store }: { store: Store }) {
-  const lens = store.lens.value;
-  switch (lens.state) {
-    case 'none':
+/** The tokens that a node (`I22_3`, `M5_2` …) speaks of. */
+export function LensLists({ store, node }: { store: Store; node: string }) {
+  const asked = { node, topK: 30, updateK: 15, normalize: store.lensNormalized.value };
+  const reply = useReply(store, 'lmTransparency/nodeTokens', asked);
+  switch (reply?.state) {
+    case undefined:
       return null;
     case 'asking':
       return (
@@ -26,12 +29,12 @@ export function LensLists({ store }: { store: Store }) {
       return (
         <Section title="Top tokens">
           <p class="dim" role="status">
-            {store.offline.value === null ? lens.message : 'The backend is offline; its answer is needed for this.'}
+            {store.offline.value === null ? reply.message : 'The backend is offline; its answer is needed for this.'}
           </p>
         </Section>
       );
     case 'known':
-      return <Known store={store} result={lens.result} />;
+      return <Known store={store} result={reply.result} />;
   }
 }
 

@@ -1,6 +1,6 @@
 /** A node: its top tokens, what feeds it, what it feeds. */
 import { edgeNumbers, edgesInto, edgesOutOf, labelAt, nodeMass, nodeTitle } from '../describe';
-import { edgeName } from '../names';
+import { edgeName, nodeName } from '../names';
 import type { EdgeRef, NodeRef } from '../names';
 import type { Analysis } from '../payload';
 import type { Routes } from '../routes/routes';
@@ -36,7 +36,7 @@ export function NodeInspector({ store, node }: { store: Store; node: NodeRef }) 
           'not on a kept route of this target'
         )}
       </p>
-      <LensLists store={store} />
+      {node.letter !== 'B' && <LensLists store={store} node={nodeName(node)} />}
       {into.length > 1 && (
         <Section title="Made of">
           <BarList

@@ -1,0 +1,108 @@
+"""One prompt, analysed: what is asked, and what a payload holds."""
+
+from __future__ import annotations
+
+from attrs import define, field
+
+from ...model.options import Dtype, SpecialTokens
+from .models import ModelInfo
+
+PAYLOAD_FORMAT = 1
+
+
+@define(frozen=True)
+class AnalyzeParams:
+    """`work_done_token`: progress arrives as `$/progress` (begin, report with percentage, end) under it."""
+
+    prompt: str
+    source: str = ""
+    dtype: Dtype = "auto"
+    device: str = "auto"
+    allow_download: bool = False
+    special_tokens: SpecialTokens = "auto"
+    top_k: int = 10
+    work_done_token: str = ""
+
+
+@define(frozen=True)
+class AnalyzeResult:
+    """`payload`: base64 of the msgpack map `{"meta": AnalysisMeta, "columns": {name: {"dtype","shape","data"}}}`."""
+
+    run_id: str
+    payload: str
+
+
+@define(frozen=True)
+class TokenInfo:
+    """One token of the prompt. `start`, `end`: UTF-16 offsets into the prompt, equal for a token that was added.
+
+    `special`: added by us or the tokenizer, not part of the text. `shared`: a piece of a character that several
+    tokens make up; `text` then shows its bytes as `⟨f0 9f⟩`.
+    """
+
+    id: int
+    text: str
+    start: int
+    end: int
+    special: bool
+    shared: bool
+
+
+@define(frozen=True)
+class Proof:
+    """Largest of `‖whole − Σ parts‖ / ‖whole‖` over layers and positions (method.md, section 2)."""
+
+    max_relative_error: float
+    worst_layer: int
+    tolerance: float
+    holds: bool
+    per_layer: list[float]
+
+
+@define(frozen=True)
+class Timing:
+    """Seconds."""
+
+    forward_s: float
+    contributions_s: float
+    payload_s: float
+
+
+@define(frozen=True)
+class AnalysisMeta:
+    """What is small about an analysis. `predicted` [n_tokens][top_k]: texts of the columns `prediction_*`."""
+
+    format: int
+    run_id: str
+    prompt: str
+    model: ModelInfo
+    tokens: list[TokenInfo]
+    predicted: list[list[str]]
+    floor: float
+    proof: Proof
+    timing: Timing
+    notices: list[str] = field(factory=list)
+
+
+#: Columns of an analysis: name → (dtype, shape, meaning). L layers, T tokens, H heads, K predictions a position,
+#: E token edges, N head entries. An edge (layer, query, key) is listed where its weight, the sum over *all* heads,
+#: exceeds the floor, sorted by layer, query, key; its heads are entries `head_offset[i] : head_offset[i + 1]`,
+#: those above the floor. Weights are contributions before thresholding: in each row (layer, query)
+#: attention + residual + bias = 1, and ffn + ffn_residual = 1. In a parallel block all of them together sum to 1 and
+#: `ffn_residual` is 0.
+COLUMNS: dict[str, tuple[str, str, str]] = {
+    "edge_layer": ("uint16", "E", "layer of an attention edge I(l-1, key) → A(l, query)"),
+    "edge_query": ("uint32", "E", "query position"),
+    "edge_key": ("uint32", "E", "key position"),
+    "edge_weight": ("float32", "E", "Σ over all heads of the contribution"),
+    "head_offset": ("uint32", "E+1", "first head entry of each edge"),
+    "head_index": ("uint16", "N", "head"),
+    "head_weight": ("float32", "N", "contribution of one head"),
+    "attention_residual": ("float32", "L×T", "contribution of I(l-1, t) to A(l, t) through the residual stream"),
+    "attention_bias": ("float32", "L×T", "contribution of the attention block's bias to A(l, t)"),
+    "ffn": ("float32", "L×T", "contribution of the feed-forward block to I(l, t)"),
+    "ffn_residual": ("float32", "L×T", "contribution of A(l, t) to I(l, t) through the residual stream"),
+    "prediction_id": ("uint32", "T×K", "ids of the most probable next tokens"),
+    "prediction_probability": ("float32", "T×K", "their probabilities"),
+    "prediction_logit": ("float32", "T×K", "their logits"),
+}
