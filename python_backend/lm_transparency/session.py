@@ -7,11 +7,10 @@ from collections import OrderedDict
 
 from .analysis import Analysis, analyze
 from .errors import TransparencyError
-from .lens.nodes import NodeTokens, node_tokens
+from .inspection.heads import HeadTags, measure_head_tags
 from .model import embedded
 from .model.loading import LoadedModel, load_model
 from .model.options import Dtype, SpecialTokens
-from .routes.graph import parse_node
 from .routes.kernels import use_cache_directory, warm_up
 from .watch import Watch
 
@@ -29,6 +28,7 @@ class Session:
         self._models: dict[_Key, LoadedModel] = {}
         self._runs: OrderedDict[str, Analysis] = OrderedDict()
         self._trace_budget = trace_budget
+        self._head_tags: dict[int, HeadTags] = {}
 
     @property
     def loaded(self) -> list[LoadedModel]:
@@ -60,6 +60,7 @@ class Session:
         for key in gone:
             del self._models[key]
         models = {id(m) for m in gone.values()}
+        self._head_tags = {k: tags for k, tags in self._head_tags.items() if k not in models}
         self._runs = OrderedDict((k, run) for k, run in self._runs.items() if id(run.model) not in models)
         _free_memory()
         return [m.name for m in gone.values()]
@@ -86,11 +87,11 @@ class Session:
         self._runs.move_to_end(run_id)
         return self._runs[run_id]
 
-    def node_tokens(self, run_id: str, node: str, *, top_k: int = 15, normalize: bool = True) -> NodeTokens:
-        """What a node of a remembered run says; `node` by name, as in `graph.parse_node`."""
-        run = self.run(run_id)
-        at = parse_node(node)
-        return node_tokens(run.trace, at.kind, at.layer, at.position, top_k=top_k, normalize=normalize)
+    def head_tags(self, model: LoadedModel, watch: Watch | None = None) -> HeadTags:
+        """What the heads of `model` are known to do; measured once."""
+        if id(model) not in self._head_tags:
+            self._head_tags = {id(model): measure_head_tags(model, watch)}
+        return self._head_tags[id(model)]
 
 
 def _free_memory() -> None:

@@ -26,7 +26,10 @@ _PLAIN = ("n_layers", "n_tokens", "n_heads", "parallel", "floor")
 
 def to_contributions(table: dict[str, Any]) -> Contributions:
     columns = {name: np.asarray(table[name], dtype=dtype) for name, dtype in _DTYPES.items()}
-    return Contributions(**{name: table[name] for name in _PLAIN}, **columns)
+    # the graph never looks at the totals; a table has none
+    rows = np.ones((table["n_layers"], table["n_tokens"]))
+    plain = {name: table[name] for name in _PLAIN}
+    return Contributions(**plain, **columns, attention_total=rows, ffn_total=rows)
 
 
 def to_table(contributions: Contributions) -> dict[str, Any]:

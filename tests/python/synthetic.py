@@ -38,7 +38,7 @@ def trace(
             projection.weight.copy_(random(d_model, n_heads * d_head))
             if bias:
                 projection.bias.copy_(random(d_model))
-        blocks.append(Block(nn.Module(), nn.Module(), projection, nn.Module(), nn.Module()))
+        blocks.append(Block(nn.Module(), nn.Module(), projection, nn.Module(), nn.Module(), nn.Module()))
         attention = AttentionRecord(
             query=random(n_heads, n_tokens, d_head),
             key=random(n_kv_heads, n_tokens, d_head),

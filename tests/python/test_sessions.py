@@ -105,7 +105,7 @@ def test_a_run_that_is_looked_into_counts_as_new(tiny_llama_folder: Path) -> Non
     session = Session(trace_budget=int(2.5 * size))
     model = session.load(str(tiny_llama_folder))
     first, second = (session.analyze(model, PROMPTS[0])[0] for _ in range(2))
-    session.node_tokens(first, "I0_0")
+    session.run(first)
     third, _ = session.analyze(model, PROMPTS[0])
     assert session.run(first)
     assert session.run(third)

@@ -1,4 +1,4 @@
-"""`lm-transparency analyze`: one prompt, its routes, as text or JSON."""
+"""`lm-transparency analyze`: one prompt, its routes, as text, JSON, CSV, SVG or a page of its own."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def add_parser(commands: Any) -> None:
         "--no-renormalize", action="store_true", help="keep token edges above the threshold as they are"
     )
     parser.add_argument("--special-tokens", default="auto", choices=("auto", "bos", "none"))
-    parser.add_argument("--format", default="text", choices=("text", "json"))
+    parser.add_argument("--format", default="text", choices=("text", "json", "csv", "svg", "html"))
     parser.add_argument("-o", "--output", type=Path, metavar="F", help="write there instead of stdout")
     parser.add_argument("--contributions", type=Path, metavar="F.npz", help="also write all contributions, dense")
     parser.set_defaults(run=run)
@@ -49,15 +49,13 @@ def run(arguments: argparse.Namespace) -> int:
     session = Session()
     model = load(session, arguments)
     special = cast("SpecialTokens", arguments.special_tokens)
-    _, analysis = session.analyze(model, prompt, special_tokens=special, watch=terminal_watch())
+    run_id, analysis = session.analyze(model, prompt, special_tokens=special, watch=terminal_watch())
     graph = _graph(analysis, arguments, threshold)
     if not analysis.proof.holds:
         raise TransparencyError("modelUnsupported", analysis.proof.sentence())
     if arguments.contributions:
-        from .exports import write_contributions
-
-        write_contributions(analysis, arguments.contributions)
-    _write(analysis, graph, arguments)
+        _write_arrays(analysis, arguments.contributions)
+    _write(run_id, analysis, graph, arguments)
     return 0
 
 
@@ -95,14 +93,40 @@ def _graph(analysis: Analysis, arguments: argparse.Namespace, threshold: float |
     return route_graph(analysis.contributions, position, threshold, renormalize=renormalize)
 
 
-def _write(analysis: Analysis, graph: RouteGraph, arguments: argparse.Namespace) -> None:
-    from . import exports, report
-
-    if arguments.format == "json":
-        text = exports.as_json(analysis, graph, arguments.top_k)
-    else:
-        text = report.as_text(analysis, graph, arguments.top_k, to_terminal=arguments.output is None)
+def _write(run_id: str, analysis: Analysis, graph: RouteGraph, arguments: argparse.Namespace) -> None:
+    text = _as_text(run_id, analysis, graph, arguments)
     if arguments.output:
         write_atomically(arguments.output, lambda file: file.write(text.encode("utf-8")))
     else:
         sys.stdout.write(text)
+
+
+def _as_text(run_id: str, analysis: Analysis, graph: RouteGraph, arguments: argparse.Namespace) -> str:
+    if arguments.format == "text":
+        from .report import as_text
+
+        return as_text(analysis, graph, arguments.top_k, to_terminal=arguments.output is None)
+    if arguments.format == "html":
+        from ..exports.page import as_page
+        from ..server.payload import encode_payload
+
+        title = arguments.file if arguments.file not in (None, "-") else "prompt"
+        view = {"target": graph.target, "threshold": graph.threshold, "renormalize": graph.renormalize}
+        payload = encode_payload(run_id, analysis, arguments.top_k)
+        return as_page(Path(title).name, run_id, payload, {"runId": run_id, **view})
+    from ..exports.document import as_json
+    from ..exports.svg import as_svg
+    from ..exports.table import as_csv
+
+    if arguments.format == "json":
+        return as_json(analysis, graph, arguments.top_k)
+    return as_csv(analysis, graph) if arguments.format == "csv" else as_svg(analysis, graph)
+
+
+def _write_arrays(analysis: Analysis, path: Path) -> None:
+    import numpy as np
+
+    from ..exports.arrays import as_arrays
+
+    arrays = as_arrays(analysis, terminal_watch())
+    write_atomically(path, lambda file: np.savez_compressed(file, **arrays))

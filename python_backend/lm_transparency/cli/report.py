@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..analysis import Analysis
+from ..model.tokens import visible
 from ..routes.graph import Edge, RouteGraph
 
 _BAR = 28
@@ -44,11 +45,6 @@ def as_text(analysis: Analysis, graph: RouteGraph, top_k: int, *, to_terminal: b
     for notice in analysis.notices:
         console.print(f"[yellow]![/] {notice}")
     return buffer.getvalue()
-
-
-def visible(text: str) -> str:
-    """Spaces and line ends made visible: ` Mary` → `·Mary`."""
-    return text.replace(" ", "·").replace("\n", "↵").replace("\t", "→")
 
 
 def _tokens(analysis: Analysis, target: int) -> Text:

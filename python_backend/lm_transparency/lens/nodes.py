@@ -27,9 +27,16 @@ class NodeTokens:
 
 
 def node_tokens(
-    trace: Trace, kind: str, layer: int, position: int, *, top_k: int = 15, normalize: bool = True
+    trace: Trace,
+    kind: str,
+    layer: int,
+    position: int,
+    *,
+    top_k: int = 15,
+    update_k: int | None = None,
+    normalize: bool = True,
 ) -> NodeTokens:
-    """Read node `kind` ∈ {X, A, M, I} of `layer` at `position`.
+    """Read node `kind` ∈ {X, A, M, I} of `layer` at `position`: `top_k` tokens of a state, `update_k` of an update.
 
     The update into A is all that attention wrote (mid − pre); into I, and M itself, what the feed-forward block wrote.
     In a parallel block I follows the previous I directly, and its update is the whole layer's.
@@ -47,8 +54,8 @@ def node_tokens(
             change = lens.ranks(earlier, top.ids) - lens.ranks(logits, top.ids)
     if update is not None:
         logits = lens.logits(update, normalize=normalize)
-        promoted = lens.top(logits, top_k)
-        suppressed = lens.top(logits, top_k, largest=False)
+        promoted = lens.top(logits, update_k or top_k)
+        suppressed = lens.top(logits, update_k or top_k, largest=False)
     return NodeTokens(top, change, promoted, suppressed)
 
 

@@ -23,6 +23,7 @@ class Block:
     output_projection: nn.Module
     ffn: nn.Module
     ffn_norm: nn.Module
+    down_projection: nn.Module
 
     def w_o(self, n_heads: int) -> Float[Tensor, "head d_head d_model"]:
         """The output projection by head, float32, as a map from a head's value to the residual stream."""
@@ -31,8 +32,15 @@ class Block:
 
     def b_o(self) -> Float[Tensor, "d_model"] | None:
         """The bias of the output projection, float32; None where there is none."""
-        bias = getattr(self.output_projection, "bias", None)
-        return None if bias is None else bias.detach().float()
+        return _bias(self.output_projection)
+
+    def w_out(self) -> Float[Tensor, "neuron d_model"]:
+        """What each neuron of the feed-forward block writes at activation 1, float32."""
+        return _weight_in_out(self.down_projection).float()
+
+    def b_out(self) -> Float[Tensor, "d_model"] | None:
+        """The bias of the feed-forward block's output, float32; None where there is none."""
+        return _bias(self.down_projection)
 
 
 @dataclass(frozen=True)
@@ -88,7 +96,7 @@ def dissect(model: PreTrainedModel) -> Anatomy:
         n_heads=n_heads,
         n_kv_heads=int(getattr(config, "num_key_value_heads", None) or n_heads),
         d_model=d_model,
-        d_ffn=int(_weight_in_out(getattr(blocks[0].ffn, facts.down_projection)).shape[0]),
+        d_ffn=int(_weight_in_out(blocks[0].down_projection).shape[0]),
         n_vocab=int(unembedding.weight.shape[0]),  # type: ignore[union-attr, index]
         n_context=int(getattr(config, "max_position_embeddings", 0) or 0),
     )
@@ -120,12 +128,14 @@ def _mismatches(layer: nn.Module, facts: BlockFacts) -> Iterator[str]:
 
 def _open(layer: nn.Module, facts: BlockFacts) -> Block:
     attention = getattr(layer, facts.attention)
+    ffn = getattr(layer, facts.ffn)
     return Block(
         module=layer,
         attention=attention,
         output_projection=getattr(attention, facts.output_projection),
-        ffn=getattr(layer, facts.ffn),
+        ffn=ffn,
         ffn_norm=getattr(layer, facts.ffn_norm),
+        down_projection=getattr(ffn, facts.down_projection),
     )
 
 
@@ -134,6 +144,11 @@ def _weight_in_out(projection: nn.Module) -> Float[Tensor, "d_in d_out"]:
     weight = projection.weight
     assert isinstance(weight, torch.Tensor)
     return weight.detach().T if isinstance(projection, nn.Linear) else weight.detach()
+
+
+def _bias(projection: nn.Module) -> Float[Tensor, "d_model"] | None:
+    bias = getattr(projection, "bias", None)
+    return bias.detach().float() if isinstance(bias, torch.Tensor) else None
 
 
 def _find(root: nn.Module, path: str) -> nn.Module | None:

@@ -110,6 +110,11 @@ def _overlap(offsets: list[tuple[int, int]], i: int, j: int) -> bool:
     return 0 <= j < len(offsets) and max(offsets[i][0], offsets[j][0]) < min(offsets[i][1], offsets[j][1])
 
 
+def visible(text: str) -> str:
+    """Spaces and line ends made visible: ` Mary` → `·Mary`."""
+    return text.replace(" ", "·").replace("\n", "↵").replace("\t", "→")
+
+
 def vocabulary_text(tokenizer: Any, token_id: int) -> str:
     """How one entry of the vocabulary reads: its text with its leading space, or its bytes as `⟨f0 9f⟩`."""
     piece = tokenizer.convert_ids_to_tokens(int(token_id))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt16, UInt32
+from jaxtyping import Float, Float64, UInt16, UInt32
 
 from ..trace.proof import TOLERANCES, Proof, attention_output, layer_error
 from ..trace.trace import Trace
@@ -26,7 +26,8 @@ class LayerContributions:
     """One layer before thresholding. In each row attention + residual + bias = 1 and ffn + ffn_residual = 1.
 
     In a parallel block all of them together sum to 1 and `ffn_residual` is 0. A row in which no part carries towards
-    the whole is 0 throughout.
+    the whole is 0 throughout. `attention_total`, `ffn_total`: the sum of a row's proximities, which is what a proximity
+    is divided by to be a contribution (in a parallel block both are the same).
     """
 
     attention: Float[np.ndarray, "query key head"]
@@ -34,13 +35,16 @@ class LayerContributions:
     attention_bias: Float[np.ndarray, "position"]
     ffn: Float[np.ndarray, "position"]
     ffn_residual: Float[np.ndarray, "position"]
+    attention_total: Float[np.ndarray, "position"]
+    ffn_total: Float[np.ndarray, "position"]
     error: float
 
 
 @dataclass(frozen=True)
 class Contributions:
     """A prompt's contributions, sparse: token edges (layer, query, key) whose weight, summed over *all* heads, exceeds
-    `floor`, sorted; of edge i the heads above the floor are `head_offset[i] : head_offset[i + 1]`.
+    `floor`, sorted; of edge i the heads above the floor are `head_offset[i] : head_offset[i + 1]`. Totals: see
+    `LayerContributions`.
     """
 
     n_layers: int
@@ -59,6 +63,8 @@ class Contributions:
     attention_bias: Float[np.ndarray, "layer position"]
     ffn: Float[np.ndarray, "layer position"]
     ffn_residual: Float[np.ndarray, "layer position"]
+    attention_total: Float64[np.ndarray, "layer position"]
+    ffn_total: Float64[np.ndarray, "layer position"]
 
 
 def layer_contributions(trace: Trace, layer: int, *, clip: float = 0.0) -> LayerContributions:
@@ -80,15 +86,16 @@ def layer_contributions(trace: Trace, layer: int, *, clip: float = 0.0) -> Layer
     ffn_near = row_proximities(post, ffn, clip)
     row = attention.sum(axis=(1, 2), dtype=np.float64) + residual + bias
     if trace.anatomy.parallel:
-        share = _inverse(row + ffn_near)
+        totals = row + ffn_near, row + ffn_near
+        share = inverse(totals[0])
         ffn_share, ffn_residual = ffn_near * share, np.zeros_like(ffn_near)
     else:
-        share = _inverse(row)
         mid_near = row_proximities(post, mid, clip)
-        ffn_total = _inverse(ffn_near + mid_near)
-        ffn_share, ffn_residual = ffn_near * ffn_total, mid_near * ffn_total
+        totals = row, ffn_near + mid_near
+        share, ffn_part = inverse(totals[0]), inverse(totals[1])
+        ffn_share, ffn_residual = ffn_near * ffn_part, mid_near * ffn_part
     attention *= share[:, None, None].astype(np.float32)
-    return LayerContributions(attention, residual * share, bias * share, ffn_share, ffn_residual, error)
+    return LayerContributions(attention, residual * share, bias * share, ffn_share, ffn_residual, *totals, error)
 
 
 def each_layer(trace: Trace, watch: Watch, *, clip: float = 0.0) -> Iterator[LayerContributions]:
@@ -124,6 +131,8 @@ def contributions(trace: Trace, watch: Watch | None = None, *, floor: float = FL
         attention_bias=_stack([layer.attention_bias for layer in layers]),
         ffn=_stack([layer.ffn for layer in layers]),
         ffn_residual=_stack([layer.ffn_residual for layer in layers]),
+        attention_total=np.stack([layer.attention_total for layer in layers]),
+        ffn_total=np.stack([layer.ffn_total for layer in layers]),
     )
     dtype = trace.layers[0].post.dtype
     return result, Proof(tuple(layer.error for layer in layers), TOLERANCES.get(dtype, TOLERANCES[torch.float32]))
@@ -147,7 +156,7 @@ def _sparse(attention: Float[np.ndarray, "query key head"], floor: float) -> _Sp
     return _SparseLayer(query, key, weight[query, key], kept.sum(axis=-1), np.nonzero(kept)[1], heads[kept])
 
 
-def _inverse(total: np.ndarray) -> np.ndarray:
+def inverse(total: np.ndarray) -> np.ndarray:
     return np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
 
 

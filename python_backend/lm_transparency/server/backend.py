@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 def new_session() -> Session:
     """A `Session`, and all that its first request would import."""
     from ..session import Session
-    from . import nodes, payload  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    from . import inspectors, payload  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
     return Session()
 

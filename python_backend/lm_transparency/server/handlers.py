@@ -6,6 +6,7 @@ import asyncio
 import base64
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,8 +17,18 @@ from ..model.tokens import check_prompt
 from ..watch import Watch
 from . import protocol
 from .backend import Backend, describe
-from .messages import read
+from .messages import camel_case, read
 from .progress import Progress
+from .protocol.analysis import AnalyzeParams, AnalyzeResult
+from .protocol.models import (
+    Health,
+    ListedModel,
+    ListModelsResult,
+    LoadModelParams,
+    ModelInfo,
+    UnloadModelParams,
+    UnloadModelResult,
+)
 from .rpc import AnsweringProtocol
 
 if TYPE_CHECKING:
@@ -29,8 +40,9 @@ Handler = Callable[[Any], Awaitable[Any]]
 
 logger = logging.getLogger(__name__)
 
-#: More than this, at every position, is a table of the vocabulary and no longer a list to look at.
-MAX_TOP_K = 100
+#: More of a list than this is a table of the vocabulary, and more of a map's side no thumbnail.
+MOST = {"top_k": 100, "update_k": 100, "keys_k": 100, "side": 256}
+MOST_TOKENS = 64
 
 
 class Handlers:
@@ -47,47 +59,47 @@ class Handlers:
             protocol.LOAD_MODEL: self.load_model,
             protocol.UNLOAD_MODEL: self.unload_model,
             protocol.ANALYZE: self.analyze,
-            protocol.NODE_TOKENS: self.node_tokens,
+            **{method: partial(self.inspect, method) for method in protocol.INSPECTIONS},
         }
 
-    async def health(self, _params: Any) -> protocol.Health:
+    async def health(self, _params: Any) -> Health:
         return self._backend.health
 
-    async def list_models(self, _params: Any) -> protocol.ListModelsResult:
+    async def list_models(self, _params: Any) -> ListModelsResult:
         loaded = self._backend.health.loaded
         found = await asyncio.to_thread(listed)
         models = [_listed(model, loaded) for model in found]
         names = {model.name for model in models}
         models += [
-            protocol.ListedModel(info.source, info.name, "folder", True, info.memory_bytes)
+            ListedModel(info.source, info.name, "folder", True, info.memory_bytes)
             for info in loaded
             if info.name not in names
         ]
-        return protocol.ListModelsResult(models, embedded.NAME)
+        return ListModelsResult(models, embedded.NAME)
 
-    async def load_model(self, raw: Any) -> protocol.ModelInfo:
-        params = read(protocol.LoadModelParams, raw)
+    async def load_model(self, raw: Any) -> ModelInfo:
+        params = read(LoadModelParams, raw)
 
-        def job(session: Session, watch: Watch) -> protocol.ModelInfo:
+        def job(session: Session, watch: Watch) -> ModelInfo:
             return describe(_load(session, params, watch))
 
         return await self._compute(job, f"Loading {_called(params.source)}", params.work_done_token)
 
-    async def unload_model(self, raw: Any) -> protocol.UnloadModelResult:
-        params = read(protocol.UnloadModelParams, raw)
+    async def unload_model(self, raw: Any) -> UnloadModelResult:
+        params = read(UnloadModelParams, raw)
 
-        def job(session: Session, _watch: Watch) -> protocol.UnloadModelResult:
-            return protocol.UnloadModelResult(session.unload(params.source))
+        def job(session: Session, _watch: Watch) -> UnloadModelResult:
+            return UnloadModelResult(session.unload(params.source))
 
         return await self._compute(job, "Unloading")
 
-    async def analyze(self, raw: Any) -> protocol.AnalyzeResult:
-        params = read(protocol.AnalyzeParams, raw)
-        _check_top_k(params.top_k)
+    async def analyze(self, raw: Any) -> AnalyzeResult:
+        params = read(AnalyzeParams, raw)
+        _check_counts(params)
         # here as well as in the analysis: no model need be loaded to see this
         check_prompt(params.prompt)
 
-        def job(session: Session, watch: Watch) -> protocol.AnalyzeResult:
+        def job(session: Session, watch: Watch) -> AnalyzeResult:
             from .payload import encode_payload
 
             model = _load(session, params, watch)
@@ -95,21 +107,21 @@ class Handlers:
             figures = (len(run.tokens), run.forward_s, run.contributions_s)
             logger.info("Analyzed %d tokens: forward %.2f s, contributions %.2f s.", *figures)
             payload = encode_payload(run_id, run, params.top_k)
-            return protocol.AnalyzeResult(run_id, base64.b64encode(payload).decode("ascii"))
+            return AnalyzeResult(run_id, base64.b64encode(payload).decode("ascii"))
 
         return await self._compute(job, "Analyzing", params.work_done_token)
 
-    async def node_tokens(self, raw: Any) -> protocol.NodeTokensResult:
-        params = read(protocol.NodeTokensParams, raw)
-        _check_top_k(params.top_k)
+    async def inspect(self, method: str, raw: Any) -> Any:
+        """Any question of `protocol.INSPECTIONS`."""
+        params = read(protocol.INSPECTIONS[method][0], raw)
+        _check_counts(params)
 
-        def job(session: Session, _watch: Watch) -> protocol.NodeTokensResult:
-            from .nodes import node_tokens_result
+        def job(session: Session, watch: Watch) -> Any:
+            from .inspectors import answer
 
-            found = session.node_tokens(params.run_id, params.node, top_k=params.top_k, normalize=params.normalize)
-            return node_tokens_result(params.node, found, session.run(params.run_id))
+            return answer(params, session, watch)
 
-        return await self._compute(job, "Reading a node")
+        return await self._compute(job, "Looking into the analysis", getattr(params, "work_done_token", ""))
 
     async def _compute(self, job: Callable[[Session, Watch], T], doing: str, token: str = "") -> T:
         with Progress(self._connection, token, doing) as progress:
@@ -117,21 +129,25 @@ class Handlers:
             return await self._backend.run(lambda session: job(session, watch), watch, doing)
 
 
-def _load(session: Session, params: protocol.LoadModelParams | protocol.AnalyzeParams, watch: Watch) -> LoadedModel:
+def _load(session: Session, params: LoadModelParams | AnalyzeParams, watch: Watch) -> LoadedModel:
     return session.load(
         params.source, dtype=params.dtype, device=params.device, allow_download=params.allow_download, watch=watch
     )
 
 
-def _listed(model: Listed, loaded: list[protocol.ModelInfo]) -> protocol.ListedModel:
+def _listed(model: Listed, loaded: list[ModelInfo]) -> ListedModel:
     is_loaded = any(info.name == model.name for info in loaded)
-    return protocol.ListedModel(model.source, model.name, model.kind, is_loaded, model.size_bytes)
+    return ListedModel(model.source, model.name, model.kind, is_loaded, model.size_bytes)
 
 
 def _called(source: str) -> str:
     return Path(source).name or embedded.NAME
 
 
-def _check_top_k(top_k: int) -> None:
-    if not 1 <= top_k <= MAX_TOP_K:
-        raise TransparencyError("invalidParams", f"'topK' is {top_k}.", f"It takes 1 to {MAX_TOP_K}.")
+def _check_counts(params: Any) -> None:
+    for name, most in MOST.items():
+        value = getattr(params, name, 1)
+        if not 1 <= value <= most:
+            raise TransparencyError("invalidParams", f"{camel_case(name)!r} is {value}.", f"It takes 1 to {most}.")
+    if len(getattr(params, "tokens", [])) > MOST_TOKENS:
+        raise TransparencyError("invalidParams", f"'tokens' has more than {MOST_TOKENS} entries.", "Ask in turns.")

@@ -54,6 +54,10 @@ def _check(name: str, value: Any, wanted: Any) -> Any:
         if value not in get_args(wanted):
             raise TransparencyError("invalidParams", f"{name!r} is {value!r}.", f"It takes one of {get_args(wanted)}.")
         return value
+    if get_origin(wanted) is list:
+        if not isinstance(value, list):
+            raise TransparencyError("invalidParams", f"{name!r} is {type(value).__name__}, not list.")
+        return [_check(name, item, get_args(wanted)[0]) for item in value]
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     # bool is an int in Python, not on the wire

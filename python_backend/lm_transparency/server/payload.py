@@ -13,8 +13,9 @@ from ..analysis import Analysis, Predictions
 from ..model.loading import LoadedModel
 from ..model.tokens import Token
 from ..trace.proof import Proof
-from . import protocol
 from .messages import camel_case, to_wire
+from .protocol import analysis as protocol
+from .protocol.models import ModelInfo
 
 
 def encode_payload(run_id: str, analysis: Analysis, top_k: int) -> bytes:
@@ -40,9 +41,9 @@ def encode_payload(run_id: str, analysis: Analysis, top_k: int) -> bytes:
     return packed
 
 
-def model_info(model: LoadedModel) -> protocol.ModelInfo:
+def model_info(model: LoadedModel) -> ModelInfo:
     anatomy = model.anatomy
-    return protocol.ModelInfo(
+    return ModelInfo(
         source=model.source,
         name=model.name,
         architecture=model.architecture,

@@ -32,19 +32,43 @@ class AttentionRecord:
 
     def probabilities(self) -> Float[Tensor, "head query key"]:
         """Attention probabilities α, float32; 0 above the diagonal. A row sums to 1."""
-        # the query heads of one key-value head (GQA) are one matrix product
-        grouped = (self.query.float() * self.scaling).reshape(self.key.shape[0], -1, self.query.shape[-1])
-        scores = (grouped @ self.key.float().transpose(-1, -2)).reshape(*self.query.shape[:2], -1)
-        mask = _causal(*scores.shape[-2:], scores.device) if self.mask is None else self.mask
+        return self.scores().softmax(dim=-1)
+
+    def scores(self, heads: slice = slice(None), queries: slice = slice(None)) -> Float[Tensor, "head query key"]:
+        """What the softmax is taken of, float32: scaled q·k with the mask, −inf where a query may not look."""
+        query = self.query[heads, queries].float() * self.scaling
+        key = self.key.float()
+        group = self.query.shape[0] // self.key.shape[0]
+        if heads == slice(None):
+            # the query heads of one key-value head (GQA) are one matrix product
+            grouped = query.reshape(self.key.shape[0], -1, query.shape[-1])
+            scores = (grouped @ key.transpose(-1, -2)).reshape(*query.shape[:2], -1)
+        else:
+            own = torch.arange(self.query.shape[0], device=key.device)[heads] // group
+            scores = query @ key[own].transpose(-1, -2)
+        mask = self.mask
+        if mask is None:
+            mask = _causal(self.query.shape[1], self.key.shape[1], scores.device)
+        elif mask.shape[0] > 1:
+            mask = mask[heads]
+        mask = mask[..., queries, :]
         if mask.dtype == torch.bool:
             scores.masked_fill_(~mask, float("-inf"))
         else:
             scores += mask.float()
-        return scores.softmax(dim=-1)
+        return scores
 
     def values(self) -> Float[Tensor, "head key d_value"]:
         """The value each query head reads, float32; key-value heads repeated for their query heads (GQA)."""
         return self.value.float().repeat_interleave(self.query.shape[0] // self.value.shape[0], dim=0)
+
+    def values_at(self, key: int) -> Float[Tensor, "head d_value"]:
+        """`values` at one key position."""
+        return self.value[:, key].float().repeat_interleave(self.query.shape[0] // self.value.shape[0], dim=0)
+
+    def values_of(self, head: int) -> Float[Tensor, "key d_value"]:
+        """`values` of one query head."""
+        return self.value[head * self.value.shape[0] // self.query.shape[0]].float()
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import torch
 from language_client import Client, Refused, decode
 
 from lm_transparency import LoadedModel
+from lm_transparency.server.protocol import PROTOCOL_VERSION
 from lm_transparency.server.protocol.analysis import COLUMNS
 
 ANALYZE, LOAD, UNLOAD, NODE = (
@@ -68,7 +69,7 @@ def test_top_k_is_what_was_asked_for(server: Client) -> None:
 
 def test_the_last_residual_state_says_what_the_model_says(server: Client, france: dict[str, Any]) -> None:
     meta, columns = decode(france)
-    node = server.ask(NODE, {"runId": france["runId"], "node": "I29_4", "topK": 10})
+    node = server.ask(NODE, {"runId": france["runId"], "node": "I29_4", "topK": 10, "updateK": 10})
     assert (node["kind"], node["layer"], node["position"], node["node"]) == ("residual", 29, 4, "I29_4")
     assert [score["text"] for score in node["top"]] == meta["predicted"][-1]
     assert node["top"][0]["probability"] == pytest.approx(float(columns["predictionProbability"][-1][0]), abs=1e-4)
@@ -85,7 +86,7 @@ def test_a_node_tells_its_state_and_its_update_where_it_has_them(
     node = server.ask(NODE, {"runId": france["runId"], "node": name})
     assert node["kind"] == kind
     assert (len(node["top"]), len(node["promoted"]), len(node["suppressed"])) == (
-        15 * has_state,
+        30 * has_state,
         15 * has_update,
         15 * has_update,
     )
@@ -198,7 +199,7 @@ def test_the_health_goes_from_starting_to_busy_to_ready(server: Client) -> None:
     states = [health["state"] for health in server.healths()]
     assert states[:3] == ["ready", "busy", "ready"]
     health = server.ask("lmTransparency/health")
-    assert health["protocolVersion"] == 1
+    assert health["protocolVersion"] == PROTOCOL_VERSION
     assert health["torch"] == torch.__version__
     assert health["devices"][0]["id"] == "cpu"
     assert health["devices"][0]["memoryBytes"] > 2**30

@@ -49,6 +49,19 @@ def row_proximities(
     return near.clamp_min(clip).cpu().numpy()
 
 
+def part_proximities(
+    whole: Float[Tensor, "d_model"], scales: Float[Tensor, "part"], vectors: Float[Tensor, "part d_model"]
+) -> Float64[np.ndarray, "part"]:
+    """max(0, ‖y‖₁ − ‖y − a·u‖₁) of many parts a·u of one whole, float64 on the CPU. All inputs float32, one device."""
+    if whole.device.type == "cpu":
+        # a part is a head that looks at one key
+        near = attention_proximities(whole[None], scales[:, None, None], vectors[:, None])
+        return near[0, 0].numpy().astype(np.float64)
+    from .chunked import part_proximities as in_chunks
+
+    return in_chunks(whole, scales, vectors).cpu().numpy()
+
+
 def warm_up() -> None:
     """Compile the kernels, or read them from the cache, so that the first analysis does not wait for it."""
     ones = torch.ones(1, 1, 1)

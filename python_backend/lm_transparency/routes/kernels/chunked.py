@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 #: Elements of the largest intermediate: 64 M float32 are 256 MB.
@@ -30,3 +30,15 @@ def attention_proximities(
             near[start:stop, :stop, head] = (y.abs() - (y - part).abs()).sum(dim=-1)
     near.clamp_(min=clip)
     return near * torch.ones(n_query, n_key, device=whole.device).tril_()[..., None]
+
+
+def part_proximities(
+    whole: Float[Tensor, "d_model"], scales: Float[Tensor, "part"], vectors: Float[Tensor, "part d_model"]
+) -> Float64[Tensor, "part"]:
+    """See `kernels.part_proximities`; stays on the inputs' device."""
+    block = max(1, _BLOCK_ELEMENTS // whole.shape[0])
+    near = [
+        (whole.abs() - (whole - scale[:, None] * vector).abs()).sum(dim=-1, dtype=torch.float64)
+        for scale, vector in zip(scales.split(block), vectors.split(block), strict=True)
+    ]
+    return torch.cat(near).clamp_(min=0.0)

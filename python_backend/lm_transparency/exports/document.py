@@ -1,18 +1,12 @@
-"""An analysis for programs: JSON (format 1) and all contributions as npz."""
+"""An analysis for programs: JSON, format 1."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..analysis import Analysis
-from ..routes.contributions import each_layer
 from ..routes.graph import RouteGraph
-from .files import write_atomically
-from .options import terminal_watch
 
 JSON_FORMAT = 1
 
@@ -59,13 +53,3 @@ def as_document(analysis: Analysis, graph: RouteGraph, top_k: int) -> dict[str, 
 
 def as_json(analysis: Analysis, graph: RouteGraph, top_k: int) -> str:
     return json.dumps(as_document(analysis, graph, top_k), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-
-
-def write_contributions(analysis: Analysis, path: Path) -> None:
-    """All contributions before thresholding: `attention` [L, T_query, T_key, H], the others [L, T]; float32."""
-    layers = list(each_layer(analysis.trace, terminal_watch()))
-    names = ("attention", "attention_residual", "attention_bias", "ffn", "ffn_residual")
-    arrays: dict[str, Any] = {
-        name: np.stack([getattr(layer, name) for layer in layers]).astype(np.float32) for name in names
-    }
-    write_atomically(path, lambda file: np.savez_compressed(file, **arrays))

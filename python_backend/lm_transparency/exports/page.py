@@ -1,0 +1,31 @@
+"""One self-contained HTML page: the panel itself with a recorded analysis inside; no network, no VS Code."""
+
+from __future__ import annotations
+
+import base64
+import json
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from ..errors import TransparencyError
+
+_TEMPLATE = Path(__file__).with_name("page.html")
+
+
+def as_page(title: str, run_id: str, payload: bytes, view: dict[str, Any]) -> str:
+    """The page that shows `payload` (bytes as `server.payload.encode_payload` makes them) as `view` says.
+
+    Raises `TransparencyError("dependencyMissing")` where the package was built without the page.
+    """
+    if not _TEMPLATE.is_file():
+        raise TransparencyError(
+            "dependencyMissing",
+            "This installation of lm-transparency comes without the page.",
+            "Install it from the VSIX's wheel, or run `make build` in the repository.",
+        )
+    content = {"title": title, "runId": run_id, "payload": base64.b64encode(payload).decode("ascii"), "view": view}
+    # a script element ends at the first `</`, whatever the JSON says
+    document = json.dumps(content, ensure_ascii=False).replace("<", "\\u003c")
+    template = _TEMPLATE.read_text("utf-8")
+    return template.replace("__LM_TRANSPARENCY_TITLE__", escape(title)).replace("__LM_TRANSPARENCY_PAGE__", document)

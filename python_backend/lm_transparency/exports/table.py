@@ -1,0 +1,38 @@
+"""The kept edges of a graph as CSV (RFC 4180), one line an edge."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from ..analysis import Analysis
+from ..routes.graph import Node, RouteGraph
+
+COLUMNS = ("source", "target", "kind", "layer", "source_token", "target_token", "weight", "flow", "heads")
+
+
+def as_csv(analysis: Analysis, graph: RouteGraph) -> str:
+    """`weight` and `flow` as in `routes.graph.Edge`; `heads` as `head:weight` parted by spaces, strongest first."""
+    out = io.StringIO()
+    # lines end in CR LF, as the format wants
+    rows = csv.writer(out)
+    rows.writerow(COLUMNS)
+    for edge in graph.edges:
+        rows.writerow(
+            (
+                str(edge.source),
+                str(edge.target),
+                edge.kind,
+                edge.target.layer,
+                _text(analysis, edge.source),
+                _text(analysis, edge.target),
+                repr(edge.weight),
+                repr(edge.flow),
+                " ".join(f"{head}:{weight!r}" for head, weight in edge.heads),
+            )
+        )
+    return out.getvalue()
+
+
+def _text(analysis: Analysis, node: Node) -> str:
+    return analysis.tokens[node.position].text

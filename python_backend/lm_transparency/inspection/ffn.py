@@ -1,0 +1,84 @@
+"""Feed-forward blocks by neuron, and one neuron over the prompt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..analysis import Analysis
+from ..routes import neurons
+from .tokens import Update, check_place, out_of_range, update_tokens
+
+
+@dataclass(frozen=True)
+class NeuronShare:
+    neuron: int
+    activation: float
+    contribution: float
+
+
+@dataclass(frozen=True)
+class FfnView:
+    """The neurons of a feed-forward block, those that contribute most first.
+
+    Each neuron is a part of its own here: `neurons_total` (over all of them) + `residual` + `bias` = 1.
+    `block_contribution` is the block as one part, as in the graph.
+    """
+
+    layer: int
+    position: int
+    n_neurons: int
+    n_contributing: int
+    block_contribution: float
+    neurons_total: float
+    residual: float
+    bias: float
+    neurons: tuple[NeuronShare, ...]
+
+
+@dataclass(frozen=True)
+class NeuronView:
+    """One neuron at one position; the update is activation · W_out. `activations`: at every position."""
+
+    layer: int
+    position: int
+    share: NeuronShare
+    update: Update
+    activations: tuple[float, ...]
+
+
+def inspect_ffn(analysis: Analysis, layer: int, position: int, *, top_k: int = 20) -> FfnView:
+    """The neurons of the feed-forward block of `layer` at `position`. Raises `TransparencyError` out of range."""
+    check_place(analysis, layer, position, 0)
+    found = neurons.neurons(analysis.trace, analysis.contributions, layer, position)
+    order = np.lexsort((-np.abs(found.activation), -found.contribution))[:top_k]
+    return FfnView(
+        layer=layer,
+        position=position,
+        n_neurons=len(found.activation),
+        n_contributing=int((found.contribution > 0).sum()),
+        block_contribution=float(analysis.contributions.ffn[layer, position]),
+        neurons_total=float(found.contribution.sum()),
+        residual=found.residual,
+        bias=found.bias,
+        neurons=tuple(_share(found, int(n)) for n in order),
+    )
+
+
+def inspect_neuron(
+    analysis: Analysis, layer: int, neuron: int, position: int, *, top_k: int = 15, normalize: bool = True
+) -> NeuronView:
+    """One neuron at one position, and its activation at all. Raises `TransparencyError` out of range."""
+    check_place(analysis, layer, position, 0)
+    if not 0 <= neuron < analysis.trace.anatomy.d_ffn:
+        raise out_of_range("neuron", neuron, analysis.trace.anatomy.d_ffn)
+    found = neurons.neurons(analysis.trace, analysis.contributions, layer, position)
+    share = _share(found, neuron)
+    vector = share.activation * analysis.trace.anatomy.blocks[layer].w_out()[neuron]
+    everywhere = neurons.activations(analysis.trace, layer)[:, neuron].tolist()
+    return NeuronView(layer, position, share, update_tokens(analysis, vector, top_k, normalize), tuple(everywhere))
+
+
+def _share(found: neurons.Neurons, neuron: int) -> NeuronShare:
+    return NeuronShare(neuron, float(found.activation[neuron]), float(found.contribution[neuron]))

@@ -1,0 +1,48 @@
+"""The logit lens over all layers: every position, or a few tokens at one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..analysis import Analysis
+from ..lens.grid import LensGrid, lens_grid, lens_tracks
+from ..model.tokens import vocabulary_text
+from ..watch import Watch
+from .tokens import check_place, check_token
+
+
+@dataclass(frozen=True)
+class LensTrack:
+    """One token over the rows of the lens grid (the embedding, then each layer); rank 0 is the most probable."""
+
+    token: int
+    text: str
+    probability: tuple[float, ...]
+    logit: tuple[float, ...]
+    rank: tuple[int, ...]
+
+
+def inspect_lens(
+    analysis: Analysis, *, token: int | None = None, normalize: bool = True, watch: Watch | None = None
+) -> LensGrid:
+    """The logit lens of every layer at every position; `token`: one to follow. Raises `TransparencyError`."""
+    if token is not None:
+        check_token(analysis, token)
+    return lens_grid(analysis.trace, token=token, normalize=normalize, watch=watch)
+
+
+def track_tokens(
+    analysis: Analysis, position: int, tokens: list[int], *, normalize: bool = True
+) -> tuple[LensTrack, ...]:
+    """Tokens of the vocabulary over the layers at one position. Raises `TransparencyError` out of range."""
+    check_place(analysis, 0, position, 0)
+    for token in tokens:
+        check_token(analysis, token)
+    if not tokens:
+        return ()
+    found = lens_tracks(analysis.trace, position, tokens, normalize=normalize)
+    columns = zip(tokens, found.probability.tolist(), found.logit.tolist(), found.rank.tolist(), strict=True)
+    return tuple(
+        LensTrack(token, vocabulary_text(analysis.model.tokenizer, token), tuple(p), tuple(logit), tuple(rank))
+        for token, p, logit, rank in columns
+    )

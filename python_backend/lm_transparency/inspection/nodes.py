@@ -1,0 +1,36 @@
+"""A node of the graph: what its state says, and what the block before it changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..analysis import Analysis
+from ..lens.nodes import node_tokens
+from ..routes.graph import Node, parse_node
+from .tokens import TokenScore, Update, state_scores, update_scores
+
+
+@dataclass(frozen=True)
+class NodeView:
+    """A node's state through the logit lens (`top`, empty for an update), and the update that leads into it."""
+
+    node: Node
+    top: tuple[TokenScore, ...]
+    update: Update
+
+
+def inspect_node(
+    analysis: Analysis, node: str, *, top_k: int = 30, update_k: int = 15, normalize: bool = True
+) -> NodeView:
+    """Node `X0_t`, `A<l>_<t>`, `M<l>_<t>` or `I<l>_<t>`. Raises `TransparencyError` for a node that is not there."""
+    at = parse_node(node)
+    found = node_tokens(
+        analysis.trace, at.kind, at.layer, at.position, top_k=top_k, update_k=update_k, normalize=normalize
+    )
+    top = promoted = suppressed = ()
+    if found.top is not None:
+        gained = [0] * len(found.top.ids) if found.rank_change is None else found.rank_change.tolist()
+        top = state_scores(analysis, found.top, gained)
+    if found.promoted is not None and found.suppressed is not None:
+        promoted, suppressed = update_scores(analysis, found.promoted), update_scores(analysis, found.suppressed)
+    return NodeView(at, top, Update(promoted, suppressed))

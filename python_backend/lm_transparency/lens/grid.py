@@ -1,0 +1,78 @@
+"""The logit lens over layers: of every position, or of a few tokens at one position."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ..trace.trace import Trace
+from ..watch import Watch
+from .projection import Lens
+
+#: Logits that are in memory at once: 16 M float32 are 64 MB.
+_BLOCK_ELEMENTS = 16_000_000
+
+
+@dataclass(frozen=True)
+class LensGrid:
+    """Row 0 is the embedding, row l + 1 the residual after layer l. `token_…`: of the followed token, if any."""
+
+    top: Int[Tensor, "row position"]
+    top_probability: Float[Tensor, "row position"]
+    token_probability: Float[Tensor, "row position"] | None
+    token_rank: Int[Tensor, "row position"] | None
+
+
+@dataclass(frozen=True)
+class LensTracks:
+    """A few tokens over the rows of the grid, at one position; rank 0 is the most probable."""
+
+    probability: Float[Tensor, "token row"]
+    logit: Float[Tensor, "token row"]
+    rank: Int[Tensor, "token row"]
+
+
+def lens_grid(
+    trace: Trace, *, token: int | None = None, normalize: bool = True, watch: Watch | None = None
+) -> LensGrid:
+    """The most probable token everywhere, and where `token` stands. Raises `Cancelled` within one layer's time."""
+    watch = watch or Watch()
+    lens = Lens(trace.anatomy)
+    states = [trace.layers[0].pre, *(layer.post for layer in trace.layers)]
+    block = max(1, _BLOCK_ELEMENTS // trace.anatomy.n_vocab)
+    rows: list[list[Tensor]] = []
+    for index, state in enumerate(states):
+        watch.step("lens", index, len(states))
+        parts = [_cells(lens.logits(part, normalize=normalize), token) for part in state.split(block)]
+        rows.append([torch.cat(columns).cpu() for columns in zip(*parts, strict=True)])
+    top, probability, *followed = (torch.stack(columns) for columns in zip(*rows, strict=True))
+    return LensGrid(top, probability, *followed) if followed else LensGrid(top, probability, None, None)
+
+
+def lens_tracks(trace: Trace, position: int, tokens: list[int], *, normalize: bool = True) -> LensTracks:
+    """Probability, logit and rank of `tokens` in every row of the grid at `position`."""
+    states = torch.stack([trace.layers[0].pre[position], *(layer.post[position] for layer in trace.layers)])
+    lens = Lens(trace.anatomy)
+    ids = torch.tensor(tokens, device=states.device)
+    block = max(1, _BLOCK_ELEMENTS // trace.anatomy.n_vocab)
+    found: list[tuple[Tensor, Tensor, Tensor]] = []
+    for part in states.split(block):
+        logits = lens.logits(part, normalize=normalize)
+        own = logits[:, ids]
+        rank = torch.stack([(logits > own[:, i : i + 1]).sum(dim=-1) for i in range(len(tokens))], dim=-1)
+        found.append(((own - logits.logsumexp(dim=-1, keepdim=True)).exp(), own, rank))
+    probability, logit, rank = (torch.cat(parts).T.cpu() for parts in zip(*found, strict=True))
+    return LensTracks(probability, logit, rank)
+
+
+def _cells(logits: Float[Tensor, "position vocabulary"], token: int | None) -> list[Tensor]:
+    best, top = logits.max(dim=-1)
+    total = logits.logsumexp(dim=-1)
+    cells = [top, (best - total).exp()]
+    if token is not None:
+        own = logits[:, token]
+        cells += [(own - total).exp(), (logits > own[:, None]).sum(dim=-1)]
+    return cells

@@ -1,0 +1,60 @@
+"""The neurons of a feed-forward block: a block's part of the residual, taken apart once more (method.md, section 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..trace.trace import Trace
+from .contributions import Contributions, inverse
+from .kernels import part_proximities, row_proximities
+
+
+@dataclass(frozen=True)
+class Neurons:
+    """Every neuron of one block at one position, each a part of its own: contributions + residual + bias = 1.
+
+    `activation`: what multiplies the neuron's output weights (in gated blocks act(gate)·up).
+    """
+
+    activation: Float[np.ndarray, "neuron"]
+    contribution: Float[np.ndarray, "neuron"]
+    residual: float
+    bias: float
+
+
+def activations(trace: Trace, layer: int, positions: slice = slice(None)) -> Float[Tensor, "position neuron"]:
+    """What meets the output weights of the feed-forward block, computed again from the recorded residual, float32."""
+    block, record = trace.anatomy.blocks[layer], trace.layers[layer]
+    caught: list[Tensor] = []
+
+    def catch(_module: Any, inputs: tuple[Tensor, ...]) -> None:
+        caught.append(inputs[0])
+
+    handle = block.down_projection.register_forward_pre_hook(catch)
+    try:
+        with torch.no_grad():
+            block.ffn(block.ffn_norm(record.mid[positions][None]))
+    finally:
+        handle.remove()
+    return caught[0][0].float()
+
+
+def neurons(trace: Trace, contributions: Contributions, layer: int, position: int) -> Neurons:
+    """The contributions of every neuron to the residual after the layer."""
+    block, record = trace.anatomy.blocks[layer], trace.layers[layer]
+    activation = activations(trace, layer, slice(position, position + 1))[0]
+    post = record.post[position].float()
+    near = part_proximities(post, activation, block.w_out())
+    bias_vector = block.b_out()
+    bias = 0.0 if bias_vector is None else float(row_proximities(post[None], bias_vector[None])[0])
+    # what else the row is made of, the residual first of all, is the recorded total without the block as one part
+    block_near = float(row_proximities(post[None], record.ffn[position].float()[None])[0])
+    rest = max(0.0, float(contributions.ffn_total[layer, position]) - block_near)
+    share = float(inverse(np.asarray(near.sum() + bias + rest)))
+    return Neurons(activation.cpu().numpy(), near * share, rest * share, bias * share)

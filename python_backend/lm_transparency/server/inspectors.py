@@ -1,0 +1,208 @@
+"""Answers to questions about a run, as messages: one function a question, found by the class of its params."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+
+from ..inspection import ffn, heads, lens, nodes
+from ..inspection.tokens import TokenScore, Update
+from ..model.tokens import vocabulary_text
+from ..routes.tags import TAGS
+from ..session import Session
+from ..watch import Watch
+from .protocol import inspection as wire
+
+_KINDS: dict[str, wire.NodeKind] = {"X": "embedding", "A": "attention", "M": "ffn", "I": "residual"}
+
+
+def answer(params: Any, session: Session, watch: Watch) -> Any:
+    """The result that belongs to `params`. Raises `TransparencyError` (`runExpired`, `invalidParams` …)."""
+    return _ANSWERS[type(params)](params, session, watch)
+
+
+def _node_tokens(params: wire.NodeTokensParams, session: Session, _watch: Watch) -> wire.NodeTokensResult:
+    view = nodes.inspect_node(
+        session.run(params.run_id),
+        params.node,
+        top_k=params.top_k,
+        update_k=params.update_k,
+        normalize=params.normalize,
+    )
+    at = view.node
+    top, (promoted, suppressed) = _scores(view.top), _update(view.update)
+    return wire.NodeTokensResult(str(at), _KINDS[at.kind], at.layer, at.position, top, promoted, suppressed)
+
+
+def _edge_heads(params: wire.EdgeHeadsParams, session: Session, _watch: Watch) -> wire.EdgeHeadsResult:
+    view = heads.inspect_edge(session.run(params.run_id), params.layer, params.query, params.key)
+    columns = (view.heads.contribution, view.heads.probability, view.heads.rank)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    shares = [wire.HeadShare(head, c, p, rank) for head, (c, p, rank) in enumerate(rows)]
+    return wire.EdgeHeadsResult(view.layer, view.query, view.key, view.weight, shares)
+
+
+def _head(params: wire.HeadParams, session: Session, _watch: Watch) -> wire.HeadResult:
+    view = heads.inspect_head(
+        session.run(params.run_id),
+        params.layer,
+        params.head,
+        params.query,
+        None if params.key < 0 else params.key,
+        top_k=params.top_k,
+        keys_k=params.keys_k,
+        normalize=params.normalize,
+    )
+    promoted, suppressed = _update(view.update)
+    part_promoted, part_suppressed = _update(view.part)
+    return wire.HeadResult(
+        layer=view.layer,
+        head=view.head,
+        query=view.query,
+        key=view.key.position,
+        score=view.key.score,
+        probability=view.key.probability,
+        rank=view.rank,
+        contribution=view.key.contribution,
+        keys=[wire.KeyShare(k.position, k.score, k.probability, k.contribution) for k in view.keys],
+        promoted=promoted,
+        suppressed=suppressed,
+        part_promoted=part_promoted,
+        part_suppressed=part_suppressed,
+        query_reads=_scores(view.query_reads),
+        key_reads=_scores(view.key_reads),
+    )
+
+
+def _attention_map(params: wire.AttentionMapParams, session: Session, _watch: Watch) -> wire.AttentionMapResult:
+    head = None if params.head < 0 else params.head
+    found = heads.attention_map(session.run(params.run_id), params.layer, head)
+    return wire.AttentionMapResult(params.layer, params.head, _array(found.probability), _array(found.contribution))
+
+
+def _layer_maps(params: wire.LayerMapsParams, session: Session, _watch: Watch) -> wire.LayerMapsResult:
+    found = heads.layer_maps(session.run(params.run_id), params.layer, side=params.side)
+    return wire.LayerMapsResult(
+        layer=params.layer,
+        side=found.probability.shape[-1],
+        largest=found.largest,
+        probability=_array(found.probability, "uint8"),
+        contribution=_array(found.contribution, "uint8"),
+        total=found.total.tolist(),
+    )
+
+
+def _head_tags(params: wire.HeadTagsParams, session: Session, watch: Watch) -> wire.HeadTagsResult:
+    found = session.head_tags(session.run(params.run_id).model, watch)
+    return wire.HeadTagsResult(list(TAGS), found.n_tokens, _array(found.scores))
+
+
+def _ffn_neurons(params: wire.FfnNeuronsParams, session: Session, _watch: Watch) -> wire.FfnNeuronsResult:
+    view = ffn.inspect_ffn(session.run(params.run_id), params.layer, params.position, top_k=params.top_k)
+    return wire.FfnNeuronsResult(
+        layer=view.layer,
+        position=view.position,
+        n_neurons=view.n_neurons,
+        n_contributing=view.n_contributing,
+        block_contribution=view.block_contribution,
+        neurons_total=view.neurons_total,
+        residual=view.residual,
+        bias=view.bias,
+        neurons=[wire.NeuronShare(n.neuron, n.activation, n.contribution) for n in view.neurons],
+    )
+
+
+def _neuron(params: wire.NeuronParams, session: Session, _watch: Watch) -> wire.NeuronResult:
+    view = ffn.inspect_neuron(
+        session.run(params.run_id),
+        params.layer,
+        params.neuron,
+        params.position,
+        top_k=params.top_k,
+        normalize=params.normalize,
+    )
+    promoted, suppressed = _update(view.update)
+    return wire.NeuronResult(
+        layer=view.layer,
+        neuron=view.share.neuron,
+        position=view.position,
+        activation=view.share.activation,
+        contribution=view.share.contribution,
+        promoted=promoted,
+        suppressed=suppressed,
+        activations=list(view.activations),
+    )
+
+
+def _lens_grid(params: wire.LensGridParams, session: Session, watch: Watch) -> wire.LensGridResult:
+    run = session.run(params.run_id)
+    token = None if params.token < 0 else params.token
+    grid = lens.inspect_lens(run, token=token, normalize=params.normalize, watch=watch)
+    # a token is on top in many cells: its text is sent once
+    ids, places = np.unique(grid.top.numpy(), return_inverse=True)
+    empty = np.empty((0, 0))
+    return wire.LensGridResult(
+        texts=[vocabulary_text(run.model.tokenizer, i) for i in ids.tolist()],
+        top=_array(places.reshape(grid.top.shape), "uint32"),
+        top_probability=_array(grid.top_probability),
+        token=params.token,
+        token_probability=_array(empty if grid.token_probability is None else grid.token_probability),
+        token_rank=_array(empty if grid.token_rank is None else grid.token_rank, "uint32"),
+    )
+
+
+def _lens_track(params: wire.LensTrackParams, session: Session, _watch: Watch) -> wire.LensTrackResult:
+    run = session.run(params.run_id)
+    tracks = lens.track_tokens(run, params.position, params.tokens, normalize=params.normalize)
+    return wire.LensTrackResult(
+        params.position,
+        [wire.LensTrack(t.token, t.text, list(t.probability), list(t.logit), list(t.rank)) for t in tracks],
+    )
+
+
+def _export(params: wire.ExportParams, session: Session, _watch: Watch) -> wire.ExportResult:
+    from ..exports import export_text
+
+    return wire.ExportResult(
+        export_text(
+            session.run(params.run_id),
+            params.format,
+            target=params.target,
+            threshold=params.threshold,
+            renormalize=params.renormalize,
+            ink=params.ink,
+            appearance=params.appearance,
+        )
+    )
+
+
+def _scores(scores: tuple[TokenScore, ...]) -> list[wire.TokenScore]:
+    return [wire.TokenScore(s.id, s.text, s.logit, s.probability, s.rank_change) for s in scores]
+
+
+def _update(update: Update) -> tuple[list[wire.TokenScore], list[wire.TokenScore]]:
+    return _scores(update.promoted), _scores(update.suppressed)
+
+
+def _array(values: Any, dtype: str = "float32") -> wire.NumericArray:
+    array = np.ascontiguousarray(np.asarray(values), dtype=np.dtype(dtype).newbyteorder("<"))
+    data = base64.b64encode(array.tobytes()).decode("ascii")
+    return wire.NumericArray(cast("Any", dtype), list(array.shape), data)
+
+
+_ANSWERS: dict[type, Callable[[Any, Session, Watch], Any]] = {
+    wire.NodeTokensParams: _node_tokens,
+    wire.EdgeHeadsParams: _edge_heads,
+    wire.HeadParams: _head,
+    wire.AttentionMapParams: _attention_map,
+    wire.LayerMapsParams: _layer_maps,
+    wire.HeadTagsParams: _head_tags,
+    wire.FfnNeuronsParams: _ffn_neurons,
+    wire.NeuronParams: _neuron,
+    wire.LensGridParams: _lens_grid,
+    wire.LensTrackParams: _lens_track,
+    wire.ExportParams: _export,
+}
