@@ -19,6 +19,11 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .analysis import Analysis, analyze
     from .errors import Cancelled, TransparencyError
+    from .exports import export_text
+    from .inspection.ffn import inspect_ffn, inspect_neuron
+    from .inspection.heads import attention_map, inspect_edge, inspect_head, layer_maps, measure_head_tags
+    from .inspection.lens import inspect_lens, track_tokens
+    from .inspection.nodes import inspect_node
     from .lens.projection import Lens
     from .model.loading import LoadedModel, load_model
     from .routes.contributions import Contributions
@@ -33,6 +38,17 @@ _HOMES = {
     "analyze": "analysis",
     "Cancelled": "errors",
     "TransparencyError": "errors",
+    "inspect_node": "inspection.nodes",
+    "inspect_edge": "inspection.heads",
+    "inspect_head": "inspection.heads",
+    "attention_map": "inspection.heads",
+    "layer_maps": "inspection.heads",
+    "measure_head_tags": "inspection.heads",
+    "inspect_ffn": "inspection.ffn",
+    "inspect_neuron": "inspection.ffn",
+    "inspect_lens": "inspection.lens",
+    "track_tokens": "inspection.lens",
+    "export_text": "exports",
     "Lens": "lens.projection",
     "LoadedModel": "model.loading",
     "load_model": "model.loading",
@@ -60,9 +76,20 @@ __all__ = [
     "Watch",
     "__version__",
     "analyze",
+    "attention_map",
     "auto_threshold",
+    "export_text",
+    "inspect_edge",
+    "inspect_ffn",
+    "inspect_head",
+    "inspect_lens",
+    "inspect_neuron",
+    "inspect_node",
+    "layer_maps",
     "load_model",
+    "measure_head_tags",
     "route_graph",
+    "track_tokens",
 ]
 
 

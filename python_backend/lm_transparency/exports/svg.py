@@ -41,7 +41,7 @@ _TOKEN_FONT = "ui-monospace, 'SF Mono', Menlo, Consolas, monospace"
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 20, 64, 132
 _ROW = 20
 _CHARACTER = 6.7
-_LONGEST_TEXT = 12
+_LONGEST_TEXT = 10
 _MASS = 34
 
 
@@ -58,7 +58,7 @@ class _Place:
             for texts, p in zip(predicted.texts, predicted.probabilities.tolist(), strict=True)
         ]
         longest = max(len(text) for text in [*self.texts, *(text for text, _ in self.predicted)])
-        self.dx = max(44.0, longest * _CHARACTER + 14)
+        self.dx = max(44.0, longest * _CHARACTER + 10)
         # the legend needs its room, also under a few tokens
         self.width = max(460.0, _LEFT + self.dx * len(self.texts) + _RIGHT)
         self.height = _TOP + _ROW * (self.n_layers + 1) + _BOTTOM

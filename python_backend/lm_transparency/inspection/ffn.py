@@ -8,7 +8,7 @@ import numpy as np
 
 from ..analysis import Analysis
 from ..routes import neurons
-from .tokens import Update, check_place, out_of_range, update_tokens
+from .tokens import Update, check_place, lens_of, out_of_range, update_tokens
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,8 @@ def inspect_neuron(
     share = _share(found, neuron)
     vector = share.activation * analysis.trace.anatomy.blocks[layer].w_out()[neuron]
     everywhere = neurons.activations(analysis.trace, layer)[:, neuron].tolist()
-    return NeuronView(layer, position, share, update_tokens(analysis, vector, top_k, normalize), tuple(everywhere))
+    (logits,) = lens_of(analysis, [vector], normalize)
+    return NeuronView(layer, position, share, update_tokens(analysis, logits, top_k), tuple(everywhere))
 
 
 def _share(found: neurons.Neurons, neuron: int) -> NeuronShare:

@@ -14,7 +14,7 @@ from ..routes.heads import AttentionMap, EdgeHeads, LayerMaps
 from ..routes.tags import head_tags, probe
 from ..trace.recording import record
 from ..watch import Watch
-from .tokens import TokenScore, Update, check_place, state_scores, update_tokens
+from .tokens import TokenScore, Update, check_place, lens_of, state_scores, update_tokens
 
 #: Lens tokens that say what a query or a key stands for.
 _READS = 5
@@ -94,16 +94,18 @@ def inspect_head(
     row = heads.head_row(trace, analysis.contributions, layer, head, query)
     order = np.lexsort((-row.probability, -row.contribution))
     at = int(order[0]) if key is None else key
-    record_ = trace.layers[layer]
+    states = trace.layers[layer].pre
+    vectors = [
+        heads.head_output(trace, layer, head, query),
+        heads.head_part(trace, layer, head, query, at),
+        states[query],
+        states[at],
+    ]
+    output, part, query_state, key_state = lens_of(analysis, vectors, normalize)
 
     def view(position: int) -> KeyView:
         p = position
         return KeyView(p, float(row.score[p]), float(row.probability[p]), float(row.contribution[p]))
-
-    def reads(position: int) -> tuple[TokenScore, ...]:
-        lens = Lens(trace.anatomy)
-        top = lens.top(lens.logits(record_.pre[position], normalize=normalize), _READS)
-        return state_scores(analysis, top, [0] * _READS)
 
     return HeadView(
         layer=layer,
@@ -112,10 +114,10 @@ def inspect_head(
         key=view(at),
         rank=int((row.probability > row.probability[at]).sum()),
         keys=tuple(view(int(k)) for k in order[:keys_k]),
-        update=update_tokens(analysis, heads.head_output(trace, layer, head, query), top_k, normalize),
-        part=update_tokens(analysis, heads.head_part(trace, layer, head, query, at), top_k, normalize),
-        query_reads=reads(query),
-        key_reads=reads(at),
+        update=update_tokens(analysis, output, top_k),
+        part=update_tokens(analysis, part, top_k),
+        query_reads=state_scores(analysis, Lens.top(query_state, _READS)),
+        key_reads=state_scores(analysis, Lens.top(key_state, _READS)),
     )
 
 

@@ -29,8 +29,7 @@ def inspect_node(
     )
     top = promoted = suppressed = ()
     if found.top is not None:
-        gained = [0] * len(found.top.ids) if found.rank_change is None else found.rank_change.tolist()
-        top = state_scores(analysis, found.top, gained)
+        top = state_scores(analysis, found.top, None if found.rank_change is None else found.rank_change.tolist())
     if found.promoted is not None and found.suppressed is not None:
         promoted, suppressed = update_scores(analysis, found.promoted), update_scores(analysis, found.suppressed)
     return NodeView(at, top, Update(promoted, suppressed))

@@ -32,12 +32,16 @@ class Update:
     suppressed: tuple[TokenScore, ...]
 
 
-def update_tokens(analysis: Analysis, vector: Tensor, k: int, normalize: bool) -> Update:
-    lens = Lens(analysis.trace.anatomy)
-    logits = lens.logits(vector, normalize=normalize)
-    return Update(
-        update_scores(analysis, lens.top(logits, k)), update_scores(analysis, lens.top(logits, k, largest=False))
-    )
+def lens_of(analysis: Analysis, vectors: list[Tensor], normalize: bool) -> list[Tensor]:
+    """The logits [vocabulary] of each vector [d_model]; the unembedding is read once for all."""
+    rows = torch.stack([vector.float() for vector in vectors])
+    return list(Lens(analysis.trace.anatomy).logits(rows, normalize=normalize))
+
+
+def update_tokens(analysis: Analysis, logits: Tensor, k: int) -> Update:
+    """The k vocabulary entries that an update with these `logits` raises most, and lowers most."""
+    raised, lowered = Lens.top(logits, k), Lens.top(logits, k, largest=False)
+    return Update(update_scores(analysis, raised), update_scores(analysis, lowered))
 
 
 def update_scores(analysis: Analysis, tokens: TopTokens) -> tuple[TokenScore, ...]:
@@ -47,9 +51,11 @@ def update_scores(analysis: Analysis, tokens: TopTokens) -> tuple[TokenScore, ..
     return tuple(TokenScore(i, vocabulary_text(analysis.model.tokenizer, i), logit) for i, logit in rows)
 
 
-def state_scores(analysis: Analysis, tokens: TopTokens, gained: list[int]) -> tuple[TokenScore, ...]:
+def state_scores(analysis: Analysis, tokens: TopTokens, gained: list[int] | None = None) -> tuple[TokenScore, ...]:
+    """`gained`: ranks gained against the node before; None where there is no such node."""
     _check_finite(analysis, tokens)
-    rows = zip(tokens.ids.tolist(), tokens.logits.tolist(), tokens.probabilities.tolist(), gained, strict=False)
+    changes = [0] * len(tokens.ids) if gained is None else gained
+    rows = zip(tokens.ids.tolist(), tokens.logits.tolist(), tokens.probabilities.tolist(), changes, strict=True)
     return tuple(TokenScore(i, vocabulary_text(analysis.model.tokenizer, i), *rest) for i, *rest in rows)
 
 

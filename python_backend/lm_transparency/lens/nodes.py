@@ -42,20 +42,20 @@ def node_tokens(
     In a parallel block I follows the previous I directly, and its update is the whole layer's.
     Raises `TransparencyError("invalidParams")` for a node that this model does not have.
     """
+    vectors = _vectors(trace, kind, layer, position)
     lens = Lens(trace.anatomy)
-    state, before, update = _vectors(trace, kind, layer, position)
+    # the unembedding is read once for all of them
+    rows = iter(lens.logits(torch.stack([v.float() for v in vectors if v is not None]), normalize=normalize))
+    state, before, update = (None if vector is None else next(rows) for vector in vectors)
     top = change = promoted = suppressed = None
     if state is not None:
-        logits = lens.logits(state, normalize=normalize)
-        top = lens.top(logits, top_k)
-        change = torch.zeros_like(top.ids)
-        if before is not None:
-            earlier = lens.logits(before, normalize=normalize)
-            change = lens.ranks(earlier, top.ids) - lens.ranks(logits, top.ids)
+        top = lens.top(state, top_k)
+        change = (
+            torch.zeros_like(top.ids) if before is None else lens.ranks(before, top.ids) - lens.ranks(state, top.ids)
+        )
     if update is not None:
-        logits = lens.logits(update, normalize=normalize)
-        promoted = lens.top(logits, update_k or top_k)
-        suppressed = lens.top(logits, update_k or top_k, largest=False)
+        promoted = lens.top(update, update_k or top_k)
+        suppressed = lens.top(update, update_k or top_k, largest=False)
     return NodeTokens(top, change, promoted, suppressed)
 
 

@@ -1,0 +1,167 @@
+"""`lm-transparency inspect`: one node, edge, head, feed-forward block or neuron of a prompt's graph."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from ..errors import TransparencyError
+from .files import read_prompt, write_atomically
+from .options import add_model_options, load, terminal_watch
+
+if TYPE_CHECKING:
+    from ..analysis import Analysis
+    from ..model.options import SpecialTokens
+
+_WHAT = {
+    "node": ("NODE", "X0_3, A22_3, M22_3 or I22_3: what its state says, what its block promotes and suppresses"),
+    "edge": ("EDGE", "'I22_2>A23_13': every head's contribution, attention probability and rank"),
+    "head": ("L.H", "23.4: where the head looks from --query, why, and what it writes"),
+    "ffn": ("NODE", "M22_3: the neurons of the feed-forward block that contribute most"),
+    "neuron": ("NEURON", "'M22_3#831': what it promotes and suppresses, and its activation at every position"),
+}
+
+
+def add_parser(commands: Any) -> None:
+    parser = commands.add_parser("inspect", help="look into a node, edge, head, feed-forward block or neuron")
+    kinds = parser.add_subparsers(metavar="KIND", required=True, dest="kind")
+    for kind, (name, help_) in _WHAT.items():
+        one = kinds.add_parser(kind, help=help_, description=help_)
+        one.add_argument("what", metavar=name)
+        one.add_argument("file", metavar="FILE", help="the prompt; - reads stdin")
+        add_model_options(one)
+        if kind == "head":
+            one.add_argument("--query", type=int, default=-1, metavar="P", help="position; negative from the end")
+            one.add_argument("--key", type=int, default=None, metavar="P", help="position (default: the strongest)")
+        one.add_argument("--top-k", type=int, default=15, metavar="N", help="tokens or neurons to list (default 15)")
+        one.add_argument("--no-normalize", action="store_true", help="leave the final norm out of the lens")
+        one.add_argument("--special-tokens", default="auto", choices=("auto", "bos", "none"))
+        one.add_argument("--format", default="text", choices=("text", "json"))
+        one.add_argument("-o", "--output", type=Path, metavar="F", help="write there instead of stdout")
+        one.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    prompt = read_prompt(arguments.file)
+    if arguments.top_k < 1:
+        raise TransparencyError("invalidParams", f"--top-k is {arguments.top_k}.", "It takes 1 or more.")
+    ask = _ASK[arguments.kind](arguments)
+    from ..model.tokens import check_prompt
+    from ..session import Session
+
+    # before a model is loaded for nothing
+    check_prompt(prompt)
+    session = Session()
+    model = load(session, arguments)
+    special = cast("SpecialTokens", arguments.special_tokens)
+    _, analysis = session.analyze(model, prompt, special_tokens=special, watch=terminal_watch())
+    if not analysis.proof.holds:
+        raise TransparencyError("modelUnsupported", analysis.proof.sentence())
+    view = ask(analysis)
+    from .views import as_json, as_text
+
+    text = as_json(view) if arguments.format == "json" else as_text(analysis, view)
+    if arguments.output:
+        write_atomically(arguments.output, lambda file: file.write(text.encode("utf-8")))
+    else:
+        sys.stdout.write(text)
+    return 0
+
+
+_Ask = Callable[["Analysis"], Any]
+
+
+def _node(arguments: argparse.Namespace) -> _Ask:
+    def ask(analysis: Analysis) -> Any:
+        from ..inspection.nodes import inspect_node
+
+        k = arguments.top_k
+        return inspect_node(analysis, arguments.what, top_k=k, update_k=k, normalize=not arguments.no_normalize)
+
+    return ask
+
+
+def _edge(arguments: argparse.Namespace) -> _Ask:
+    match = re.fullmatch(r"(?:attention:)?(?:X0|I(\d+))_(\d+)>[AI](\d+)_(\d+)", arguments.what)
+    if match is None or int(match[3]) != (0 if match[1] is None else int(match[1]) + 1):
+        raise TransparencyError(
+            "invalidParams", f"{arguments.what!r} is no attention edge.", "Edges are X0_2>A0_5 or I22_2>A23_13."
+        )
+    layer, query, key = int(match[3]), int(match[4]), int(match[2])
+
+    def ask(analysis: Analysis) -> Any:
+        from ..inspection.heads import inspect_edge
+
+        return inspect_edge(analysis, layer, query, key)
+
+    return ask
+
+
+def _head(arguments: argparse.Namespace) -> _Ask:
+    match = re.fullmatch(r"[Ll]?(\d+)\.[Hh]?(\d+)", arguments.what)
+    if match is None:
+        raise TransparencyError("invalidParams", f"{arguments.what!r} is no head.", "Heads are LAYER.HEAD, 23.4.")
+    layer, head = int(match[1]), int(match[2])
+
+    def ask(analysis: Analysis) -> Any:
+        from ..inspection.heads import inspect_head
+
+        query = arguments.query + len(analysis.tokens) if arguments.query < 0 else arguments.query
+        return inspect_head(
+            analysis,
+            layer,
+            head,
+            query,
+            arguments.key,
+            top_k=arguments.top_k,
+            normalize=not arguments.no_normalize,
+        )
+
+    return ask
+
+
+def _ffn(arguments: argparse.Namespace) -> _Ask:
+    layer, position, _ = _block(arguments.what)
+
+    def ask(analysis: Analysis) -> Any:
+        from ..inspection.ffn import inspect_ffn
+
+        return inspect_ffn(analysis, layer, position, top_k=arguments.top_k)
+
+    return ask
+
+
+def _neuron(arguments: argparse.Namespace) -> _Ask:
+    layer, position, neuron = _block(arguments.what)
+    if neuron is None:
+        raise TransparencyError("invalidParams", f"{arguments.what!r} names no neuron.", "Neurons are M22_3#831.")
+
+    def ask(analysis: Analysis) -> Any:
+        from ..inspection.ffn import inspect_neuron
+
+        normalize = not arguments.no_normalize
+        return inspect_neuron(analysis, layer, neuron, position, top_k=arguments.top_k, normalize=normalize)
+
+    return ask
+
+
+def _block(name: str) -> tuple[int, int, int | None]:
+    match = re.fullmatch(r"M(\d+)_(\d+)(?:#(\d+))?", name)
+    if match is None:
+        raise TransparencyError(
+            "invalidParams", f"{name!r} is no feed-forward block.", "Blocks are M<layer>_<position>."
+        )
+    return int(match[1]), int(match[2]), None if match[3] is None else int(match[3])
+
+
+_ASK: dict[str, Callable[[argparse.Namespace], _Ask]] = {
+    "node": _node,
+    "edge": _edge,
+    "head": _head,
+    "ffn": _ffn,
+    "neuron": _neuron,
+}

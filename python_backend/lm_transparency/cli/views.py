@@ -1,0 +1,130 @@
+"""What `lm-transparency inspect` prints: the views of `inspection`, as text or JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ..analysis import Analysis
+from ..inspection.ffn import FfnView, NeuronView
+from ..inspection.heads import EdgeView, HeadView
+from ..inspection.nodes import NodeView
+from ..inspection.tokens import TokenScore, Update
+from ..model.tokens import visible
+
+View = NodeView | EdgeView | HeadView | FfnView | NeuronView
+
+
+def as_json(view: View) -> str:
+    """The view's own fields, format 1; arrays as lists."""
+    document = {"format": 1, **_plain(view)}
+    return json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def as_text(analysis: Analysis, view: View) -> str:
+    return "\n".join(_LINES[type(view)](analysis, view)) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    return value
+
+
+def _node(analysis: Analysis, view: NodeView) -> Iterable[str]:
+    yield f"{view.node}  {_token(analysis, view.node.position)}"
+    if view.top:
+        yield "\nlens"
+        for s in view.top:
+            change = f"{'↑' if s.rank_change > 0 else '↓'}{abs(s.rank_change)}" if s.rank_change else ""
+            yield f"  {visible(s.text):<16} {100 * s.probability:7.3f} %  logit {s.logit:8.3f}  {change}"
+    yield from _update(view.update, "")
+
+
+def _edge(analysis: Analysis, view: EdgeView) -> Iterable[str]:
+    yield (
+        f"{_token(analysis, view.key)} → {_token(analysis, view.query)}  layer {view.layer}, key {view.key}, "
+        f"query {view.query}: contribution {view.weight:.4f}\n"
+    )
+    for head in np.argsort(-view.heads.contribution).tolist():
+        yield (
+            f"  head {head:<3} contribution {view.heads.contribution[head]:.4f}  "
+            f"attention {view.heads.probability[head]:.4f}  rank {view.heads.rank[head] + 1} of {view.query + 1}"
+        )
+
+
+def _head(analysis: Analysis, view: HeadView) -> Iterable[str]:
+    at = view.key
+    yield (
+        f"head {view.layer}.{view.head} at {_token(analysis, view.query)} (query {view.query}) looks at "
+        f"{_token(analysis, at.position)} (key {at.position})"
+    )
+    yield (
+        f"  score {at.score:.3f}, probability {at.probability:.4f}, rank {view.rank + 1} of {view.query + 1}, "
+        f"contribution {at.contribution:.4f}"
+    )
+    yield f"  query reads as {_names(view.query_reads)}"
+    yield f"  key reads as   {_names(view.key_reads)}"
+    yield "\nkeys that contribute most"
+    for key in view.keys:
+        name = f"{key.position} {_token(analysis, key.position)}"
+        yield f"  {name:<20} contribution {key.contribution:.4f}  attention {key.probability:.4f}"
+    yield from _update(view.update, "the head")
+    yield from _update(view.part, "this key's part")
+
+
+def _ffn(analysis: Analysis, view: FfnView) -> Iterable[str]:
+    yield (
+        f"feed-forward block of layer {view.layer} at {_token(analysis, view.position)} (position {view.position}): "
+        f"contribution {view.block_contribution:.4f}"
+    )
+    yield (
+        f"  {view.n_neurons} neurons together {view.neurons_total:.4f}, residual {view.residual:.4f}, "
+        f"bias {view.bias:.4f}; {view.n_contributing} contribute\n"
+    )
+    for n in view.neurons:
+        yield f"  neuron {n.neuron:<6} contribution {n.contribution:.5f}  activation {n.activation:+.4f}"
+
+
+def _neuron(analysis: Analysis, view: NeuronView) -> Iterable[str]:
+    share = view.share
+    yield (
+        f"neuron {share.neuron} of layer {view.layer} at {_token(analysis, view.position)} (position "
+        f"{view.position}): activation {share.activation:+.4f}, contribution {share.contribution:.5f}"
+    )
+    yield from _update(view.update, "")
+    yield "\nactivation by position"
+    for position, activation in enumerate(view.activations):
+        yield f"  {position:<4} {_token(analysis, position):<16} {activation:+.4f}"
+
+
+def _update(update: Update, whose: str) -> Iterable[str]:
+    for name, scores in (("promotes", update.promoted), ("suppresses", update.suppressed)):
+        if scores:
+            yield f"\n{whose} {name}".replace("\n ", "\n")
+            yield from (f"  {visible(s.text):<16} {s.logit:+9.3f}" for s in scores)
+
+
+def _names(scores: tuple[TokenScore, ...]) -> str:
+    return "  ".join(f"{visible(s.text)} {100 * s.probability:.1f} %" for s in scores)
+
+
+def _token(analysis: Analysis, position: int) -> str:
+    return visible(analysis.tokens[position].text)
+
+
+_LINES: dict[type, Any] = {
+    NodeView: _node,
+    EdgeView: _edge,
+    HeadView: _head,
+    FfnView: _ffn,
+    NeuronView: _neuron,
+}
