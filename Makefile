@@ -5,7 +5,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMPS := .venv/stamps
 
-.PHONY: help setup build run test test-python test-unit test-e2e lint format protocol protocol-check vsix wheel bench screenshots clean
+.PHONY: help setup build run test test-python test-unit test-e2e lint format protocol protocol-check vsix wheel webview bench screenshots clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -24,12 +24,12 @@ $(STAMPS)/model: python_backend/lm_transparency/model/embedded.py | $(STAMPS)/py
 	$(PYTHON) -m lm_transparency models --prepare
 	@mkdir -p $(STAMPS) && touch $@
 
-run: setup vsix ## open VS Code on samples/ with the embedded model
+run: vsix ## open VS Code on samples/ with the embedded model
 	node scripts/run.mjs dist/lm-transparency.vsix samples
 
 test: setup lint test-python vsix test-unit test-e2e ## lint, types and every test
 
-test-python: setup ## the backend's tests
+test-python: webview ## the backend's tests
 	$(PYTHON) -m pytest
 
 test-unit: setup ## unit tests of extension and webview
@@ -56,11 +56,15 @@ protocol: $(STAMPS)/python ## regenerate extension/shared/protocol.ts
 protocol-check: $(STAMPS)/python
 	@$(PYTHON) scripts/generate_protocol.py --check
 
-wheel: setup
+# the page that an export fills in is a part of the Python package
+webview: setup
+	@npm run --silent build -w webview && cp webview/dist/page.html python_backend/lm_transparency/exports/page.html
+
+wheel: webview
 	@rm -rf dist/wheel && $(PYTHON) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist/wheel .
 
-build: setup wheel ## compile extension and webview in place
-	npm run --silent build
+build: wheel ## compile extension and webview in place
+	npm run --silent build -w extension
 
 vsix: build ## dist/lm-transparency.vsix
 	npm run --silent package -w extension -- ../dist/lm-transparency.vsix

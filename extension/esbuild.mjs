@@ -1,5 +1,5 @@
-// Builds dist/extension.js and gathers what the VSIX needs besides: the webview, the wheel, the licence.
-import { cp, mkdir, readdir, rm, stat } from 'node:fs/promises';
+// Builds dist/extension.js and gathers what the VSIX needs besides: the webview, the docs, the wheel, the licence.
+import { cp, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, context } from 'esbuild';
@@ -49,9 +49,22 @@ async function copyWebview() {
   const from = path.join(root, 'webview', 'dist');
   await rm(at('dist', 'webview'), { recursive: true, force: true });
   await mkdir(at('dist', 'webview'), { recursive: true });
-  for (const name of ['main.js', 'main.css']) {
+  for (const name of ['main.js', 'main.css', 'page.html']) {
     if (await exists(path.join(from, name))) await cp(path.join(from, name), at('dist', 'webview', name));
     else console.warn(`webview/dist/${name} is missing: build the webview first`);
+  }
+}
+
+// the pages, and of the pictures only those that a page shows
+async function copyDocs() {
+  const from = path.join(root, 'docs');
+  await rm(at('dist', 'docs'), { recursive: true, force: true });
+  await mkdir(at('dist', 'docs', 'images'), { recursive: true });
+  for (const name of (await readdir(from)).filter((name) => name.endsWith('.md'))) {
+    await cp(path.join(from, name), at('dist', 'docs', name));
+    const text = await readFile(path.join(from, name), 'utf8');
+    for (const [, picture] of text.matchAll(/\]\((images\/[\w.-]+)\)/g))
+      if (await exists(path.join(from, picture))) await cp(path.join(from, picture), at('dist', 'docs', picture));
   }
 }
 
@@ -69,6 +82,6 @@ async function copyLicense() {
   if (await exists(path.join(root, 'LICENSE'))) await cp(path.join(root, 'LICENSE'), at('LICENSE'));
 }
 
-await Promise.all([copyWebview(), copyBackend(), copyLicense()]);
+await Promise.all([copyWebview(), copyDocs(), copyBackend(), copyLicense()]);
 if (watch) await (await context(options)).watch();
 else await build(options);

@@ -59,7 +59,8 @@ export type ToWebview =
   /** The cursor in the prompt stands on this token (null: outside of the prompt). */
   | { type: 'cursor'; position: number | null }
   /** A command of the editor: save what is shown. */
-  | { type: 'export'; format: SaveFormat };
+  | { type: 'export'; format: SaveFormat }
+  | { type: 'toggleHeat' };
 
 /** What the webview tells without waiting for an answer. */
 export type Notice =

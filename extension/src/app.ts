@@ -2,6 +2,7 @@ import type * as vscode from 'vscode';
 import type { Backend } from './backend/backend';
 import type { Environments } from './backend/environment';
 import type { Bundle } from './backend/wheel';
+import type { RecentModels } from './commands/recentModels';
 import type { Analyses } from './panel/analyses';
 import type { Panels } from './panel/panels';
 
@@ -11,7 +12,10 @@ export interface App {
   analyses: Analyses;
   panels: Panels;
   environments: Environments;
+  recent: RecentModels;
   log: vscode.LogOutputChannel;
+  /** Where the extension itself is. */
+  extensionUri: vscode.Uri;
   /** A folder of our own on this machine. */
   storage: string;
   bundle(): Promise<Bundle | null>;

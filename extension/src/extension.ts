@@ -2,6 +2,7 @@ import { mkdir, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import * as vscode from 'vscode';
+import type { PanelAction } from '../shared/webview';
 import type { App } from './app';
 import { Backend } from './backend/backend';
 import { connect } from './backend/client';
@@ -15,14 +16,21 @@ import { findBundle } from './backend/wheel';
 import { runAction } from './commands/actions';
 import { analyzePrompt } from './commands/analyzePrompt';
 import { cancelAnalysis } from './commands/cancelAnalysis';
+import { choosePrompt } from './commands/choosePrompt';
+import { exportGraph } from './commands/exportGraph';
 import { offerSetUp } from './commands/offerSetUp';
+import { RecentModels } from './commands/recentModels';
 import { restartBackend } from './commands/restartBackend';
+import { selectDevice, selectDtype } from './commands/selectCompute';
 import { selectModel } from './commands/selectModel';
 import { setUpBackend } from './commands/setUpBackend';
 import { showLog } from './commands/showLog';
+import { toggleHeat } from './commands/toggleHeat';
 import { unloadModel } from './commands/unloadModel';
 import { Marker } from './editor/marker';
 import { Analyses } from './panel/analyses';
+import { heed } from './panel/notices';
+import type { Panel } from './panel/panel';
 import { PANEL_TYPE, Panels } from './panel/panels';
 import { ResultStore } from './panel/resultStore';
 import { readSettings, SECTION } from './settings';
@@ -71,23 +79,35 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const marker = new Marker();
   const analyses: Analyses = new Analyses(backend, () => panels, store, readSettings, info);
   const panels: Panels = new Panels(context.extensionUri, store, {
-    ask: (panel, question, cancel) => analyses.ask(panel, question, cancel),
-    act: (panel, action) => void runAction(app, action, panel),
-    selected: (panel, position) => marker.select(panel, position),
+    ask: (...asked) => analyses.ask(...asked),
+    told: (panel, notice) => void heed(notices, panel, notice),
     shown: (panel) => marker.link(panel),
+    aimed: (panel) => marker.redraw(panel),
     disposed: (panel) => {
       analyses.cancel(panel);
       marker.unlink(panel);
     },
     ignored: () => log.warn('the panel sent a message that is not understood'),
   });
-  const app: App = { backend, analyses, panels, environments, log, storage, bundle, selectedPython: askSelected };
+  const { extensionUri } = context;
+  const recent = new RecentModels(context.globalState);
+  const app: App = {
+    ...{ backend, analyses, panels, environments, recent, log, extensionUri, storage, bundle },
+    selectedPython: askSelected,
+  };
+  const act = (action: PanelAction, panel: Panel) => void runAction(app, action, panel);
+  const notices = { extensionUri, marker, act, log: info };
   const offer = offerSetUp(app);
 
   const commands: Record<string, (target?: unknown) => unknown> = {
     analyzePrompt: analyzePrompt(app),
+    choosePrompt: choosePrompt(app),
     cancel: cancelAnalysis(app),
+    exportGraph: exportGraph(app),
+    toggleHeat: toggleHeat(app),
     selectModel: selectModel(app),
+    selectDevice: selectDevice(app),
+    selectDtype: selectDtype(app),
     setUpBackend: setUpBackend(app),
     restartBackend: restartBackend(app),
     unloadModel: unloadModel(app),

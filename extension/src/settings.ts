@@ -15,7 +15,7 @@ export interface Settings {
 
 export const SECTION = 'lmTransparency';
 
-const DTYPES: readonly Dtype[] = ['auto', 'float32', 'bfloat16', 'float16'];
+export const DTYPES: readonly Dtype[] = ['auto', 'float32', 'bfloat16', 'float16'];
 const SPECIAL_TOKENS: readonly SpecialTokens[] = ['auto', 'bos', 'none'];
 
 export function readSettings(scope?: vscode.Uri): Settings {
@@ -45,13 +45,10 @@ export function checkSettings(get: (key: string) => unknown): Settings {
   };
 }
 
-/** Stores the chosen model where it is set now: in the workspace if that overrides it, else for this machine. */
-export async function storeModel(source: string): Promise<void> {
+/** Stores a choice where it is set now: in the workspace if that overrides it, else for this machine. */
+export async function storeSetting(key: 'model' | 'device' | 'dtype', value: string): Promise<void> {
   const section = vscode.workspace.getConfiguration(SECTION);
-  const inWorkspace = section.inspect<string>('model')?.workspaceValue !== undefined;
-  await section.update(
-    'model',
-    source,
-    inWorkspace ? vscode.ConfigurationTarget.Workspace : vscode.ConfigurationTarget.Global,
-  );
+  const inWorkspace = section.inspect<string>(key)?.workspaceValue !== undefined;
+  const target = inWorkspace ? vscode.ConfigurationTarget.Workspace : vscode.ConfigurationTarget.Global;
+  await section.update(key, value, target);
 }

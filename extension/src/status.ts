@@ -6,6 +6,7 @@ import { readSettings } from './settings';
 
 const SELECTOR: vscode.DocumentSelector = [
   { language: 'lm-prompt' },
+  { language: 'lm-prompts' },
   { language: 'markdown' },
   { language: 'plaintext' },
 ];

@@ -1,95 +1,23 @@
-import { encode } from '@msgpack/msgpack';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import type { TextDocument, Uri } from 'vscode';
-import { ANALYZE, NODE_TOKENS } from '../../extension/shared/protocol';
-import type { Backend, RequestOptions } from '../../extension/src/backend/backend';
-import { cancelled, Failure } from '../../extension/src/backend/failure';
-import { CancelSource } from '../../extension/src/cancel';
-import { Analyses } from '../../extension/src/panel/analyses';
-import { Panels } from '../../extension/src/panel/panels';
-import type { ResultStore, StoredResult } from '../../extension/src/panel/resultStore';
-import { checkSettings } from '../../extension/src/settings';
-import { createdPanels, type FakeWebviewPanel, Uri as FakeUri } from './vscode.fake';
+import { ANALYZE } from '../../extension/shared/protocol';
+import { Failure } from '../../extension/src/backend/failure';
+import { newWorld, reply, type World } from './analyses_world';
+import { createdPanels, type FakeWebviewPanel } from './vscode.fake';
 
-/** A backend that holds every request until the test settles it. */
-class FakeBackend {
-  sessionId: number | null = 1;
-  readonly requests: {
-    method: string;
-    params: Record<string, unknown>;
-    options: RequestOptions;
-    resolve(value: unknown): void;
-    reject(error: unknown): void;
-  }[] = [];
-  start = () => Promise.resolve((this.sessionId ??= 1));
-  request(method: string, params: Record<string, unknown>, options: RequestOptions): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      this.requests.push({ method, params, options, resolve, reject });
-      options.cancel?.onCancellationRequested(() => reject(cancelled()));
-    });
-  }
-}
-
-const reply = (runId: string, prompt: string) => ({
-  runId,
-  payload: Buffer.from(
-    encode({ meta: { format: 1, runId, prompt, model: { name: 'm' }, tokens: [] }, columns: {} }),
-  ).toString('base64'),
-});
-
-const document = (text: string, path = '/p/a.prompt') =>
-  ({
-    uri: FakeUri.file(path),
-    languageId: 'lm-prompt',
-    getText: () => text,
-    offsetAt: () => 0,
-  }) as unknown as TextDocument;
-
-const settle = () => new Promise((resolve) => setTimeout(resolve, 0));
 const states = (panel: FakeWebviewPanel | undefined) =>
   panel?.sent.map((message) => (message as { type: string }).type);
 const last = (panel: FakeWebviewPanel | undefined) => panel?.sent.at(-1) as Record<string, unknown> | undefined;
 
-let backend: FakeBackend;
-let analyses: Analyses;
-let kept: StoredResult[];
-let panels: Panels;
+let backend: World['backend'];
+let analyses: World['analyses'];
+let panels: World['panels'];
+let kept: World['kept'];
+let run: World['run'];
+let begin: World['begin'];
 
 beforeEach(() => {
-  createdPanels.length = 0;
-  backend = new FakeBackend();
-  kept = [];
-  const store = {
-    put: (result: StoredResult) => Promise.resolve(void kept.push(result)),
-    get: (runId: string) => Promise.resolve(kept.find((result) => result.runId === runId) ?? null),
-  } as unknown as ResultStore;
-  const settings = () => checkSettings((key) => ({ model: ' org/m ', topK: 7 })[key]);
-  analyses = new Analyses(
-    backend as unknown as Backend,
-    () => panels,
-    store,
-    settings,
-    () => undefined,
-  );
-  panels = new Panels(FakeUri.file('/ext') as unknown as Uri, store, {
-    ask: (panel, question, cancel) => analyses.ask(panel, question, cancel),
-    act: vi.fn(),
-    selected: vi.fn(),
-    shown: vi.fn(),
-    disposed: (panel) => analyses.cancel(panel),
-    ignored: vi.fn(),
-  });
+  ({ backend, analyses, panels, kept, run, begin } = newWorld());
 });
-
-const run = (text: string, path?: string) => analyses.run({ document: document(text, path), selection: null });
-
-/** Starts an analysis; its page is ready. */
-function begin(text: string, path?: string) {
-  const done = run(text, path);
-  const fake = createdPanels.at(-1);
-  fake?.says({ type: 'ready' });
-  return { done, fake };
-}
 
 describe('an analysis', () => {
   it('shows the panel at once, then progress, then the result, and keeps it', async () => {
@@ -116,6 +44,17 @@ describe('an analysis', () => {
     expect(last(fake)).toMatchObject({ type: 'analysis', runId: 'r1' });
     expect(kept).toMatchObject([{ runId: 'r1', uri: 'file:///p/a.prompt', start: 0, end: 2 }]);
     expect(analyses.jobs).toEqual([]);
+  });
+
+  it('is of the prompt at the cursor', async () => {
+    const text = 'one\n---\ntwo\n---\nthree\n';
+    for (const [index, prompt] of ['one', 'two', 'three'].entries()) {
+      const done = run(text, undefined, text.indexOf(prompt) + 1);
+      expect(backend.requests[index]?.params).toMatchObject({ prompt });
+      backend.requests[index]?.resolve(reply(`r${index}`, prompt));
+      await done;
+      expect(kept.at(-1)).toMatchObject({ start: text.indexOf(prompt), end: text.indexOf(prompt) + prompt.length });
+    }
   });
 
   it('is ended by a newer one of the same document', async () => {
@@ -197,71 +136,6 @@ describe('an analysis', () => {
   });
 });
 
-describe('questions about an analysis', () => {
-  const question = { kind: 'nodeTokens', runId: 'r1', node: 'I0_0', normalize: true } as const;
-  const cancel = new CancelSource().token;
-
-  async function shown() {
-    const { done } = begin('Hi');
-    backend.requests[0]?.resolve(reply('r1', 'Hi'));
-    await done;
-    const [panel] = panels.all();
-    if (!panel) return expect.unreachable('there is a panel');
-    backend.requests.length = 0;
-    return panel;
-  }
-
-  it('go to the backend', async () => {
-    const panel = await shown();
-    const answer = analyses.ask(panel, question, cancel);
-    await settle();
-    expect(backend.requests).toMatchObject([
-      { method: NODE_TOKENS, params: { runId: 'r1', node: 'I0_0', normalize: true } },
-    ]);
-    backend.requests[0]?.resolve({ node: 'I0_0' });
-    expect(await answer).toEqual({ kind: 'nodeTokens', result: { node: 'I0_0' } });
-  });
-
-  it('analyze once more when the backend is another process now', async () => {
-    const panel = await shown();
-    backend.sessionId = 2;
-    const answers = [analyses.ask(panel, question, cancel), analyses.ask(panel, { ...question, node: 'A1_0' }, cancel)];
-    await settle();
-    expect(backend.requests).toMatchObject([{ method: ANALYZE, params: { prompt: 'Hi', source: 'org/m' } }]);
-    backend.requests[0]?.resolve(reply('r9', 'Hi'));
-    await settle();
-    expect(backend.requests.slice(1)).toMatchObject([
-      { params: { runId: 'r9', node: 'I0_0' } },
-      { params: { runId: 'r9', node: 'A1_0' } },
-    ]);
-    backend.requests[1]?.resolve({});
-    backend.requests[2]?.resolve({});
-    await Promise.all(answers);
-    expect(panel.shown?.runId).toBe('r1');
-  });
-
-  it('analyze once more when the run has expired, but only once', async () => {
-    const panel = await shown();
-    const answer = analyses.ask(panel, question, cancel);
-    await settle();
-    backend.requests[0]?.reject(new Failure('runExpired', 'Gone.'));
-    await settle();
-    expect(backend.requests[1]).toMatchObject({ method: ANALYZE });
-    backend.requests[1]?.resolve(reply('r2', 'Hi'));
-    await settle();
-    backend.requests[2]?.reject(new Failure('runExpired', 'Gone again.'));
-    await expect(answer).rejects.toMatchObject({ message: 'Gone again.' });
-    expect(backend.requests).toHaveLength(3);
-  });
-
-  it('about something that is not shown are refused', async () => {
-    const panel = await shown();
-    await expect(analyses.ask(panel, { ...question, runId: 'other' }, cancel)).rejects.toMatchObject({
-      kind: 'runExpired',
-    });
-  });
-});
-
 describe('a panel that VS Code brings back', () => {
   it('shows the kept analysis without the backend', async () => {
     const first = begin('Hi');
@@ -273,6 +147,8 @@ describe('a panel that VS Code brings back', () => {
     await panels.deserializeWebviewPanel(back as never, view);
     back.says({ type: 'ready' });
     expect(last(back)).toMatchObject({ type: 'analysis', runId: 'r1', view });
+    // a state of before there were views and heat
+    expect(panels.all().at(-1)?.view).toMatchObject({ view: 'routes', heat: false });
     expect(back.title).toBe('Routes: a.prompt');
     expect(backend.requests).toHaveLength(1);
   });

@@ -1,8 +1,11 @@
 // A language server of a few lines, for tests of the client's side: it does what the prompt says.
 // argv: normal | dependency | protocol | silent | mute | old | importing | broken
+import { readFileSync } from 'node:fs';
 import process from 'node:process';
 
 const mode = process.argv[2] ?? 'normal';
+const protocol = readFileSync(new URL('../../extension/shared/protocol.ts', import.meta.url), 'utf8');
+const VERSION = Number(/PROTOCOL_VERSION = (\d+)/.exec(protocol)?.[1]);
 const pending = new Map();
 let state = { importing: 'starting', broken: 'error' }[mode] ?? 'ready';
 let buffer = Buffer.alloc(0);
@@ -21,7 +24,7 @@ function send(message) {
 }
 
 const health = () => ({
-  protocolVersion: mode === 'old' ? 999 : 1,
+  protocolVersion: mode === 'old' ? 999 : VERSION,
   packageVersion: '0.1.0',
   state,
   message: state === 'error' ? 'torch is not installed.' : '',

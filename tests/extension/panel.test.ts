@@ -2,6 +2,7 @@ import { encode } from '@msgpack/msgpack';
 import { describe, expect, it, vi } from 'vitest';
 import type { Uri, WebviewPanel } from 'vscode';
 import { Failure } from '../../extension/src/backend/failure';
+import type { Cancel } from '../../extension/src/cancel';
 import { panelHtml } from '../../extension/src/panel/html';
 import { Panel, type PanelEvents } from '../../extension/src/panel/panel';
 import type { StoredResult } from '../../extension/src/panel/resultStore';
@@ -17,17 +18,20 @@ const result = (runId: string): StoredResult => ({
   runId, uri: 'file:///a.prompt', title: 'a.prompt', asked: {}, start: 0, end: 2, indent: 0, payload: payloadOf(runId),
 }); // prettier-ignore
 
-const VIEW = { runId: 'r1', target: 0, threshold: 0.05, renormalize: false, ink: 'local', selection: 'I0_0' } as const;
-const ASK = { type: 'ask', id: 1, question: { kind: 'nodeTokens', runId: 'r1', node: 'I0_0', normalize: true } };
-const ANSWER = { kind: 'nodeTokens', result: { node: 'I0_0' } };
+const VIEW = {
+  runId: 'r1', target: 0, threshold: 0.05, renormalize: false, ink: 'local', selection: 'I0_0', view: 'lens', heat: true,
+} as const; // prettier-ignore
+const QUESTION = { method: 'lmTransparency/nodeTokens', params: { runId: 'r1', node: 'I0_0' } };
+const ASK = { type: 'ask', id: 1, question: QUESTION };
+const ANSWER = { node: 'I0_0' };
 
 function make(events: Partial<PanelEvents> = {}) {
   const fake = new FakeWebviewPanel();
   const all = {
     ask: vi.fn(() => Promise.resolve(ANSWER as never)),
-    act: vi.fn(),
-    selected: vi.fn(),
+    told: vi.fn(),
     shown: vi.fn(),
+    aimed: vi.fn(),
     disposed: vi.fn(),
     ignored: vi.fn(),
     ...events,
@@ -80,7 +84,10 @@ describe('the panel', () => {
     panel.showResult(result('r1'));
     fake.says({ type: 'remember', view: VIEW });
     panel.showResult(result('r2'));
-    expect(fake.sent[1]).toMatchObject({ runId: 'r2', view: { threshold: 0.05, renormalize: false, ink: 'local' } });
+    expect(fake.sent[1]).toMatchObject({
+      runId: 'r2',
+      view: { threshold: 0.05, renormalize: false, ink: 'local', view: 'lens', heat: true },
+    });
     expect((fake.sent[1] as { view: object }).view).not.toHaveProperty('target');
   });
 
@@ -107,6 +114,62 @@ describe('the panel', () => {
     await expect
       .poll(() => fake.sent)
       .toEqual([{ type: 'answer', id: 1, answer: null, error: 'It is gone. Analyze again.' }]);
+  });
+
+  it('tells how far a question has come, under its id', async () => {
+    const { fake } = make({
+      ask: (_panel, _question, _cancel, onProgress) => {
+        onProgress({ message: 'layer 3', fraction: 0.1 });
+        return Promise.resolve(ANSWER as never);
+      },
+    });
+    fake.says({ type: 'ready' });
+    fake.says({ ...ASK, id: 7 });
+    await expect.poll(() => types(fake)).toEqual(['asking', 'answer']);
+    expect(fake.sent[0]).toEqual({ type: 'asking', id: 7, message: 'layer 3', fraction: 0.1 });
+  });
+
+  it('cancels the question that is given up, and no other', async () => {
+    const given: { id: unknown; cancel: Cancel; finish: (answer: never) => void }[] = [];
+    const { fake } = make({
+      ask: (_panel, { params }, cancel) =>
+        new Promise((finish) => given.push({ id: (params as { node?: string }).node, cancel, finish })),
+    });
+    fake.says({ type: 'ready' });
+    fake.says(ASK);
+    fake.says({ type: 'ask', id: 2, question: { ...QUESTION, params: { runId: 'r1', node: 'I1_0' } } });
+    fake.says({ type: 'giveUp', id: 1 });
+    fake.says({ type: 'giveUp', id: 99 });
+    expect(given.map(({ id, cancel }) => [id, cancel.isCancellationRequested])).toEqual([
+      ['I0_0', true],
+      ['I1_0', false],
+    ]);
+    for (const { finish } of given) finish(ANSWER as never);
+    await expect.poll(() => fake.sent).toEqual([{ type: 'answer', id: 2, answer: ANSWER, error: null }]);
+  });
+
+  it('says when another token is the target', () => {
+    const { fake, panel, events } = make();
+    fake.says({ type: 'ready' });
+    panel.showResult(result('r1'));
+    fake.says({ type: 'remember', view: VIEW });
+    fake.says({ type: 'remember', view: { ...VIEW, threshold: 0.1 } });
+    expect(events.aimed).toHaveBeenCalledExactlyOnceWith(panel);
+    fake.says({ type: 'remember', view: { ...VIEW, target: 1 } });
+    expect(events.aimed).toHaveBeenCalledTimes(2);
+  });
+
+  it('asks the page to export at once, or when it is there', () => {
+    const { fake, panel } = make();
+    panel.showResult(result('r1'));
+    panel.export('svg');
+    expect(fake.revealed).toBe(1);
+    fake.says({ type: 'ready' });
+    expect(types(fake)).toEqual(['analysis', 'export']);
+    panel.export('csv');
+    expect(fake.sent.at(-1)).toEqual({ type: 'export', format: 'csv' });
+    fake.says({ type: 'ready' });
+    expect(types(fake)).toEqual(['analysis', 'export', 'export', 'analysis']);
   });
 
   it('never answers a page that was reloaded with what its predecessor asked', async () => {
@@ -175,13 +238,16 @@ describe('the panel', () => {
     expect(types(fake).filter((type) => type === 'offline')).toHaveLength(3);
   });
 
-  it('passes on actions and selections, and nothing it does not know', () => {
-    const { fake, panel, events } = make();
+  it('passes on what the page tells, and nothing it does not know', () => {
+    const told = vi.fn();
+    const { fake, panel, events } = make({ told });
     fake.says({ type: 'action', action: 'cancel' });
     fake.says({ type: 'selected', position: 3 });
     fake.says({ type: 'action', action: 'format' });
-    expect(events.act).toHaveBeenCalledExactlyOnceWith(panel, 'cancel');
-    expect(events.selected).toHaveBeenCalledExactlyOnceWith(panel, 3);
+    expect(told.mock.calls).toEqual([
+      [panel, { type: 'action', action: 'cancel' }],
+      [panel, { type: 'selected', position: 3 }],
+    ]);
     expect(events.ignored).toHaveBeenCalledOnce();
   });
 });
@@ -192,7 +258,8 @@ describe('the page', () => {
   it('allows nothing but its own script and style', () => {
     const html = panelHtml(files, 'NONCE');
     expect(html).toContain("default-src 'none'; script-src 'nonce-NONCE'; style-src https://csp.example 'nonce-NONCE'");
-    expect(html).not.toMatch(/unsafe-/);
+    expect(html).toContain('; img-src data:;');
+    expect(html).not.toMatch(/unsafe-|connect-src|img-src[^;]*http/);
     expect(html).toContain('main.css?a=&quot;b');
   });
 

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { Failure } from '../../extension/src/backend/failure';
+import { promptItems } from '../../extension/src/commands/promptItems';
 import { frontMatterLines } from '../../extension/src/prompts/blocks';
 import { choosePrompt } from '../../extension/src/prompts/choose';
+import { addition, promptsOf } from '../../extension/src/prompts/list';
 import { PromptText } from '../../extension/src/prompts/pieces';
 
 /** `|` is the cursor, `[` and `]` a selection. */
@@ -89,6 +91,114 @@ describe('the prompt of other files', () => {
 
   it('takes the whole of any other file', () => {
     expect(choose('def f():\n|  pass\n---\nx\n', 'python').text).toBe('def f():\n  pass\n---\nx');
+  });
+});
+
+describe('the prompt of a file with a prompt a line', () => {
+  it.each([
+    ['the line of the cursor', 'one\ntw|o\nthree\n', 'two'],
+    ['its blanks count', 'one\n two |\n', ' two '],
+    ['from an empty line the one below', 'one\n|\n\ntwo\n', 'two'],
+    ['from the last empty line the one above', 'one\ntwo\n|', 'two'],
+    ['a rule is a prompt', 'one\n--|-\ntwo', '---'],
+  ])('is %s', (_, marked, prompt) => {
+    expect(choose(marked, 'lm-prompts').text).toBe(prompt);
+    expect(choose(marked.replaceAll('\n', '\r\n'), 'lm-prompts').text).toBe(prompt);
+  });
+
+  it('is none where no line has a text', () => {
+    expect(failure(() => choose('\n|\n', 'lm-prompts')).message).toMatch(/empty/);
+  });
+});
+
+describe('the list of a file’s prompts', () => {
+  const list = (marked: string, languageId: string) => {
+    const cursor = Math.max(0, marked.indexOf('|'));
+    const text = marked.replace('|', '');
+    const prompts = promptsOf({ text, languageId, selectionStart: cursor, selectionEnd: cursor, cursor });
+    // the cursor put where a prompt starts means that prompt
+    for (const { start, text: prompt } of prompts)
+      expect(choosePrompt({ text, languageId, selectionStart: start, selectionEnd: start, cursor: start }).text).toBe(
+        prompt,
+      );
+    return prompts.map((prompt) => `${prompt.active ? '>' : ''}${prompt.text}`);
+  };
+
+  it.each([
+    ['lm-prompt', '---\nmodel: x\n---\none\n---\n\ntw|o\nmore\n\n---\n\n---\nthree\n', ['one', '>two\nmore', 'three']],
+    ['lm-prompt', 'on|ly\n', ['>only']],
+    ['lm-prompt', '|\n', []],
+    ['lm-prompts', 'one\n\ntwo|\none\n', ['one', '>two', 'one']],
+    ['markdown', 'T\n```\none\n```\n\n```py\n```\n  ~~~\n  t|wo\n  ~~~\n', ['one', '>two']],
+    ['markdown', 'no fe|nce\n', ['>no fence']],
+    ['plaintext', 'one\ntw|o\n', ['>one\ntwo']],
+    ['plaintext', '', []],
+  ])('%s %#', (languageId, marked, expected) => {
+    expect(list(marked, languageId)).toEqual(expected);
+    expect(list(marked.replaceAll('\n', '\r\n'), languageId)).toEqual(expected);
+  });
+
+  it('has none active between the fences', () => {
+    expect(list('```\none\n```\n|\n```\ntwo\n```\n', 'markdown')).toEqual(['one', 'two']);
+  });
+});
+
+describe('a prompt that is added', () => {
+  it.each([
+    ['lm-prompt', '', 'new\n'],
+    ['lm-prompt', 'one\n', 'one\n---\nnew\n'],
+    ['lm-prompt', 'one', 'one\n---\nnew\n'],
+    ['lm-prompt', 'one\n---\n', 'one\n---\nnew\n'],
+    ['lm-prompt', '---\nmodel: x\n---\n', '---\nmodel: x\n---\nnew\n'],
+    ['lm-prompts', '', 'new\n'],
+    ['lm-prompts', 'one\ntwo', 'one\ntwo\nnew\n'],
+    ['lm-prompts', 'one\ntwo\n', 'one\ntwo\nnew\n'],
+    ['markdown', '# T\n', '# T\n\n```\nnew\n```\n'],
+    ['markdown', '```\none\n```\n\n', '```\none\n```\n\n```\nnew\n```\n'],
+    ['markdown', '', '```\nnew\n```\n'],
+  ])('to %s stands as the file does it %#', (languageId, source, expected) => {
+    for (const eol of ['\n', '\r\n']) {
+      const before = source.replaceAll('\n', eol);
+      const added = addition(before, languageId, 'new', eol);
+      if (!added) return expect.unreachable('it can be added');
+      const text = before.slice(0, added.offset) + added.insert + before.slice(added.offset);
+      expect(text).toBe(expected.replaceAll('\n', eol));
+      const at = { selectionStart: added.start, selectionEnd: added.start, cursor: added.start };
+      expect(choosePrompt({ text, languageId, ...at }).text).toBe('new');
+      expect(promptsOf({ text, languageId, ...at }).at(-1)).toMatchObject({ text: 'new', active: true });
+    }
+  });
+
+  it.each([
+    ['lm-prompt', '---'],
+    ['lm-prompt', '  '],
+    ['lm-prompts', 'a\nb'],
+    ['lm-prompts', ''],
+    ['markdown', '```'],
+    ['plaintext', 'new'],
+  ])('to %s is not "%s"', (languageId, prompt) => {
+    expect(addition('one\n', languageId, prompt, '\n')).toBeNull();
+  });
+
+  it('is offered behind the others, unless it is one of them', () => {
+    const prompts = promptsOf({
+      text: 'Hi $(x)\n---\na\nb',
+      languageId: 'lm-prompt',
+      selectionStart: 0,
+      selectionEnd: 0,
+      cursor: 0,
+    });
+    const items = promptItems(prompts, 'new', () => true);
+    expect(items.map(({ text, start }) => [text, start])).toEqual([
+      ['Hi $(x)', 0],
+      ['a\nb', 12],
+      ['new', null],
+    ]);
+    expect(items[0]?.label).not.toContain('$(x)');
+    expect(items[1]).toMatchObject({ label: 'a', description: '2 lines' });
+    expect(items[2]).toMatchObject({ label: '$(add) Add “new” as a new prompt', alwaysShow: true });
+    expect(promptItems(prompts, 'a\nb', () => true)).toHaveLength(2);
+    expect(promptItems(prompts, 'new', () => false)).toHaveLength(2);
   });
 });
 

@@ -1,3 +1,5 @@
+import path from 'node:path';
+
 /** As much of `vscode` as the unit tests touch. What needs more is tested in the real VS Code (tests/e2e). */
 
 export class Disposable {
@@ -25,6 +27,7 @@ export class Uri {
   private constructor(
     readonly scheme: string,
     readonly path: string,
+    readonly fragment = '',
   ) {}
   static parse(text: string): Uri {
     const colon = text.indexOf(':');
@@ -34,7 +37,10 @@ export class Uri {
     return new Uri('file', path);
   }
   static joinPath(base: Uri, ...parts: string[]): Uri {
-    return new Uri(base.scheme, [base.path, ...parts].join('/'));
+    return new Uri(base.scheme, path.posix.normalize([base.path, ...parts].join('/')));
+  }
+  with({ fragment }: { fragment: string }): Uri {
+    return new Uri(this.scheme, this.path, fragment);
   }
   get fsPath(): string {
     return this.path;
@@ -82,8 +88,134 @@ export class FakeWebviewPanel {
 
 export const createdPanels: FakeWebviewPanel[] = [];
 
+export class TabInputText {
+  constructor(readonly uri: Uri) {}
+}
+
+export class TabInputCustom extends TabInputText {}
+
+export class ThemeColor {
+  constructor(readonly id: string) {}
+}
+
+export class Range {
+  constructor(
+    readonly start: unknown,
+    readonly end: unknown,
+  ) {}
+}
+
+export class MarkdownString {
+  value = '';
+  appendText(text: string): this {
+    this.value += text;
+    return this;
+  }
+}
+
+export const ColorThemeKind = { Light: 1, Dark: 2, HighContrast: 3, HighContrastLight: 4 } as const;
+export const ProgressLocation = { Notification: 15 } as const;
+export const OverviewRulerLane = { Center: 2 } as const;
+export const DecorationRangeBehavior = { ClosedClosed: 1 } as const;
+export const TextEditorRevealType = { InCenterIfOutsideViewport: 2 } as const;
+export const QuickPickItemKind = { Separator: -1, Default: 0 } as const;
+export const ConfigurationTarget = { Global: 1, Workspace: 2 } as const;
+
+export class Selection {
+  constructor(
+    readonly start: number,
+    readonly end: number,
+  ) {}
+  get active(): number {
+    return this.end;
+  }
+}
+
+export class CancellationTokenSource {
+  readonly token = { isCancellationRequested: false, onCancellationRequested: () => new Disposable(() => undefined) };
+  cancel(): void {
+    this.token.isCancellationRequested = true;
+  }
+  dispose(): void {}
+}
+
+interface Item {
+  label: string;
+}
+
+/** A quick pick that a test types into and accepts. */
+export class FakeQuickPick {
+  items: Item[] = [];
+  activeItems: Item[] = [];
+  selectedItems: Item[] = [];
+  title = '';
+  placeholder = '';
+  value = '';
+  busy = false;
+  isDisposed = false;
+  readonly #typed = new EventEmitter<string>();
+  readonly #accepted = new EventEmitter<void>();
+  readonly #hidden = new EventEmitter<void>();
+  readonly onDidChangeValue = this.#typed.event;
+  readonly onDidAccept = this.#accepted.event;
+  readonly onDidHide = this.#hidden.event;
+  show(): void {
+    quickPicks.push(this);
+  }
+  hide(): void {
+    this.#hidden.fire();
+  }
+  dispose(): void {
+    this.isDisposed = true;
+  }
+  types(text: string): void {
+    this.value = text;
+    this.#typed.fire(text);
+  }
+  accepts(label: string): void {
+    this.selectedItems = this.items.filter((item) => item.label === label);
+    if (this.selectedItems.length !== 1) throw new Error(`"${label}" is not offered`);
+    this.#accepted.fire();
+  }
+}
+
+export const quickPicks: FakeQuickPick[] = [];
+
+/** Insertions that are to be made together; offsets are positions here. */
+export class WorkspaceEdit {
+  readonly inserts: { at: number; text: string }[] = [];
+  insert(_uri: Uri, at: number, text: string): void {
+    this.inserts.push({ at, text });
+  }
+}
+
+export const EndOfLine = { LF: 1, CRLF: 2 } as const;
+
+/** What happens in the editor, for a test to fire. */
+export const happens = {
+  edit: new EventEmitter<unknown>(),
+  cursor: new EventEmitter<unknown>(),
+  editors: new EventEmitter<unknown>(),
+  theme: new EventEmitter<unknown>(),
+};
+
+/** What the user was shown and answers next. */
+export const shown = {
+  errors: [] as string[],
+  information: [] as string[],
+  status: [] as string[],
+  saveDialogs: [] as { defaultUri: Uri; filters: unknown }[],
+  saveAs: undefined as Uri | undefined,
+  /** The label that the next list of choices is answered with. */
+  choice: '',
+  settings: {} as Record<string, unknown>,
+  clipboard: '',
+};
+
 export const window = {
   activeTextEditor: undefined,
+  activeColorTheme: { kind: 2 as number },
+  visibleTextEditors: [] as unknown[],
   tabGroups: { all: [{}] },
   createWebviewPanel: (_type: string, title: string) => {
     const panel = new FakeWebviewPanel();
@@ -91,7 +223,26 @@ export const window = {
     createdPanels.push(panel);
     return panel;
   },
+  createTextEditorDecorationType: (options: object) => ({ options, isDisposed: false, dispose() { this.isDisposed = true; } }), // prettier-ignore
+  onDidChangeTextEditorSelection: happens.cursor.event,
+  onDidChangeVisibleTextEditors: happens.editors.event,
+  onDidChangeActiveColorTheme: happens.theme.event,
+  showErrorMessage: async (text: string) => void shown.errors.push(text),
+  showInformationMessage: async (text: string) => void shown.information.push(text),
+  withProgress: async (_options: object, work: (progress: object, cancel: object) => unknown) =>
+    work({ report: () => undefined }, new CancellationTokenSource().token),
+  createQuickPick: () => new FakeQuickPick(),
+  showQuickPick: async (items: Item[]) => items.find(({ label }) => label === shown.choice),
+  showTextDocument: async (document: unknown) =>
+    window.visibleTextEditors.find((editor) => (editor as { document: unknown }).document === document),
+  setStatusBarMessage: (text: string) => void shown.status.push(text),
+  showSaveDialog: async (options: { defaultUri: Uri; filters: unknown }) => {
+    shown.saveDialogs.push(options);
+    return shown.saveAs;
+  },
 };
+
+export const env = { clipboard: { writeText: async (text: string) => void (shown.clipboard = text) } };
 
 /** The commands that were run, with their arguments. */
 export const executed: unknown[][] = [];
@@ -100,6 +251,40 @@ export const commands = {
   executeCommand: async (...command: unknown[]) => void executed.push(command),
 };
 
+/** Files by path; a test may let the next step of a write fail. */
+export const files = new Map<string, Uint8Array>();
+export const failing = { write: false, rename: false };
+
+const fileAt = (uri: Uri): Uint8Array => {
+  const found = files.get(uri.path);
+  if (!found) throw new Error(`there is no ${uri.path}`);
+  return found;
+};
+
 export const workspace = {
-  getConfiguration: () => ({ get: () => undefined }),
+  getConfiguration: () => ({
+    get: (key: string) => shown.settings[key],
+    inspect: () => ({}),
+    update: async (key: string, value: unknown) => void (shown.settings[key] = value),
+  }),
+  applyEdit: async (_edit: WorkspaceEdit): Promise<boolean> => false,
+  workspaceFolders: undefined as { uri: Uri }[] | undefined,
+  textDocuments: [] as unknown[],
+  onDidChangeTextDocument: happens.edit.event,
+  fs: {
+    readFile: async (uri: Uri) => fileAt(uri),
+    stat: async (uri: Uri) => ({ size: fileAt(uri).length }),
+    writeFile: async (uri: Uri, bytes: Uint8Array) => {
+      // a disk that is full has written a part
+      files.set(uri.path, failing.write ? bytes.slice(0, 1) : bytes);
+      if (failing.write) throw new Error('The disk is full.');
+    },
+    rename: async (from: Uri, to: Uri, { overwrite }: { overwrite: boolean }) => {
+      if (failing.rename) throw new Error('The file is locked.');
+      if (!overwrite && files.has(to.path)) throw new Error('exists');
+      files.set(to.path, fileAt(from));
+      files.delete(from.path);
+    },
+    delete: async (uri: Uri) => void files.delete(uri.path),
+  },
 };

@@ -4,7 +4,10 @@ import type { Health, ListModelsResult, ModelInfo } from '../../extension/shared
 import { readProgress } from '../../extension/src/backend/connection';
 import { Failure, isCancelled, toFailure } from '../../extension/src/backend/failure';
 import { shortName, statusView } from '../../extension/src/backend/health';
-import { modelItems, refuseHubId } from '../../extension/src/commands/modelItems';
+import { deviceItems, dtypeItems } from '../../extension/src/commands/computeItems';
+import { modelSections, type Place, refuseHubId, typedItem } from '../../extension/src/commands/modelItems';
+import { sizeText } from '../../extension/src/commands/pick';
+import { RecentModels } from '../../extension/src/commands/recentModels';
 import { actionsFor } from '../../extension/src/panel/failureMessage';
 import { checkSettings } from '../../extension/src/settings';
 
@@ -127,23 +130,70 @@ describe('the list of models', () => {
     ],
   };
 
+  const place: Place = { platform: 'linux', home: '/home/me' };
+  const sections = (chosen: string, recent: string[] = [], list: ListModelsResult | null = listed) =>
+    modelSections(list, chosen, recent, place).map(({ title, items }) => [title, ...items.map(({ label }) => label)]);
+  const WAYS = [
+    'another',
+    '$(folder) Browse for a model folder…',
+    '$(file-binary) Browse for a GGUF file…',
+    '$(cloud-download) Enter a hub id…',
+  ];
+
   it('marks the chosen one and ends with the ways to name another', () => {
-    const labels = modelItems(listed, '').map(({ label }) => label);
-    expect(labels.slice(0, 2)).toEqual(['$(check) small', 'org/big']);
-    expect(labels).toHaveLength(5);
-    expect(modelItems(listed, '')[0]).toMatchObject({
-      description: 'loaded · comes with the backend · 0.5 GB',
+    expect(sections('')).toEqual([['on this machine', '$(check) small', 'org/big'], WAYS]);
+    expect(sections('org/big')).toEqual([['on this machine', 'small', '$(check) org/big'], WAYS]);
+    expect(modelSections(listed, '', [], place)[0]?.items[0]).toMatchObject({
+      description: 'loaded · comes with the backend · 540 MB',
       choice: { source: '' },
     });
-    expect(modelItems(listed, 'org/big').map(({ label }) => label)[1]).toBe('$(check) org/big');
+  });
+
+  it('begins with what was chosen before, once', () => {
+    expect(sections('/m/a.gguf', ['/m/a.gguf', 'org/big', 'org/gone', 'small'])).toEqual([
+      ['recent', '$(check) /m/a.gguf', 'org/big', 'org/gone'],
+      ['on this machine', 'small'],
+      WAYS,
+    ]);
+    const [recent] = modelSections(listed, '', ['org/big', 'org/gone', '/m/a.GGUF'], place);
+    expect(recent?.items.map(({ description }) => description)).toEqual([
+      'downloaded',
+      'hub id, downloaded where it is missing',
+      'GGUF file',
+    ]);
   });
 
   it('shows a chosen one that the backend does not list, and works without a list', () => {
-    expect(modelItems(null, '/m/gpt2')[0]).toMatchObject({
-      label: '$(check) /m/gpt2',
-      choice: { kind: 'model', source: '/m/gpt2' },
+    expect(sections('/m/gpt2', [], null)).toEqual([['recent', '$(check) /m/gpt2'], WAYS]);
+    expect(sections('', [], null)).toEqual([WAYS]);
+  });
+
+  it.each<[string, string, boolean]>([
+    ['org/new', 'org/new', true],
+    [' gpt2 ', 'gpt2', true],
+    ['/m/x.gguf', '/m/x.gguf', false],
+    ['~/models/x', '/home/me/models/x', false],
+    ['"/m/with blanks"', '/m/with blanks', false],
+  ])('offers what is typed: %s', (typed, source, allowDownload) => {
+    expect(typedItem(typed, modelSections(listed, '', [], place), place)).toMatchObject({
+      choice: { kind: 'model', source, allowDownload },
+      alwaysShow: true,
     });
-    expect(modelItems(null, '').map(({ choice }) => choice.kind)).toEqual(['folder', 'file', 'hub']);
+  });
+
+  it.each(['', '  ', 'org/big', 'two words', '../up', 'C:\\m'])('offers nothing for "%s"', (typed) => {
+    expect(typedItem(typed, modelSections(listed, '', [], place), place)).toBeNull();
+  });
+
+  it('knows the paths of Windows', () => {
+    const windows: Place = { platform: 'win32', home: 'C:\\me' };
+    expect(typedItem('C:\\m\\gpt2', [], windows)).toMatchObject({
+      choice: { source: 'C:\\m\\gpt2', allowDownload: false },
+    });
+  });
+
+  it('does not take text for icons', () => {
+    expect(modelSections(null, '/m/$(sync)', [], place)[0]?.items[0]?.label).not.toContain('$(sync)');
   });
 
   it.each(['gpt2', 'openai-community/gpt2', 'Qwen/Qwen2.5-0.5B', 'a_b/c_d'])('takes %s as a hub id', (id) => {
@@ -156,6 +206,53 @@ describe('the list of models', () => {
       expect(refuseHubId(id)).not.toBeNull();
     },
   );
+});
+
+describe('recent models', () => {
+  const memory = (kept: unknown) => {
+    const values: Record<string, unknown> = { recentModels: kept };
+    const update = (key: string, value: unknown) => Promise.resolve(void (values[key] = value));
+    return { get: (key: string) => values[key], update, keys: () => [] } as never;
+  };
+
+  it('are the latest first, each once, not without end, and never the embedded one', async () => {
+    const recent = new RecentModels(memory(undefined));
+    for (const source of ['a', 'b', '', 'a', ...Array.from({ length: 8 }, (_, n) => `m${n}`)]) await recent.add(source);
+    expect(recent.list()).toEqual(['m7', 'm6', 'm5', 'm4', 'm3', 'm2', 'm1', 'm0']);
+    await recent.add('m3');
+    expect(recent.list()).toEqual(['m3', 'm7', 'm6', 'm5', 'm4', 'm2', 'm1', 'm0']);
+  });
+
+  it('survive whatever was kept', () => {
+    expect(new RecentModels(memory('junk')).list()).toEqual([]);
+    expect(new RecentModels(memory([1, 'a', null])).list()).toEqual(['a']);
+  });
+});
+
+describe('the lists of devices and number formats', () => {
+  const devices = [
+    { id: 'cpu', name: 'x86_64, 2 cores', memoryBytes: 16e9 },
+    { id: 'cuda:0', name: 'NVIDIA H100', memoryBytes: 85e9 },
+  ];
+
+  it('mark what is set', () => {
+    expect(deviceItems(devices, 'auto').map(({ label }) => label)).toEqual(['$(check) auto', 'cpu', 'cuda:0']);
+    expect(deviceItems(devices, 'cuda:0')[2]).toEqual({
+      label: '$(check) cuda:0',
+      description: 'NVIDIA H100 · 85.0 GB',
+      value: 'cuda:0',
+    });
+    expect(dtypeItems(['auto', 'float32'], 'float32').map(({ label }) => label)).toEqual(['auto', '$(check) float32']);
+  });
+
+  it('keep a device in sight that is set and not found', () => {
+    expect(deviceItems(devices, 'cuda:7').at(-1)).toMatchObject({ label: '$(check) cuda:7', description: 'set now' });
+    expect(deviceItems([], 'auto').map(({ value }) => value)).toEqual(['auto', 'cpu']);
+  });
+
+  it('know sizes', () => {
+    expect([0, -1, Number.NaN, 4e5, 93e6, 1.5e9].map(sizeText)).toEqual(['', '', '', '1 MB', '93 MB', '1.5 GB']);
+  });
 });
 
 describe('settings', () => {

@@ -18,11 +18,19 @@ export async function runAction(app: App, action: PanelAction, panel?: Panel): P
       return app.log.show();
     case 'setUpBackend':
     case 'selectModel':
+    case 'selectDevice':
+    case 'selectDtype':
     case 'restartBackend': {
       const succeeded = await vscode.commands.executeCommand<boolean>(`lmTransparency.${action}`);
       if (succeeded && panel) return analyzeAgain(app, panel);
       return;
     }
+    case 'unloadModel':
+      await vscode.commands.executeCommand('lmTransparency.unloadModel');
+      return;
+    case 'choosePrompt':
+      await vscode.commands.executeCommand('lmTransparency.choosePrompt', panel?.uri ?? undefined);
+      return;
     case 'openSettings':
       await vscode.commands.executeCommand('workbench.action.openSettings', 'lmTransparency');
       return;

@@ -36,7 +36,8 @@ export async function analyzeAgain(app: App, panel: Panel): Promise<void> {
   void vscode.window.showErrorMessage('The file of this analysis is gone, or is not text any more.');
 }
 
-function editorFor(target: unknown): vscode.TextEditor | undefined {
+/** The editor of a file, or without one the active editor. */
+export function editorFor(target: unknown): vscode.TextEditor | undefined {
   const active = vscode.window.activeTextEditor;
   if (!(target instanceof vscode.Uri)) {
     // VS Code goes on naming the text editor before, for a moment, when an editor without text takes its place
@@ -54,7 +55,8 @@ function activeFile(): vscode.Uri | undefined {
   return input instanceof vscode.TabInputText || input instanceof vscode.TabInputCustom ? input.uri : undefined;
 }
 
-async function openText(uri: vscode.Uri): Promise<vscode.TextDocument | null> {
+/** The document of a file; null when it is not text. */
+export async function openText(uri: vscode.Uri): Promise<vscode.TextDocument | null> {
   const known = vscode.workspace.textDocuments.find((document) => document.uri.toString() === uri.toString());
   if (known) return known;
   try {

@@ -1,31 +1,51 @@
 import type { ListedModel, ListModelsResult } from '../../shared/protocol';
+import { expandHome, pathsOf, type Platform } from '../backend/paths';
+import { checked, plainLabel, sizeText } from './pick';
 
 /** A line of the model list, and what choosing it means. */
 export interface ModelItem {
   label: string;
   description: string;
-  choice: { kind: 'model'; source: string } | { kind: 'folder' } | { kind: 'file' } | { kind: 'hub' };
+  choice:
+    /** `allowDownload`: the hub id itself was chosen, so it may be fetched. */
+    { kind: 'model'; source: string; allowDownload: boolean } | { kind: 'folder' } | { kind: 'file' } | { kind: 'hub' };
+  /** Shown whatever is typed. */
+  alwaysShow?: boolean;
 }
 
-/** The backend's models, the chosen one marked, then the ways to name another. */
-export function modelItems(listed: ListModelsResult | null, chosen: string): ModelItem[] {
-  const current = chosen || listed?.defaultSource || '';
-  const models = (listed?.models ?? []).map((model): ModelItem => {
-    const isCurrent = model.source === current || (chosen === '' && model.source === listed?.defaultSource);
-    return {
-      label: `${isCurrent ? '$(check) ' : ''}${model.name}`,
-      description: describe(model),
-      choice: { kind: 'model', source: model.source === listed?.defaultSource ? '' : model.source },
-    };
+export interface ModelSection {
+  title: string;
+  items: ModelItem[];
+}
+
+/** The machine that paths are of. */
+export interface Place {
+  platform: Platform;
+  home: string;
+}
+
+/** What was chosen before, what the backend finds, and the ways to name another. `chosen` is marked. */
+export function modelSections(
+  listed: ListModelsResult | null,
+  chosen: string,
+  recent: readonly string[],
+  place: Place,
+): ModelSection[] {
+  const models = listed?.models ?? [];
+  const isEmbedded = (source: string) => source === '' || source === listed?.defaultSource;
+  const named = [...(isListed(listed, chosen) || recent.includes(chosen) ? [] : [chosen]), ...recent];
+  const recentItems = named
+    .filter((source) => !isEmbedded(source))
+    .map((source) => {
+      const model = models.find((known) => known.source === source);
+      return itemOf(source, model?.name ?? source, source === chosen, model ? describe(model) : kindOf(source, place));
+    });
+  const others = models.filter(({ source }) => isEmbedded(source) || !named.includes(source));
+  const listedItems = others.map((model) => {
+    const source = isEmbedded(model.source) ? '' : model.source;
+    return itemOf(source, model.name, source === chosen || model.source === chosen, describe(model));
   });
-  const isListed = listed?.models.some((model) => model.source === chosen) ?? false;
-  const unlisted: ModelItem[] =
-    chosen !== '' && !isListed
-      ? [{ label: `$(check) ${chosen}`, description: 'chosen', choice: { kind: 'model', source: chosen } }]
-      : [];
-  return [
-    ...unlisted,
-    ...models,
+  const ways: ModelItem[] = [
     {
       label: '$(folder) Browse for a model folder…',
       description: 'safetensors and config.json',
@@ -34,12 +54,46 @@ export function modelItems(listed: ListModelsResult | null, chosen: string): Mod
     { label: '$(file-binary) Browse for a GGUF file…', description: '', choice: { kind: 'file' } },
     { label: '$(cloud-download) Enter a hub id…', description: 'organization/name', choice: { kind: 'hub' } },
   ];
+  return [
+    { title: 'recent', items: recentItems },
+    { title: 'on this machine', items: listedItems },
+    { title: 'another', items: ways },
+  ].filter(({ items }) => items.length > 0);
+}
+
+/** What was typed, as a model to choose: a whole path, else a hub id; null where it is neither, or listed already. */
+export function typedItem(typed: string, sections: readonly ModelSection[], place: Place): ModelItem | null {
+  const text = typed.trim().replace(/^(["'])(.*)\1$/, '$2');
+  const source = expandHome(text, place.platform, place.home);
+  const known = sections.flatMap(({ items }) => items.map(({ choice }) => choice));
+  if (source === '' || known.some((choice) => choice.kind === 'model' && choice.source === source)) return null;
+  const isPath = isAbsolute(source, place);
+  if (!isPath && refuseHubId(source) !== null) return null;
+  const choice = { kind: 'model', source, allowDownload: !isPath } as const;
+  const icon = isPath ? '$(folder)' : '$(cloud-download)';
+  return { label: `${icon} ${plainLabel(source)}`, description: kindOf(source, place), choice, alwaysShow: true };
+}
+
+function itemOf(source: string, name: string, isChosen: boolean, description: string): ModelItem {
+  return { label: checked(isChosen, name), description, choice: { kind: 'model', source, allowDownload: false } };
+}
+
+function isListed(listed: ListModelsResult | null, source: string): boolean {
+  return source === '' || (listed?.models.some((model) => model.source === source) ?? false);
+}
+
+function isAbsolute(source: string, { platform }: Place): boolean {
+  return pathsOf(platform).isAbsolute(source);
+}
+
+function kindOf(source: string, place: Place): string {
+  if (!isAbsolute(source, place)) return 'hub id, downloaded where it is missing';
+  return source.toLowerCase().endsWith('.gguf') ? 'GGUF file' : 'folder';
 }
 
 function describe(model: ListedModel): string {
   const kind = { embedded: 'comes with the backend', cached: 'downloaded', folder: 'folder' }[model.kind];
-  const size = model.sizeBytes > 0 ? `${(model.sizeBytes / 1e9).toFixed(1)} GB` : '';
-  return [model.loaded ? 'loaded' : '', kind, size].filter(Boolean).join(' · ');
+  return [model.loaded ? 'loaded' : '', kind, sizeText(model.sizeBytes)].filter(Boolean).join(' · ');
 }
 
 /** Why a text is no hub id; null when it is one. */

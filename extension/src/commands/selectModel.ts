@@ -1,9 +1,12 @@
+import { homedir } from 'node:os';
 import * as vscode from 'vscode';
 import type { App } from '../app';
 import { toFailure } from '../backend/failure';
+import { currentPlatform } from '../backend/paths';
 import { LIST_MODELS, type ListModelsResult, LOAD_MODEL } from '../../shared/protocol';
-import { readSettings, storeModel } from '../settings';
-import { type ModelItem, modelItems, refuseHubId } from './modelItems';
+import { readSettings, storeSetting } from '../settings';
+import { type ModelItem, modelSections, refuseHubId, typedItem } from './modelItems';
+import { picked } from './pick';
 import { reportFailure } from './report';
 
 const LIST_MS = 60_000;
@@ -24,7 +27,8 @@ export function selectModel(app: App): () => Promise<boolean> {
         return false;
       }
     }
-    await storeModel(chosen.source);
+    await storeSetting('model', chosen.source);
+    await app.recent.add(chosen.source);
     return true;
   };
 }
@@ -35,40 +39,47 @@ interface Chosen {
   allowDownload: boolean;
 }
 
+type Row = ModelItem | (vscode.QuickPickItem & { choice?: undefined });
+
 async function choose(app: App): Promise<Chosen | undefined> {
-  const quickPick = vscode.window.createQuickPick<ModelItem>();
+  const quickPick = vscode.window.createQuickPick<Row>();
   quickPick.title = 'Select Model';
-  quickPick.placeholder = 'The model that prompts are analyzed with';
+  quickPick.placeholder = 'Choose a model, or type a path or a hub id';
   quickPick.matchOnDescription = true;
   const { model } = readSettings();
-  quickPick.items = modelItems(null, model);
+  const place = { platform: currentPlatform(), home: homedir() };
+  let listed: ListModelsResult | null = null;
+  const update = () => {
+    const sections = modelSections(listed, model, app.recent.list(), place);
+    const typed = typedItem(quickPick.value, sections, place);
+    const rows = sections.flatMap(({ title, items }): Row[] => [
+      { label: title, kind: vscode.QuickPickItemKind.Separator },
+      ...items,
+    ]);
+    quickPick.items = typed ? [...rows, typed] : rows;
+  };
+  update();
+  quickPick.onDidChangeValue(update);
   quickPick.busy = true;
   const hidden = new vscode.CancellationTokenSource();
   app.backend
     .request(LIST_MODELS, {}, { timeoutMs: LIST_MS, cancel: hidden.token, early: true })
-    .then((listed) => (quickPick.items = modelItems(listed as ListModelsResult, model)))
+    .then((reply) => {
+      listed = reply as ListModelsResult;
+      update();
+    })
     .catch((error: unknown) => (quickPick.placeholder = `No list of models: ${toFailure(error).message}`))
     .finally(() => (quickPick.busy = false));
-  const chosen = await new Promise<ModelItem | undefined>((resolve) => {
-    quickPick.onDidAccept(() => {
-      resolve(quickPick.selectedItems[0]);
-      quickPick.hide();
-    });
-    quickPick.onDidHide(() => {
-      resolve(undefined);
-      hidden.cancel();
-    });
-    quickPick.show();
-  });
-  quickPick.dispose();
+  const chosen = await picked(quickPick);
+  hidden.cancel();
   hidden.dispose();
-  return chosen && namedBy(chosen);
+  return chosen?.choice && namedBy(chosen.choice);
 }
 
-async function namedBy({ choice }: ModelItem): Promise<Chosen | undefined> {
+async function namedBy(choice: ModelItem['choice']): Promise<Chosen | undefined> {
   switch (choice.kind) {
     case 'model':
-      return { source: choice.source, allowDownload: false };
+      return { source: choice.source, allowDownload: choice.allowDownload };
     case 'folder':
       return browse({ canSelectFolders: true, canSelectFiles: false, title: 'Model Folder' });
     case 'file':

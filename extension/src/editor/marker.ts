@@ -1,5 +1,7 @@
 import * as vscode from 'vscode';
 import type { Panel } from '../panel/panel';
+import { heatOf } from './heat';
+import { HeatInk } from './heatInk';
 import { type Anchor, moved, PromptLink } from './link';
 
 interface Linked {
@@ -8,10 +10,12 @@ interface Linked {
   anchor: Anchor;
   link: PromptLink | null;
   selected: number | null;
+  /** The flow that arrives at each token, while it is shown. */
+  masses: readonly number[] | null;
   cursor: number | null;
 }
 
-/** Marks a panel's selected token in the prompt's text, and tells the panel which token the cursor is on. */
+/** Marks a panel's selected token and its heat in the prompt's text, and tells the panel which token the cursor is on. */
 export class Marker implements vscode.Disposable {
   readonly #linked = new Map<Panel, Linked>();
   readonly #style = vscode.window.createTextEditorDecorationType({
@@ -23,11 +27,13 @@ export class Marker implements vscode.Disposable {
     overviewRulerLane: vscode.OverviewRulerLane.Center,
     rangeBehavior: vscode.DecorationRangeBehavior.ClosedClosed,
   });
+  readonly #ink = new HeatInk(() => this.#drawAll());
   readonly #listening: vscode.Disposable;
 
   constructor() {
     this.#listening = vscode.Disposable.from(
       this.#style,
+      this.#ink,
       vscode.workspace.onDidChangeTextDocument((event) => this.#onEdit(event)),
       vscode.window.onDidChangeTextEditorSelection((event) => this.#onCursor(event.textEditor)),
       vscode.window.onDidChangeVisibleTextEditors(() => this.#drawAll()),
@@ -39,7 +45,7 @@ export class Marker implements vscode.Disposable {
     const { shown } = panel;
     if (!shown) return this.unlink(panel);
     const anchor = { start: shown.start, end: shown.end, indent: shown.indent };
-    this.#linked.set(panel, { panel, uri: shown.uri, anchor, link: null, selected: null, cursor: null });
+    this.#linked.set(panel, { panel, uri: shown.uri, anchor, link: null, selected: null, masses: null, cursor: null });
     this.#relink(shown.uri);
   }
 
@@ -58,6 +64,20 @@ export class Marker implements vscode.Disposable {
       if (range)
         editor.revealRange(rangeIn(editor.document, range), vscode.TextEditorRevealType.InCenterIfOutsideViewport);
     }
+  }
+
+  /** Shows how much of the flow arrives at each token of the panel's prompt; null shows none. */
+  heat(panel: Panel, masses: readonly number[] | null): void {
+    const linked = this.#linked.get(panel);
+    if (!linked || (linked.masses === null && masses === null)) return;
+    linked.masses = masses;
+    this.#draw(linked.uri);
+  }
+
+  /** The panel's target is another one: the heat's words name it. */
+  redraw(panel: Panel): void {
+    const linked = this.#linked.get(panel);
+    if (linked?.masses) this.#draw(linked.uri);
   }
 
   /** Looks again whether the documents hold the prompts: one may just have been opened. */
@@ -97,6 +117,7 @@ export class Marker implements vscode.Disposable {
       } else {
         linked.link = null;
         linked.selected = null;
+        linked.masses = null;
         linked.anchor = { start: -1, end: -1, indent: 0 };
         this.#tell(linked, null);
       }
@@ -126,11 +147,17 @@ export class Marker implements vscode.Disposable {
   }
 
   #drawIn(editor: vscode.TextEditor): void {
-    const ranges = this.#of(editor.document.uri.toString()).flatMap(({ link, selected }) => {
+    const linked = this.#of(editor.document.uri.toString());
+    const ranges = linked.flatMap(({ link, selected }) => {
       const range = selected === null ? null : link?.rangeOf(selected);
       return range ? [rangeIn(editor.document, range)] : [];
     });
     editor.setDecorations(this.#style, ranges);
+    const heat = linked.flatMap(({ link, masses, panel }) => {
+      const target = targetOf(panel);
+      return link && masses ? heatOf(masses, (at) => link.rangeOf(at)).map((warmth) => ({ warmth, target })) : [];
+    });
+    this.#ink.draw(editor, heat);
   }
 
   #of(uri: string): Linked[] {
@@ -144,4 +171,10 @@ function editorsOf(uri: string): vscode.TextEditor[] {
 
 function rangeIn(document: vscode.TextDocument, range: { start: number; end: number }): vscode.Range {
   return new vscode.Range(document.positionAt(range.start), document.positionAt(range.end));
+}
+
+/** The text of the token whose prediction the panel explains: the last one unless another was chosen. */
+function targetOf({ shown, view }: Panel): string {
+  const tokens = shown?.heading.tokens ?? [];
+  return tokens[view?.target ?? tokens.length - 1]?.text ?? '';
 }

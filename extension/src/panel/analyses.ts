@@ -1,13 +1,15 @@
 import path from 'node:path';
 import type * as vscode from 'vscode';
 import type { Answer, Question } from '../../shared/webview';
-import { ANALYZE, NODE_TOKENS, type NodeTokensResult } from '../../shared/protocol';
+import { ANALYZE } from '../../shared/protocol';
 import type { Backend } from '../backend/backend';
-import { cancelled, Failure, isCancelled, toFailure } from '../backend/failure';
+import type { Progress } from '../backend/connection';
+import { Failure, isCancelled, toFailure } from '../backend/failure';
 import { type Cancel, CancelSource } from '../cancel';
 import { choosePrompt } from '../prompts/choose';
 import type { Settings } from '../settings';
 import { Signal } from '../signal';
+import { LiveRuns } from './liveRuns';
 import type { Panel } from './panel';
 import type { Panels } from './panels';
 import { payloadBytes, readHeading } from './payload';
@@ -15,8 +17,7 @@ import type { Asked, ResultStore, StoredResult } from './resultStore';
 
 // analysing may load a model first; each sign of progress starts these anew
 const ANALYZE_SILENCE_MS = 300_000;
-const NODE_TOKENS_MS = 120_000;
-const NODE_TOKENS_COUNT = 15;
+const QUESTION_SILENCE_MS = 120_000;
 
 /** An analysis that is under way. */
 export interface Job {
@@ -39,8 +40,7 @@ export class Analyses {
   /** An analysis failed, and the panel says why. */
   readonly failed = new Signal<{ panel: Panel; failure: Failure }>();
   readonly #jobs = new Map<string, Job>();
-  /** Which run id of which process stands for a run that is shown. */
-  readonly #live = new Map<string, { session: number | null; runId: Promise<string> }>();
+  readonly #live: LiveRuns;
 
   constructor(
     private readonly backend: Backend,
@@ -48,7 +48,9 @@ export class Analyses {
     private readonly store: ResultStore,
     private readonly settingsFor: (uri: vscode.Uri) => Settings,
     private readonly log: (line: string) => void,
-  ) {}
+  ) {
+    this.#live = new LiveRuns(backend, ANALYZE_SILENCE_MS, log);
+  }
 
   get jobs(): readonly Job[] {
     return [...this.#jobs.values()];
@@ -68,7 +70,7 @@ export class Analyses {
       const result = await this.#analyze({ document, selection }, job, source.token);
       if (this.#jobs.get(uri) !== job) return;
       panel.showResult(result);
-      this.#live.set(result.runId, { session: this.backend.sessionId, runId: Promise.resolve(result.runId) });
+      this.#live.put(result.runId);
       this.store.put(result).catch((error: unknown) => this.log(`the result could not be kept: ${String(error)}`));
     } catch (error) {
       if (this.#jobs.get(uri) === job) this.#onFailure(panel, toFailure(error));
@@ -85,19 +87,24 @@ export class Analyses {
   }
 
   /** Answers a panel's question, analyzing once more where the backend has forgotten the run. */
-  async ask(panel: Panel, question: Question, cancel: Cancel): Promise<Answer> {
+  async ask(
+    panel: Panel,
+    { method, params }: Question,
+    cancel: Cancel,
+    onProgress: (progress: Progress) => void,
+  ): Promise<Answer> {
     const { shown } = panel;
-    if (shown?.runId !== question.runId) throw new Failure('runExpired', 'This analysis is not shown any more.');
+    if (shown?.runId !== params.runId) throw new Failure('runExpired', 'This analysis is not shown any more.');
     for (let attempt = 1; ; attempt += 1) {
-      const runId = await this.#liveRunId(shown, shown.heading.prompt);
-      if (cancel.isCancellationRequested) throw cancelled();
-      const params = { runId, node: question.node, topK: NODE_TOKENS_COUNT, normalize: question.normalize };
+      const live = await this.#live.find(shown, cancel, onProgress);
+      const asked = { ...params, runId: await live.runId };
       try {
-        const result = await this.backend.request(NODE_TOKENS, params, { timeoutMs: NODE_TOKENS_MS, cancel });
-        return { kind: 'nodeTokens', result: result as NodeTokensResult };
+        const options = { timeoutMs: QUESTION_SILENCE_MS, cancel, onProgress };
+        return (await this.backend.request(method, asked, options)) as Answer;
       } catch (error) {
-        this.#live.delete(shown.runId);
-        if (toFailure(error).kind !== 'runExpired' || attempt > 1) throw error;
+        if (toFailure(error).kind !== 'runExpired') throw error;
+        this.#live.forget(shown, live);
+        if (attempt > 1) throw error;
       }
     }
   }
@@ -124,20 +131,6 @@ export class Analyses {
     const { runId } = readHeading(payload);
     const { start, end, indent } = prompt;
     return { runId, uri: job.uri, title: job.title, asked, start, end, indent, payload };
-  }
-
-  async #liveRunId(shown: StoredResult, prompt: string): Promise<string> {
-    await this.backend.start();
-    const session = this.backend.sessionId;
-    const known = this.#live.get(shown.runId);
-    if (known && known.session === session) return known.runId;
-    const runId = this.backend
-      .request(ANALYZE, { prompt, ...shown.asked }, { timeoutMs: ANALYZE_SILENCE_MS, onProgress: () => undefined })
-      .then((reply) => readHeading(payloadBytes(reply)).runId);
-    this.#live.set(shown.runId, { session, runId });
-    runId.catch(() => this.#live.delete(shown.runId));
-    this.log('the backend does not know this analysis; analyzing once more');
-    return runId;
   }
 
   #say(job: Job, message: string, fraction: number | null): void {

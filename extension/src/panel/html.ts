@@ -13,6 +13,8 @@ export function panelHtml(files: PanelFiles, nonce = newNonce()): string {
     "default-src 'none'",
     `script-src 'nonce-${nonce}'`,
     `style-src ${files.cspSource} 'nonce-${nonce}'`,
+    // a drawing becomes a picture file by way of an image that holds it
+    'img-src data:',
     "base-uri 'none'",
     "form-action 'none'",
   ].join('; ');

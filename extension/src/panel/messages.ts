@@ -1,4 +1,5 @@
-import type { FromWebview, PanelAction, ViewState } from '../../shared/webview';
+import type { FromWebview, PanelAction, SaveFormat, ViewName, ViewState } from '../../shared/webview';
+import { isRecord, readQuestion } from './question';
 
 const ACTIONS: Record<PanelAction, true> = {
   analyze: true,
@@ -7,22 +8,39 @@ const ACTIONS: Record<PanelAction, true> = {
   showLog: true,
   setUpBackend: true,
   selectModel: true,
+  selectDevice: true,
+  selectDtype: true,
+  unloadModel: true,
+  choosePrompt: true,
   restartBackend: true,
   openSettings: true,
   manageTrust: true,
 };
+const VIEWS: readonly ViewName[] = ['routes', 'lens', 'heads'];
+/** Endings of the files that may be saved. */
+export const FILE_ENDINGS: readonly (SaveFormat | 'tsv')[] = ['svg', 'png', 'csv', 'tsv', 'json', 'html'];
 
-const NODE = /^(X0|[AMI]\d{1,4})_\d{1,7}$/;
+const DOC_ADDRESS = /^[a-z0-9-]{1,60}(#[a-z0-9_-]{1,100})?$/;
 const LONGEST_ID = 200;
+const LONGEST_NAME = 200;
+const LONGEST_COPY = 20_000_000;
+const LONGEST_FILE = 200_000_000;
+const MOST_TOKENS = 1_000_000;
 
 /** A message of the webview, copied field by field when it fits its schema; null for anything else. */
 export function readMessage(message: unknown): FromWebview | null {
   if (!isRecord(message)) return null;
   switch (message['type']) {
     case 'ready':
-      return { type: 'ready' };
-    case 'ask':
-      return readAsk(message);
+    case 'savePage':
+      return { type: message['type'] };
+    case 'ask': {
+      const { id } = message;
+      const question = readQuestion(message['question']);
+      return isCount(id) && question ? { type: 'ask', id, question } : null;
+    }
+    case 'giveUp':
+      return isCount(message['id']) ? { type: 'giveUp', id: message['id'] } : null;
     case 'remember': {
       const view = readView(message['view']);
       return view && { type: 'remember', view };
@@ -35,33 +53,48 @@ export function readMessage(message: unknown): FromWebview | null {
       const position = message['position'];
       return position === null || isCount(position) ? { type: 'selected', position } : null;
     }
+    case 'heat':
+      return readHeat(message['masses']);
+    case 'copy':
+      return isText(message['text'], LONGEST_COPY) ? { type: 'copy', text: message['text'] } : null;
+    case 'save':
+      return readSave(message);
+    case 'openDocs': {
+      const { address } = message;
+      return typeof address === 'string' && DOC_ADDRESS.test(address) ? { type: 'openDocs', address } : null;
+    }
     default:
       return null;
   }
 }
 
-/** The state that a webview kept over a reload; null when it is not one of ours. */
+/** The state that a webview kept over a reload, also of an older version; null when it is not one of ours. */
 export function readView(value: unknown): ViewState | null {
   if (!isRecord(value)) return null;
-  const { runId, target, threshold, renormalize, ink, selection } = value;
-  if (!isShortText(runId) || !isCount(target) || typeof renormalize !== 'boolean') return null;
+  const { runId, target, threshold, renormalize, ink, selection, view: shown = 'routes', heat = false } = value;
+  if (!isText(runId, LONGEST_ID) || !isCount(target) || typeof renormalize !== 'boolean') return null;
   if (threshold !== 'auto' && !(typeof threshold === 'number' && threshold >= 0 && threshold <= 1)) return null;
   if (ink !== 'flow' && ink !== 'local') return null;
-  if (selection !== null && !isShortText(selection)) return null;
-  return { runId, target, threshold, renormalize, ink, selection };
+  if (selection !== null && !isText(selection, LONGEST_ID)) return null;
+  const view = VIEWS.find((name) => name === shown);
+  if (!view || typeof heat !== 'boolean') return null;
+  return { runId, target, threshold, renormalize, ink, selection, view, heat };
 }
 
-function readAsk(message: Record<string, unknown>): FromWebview | null {
-  const { id, question } = message;
-  if (!isCount(id) || !isRecord(question) || question['kind'] !== 'nodeTokens') return null;
-  const { runId, node, normalize } = question;
-  if (!isShortText(runId) || typeof node !== 'string' || !NODE.test(node) || typeof normalize !== 'boolean')
-    return null;
-  return { type: 'ask', id, question: { kind: 'nodeTokens', runId, node, normalize } };
+function readHeat(masses: unknown): FromWebview | null {
+  if (masses === null) return { type: 'heat', masses };
+  if (!Array.isArray(masses) || masses.length > MOST_TOKENS) return null;
+  const copied: unknown[] = Array.from(masses);
+  const isMass = (mass: unknown) => Number.isFinite(mass) && (mass as number) >= 0;
+  return copied.every(isMass) ? { type: 'heat', masses: copied as number[] } : null;
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+function readSave({ name, content, encoding }: Record<string, unknown>): FromWebview | null {
+  if (!isText(name, LONGEST_NAME) || !isText(content, LONGEST_FILE)) return null;
+  if (!FILE_ENDINGS.some((ending) => name.toLowerCase().endsWith(`.${ending}`))) return null;
+  if (encoding !== 'utf8' && encoding !== 'base64') return null;
+  if (encoding === 'base64' && /[^A-Za-z0-9+/=]/.test(content)) return null;
+  return { type: 'save', name, content, encoding };
 }
 
 function isAction(value: unknown): value is PanelAction {
@@ -72,6 +105,6 @@ function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
-function isShortText(value: unknown): value is string {
-  return typeof value === 'string' && value.length <= LONGEST_ID;
+function isText(value: unknown, longest: number): value is string {
+  return typeof value === 'string' && value.length <= longest;
 }

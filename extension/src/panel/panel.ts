@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
-import type { Answer, PanelAction, Question, ToWebview, ViewState } from '../../shared/webview';
+import type { Answer, Notice, Question, SaveFormat, ToWebview, ViewState } from '../../shared/webview';
+import type { Progress } from '../backend/connection';
 import { type Cancel, CancelSource } from '../cancel';
 import { Failure, toFailure } from '../backend/failure';
 import { failureMessage } from './failureMessage';
@@ -15,10 +16,11 @@ export interface Shown extends StoredResult {
 
 /** What a panel tells the rest of the extension. */
 export interface PanelEvents {
-  ask(panel: Panel, question: Question, cancel: Cancel): Promise<Answer>;
-  act(panel: Panel, action: PanelAction): void;
-  selected(panel: Panel, position: number | null): void;
+  ask(panel: Panel, question: Question, cancel: Cancel, onProgress: (progress: Progress) => void): Promise<Answer>;
+  told(panel: Panel, notice: Notice): void;
   shown(panel: Panel): void;
+  /** Another token is the target. */
+  aimed(panel: Panel): void;
   disposed(panel: Panel): void;
   ignored(message: unknown): void;
 }
@@ -35,6 +37,9 @@ export class Panel {
   #offline: string | null = null;
   #saidOffline: string | null = null;
   #loaded: CancelSource | null = null;
+  /** A command for a page that is still on its way. */
+  #pending: ToWebview | null = null;
+  readonly #questions = new Map<number, CancelSource>();
 
   constructor(
     readonly webviewPanel: vscode.WebviewPanel,
@@ -88,6 +93,19 @@ export class Panel {
     this.#post({ type: 'cursor', position });
   }
 
+  /** Asks the page to save what it shows, once it is there. */
+  export(format: SaveFormat): void {
+    const message = { type: 'export', format } as const;
+    if (this.#loaded && this.webviewPanel.visible) return this.#post(message);
+    this.#pending = message;
+    this.webviewPanel.reveal(this.webviewPanel.viewColumn, true);
+  }
+
+  /** The heat is the page's to know; one out of sight keeps what it has. */
+  toggleHeat(): void {
+    this.#post({ type: 'toggleHeat' });
+  }
+
   reveal(): void {
     const column = this.webviewPanel.viewColumn;
     if (!this.webviewPanel.visible) this.webviewPanel.reveal(column, true);
@@ -95,8 +113,8 @@ export class Panel {
 
   #carriedOver(): Partial<ViewState> | null {
     if (!this.view) return null;
-    const { threshold, renormalize, ink } = this.view;
-    return { threshold, renormalize, ink };
+    const { threshold, renormalize, ink, view, heat } = this.view;
+    return { threshold, renormalize, ink, view, heat };
   }
 
   #show(state: ToWebview): void {
@@ -124,38 +142,55 @@ export class Panel {
         return this.#onReady();
       case 'ask':
         return void this.#answer(message.id, message.question);
+      case 'giveUp':
+        return this.#questions.get(message.id)?.cancel();
       case 'remember':
-        if (message.view.runId === this.shown?.runId) this.view = message.view;
-        return;
-      case 'action':
-        return this.events.act(this, message.action);
-      case 'selected':
-        return this.events.selected(this, message.position);
+        return this.#remember(message.view);
+      default:
+        return this.events.told(this, message);
     }
+  }
+
+  #remember(view: ViewState): void {
+    if (view.runId !== this.shown?.runId) return;
+    const isAimed = view.target !== this.view?.target;
+    this.view = view;
+    if (isAimed) this.events.aimed(this);
   }
 
   #onReady(): void {
     // questions of the page that went away must not be answered to its successor
     this.#loaded?.cancel();
+    this.#questions.clear();
     this.#loaded = new CancelSource();
     if (this.#state?.type === 'analysis') this.#state = { ...this.#state, view: this.view ?? this.#state.view };
     if (this.#state) this.#post(this.#state);
     this.#saidOffline = null;
     this.#postOffline();
-    if (this.#state?.type === 'analysis') this.events.shown(this);
+    if (this.#state?.type !== 'analysis') return;
+    this.events.shown(this);
+    if (this.#pending) this.#post(this.#pending);
+    this.#pending = null;
   }
 
   async #answer(id: number, question: Question): Promise<void> {
     const page = this.#loaded;
-    if (!page) return;
-    const say = (answer: Answer | null, error: string | null) => {
-      if (!page.token.isCancellationRequested) this.#post({ type: 'answer', id, answer, error });
+    if (!page || this.#questions.has(id)) return;
+    const asked = new CancelSource(page.token);
+    this.#questions.set(id, asked);
+    const say = (message: ToWebview) => {
+      if (!asked.token.isCancellationRequested) this.#post(message);
     };
     try {
-      say(await this.events.ask(this, question, page.token), null);
+      const onProgress = (progress: Progress) => say({ type: 'asking', id, ...progress });
+      const answer = await this.events.ask(this, question, asked.token, onProgress);
+      say({ type: 'answer', id, answer, error: null });
     } catch (error) {
       const { message, remedy } = error instanceof Failure ? error : toFailure(error);
-      say(null, [message, remedy].filter(Boolean).join(' '));
+      say({ type: 'answer', id, answer: null, error: [message, remedy].filter(Boolean).join(' ') });
+    } finally {
+      asked.dispose();
+      if (this.#questions.get(id) === asked) this.#questions.delete(id);
     }
   }
 }

@@ -1,4 +1,4 @@
-import { lineAt, linesOf } from './lines';
+import { type Line, lineAt, linesOf } from './lines';
 
 /** A stretch of the document, by offsets. `indent`: blanks that do not belong to its lines. */
 export interface Stretch {
@@ -7,7 +7,12 @@ export interface Stretch {
   indent: number;
 }
 
-const SEPARATOR = '---';
+interface Block {
+  first: number;
+  last: number;
+}
+
+export const SEPARATOR = '---';
 const KEY_LINE = /^[A-Za-z_][\w.-]*[ \t]*:([ \t]|$)/;
 const FILLER_LINE = /^\s*(#.*)?$|^\s+\S|^- /;
 
@@ -18,25 +23,51 @@ const FILLER_LINE = /^\s*(#.*)?$|^\s+\S|^- /;
  */
 export function promptBlock(source: string, cursor: number): Stretch {
   const lines = linesOf(source);
-  const first = frontMatterLines(lines.map((line) => line.text));
-  const separators = lines.flatMap((line, index) => (index >= first && isSeparator(line.text) ? [index] : []));
-  const edges = [first - 1, ...separators, lines.length];
-  const blocks = edges.slice(0, -1).map((edge, index) => ({ first: edge + 1, last: (edges[index + 1] ?? 0) - 1 }));
-
+  const { first, blocks } = blocksOf(lines);
   const at = lineAt(lines, cursor);
   // on a separator the block below is meant, unless there is nothing in it
   const under = Math.max(
     0,
     blocks.findIndex((block) => at <= block.last && at >= block.first - 1),
   );
-  const hasText = (block: { first: number; last: number } | undefined) =>
-    block !== undefined && lines.slice(block.first, block.last + 1).some((line) => line.text.trim() !== '');
   const onSeparator = blocks[under] !== undefined && at === blocks[under].first - 1;
   const chosen =
-    onSeparator && !hasText(blocks[under]) && hasText(blocks[under - 1]) ? under - 1 : at < first ? 0 : under;
+    onSeparator && !hasText(lines, blocks[under]) && hasText(lines, blocks[under - 1])
+      ? under - 1
+      : at < first
+        ? 0
+        : under;
+  return stretchOf(source, lines, blocks[chosen] ?? { first, last: lines.length - 1 });
+}
 
-  const block = blocks[chosen] ?? { first, last: lines.length - 1 };
-  let { first: from, last: to } = block;
+/** Every prompt of a `.prompt` file that has a text. */
+export function promptBlocks(source: string): Stretch[] {
+  const lines = linesOf(source);
+  return blocksOf(lines)
+    .blocks.filter((block) => hasText(lines, block))
+    .map((block) => stretchOf(source, lines, block));
+}
+
+/** Whether a prompt can be written at the end of a `.prompt` file without parting it from the one before. */
+export function endsEmpty(source: string): boolean {
+  const lines = linesOf(source);
+  return !hasText(lines, blocksOf(lines).blocks.at(-1));
+}
+
+function blocksOf(lines: readonly Line[]): { first: number; blocks: Block[] } {
+  const first = frontMatterLines(lines.map((line) => line.text));
+  const separators = lines.flatMap((line, index) => (index >= first && isSeparator(line.text) ? [index] : []));
+  const edges = [first - 1, ...separators, lines.length];
+  const blocks = edges.slice(0, -1).map((edge, index) => ({ first: edge + 1, last: (edges[index + 1] ?? 0) - 1 }));
+  return { first, blocks };
+}
+
+function hasText(lines: readonly Line[], block: Block | undefined): boolean {
+  return block !== undefined && lines.slice(block.first, block.last + 1).some((line) => line.text.trim() !== '');
+}
+
+function stretchOf(source: string, lines: readonly Line[], { first, last }: Block): Stretch {
+  let [from, to] = [first, last];
   const isEmpty = (index: number) => lines[index]?.text === '';
   if (from > 0) while (from < to && isEmpty(from)) from += 1;
   if (to < lines.length - 1) while (to > from && isEmpty(to)) to -= 1;
@@ -45,7 +76,8 @@ export function promptBlock(source: string, cursor: number): Stretch {
   return { start, end: Math.max(start, lines[to]?.end ?? start), indent: 0 };
 }
 
-function isSeparator(text: string): boolean {
+/** Whether a line parts prompts. */
+export function isSeparator(text: string): boolean {
   return text.trimEnd() === SEPARATOR;
 }
 

@@ -1,4 +1,5 @@
 import { promptBlock, type Stretch } from './blocks';
+import { promptLine } from './lineByLine';
 import { fencedBlock } from './markdown';
 import { PromptText } from './pieces';
 import { refusal } from './refuse';
@@ -12,7 +13,10 @@ export interface EditorText {
   cursor: number;
 }
 
+/** Files with prompts of several lines, parted by `---`. */
 export const PROMPT_LANGUAGE = 'lm-prompt';
+/** Files with a prompt a line. */
+export const PROMPT_LINES_LANGUAGE = 'lm-prompts';
 
 /**
  * Which text is the prompt: the selection as it is, else the prompt at the cursor, else the file without its last
@@ -22,15 +26,17 @@ export function choosePrompt(editor: EditorText): PromptText {
   const selected = editor.selectionStart !== editor.selectionEnd;
   const { start, end, indent } = selected
     ? { start: editor.selectionStart, end: editor.selectionEnd, indent: 0 }
-    : unselected(editor);
+    : promptAt(editor);
   const prompt = PromptText.of(editor.text, start, end, indent);
   const refused = refusal(prompt.text, selected);
   if (refused) throw refused;
   return prompt;
 }
 
-function unselected(editor: EditorText): Stretch {
+/** The prompt at the cursor, whatever is selected. */
+export function promptAt(editor: EditorText): Stretch {
   if (editor.languageId === PROMPT_LANGUAGE) return promptBlock(editor.text, editor.cursor);
+  if (editor.languageId === PROMPT_LINES_LANGUAGE) return promptLine(editor.text, editor.cursor);
   const fenced = editor.languageId === 'markdown' ? fencedBlock(editor.text, editor.cursor) : null;
   return fenced ?? { start: 0, end: withoutLastNewline(editor.text), indent: 0 };
 }

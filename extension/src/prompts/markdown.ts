@@ -5,8 +5,27 @@ const FENCE = /^( {0,3})(`{3,}|~{3,})(.*)$/;
 
 /** The inside of the fenced code block of a Markdown text that the cursor is in, its fences included; else null. */
 export function fencedBlock(source: string, cursor: number): Stretch | null {
+  const at = lineAt(linesOf(source), cursor);
+  return fencesOf(source).find(({ first, last }) => at >= first && at <= last)?.inside ?? null;
+}
+
+/** The inside of every fenced code block of a Markdown text that has a text. */
+export function fencedBlocks(source: string): Stretch[] {
+  return fencesOf(source)
+    .map(({ inside }) => inside)
+    .filter(({ start, end }) => source.slice(start, end).trim() !== '');
+}
+
+interface Fence {
+  /** Lines of the fences themselves. */
+  first: number;
+  last: number;
+  inside: Stretch;
+}
+
+function fencesOf(source: string): Fence[] {
   const lines = linesOf(source);
-  const at = lineAt(lines, cursor);
+  const fences: Fence[] = [];
   let open: { line: number; fence: string; indent: number } | null = null;
   for (const [index, line] of lines.entries()) {
     const match = FENCE.exec(line.text);
@@ -18,15 +37,16 @@ export function fencedBlock(source: string, cursor: number): Stretch | null {
     }
     const closes = match !== null && info.trim() === '' && fence.startsWith(open.fence);
     if (!closes && index < lines.length - 1) continue;
-    if (at >= open.line && at <= index) {
-      // an unclosed fence reaches to the end, less the file's last newline
-      const last = closes || (line.text === '' && index > open.line + 1) ? index - 1 : index;
-      const from = lines[open.line + 1];
-      const to = lines[last];
-      if (!from || !to || last <= open.line) return { start: line.start, end: line.start, indent: 0 };
-      return { start: from.start, end: to.end, indent: open.indent };
-    }
+    // an unclosed fence reaches to the end, less the file's last newline
+    const last = closes || (line.text === '' && index > open.line + 1) ? index - 1 : index;
+    const from = lines[open.line + 1];
+    const to = lines[last];
+    const isEmpty = !from || !to || last <= open.line;
+    const inside = isEmpty
+      ? { start: line.start, end: line.start, indent: 0 }
+      : { start: from.start, end: to.end, indent: open.indent };
+    fences.push({ first: open.line, last: index, inside });
     open = null;
   }
-  return null;
+  return fences;
 }

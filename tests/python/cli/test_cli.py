@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import csv
+import dataclasses
+import io
 import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
 
+import msgpack
 import numpy as np
 import pytest
 import torch
 
+import lm_transparency
 from lm_transparency.cli import main
 from lm_transparency.model.loading import LoadedModel
 
@@ -198,3 +206,109 @@ def test_importing_the_command_line_imports_no_torch() -> None:
         "import sys, lm_transparency.cli; assert 'torch' not in sys.modules; assert 'transformers' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def run_text(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    assert main(arguments) == 0
+    return capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def ioi_file(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("prompts") / "ioi.prompt"
+    path.write_text(IOI)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("what", "function"),
+    [
+        (["node", "I22_1"], lambda run: lm_transparency.inspect_node(run, "I22_1", top_k=15)),
+        (["edge", "I22_1>A23_13"], lambda run: lm_transparency.inspect_edge(run, 23, 13, 1)),
+        (["head", "23.0"], lambda run: lm_transparency.inspect_head(run, 23, 0, 13)),
+        (["head", "L2.H8", "--query", "4", "--key", "2"], lambda run: lm_transparency.inspect_head(run, 2, 8, 4, 2)),
+        (["ffn", "M29_13"], lambda run: lm_transparency.inspect_ffn(run, 29, 13, top_k=15)),
+        (["neuron", "M29_13#385"], lambda run: lm_transparency.inspect_neuron(run, 29, 385, 13)),
+    ],
+)
+def test_inspect_prints_what_the_python_function_answers(
+    what: list[str], function: Any, embedded: LoadedModel, ioi_file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = json.loads(run_text(["inspect", *what, ioi_file, "--format", "json"], capsys))
+    assert printed.pop("format") == 1
+    view = dataclasses.asdict(function(lm_transparency.analyze(embedded, IOI)))
+    assert printed.keys() == view.keys()
+
+    def same(a: Any, b: Any) -> None:
+        if isinstance(b, dict):
+            assert a.keys() == b.keys()
+            for key in b:
+                same(a[key], b[key])
+        elif isinstance(b, list | tuple | np.ndarray):
+            assert len(a) == len(b)
+            for x, y in zip(a, b, strict=True):
+                same(x, y)
+        else:
+            assert a == (pytest.approx(b, rel=1e-4, abs=1e-5) if isinstance(b, float) else b)
+
+    same(printed, view)
+
+
+def test_inspect_as_text_names_tokens_and_figures(ioi_file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    edge = run_text(["inspect", "edge", "I22_1>A23_13", ioi_file], capsys)
+    assert "·Mary → ·to" in edge
+    assert len(re.findall(r"head \d", edge)) == 9
+    assert "rank 1 of 14" in edge
+    node = run_text(["inspect", "node", "I29_13", ioi_file, "--top-k", "3"], capsys)
+    assert re.search(r"·Mary +92\.\d+ %", node)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        ["node", "Z1_2"],
+        ["node", "I99_0"],
+        ["edge", "I22_1>A24_13"],
+        ["edge", "I22_13>A23_1"],
+        ["head", "23"],
+        ["head", "23.9"],
+        ["head", "23.0", "--query", "14"],
+        ["ffn", "I3_3"],
+        ["neuron", "M29_13"],
+        ["neuron", "M29_13#99999"],
+        ["node", "I1_1", "--top-k", "0"],
+    ],
+)
+def test_what_cannot_be_inspected_ends_in_one_line_and_exit_code_2(
+    what: list[str], ioi_file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["inspect", *what, ioi_file]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.strip().splitlines()[-1].startswith("lm-transparency: ")
+    assert "Traceback" not in said.err
+
+
+def test_analyze_writes_svg_and_csv_of_the_same_graph(ioi_file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    edges = run_json([ioi_file], capsys)["edges"]
+    table = list(csv.DictReader(io.StringIO(run_text(["analyze", ioi_file, "--format", "csv"], capsys))))
+    assert [(r["source"], r["target"], r["kind"]) for r in table] == [
+        (e["source"], e["target"], e["kind"]) for e in edges
+    ]
+    drawn = ElementTree.fromstring(run_text(["analyze", ioi_file, "--format", "svg"], capsys))
+    paths = [e for e in drawn.iter("{http://www.w3.org/2000/svg}path") if e.get("class") == "edge"]
+    flows = {(p.get("data-source"), p.get("data-target"), p.get("data-kind")): p.get("data-flow") for p in paths}
+    assert len(paths) == len(edges)
+    for e in edges:
+        assert float(flows[e["source"], e["target"], e["kind"]] or 0) == pytest.approx(e["flow"], abs=1e-9)
+
+
+def test_the_page_holds_the_analysis_and_its_view(ioi_file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    page = run_text(["analyze", ioi_file, "--format", "html", "--threshold", "0.05"], capsys)
+    found = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    content = json.loads(found[1])
+    assert content["title"] == "ioi.prompt"
+    assert content["view"]["threshold"] == 0.05
+    assert content["view"]["target"] == 13
+    assert msgpack.unpackb(base64.b64decode(content["payload"]))["meta"]["prompt"] == IOI

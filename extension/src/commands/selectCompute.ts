@@ -1,0 +1,65 @@
+import * as vscode from 'vscode';
+import type { App } from '../app';
+import { toFailure } from '../backend/failure';
+import { HEALTH, type Health, UNLOAD_MODEL } from '../../shared/protocol';
+import { DTYPES, readSettings, storeSetting } from '../settings';
+import { deviceItems, dtypeItems, type SettingItem } from './computeItems';
+import { picked } from './pick';
+
+const HEALTH_MS = 60_000;
+const UNLOAD_MS = 60_000;
+
+/** Select Device; resolves with whether one was chosen. */
+export function selectDevice(app: App): () => Promise<boolean> {
+  return async () => {
+    const { device } = readSettings();
+    const quickPick = vscode.window.createQuickPick<SettingItem>();
+    quickPick.title = 'Select Device';
+    quickPick.placeholder = 'Where the model computes';
+    const update = (health: Health | null) => {
+      quickPick.items = deviceItems(health?.devices ?? [], device);
+      quickPick.activeItems = quickPick.items.filter(({ value }) => value === device);
+    };
+    update(null);
+    quickPick.busy = true;
+    const hidden = new vscode.CancellationTokenSource();
+    // asked anew: GPUs are known only when PyTorch is loaded
+    app.backend
+      .request(HEALTH, {}, { timeoutMs: HEALTH_MS, cancel: hidden.token })
+      .then((health) => update(health as Health))
+      .catch((error: unknown) => (quickPick.placeholder = `No list of devices: ${toFailure(error).message}`))
+      .finally(() => (quickPick.busy = false));
+    const chosen = await picked(quickPick);
+    hidden.cancel();
+    hidden.dispose();
+    return chosen !== undefined && change(app, 'device', device, chosen.value);
+  };
+}
+
+/** Select Precision; resolves with whether one was chosen. */
+export function selectDtype(app: App): () => Promise<boolean> {
+  return async () => {
+    const { dtype } = readSettings();
+    const chosen = await vscode.window.showQuickPick(dtypeItems(DTYPES, dtype), {
+      title: 'Select Precision',
+      placeHolder: 'The number format the model is loaded in',
+    });
+    return chosen !== undefined && change(app, 'dtype', dtype, chosen.value);
+  };
+}
+
+async function change(app: App, key: 'device' | 'dtype', before: string, now: string): Promise<boolean> {
+  await storeSetting(key, now);
+  if (now !== before) await makeRoom(app);
+  vscode.window.setStatusBarMessage(`LM Transparency: ${key} ${now} from the next analysis on`, 4000);
+  return true;
+}
+
+/** The loaded model goes first, so that its next form finds the memory free. */
+async function makeRoom(app: App): Promise<void> {
+  const loaded = app.backend.status.health?.loaded ?? [];
+  if (app.backend.sessionId === null || loaded.length === 0) return;
+  await app.backend
+    .request(UNLOAD_MODEL, {}, { timeoutMs: UNLOAD_MS })
+    .catch((error: unknown) => app.log.warn(`the model was not unloaded: ${toFailure(error).message}`));
+}

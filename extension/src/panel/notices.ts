@@ -1,0 +1,73 @@
+import * as vscode from 'vscode';
+import type { Notice, PanelAction } from '../../shared/webview';
+import { toFailure } from '../backend/failure';
+import type { Marker } from '../editor/marker';
+import { fillPage } from './page';
+import type { Panel } from './panel';
+import { saveFile } from './save';
+
+const MESSAGE_MS = 3000;
+
+/** What a notice may need of the extension. */
+export interface NoticeWorld {
+  extensionUri: vscode.Uri;
+  marker: Pick<Marker, 'select' | 'heat'>;
+  act(action: PanelAction, panel: Panel): void;
+  log(line: string): void;
+}
+
+/** Does what a panel tells. Never rejects: what goes wrong is said. */
+export async function heed(world: NoticeWorld, panel: Panel, notice: Notice): Promise<void> {
+  try {
+    await obey(world, panel, notice);
+  } catch (error) {
+    const { message } = toFailure(error);
+    world.log(`${notice.type}: ${message}`);
+    void vscode.window.showErrorMessage(message);
+  }
+}
+
+async function obey(world: NoticeWorld, panel: Panel, notice: Notice): Promise<void> {
+  switch (notice.type) {
+    case 'action':
+      return world.act(notice.action, panel);
+    case 'selected':
+      return world.marker.select(panel, notice.position);
+    case 'heat':
+      return world.marker.heat(panel, notice.masses);
+    case 'copy':
+      await vscode.env.clipboard.writeText(notice.text);
+      vscode.window.setStatusBarMessage('LM Transparency: copied', MESSAGE_MS);
+      return;
+    case 'save':
+      return saveFile(notice.name, Buffer.from(notice.content, notice.encoding), panel.uri);
+    case 'savePage':
+      return savePage(world.extensionUri, panel);
+    case 'openDocs':
+      return openDocs(world, notice.address);
+  }
+}
+
+/** Saves what the panel shows as one page that opens without an editor. */
+export async function savePage(extensionUri: vscode.Uri, panel: Panel): Promise<void> {
+  const { shown, view } = panel;
+  if (!shown) return;
+  const template = await vscode.workspace.fs.readFile(
+    vscode.Uri.joinPath(extensionUri, 'dist', 'webview', 'page.html'),
+  );
+  const { title, runId, payload } = shown;
+  const page = fillPage(Buffer.from(template).toString('utf8'), { title, runId, payload, view });
+  await saveFile(`${title.replace(/\.[^.]*$/, '')}.html`, Buffer.from(page, 'utf8'), panel.uri);
+}
+
+async function openDocs({ extensionUri, log }: NoticeWorld, address: string): Promise<void> {
+  const [page = '', fragment = ''] = address.split('#');
+  const uri = vscode.Uri.joinPath(extensionUri, 'dist', 'docs', `${page}.md`);
+  try {
+    await vscode.workspace.fs.stat(uri);
+  } catch {
+    log(`there is no page "${page}" in the documentation`);
+    return;
+  }
+  await vscode.commands.executeCommand('markdown.showPreview', uri.with({ fragment }));
+}

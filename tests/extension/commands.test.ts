@@ -1,0 +1,190 @@
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { LIST_MODELS, LOAD_MODEL, UNLOAD_MODEL } from '../../extension/shared/protocol';
+import type { App } from '../../extension/src/app';
+import { choosePrompt } from '../../extension/src/commands/choosePrompt';
+import { exportGraph } from '../../extension/src/commands/exportGraph';
+import { toggleHeat } from '../../extension/src/commands/toggleHeat';
+import { selectDevice, selectDtype } from '../../extension/src/commands/selectCompute';
+import { selectModel } from '../../extension/src/commands/selectModel';
+import { EndOfLine, quickPicks, Selection, shown, Uri, window, workspace, type WorkspaceEdit } from './vscode.fake';
+
+const settle = () => new Promise((resolve) => setTimeout(resolve, 0));
+const HEALTH = { devices: [{ id: 'cpu', name: 'x', memoryBytes: 0 }, { id: 'cuda:0', name: 'GPU', memoryBytes: 80e9 }] }; // prettier-ignore
+
+let requests: [method: string, params: object][];
+let run: ReturnType<typeof vi.fn>;
+let recent: string[];
+let panels: {
+  webviewPanel: { viewColumn: number };
+  uri: Uri;
+  shown: object;
+  export: (format: string) => void;
+  toggleHeat: () => void;
+}[];
+
+function app(loaded: object[] = []): App {
+  const request = (method: string, params: object) => {
+    requests.push([method, params]);
+    return Promise.resolve(method === LIST_MODELS ? { models: [], defaultSource: 'small' } : HEALTH);
+  };
+  return {
+    backend: { request, sessionId: 1, status: { health: { loaded } } },
+    analyses: { run },
+    panels: { all: () => panels, active: () => undefined },
+    recent: { list: () => recent, add: (source: string) => Promise.resolve(void recent.unshift(source)) },
+    log: { warn: vi.fn(), error: vi.fn() },
+    extensionUri: Uri.file('/ext'),
+  } as unknown as App;
+}
+
+beforeEach(() => {
+  requests = [];
+  recent = [];
+  panels = [];
+  run = vi.fn(() => Promise.resolve());
+  quickPicks.length = 0;
+  shown.settings = {};
+  shown.information.length = shown.errors.length = 0;
+});
+
+describe('Choose Prompt', () => {
+  let text: string;
+  let editor: { document: object; selection: Selection; revealRange: () => void };
+
+  function open(marked: string): void {
+    const at = Math.max(0, marked.indexOf('|'));
+    text = marked.replace('|', '');
+    const document = {
+      uri: Uri.file('/p.prompt'),
+      languageId: 'lm-prompt',
+      eol: EndOfLine.LF,
+      getText: () => text,
+      offsetAt: (position: number) => position,
+      positionAt: (offset: number) => offset,
+    };
+    editor = { document, selection: new Selection(at, at), revealRange: vi.fn() };
+    window.visibleTextEditors = [editor];
+    Object.assign(window, { activeTextEditor: editor, tabGroups: { all: [], activeTabGroup: {} } });
+    Object.assign(workspace, {
+      applyEdit: ({ inserts }: WorkspaceEdit) => {
+        for (const { at: offset, text: insert } of inserts) text = text.slice(0, offset) + insert + text.slice(offset);
+        return Promise.resolve(true);
+      },
+    });
+  }
+
+  it('lists the prompts, the cursor’s active; the chosen one gets the cursor and is analyzed', async () => {
+    open('one\n---\ntw|o\n---\nthree\n');
+    const done = choosePrompt(app())();
+    await settle();
+    const [list] = quickPicks;
+    expect(list?.items.map(({ label }) => label)).toEqual(['one', 'two', 'three']);
+    expect(list?.activeItems.map(({ label }) => label)).toEqual(['two']);
+    list?.accepts('three');
+    await done;
+    expect(editor.selection.active).toBe(text.indexOf('three'));
+    expect(run).toHaveBeenCalledExactlyOnceWith({ document: editor.document, selection: editor.selection });
+    expect(list?.isDisposed).toBe(true);
+  });
+
+  it('adds what is typed as a new prompt and analyzes it', async () => {
+    open('one\n');
+    const done = choosePrompt(app())();
+    await settle();
+    quickPicks[0]?.types('two');
+    quickPicks[0]?.accepts('$(add) Add “two” as a new prompt');
+    await done;
+    expect(text).toBe('one\n---\ntwo\n');
+    expect(editor.selection.active).toBe(text.indexOf('two'));
+    expect(run).toHaveBeenCalledOnce();
+  });
+
+  it('analyzes nothing when the file cannot be changed, or nothing is chosen', async () => {
+    open('one\n');
+    Object.assign(workspace, { applyEdit: () => Promise.resolve(false) });
+    const refused = choosePrompt(app())();
+    await settle();
+    quickPicks[0]?.types('two');
+    quickPicks[0]?.accepts('$(add) Add “two” as a new prompt');
+    await refused;
+    expect(shown.errors).toHaveLength(1);
+    const left = choosePrompt(app())();
+    await settle();
+    quickPicks[1]?.hide();
+    await left;
+    expect(run).not.toHaveBeenCalled();
+  });
+});
+
+describe('Select Device and Select Precision', () => {
+  it('offer what the backend finds, store the choice and let the loaded model go', async () => {
+    const done = selectDevice(app([{}]))();
+    expect(quickPicks[0]?.items.map(({ label }) => label)).toEqual(['$(check) auto', 'cpu']);
+    await settle();
+    expect(quickPicks[0]?.items.map(({ label }) => label)).toEqual(['$(check) auto', 'cpu', 'cuda:0']);
+    quickPicks[0]?.accepts('cuda:0');
+    expect(await done).toBe(true);
+    expect(shown.settings).toEqual({ device: 'cuda:0' });
+    expect(requests.map(([method]) => method)).toContain(UNLOAD_MODEL);
+  });
+
+  it('leave the model alone when it is not loaded, or nothing changes', async () => {
+    shown.choice = 'bfloat16';
+    expect(await selectDtype(app())()).toBe(true);
+    expect(shown.settings).toEqual({ dtype: 'bfloat16' });
+    shown.choice = '$(check) bfloat16';
+    expect(await selectDtype(app([{}]))()).toBe(true);
+    shown.choice = 'none of them';
+    expect(await selectDtype(app([{}]))()).toBe(false);
+    expect(requests).toEqual([]);
+  });
+});
+
+describe('Select Model', () => {
+  it('takes what is typed, loads it and remembers it', async () => {
+    const done = selectModel(app())();
+    await settle();
+    quickPicks[0]?.types('org/new');
+    quickPicks[0]?.accepts('$(cloud-download) org/new');
+    expect(await done).toBe(true);
+    expect(requests.at(-1)).toMatchObject([LOAD_MODEL, { source: 'org/new', allowDownload: true }]);
+    expect(shown.settings).toEqual({ model: 'org/new' });
+    expect(recent).toEqual(['org/new']);
+  });
+});
+
+describe('Export Graph', () => {
+  const panel = (path: string) => ({
+    webviewPanel: { viewColumn: 2 },
+    uri: Uri.file(path),
+    shown: {},
+    export: vi.fn(),
+    toggleHeat: vi.fn(),
+  });
+
+  it('asks the panel of the text in front for the format that is chosen', async () => {
+    const [one, two] = [panel('/one.prompt'), panel('/two.prompt')];
+    panels = [one, two];
+    Object.assign(window, { activeTextEditor: { document: { uri: two.uri } } });
+    shown.choice = 'CSV';
+    await exportGraph(app())();
+    expect(two.export).toHaveBeenCalledExactlyOnceWith('csv');
+    await exportGraph(app())('svg');
+    expect(two.export).toHaveBeenLastCalledWith('svg');
+    expect(one.export).not.toHaveBeenCalled();
+  });
+
+  it('says what to do first where nothing is shown', async () => {
+    await exportGraph(app())('svg');
+    expect(shown.information).toHaveLength(1);
+    toggleHeat(app())();
+    expect(shown.information).toHaveLength(2);
+  });
+
+  it('turns the heat of the only panel on and off', () => {
+    const one = panel('/one.prompt');
+    panels = [one];
+    toggleHeat(app())();
+    expect(one.toggleHeat).toHaveBeenCalledOnce();
+  });
+});

@@ -1,0 +1,137 @@
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Uri } from 'vscode';
+import type { Notice } from '../../extension/shared/webview';
+import { heed } from '../../extension/src/panel/notices';
+import type { Panel } from '../../extension/src/panel/panel';
+import { fileName, filtersFor } from '../../extension/src/panel/save';
+import { executed, failing, files, shown, Uri as FakeUri, workspace } from './vscode.fake';
+
+const text = (path: string) => Buffer.from(files.get(path) ?? []).toString();
+const marker = { select: vi.fn(), heat: vi.fn() };
+const act = vi.fn();
+const log = vi.fn();
+
+function tell(notice: Notice, panel: Partial<Panel> = {}): Promise<void> {
+  const world = { extensionUri: FakeUri.file('/ext') as unknown as Uri, marker, act, log };
+  const uri = FakeUri.file('/work/ioi.prompt') as unknown as Uri;
+  return heed(world, { uri, shown: null, view: null, ...panel } as Panel, notice);
+}
+
+beforeEach(() => {
+  vi.clearAllMocks();
+  files.clear();
+  executed.length = 0;
+  failing.write = failing.rename = false;
+  for (const list of [shown.errors, shown.information, shown.status, shown.saveDialogs]) list.length = 0;
+  shown.saveAs = FakeUri.file('/out/graph.svg');
+});
+
+const SAVE: Notice = { type: 'save', name: 'ioi.svg', content: '<svg>é</svg>', encoding: 'utf8' };
+
+describe('a file that the panel saves', () => {
+  it('is offered beside the prompt, with its kind', async () => {
+    await tell(SAVE);
+    expect(shown.saveDialogs[0]?.defaultUri.path).toBe('/work/ioi.svg');
+    expect(shown.saveDialogs[0]?.filters).toEqual({ 'SVG picture': ['svg'] });
+    expect(text('/out/graph.svg')).toBe('<svg>é</svg>');
+    expect([...files.keys()]).toEqual(['/out/graph.svg']);
+    expect(shown.information).toEqual(['Saved graph.svg.']);
+  });
+
+  it('of a prompt that has no file is offered in the workspace', async () => {
+    workspace.workspaceFolders = [{ uri: FakeUri.file('/workspace') }];
+    await tell(SAVE, { uri: FakeUri.parse('untitled:Untitled-1') as unknown as Uri });
+    workspace.workspaceFolders = undefined;
+    expect(shown.saveDialogs[0]?.defaultUri.path).toBe('/workspace/ioi.svg');
+  });
+
+  it('can be bytes', async () => {
+    await tell({ ...SAVE, name: 'x.png', content: 'AP88', encoding: 'base64' });
+    expect([...(files.get('/out/graph.svg') ?? [])]).toEqual([0, 255, 60]);
+  });
+
+  it('is not written when nobody says where', async () => {
+    shown.saveAs = undefined;
+    await tell(SAVE);
+    expect(files.size).toBe(0);
+    expect(shown.errors).toEqual([]);
+  });
+
+  it.each([
+    ['write', 'The disk is full.'],
+    ['rename', 'The file is locked.'],
+  ] as const)('leaves what was there, and says why, when it cannot %s', async (step, reason) => {
+    files.set('/out/graph.svg', Buffer.from('before'));
+    failing[step] = true;
+    await tell(SAVE);
+    expect([...files.keys()]).toEqual(['/out/graph.svg']);
+    expect(text('/out/graph.svg')).toBe('before');
+    expect(shown.errors).toEqual([`The file could not be saved: ${reason}`]);
+    expect(shown.information).toEqual([]);
+  });
+
+  it.each([
+    ['ioi.svg', 'ioi.svg'],
+    ['../../etc/passwd.CSV', '-..-etc-passwd.csv'],
+    ['C:\\x\\y.png', 'C-x-y.png'],
+    ['.svg', 'graph.svg'],
+    ['con.json', 'graphcon.json'],
+    ['a\u0000\nb?.tsv', 'a-b-.tsv'],
+    [`${'x'.repeat(300)}.html`, `${'x'.repeat(120)}.html`],
+  ])('has a name that is one everywhere: %s', (name, expected) => {
+    expect(fileName(name)).toBe(expected);
+  });
+
+  it('has a kind when the ending is known', () => {
+    expect(filtersFor('a.TSV')).toEqual({ 'Tab-separated values': ['tsv'] });
+    expect(filtersFor('a.xyz')).toEqual({});
+  });
+});
+
+describe('what else the panel tells', () => {
+  it('is done by whom it concerns', async () => {
+    await tell({ type: 'action', action: 'selectDevice' });
+    await tell({ type: 'selected', position: 3 });
+    await tell({ type: 'heat', masses: [1] });
+    expect(act).toHaveBeenCalledExactlyOnceWith('selectDevice', expect.anything());
+    expect(marker.select).toHaveBeenCalledExactlyOnceWith(expect.anything(), 3);
+    expect(marker.heat).toHaveBeenCalledExactlyOnceWith(expect.anything(), [1]);
+  });
+
+  it('is copied with a word in the status bar', async () => {
+    await tell({ type: 'copy', text: 'a\tb' });
+    expect(shown.clipboard).toBe('a\tb');
+    expect(shown.status).toHaveLength(1);
+  });
+
+  it('opens a page of the documentation at its heading', async () => {
+    files.set('/ext/dist/docs/inspectors.md', Buffer.from('# Heads'));
+    await tell({ type: 'openDocs', address: 'inspectors#heads' });
+    expect(executed).toMatchObject([
+      ['markdown.showPreview', { path: '/ext/dist/docs/inspectors.md', fragment: 'heads' }],
+    ]);
+  });
+
+  it('only logs a page that there is not', async () => {
+    await tell({ type: 'openDocs', address: 'nowhere' });
+    expect(executed).toEqual([]);
+    expect(shown.errors).toEqual([]);
+    expect(log).toHaveBeenCalledExactlyOnceWith(expect.stringContaining('nowhere'));
+  });
+
+  it('saves the page with what is shown', async () => {
+    files.set('/ext/dist/webview/page.html', Buffer.from('<b>__LM_TRANSPARENCY_TITLE__</b>__LM_TRANSPARENCY_PAGE__'));
+    const view = { target: 3 } as Panel['view'];
+    const result = { title: 'ioi.prompt', runId: 'r1', payload: new Uint8Array([1]) } as Panel['shown'];
+    await tell({ type: 'savePage' }, { shown: result, view });
+    expect(shown.saveDialogs[0]?.defaultUri.path).toBe('/work/ioi.html');
+    expect(text('/out/graph.svg')).toBe(
+      '<b>ioi.prompt</b>{"title":"ioi.prompt","runId":"r1","payload":"AQ==","view":{"target":3}}',
+    );
+  });
+
+  it('says what goes wrong', async () => {
+    await tell({ type: 'savePage' }, { shown: { title: 'x', payload: new Uint8Array() } as Panel['shown'] });
+    expect(shown.errors).toEqual(['there is no /ext/dist/webview/page.html']);
+  });
+});
