@@ -69,8 +69,10 @@ build: wheel ## compile extension and webview in place
 vsix: build ## dist/lm-transparency.vsix
 	npm run --silent package -w extension -- ../dist/lm-transparency.vsix
 
-bench: setup ## time forward, recording and contributions side by side
+bench: vsix ## time an analysis beside the forward pass, and clicks and frames in the panel
 	$(VENV)/bin/lm-transparency bench
+	node tests/benchmarks/rendering.mjs
+	npx vitest run --config tests/benchmarks/vitest.config.ts
 
 screenshots: setup vsix ## retake docs/images from the real window
 	npm run screenshots -w tests/e2e

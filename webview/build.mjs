@@ -1,4 +1,5 @@
-// Bundles the webview into dist/main.js and dist/main.css, and the development page beside them.
+// Bundles the webview into dist/main.js and dist/main.css, the exported page's template, and the development page.
+import { createHash } from 'node:crypto';
 import { copyFile, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
@@ -46,10 +47,42 @@ async function writeRecordings() {
   await copyFile(path.join(folder, 'dev.html'), path.join(dist, 'dev.html'));
 }
 
+/**
+ * One file that holds everything: dist/page.html. Two placeholders are left to be replaced, as text:
+ * __LM_TRANSPARENCY_TITLE__ (HTML-escaped) and __LM_TRANSPARENCY_PAGE__ (JSON, every < as \u003c).
+ */
+async function writePage() {
+  const bundle = await build({
+    ...product,
+    entryPoints: { page: 'src/page.tsx' },
+    minify: true,
+    sourcemap: false,
+    write: false,
+  });
+  const textOf = (ending) => bundle.outputFiles.find((file) => file.path.endsWith(ending)).text.trim();
+  // Nothing in the script may end its element.
+  const script = textOf('.js')
+    .replace(/<\/(script)/gi, '<\\/$1')
+    .replace(/<!--/g, '<\\!--');
+  const style = textOf('.css');
+  const hash = (text) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
+  const policy = `default-src 'none'; script-src ${hash(script)}; style-src ${hash(style)}; img-src data:; base-uri 'none'; form-action 'none'`;
+  const parts = {
+    policy: `<meta http-equiv="Content-Security-Policy" content="${policy}" />`,
+    style: `<style>${style}</style>`,
+    script: `<script>${script}</script>`,
+  };
+  const template = await readFile(path.join(here, 'page.html'), 'utf8');
+  await writeFile(
+    path.join(dist, 'page.html'),
+    template.replace(/<!-- (policy|style|script) -->/g, (_, name) => parts[name]),
+  );
+}
+
 await mkdir(dist, { recursive: true });
 await writeRecordings();
 if (watch) {
   for (const options of [product, page]) await (await context(options)).watch();
 } else {
-  await Promise.all([build(product), build(page)]);
+  await Promise.all([build(product), build(page), writePage()]);
 }

@@ -240,7 +240,10 @@ export interface HeadParams {
   normalize?: boolean;
 }
 
-/** One key of a row. `score` is the scaled query·key product (with the mask's bias) that softmax sees. */
+/**
+ * One key of a row. `score` is the scaled query·key product (with the mask's bias) that softmax sees; the lowest
+ * float32 where a sliding window hides the key.
+ */
 export interface KeyShare {
   position: number;
   score: number;

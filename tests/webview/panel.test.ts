@@ -1,32 +1,10 @@
 // @vitest-environment happy-dom
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { NodeTokensResult } from '../../extension/shared/protocol';
-import type { Answer, ToWebview, ViewState } from '../../extension/shared/webview';
-import type { Host, Request } from '../../webview/src/host';
+import type { NodeTokensParams, NodeTokensResult } from '../../extension/shared/protocol';
+import type { Question, ViewState } from '../../extension/shared/webview';
 import { mount } from '../../webview/src/mount';
-import { syntheticPayload } from '../../webview/dev/synthetic';
 import type { SyntheticOptions } from '../../webview/dev/synthetic';
-
-class PageHost implements Host {
-  readonly asked: Request[] = [];
-  readonly remembered: ViewState[] = [];
-  say: (message: ToWebview) => void = () => undefined;
-  reply: (node: string) => Promise<Answer> = (node) => Promise.resolve({ kind: 'nodeTokens', result: tokensOf(node) });
-  ask(request: Request): Promise<Answer | null> {
-    this.asked.push(request);
-    return request.kind === 'nodeTokens' ? this.reply(request.node) : Promise.resolve(null);
-  }
-  answer(listener: (message: ToWebview) => void): void {
-    this.say = listener;
-  }
-  remember(view: ViewState): void {
-    this.remembered.push(view);
-  }
-  theme(listener: () => void): () => void {
-    listener();
-    return () => undefined;
-  }
-}
+import { FakeHost, analysisMessage } from './host';
 
 function tokensOf(node: string): NodeTokensResult {
   const score = (text: string, probability: number, rankChange: number) => ({
@@ -47,6 +25,12 @@ function tokensOf(node: string): NodeTokensResult {
   };
 }
 
+/** Nodes are answered; nothing is said about what else is asked. */
+const answered = (question: Question): Promise<NodeTokensResult> =>
+  question.method === 'lmTransparency/nodeTokens'
+    ? Promise.resolve(tokensOf((question.params as NodeTokensParams).node))
+    : new Promise(() => undefined);
+
 const settled = (ms = 150): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const find = (id: string): HTMLElement => {
   const element = document.querySelector<HTMLElement>(`[data-testid="${id}"]`);
@@ -56,19 +40,19 @@ const find = (id: string): HTMLElement => {
 const text = (id: string): string => find(id).textContent ?? '';
 
 describe('the panel', () => {
-  let host: PageHost;
+  let host: FakeHost;
   let unmount: () => void;
   const show = async (
     options: Partial<SyntheticOptions> = {},
     view: Partial<ViewState> | null = null,
   ): Promise<void> => {
-    const payload = syntheticPayload({ nLayers: 4, nTokens: 8, ...options }).slice().buffer;
-    host.say({ type: 'analysis', runId: 'r', title: 't', payload, view });
+    host.say(analysisMessage(options, view));
     await settled();
   };
   beforeEach(async () => {
     document.body.innerHTML = '<div id="app"></div>';
-    host = new PageHost();
+    host = new FakeHost();
+    host.reply = answered;
     unmount = mount(document.getElementById('app') as HTMLElement, host);
     await settled(20);
   });
@@ -77,7 +61,7 @@ describe('the panel', () => {
   it('says how to start while there is nothing', () => {
     expect(find('panel').dataset['state']).toBe('empty');
     find('panel').querySelector('button')?.click();
-    expect(host.asked).toContainEqual({ kind: 'action', action: 'analyze' });
+    expect(host.told).toContainEqual({ type: 'action', action: 'analyze' });
   });
 
   it('shows progress that can be cancelled', async () => {
@@ -86,7 +70,7 @@ describe('the panel', () => {
     expect(find('panel').dataset['state']).toBe('loading');
     expect(find('panel').querySelector('[role=progressbar]')?.getAttribute('aria-valuenow')).toBe('50');
     find('panel').querySelector('button')?.click();
-    expect(host.asked).toContainEqual({ kind: 'action', action: 'cancel' });
+    expect(host.told).toContainEqual({ type: 'action', action: 'cancel' });
   });
 
   it('shows a failure with its remedy and buttons', async () => {
@@ -96,7 +80,7 @@ describe('the panel', () => {
     expect(text('panel')).toContain('No torch.');
     expect(text('panel')).toContain('Set it up.');
     find('panel').querySelector('button')?.click();
-    expect(host.asked).toContainEqual({ kind: 'action', action: 'setUpBackend' });
+    expect(host.told).toContainEqual({ type: 'action', action: 'setUpBackend' });
   });
 
   it('shows tokens, edge count and proof of an analysis', async () => {
@@ -142,7 +126,7 @@ describe('the panel', () => {
     await show();
     const rows = [...find('twin').querySelectorAll('button.route')];
     expect(rows.length).toBeGreaterThan(2);
-    expect(rows[0]?.getAttribute('aria-label')).toMatch(
+    expect(rows[0]?.getAttribute('title')).toMatch(
       /^attention edge from '.*' (layer \d+|embedding) to '.*' layer \d+, contribution [\d.<]+, flow [\d.<]+$/s,
     );
     expect(find('twin').querySelectorAll('button[tabindex="0"].route')).toHaveLength(2);
@@ -157,7 +141,7 @@ describe('the panel', () => {
     expect(text('edge-figures')).toMatch(/contribution [\d.]+ of the residual after attention/);
     const heads = [...find('heads').querySelectorAll('.number')].map((cell) => Number(cell.textContent));
     expect(heads).toEqual([...heads].sort((a, b) => b - a));
-    expect(host.asked.at(-1)).toMatchObject({ kind: 'selected' });
+    expect(host.told.at(-1)).toEqual({ type: 'selected', position: expect.any(Number) as number });
   });
 
   it('shows the top tokens of a node as text, whatever they hold', async () => {

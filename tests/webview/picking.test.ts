@@ -19,13 +19,13 @@ function smallAnalysis(parallel = false): Analysis {
   return { meta, columns: source.columns, rowOffset: source.rowOffset };
 }
 
-function scene(analysis: Analysis) {
+function scene(analysis: Analysis, emphasis: Uint8Array | null = null) {
   const source = sourceOfAnalysis(analysis);
   const routes = computeRoutes(source, { target: source.nTokens - 1, threshold: 0.02, renormalize: true });
   const layout = computeLayout({ width: 700, height: 500 }, source.nTokens, source.nLayers);
   const frame = frameOf(layout, homeCamera(layout, 0));
   const at = (t: number, level: number, dx = 0, dy = 0): string | null =>
-    pick(analysis, routes, frame, columnX(frame, t) + dx, levelY(frame, level) + dy);
+    pick(analysis, routes, frame, columnX(frame, t) + dx, levelY(frame, level) + dy, emphasis);
   return { frame, at };
 }
 
@@ -41,6 +41,13 @@ describe('picking', () => {
   it('finds an attention edge along its curve', () => {
     const middle = (columnX(frame, 0) + columnX(frame, 2)) / 2;
     expect(at(0, 0.25, middle - columnX(frame, 0), 2)).toBe('attention:I0_0>A1_2');
+  });
+
+  it('passes over edges that do not stand out', () => {
+    const { at: pickMarked } = scene(smallAnalysis(), Uint8Array.from([0, 1]));
+    expect(pickMarked(0, -0.75, -loopReach(frame.dx))).not.toBe('attention:X0_0>A0_0');
+    const middle = (columnX(frame, 0) + columnX(frame, 2)) / 2;
+    expect(pickMarked(0, 0.25, middle - columnX(frame, 0), 2)).toBe('attention:I0_0>A1_2');
   });
 
   it('finds the loop of a token that attends to itself', () => {

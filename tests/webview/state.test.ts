@@ -1,11 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Answer, ToWebview, ViewState } from '../../extension/shared/webview';
+import type { ToWebview, ViewState } from '../../extension/shared/webview';
 import { neighbour } from '../../webview/src/graph/keyboard';
 import { NO_HISTORY, step, visit } from '../../webview/src/history';
-import type { Host, Request } from '../../webview/src/host';
-import { edgeName, parseEdge, parseNode } from '../../webview/src/names';
+import { baseOf, detailOf, edgeName, parseEdge, parseNode, withDetail } from '../../webview/src/names';
 import { createStore } from '../../webview/src/state';
-import { syntheticPayload } from '../../webview/dev/synthetic';
+import { FakeHost, analysisMessage } from './host';
 import { randomAnalysis } from './sources';
 
 describe('history', () => {
@@ -40,6 +39,16 @@ describe('names', () => {
   });
 });
 
+describe('selections inside of a selection', () => {
+  it('are a number after the node or the edge', () => {
+    expect(detailOf('M12_5#831')).toBe(831);
+    expect(baseOf('attention:I22_2>A23_14#4')).toBe('attention:I22_2>A23_14');
+    expect(parseNode('M12_5#831')).toEqual({ letter: 'M', layer: 12, position: 5 });
+    expect(withDetail('M12_5#831', 7)).toBe('M12_5#7');
+    expect([detailOf('M12_5'), withDetail('M12_5#831', null)]).toEqual([null, 'M12_5']);
+  });
+});
+
 describe('arrow keys', () => {
   const { meta } = randomAnalysis({ nLayers: 3, nTokens: 4 });
   it('move along tokens and layers and stop at the rim', () => {
@@ -60,34 +69,7 @@ describe('arrow keys', () => {
   });
 });
 
-class FakeHost implements Host {
-  readonly asked: Request[] = [];
-  readonly remembered: ViewState[] = [];
-  say: (message: ToWebview) => void = () => undefined;
-  reply: () => Promise<Answer | null> = () => new Promise(() => undefined);
-  ask(request: Request): Promise<Answer | null> {
-    this.asked.push(request);
-    return request.kind === 'nodeTokens' ? this.reply() : Promise.resolve(null);
-  }
-  answer(listener: (message: ToWebview) => void): void {
-    this.say = listener;
-  }
-  remember(view: ViewState): void {
-    this.remembered.push(view);
-  }
-  theme(): () => void {
-    return () => undefined;
-  }
-}
-
-const payload = syntheticPayload({ nLayers: 4, nTokens: 8 }).slice().buffer;
-const analysis = (view: Partial<ViewState> | null = null): ToWebview => ({
-  type: 'analysis',
-  runId: 'r',
-  title: 't',
-  payload,
-  view,
-});
+const analysis = (view: Partial<ViewState> | null = null): ToWebview => analysisMessage({}, view);
 
 describe('the store', () => {
   let host: FakeHost;
@@ -171,7 +153,7 @@ describe('the store', () => {
   it('tells the host which token is selected, and remembers the view once it rests', () => {
     host.say(analysis());
     store.select('attention:I1_3>A2_6');
-    expect(host.asked.at(-1)).toEqual({ kind: 'selected', position: 3 });
+    expect(host.toldOf('selected').at(-1)).toEqual({ type: 'selected', position: 3 });
     store.setThreshold(0.02);
     store.setThreshold(0.03);
     vi.advanceTimersByTime(1000);
@@ -179,39 +161,23 @@ describe('the store', () => {
     expect(host.remembered[0]).toMatchObject({ threshold: 0.03, selection: 'attention:I1_3>A2_6', target: 7 });
   });
 
-  it('asks for a node once, and for a feed-forward edge its block', async () => {
-    const result = {
-      node: 'I1_1',
-      kind: 'residual' as const,
-      layer: 1,
-      position: 1,
-      top: [],
-      promoted: [],
-      suppressed: [],
-    };
-    host.reply = () => Promise.resolve({ kind: 'nodeTokens', result });
+  it('tells the actions, and the heat of the flow only while it is on', () => {
     host.say(analysis());
-    store.select('I1_1');
-    expect(store.lens.value).toEqual({ state: 'asking', node: 'I1_1' });
-    await vi.advanceTimersByTimeAsync(1);
-    expect(store.lens.value).toEqual({ state: 'known', node: 'I1_1', result });
-    store.select('ffn:M1_1>I1_1');
-    store.select('I1_1');
-    expect(store.lens.value.state).toBe('known');
-    const nodes = host.asked.flatMap((request) => (request.kind === 'nodeTokens' ? [request.node] : []));
-    expect(nodes).toEqual(['I1_1', 'M1_1']);
+    store.act('selectModel');
+    expect(host.told).toContainEqual({ type: 'action', action: 'selectModel' });
+    expect(host.toldOf('heat').every((notice) => notice.masses === null)).toBe(true);
+    store.heat.value = true;
+    const masses = host.toldOf('heat').at(-1)?.masses ?? [];
+    expect(masses).toHaveLength(8);
+    expect(masses.reduce((a, b) => a + b, 0)).toBeGreaterThan(0);
   });
 
-  it('shows the sentence of a failed question, and nothing late', async () => {
-    host.reply = () => Promise.reject(new Error('The run has expired.'));
+  it('forgets pin and rival with the next analysis', () => {
     host.say(analysis());
-    store.select('I1_1');
-    await vi.advanceTimersByTimeAsync(1);
-    expect(store.lens.value).toEqual({ state: 'failed', node: 'I1_1', message: 'The run has expired.' });
-    store.select('A2_2');
-    store.select(null);
-    await vi.advanceTimersByTimeAsync(1);
-    expect(store.lens.value).toEqual({ state: 'none' });
+    store.pinned.value = 'I1_1';
+    store.rival.value = { id: 3, text: ' x' };
+    host.say(analysis());
+    expect([store.pinned.value, store.rival.value]).toEqual([null, null]);
   });
 
   it('follows the editor and the backend', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { findTokens } from '../../webview/src/controls/finder';
+import { findTokens } from '../../webview/src/controls/find';
 import {
   percent,
   scientific,

@@ -4,8 +4,10 @@
  */
 import type { Answer, Question, ToWebview } from '../../extension/shared/webview';
 import type { Page } from '../src/host.browser';
-import { syntheticAnswer } from './answers';
+import { decodeAnalysis } from '../src/payload';
+import { sizes, syntheticAnswer } from './answers';
 import { syntheticPayload } from './synthetic';
+import { setAnalysis } from './attention';
 import { applyTheme } from './themes';
 import type { ThemeName } from './themes';
 
@@ -25,6 +27,14 @@ function payload(): ArrayBuffer | string {
   return bytes.slice().buffer;
 }
 
+function measure(bytes: ArrayBuffer | string): void {
+  const buffer = typeof bytes === 'string' ? Uint8Array.from(atob(bytes), (char) => char.charCodeAt(0)).buffer : bytes;
+  const analysis = decodeAnalysis(buffer);
+  const { model, tokens } = analysis.meta;
+  setAnalysis(analysis);
+  Object.assign(sizes, { nLayers: model.nLayers, nTokens: tokens.length, nHeads: model.nHeads });
+}
+
 /** SYNTHETIC answers: there is no model behind this page. */
 function answer(question: Question): Promise<Answer> {
   if (query.get('fail') === 'lens') return Promise.reject(new Error('The run has expired: analyze the prompt again.'));
@@ -33,7 +43,10 @@ function answer(question: Question): Promise<Answer> {
 }
 
 const page: Page = { title: sample, runId: sample, answer };
-if (state === 'ready' || state === 'offline') page.payload = payload();
+if (state === 'ready' || state === 'offline') {
+  page.payload = payload();
+  measure(page.payload);
+}
 window.lmTransparencyPage = page;
 
 const messages: Record<string, ToWebview> = {

@@ -110,7 +110,10 @@ export function unpacked(options: SyntheticOptions): Payload {
       attentionBias: column(rows.bias, [nLayers, nTokens]),
       ffn: column(rows.ffn, [nLayers, nTokens]),
       ffnResidual: column(rows.ffnResidual, [nLayers, nTokens]),
-      predictionId: column(new Uint32Array(nTokens * topK), [nTokens, topK]),
+      predictionId: column(
+        Uint32Array.from({ length: nTokens * topK }, (_, i) => i),
+        [nTokens, topK],
+      ),
       predictionProbability: column(probability, [nTokens, topK]),
       predictionLogit: column(
         probability.map((p) => 20 + Math.log(p)),

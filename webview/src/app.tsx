@@ -1,43 +1,62 @@
-/** The panel: one line of controls, the graph, and beside it what is selected. */
+/** The panel: one line of controls, the graph or another view of it, and beside it what is selected. */
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { untracked, useSignal, useSignalEffect } from '@preact/signals';
 import { Finder } from './controls/finder';
 import { ProofWarning } from './controls/proof';
 import { Toolbar } from './controls/toolbar';
+import { VIEW_PANEL, tabId } from './controls/viewSwitch';
+import { createExporter } from './export';
 import { Legend } from './graph/legend';
 import { readPalette } from './graph/palette';
-import { Stage } from './graph/stage';
+import { RoutesGraph } from './graph/routesGraph';
 import { createGraphView } from './graph/view';
 import type { Host } from './host';
 import { Inspector } from './inspectors/inspector';
+import { createArrangement, maximizeKey } from './layout/arrangement';
+import type { Arrangement } from './layout/arrangement';
+import { Splitter } from './layout/splitter';
 import { Empty, Failure, Loading, Notices, OfflineBanner } from './states';
 import type { Store } from './state';
 import { Twin } from './twin';
+import { HeadsView } from './views/headsView';
+import { createLensState } from './views/lensState';
+import type { LensState } from './views/lensState';
+import { LensView } from './views/lensView';
 
 export function Panel({ store, host }: { store: Store; host: Host }) {
-  const panel = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    const onKeyDown = (event: KeyboardEvent): void => historyKey(event, store);
-    window.addEventListener('keydown', onKeyDown);
-    return () => window.removeEventListener('keydown', onKeyDown);
-  }, [store]);
+  const arrangement = useMemo(createArrangement, []);
+  const lens = useMemo(() => createLensState(store), [store]);
   const phase = store.phase.value;
   return (
-    <div ref={panel} class="panel" data-testid="panel" data-state={phase.kind}>
+    <div class="panel" data-testid="panel" data-state={phase.kind}>
       <OfflineBanner store={store} />
       {phase.kind === 'empty' && <Empty store={store} />}
       {phase.kind === 'loading' && <Loading store={store} phase={phase} />}
       {phase.kind === 'failure' && <Failure store={store} phase={phase} />}
-      {phase.kind === 'ready' && <Ready store={store} host={host} />}
+      {phase.kind === 'ready' && <Ready store={store} host={host} arrangement={arrangement} lens={lens} />}
     </div>
   );
 }
 
-function Ready({ store, host }: { store: Store; host: Host }) {
+interface Props {
+  store: Store;
+  host: Host;
+  arrangement: Arrangement;
+  lens: LensState;
+}
+
+function Ready({ store, host, arrangement, lens }: Props) {
   const main = useRef<HTMLElement>(null);
   const view = useMemo(() => createGraphView(store), [store]);
+  const exporter = useMemo(() => createExporter(store, host), [store, host]);
   const finding = useSignal(false);
   const analysis = store.analysis.value;
+  const openFinder = (): void => void (finding.value = true);
+  useEffect(() => {
+    const onKeyDown = (event: KeyboardEvent): void => panelKey(event, store, arrangement, openFinder);
+    window.addEventListener('keydown', onKeyDown);
+    return () => window.removeEventListener('keydown', onKeyDown);
+  }, [store, arrangement]);
   useEffect(() => view.reset(), [view, analysis]);
   useEffect(
     () =>
@@ -56,20 +75,31 @@ function Ready({ store, host }: { store: Store; host: Host }) {
     const position = store.editorPosition.value;
     if (position !== null) untracked(() => view.revealColumn(position));
   });
+  useSignalEffect(() => {
+    const format = store.exportAsked.value;
+    if (format === null) return;
+    store.exportAsked.value = null;
+    untracked(() => void exporter.run(format));
+  });
   if (!analysis) return null;
-  const openFinder = (): void => void (finding.value = true);
   const focusGraph = (): void => main.current?.querySelector<HTMLElement>('.stage')?.focus();
+  const shown = store.view.value;
   return (
     <>
-      <Toolbar store={store} />
+      <Toolbar store={store} exporter={exporter} arrangement={arrangement} />
       <ProofWarning proof={analysis.meta.proof} />
       <Notices store={store} />
-      <div class="body">
+      <div {...divided(arrangement)}>
         <main ref={main} class="graph">
-          <Stage store={store} view={view} openFinder={openFinder} />
-          <Legend store={store} />
+          <div class="view" id={VIEW_PANEL} role="tabpanel" aria-labelledby={tabId(shown)}>
+            {shown === 'routes' && <RoutesGraph store={store} view={view} openFinder={openFinder} />}
+            {shown === 'routes' && <Legend store={store} />}
+            {shown === 'lens' && <LensView store={store} view={view} lens={lens} openFinder={openFinder} />}
+            {shown === 'heads' && <HeadsView store={store} view={view} />}
+          </div>
           <Finder store={store} view={view} open={finding} onClose={focusGraph} />
         </main>
+        <Splitter arrangement={arrangement} />
         <aside class="side" aria-label="Inspector">
           <Inspector store={store} />
           <Twin store={store} />
@@ -79,10 +109,22 @@ function Ready({ store, host }: { store: Store; host: Host }) {
   );
 }
 
-/** `[` and `]` go back and forward from anywhere but a text field. */
-function historyKey(event: KeyboardEvent, store: Store): void {
-  const typing = event.target instanceof HTMLInputElement && event.target.type === 'text';
-  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+function divided(arrangement: Arrangement): { class: string; style: Record<string, string> } {
+  const { share, maximized } = arrangement;
+  const names = ['body'];
+  if (maximized.value) names.push(`only-${maximized.value}`);
+  else if (share.value !== null) names.push('divided');
+  return { class: names.join(' '), style: share.value === null ? {} : { '--lmt-share': `${share.value * 100}%` } };
+}
+
+/** Keys that mean the same everywhere but in a text field: back and forward, find, and room for one part. */
+function panelKey(event: KeyboardEvent, store: Store, arrangement: Arrangement, openFinder: () => void): void {
+  const { target } = event;
+  const typing = (target instanceof HTMLInputElement && target.type === 'text') || target instanceof HTMLSelectElement;
+  if (typing || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === '[') store.travel(-1);
   else if (event.key === ']') store.travel(1);
+  else if (event.key === '/' && store.view.value !== 'heads') openFinder();
+  else if (!maximizeKey(event, arrangement)) return;
+  event.preventDefault();
 }

@@ -1,7 +1,8 @@
 /** Questions about the run that is shown: asked once, answered from memory afterwards, given up when nobody looks. */
 import { signal } from '@preact/signals';
 import type { ReadonlySignal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
+import type { NumericArray } from '../../extension/shared/protocol';
 import type { Answer, Method, Params, Question } from '../../extension/shared/webview';
 import type { Host, Progress } from './host';
 
@@ -22,10 +23,10 @@ export interface Entry<M extends Method> {
 
 export type Asker = ReturnType<typeof createAsker>;
 
-/** Answers that are kept; the one that was looked at longest ago goes first. */
-const MOST_KEPT = 300;
+/** What kept answers may weigh together, in characters; the one that was looked at longest ago goes first. */
+const MOST_KEPT = 64e6;
 
-export function createAsker(host: Host, runId: () => string | null) {
+export function createAsker(host: Host, runId: () => string | null, mostKept: number = MOST_KEPT) {
   const entries = new Map<string, Entry<Method>>();
 
   function entry<M extends Method>(method: M, asked: Asked<M>): Entry<M> | null {
@@ -36,14 +37,31 @@ export function createAsker(host: Host, runId: () => string | null) {
     const found = (entries.get(key) as Entry<M> | undefined) ?? createEntry(host, question);
     entries.delete(key);
     entries.set(key, found as unknown as Entry<Method>);
-    for (const oldest of entries.keys()) {
-      if (entries.size <= MOST_KEPT) break;
-      entries.delete(oldest);
+    let total = [...entries.values()].reduce((sum, { reply }) => sum + weightOf(reply.peek()), 0);
+    for (const [oldest, { reply }] of entries) {
+      if (total <= mostKept || oldest === key) break;
+      const weight = weightOf(reply.peek());
+      total -= weight;
+      if (weight > 0) entries.delete(oldest);
     }
     return found;
   }
 
   return { entry };
+}
+
+/** Arrays are most of what an answer weighs; the rest counts as one small list. */
+function weightOf(reply: Reply<Method>): number {
+  if (reply.state !== 'known') return 0;
+  const fields = Object.values(reply.result as unknown as Record<string, unknown>);
+  const arrays = fields.map((field) => (isArray(field) ? field.data.length : 0));
+  return arrays.reduce((sum, length) => sum + length, SMALL_ANSWER);
+}
+
+const SMALL_ANSWER = 4000;
+
+function isArray(value: unknown): value is NumericArray {
+  return typeof value === 'object' && value !== null && 'data' in value && typeof value.data === 'string';
 }
 
 function createEntry<M extends Method>(host: Host, question: Question<M>): Entry<M> {
@@ -95,8 +113,8 @@ interface AsksAndOffline {
 export function useReply<M extends Method>(store: AsksAndOffline, method: M, asked: Asked<M> | null): Reply<M> | null {
   const entry = asked && store.asker.entry(method, asked);
   const offline = store.offline.value !== null;
-  // asked again when the backend is back
-  useEffect(() => entry?.watch(), [entry, offline]);
+  // before the paint, so that the question is a frame earlier; again when the backend is back
+  useLayoutEffect(() => entry?.watch(), [entry, offline]);
   return entry?.reply.value ?? null;
 }
 

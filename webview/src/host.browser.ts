@@ -9,6 +9,8 @@ export interface Page {
   runId?: string;
   /** The analysis: its bytes, or base64 of them. */
   payload?: ArrayBuffer | string;
+  /** How it was looked at when the page was made. */
+  view?: Partial<ViewState> | null;
   answer?: (question: Question) => Promise<Answer>;
 }
 
@@ -28,7 +30,10 @@ export function browserHost(): Host {
       return Promise.reject(new Error('This page holds a recording: nothing more can be asked of the model.'));
     },
 
-    tell: () => undefined,
+    tell(notice) {
+      if (notice.type === 'save') download(notice.name, notice.content, notice.encoding);
+      else if (notice.type === 'copy') void navigator.clipboard.writeText(notice.text);
+    },
 
     answer(listener) {
       window.addEventListener('message', (event: MessageEvent<ToWebview | undefined>) => {
@@ -36,7 +41,7 @@ export function browserHost(): Host {
       });
       if (page.payload === undefined) return;
       const payload = typeof page.payload === 'string' ? bytesOf(page.payload) : page.payload;
-      listener({ type: 'analysis', runId: page.runId ?? '', title: page.title ?? '', payload, view: recall() });
+      listener({ type: 'analysis', runId: page.runId ?? '', title: page.title ?? '', payload, view: recall(page) });
     },
 
     remember(view) {
@@ -51,12 +56,24 @@ export function browserHost(): Host {
   };
 }
 
-function recall(): Partial<ViewState> | null {
+/** As this analysis was left in this window, else as the page brought it. */
+function recall(page: Page): Partial<ViewState> | null {
+  const given = page.view ?? null;
   try {
-    return JSON.parse(sessionStorage.getItem(KEY) ?? 'null') as Partial<ViewState> | null;
+    const kept = JSON.parse(sessionStorage.getItem(KEY) ?? 'null') as Partial<ViewState> | null;
+    return kept && (given === null || kept.runId === page.runId) ? kept : given;
   } catch {
-    return null;
+    return given;
   }
+}
+
+function download(name: string, content: string, encoding: 'utf8' | 'base64'): void {
+  const link = document.createElement('a');
+  const address = URL.createObjectURL(new Blob([encoding === 'utf8' ? content : bytesOf(content)]));
+  link.href = address;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(address), 0);
 }
 
 function bytesOf(base64: string): ArrayBuffer {

@@ -29,9 +29,13 @@ export function edgeName(edge: EdgeRef): string {
   return `${edge.kind}:${nodeName(edge.source)}>${nodeName(edge.target)}`;
 }
 
-export function attentionEdgeName(layer: number, query: number, key: number, parallel: boolean): string {
+export function attentionEdge(layer: number, query: number, key: number, parallel: boolean): EdgeRef {
   const source = nodeRef('I', layer - 1, key);
-  return edgeName({ kind: 'attention', source, target: nodeRef(parallel ? 'I' : 'A', layer, query) });
+  return { kind: 'attention', source, target: nodeRef(parallel ? 'I' : 'A', layer, query) };
+}
+
+export function attentionEdgeName(layer: number, query: number, key: number, parallel: boolean): string {
+  return edgeName(attentionEdge(layer, query, key, parallel));
 }
 
 const NODE = /^([XAMIB])(\d{1,6})_(\d{1,9})(?:#\d{1,9})?$/;

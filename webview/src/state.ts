@@ -1,6 +1,6 @@
 /** Everything the view knows, in one place; what follows from it is computed. */
 import { batch, computed, effect, signal } from '@preact/signals';
-import type { PanelAction, ToWebview, ViewName, ViewState } from '../../extension/shared/webview';
+import type { PanelAction, SaveFormat, ToWebview, ViewName, ViewState } from '../../extension/shared/webview';
 import { createAsker } from './ask';
 import { edgeNumbers, edgesInto, edgesOutOf, exists } from './describe';
 import { NO_HISTORY, step, visit } from './history';
@@ -25,6 +25,12 @@ export type Phase =
 export interface HeadRef {
   layer: number;
   head: number;
+}
+
+/** A token of the vocabulary. */
+export interface Rival {
+  id: number;
+  text: string;
 }
 
 export const LOWEST_THRESHOLD = 0.005;
@@ -63,6 +69,10 @@ export function createStore(host: Host) {
   const headFilter = signal<HeadRef | null>(null);
   /** A selection that stays beside the current one, to compare the two. */
   const pinned = signal<string | null>(null);
+  /** A token of the vocabulary that is followed through the layers, beside the target's prediction. */
+  const rival = signal<Rival | null>(null);
+  /** The editor's command to save what is shown; whoever exports takes it off. */
+  const exportAsked = signal<SaveFormat | null>(null);
   const asker = createAsker(host, () => analysis.value?.meta.runId ?? null);
 
   const source = computed<RouteSource | null>(() => {
@@ -144,6 +154,7 @@ export function createStore(host: Host) {
       heat.value = kept?.heat ?? false;
       headFilter.value = null;
       pinned.value = null;
+      rival.value = null;
       history.value = NO_HISTORY;
       hover.value = null;
       caret.value = null;
@@ -179,7 +190,12 @@ export function createStore(host: Host) {
       case 'answer':
         return; // the host has given it to whoever asked
       case 'asking':
+        return;
       case 'export':
+        exportAsked.value = message.format;
+        return;
+      case 'toggleHeat':
+        heat.value = !heat.value;
         return;
     }
   }
@@ -232,7 +248,7 @@ export function createStore(host: Host) {
 
   return {
     phase, analysis, title, offline, target, threshold, renormalize, ink, history, selection, hover, caret,
-    editorPosition, lensNormalized, themed, view, heat, headFilter, pinned, asker, source, tau, lowest, routes, settledRoutes, selectionEdges, hoverEdges,
+    editorPosition, lensNormalized, themed, view, heat, headFilter, pinned, rival, exportAsked, asker, source, tau, lowest, routes, settledRoutes, selectionEdges, hoverEdges,
     setTarget, setThreshold, select, travel, receive, act, live, tell: host.tell,
   }; // prettier-ignore
 }

@@ -14,6 +14,10 @@ export function Empty({ store }: { store: Store }) {
         <button type="button" class="primary" onClick={() => store.act('analyze')}>
           Analyze Prompt
         </button>
+        <p class="hint">
+          Then: a click or <kbd>Enter</kbd> opens a node or an edge, a double-click makes a column the target,{' '}
+          <kbd>/</kbd> finds a token.
+        </p>
       </div>
     </div>
   );
@@ -83,7 +87,10 @@ export function OfflineBanner({ store }: { store: Store }) {
   if (message === null) return null;
   return (
     <div class="banner" role="status" data-testid="offline">
-      <span>{message || 'The backend is not running.'} What is drawn stays usable; top tokens need the backend.</span>
+      <span>
+        {message || 'The backend is not running.'} What is drawn stays usable; what was not opened before needs the
+        backend.
+      </span>
       <button type="button" class="link" onClick={() => store.act('restartBackend')}>
         Restart Backend
       </button>

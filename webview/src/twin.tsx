@@ -3,11 +3,15 @@
 import type { ComponentChildren } from 'preact';
 import { useSignal } from '@preact/signals';
 import { inWords, labelAt } from './describe';
-import { attentionEdgeName, nodeName, nodeRef } from './names';
+import { baseOf, attentionEdge, edgeName, nodeName, nodeRef } from './names';
+import type { EdgeRef } from './names';
 import type { Analysis } from './payload';
 import { roving } from './controls/roving';
+import { edgeTable } from './inspectors/node';
+import { Section } from './inspectors/parts';
 import type { Routes } from './routes/routes';
 import type { Store } from './state';
+import type { Table } from './table';
 import { count, share } from './words';
 
 const SHORT = 12;
@@ -36,8 +40,18 @@ export function Twin({ store }: { store: Store }) {
   );
   return (
     <div class="twin" data-testid="twin" role="region" aria-label="Routes as a list">
-      <section class="section">
-        <h3>Strongest routes</h3>
+      <Section
+        title="Strongest routes"
+        store={store}
+        help="strongest-routes"
+        table={edgeTable(
+          'routes',
+          undefined,
+          analysis,
+          routes,
+          edges.map((e) => edgeRef(analysis, e)),
+        )}
+      >
         <ul role="list" class="routes" onKeyDown={roving}>
           {edges.map((e, index) => (
             <EdgeRow
@@ -59,10 +73,13 @@ export function Twin({ store }: { store: Store }) {
               : `Show ${routes.crossEdges > LONG ? `${LONG} of ${count(routes.crossEdges)}` : `all ${routes.crossEdges}`}`}
           </button>
         )}
-      </section>
+      </Section>
       {nodes.length > 0 && (
-        <section class="section">
-          <h3>{long.value ? 'Nodes' : 'Last node of each token'}</h3>
+        <Section
+          title={long.value ? 'Nodes' : 'Last node of each token'}
+          store={store}
+          table={nodeTable(analysis, routes, nodes)}
+        >
           <ul role="list" class="routes" onKeyDown={roving}>
             {nodes.map((row, index) => (
               <NodeRow
@@ -76,10 +93,30 @@ export function Twin({ store }: { store: Store }) {
               />
             ))}
           </ul>
-        </section>
+        </Section>
       )}
     </div>
   );
+}
+
+function edgeRef(analysis: Analysis, edge: number): EdgeRef {
+  const { edgeLayer, edgeQuery, edgeKey } = analysis.columns;
+  return attentionEdge(edgeLayer[edge]!, edgeQuery[edge]!, edgeKey[edge]!, analysis.meta.model.parallel);
+}
+
+function nodeTable(analysis: Analysis, routes: Routes, rows: number[]): Table {
+  const nTokens = analysis.meta.tokens.length;
+  return {
+    name: 'nodes',
+    columns: ['node', 'layer', 'position', 'token', 'flow'],
+    rows: () =>
+      rows.map((row) => {
+        const node = nodeRef('I', Math.floor(row / nTokens) - 1, row % nTokens);
+        const layer = node.letter === 'X' ? -1 : node.layer;
+        const text = analysis.meta.tokens[node.position]?.text ?? '';
+        return [nodeName(node), layer, node.position, text, routes.mass[row]!];
+      }),
+  };
 }
 
 function crossEdges(analysis: Analysis, routes: Routes): Uint32Array {
@@ -112,7 +149,7 @@ interface RowProps {
 
 function EdgeRow({ store, analysis, routes, edge, first, most }: RowProps & { edge: number; most: number }) {
   const { edgeLayer, edgeKey, edgeQuery } = analysis.columns;
-  const name = attentionEdgeName(edgeLayer[edge]!, edgeQuery[edge]!, edgeKey[edge]!, analysis.meta.model.parallel);
+  const name = edgeName(edgeRef(analysis, edge));
   return (
     <Row
       store={store}
@@ -159,15 +196,17 @@ interface LineProps {
 }
 
 function Row({ store, name, label, first, flow, most, children }: LineProps) {
+  const selection = store.selection.value;
+  const selected = selection !== null && baseOf(selection) === name;
   return (
     <li>
       <button
         type="button"
         tabIndex={first ? 0 : -1}
-        class={`route${store.selection.value === name ? ' selected' : ''}`}
+        class={`route${selected ? ' selected' : ''}`}
         data-name={name}
-        aria-label={label}
-        aria-pressed={store.selection.value === name}
+        title={label}
+        aria-pressed={selected}
         onClick={() => store.select(name)}
         onFocus={() => (store.hover.value = name)}
         onBlur={() => (store.hover.value = null)}

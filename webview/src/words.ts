@@ -65,6 +65,31 @@ export function count(value: number): string {
   return value.toLocaleString('en-US');
 }
 
+/** A large count in three to four digits: 134.5 M, 49.2 k, 960. */
+export function many(value: number): string {
+  return scaled(value, ['', ' k', ' M', ' B', ' T']);
+}
+
+/** Memory in decimal units: 538 MB, 1.6 GB. */
+export function bytes(value: number): string {
+  return scaled(value, [' B', ' kB', ' MB', ' GB', ' TB'], 0);
+}
+
+function scaled(value: number, units: readonly string[], digits = 1): string {
+  let at = 0;
+  let left = value;
+  for (; left >= 999.5 && at < units.length - 1; at++) left /= 1000;
+  const shown = left < 10 && at > 0 ? 1 : at > 0 ? digits : 0;
+  return `${left.toFixed(shown)}${units[at] ?? ''}`;
+}
+
+/** An activation: 3.42, −0.018. */
+export function activation(value: number): string {
+  const size = Math.abs(value);
+  const text = size >= 0.1 || size === 0 ? size.toFixed(2) : size < 0.0005 ? '0.000' : size.toFixed(3);
+  return value < 0 ? `−${text}` : text;
+}
+
 /** A dtype as people say it: float32 is fp32. */
 export function shortDtype(dtype: string): string {
   const known: Record<string, string> = { float32: 'fp32', float16: 'fp16', bfloat16: 'bf16' };

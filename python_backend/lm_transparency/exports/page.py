@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -27,5 +28,6 @@ def as_page(title: str, run_id: str, payload: bytes, view: dict[str, Any]) -> st
     content = {"title": title, "runId": run_id, "payload": base64.b64encode(payload).decode("ascii"), "view": view}
     # a script element ends at the first `</`, whatever the JSON says
     document = json.dumps(content, ensure_ascii=False).replace("<", "\\u003c")
-    template = _TEMPLATE.read_text("utf-8")
-    return template.replace("__LM_TRANSPARENCY_TITLE__", escape(title)).replace("__LM_TRANSPARENCY_PAGE__", document)
+    parts = {"__LM_TRANSPARENCY_TITLE__": escape(title), "__LM_TRANSPARENCY_PAGE__": document}
+    # in one pass: what is put in may look like a placeholder itself
+    return re.sub("|".join(parts), lambda found: parts[found[0]], _TEMPLATE.read_text("utf-8"))

@@ -7,10 +7,12 @@ Drawn like the panel: tokens across, layers up, ink is flow (or local contributi
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax import saxutils
+from xml.sax.saxutils import quoteattr
 
 from ..analysis import Analysis
 from ..model.tokens import visible
@@ -224,3 +226,17 @@ def _words(analysis: Analysis, edge: Edge) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
+
+
+#: Control characters and noncharacters: XML cannot hold most of them, and readers change a carriage return.
+_NO_XML = re.compile("[\x00-\x1f\x7f\ufffe\uffff]")
+
+
+def escape(text: str) -> str:
+    """`text` as XML, control characters as their pictures (␛)."""
+
+    def picture(found: re.Match[str]) -> str:
+        code = ord(found[0])
+        return chr(0x2400 + code) if code < 0x20 else "␡" if code == 0x7F else "\ufffd"
+
+    return saxutils.escape(_NO_XML.sub(picture, text))

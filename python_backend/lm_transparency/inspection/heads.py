@@ -33,7 +33,7 @@ class EdgeView:
 
 @dataclass(frozen=True)
 class KeyView:
-    """One key of a head's row. `score` is what the softmax is taken of."""
+    """One key of a head's row. `score` is what the softmax is taken of; −∞ where a sliding window hides the key."""
 
     position: int
     score: float
@@ -94,6 +94,7 @@ def inspect_head(
     row = heads.head_row(trace, analysis.contributions, layer, head, query)
     order = np.lexsort((-row.probability, -row.contribution))
     at = int(order[0]) if key is None else key
+    seen = order[np.isfinite(row.score[order])]
     states = trace.layers[layer].pre
     vectors = [
         heads.head_output(trace, layer, head, query),
@@ -113,7 +114,7 @@ def inspect_head(
         query=query,
         key=view(at),
         rank=int((row.probability > row.probability[at]).sum()),
-        keys=tuple(view(int(k)) for k in order[:keys_k]),
+        keys=tuple(view(int(k)) for k in seen[:keys_k]),
         update=update_tokens(analysis, output, top_k),
         part=update_tokens(analysis, part, top_k),
         query_reads=state_scores(analysis, Lens.top(query_state, _READS)),

@@ -8,7 +8,7 @@ from ..analysis import Analysis
 from ..lens.grid import LensGrid, lens_grid, lens_tracks
 from ..model.tokens import vocabulary_text
 from ..watch import Watch
-from .tokens import check_place, check_token
+from .tokens import check_finite, check_place, check_token
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,9 @@ def inspect_lens(
     """The logit lens of every layer at every position; `token`: one to follow. Raises `TransparencyError`."""
     if token is not None:
         check_token(analysis, token)
-    return lens_grid(analysis.trace, token=token, normalize=normalize, watch=watch)
+    grid = lens_grid(analysis.trace, token=token, normalize=normalize, watch=watch)
+    check_finite(analysis, grid.top_probability)
+    return grid
 
 
 def track_tokens(
@@ -41,6 +43,8 @@ def track_tokens(
     if not tokens:
         return ()
     found = lens_tracks(analysis.trace, position, tokens, normalize=normalize)
+    check_finite(analysis, found.probability)
+    check_finite(analysis, found.logit)
     columns = zip(tokens, found.probability.tolist(), found.logit.tolist(), found.rank.tolist(), strict=True)
     return tuple(
         LensTrack(token, vocabulary_text(analysis.model.tokenizer, token), tuple(p), tuple(logit), tuple(rank))

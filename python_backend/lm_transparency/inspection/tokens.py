@@ -46,14 +46,14 @@ def update_tokens(analysis: Analysis, logits: Tensor, k: int) -> Update:
 
 def update_scores(analysis: Analysis, tokens: TopTokens) -> tuple[TokenScore, ...]:
     """Of an update a softmax says nothing: probabilities are left out."""
-    _check_finite(analysis, tokens)
+    check_finite(analysis, tokens.logits)
     rows = zip(tokens.ids.tolist(), tokens.logits.tolist(), strict=True)
     return tuple(TokenScore(i, vocabulary_text(analysis.model.tokenizer, i), logit) for i, logit in rows)
 
 
 def state_scores(analysis: Analysis, tokens: TopTokens, gained: list[int] | None = None) -> tuple[TokenScore, ...]:
     """`gained`: ranks gained against the node before; None where there is no such node."""
-    _check_finite(analysis, tokens)
+    check_finite(analysis, tokens.logits)
     changes = [0] * len(tokens.ids) if gained is None else gained
     rows = zip(tokens.ids.tolist(), tokens.logits.tolist(), tokens.probabilities.tolist(), changes, strict=True)
     return tuple(TokenScore(i, vocabulary_text(analysis.model.tokenizer, i), *rest) for i, *rest in rows)
@@ -80,8 +80,8 @@ def out_of_range(what: str, index: int, count: int) -> TransparencyError:
     return TransparencyError("invalidParams", f"There is no {what} {index}.", f"Choose 0 to {count - 1}.")
 
 
-def _check_finite(analysis: Analysis, tokens: TopTokens) -> None:
-    if not bool(torch.isfinite(tokens.logits).all()):
+def check_finite(analysis: Analysis, read: Tensor) -> None:
+    if not bool(torch.isfinite(read).all()):
         raise TransparencyError(
             "modelUnsupported",
             f"The lens overflows in {analysis.model.dtype}.",

@@ -72,6 +72,7 @@ def _vectors(
             "invalidParams",
             f"There is no node {kind}{layer}_{position}: the model has {trace.n_layers} layers, "
             f"the prompt {trace.n_tokens} tokens.",
+            "Choose another node.",
         )
     record = trace.layers[layer]
     pre, mid, ffn, post = (x[position] for x in (record.pre, record.mid, record.ffn, record.post))

@@ -18,6 +18,9 @@ from .protocol import inspection as wire
 
 _KINDS: dict[str, wire.NodeKind] = {"X": "embedding", "A": "attention", "M": "ffn", "I": "residual"}
 
+#: JSON has no −∞; additive masks use the same number.
+_LOWEST = float(np.finfo(np.float32).min)
+
 
 def answer(params: Any, session: Session, watch: Watch) -> Any:
     """The result that belongs to `params`. Raises `TransparencyError` (`runExpired`, `invalidParams` …)."""
@@ -51,7 +54,7 @@ def _head(params: wire.HeadParams, session: Session, _watch: Watch) -> wire.Head
         params.layer,
         params.head,
         params.query,
-        None if params.key < 0 else params.key,
+        None if params.key == -1 else params.key,
         top_k=params.top_k,
         keys_k=params.keys_k,
         normalize=params.normalize,
@@ -63,7 +66,7 @@ def _head(params: wire.HeadParams, session: Session, _watch: Watch) -> wire.Head
         head=view.head,
         query=view.query,
         key=view.key.position,
-        score=view.key.score,
+        score=max(_LOWEST, view.key.score),
         probability=view.key.probability,
         rank=view.rank,
         contribution=view.key.contribution,
@@ -78,7 +81,7 @@ def _head(params: wire.HeadParams, session: Session, _watch: Watch) -> wire.Head
 
 
 def _attention_map(params: wire.AttentionMapParams, session: Session, _watch: Watch) -> wire.AttentionMapResult:
-    head = None if params.head < 0 else params.head
+    head = None if params.head == -1 else params.head
     found = heads.attention_map(session.run(params.run_id), params.layer, head)
     return wire.AttentionMapResult(params.layer, params.head, _array(found.probability), _array(found.contribution))
 
@@ -139,7 +142,7 @@ def _neuron(params: wire.NeuronParams, session: Session, _watch: Watch) -> wire.
 
 def _lens_grid(params: wire.LensGridParams, session: Session, watch: Watch) -> wire.LensGridResult:
     run = session.run(params.run_id)
-    token = None if params.token < 0 else params.token
+    token = None if params.token == -1 else params.token
     grid = lens.inspect_lens(run, token=token, normalize=params.normalize, watch=watch)
     # a token is on top in many cells: its text is sent once
     ids, places = np.unique(grid.top.numpy(), return_inverse=True)

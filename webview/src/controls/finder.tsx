@@ -1,10 +1,12 @@
-/** `/`: finds a token and takes the keyboard there. */
-import { useEffect, useRef } from 'preact/hooks';
+/** `/`: finds a token or a layer and takes the keyboard there. */
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { useSignal } from '@preact/signals';
 import type { Signal } from '@preact/signals';
 import type { GraphView } from '../graph/view';
 import { nodeName, nodeRef, parseNode } from '../names';
 import type { Store } from '../state';
+import { find } from './find';
+import type { Found } from './find';
 
 interface Props {
   store: Store;
@@ -13,30 +15,28 @@ interface Props {
   onClose: () => void;
 }
 
-/** Positions whose token holds the text; small letters match capital ones. */
-export function findTokens(texts: readonly string[], wanted: string): number[] {
-  if (wanted === '') return [];
-  const plain = wanted.toLowerCase().replaceAll('·', ' ');
-  return texts.flatMap((text, position) => (text.toLowerCase().includes(plain) ? [position] : []));
-}
-
 export function Finder({ store, view, open, onClose }: Props) {
   const input = useRef<HTMLInputElement>(null);
   const wanted = useSignal('');
   const index = useSignal(0);
-  useEffect(() => input.current?.select(), [open.value]);
+  // Before anything else can be typed.
+  useLayoutEffect(() => input.current?.select(), [open.value]);
   if (!open.value) return null;
 
   const texts = store.analysis.value?.meta.tokens.map((token) => token.text) ?? [];
-  const found = findTokens(texts, wanted.value);
+  const nLayers = store.source.value?.nLayers ?? 0;
+  const found = find(texts, nLayers, wanted.value);
   const at = found.length ? ((index.value % found.length) + found.length) % found.length : 0;
 
   const go = (to: number): void => {
     index.value = to;
-    const position = found[((to % found.length) + found.length) % found.length];
-    if (position === undefined) return;
-    const caret = parseNode(store.caret.value ?? '') ?? nodeRef('I', -1, position);
-    const name = nodeName({ ...caret, position });
+    const next = found[((to % found.length) + found.length) % found.length];
+    if (next === undefined) return;
+    const caret = parseNode(store.caret.value ?? '');
+    const name =
+      next.kind === 'layer'
+        ? nodeName(nodeRef('I', next.layer, caret?.position ?? store.target.value))
+        : nodeName({ ...(caret ?? nodeRef('I', -1, 0)), position: next.position });
     store.caret.value = name;
     store.hover.value = name;
     view.reveal(name);
@@ -62,8 +62,8 @@ export function Finder({ store, view, open, onClose }: Props) {
         ref={input}
         type="text"
         data-testid="finder"
-        placeholder="Find token"
-        aria-label="Find token"
+        placeholder="Find token or layer"
+        aria-label="Find token or layer"
         spellcheck={false}
         value={wanted.value}
         onInput={(event) => {
@@ -73,7 +73,7 @@ export function Finder({ store, view, open, onClose }: Props) {
         onKeyDown={onKeyDown}
       />
       <span class="dim">
-        {wanted.value === '' ? '' : found.length ? `${Math.max(0, at) + 1} of ${found.length}` : 'none'}
+        {found.length ? `${kindOf(found[at])}${at + 1} of ${found.length}` : wanted.value === '' ? '' : 'none'}
       </span>
       <button type="button" class="icon" aria-label="Close" onClick={close}>
         ×
@@ -81,3 +81,5 @@ export function Finder({ store, view, open, onClose }: Props) {
     </div>
   );
 }
+
+const kindOf = (found: Found | undefined): string => (found?.kind === 'layer' ? `layer ${found.layer}, ` : '');

@@ -18,7 +18,8 @@ export function ProofTick({ proof }: { proof: Proof }) {
       data-holds="true"
       title={`In every layer the parts sum to the whole: largest relative error ${error} (layer ${proof.worstLayer}), tolerance ${scientific(proof.tolerance)}`}
     >
-      ✓ parts = whole {error}
+      ✓ <span class="roomy">parts = whole </span>
+      {error}
     </span>
   );
 }

@@ -2,10 +2,20 @@
 
 const STEPS: Record<string, number> = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
 
+/** Hidden by itself or with what holds it. */
+function hidden(element: HTMLElement, group: HTMLElement): boolean {
+  for (let at: HTMLElement | null = element; at && at !== group; at = at.parentElement) {
+    if (getComputedStyle(at).display === 'none') return true;
+  }
+  return false;
+}
+
 /** Key handler for a group: arrows, Home and End move the focus and the tab stop. */
-export function roving(event: KeyboardEvent): void {
-  const group = event.currentTarget as HTMLElement;
-  const buttons = [...group.querySelectorAll<HTMLElement>('button:not(:disabled)')];
+export function roving(event: KeyboardEvent, group = event.currentTarget as HTMLElement | null): void {
+  if (!group) return;
+  if (STEPS[event.key] === undefined && event.key !== 'Home' && event.key !== 'End') return;
+  const all = [...group.querySelectorAll<HTMLElement>('button:not(:disabled)')];
+  const buttons = all.filter((button) => !hidden(button, group));
   const here = buttons.indexOf(document.activeElement as HTMLElement);
   if (here < 0) return;
   const step = STEPS[event.key];

@@ -1,79 +1,97 @@
-/** One line over the graph: threshold, how it is kept and inked, the model, the proof. */
+/** One line over the views: which view, the threshold, how edges are kept and inked, the model, the proof, files, room. */
+import type { Exporter } from '../export';
+import type { Arrangement } from '../layout/arrangement';
+import { MaximizeButtons } from '../layout/maximize';
+import { MODEL } from '../names';
 import type { Store } from '../state';
 import { count, shortDtype } from '../words';
+import { ExportMenu } from './exportMenu';
+import { Options } from './options';
 import { ProofTick } from './proof';
 import { roving } from './roving';
 import { Threshold } from './threshold';
+import { ViewSwitch } from './viewSwitch';
 
-export function Toolbar({ store }: { store: Store }) {
+interface Props {
+  store: Store;
+  exporter: Exporter;
+  arrangement: Arrangement;
+}
+
+export function Toolbar({ store, exporter, arrangement }: Props) {
   const analysis = store.analysis.value;
   const edges = store.routes.value?.crossEdges ?? 0;
   if (!analysis) return null;
-  const { model, proof } = analysis.meta;
-  const flow = store.ink.value === 'flow';
+  const { proof } = analysis.meta;
+  const auto = store.threshold.value === 'auto';
   return (
     <div class="toolbar" role="toolbar" aria-label="Routes">
+      <ViewSwitch store={store} />
       <Threshold store={store} />
-      <div class="options" role="group" aria-label="Drawing" onKeyDown={roving}>
+      <div class="commands" onKeyDown={roving}>
         <button
           type="button"
-          class={`quiet${store.threshold.value === 'auto' ? ' on' : ''}`}
+          class={`quiet${auto ? ' on' : ''}`}
           data-testid="auto"
-          aria-pressed={store.threshold.value === 'auto'}
+          aria-pressed={auto}
           title="The smallest threshold that leaves at most 60 edges between different tokens"
           onClick={() => store.setThreshold('auto')}
         >
           Auto
         </button>
-        <button
-          type="button"
-          tabIndex={-1}
-          class={`quiet${store.renormalize.value ? ' on' : ''}`}
-          data-testid="renormalize"
-          aria-pressed={store.renormalize.value}
-          title="Drop every part at or under the threshold, and let the others of a row sum to 1"
-          onClick={() => (store.renormalize.value = !store.renormalize.value)}
-        >
-          Renormalize
-        </button>
-        <span class="switch" role="group" aria-label="Ink">
-          <button
-            type="button"
-            tabIndex={-1}
-            class={`quiet${flow ? ' on' : ''}`}
-            data-testid="ink-flow"
-            aria-pressed={flow}
-            title="Width and opacity: flow into the target"
-            onClick={() => (store.ink.value = 'flow')}
-          >
-            Flow
-          </button>
-          <button
-            type="button"
-            tabIndex={-1}
-            class={`quiet${flow ? '' : ' on'}`}
-            data-testid="ink-local"
-            aria-pressed={!flow}
-            title="Width and opacity: local contribution"
-            onClick={() => (store.ink.value = 'local')}
-          >
-            Local
-          </button>
+        <Options store={store} />
+        <span class="edge-count dim" data-testid="edge-count" title="kept attention edges between different tokens">
+          {count(edges)} {edges === 1 ? 'edge' : 'edges'}
         </span>
-      </div>
-      <span class="edge-count dim" data-testid="edge-count" title="kept attention edges between different tokens">
-        {count(edges)} {edges === 1 ? 'edge' : 'edges'}
-      </span>
-      <span class="about">
-        <span
-          class="model dim"
-          data-testid="model"
-          title={`${model.architecture} · ${model.nLayers} layers, ${model.nHeads} heads · ${model.source}`}
-        >
-          {model.name} · {shortDtype(model.dtype)} · {model.device}
-        </span>
+        <HeadChip store={store} />
+        <span class="spring" />
+        <ModelName store={store} />
         <ProofTick proof={proof} />
-      </span>
+        <ExportMenu exporter={exporter} />
+        <MaximizeButtons arrangement={arrangement} />
+      </div>
     </div>
+  );
+}
+
+function ModelName({ store }: { store: Store }) {
+  const model = store.analysis.value?.meta.model;
+  if (!model) return null;
+  const selected = store.selection.value === MODEL;
+  return (
+    <button
+      type="button"
+      tabIndex={-1}
+      class={`model${selected ? ' warm' : ' dim'}`}
+      data-testid="model"
+      aria-pressed={selected}
+      title={`${model.architecture} · ${model.nLayers} layers, ${model.nHeads} heads · ${model.source}`}
+      onClick={() => store.select(selected ? null : MODEL)}
+    >
+      {model.name}
+      <span class="roomiest">
+        {' '}
+        · {shortDtype(model.dtype)} · {model.device}
+      </span>
+    </button>
+  );
+}
+
+/** Only this head's edges stand out; a click shows all again. */
+function HeadChip({ store }: { store: Store }) {
+  const head = store.headFilter.value;
+  if (!head) return null;
+  return (
+    <button
+      type="button"
+      tabIndex={-1}
+      class="quiet on head-chip"
+      data-testid="head-filter"
+      aria-label={`Only layer ${head.layer}, head ${head.head}: show all edges`}
+      title="Only edges with a kept part of this head stand out; click to show all"
+      onClick={() => (store.headFilter.value = null)}
+    >
+      L{head.layer} H{head.head} ×
+    </button>
   );
 }

@@ -1,5 +1,6 @@
 /** What stands over and under the columns: predictions, tokens, and the mass that arrives at each. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
+import type { ComponentChildren } from 'preact';
 import type { Analysis } from '../payload';
 import type { Store } from '../state';
 import { percent, shortShare, tokenLabel, visibleText } from '../words';
@@ -33,6 +34,15 @@ function columnsInView(frame: Frame, nTokens: number): number[] {
   return columns;
 }
 
+/** What stands at a column moves as one: panning sets one transform, and nothing is laid out again. */
+function Moving({ frame, children }: { frame: Frame; children: ComponentChildren }) {
+  return (
+    <div class="moving" style={{ transform: `translateX(${px(frame.x0)})` }}>
+      {children}
+    </div>
+  );
+}
+
 /** Narrow columns show every nth token, and always those that matter. */
 function labelled(store: Store, position: number, everyNth: number): boolean {
   const matters = [store.target.value, store.editorPosition.value];
@@ -50,11 +60,13 @@ export function PredictionRow({ store, view }: Props) {
   const target = store.target.value;
   return (
     <div class="predictions" style={{ clipPath: `inset(0 0 0 ${px(frame.plot.x - 2)})` }}>
-      {columnsInView(frame, tokens.length)
-        .filter((t) => (everyNth === 1 ? true : t === target))
-        .map((t) => (
-          <Prediction key={t} store={store} analysis={analysis} position={t} frame={frame} />
-        ))}
+      <Moving frame={frame}>
+        {columnsInView(frame, tokens.length)
+          .filter((t) => (everyNth === 1 ? true : t === target))
+          .map((t) => (
+            <Prediction key={t} store={store} analysis={analysis} position={t} frame={frame} />
+          ))}
+      </Moving>
     </div>
   );
 }
@@ -78,7 +90,7 @@ function Prediction({
   const ownWidth = Math.min(120, [...text].length * 12 * CHARACTER + 10);
   const width = isTarget ? Math.max(44, Math.min(frame.dx - 2, BAND_WIDTH), ownWidth) : frame.dx - 2;
   const x = columnX(frame, position);
-  const left = isTarget ? clampCentre(x, width, frame) : x - width / 2;
+  const left = (isTarget ? clampCentre(x, width, frame) : x - width / 2) - frame.x0;
   return (
     <button
       type="button"
@@ -130,29 +142,27 @@ export function TokenRow({ store, view }: Props) {
         mass
       </span>
       <div class="columns" style={{ clipPath: `inset(0 0 0 ${px(frame.plot.x - 2)})` }}>
-        {columnsInView(frame, tokens.length).map((t) => (
-          <div
-            key={t}
-            class="column"
-            style={{ left: px(columnX(frame, t) - frame.dx / 2), width: px(frame.dx), top: px(top) }}
-          >
-            {labelled(store, t, everyNth) && (
-              <Chip
-                store={store}
-                analysis={analysis}
-                position={t}
-                height={layout.chipsHeight - 8}
-                width={style === 'flat' ? frame.dx : 100}
+        <Moving frame={frame}>
+          {columnsInView(frame, tokens.length).map((t) => (
+            <div key={t} class="column" style={{ left: px((t - 0.5) * frame.dx), width: px(frame.dx), top: px(top) }}>
+              {labelled(store, t, everyNth) && (
+                <Chip
+                  store={store}
+                  analysis={analysis}
+                  position={t}
+                  height={layout.chipsHeight - 8}
+                  width={style === 'flat' ? frame.dx : 100}
+                />
+              )}
+              <Mass
+                value={routes.mass[t]!}
+                height={(BAR_HEIGHT * routes.mass[t]!) / mostMass}
+                top={layout.chipsHeight}
+                wide={frame.dx >= 26}
               />
-            )}
-            <Mass
-              value={routes.mass[t]!}
-              height={(BAR_HEIGHT * routes.mass[t]!) / mostMass}
-              top={layout.chipsHeight}
-              wide={frame.dx >= 26}
-            />
-          </div>
-        ))}
+            </div>
+          ))}
+        </Moving>
       </div>
       {view.pannable.value && <Range view={view} />}
     </div>

@@ -13,7 +13,7 @@ export function inkStep(value: number): number {
 export const strengthOf = (step: number): number => (step + 1) / INK_STEPS;
 
 /** So many attention edges are drawn at most, the strongest: more are too faint to see and cost the frame. */
-export const MOST_EDGES = 2000;
+export const MOST_EDGES = 20000;
 const BINS_PER_OCTAVE = 8;
 const N_BINS = 64 * BINS_PER_OCTAVE;
 
@@ -33,9 +33,13 @@ export function faintestDrawn(items: Uint32Array, ink: (item: number) => number,
   return 0;
 }
 
+/** Strokes up to a pixel wide are hairlines, which draw several times faster; the many weak edges are such. */
+const HAIRLINE_STRENGTH = 0.25;
+
 /** Line width in pixels. */
 export function lineWidth(strength: number, contrast: boolean): number {
-  return (contrast ? 1 : 0.6) + strength * 4;
+  const width = (contrast ? 1 : 0.6) + strength * 4;
+  return strength < HAIRLINE_STRENGTH ? Math.min(1, width) : width;
 }
 
 /** Opacity: faint is felt, strong is seen. */
@@ -43,3 +47,8 @@ export function opacity(strength: number, contrast: boolean): number {
   const grown = Math.min(1, 1.8 * strength);
   return contrast ? 0.4 + 0.6 * grown : 0.1 + 0.9 * grown;
 }
+
+/** From this many edges on, the weak ones get fainter: thousands on top of each other must not outshout a strong one. */
+const CROWD = 1000;
+
+export const crowdOpacity = (count: number): number => Math.min(1, Math.sqrt(CROWD / Math.max(1, count)));

@@ -36,6 +36,11 @@ export function LayerLabels({ store, view }: { store: Store; view: GraphView }) 
             {layer}
           </span>
         ))}
+      {store.view.value === 'lens' && frame.dy >= LEAST_DISTANCE && (
+        <span class="layer" style={{ top: px(levelY(frame, -1) - 8) }}>
+          emb.
+        </span>
+      )}
     </div>
   );
 }

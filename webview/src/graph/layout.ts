@@ -16,6 +16,9 @@ export interface Layout {
   layerHeight: number;
   chipsHeight: number;
   massHeight: number;
+  /** Room over the last layer and under the embeddings. */
+  padTop: number;
+  padBottom: number;
   nTokens: number;
   nLayers: number;
 }
@@ -49,32 +52,39 @@ export const UPRIGHT_MIN = 15;
 const COLUMN_MAX = 124;
 const LAYER_MIN = 4;
 const LAYER_MAX = 84;
+const CELL_MIN = 3;
+const CELL_MAX = 34;
 /** Width of the target's band and of its prediction. */
 export const BAND_WIDTH = 56;
 /** Space over the last layer and under the embeddings, in pixels. */
 const PAD_TOP = 10;
 const PAD_BOTTOM = 12;
 
-/** T tokens by L layers on a stage of this size. */
-export function computeLayout(size: Size, nTokens: number, nLayers: number): Layout {
+/** T tokens by L layers on a stage of this size; as `cells`, every node fills its place in a grid. */
+export function computeLayout(size: Size, nTokens: number, nLayers: number, cells = false): Layout {
   const width = Math.max(60, size.width - LEFT_GUTTER - RIGHT_PAD);
   const columnWidth = Math.min(COLUMN_MAX, Math.max(UPRIGHT_MIN, width / nTokens));
   const chipsHeight = columnWidth >= FLAT_MIN ? FLAT_CHIPS : UPRIGHT_CHIPS;
-  const available = size.height - HEADER_HEIGHT - chipsHeight - MASS_HEIGHT - PAD_TOP - PAD_BOTTOM;
-  // Levels run from −1 (embeddings) to L − 1.
-  const layerHeight = Math.min(LAYER_MAX, Math.max(LAYER_MIN, available / nLayers));
-  const height = Math.max(available, LAYER_MIN * nLayers) + PAD_TOP + PAD_BOTTOM;
+  const available = size.height - HEADER_HEIGHT - chipsHeight - MASS_HEIGHT;
+  // Levels run from −1 (embeddings) to L − 1; half a cell stands out over and under them.
+  const [least, most] = cells ? [CELL_MIN, CELL_MAX] : [LAYER_MIN, LAYER_MAX];
+  const spare = cells ? 0 : PAD_TOP + PAD_BOTTOM;
+  const steps = cells ? nLayers + 1 : nLayers;
+  const layerHeight = Math.min(most, Math.max(least, (available - spare) / steps));
+  const [padTop, padBottom] = cells ? [layerHeight / 2, layerHeight / 2] : [PAD_TOP, PAD_BOTTOM];
   return {
     plot: {
       x: LEFT_GUTTER,
       y: HEADER_HEIGHT,
       width,
-      height: Math.min(height, layerHeight * nLayers + PAD_TOP + PAD_BOTTOM),
+      height: layerHeight * nLayers + padTop + padBottom,
     },
     columnWidth,
     layerHeight,
     chipsHeight,
     massHeight: MASS_HEIGHT,
+    padTop,
+    padBottom,
     nTokens,
     nLayers,
   };
@@ -132,10 +142,10 @@ export function panCamera(layout: Layout, camera: Camera, byX: number, byY: numb
 }
 
 export function frameOf(layout: Layout, camera: Camera): Frame {
-  const { plot, columnWidth, layerHeight, nLayers } = layout;
+  const { plot, columnWidth, layerHeight, nLayers, padTop } = layout;
   const dx = columnWidth * camera.scaleX;
   const dy = layerHeight * camera.scaleY;
-  const top = PAD_TOP * camera.scaleY;
+  const top = padTop * camera.scaleY;
   return {
     x0: plot.x - camera.offsetX + dx / 2,
     dx,

@@ -33,7 +33,7 @@ export function Legend({ store }: { store: Store }) {
           ended {shortShare(routes.endedMass)}
         </span>
       )}
-      <span class="hint">
+      <span class="moves">
         width and opacity: {flow ? 'flow into the target' : 'local contribution'} · click anything · arrows move, Enter
         opens, t targets, / finds
       </span>

@@ -16,6 +16,8 @@ export interface Picture {
   frame: Frame;
   size: Size;
   palette: Palette;
+  /** [E] 1 for the edges that stand out; null: all of them. */
+  emphasis: Uint8Array | null;
   marks: Omit<Marks, 'appeared'>;
 }
 
@@ -54,6 +56,7 @@ export class Painter {
       drawn !== null &&
       drawn.routes === picture.routes &&
       drawn.ink === picture.ink &&
+      drawn.emphasis === picture.emphasis &&
       drawn.frame === picture.frame &&
       drawn.size === picture.size &&
       drawn.palette === picture.palette;
@@ -79,9 +82,9 @@ export class Painter {
   private paintGraph(picture: Picture, now: number): void {
     const ctx = prepare(this.graph, picture.size);
     if (!ctx) return;
-    const { analysis, routes, ink, frame, palette } = picture;
+    const { analysis, routes, ink, frame, palette, emphasis } = picture;
     const progress = this.before ? ease(now - this.targetSince) : 1;
-    drawGraph(ctx, frame, { analysis, routes, ink, before: this.before, progress }, palette);
+    drawGraph(ctx, frame, { analysis, routes, ink, emphasis, before: this.before, progress }, palette);
   }
 
   private paintMarks(picture: Picture, now: number): void {
@@ -92,7 +95,7 @@ export class Painter {
 }
 
 /** Sizes the canvas to device pixels and clears it. */
-function prepare(canvas: HTMLCanvasElement, size: Size): CanvasRenderingContext2D | null {
+export function prepare(canvas: HTMLCanvasElement, size: Size): CanvasRenderingContext2D | null {
   const ratio = window.devicePixelRatio || 1;
   const width = Math.round(size.width * ratio);
   const height = Math.round(size.height * ratio);

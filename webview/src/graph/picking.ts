@@ -14,13 +14,20 @@ const DOT_REACH = 5;
 const STRENGTH_BONUS = 3;
 
 /** The name of the node or edge at (x, y) on the stage: what is kept first, then any dot; null for nothing. */
-export function pick(analysis: Analysis, routes: Routes, frame: Frame, x: number, y: number): string | null {
+export function pick(
+  analysis: Analysis,
+  routes: Routes,
+  frame: Frame,
+  x: number,
+  y: number,
+  emphasis: Uint8Array | null = null,
+): string | null {
   const { plot } = frame;
   if (x < plot.x || x > plot.x + plot.width || y < plot.y || y > plot.y + plot.height) return null;
   return (
     pickNode(analysis, routes, frame, x, y, true) ??
     pickFeedForward(analysis, routes, frame, x, y) ??
-    pickAttention(analysis, routes, frame, x, y) ??
+    pickAttention(analysis, routes, frame, x, y, emphasis) ??
     pickResidual(analysis, routes, frame, x, y) ??
     pickNode(analysis, routes, frame, x, y, false)
   );
@@ -64,7 +71,14 @@ function pickFeedForward(analysis: Analysis, routes: Routes, frame: Frame, x: nu
   return distance <= Math.min(6, Math.max(3, frame.dy * 0.3)) ? nodeName(nodeRef('M', layer, position)) : null;
 }
 
-function pickAttention(analysis: Analysis, routes: Routes, frame: Frame, x: number, y: number): string | null {
+function pickAttention(
+  analysis: Analysis,
+  routes: Routes,
+  frame: Frame,
+  x: number,
+  y: number,
+  emphasis: Uint8Array | null,
+): string | null {
   const { columns, rowOffset, meta } = analysis;
   const { nLayers, parallel } = meta.model;
   const nTokens = meta.tokens.length;
@@ -78,7 +92,7 @@ function pickAttention(analysis: Analysis, routes: Routes, frame: Frame, x: numb
   let best: number = EDGE_REACH;
   let found = -1;
   for (let e = rowOffset[lowest * nTokens]!; e < rowOffset[(highest + 1) * nTokens]!; e++) {
-    if (routes.attention[e] === 0) continue;
+    if (routes.attention[e] === 0 || (emphasis && emphasis[e] === 0)) continue;
     const x1 = columnX(frame, columns.edgeKey[e]!);
     const x2 = columnX(frame, columns.edgeQuery[e]!);
     if (x < x1 - loop - EDGE_REACH || x > x2 + EDGE_REACH) continue;

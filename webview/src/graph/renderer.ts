@@ -4,36 +4,22 @@ import type { Analysis } from '../payload';
 import type { Routes } from '../routes/routes';
 import type { Ink } from '../state';
 import { ffnReach, loopReach, traceEdge } from './curves';
-import { INK_STEPS, MOST_EDGES, faintestDrawn, inkStep, lineWidth, opacity, strengthOf } from './ink';
+import { INK_STEPS, MOST_EDGES, crowdOpacity, faintestDrawn, inkStep, lineWidth, opacity, strengthOf } from './ink';
 import type { Frame } from './layout';
 import { BAND_WIDTH, columnX, levelY } from './layout';
 import type { Palette } from './palette';
+import { visibleWindow } from './window';
+import type { Window } from './window';
 
 export interface Scene {
   analysis: Analysis;
   routes: Routes;
   ink: Ink;
+  /** [E] 1 for the edges that stand out; null: all of them. */
+  emphasis: Uint8Array | null;
   /** While the target changes: the graph before, and how far the new one has come (0 … 1). */
   before: Routes | null;
   progress: number;
-}
-
-/** Rows of cells that are on screen. */
-interface Window {
-  firstLayer: number;
-  lastLayer: number;
-  firstColumn: number;
-  lastColumn: number;
-}
-
-export function visibleWindow(frame: Frame, nLayers: number, nTokens: number): Window {
-  const { plot, x0, dx, y0, dy } = frame;
-  return {
-    firstLayer: Math.max(0, Math.floor((y0 - plot.y - plot.height) / dy)),
-    lastLayer: Math.min(nLayers - 1, Math.ceil((y0 - plot.y) / dy) + 1),
-    firstColumn: Math.max(0, Math.floor((plot.x - x0) / dx) - 1),
-    lastColumn: Math.min(nTokens - 1, Math.ceil((plot.x + plot.width - x0) / dx) + 1),
-  };
 }
 
 /** Steps of strength by item, −1 for nothing to draw; filled anew for every kind of mark. */
@@ -42,6 +28,10 @@ class Batches {
 
   add(item: number, value: number): void {
     if (value > 0) this.items[inkStep(value)]!.push(item);
+  }
+
+  count(): number {
+    return this.items.reduce((sum, items) => sum + items.length, 0);
   }
 
   /** Calls back once a step that holds anything, faint to strong. */
@@ -153,12 +143,33 @@ function drawResiduals(
   }
 }
 
+/** How much fainter edges are that do not stand out. */
+const SUBDUED = 0.12;
+
 function drawAttention(
   ctx: CanvasRenderingContext2D,
   frame: Frame,
   view: Window,
   scene: Scene,
   palette: Palette,
+): void {
+  const { emphasis } = scene;
+  if (!emphasis) {
+    drawEdges(ctx, frame, view, scene, palette, () => true, 1);
+    return;
+  }
+  drawEdges(ctx, frame, view, scene, palette, (e) => emphasis[e] === 0, SUBDUED);
+  drawEdges(ctx, frame, view, scene, palette, (e) => emphasis[e] === 1, 1);
+}
+
+function drawEdges(
+  ctx: CanvasRenderingContext2D,
+  frame: Frame,
+  view: Window,
+  scene: Scene,
+  palette: Palette,
+  wanted: (edge: number) => boolean,
+  presence: number,
 ): void {
   const { edgeLayer, edgeQuery, edgeKey } = scene.analysis.columns;
   const { parallel } = scene.analysis.meta.model;
@@ -170,28 +181,38 @@ function drawAttention(
     if (layer < view.firstLayer || layer > view.lastLayer + 1) return;
     if (edgeQuery[e]! < view.firstColumn || edgeKey[e]! > view.lastColumn) return;
     const value = ink(e);
-    if (value >= faintest) batches.add(e, value);
+    if (value >= faintest && wanted(e)) batches.add(e, value);
   };
   for (const e of scene.routes.kept) add(e);
   // What only the graph before holds fades out.
   if (scene.before) for (const e of scene.before.kept) if (scene.routes.attention[e] === 0) add(e);
 
   const loop = loopReach(frame.dx);
+  const among = batches.count();
   ctx.strokeStyle = palette.attention;
-  ctx.lineCap = 'round';
   batches.draw((strength, edges) => {
-    ctx.globalAlpha = opacity(strength, palette.contrast);
-    ctx.lineWidth = lineWidth(strength, palette.contrast);
-    ctx.beginPath();
-    for (const e of edges) {
-      const level = edgeLayer[e]! - 1;
-      const x1 = columnX(frame, edgeKey[e]!);
-      const x2 = columnX(frame, edgeQuery[e]!);
-      traceEdge(ctx, x1, levelY(frame, level), x2, levelY(frame, level + rise), loop);
+    const width = lineWidth(strength, palette.contrast);
+    const weak = width <= 1;
+    ctx.globalAlpha = opacity(strength, palette.contrast) * presence * (weak ? crowdOpacity(among) : 1);
+    ctx.lineWidth = width;
+    ctx.lineCap = weak ? 'butt' : 'round';
+    for (let first = 0; first < edges.length; first += EDGES_A_PATH) {
+      ctx.beginPath();
+      const end = Math.min(edges.length, first + EDGES_A_PATH);
+      for (let i = first; i < end; i++) {
+        const e = edges[i]!;
+        const level = edgeLayer[e]! - 1;
+        const x1 = columnX(frame, edgeKey[e]!);
+        const x2 = columnX(frame, edgeQuery[e]!);
+        traceEdge(ctx, x1, levelY(frame, level), x2, levelY(frame, level + rise), loop);
+      }
+      ctx.stroke();
     }
-    ctx.stroke();
   });
 }
+
+/** Longer paths are slower to draw than several of this length. */
+const EDGES_A_PATH = 500;
 
 function drawFeedForward(
   ctx: CanvasRenderingContext2D,

@@ -1,6 +1,8 @@
-/** The graph with all that moves it: pointer, wheel, keys. */
+/** Tokens across and layers up, with all that moves them: pointer, wheel, keys. What is drawn there is the view's own. */
 import { useEffect, useRef } from 'preact/hooks';
-import { useSignal, useSignalEffect } from '@preact/signals';
+import type { ComponentChildren } from 'preact';
+import { useSignal } from '@preact/signals';
+import type { Signal } from '@preact/signals';
 import { inWords } from '../describe';
 import { parseEdge, parseNode } from '../names';
 import type { Store } from '../state';
@@ -8,8 +10,6 @@ import { PredictionRow, TokenRow } from './axis';
 import { LayerLabels } from './labels';
 import { columnAt } from './layout';
 import { handleKey } from './keys';
-import { Painter } from './painter';
-import { pick } from './picking';
 import { Tooltip } from './tooltip';
 import type { PointedAt } from './tooltip';
 import type { GraphView } from './view';
@@ -18,25 +18,31 @@ interface Props {
   store: Store;
   view: GraphView;
   openFinder: () => void;
+  /** What this is, for who hears it. */
+  label: string;
+  roleDescription: string;
+  /** Whether the keyboard is on it. */
+  focused: Signal<boolean>;
+  /** The name of what lies at a point of the stage. */
+  pick: (x: number, y: number) => string | null;
+  /** What the tooltip says about a name. */
+  tip: (name: string) => ComponentChildren;
+  /** The canvases. */
+  children: ComponentChildren;
 }
 
 /** Less movement than this is a click. */
 const DRAG_AFTER = 4;
 
-export function Stage({ store, view, openFinder }: Props) {
+export function Stage(props: Props) {
+  const { store, view, openFinder, focused, pick } = props;
   const stage = useRef<HTMLDivElement>(null);
-  const graph = useRef<HTMLCanvasElement>(null);
-  const over = useRef<HTMLCanvasElement>(null);
-  const focused = useSignal(false);
   const pointer = useSignal<PointedAt | null>(null);
   const dragging = useSignal(false);
-  const painter = useRef<Painter | null>(null);
 
   useEffect(() => {
     const element = stage.current;
-    if (!element || !graph.current || !over.current) return;
-    const made = new Painter(graph.current, over.current);
-    painter.current = made;
+    if (!element) return;
     const measure = (): void => {
       const { clientWidth: width, clientHeight: height } = element;
       if (width !== view.size.peek().width || height !== view.size.peek().height) view.size.value = { width, height };
@@ -44,43 +50,18 @@ export function Stage({ store, view, openFinder }: Props) {
     const observer = new ResizeObserver(measure);
     observer.observe(element);
     measure();
-    return () => {
-      observer.disconnect();
-      made.stop();
-    };
+    return () => observer.disconnect();
   }, [view]);
 
   useEffect(() => listenToWheel(stage.current, view), [view]);
-
-  useSignalEffect(() => {
-    const analysis = store.analysis.value;
-    const routes = store.routes.value;
-    const frame = view.frame.value;
-    const palette = view.palette.value;
-    const marks = {
-      selection: store.selection.value,
-      hover: store.hover.value,
-      selectionEdges: store.selectionEdges.value,
-      hoverEdges: store.hoverEdges.value,
-      caret: focused.value ? store.caret.value : null,
-      editorPosition: store.editorPosition.value,
-    };
-    const size = view.size.value;
-    const ink = store.ink.value;
-    if (!analysis || !routes || !frame || !palette) return;
-    painter.current?.show({ analysis, routes, frame, size, palette, ink, marks });
-  });
 
   const at = (event: MouseEvent): { x: number; y: number } => {
     const box = stage.current?.getBoundingClientRect();
     return { x: event.clientX - (box?.left ?? 0), y: event.clientY - (box?.top ?? 0) };
   };
   const under = (event: MouseEvent): string | null => {
-    const { value: analysis } = store.analysis;
-    const { value: routes } = store.routes;
-    const { value: frame } = view.frame;
     const { x, y } = at(event);
-    return analysis && routes && frame ? pick(analysis, routes, frame, x, y) : null;
+    return pick(x, y);
   };
 
   const onPointerDown = (event: PointerEvent): void => {
@@ -131,25 +112,26 @@ export function Stage({ store, view, openFinder }: Props) {
       class={stageClass(store, view, dragging.value)}
       tabIndex={0}
       role="application"
-      aria-roledescription="route graph"
-      aria-label="Information-flow routes. Arrows move, Enter opens, t makes the column the target, slash finds a token."
+      aria-roledescription={props.roleDescription}
+      aria-label={props.label}
       onPointerDown={onPointerDown}
       onPointerMove={onPointerMove}
       onPointerLeave={onPointerLeave}
       onDblClick={onDblClick}
       onKeyDown={(event) => {
         focused.value = true;
+        // The keyboard has taken over from the pointer.
+        onPointerLeave();
         handleKey(event, { store, view, openFinder });
       }}
       onFocus={() => (focused.value = stage.current?.matches(':focus-visible') ?? false)}
       onBlur={() => (focused.value = false)}
     >
-      <canvas ref={graph} data-testid="graph-canvas" aria-hidden="true" />
-      <canvas ref={over} class="over" aria-hidden="true" />
+      {props.children}
       <LayerLabels store={store} view={view} />
       <PredictionRow store={store} view={view} />
       <TokenRow store={store} view={view} />
-      <Tooltip store={store} view={view} pointer={pointer} />
+      <Tooltip view={view} pointer={pointer} tip={props.tip} />
       <Announcer store={store} />
     </div>
   );

@@ -1,4 +1,5 @@
 /** What the pointer is on, in two numbers. */
+import type { ComponentChildren } from 'preact';
 import type { ReadonlySignal } from '@preact/signals';
 import { edgeNumbers, labelAt, nodeMass, nodeTitle } from '../describe';
 import { parseEdge, parseNode } from '../names';
@@ -15,15 +16,15 @@ export interface PointedAt {
 }
 
 interface Props {
-  store: Store;
   view: GraphView;
   pointer: ReadonlySignal<PointedAt | null>;
+  tip: (name: string) => ComponentChildren;
 }
 
 const WIDTH = 250;
 const HEIGHT = 84;
 
-export function Tooltip({ store, view, pointer }: Props) {
+export function Tooltip({ view, pointer, tip }: Props) {
   const at = pointer.value;
   if (!at) return null;
   const { width, height } = view.size.value;
@@ -31,10 +32,19 @@ export function Tooltip({ store, view, pointer }: Props) {
   const top = at.y + 16 + HEIGHT > height ? Math.max(0, at.y - HEIGHT - 8) : at.y + 16;
   return (
     <div class="tooltip" role="tooltip" style={{ left: px(left), top: px(top) }}>
-      <Title store={store} name={at.name} />
-      <Figures store={store} name={at.name} />
-      <div class="note">Flow is a reading aid, not a causal claim.</div>
+      {tip(at.name)}
     </div>
+  );
+}
+
+/** A node or an edge of the routes. */
+export function RouteTip({ store, name }: { store: Store; name: string }) {
+  return (
+    <>
+      <Title store={store} name={name} />
+      <Figures store={store} name={name} />
+      <div class="note">Flow is a reading aid, not a causal claim.</div>
+    </>
   );
 }
 

@@ -2,6 +2,7 @@
 import { computed, signal } from '@preact/signals';
 import { nodeLevel, parseEdge, parseNode } from '../names';
 import type { Store } from '../state';
+import { edgesOfHead } from '../views/headTotals';
 import {
   clampCamera,
   computeLayout,
@@ -25,7 +26,13 @@ export function createGraphView(store: Store) {
 
   const layout = computed(() => {
     const source = store.source.value;
-    return source && size.value.width > 0 ? computeLayout(size.value, source.nTokens, source.nLayers) : null;
+    if (!source || size.value.width === 0) return null;
+    return computeLayout(size.value, source.nTokens, source.nLayers, store.view.value === 'lens');
+  });
+  const emphasis = computed(() => {
+    const source = store.source.value;
+    const head = store.headFilter.value;
+    return source && head ? edgesOfHead(source, head, store.tau.value, store.renormalize.value) : null;
   });
   const homeTarget = signal(0);
   const camera = computed<Camera | null>(() => {
@@ -78,5 +85,5 @@ export function createGraphView(store: Store) {
     return camera.value.scaleY > 1 || columnWidth * nTokens * camera.value.scaleX > plot.width + 1;
   });
 
-  return { size, palette, layout, camera, frame, pannable, pan, zoom, fit, reset, reveal, revealColumn };
+  return { size, palette, layout, camera, frame, emphasis, pannable, pan, zoom, fit, reset, reveal, revealColumn };
 }

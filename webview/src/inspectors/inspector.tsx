@@ -1,80 +1,80 @@
 /** What is selected, in words first. With nothing selected: the target and what it predicts. */
-import { parseEdge, parseNode } from '../names';
+import { useLayoutEffect, useRef } from 'preact/hooks';
+import { MODEL, baseOf, detailOf, parseEdge, parseNode } from '../names';
 import type { Store } from '../state';
 import { EdgeInspector } from './edge';
+import { FfnInspector } from './ffn';
+import { Kind } from './kind';
+import { ModelInspector } from './model';
+import { NeuronInspector } from './neuron';
 import { NodeInspector } from './node';
+import { Pinned, PlaceContext } from './pin';
 import { TargetInspector } from './target';
 
 export function Inspector({ store }: { store: Store }) {
+  const place = useRef<HTMLDivElement>(null);
+  const left = useRef<number | null>(null);
   const name = store.selection.value;
+  const pinned = store.pinned.value;
+
+  // whoever works by keyboard keeps a place when what had the focus is gone
+  const held = place.current?.contains(document.activeElement) ?? false;
+  useLayoutEffect(() => {
+    const now = place.current;
+    const detail = left.current;
+    left.current = null;
+    if (!held || !now || now.contains(document.activeElement)) return;
+    const row = now.querySelector<HTMLElement>(`button[data-neuron="${detail}"], button[data-head="${detail}"]`);
+    (row ?? now.querySelector<HTMLElement>('.inspector:not(.pinned) .kind button'))?.focus();
+  }, [name, pinned]);
+
+  /** Escape leads from a neuron or a head to what it is in, from there to the graph. */
+  const stepBack = (event: KeyboardEvent): void => {
+    if (event.key !== 'Escape' || name === null) return;
+    event.preventDefault();
+    left.current = detailOf(name);
+    if (left.current !== null) return store.select(baseOf(name));
+    store.select(null);
+    document.querySelector<HTMLElement>('.stage')?.focus();
+  };
+
+  return (
+    <div ref={place} class={`inspectors${pinned === null ? '' : ' two'}`}>
+      <div class="places">
+        {pinned !== null && (
+          <Pinned store={store} name={pinned}>
+            <Inspected store={store} name={pinned} />
+          </Pinned>
+        )}
+        <div key="current" class="inspector" data-testid="inspector" data-selection={name ?? ''} onKeyDown={stepBack}>
+          <PlaceContext.Provider value={{ name, pinned: false }}>
+            {pinned !== null && pinned === name ? <Awaited store={store} /> : <Inspected store={store} name={name} />}
+          </PlaceContext.Provider>
+        </div>
+      </div>
+    </div>
+  );
+}
+
+function Inspected({ store, name }: { store: Store; name: string | null }) {
+  if (name === MODEL) return <ModelInspector store={store} />;
   const edge = name ? parseEdge(name) : null;
-  const node = name ? parseNode(name) : null;
-  return (
-    <div
-      class="inspector"
-      data-testid="inspector"
-      data-selection={name ?? ''}
-      onKeyDown={(event) => stepBack(event, store)}
-    >
-      {edge ? (
-        <EdgeInspector store={store} edge={edge} />
-      ) : node ? (
-        <NodeInspector store={store} node={node} />
-      ) : (
-        <TargetInspector store={store} />
-      )}
-    </div>
-  );
+  const node = edge?.kind === 'ffn' ? edge.source : name ? parseNode(name) : null;
+  const neuron = name && !edge ? detailOf(name) : null;
+  if (node?.letter === 'M' && neuron !== null)
+    return <NeuronInspector store={store} layer={node.layer} position={node.position} neuron={neuron} />;
+  if (node?.letter === 'M') return <FfnInspector store={store} layer={node.layer} position={node.position} />;
+  if (name && edge) return <EdgeInspector store={store} edge={edge} name={name} />;
+  if (node) return <NodeInspector store={store} node={node} />;
+  return <TargetInspector store={store} />;
 }
 
-/** What kind of thing it is, and the way through selections. */
-export function Kind({ store, children }: { store: Store; children: string }) {
-  const { at, entries } = store.history.value;
-  const inHistory = store.selection.value !== null;
+/** What is selected is pinned already. */
+function Awaited({ store }: { store: Store }) {
   return (
-    <div class="kind">
-      <span>{children}</span>
-      <span class="spring" />
-      <button
-        type="button"
-        class="icon"
-        tabIndex={-1}
-        title="Back ( [ )"
-        aria-label="Back"
-        disabled={at <= 0}
-        onClick={() => store.travel(-1)}
-      >
-        ‹
-      </button>
-      <button
-        type="button"
-        class="icon"
-        tabIndex={-1}
-        title="Forward ( ] )"
-        aria-label="Forward"
-        disabled={at >= entries.length - 1}
-        onClick={() => store.travel(1)}
-      >
-        ›
-      </button>
-      <button
-        type="button"
-        class="icon"
-        tabIndex={-1}
-        title="Clear the selection (Escape)"
-        aria-label="Clear the selection"
-        disabled={!inHistory}
-        onClick={() => store.select(null)}
-      >
-        ×
-      </button>
-    </div>
+    <>
+      <Kind store={store}>beside the pinned one</Kind>
+      <p class="hint">Select anything else: it opens here, to be compared with what is pinned.</p>
+    </>
   );
-}
-
-function stepBack(event: KeyboardEvent, store: Store): void {
-  if (event.key !== 'Escape' || store.selection.value === null) return;
-  event.preventDefault();
-  store.select(null);
-  document.querySelector<HTMLElement>('.stage')?.focus();
 }

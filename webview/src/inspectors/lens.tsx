@@ -1,79 +1,107 @@
 /** What a node says in tokens: the top of its logit lens, what its block promotes and suppresses. */
+import type { ComponentChildren } from 'preact';
 import type { NodeTokensResult, TokenScore } from '../../../extension/shared/protocol';
-import { useReply } from '../ask';
+import { useLatest } from '../ask';
 import type { Store } from '../state';
+import type { Table } from '../table';
 import { percent, signed, visibleText } from '../words';
-import { Section, TextBars } from './parts';
+import type { HelpTopic } from './help';
+import { NoAnswer, Section, TextBars, Waiting } from './parts';
 import type { TextBar } from './parts';
 
-const UPDATE_ROWS = 8;
+const TOP = { asked: 30, first: 10 };
+const UPDATE = { asked: 15, first: 8 };
 
-/** The tokens that a node (`I22_3`, `M5_2` …) speaks of. */
+/** The tokens that a node (`I22_3`, `M5_2` …) speaks of; for another node this is another component. */
 export function LensLists({ store, node }: { store: Store; node: string }) {
-  const asked = { node, topK: 30, updateK: 15, normalize: store.lensNormalized.value };
-  const reply = useReply(store, 'lmTransparency/nodeTokens', asked);
-  switch (reply?.state) {
-    case undefined:
-      return null;
-    case 'asking':
-      return (
-        <Section title="Top tokens">
-          <ol class="text-bars waiting" aria-busy="true">
-            {Array.from({ length: 6 }, (_, i) => (
-              <li key={i} />
-            ))}
-          </ol>
-        </Section>
-      );
-    case 'failed':
-      return (
-        <Section title="Top tokens">
-          <p class="dim" role="status">
-            {store.offline.value === null ? reply.message : 'The backend is offline; its answer is needed for this.'}
-          </p>
-        </Section>
-      );
-    case 'known':
-      return <Known store={store} result={reply.result} />;
-  }
+  return <Lists key={node} store={store} node={node} />;
+}
+
+function Lists({ store, node }: { store: Store; node: string }) {
+  const asked = { node, topK: TOP.asked, updateK: UPDATE.asked, normalize: store.lensNormalized.value };
+  const { reply, latest } = useLatest(store, 'lmTransparency/nodeTokens', asked);
+  const title = node.startsWith('M') ? 'Promotes' : 'Top tokens';
+  if (reply?.state === 'failed') return <NoAnswer store={store} title={title} message={reply.message} />;
+  if (!latest) return <Waiting title={title} rows={node.startsWith('M') ? UPDATE.first : TOP.first} />;
+  return <Known store={store} result={latest} />;
 }
 
 function Known({ store, result }: { store: Store; result: NodeTokensResult }) {
+  const { node, top, promoted, suppressed } = result;
   return (
     <>
-      {result.top.length > 0 && (
-        <Section title="Top tokens" aside={<NormToggle store={store} />}>
+      {top.length > 0 && (
+        <Section
+          title="Top tokens"
+          store={store}
+          help="top-tokens"
+          table={scoreTable('top-tokens', node, top)}
+          aside={<NormToggle store={store} />}
+        >
           <TextBars
-            rows={result.top.map((score, k) => topRow(score, k, result.top))}
+            rows={top.map((score, k) => topRow(store, score, k, top))}
             tone="plain"
             testId="top-tokens"
+            first={TOP.first}
           />
         </Section>
       )}
-      <div class="pair">
-        {result.promoted.length > 0 && (
-          <Section title="Promotes">
-            <TextBars rows={updateRows(result.promoted)} tone="up" testId="promoted" />
-          </Section>
-        )}
-        {result.suppressed.length > 0 && (
-          <Section title="Suppresses">
-            <TextBars rows={updateRows(result.suppressed)} tone="down" testId="suppressed" />
-          </Section>
-        )}
-      </div>
+      <UpdateLists store={store} of={node} promoted={promoted} suppressed={suppressed} />
     </>
   );
 }
 
-function NormToggle({ store }: { store: Store }) {
+interface UpdateProps {
+  store: Store;
+  /** The selection that the lists belong to. */
+  of: string;
+  promoted: TokenScore[];
+  suppressed: TokenScore[];
+  /** Before the test ids and the names of the tables: "neuron-". */
+  prefix?: string;
+  titles?: [promotes: string, suppresses: string];
+  help?: HelpTopic;
+  /** On a line of its own, over the lists. */
+  aside?: ComponentChildren;
+}
+
+/** What is added to the residual makes more and less likely, side by side. */
+export function UpdateLists({ store, of, promoted, suppressed, prefix = '', titles, help, aside }: UpdateProps) {
+  const lists = [
+    { name: 'promoted', title: titles?.[0] ?? 'Promotes', scores: promoted, tone: 'up' },
+    { name: 'suppressed', title: titles?.[1] ?? 'Suppresses', scores: suppressed, tone: 'down' },
+  ] as const;
+  return (
+    <div class="pair">
+      {aside !== undefined && <div class="aside">{aside}</div>}
+      {lists.map(
+        ({ name, title, scores, tone }) =>
+          scores.length > 0 && (
+            <Section
+              key={name}
+              title={title}
+              store={store}
+              help={help ?? 'promoted-and-suppressed'}
+              table={updateTable(`${prefix}${name}`, of, scores)}
+            >
+              <TextBars rows={updateRows(scores, store)} tone={tone} testId={`${prefix}${name}`} first={UPDATE.first} />
+            </Section>
+          ),
+      )}
+    </div>
+  );
+}
+
+/** Whether a state is read through the model's final norm. */
+export function NormToggle({ store }: { store: Store }) {
   const on = store.lensNormalized.value;
   return (
     <button
       type="button"
       class={`quiet small${on ? ' on' : ''}`}
+      data-testid="norm-toggle"
       aria-pressed={on}
-      title="Apply the model's final norm before the unembedding"
+      title="Normalize before the unembedding: apply the model’s final norm first"
       onClick={() => (store.lensNormalized.value = !on)}
     >
       final norm
@@ -81,8 +109,16 @@ function NormToggle({ store }: { store: Store }) {
   );
 }
 
+/** A click follows the token through the layers, a second one stops that. */
+export function following(store: Store, token: { id: number; text: string }): Pick<TextBar, 'onPick' | 'picked'> {
+  const picked = store.rival.value?.id === token.id;
+  return { picked, onPick: () => (store.rival.value = picked ? null : { id: token.id, text: token.text }) };
+}
+
+const FOLLOW = 'Click to follow it in the Lens view';
+
 /** Bars show the probability itself, unless all of them are small. */
-function topRow(score: TokenScore, k: number, all: TokenScore[]): TextBar {
+function topRow(store: Store, score: TokenScore, k: number, all: TokenScore[]): TextBar {
   const most = Math.max(...all.map((entry) => entry.probability), 1e-9);
   const change =
     score.rankChange === 0
@@ -94,17 +130,39 @@ function topRow(score: TokenScore, k: number, all: TokenScore[]): TextBar {
     fraction: most > 0.2 ? score.probability : score.probability / most / 2,
     number: percent(score.probability),
     change: score.rankChange,
-    title: `'${score.text}' ${percent(score.probability)}, logit ${score.logit.toFixed(2)}${change}`,
+    title: `'${score.text}' ${percent(score.probability)}, logit ${score.logit.toFixed(2)}${change}. ${FOLLOW}`,
+    ...following(store, score),
   };
 }
 
-function updateRows(scores: TokenScore[]): TextBar[] {
+/** With the store, a click follows the token. */
+export function updateRows(scores: TokenScore[], store?: Store): TextBar[] {
   const most = Math.max(1e-9, ...scores.map((score) => Math.abs(score.logit)));
-  return scores.slice(0, UPDATE_ROWS).map((score, k) => ({
+  return scores.map((score, k) => ({
     key: `${k}`,
     text: visibleText(score.text),
     fraction: Math.abs(score.logit) / most,
     number: signed(score.logit),
-    title: `'${score.text}' logit ${signed(score.logit)}`,
+    title: `'${score.text}' logit ${score.logit < 0 ? '−' : '+'}${Math.abs(score.logit).toFixed(2)}${store ? `. ${FOLLOW}` : ''}`,
+    ...(store && following(store, score)),
   }));
+}
+
+function scoreTable(name: string, of: string, scores: TokenScore[]): Table {
+  return {
+    name,
+    of,
+    columns: ['rank', 'id', 'token', 'logit', 'probability', 'rank_change'],
+    rows: () =>
+      scores.map(({ id, text, logit, probability, rankChange }, k) => [k, id, text, logit, probability, rankChange]),
+  };
+}
+
+function updateTable(name: string, of: string, scores: TokenScore[]): Table {
+  return {
+    name,
+    of,
+    columns: ['id', 'token', 'logit'],
+    rows: () => scores.map(({ id, text, logit }) => [id, text, logit]),
+  };
 }

@@ -1,125 +1,203 @@
-/** One layer as a map: rows are queries, columns are keys, ink is contribution. */
-import { useEffect, useRef } from 'preact/hooks';
-import { useSignalEffect } from '@preact/signals';
-import { readPalette } from '../graph/palette';
-import type { Palette } from '../graph/palette';
+/** One map: rows are queries, columns are keys, ink is the value. Pointer and arrow keys move through its cells. */
+import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
+import type { Signal } from '@preact/signals';
+import { labelAt } from '../describe';
 import { attentionEdgeName } from '../names';
 import type { Analysis } from '../payload';
+import { px } from '../px';
 import type { Store } from '../state';
+import { share } from '../words';
+import { cellAt, largestOf, paint, spanOf } from './cells';
+import type { Cell, Grid } from './cells';
+import { putPixels, readInks } from './inks';
+
+export type MapKind = 'attention' | 'contribution';
 
 interface Props {
   store: Store;
   analysis: Analysis;
+  kind: MapKind;
   layer: number;
-  query: number;
-  position: number;
-  /** One head, or all of them together. */
-  head: number | null;
+  /** What is said of the map: "Layer 23 head 4". */
+  of: string;
+  /** The head whose map is drawn, −1 for all; null while none is. */
+  drawn: number | null;
+  values: Float32Array | null;
+  grid: Grid;
+  /** Width of the row labels; 0 leaves them to the map beside. */
+  gutter: number;
+  /** Length of the column labels where every column has one. */
+  reach: number;
+  logarithmic: boolean;
+  marked: Cell;
+  hovered: Signal<Cell | null>;
+  onPick: (cell: Cell) => void;
+  /** A key was pressed; true where it moved the mark. */
+  onStep: (key: string) => boolean;
+  /** Where the cell is told in words. */
+  wordsId: string;
 }
 
-const SIDE = 300;
-const CELL_MAX = 12;
-const CELL_MIN = 2;
+/** From this width on a cell has a label of its own. */
+export const LABEL_FROM = 9;
+/** A mark is at least this wide, however small the cell. */
+const LEAST_MARK = 7;
 
-/** Contributions of a layer by [query × key], of one head or of all. */
-export function contributionMap(analysis: Analysis, layer: number, head: number | null): Float32Array {
-  const { columns, rowOffset, meta } = analysis;
-  const nTokens = meta.tokens.length;
-  const map = new Float32Array(nTokens * nTokens);
-  for (let e = rowOffset[layer * nTokens] ?? 0; e < (rowOffset[(layer + 1) * nTokens] ?? 0); e++) {
-    const cell = (columns.edgeQuery[e] ?? 0) * nTokens + (columns.edgeKey[e] ?? 0);
-    if (head === null) {
-      map[cell] = columns.edgeWeight[e] ?? 0;
-      continue;
-    }
-    for (let i = columns.headOffset[e] ?? 0; i < (columns.headOffset[e + 1] ?? 0); i++) {
-      if (columns.headIndex[i] === head) map[cell] = columns.headWeight[i] ?? 0;
-    }
-  }
-  return map;
-}
-
-/** Fits on the inspector's width up to about 150 tokens; larger maps are left out. */
-export const mapFits = (nTokens: number): boolean => nTokens * CELL_MIN <= SIDE;
-
-export function ContributionMap({ store, analysis, layer, query, position, head }: Props) {
+export function CellMap(props: Props) {
+  const { store, analysis, kind, layer, of, values, grid, gutter, logarithmic, marked, hovered } = props;
   const canvas = useRef<HTMLCanvasElement>(null);
-  const nTokens = analysis.meta.tokens.length;
-  const cell = Math.max(CELL_MIN, Math.min(CELL_MAX, Math.floor(SIDE / nTokens)));
-  const side = cell * nTokens;
-
+  const largest = useMemo(() => values && largestOf(values), [values]);
   const draw = (): void => {
     const element = canvas.current;
-    const ctx = prepared(element, side);
-    if (!element || !ctx) return;
-    const map = contributionMap(analysis, layer, head);
-    drawCells(ctx, map, nTokens, cell, readPalette(element), query * nTokens + position);
+    if (!element || !values) return;
+    putPixels(element, paint(values, grid, readInks(element), logarithmic), grid.blocks * grid.scale);
   };
-  useEffect(draw, [analysis, layer, query, position, head, side]);
-  // The palette's colours come with the theme.
-  useSignalEffect(() => {
-    void store.themed.value;
-    draw();
-  });
+  // the inks come with the theme; the pixels are there in the frame that shows the answer
+  useLayoutEffect(draw, [values, grid, logarithmic, store.themed.value]);
+  const hover = (cell: Cell | null): void => {
+    hovered.value = cell;
+    store.hover.value = cell && attentionEdgeName(layer, cell.query, cell.key, analysis.meta.model.parallel);
+  };
+  const under = (event: MouseEvent): Cell | null => {
+    const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
+    return cellAt(values, grid, event.clientX - box.left, event.clientY - box.top);
+  };
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!props.onStep(event.key)) return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  const labelled = grid.side / grid.blocks >= LABEL_FROM && grid.blocks === grid.nTokens;
+  return (
+    <figure class={`cell-map${values ? '' : ' waiting'}`} aria-busy={values === null}>
+      <figcaption style={{ paddingLeft: px(gutter) }}>
+        {kind}
+        <span class="extent" title="The largest value of this map, which has the strongest ink">
+          {largest !== null && `≤ ${share(largest)}`}
+        </span>
+      </figcaption>
+      <div class="cell-frame">
+        {gutter > 0 && (
+          <Labels
+            analysis={analysis}
+            axis="query"
+            grid={grid}
+            {...{ labelled, marked, hovered }}
+            width={gutter}
+            reach={0}
+          />
+        )}
+        <div>
+          <div
+            class="cells"
+            data-testid={`map-${kind}`}
+            data-cell={grid.side / grid.blocks}
+            data-head={props.drawn ?? undefined}
+            data-query={marked.query}
+            data-key={marked.key}
+            style={{ width: px(grid.side), height: px(grid.side) }}
+            role="application"
+            tabIndex={0}
+            aria-label={`Map of ${kind === 'attention' ? 'attention probabilities' : 'contributions'}, ${of}. Arrow keys move the marked cell.`}
+            aria-describedby={props.wordsId}
+            onPointerMove={(event) => hover(under(event))}
+            onPointerLeave={() => hover(null)}
+            onClick={(event) => {
+              const cell = under(event);
+              if (cell) props.onPick(cell);
+            }}
+            onKeyDown={onKeyDown}
+          >
+            <canvas ref={canvas} aria-hidden="true" style={{ width: px(grid.side), height: px(grid.side) }} />
+            <Cross grid={grid} hovered={hovered} />
+            <Mark grid={grid} cell={marked} />
+          </div>
+          <Labels
+            analysis={analysis}
+            axis="key"
+            grid={grid}
+            {...{ labelled, marked, hovered }}
+            width={grid.side}
+            reach={props.reach}
+          />
+        </div>
+      </div>
+    </figure>
+  );
+}
 
-  const edgeAt = (event: MouseEvent): string | null => {
-    const key = Math.floor(event.offsetX / cell);
-    const row = Math.floor(event.offsetY / cell);
-    if (key > row || row >= nTokens) return null;
-    return attentionEdgeName(layer, row, key, analysis.meta.model.parallel);
-  };
+/** The row and the column under the pointer. */
+function Cross({ grid, hovered }: { grid: Grid; hovered: Signal<Cell | null> }) {
+  const cell = hovered.value;
+  if (!cell) return null;
+  const row = spanOf(grid, cell.query);
+  const column = spanOf(grid, cell.key);
+  const right = Math.min(grid.side, row.from + row.size);
+  const below = grid.side - column.from;
   return (
     <>
-      <canvas
-        ref={canvas}
-        class="map"
-        data-testid="map"
-        style={{ width: `${side}px`, height: `${side}px` }}
-        aria-hidden="true"
-        onPointerMove={(event) => (store.hover.value = edgeAt(event))}
-        onPointerLeave={() => (store.hover.value = null)}
-        onClick={(event) => {
-          const name = edgeAt(event);
-          if (name) store.select(name);
-        }}
+      <div class="cross" style={{ left: 0, top: px(row.from), width: px(right), height: px(row.size) }} />
+      <div
+        class="cross"
+        style={{ left: px(column.from), top: px(column.from), width: px(column.size), height: px(below) }}
       />
-      <p class="dim caption">rows: query · columns: key · marked: this edge</p>
     </>
   );
 }
 
-function prepared(canvas: HTMLCanvasElement | null, side: number): CanvasRenderingContext2D | null {
-  if (!canvas) return null;
-  const ratio = window.devicePixelRatio || 1;
-  canvas.width = Math.round(side * ratio);
-  canvas.height = Math.round(side * ratio);
-  const ctx = canvas.getContext('2d');
-  ctx?.scale(ratio, ratio);
-  return ctx;
+function Mark({ grid, cell }: { grid: Grid; cell: Cell }) {
+  const gap = grid.gap > 0 ? (grid.gap / grid.scale) * (grid.side / grid.blocks) : 0;
+  const { from: top, size } = spanOf(grid, cell.query);
+  const { from: left } = spanOf(grid, cell.key);
+  const width = Math.max(LEAST_MARK, size - gap);
+  const shift = (size - gap - width) / 2;
+  return (
+    <div class="mark" style={{ left: px(left + shift), top: px(top + shift), width: px(width), height: px(width) }} />
+  );
 }
 
-function drawCells(
-  ctx: CanvasRenderingContext2D,
-  map: Float32Array,
-  nTokens: number,
-  cell: number,
-  palette: Palette,
-  marked: number,
-): void {
-  const most = map.reduce((a, b) => Math.max(a, b), 1e-9);
-  const gap = cell >= 6 ? 1 : 0;
-  for (let query = 0; query < nTokens; query++) {
-    for (let key = 0; key <= query; key++) {
-      const value = map[query * nTokens + key] ?? 0;
-      ctx.globalAlpha = value > 0 ? 0.12 + 0.88 * Math.sqrt(value / most) : 0.05;
-      ctx.fillStyle = value > 0 ? palette.attention : palette.foreground;
-      ctx.fillRect(key * cell, query * cell, cell - gap, cell - gap);
-    }
-  }
-  ctx.globalAlpha = 1;
-  ctx.strokeStyle = palette.selection;
-  ctx.lineWidth = 2;
-  const x = (marked % nTokens) * cell;
-  const y = Math.floor(marked / nTokens) * cell;
-  ctx.strokeRect(x, y, cell - gap, cell - gap);
+interface LabelsProps {
+  analysis: Analysis;
+  axis: 'query' | 'key';
+  grid: Grid;
+  labelled: boolean;
+  marked: Cell;
+  hovered: Signal<Cell | null>;
+  width: number;
+  reach: number;
+}
+
+/** Every token where there is room for it; otherwise the one that is marked, or the one under the pointer. */
+function Labels({ analysis, axis, grid, labelled, marked, hovered, width, reach }: LabelsProps) {
+  const over = hovered.value?.[axis] ?? null;
+  const own = marked[axis];
+  const shown = labelled ? Array.from({ length: grid.nTokens }, (_, t) => t) : [over ?? own];
+  const class_ = `labels ${axis}${labelled ? ' every' : ''}${over === null ? '' : ' pointing'}`;
+  return (
+    <div
+      class={class_}
+      style={{ width: px(width), height: axis === 'key' && labelled ? px(reach + 6) : undefined }}
+      aria-hidden="true"
+    >
+      {shown.map((t) => {
+        const { from, size } = spanOf(grid, t);
+        const middle = from + size / 2;
+        const place =
+          axis === 'query'
+            ? { top: px(middle) }
+            : labelled
+              ? { left: px(middle) }
+              : middle < width / 2
+                ? { left: px(Math.max(0, middle - 6)) }
+                : { right: px(Math.max(0, width - middle - 6)) };
+        const state = t === own && !(over !== null && !labelled && over !== own) ? ' own' : t === over ? ' over' : '';
+        return (
+          <bdi key={t} class={`token${state}`} style={place}>
+            {labelAt(analysis, t)}
+          </bdi>
+        );
+      })}
+    </div>
+  );
 }

@@ -5,18 +5,20 @@ import type { EdgeRef, NodeRef } from '../names';
 import type { Analysis } from '../payload';
 import type { Routes } from '../routes/routes';
 import type { Store } from '../state';
+import type { Table } from '../table';
 import { share } from '../words';
-import { Kind } from './inspector';
+import { Kind } from './kind';
 import { LensLists } from './lens';
 import { BarList, Section, TokenLink } from './parts';
 import type { BarRow } from './parts';
 
-const ROWS = 8;
+const FIRST = 8;
 
 export function NodeInspector({ store, node }: { store: Store; node: NodeRef }) {
   const analysis = store.analysis.value;
   const routes = store.settledRoutes.value;
   if (!analysis || !routes) return null;
+  const name = nodeName(node);
   const mass = nodeMass(analysis, routes, node);
   const into = edgesInto(analysis, node);
   const out = edgesOutOf(analysis, routes, node);
@@ -36,22 +38,31 @@ export function NodeInspector({ store, node }: { store: Store; node: NodeRef }) 
           'not on a kept route of this target'
         )}
       </p>
-      {node.letter !== 'B' && <LensLists store={store} node={nodeName(node)} />}
+      {node.letter !== 'B' && <LensLists store={store} node={name} />}
       {into.length > 1 && (
-        <Section title="Made of">
+        <Section
+          title="Made of"
+          store={store}
+          help="made-of"
+          table={edgeTable('made-of', name, analysis, routes, into)}
+        >
           <BarList
+            key={name}
             store={store}
-            rows={into.slice(0, ROWS).map((edge) => row(analysis, routes, edge, 'source'))}
+            rows={into.map((edge) => row(analysis, routes, edge, 'source'))}
             testId="made-of"
+            first={FIRST}
           />
         </Section>
       )}
       {out.length > 0 && (
-        <Section title="Feeds">
+        <Section title="Feeds" store={store} help="feeds" table={edgeTable('feeds', name, analysis, routes, out)}>
           <BarList
+            key={name}
             store={store}
-            rows={out.slice(0, ROWS).map((edge) => row(analysis, routes, edge, 'target'))}
+            rows={out.map((edge) => row(analysis, routes, edge, 'target'))}
             testId="feeds"
+            first={FIRST}
           />
         </Section>
       )}
@@ -78,5 +89,26 @@ function row(analysis: Analysis, routes: Routes, edge: EdgeRef, end: 'source' | 
     faint: weight === 0,
     name,
     ink: edge.kind,
+  };
+}
+
+export function edgeTable(
+  name: string,
+  of: string | undefined,
+  analysis: Analysis,
+  routes: Routes,
+  edges: EdgeRef[],
+): Table {
+  const text = (node: NodeRef): string => analysis.meta.tokens[node.position]?.text ?? '';
+  return {
+    name,
+    of,
+    columns: ['kind', 'source', 'source_token', 'target', 'target_token', 'contribution', 'weight', 'flow'],
+    rows: () =>
+      edges.map((edge) => {
+        const { contribution, weight, flow } = edgeNumbers(analysis, routes, edge);
+        const ends = [edge.source, edge.target].flatMap((node) => [nodeName(node), text(node)]);
+        return [edge.kind, ...ends, contribution, weight, flow];
+      }),
   };
 }

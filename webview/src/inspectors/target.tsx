@@ -1,8 +1,10 @@
 /** Nothing selected: the token whose routes are drawn, and what the model says comes next. */
 import { labelAt } from '../describe';
 import type { Store } from '../state';
+import type { Table } from '../table';
 import { percent, visibleText } from '../words';
-import { Kind } from './inspector';
+import { Kind } from './kind';
+import { following } from './lens';
 import { Section, TextBars } from './parts';
 import type { TextBar } from './parts';
 
@@ -10,16 +12,31 @@ export function TargetInspector({ store }: { store: Store }) {
   const analysis = store.analysis.value;
   if (!analysis) return null;
   const position = store.target.value;
-  const { predictionProbability, predictionLogit } = analysis.columns;
+  const { predictionId, predictionProbability, predictionLogit } = analysis.columns;
   const nPredictions = predictionProbability.length / analysis.meta.tokens.length;
   const first = position * nPredictions;
-  const rows: TextBar[] = (analysis.meta.predicted[position] ?? []).map((text, k) => ({
+  const texts = analysis.meta.predicted[position] ?? [];
+  const rows: TextBar[] = texts.map((text, k) => ({
     key: String(k),
     text: visibleText(text),
     fraction: predictionProbability[first + k] ?? 0,
     number: percent(predictionProbability[first + k] ?? 0),
-    title: `'${text}' ${percent(predictionProbability[first + k] ?? 0)}, logit ${(predictionLogit[first + k] ?? 0).toFixed(2)}`,
+    title: `'${text}' ${percent(predictionProbability[first + k] ?? 0)}, logit ${(predictionLogit[first + k] ?? 0).toFixed(2)}. Click to follow it in the Lens view`,
+    ...following(store, { id: predictionId[first + k] ?? 0, text }),
   }));
+  const table: Table = {
+    name: 'predictions',
+    of: `position-${position}`,
+    columns: ['rank', 'id', 'token', 'logit', 'probability'],
+    rows: () =>
+      texts.map((text, k) => [
+        k,
+        predictionId[first + k] ?? 0,
+        text,
+        predictionLogit[first + k] ?? 0,
+        predictionProbability[first + k] ?? 0,
+      ]),
+  };
   return (
     <>
       <Kind store={store}>target</Kind>
@@ -29,9 +46,13 @@ export function TargetInspector({ store }: { store: Store }) {
         <bdi class="token warm">{rows[0]?.text ?? ''}</bdi>
         <span class="where">position {position}</span>
       </h2>
-      <Section title="Predictions">
+      <Section title="Predictions" store={store} help="predictions" table={table}>
         <TextBars rows={rows} tone="plain" testId="predictions" />
       </Section>
+      <p class="hint" data-testid="hint">
+        Click a node or an edge to open it, or walk there with the arrows and press Enter. Double-click a column to make
+        it the target. <kbd>/</kbd> finds a token.
+      </p>
     </>
   );
 }

@@ -114,7 +114,8 @@ class HeadParams:
 
 @define(frozen=True)
 class KeyShare:
-    """One key of a row. `score` is the scaled query·key product (with the mask's bias) that softmax sees."""
+    """One key of a row. `score` is the scaled query·key product (with the mask's bias) that softmax sees; the lowest
+    float32 where a sliding window hides the key."""
 
     position: int
     score: float

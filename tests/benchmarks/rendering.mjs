@@ -1,0 +1,150 @@
+/* global window, document, CanvasRenderingContext2D, queueMicrotask -- functions that run in the page */
+/**
+ * Frame times of the graph in a real browser with software rendering: `node tests/benchmarks/rendering.mjs`.
+ *
+ * The development page shows synthetic analyses. A real pointer drags the slider and the graph; printed are, over the
+ * frames that drew something, the time until the next frame could begin (at best 16.7 ms) and the script's own time
+ * (the events before the frame and the drawing), median and 95th percentile.
+ */
+import path from 'node:path';
+import process from 'node:process';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { chromium } from 'playwright-core';
+import { ensureBrowser } from '../../scripts/host/browser.mjs';
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const page = pathToFileURL(path.join(here, '../../webview/dist/dev.html')).href;
+
+const CASES = [
+  { sample: '30x128', threshold: 0.01, goalMs: 33 },
+  { sample: '80x512', threshold: 0.01, goalMs: 50 },
+];
+const STEPS = 300;
+/** Between two moves of the pointer: every frame has one, and the picture is never the one before. */
+const STEP_MS = 8;
+
+/** Counts frames in the page: when each began, which drew the graph, and how long the script took for it. */
+function countFrames() {
+  const frames = { starts: [], own: new Map(), drawn: new Set(), spent: 0, now: 0, running: false };
+  const request = window.requestAnimationFrame.bind(window);
+  window.requestAnimationFrame = (callback) =>
+    request((now) => {
+      frames.now = now;
+      const began = performance.now();
+      try {
+        callback(now);
+      } finally {
+        // The events before a frame belong to it: they made it necessary.
+        frames.own.set(now, (frames.own.get(now) ?? 0) + performance.now() - began + frames.spent);
+        frames.spent = 0;
+      }
+    });
+  const { clearRect } = CanvasRenderingContext2D.prototype;
+  CanvasRenderingContext2D.prototype.clearRect = function (...box) {
+    if (['graph-canvas', 'lens-grid'].includes(this.canvas.dataset.testid)) frames.drawn.add(frames.now);
+    return clearRect.apply(this, box);
+  };
+  let began = 0;
+  for (const type of ['pointermove', 'input']) {
+    window.addEventListener(type, () => (began = performance.now()), { capture: true });
+    // Signals draw components in microtasks, after the event.
+    window.addEventListener(type, () => queueMicrotask(() => (frames.spent += performance.now() - began)));
+  }
+  const tick = (now) => {
+    if (!frames.running) return;
+    frames.starts.push(now);
+    request(tick);
+  };
+  window.frameTimes = {
+    start() {
+      Object.assign(frames, { starts: [], spent: 0, running: true });
+      frames.own.clear();
+      frames.drawn.clear();
+      request(tick);
+    },
+    stop() {
+      frames.running = false;
+      const { starts, drawn, own } = frames;
+      const at = starts.map((_, i) => i).filter((i) => i + 1 < starts.length && drawn.has(starts[i]));
+      return { deltas: at.map((i) => starts[i + 1] - starts[i]), own: at.map((i) => own.get(starts[i]) ?? 0) };
+    },
+  };
+}
+
+function quantile(values, share) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
+}
+
+async function drag(tab, from, to) {
+  await tab.mouse.move(from.x, from.y);
+  await tab.mouse.down();
+  await tab.evaluate(() => window.frameTimes.start());
+  const moves = [];
+  for (let step = 1; step <= STEPS; step++) {
+    // There and back, so that every position is passed twice.
+    const along = step <= STEPS / 2 ? (2 * step) / STEPS : 2 - (2 * step) / STEPS;
+    moves.push(tab.mouse.move(from.x + (to.x - from.x) * along, from.y + (to.y - from.y) * along));
+    await new Promise((resolve) => setTimeout(resolve, STEP_MS));
+  }
+  await Promise.all(moves);
+  const times = await tab.evaluate(() => window.frameTimes.stop());
+  await tab.mouse.up();
+  return times;
+}
+
+async function measure(browser, { sample, threshold, goalMs }) {
+  const tab = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+  await tab.addInitScript(countFrames);
+  await tab.goto(`${page}?sample=${sample}&theme=dark`);
+  const typed = tab.locator('[data-testid=threshold-value]');
+  await typed.waitFor({ timeout: 120_000 });
+  await typed.fill(String(threshold));
+  await typed.press('Enter');
+  await tab.waitForTimeout(800);
+  const edges = await tab.locator('[data-testid=edge-count]').textContent();
+
+  const slider = await tab.locator('[data-testid=threshold]').boundingBox();
+  const y = slider.y + slider.height / 2;
+  const report = (what, times) => {
+    const figure = (values) => `${quantile(values, 0.5).toFixed(1)} / ${quantile(values, 0.95).toFixed(1)}`;
+    const met = Math.round(quantile(times.deltas, 0.5)) <= goalMs ? 'met' : 'missed';
+    console.log(
+      `${sample.padEnd(7)} ${what.padEnd(8)} frame ${figure(times.deltas).padEnd(14)} own ${figure(times.own).padEnd(14)} ms (median / p95, ${times.deltas.length} frames; goal ${goalMs} ms: ${met})`,
+    );
+  };
+  const canvas = await tab.locator('[data-testid=graph-canvas]').boundingBox();
+  // Panning needs something beside the plot.
+  await tab.mouse.move(canvas.x + canvas.width / 2, canvas.y + canvas.height / 2);
+  await tab.keyboard.down('Control');
+  await tab.mouse.wheel(0, -60);
+  await tab.keyboard.up('Control');
+  await tab.waitForTimeout(400);
+  console.log(`${sample}, threshold ${threshold}: ${edges}`);
+  const middle = { x: canvas.x + canvas.width * 0.7, y: canvas.y + canvas.height * 0.3 };
+  report('pan', await drag(tab, middle, { x: middle.x - 220, y: middle.y + 60 }));
+  await tab.locator('.stage').focus();
+  await tab.keyboard.press('f');
+  await tab.waitForTimeout(400);
+  const atThreshold = await tab.evaluate(() => {
+    const { min, max, value } = document.querySelector('[data-testid=threshold]');
+    return (Number(value) - Number(min)) / (Number(max) - Number(min));
+  });
+  const left = slider.x + 6 + atThreshold * (slider.width - 12);
+  report('slider', await drag(tab, { x: left, y }, { x: left + slider.width * 0.2, y }));
+  await tab.locator('[data-testid=view-lens]').click();
+  await tab.waitForTimeout(1500);
+  report('lens pan', await drag(tab, middle, { x: middle.x - 220, y: middle.y + 60 }));
+  await tab.close();
+}
+
+const browser = await chromium.launch({
+  executablePath: await ensureBrowser(),
+  args: ['--headless=new', '--no-sandbox', '--disable-gpu', '--use-gl=swiftshader', '--no-first-run'],
+});
+try {
+  const wanted = process.argv.slice(2);
+  for (const each of CASES) if (wanted.length === 0 || wanted.includes(each.sample)) await measure(browser, each);
+} finally {
+  await browser.close();
+}

@@ -1,0 +1,106 @@
+// @vitest-environment happy-dom
+import { describe, expect, it } from 'vitest';
+import type { LensGridResult } from '../../extension/shared/protocol';
+import { computeLayout, frameOf, homeCamera, levelY, usedHeight } from '../../webview/src/graph/layout';
+import { chartX, chartY, linePath, rankHeight, rankTicks, rowAt } from '../../webview/src/views/chart';
+import { cellName, cellStrength, cellsOf, lensCells } from '../../webview/src/views/lensCells';
+import { figuresAt } from '../../webview/src/views/lensReadout';
+import { cellOpacity, probabilityStrength, rankStrength } from '../../webview/src/views/scale';
+import { packedNumbers } from '../../webview/dev/views';
+
+/** One layer, two tokens: rows are the embedding and layer 0. */
+function grid(followed: boolean): LensGridResult {
+  const shape = [2, 2];
+  const none = packedNumbers(new Float32Array(0), [0, 0]);
+  return {
+    texts: [' a', ' Mary'],
+    top: packedNumbers(Uint32Array.from([0, 0, 0, 1]), shape),
+    topProbability: packedNumbers(Float32Array.from([0.1, 0.2, 0.3, 0.8]), shape),
+    token: followed ? 7 : -1,
+    tokenProbability: followed ? packedNumbers(Float32Array.from([0, 0.01, 0.1, 0.64]), shape) : none,
+    tokenRank: followed ? packedNumbers(Uint32Array.from([20000, 999, 9, 0]), shape) : none,
+  };
+}
+
+describe('the lens grid', () => {
+  const cells = lensCells(grid(true), 1, 2);
+
+  it('reads a cell: its top token, and where the followed one stands', () => {
+    expect(figuresAt(cells, { letter: 'I', layer: 0, position: 1 })).toEqual({
+      top: ' Mary',
+      topProbability: expect.closeTo(0.8, 5) as number,
+      followed: { probability: expect.closeTo(0.64, 5) as number, rank: 0 },
+    });
+    expect(figuresAt(cells, { letter: 'X', layer: 0, position: 1 })?.top).toBe(' a');
+  });
+
+  it('colours by the top token, by probability or by rank of the followed token', () => {
+    expect(cellStrength(cells, 3, 'probability')).toBeCloseTo(0.8, 5);
+    expect(cellStrength(cells, 3, 'rank')).toBe(1);
+    expect(cellStrength(cells, 2, 'rank')).toBeCloseTo(0.75, 5);
+    expect(cellStrength(cells, 0, 'rank')).toBe(0);
+    expect(cellStrength(cells, 3, 'top')).toBeCloseTo(Math.sqrt(0.8), 5);
+    expect(cellStrength(lensCells(grid(false), 1, 2), 3, 'rank')).toBeCloseTo(Math.sqrt(0.8), 5);
+  });
+
+  it('refuses the grid of another prompt', () => {
+    expect(() => lensCells(grid(true), 1, 3)).toThrow(/shape/);
+  });
+
+  it('names cells as the graph does, and finds the cells of a selection', () => {
+    expect(cellName(0, 4)).toBe('X0_4');
+    expect(cellName(23, 14)).toBe('I22_14');
+    expect(cellsOf('M12_5#831').map((node) => node.letter + String(node.layer))).toEqual(['I12']);
+    expect(cellsOf('attention:I22_2>A23_14#4')).toEqual([
+      { letter: 'I', layer: 22, position: 2 },
+      { letter: 'I', layer: 23, position: 14 },
+    ]);
+    expect(cellsOf('model')).toEqual([]);
+  });
+
+  it.each([
+    [15, 30, 520, 470],
+    [40, 30, 900, 500],
+    [3, 2, 600, 500],
+  ])(
+    'shows whole cells from the embedding to the last layer: %i tokens, %i layers',
+    (nTokens, nLayers, width, height) => {
+      const layout = computeLayout({ width, height }, nTokens, nLayers, true);
+      const frame = frameOf(layout, homeCamera(layout, nTokens - 1));
+      const { plot } = layout;
+      expect(levelY(frame, nLayers - 0.5)).toBeCloseTo(plot.y, 6);
+      expect(levelY(frame, -1.5)).toBeCloseTo(plot.y + plot.height, 6);
+      expect(usedHeight(layout)).toBeLessThanOrEqual(height + 1e-6);
+    },
+  );
+});
+
+describe('the scale', () => {
+  it('grows with probability, falls with rank, and stays under what text can be read on', () => {
+    expect(probabilityStrength(0.25)).toBe(0.5);
+    expect([1, 10, 100, 1000].map((rank) => Math.round(100 * rankStrength(rank - 1)))).toEqual([100, 75, 50, 25]);
+    expect(rankStrength(1e6)).toBe(0);
+    expect(cellOpacity(1, false)).toBeLessThan(0.7);
+    expect(cellOpacity(0, true)).toBe(0);
+  });
+});
+
+describe('the charts over the layers', () => {
+  const plot = { width: 200, height: 100, left: 30, right: 10, top: 10, bottom: 20 };
+
+  it('finds the row under the pointer', () => {
+    for (const row of [0, 7, 30]) expect(rowAt(plot, chartX(plot, row, 31), 31)).toBe(row);
+    expect(rowAt(plot, -50, 31)).toBe(0);
+    expect(rowAt(plot, 900, 31)).toBe(30);
+  });
+
+  it('draws the first rank on top and each power of ten one step down', () => {
+    expect(rankHeight(0, 9999)).toBe(1);
+    expect(rankHeight(9, 9999)).toBeCloseTo(0.75, 9);
+    expect(rankHeight(9999, 9999)).toBeCloseTo(0, 9);
+    expect(rankTicks(9999)).toEqual([1, 100, 10000]);
+    expect(rankTicks(5)).toEqual([1, 10]);
+    expect(chartY(plot, 1)).toBe(10);
+    expect(linePath(plot, [0, 1])).toBe('M30.0 80.0L190.0 10.0');
+  });
+});

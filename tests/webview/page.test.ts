@@ -1,0 +1,45 @@
+// @vitest-environment happy-dom
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { ToWebview, ViewState } from '../../extension/shared/webview';
+import { browserHost } from '../../webview/src/host.browser';
+
+const seen = (): Partial<ViewState> | null => {
+  let view: Partial<ViewState> | null = null;
+  browserHost().answer((message: ToWebview) => {
+    if (message.type === 'analysis') view = message.view;
+  });
+  return view;
+};
+
+describe('an exported page', () => {
+  beforeEach(() => {
+    sessionStorage.clear();
+    window.lmTransparencyPage = { runId: 'r1', payload: btoa('bytes'), view: { target: 3, threshold: 0.02 } };
+  });
+
+  it('opens as it was looked at when it was made', () => {
+    expect(seen()).toEqual({ target: 3, threshold: 0.02 });
+  });
+
+  it('opens again as its reader left it, but not as another page was left', () => {
+    const left = { runId: 'r1', target: 1 } as ViewState;
+    browserHost().remember(left);
+    expect(seen()).toEqual(left);
+    browserHost().remember({ ...left, runId: 'other' });
+    expect(seen()).toEqual({ target: 3, threshold: 0.02 });
+  });
+
+  it('says that nothing more can be asked', async () => {
+    const question = { method: 'lmTransparency/headTags', params: { runId: 'r1' } } as const;
+    await expect(browserHost().ask(question)).rejects.toThrow('This page holds a recording');
+  });
+
+  it('has one place for its title and one for its recording', () => {
+    const template = readFileSync(path.join(process.cwd(), 'webview/page.html'), 'utf8');
+    expect(template.split('__LM_TRANSPARENCY_TITLE__')).toHaveLength(2);
+    expect(template.split('__LM_TRANSPARENCY_PAGE__')).toHaveLength(2);
+    expect(template).not.toMatch(/(src|href)=/);
+  });
+});

@@ -1,0 +1,204 @@
+// @vitest-environment happy-dom
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ViewState } from '../../extension/shared/webview';
+import { fileName } from '../../webview/src/export';
+import { mount } from '../../webview/src/mount';
+import { sizes, syntheticAnswer } from '../../webview/dev/answers';
+import { VIEWS, packedNumbers } from '../../webview/dev/views';
+import { FakeHost, analysisMessage } from './host';
+
+const settled = (ms = 60): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const maybe = (id: string): HTMLElement | null => document.querySelector<HTMLElement>(`[data-testid="${id}"]`);
+const find = (id: string): HTMLElement => {
+  const element = maybe(id);
+  if (!element) throw new Error(`no ${id} in the panel`);
+  return element;
+};
+const text = (id: string): string => find(id).textContent ?? '';
+const press = async (key: string, on: EventTarget = document.activeElement ?? document.body): Promise<void> => {
+  on.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
+  await settled(30);
+};
+const click = async (id: string): Promise<void> => {
+  find(id).click();
+  await settled();
+};
+
+describe('the views', () => {
+  let host: FakeHost;
+  let unmount: () => void;
+  const show = async (view: Partial<ViewState> | null = null): Promise<void> => {
+    host.say(analysisMessage({}, view));
+    await settled(150);
+  };
+  beforeEach(async () => {
+    document.body.innerHTML = '<div id="app"></div>';
+    Object.assign(sizes, { nLayers: 4, nTokens: 8, nHeads: 9 });
+    host = new FakeHost();
+    const scores = Float32Array.from({ length: 4 * 9 * 2 }, (_, i) => (i === 2 ? 0.7 : 0.1));
+    host.reply = (question) => {
+      if (question.method === 'lmTransparency/headTags')
+        return Promise.resolve({
+          tags: ['previous', 'induction'],
+          nTokens: 64,
+          scores: packedNumbers(scores, [4, 9, 2]),
+        });
+      return question.method in VIEWS ? Promise.resolve(syntheticAnswer(question)) : new Promise(() => undefined);
+    };
+    unmount = mount(document.getElementById('app') as HTMLElement, host);
+    await settled(20);
+  });
+  afterEach(() => unmount());
+
+  it('are tabs that the arrow keys move through, remembered with the rest', async () => {
+    await show();
+    expect(find('view-routes').getAttribute('aria-selected')).toBe('true');
+    find('view-routes').focus();
+    await press('ArrowRight');
+    expect(find('view-lens').getAttribute('aria-selected')).toBe('true');
+    expect(document.activeElement).toBe(find('view-lens'));
+    expect(maybe('graph-canvas')).toBe(null);
+    expect(find('lens-grid').tagName).toBe('CANVAS');
+    await press('End');
+    expect(find('heads-overview').getAttribute('role')).toBe('application');
+    await settled(300);
+    expect(host.remembered.at(-1)?.view).toBe('heads');
+  });
+
+  it('keep selection and inspector', async () => {
+    await show({ selection: 'I2_5', view: 'lens' });
+    expect(find('inspector').dataset['selection']).toBe('I2_5');
+    expect(text('lens-cell-readout')).toMatch(/position 5, after layer 2: .+%/);
+    await click('view-heads');
+    expect(find('inspector').dataset['selection']).toBe('I2_5');
+  });
+
+  it('ask for the lens only while it is shown, following the predicted token', async () => {
+    host.reply = () => new Promise(() => undefined);
+    await show();
+    expect(host.askedBy('lmTransparency/lensGrid')).toEqual([]);
+    await click('view-lens');
+    expect(host.askedBy('lmTransparency/lensGrid')).toEqual([{ runId: 'synthetic-4-8', token: 70, normalize: true }]);
+    await click('view-routes');
+    expect(host.givenUp.map((question) => question.method)).toContain('lmTransparency/lensGrid');
+  });
+
+  it('show how far the lens has come', async () => {
+    host.reply = (question, { onProgress }) => {
+      if (question.method === 'lmTransparency/lensGrid') onProgress?.({ message: 'Layer 2 of 4', fraction: 0.5 });
+      return new Promise(() => undefined);
+    };
+    await show({ view: 'lens' });
+    expect(document.querySelector('.waiting')?.textContent).toBe('Layer 2 of 4 · 50%');
+  });
+
+  it('move through the lens grid by keyboard and open the residual state', async () => {
+    await show({ view: 'lens' });
+    const stage = document.querySelector('.stage') as HTMLElement;
+    for (const key of ['ArrowLeft', 'ArrowLeft', 'ArrowDown']) await press(key, stage);
+    expect(text('lens-cell-readout')).toContain('position 6, after layer 2');
+    await press('Enter', stage);
+    expect(find('inspector').dataset['selection']).toBe('I2_6');
+  });
+
+  it('colour the lens by what is chosen, and say what the colours mean', async () => {
+    await show({ view: 'lens' });
+    const button = find('lens-colour').querySelector<HTMLElement>('[data-colour=rank]');
+    button?.click();
+    await settled();
+    expect(button?.getAttribute('aria-pressed')).toBe('true');
+    expect(document.querySelector('.scale')?.getAttribute('aria-label')).toBe('Colour scale: rank from ≥10k to 1');
+  });
+
+  it('follow the target, and a rival beside it, over the layers', async () => {
+    await show({ view: 'lens' });
+    const slider = find('lens-chart').querySelector('[role=slider]') as HTMLElement;
+    expect(slider.getAttribute('aria-valuenow')).toBe('4');
+    await press('Home', slider);
+    expect(slider.getAttribute('aria-valuetext')).toMatch(/^embedding: ' Mary' .+, rank [\d,]+$/);
+    const rival = find('rival') as HTMLSelectElement;
+    rival.value = rival.options[2]?.value ?? '';
+    rival.dispatchEvent(new Event('change', { bubbles: true }));
+    await settled();
+    expect(find('lens-chart').querySelectorAll('.readout .track')).toHaveLength(2);
+    await click('follow-rival');
+    const asked = host.askedBy('lmTransparency/lensGrid') as { token: number }[];
+    expect(asked.at(-1)?.token).toBe(Number(rival.value));
+  });
+
+  it('tell what heads do, and filter the routes to one of them', async () => {
+    await show({ view: 'heads' });
+    expect(text('head-tags')).toContain('P previous token');
+    const grid = find('heads-overview');
+    // to layer 0, head 1, which looks at the token before
+    for (let i = 0; i < 10; i++) await press('ArrowLeft', grid);
+    for (let i = 0; i < 5; i++) await press('ArrowDown', grid);
+    await press('ArrowRight', grid);
+    await press('Enter', grid);
+    expect(text('head-filter')).toBe('L0 H1 ×');
+    expect(text('head-detail')).toContain('previous token0.70');
+    const edge = find('head-detail').querySelector<HTMLElement>('button.route');
+    edge?.click();
+    await settled();
+    expect(find('inspector').dataset['selection']).toMatch(/^attention:X0_\d>A0_\d#1$/);
+    await click('view-routes');
+    await click('head-filter');
+    expect(maybe('head-filter')).toBe(null);
+  });
+
+  it('open the model from its name, and tell the editor to show heat', async () => {
+    await show();
+    await click('model');
+    expect(find('inspector').dataset['selection']).toBe('model');
+    await click('heat');
+    const heat = host.toldOf('heat').at(-1);
+    expect(heat?.masses).toHaveLength(8);
+    await click('heat');
+    expect(host.toldOf('heat').at(-1)?.masses).toBe(null);
+  });
+
+  it('save what is shown, from the menu and from the editor’s command', async () => {
+    await show({ threshold: 0.05 });
+    await click('export');
+    expect(document.activeElement).toBe(find('export-svg'));
+    await press('ArrowDown');
+    await press('ArrowDown');
+    expect(document.activeElement).toBe(find('export-csv'));
+    await click('export-csv');
+    expect(host.askedBy('lmTransparency/export').at(-1)).toMatchObject({
+      format: 'csv', target: 7, threshold: 0.05, renormalize: true, ink: 'flow', appearance: 'dark',
+    }); // prettier-ignore
+    expect(host.toldOf('save').at(-1)).toMatchObject({ name: 't-token-7.csv', encoding: 'utf8' });
+    host.say({ type: 'export', format: 'html' });
+    await settled();
+    expect(host.toldOf('savePage')).toHaveLength(1);
+  });
+
+  it('say why nothing could be saved', async () => {
+    await show();
+    host.reply = () => Promise.reject(new Error('The run has expired.'));
+    await click('export');
+    await click('export-json');
+    expect(text('export-said')).toBe('The run has expired.');
+    expect(host.toldOf('save')).toEqual([]);
+  });
+
+  it('close the menu with Escape and give the focus back', async () => {
+    await show();
+    await click('export');
+    await press('Escape');
+    expect(maybe('export-svg')).toBe(null);
+    expect(document.activeElement).toBe(find('export'));
+  });
+});
+
+describe('the name of a file', () => {
+  it.each([
+    ['ioi.prompt', 'ioi-token-3.svg'],
+    ['Routes: my prompt.md', 'Routes-my-prompt-token-3.svg'],
+    ['../../etc', 'etc-token-3.svg'],
+    ['', 'routes-token-3.svg'],
+  ])('%s → %s', (title, name) => {
+    expect(fileName(title, 3, 'svg')).toBe(name);
+  });
+});

@@ -1,0 +1,73 @@
+/** How edges are kept and inked, and the heat in the editor; folds into a small menu where the panel is narrow. */
+import type { Store } from '../state';
+import { usePopup } from './popup';
+
+export function Options({ store }: { store: Store }) {
+  const { open, anchor, onKeyDown } = usePopup();
+  const flow = store.ink.value === 'flow';
+  const heat = store.heat.value;
+  return (
+    <span ref={anchor} class="options" role="group" aria-label="Drawing" onKeyDown={onKeyDown}>
+      <button
+        type="button"
+        tabIndex={-1}
+        class="quiet more"
+        data-testid="more-options"
+        aria-expanded={open.value}
+        aria-label="Drawing options"
+        title="How edges are kept and drawn"
+        onClick={() => (open.value = !open.value)}
+      >
+        ⋯
+      </button>
+      <span class={`folded${open.value ? ' open' : ''}`}>
+        <button
+          type="button"
+          tabIndex={-1}
+          class={`quiet${store.renormalize.value ? ' on' : ''}`}
+          data-testid="renormalize"
+          aria-pressed={store.renormalize.value}
+          title="Drop every part at or under the threshold, and let the others of a row sum to 1"
+          onClick={() => (store.renormalize.value = !store.renormalize.value)}
+        >
+          Renormalize
+        </button>
+        <span class="switch" role="group" aria-label="Ink">
+          <button
+            type="button"
+            tabIndex={-1}
+            class={`quiet${flow ? ' on' : ''}`}
+            data-testid="ink-flow"
+            aria-pressed={flow}
+            title="Width and opacity: flow into the target"
+            onClick={() => (store.ink.value = 'flow')}
+          >
+            Flow
+          </button>
+          <button
+            type="button"
+            tabIndex={-1}
+            class={`quiet${flow ? '' : ' on'}`}
+            data-testid="ink-local"
+            aria-pressed={!flow}
+            title="Width and opacity: local contribution"
+            onClick={() => (store.ink.value = 'local')}
+          >
+            Local
+          </button>
+        </span>
+        <button
+          type="button"
+          tabIndex={-1}
+          class={`quiet${heat ? ' on' : ''}`}
+          data-testid="heat"
+          aria-pressed={heat}
+          title="Show the flow that arrives at each token as heat on the prompt's text in the editor"
+          onClick={() => (store.heat.value = !heat)}
+        >
+          Heat
+        </button>
+      </span>
+    </span>
+  );
+}

@@ -1,0 +1,103 @@
+/** A feed-forward block at one position: how much it adds, what that says, and which neurons make it up. */
+import type { FfnNeuronsResult } from '../../../extension/shared/protocol';
+import { useReply } from '../ask';
+import { edgeNumbers } from '../describe';
+import { nodeName, nodeRef, withDetail } from '../names';
+import type { Store } from '../state';
+import { activation, count, share } from '../words';
+import { HelpMark } from './help';
+import { Kind } from './kind';
+import { LensLists, NormToggle } from './lens';
+import { BarList, NoAnswer, Section, TokenLink, Waiting } from './parts';
+import type { BarRow } from './parts';
+
+const NEURONS = 20;
+
+interface Props {
+  store: Store;
+  layer: number;
+  position: number;
+}
+
+export function FfnInspector({ store, layer, position }: Props) {
+  const analysis = store.analysis.value;
+  const routes = store.settledRoutes.value;
+  if (!analysis || !routes) return null;
+  const source = nodeRef('M', layer, position);
+  const numbers = edgeNumbers(analysis, routes, { kind: 'ffn', source, target: nodeRef('I', layer, position) });
+  return (
+    <>
+      <Kind store={store}>{`feed-forward block, layer ${layer}`}</Kind>
+      <h2 class="what">
+        <TokenLink store={store} node={source} warm />
+        <span class="where">position {position}</span>
+      </h2>
+      <p class="figures" data-testid="edge-figures">
+        contribution <b>{share(numbers.contribution)}</b> of the residual after the layer{' '}
+        <HelpMark store={store} topic="feed-forward-block" />
+        <br />
+        <NormToggle store={store} />
+        {numbers.weight > 0 ? (
+          <>
+            flow <b>{share(numbers.flow)}</b> into the target
+          </>
+        ) : (
+          'not on a kept route of this target'
+        )}
+      </p>
+      <LensLists store={store} node={nodeName(source)} />
+      <Neurons store={store} layer={layer} position={position} />
+    </>
+  );
+}
+
+/** The neurons that contribute most; all of them, the residual and the bias sum to 1. */
+function Neurons({ store, layer, position }: Props) {
+  const reply = useReply(store, 'lmTransparency/ffnNeurons', { layer, position, topK: NEURONS });
+  if (reply?.state === 'failed') return <NoAnswer store={store} title="Neurons" message={reply.message} />;
+  if (reply?.state !== 'known') return <Waiting title="Neurons" rows={NEURONS} />;
+  const { result } = reply;
+  const block = nodeName(nodeRef('M', layer, position));
+  return (
+    <Section
+      title="Neurons"
+      store={store}
+      help="neurons"
+      table={{
+        name: 'neurons',
+        of: block,
+        columns: ['neuron', 'activation', 'contribution'],
+        rows: () => result.neurons.map((entry) => [entry.neuron, entry.activation, entry.contribution]),
+      }}
+      aside={<span class="plain-note">contribution · activation</span>}
+    >
+      <BarList store={store} rows={neuronRows(result, block)} testId="neurons" />
+      <p class="dim rest" data-testid="neuron-sum" title={sumTitle(result)}>
+        {count(result.nNeurons)} neurons together {share(result.neuronsTotal)}, residual {share(result.residual)}, bias{' '}
+        {share(result.bias)}
+      </p>
+    </Section>
+  );
+}
+
+function neuronRows(result: FfnNeuronsResult, block: string): BarRow[] {
+  return result.neurons.map((entry) => ({
+    key: `${entry.neuron}`,
+    label: <span class="token">#{entry.neuron}</span>,
+    value: entry.contribution,
+    number: share(entry.contribution),
+    note: <span class="note number">{activation(entry.activation)}</span>,
+    title: `neuron ${entry.neuron}: contribution ${share(entry.contribution)}, activation ${activation(entry.activation)}`,
+    name: withDetail(block, entry.neuron),
+    ink: 'ffn',
+    data: { 'data-neuron': entry.neuron },
+  }));
+}
+
+function sumTitle({ nNeurons, nContributing, blockContribution }: FfnNeuronsResult): string {
+  return (
+    `Each neuron as a part of its own: with the residual and the bias they sum to 1. ${count(nContributing)} of ` +
+    `${count(nNeurons)} contribute; the others point away from the whole. As one part the block contributes ` +
+    `${share(blockContribution)}: what its neurons add against each other is gone there.`
+  );
+}

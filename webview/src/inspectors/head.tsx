@@ -1,0 +1,67 @@
+/** One head at one query: why it looks where it looks, and what it writes there. */
+import type { HeadResult } from '../../../extension/shared/protocol';
+import { useLatest } from '../ask';
+import { attentionEdgeName, withDetail } from '../names';
+import type { Analysis } from '../payload';
+import type { Store } from '../state';
+import { NormToggle, UpdateLists } from './lens';
+import { NoAnswer, Waiting } from './parts';
+import { shownIn } from './shown';
+import { Why } from './why';
+
+interface Props {
+  store: Store;
+  analysis: Analysis;
+  layer: number;
+  head: number;
+  query: number;
+  position: number;
+}
+
+export function HeadDetails({ store, analysis, layer, head, query, position }: Props) {
+  const asked = { layer, head, query, key: position, topK: 15, keysK: 10, normalize: store.lensNormalized.value };
+  const { reply, latest } = useLatest(store, 'lmTransparency/head', asked);
+  const title = 'Why this edge?';
+  if (reply?.state === 'failed') return <NoAnswer store={store} title={title} message={reply.message} />;
+  if (!latest) return <Waiting title={title} />;
+  const edge = attentionEdgeName(layer, query, position, analysis.meta.model.parallel);
+  return (
+    <div class={reply?.state === 'known' ? '' : 'stale'} aria-busy={reply?.state !== 'known'}>
+      <Why store={store} analysis={analysis} result={latest} />
+      <Writes store={store} edge={withDetail(edge, head)} result={latest} />
+    </div>
+  );
+}
+
+/** What the head's output adds to the logits: of all keys together, or of this key alone. */
+function Writes({ store, edge, result }: { store: Store; edge: string; result: HeadResult }) {
+  const { partOnly } = shownIn(store);
+  const part = partOnly.value;
+  const aside = (
+    <div class="written">
+      <span class="plain-note">written by head {result.head}</span>
+      <span class="spring" />
+      <button
+        type="button"
+        class={`quiet small${part ? ' on' : ''}`}
+        data-testid="part-only"
+        aria-pressed={part}
+        title="Only what comes from this key, α · v · W_O; otherwise all that the head writes at the query, the sum over its keys"
+        onClick={() => (partOnly.value = !part)}
+      >
+        this edge only
+      </button>
+      <NormToggle store={store} />
+    </div>
+  );
+  return (
+    <UpdateLists
+      store={store}
+      of={edge}
+      promoted={part ? result.partPromoted : result.promoted}
+      suppressed={part ? result.partSuppressed : result.suppressed}
+      prefix="head-"
+      aside={aside}
+    />
+  );
+}

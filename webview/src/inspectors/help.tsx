@@ -1,0 +1,52 @@
+/** How the numbers of a list are computed: a sentence in a tooltip, and the page that says more. */
+import type { Store } from '../state';
+
+/** By heading of docs/inspectors.md. */
+export const HOW = {
+  predictions: 'Softmax of the logits at this position, as the model computed them in the recorded pass.',
+  'top-tokens':
+    'Logit lens: the residual state through the final norm and the unembedding, then softmax. ↑n and ↓n: ranks gained or lost against the node before.',
+  'promoted-and-suppressed':
+    'What is written into the residual here, read as if it were a state: the final norm (unless switched off), then the unembedding. Its largest and its smallest logits.',
+  'made-of':
+    'Contribution of each part: max(0, ‖y‖₁ − ‖y − x‖₁) over the sum of that for all parts x of the state y. Parts sum to 1.',
+  feeds:
+    'Flow on each kept edge out of this node: the mass that the target hands down, shared by weight. A reading aid.',
+  edge: 'Contribution: max(0, ‖y‖₁ − ‖y − x‖₁) over the sum of that for all parts of the state y. Flow: mass handed down from the target.',
+  heads:
+    'What each head carries from the key to the query, α · v · W_O, as a part of the residual after attention. Heads sum to the edge.',
+  maps: 'Attention: softmax of the scores, rows sum to 1. Contribution: the share of each α · v · W_O in the residual after attention.',
+  'why-this-edge':
+    'The score that softmax sees: query · key, scaled, with the mask’s bias; and the keys of the same row that contribute most.',
+  'feed-forward-block':
+    'Contribution of the whole block as one part of the residual after the layer: max(0, ‖y‖₁ − ‖y − x‖₁) over the sum of that for all parts.',
+  neurons:
+    'Each neuron is a part of its own here: activation · W_out. All neurons, the residual and the bias sum to 1; what points the other way gets 0.',
+  neuron:
+    'activation · W_out through the unembedding: the sign of the activation is taken into account, a negative one turns the lists round.',
+  activation:
+    'What multiplies the neuron’s row of W_out, at every position of the prompt; of a gated block, gate times up.',
+  model: 'As loaded: sizes from the configuration, parameters counted, memory of parameters and buffers.',
+  lens: 'The logit lens of every layer and position: the most probable token and its probability.',
+  'head-overview': 'Contributions of each head, summed over the kept edges of the current routes.',
+  'strongest-routes':
+    'The kept attention edges between different tokens, by flow: the mass handed down from the target.',
+} as const;
+
+export type HelpTopic = keyof typeof HOW;
+
+/** A quiet question mark: how it is computed on hover, the documentation on click. */
+export function HelpMark({ store, topic }: { store: Store; topic: HelpTopic }) {
+  return (
+    <button
+      type="button"
+      class="tool"
+      data-testid={`help-${topic}`}
+      title={`${HOW[topic]} Click for the documentation.`}
+      aria-label={`How is this computed? ${HOW[topic]}`}
+      onClick={() => store.tell({ type: 'openDocs', address: `inspectors#${topic}` })}
+    >
+      ?
+    </button>
+  );
+}

@@ -1,0 +1,93 @@
+/** The model that was analyzed: its sizes, where it runs, and what can be changed about it. */
+import type { ModelInfo } from '../../../extension/shared/protocol';
+import type { PanelAction } from '../../../extension/shared/webview';
+import { roving } from '../controls/roving';
+import type { Store } from '../state';
+import { bytes, count, many, shortDtype } from '../words';
+import { Kind } from './kind';
+import { Section } from './parts';
+
+interface Fact {
+  key: keyof ModelInfo;
+  name: string;
+  shown: string;
+  title?: string;
+}
+
+export function modelFacts(model: ModelInfo): Fact[] {
+  const short = shortDtype(model.dtype);
+  return [
+    { key: 'architecture', name: 'architecture', shown: model.architecture },
+    { key: 'nParams', name: 'parameters', shown: many(model.nParams), title: `${count(model.nParams)} parameters` },
+    { key: 'nLayers', name: 'layers', shown: count(model.nLayers) },
+    { key: 'nHeads', name: 'heads', shown: count(model.nHeads), title: 'query heads in each layer' },
+    { key: 'nKvHeads', name: 'KV heads', shown: count(model.nKvHeads), title: 'key and value heads in each layer' },
+    { key: 'dModel', name: 'd_model', shown: count(model.dModel), title: 'width of the residual stream' },
+    { key: 'dFfn', name: 'd_ffn', shown: count(model.dFfn), title: 'neurons in each feed-forward block' },
+    { key: 'nVocab', name: 'vocabulary', shown: `${count(model.nVocab)} tokens` },
+    { key: 'nContext', name: 'context', shown: `${count(model.nContext)} tokens` },
+    { key: 'dtype', name: 'dtype', shown: short === model.dtype ? short : `${model.dtype} (${short})` },
+    { key: 'device', name: 'device', shown: model.device },
+    { key: 'memoryBytes', name: 'memory', shown: bytes(model.memoryBytes), title: `${count(model.memoryBytes)} bytes` },
+    {
+      key: 'parallel',
+      name: 'blocks',
+      shown: model.parallel ? 'attention and feed-forward in parallel' : 'attention, then feed-forward',
+    },
+    ...(model.source === '' ? [] : [{ key: 'source', name: 'source', shown: model.source } as const]),
+  ];
+}
+
+const ACTIONS: { action: PanelAction; label: string }[] = [
+  { action: 'selectModel', label: 'Change Model…' },
+  { action: 'selectDevice', label: 'Device…' },
+  { action: 'selectDtype', label: 'Precision…' },
+  { action: 'unloadModel', label: 'Unload' },
+];
+
+export function ModelInspector({ store }: { store: Store }) {
+  const model = store.analysis.value?.meta.model;
+  if (!model) return null;
+  return (
+    <>
+      <Kind store={store}>model</Kind>
+      <h2 class="what">
+        <span class="token warm">{model.name}</span>
+      </h2>
+      <Section
+        title="Facts"
+        store={store}
+        help="model"
+        table={{
+          name: 'model-facts',
+          of: model.name,
+          columns: ['fact', 'value'],
+          rows: () => [['name', model.name], ...modelFacts(model).map(({ name, key }) => [name, String(model[key])])],
+        }}
+      >
+        <dl class="facts" data-testid="model-facts">
+          {modelFacts(model).map(({ key, name, shown, title }) => (
+            <div key={key} title={title}>
+              <dt>{name}</dt>
+              <dd data-fact={key}>{shown}</dd>
+            </div>
+          ))}
+        </dl>
+      </Section>
+      <div class="model-actions" role="group" aria-label="Model" onKeyDown={roving}>
+        {ACTIONS.map(({ action, label }, index) => (
+          <button
+            key={action}
+            type="button"
+            class="secondary"
+            tabIndex={index === 0 ? 0 : -1}
+            data-action={action}
+            onClick={() => store.act(action)}
+          >
+            {label}
+          </button>
+        ))}
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,94 @@
+/** What can be done with a list: copied as TSV, saved as CSV. */
+import { useEffect } from 'preact/hooks';
+import { useSignal } from '@preact/signals';
+import type { Signal } from '@preact/signals';
+import { roving } from '../controls/roving';
+import type { Store } from '../state';
+import { copied, saved } from '../table';
+import type { Table } from '../table';
+import { HelpMark } from './help';
+import type { HelpTopic } from './help';
+
+const SAID_MS = 1500;
+
+/** Copies a table and says so for a moment. */
+export function useCopying(
+  store: Store | undefined,
+  table: Table | undefined,
+): { said: Signal<boolean>; copy(): void } {
+  const said = useSignal(false);
+  const shown = said.value;
+  useEffect(() => {
+    const timer = shown ? setTimeout(() => (said.value = false), SAID_MS) : undefined;
+    return () => clearTimeout(timer);
+  }, [said, shown]);
+  return {
+    said,
+    copy() {
+      if (!store || !table) return;
+      store.tell(copied(table));
+      said.value = true;
+    },
+  };
+}
+
+interface Props {
+  store: Store;
+  title: string;
+  table?: Table | undefined;
+  help?: HelpTopic | undefined;
+  said: Signal<boolean>;
+  copy: () => void;
+}
+
+/** One tab stop in a section's heading; seen when the pointer or the keyboard is there. */
+export function Tools({ store, title, table, help, said, copy }: Props) {
+  return (
+    <span class="tools" role="group" aria-label={`${title}: table and help`} onKeyDown={roving}>
+      {help && <HelpMark store={store} topic={help} />}
+      {table && (
+        <button
+          type="button"
+          class="tool"
+          tabIndex={help ? -1 : 0}
+          data-testid={`copy-${table.name}`}
+          title="Copy as tab-separated values (c)"
+          aria-label={`Copy ${title}`}
+          onClick={copy}
+        >
+          <Sign path={said.value ? SIGNS.done : SIGNS.copy} />
+        </button>
+      )}
+      {table && (
+        <button
+          type="button"
+          class="tool"
+          tabIndex={-1}
+          data-testid={`save-${table.name}`}
+          title="Save as comma-separated values…"
+          aria-label={`Save ${title} as CSV`}
+          onClick={() => store.tell(saved(table))}
+        >
+          <Sign path={SIGNS.save} />
+        </button>
+      )}
+      <span class="sr-only" role="status">
+        {said.value ? 'copied' : ''}
+      </span>
+    </span>
+  );
+}
+
+const SIGNS = {
+  copy: 'M5.5 4.5v-3h7v8h-3m-6-5h6v9h-6z',
+  save: 'M8 1.5v8m-3.5-3L8 10l3.5-3.5m-9 7h11',
+  done: 'm2.5 8.5 3.5 4 7.5-9',
+};
+
+function Sign({ path }: { path: string }) {
+  return (
+    <svg class="sign" viewBox="0 0 16 16" width="12" height="12" aria-hidden="true">
+      <path d={path} />
+    </svg>
+  );
+}

@@ -1,0 +1,106 @@
+/** Why this edge: the score of one query and key, its place in the row, and what the two stand for. */
+import type { HeadResult, TokenScore } from '../../../extension/shared/protocol';
+import { labelAt } from '../describe';
+import { attentionEdgeName, withDetail } from '../names';
+import type { Analysis } from '../payload';
+import type { Store } from '../state';
+import type { Table } from '../table';
+import { share, signed, visibleText } from '../words';
+import { BarList, Section } from './parts';
+import type { BarRow } from './parts';
+
+/** Lens tokens that say what a residual state stands for. */
+const READS = 5;
+
+/** 1 → "1st", 12 → "12th", 23 → "23rd" */
+export function ordinal(place: number): string {
+  const tens = place % 100;
+  const ending = tens >= 11 && tens <= 13 ? 'th' : (['th', 'st', 'nd', 'rd'][place % 10] ?? 'th');
+  return `${place}${ending}`;
+}
+
+/** "2nd of 14 keys"; the query may look at itself and what comes before. */
+export const rankInRow = (result: HeadResult): string => {
+  const nKeys = result.query + 1;
+  return nKeys === 1 ? 'the only key' : `${ordinal(result.rank + 1)} of ${nKeys} keys`;
+};
+
+export function Why({ store, analysis, result }: { store: Store; analysis: Analysis; result: HeadResult }) {
+  const { layer, head, query } = result;
+  const rows = result.keys.map((part): BarRow => {
+    const label = labelAt(analysis, part.position);
+    const edge = attentionEdgeName(layer, query, part.position, analysis.meta.model.parallel);
+    return {
+      key: `k${part.position}`,
+      label: (
+        <>
+          <bdi class="token">{label}</bdi> <span class="at">{part.position}</span>
+        </>
+      ),
+      value: part.contribution,
+      number: share(part.contribution),
+      note: <span class="figure">{share(part.probability)}</span>,
+      title: `key ${label} at ${part.position}: contribution ${share(part.contribution)}, attention probability ${share(part.probability)}, score ${signed(part.score)}`,
+      name: withDetail(edge, head),
+      selected: part.position === result.key,
+    };
+  });
+  const table: Table = {
+    name: 'keys',
+    of: withDetail(attentionEdgeName(layer, query, result.key, analysis.meta.model.parallel), head),
+    columns: ['key', 'token', 'score', 'attention probability', 'contribution'],
+    rows: () =>
+      result.keys.map((part) => {
+        const text = analysis.meta.tokens[part.position]?.text ?? '';
+        return [part.position, text, part.score, part.probability, part.contribution];
+      }),
+  };
+  return (
+    <Section title="Why this edge?" store={store} help="why-this-edge" table={table}>
+      <div data-testid="why" data-head={head} data-query={query} data-key={result.key}>
+        <p class="figures">
+          attention{' '}
+          <b data-testid="why-probability" title="Softmax of the scores of this row: all its keys sum to 1">
+            {share(result.probability)}
+          </b>
+          , <b data-testid="why-rank">{rankInRow(result)}</b>, score{' '}
+          <b data-testid="why-score" title="query · key, scaled, with the mask's bias: what softmax sees">
+            {signed(result.score)}
+          </b>
+        </p>
+        <dl class="reads">
+          <Reads end="query" label={labelAt(analysis, query)} scores={result.queryReads} />
+          <Reads end="key" label={labelAt(analysis, result.key)} scores={result.keyReads} />
+        </dl>
+        <div class="row-names" aria-hidden="true">
+          <span>keys of this row</span>
+          <span>contribution</span>
+          <span>attention</span>
+        </div>
+        <BarList store={store} rows={rows} testId="why-keys" />
+      </div>
+    </Section>
+  );
+}
+
+/** What the residual state that a query or key is computed from says through the logit lens. */
+function Reads({ end, label, scores }: { end: 'query' | 'key'; label: string; scores: TokenScore[] }) {
+  if (scores.length === 0) return null;
+  return (
+    <div
+      data-testid={`why-${end}`}
+      title={`The most probable tokens of the residual state that the ${end} is computed from, through the logit lens`}
+    >
+      <dt>
+        {end} <bdi class="token">{label}</bdi> reads as
+      </dt>
+      <dd>
+        {scores.slice(0, READS).map((score) => (
+          <bdi key={score.id} class="token">
+            {visibleText(score.text)}
+          </bdi>
+        ))}
+      </dd>
+    </div>
+  );
+}

@@ -1,0 +1,24 @@
+/** Light and dark in a page of its own: as the system has it, until the reader switches. */
+
+const CLASSES = { light: 'vscode-light', dark: 'vscode-dark' } as const;
+type Appearance = keyof typeof CLASSES;
+
+export function startTheme(): void {
+  const system = window.matchMedia('(prefers-color-scheme: light)');
+  let chosen: Appearance | null = null;
+  const button = document.getElementById('appearance');
+  const apply = (): void => {
+    const appearance = chosen ?? (system.matches ? 'light' : 'dark');
+    const other = appearance === 'light' ? 'dark' : 'light';
+    document.body.classList.remove(...Object.values(CLASSES));
+    document.body.classList.add(CLASSES[appearance]);
+    button?.setAttribute('aria-label', `Switch to ${other} colors`);
+    button?.setAttribute('title', `Switch to ${other} colors`);
+  };
+  system.addEventListener('change', apply);
+  button?.addEventListener('click', () => {
+    chosen = document.body.classList.contains(CLASSES.light) ? 'dark' : 'light';
+    apply();
+  });
+  apply();
+}

@@ -1,0 +1,184 @@
+/** Layers × heads, with pointer and keys. */
+import { useEffect, useMemo, useRef } from 'preact/hooks';
+import { useSignal, useSignalEffect } from '@preact/signals';
+import { directionOf } from '../graph/keyboard';
+import { labelledLayers } from '../graph/labels';
+import type { Size } from '../graph/layout';
+import type { GraphView } from '../graph/view';
+import { px } from '../px';
+import type { HeadRef, Store } from '../state';
+import { share } from '../words';
+import { TAG_WORDS } from './headTags';
+import type { TagTable } from './headTags';
+import { headAt, headX, headsFrame, labelledHeads, layerY } from './headsLayout';
+import { drawHeads } from './headsPaint';
+import { OnFrame } from './onFrame';
+
+interface Props {
+  store: Store;
+  view: GraphView;
+  totals: Float64Array;
+  tags: TagTable | null;
+}
+
+const TIP_WIDTH = 200;
+const TIP_HEIGHT = 150;
+
+export const sameHead = (a: HeadRef | null, b: HeadRef | null): boolean => a?.layer === b?.layer && a?.head === b?.head;
+
+export const headName = ({ layer, head }: HeadRef): string => `L${layer} H${head}`;
+
+export function HeadGrid({ store, view, totals, tags }: Props) {
+  const box = useRef<HTMLDivElement>(null);
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const size = useSignal<Size>({ width: 0, height: 0 });
+  const hover = useSignal<{ at: HeadRef; x: number; y: number } | null>(null);
+  const caret = useSignal<HeadRef | null>(null);
+  const given = useSignal({ totals, tags });
+  if (given.peek().totals !== totals || given.peek().tags !== tags) given.value = { totals, tags };
+  const painter = useMemo(() => new OnFrame(), []);
+  useEffect(() => () => painter.stop(), [painter]);
+  useEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    const measure = (): void => void (size.value = { width: element.clientWidth, height: element.clientHeight });
+    const observer = new ResizeObserver(measure);
+    observer.observe(element);
+    measure();
+    return () => observer.disconnect();
+  }, [size]);
+
+  const { nLayers = 0, nHeads = 0 } = store.analysis.value?.meta.model ?? {};
+  const frame = headsFrame(size.value, nLayers, nHeads);
+  useSignalEffect(() => {
+    const { nLayers = 0, nHeads = 0 } = store.analysis.value?.meta.model ?? {};
+    const [palette, current, element] = [view.palette.value, given.value, canvas.current];
+    const marks = { selected: store.headFilter.value, hover: hover.value?.at ?? null, caret: caret.value };
+    const [room, largest] = [size.value, Math.max(1e-12, ...current.totals)];
+    if (!palette || !element || room.width === 0) return;
+    const picture = { ...current, ...marks, largest, palette, size: room, frame: headsFrame(room, nLayers, nHeads) };
+    painter.ask(() => drawHeads(element, picture));
+  });
+
+  const under = (event: MouseEvent): { at: HeadRef; x: number; y: number } | null => {
+    const bounds = box.current?.getBoundingClientRect();
+    const [x, y] = [event.clientX - (bounds?.left ?? 0), event.clientY - (bounds?.top ?? 0)];
+    const at = headAt(frame, x, y);
+    return at && { at, x, y };
+  };
+  const choose = (at: HeadRef | null): void => {
+    store.headFilter.value = sameHead(at, store.headFilter.value) ? null : at;
+  };
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const start = caret.value ?? store.headFilter.value ?? strongestHead(totals, nHeads);
+    const direction = directionOf(event.key);
+    if (direction) caret.value = caret.value ? stepped(start, direction, nLayers, nHeads) : start;
+    else if (event.key === 'Enter' || event.key === ' ') choose(caret.value ?? start);
+    else if (event.key === 'Escape' && store.headFilter.value) choose(store.headFilter.value);
+    else return;
+    event.preventDefault();
+  };
+  const told = hover.value?.at ?? caret.value ?? store.headFilter.value;
+  const total = (at: HeadRef): number => totals[at.layer * nHeads + at.head] ?? 0;
+  return (
+    <div
+      ref={box}
+      class="stage heads-stage"
+      data-testid="heads-overview"
+      tabIndex={0}
+      role="application"
+      aria-roledescription="head overview"
+      aria-label="Heads by layer: what each contributes to the routes. Arrows move, Enter keeps only the head's edges, Escape shows all."
+      onPointerMove={(event) => (hover.value = under(event))}
+      onPointerLeave={() => (hover.value = null)}
+      onClick={(event) => choose(under(event)?.at ?? store.headFilter.value)}
+      onKeyDown={onKeyDown}
+      onBlur={() => (caret.value = null)}
+    >
+      <canvas ref={canvas} aria-hidden="true" />
+      <div aria-hidden="true">
+        <span class="axis-label" style={{ top: px(8) }}>
+          head
+        </span>
+        {labelledHeads(frame).map((head) => (
+          <span
+            key={`h${head}`}
+            class="head-label"
+            style={{ left: px(headX(frame, head)), width: px(frame.cellWidth) }}
+          >
+            {head}
+          </span>
+        ))}
+        {labelledLayers(nLayers, frame.cellHeight).map((layer) => (
+          <span key={`l${layer}`} class="layer" style={{ top: px(layerY(frame, layer) + frame.cellHeight / 2 - 8) }}>
+            {layer}
+          </span>
+        ))}
+      </div>
+      {hover.value && (
+        <div class="tooltip" role="tooltip" style={tipPlace(hover.value, size.value)}>
+          <HeadTip at={hover.value.at} total={total(hover.value.at)} ink={store.ink.value} tags={tags} />
+        </div>
+      )}
+      <div class="sr-only" aria-live="polite">
+        {told && caret.value
+          ? `layer ${told.layer}, head ${told.head}, ${share(total(told))}${tagWords(tags, told)}`
+          : ''}
+      </div>
+    </div>
+  );
+}
+
+function HeadTip({
+  at,
+  total,
+  ink,
+  tags,
+}: {
+  at: HeadRef;
+  total: number;
+  ink: 'flow' | 'local';
+  tags: TagTable | null;
+}) {
+  return (
+    <>
+      <div class="title">
+        layer {at.layer}, head {at.head}
+      </div>
+      <div>
+        {ink === 'flow' ? 'flow through it' : 'sum of its contributions'} <b>{share(total)}</b>
+      </div>
+      {tags?.of(at).map(({ tag, score }) => (
+        <div key={tag} class="tag-score">
+          <span class="note">{TAG_WORDS[tag]}</span> <b>{score.toFixed(2)}</b>
+        </div>
+      ))}
+    </>
+  );
+}
+
+function tagWords(tags: TagTable | null, at: HeadRef): string {
+  const strong = tags?.strongest(at);
+  return strong ? `, ${TAG_WORDS[strong.tag]} ${strong.score.toFixed(2)}` : '';
+}
+
+function tipPlace(at: { x: number; y: number }, size: Size): { left: string; top: string } {
+  const left = at.x + 14 + TIP_WIDTH > size.width ? Math.max(0, at.x - TIP_WIDTH) : at.x + 14;
+  const top = at.y + 16 + TIP_HEIGHT > size.height ? Math.max(0, at.y - TIP_HEIGHT) : at.y + 16;
+  return { left: px(left), top: px(top) };
+}
+
+/** Where the arrows start: at the head that contributes most. */
+function strongestHead(totals: Float64Array, nHeads: number): HeadRef {
+  const at = totals.reduce((best, value, i) => (value > (totals[best] ?? 0) ? i : best), 0);
+  return { layer: Math.floor(at / nHeads), head: at % nHeads };
+}
+
+function stepped(from: HeadRef, direction: 'left' | 'right' | 'up' | 'down', nLayers: number, nHeads: number): HeadRef {
+  const [by, up] = { left: [-1, 0], right: [1, 0], up: [0, 1], down: [0, -1] }[direction] as [number, number];
+  return {
+    layer: Math.min(nLayers - 1, Math.max(0, from.layer + up)),
+    head: Math.min(nHeads - 1, Math.max(0, from.head + by)),
+  };
+}

@@ -1,0 +1,55 @@
+/** The head overview: what every head contributes to the current routes, and what it was measured to do. */
+import { useMemo } from 'preact/hooks';
+import { attempt } from '../arrays';
+import { useReply } from '../ask';
+import type { GraphView } from '../graph/view';
+import type { Store } from '../state';
+import { share } from '../words';
+import { headTotals } from './headTotals';
+import { STRONG, TAG_LETTERS, TAG_WORDS, tagTable } from './headTags';
+import { HeadDetail } from './headDetail';
+import { HeadGrid } from './headGrid';
+import { Waiting } from './waiting';
+
+const NOTHING = { value: null, problem: null };
+
+export function HeadsView({ store, view }: { store: Store; view: GraphView }) {
+  const reply = useReply(store, 'lmTransparency/headTags', {});
+  const result = reply?.state === 'known' ? reply.result : null;
+  const source = store.source.value;
+  const routes = store.routes.value;
+  const { nLayers = 0, nHeads = 0 } = store.analysis.value?.meta.model ?? {};
+  const read = useMemo(
+    () => (result ? attempt(() => tagTable(result, nLayers, nHeads)) : NOTHING),
+    [result, nLayers, nHeads],
+  );
+  const tags = read.value;
+  const ink = store.ink.value;
+  const totals = useMemo(
+    () => (source && routes ? headTotals(source, routes, nHeads, ink) : new Float64Array(0)),
+    [source, routes, nHeads, ink],
+  );
+  if (!source || !routes || nHeads === 0) return null;
+  const largest = totals.reduce((a, b) => Math.max(a, b), 0);
+  return (
+    <>
+      <HeadGrid store={store} view={view} totals={totals} tags={tags} />
+      <div class="view-controls" data-testid="head-tags">
+        <span class="dim">
+          colour: {ink === 'flow' ? 'flow through the head' : 'sum of its contributions'}, 0 to {share(largest)}
+        </span>
+        {tags && (
+          <span class="tag-legend" title={`a letter stands for a score of ${STRONG} or more`}>
+            {result?.tags.map((tag) => (
+              <span key={tag} class="key">
+                <b>{TAG_LETTERS[tag]}</b> {TAG_WORDS[tag]}
+              </span>
+            ))}
+          </span>
+        )}
+      </div>
+      <Waiting reply={reply} what="What the heads do" problem={read.problem} />
+      <HeadDetail store={store} source={source} routes={routes} totals={totals} tags={tags} />
+    </>
+  );
+}

@@ -1,0 +1,65 @@
+/** The lens grid's numbers, cell by cell: row 0 is the embedding, row l + 1 the residual after layer l. */
+import type { LensGridResult } from '../../../extension/shared/protocol';
+import { numbersOf } from '../arrays';
+import { nodeName, nodeRef, parseEdge, parseNode } from '../names';
+import type { NodeRef } from '../names';
+import { probabilityStrength, rankStrength } from './scale';
+
+export type LensColour = 'top' | 'probability' | 'rank';
+
+export interface LensCells {
+  nRows: number;
+  nTokens: number;
+  /** Texts that `top` points into. */
+  texts: string[];
+  /** [nRows × nTokens] */
+  top: ArrayLike<number>;
+  topProbability: ArrayLike<number>;
+  /** Of the followed token; null where none is followed. */
+  followed: { token: number; probability: ArrayLike<number>; rank: ArrayLike<number> } | null;
+}
+
+/** Throws `ArrayError` where the answer is not of this analysis. */
+export function lensCells(result: LensGridResult, nLayers: number, nTokens: number): LensCells {
+  const shape = [nLayers + 1, nTokens];
+  const follows = result.tokenProbability.data !== '';
+  return {
+    nRows: nLayers + 1,
+    nTokens,
+    texts: result.texts,
+    top: numbersOf(result.top, 'uint32', shape),
+    topProbability: numbersOf(result.topProbability, 'float32', shape),
+    followed: follows
+      ? {
+          token: result.token,
+          probability: numbersOf(result.tokenProbability, 'float32', shape),
+          rank: numbersOf(result.tokenRank, 'uint32', shape),
+        }
+      : null,
+  };
+}
+
+/** How strongly a cell is coloured, 0 … 1. */
+export function cellStrength(cells: LensCells, index: number, colour: LensColour): number {
+  if (colour === 'top' || !cells.followed) return probabilityStrength(cells.topProbability[index] ?? 0);
+  if (colour === 'probability') return probabilityStrength(cells.followed.probability[index] ?? 0);
+  return rankStrength(cells.followed.rank[index] ?? Infinity);
+}
+
+/** The residual state whose lens stands for a node: of A, M and B that after their layer. */
+export function residualOf(node: NodeRef): NodeRef {
+  return node.letter === 'X' ? node : nodeRef('I', node.layer, node.position);
+}
+
+/** The cells that a selection is about: a node's own, both ends of an edge. */
+export function cellsOf(name: string): NodeRef[] {
+  const edge = parseEdge(name);
+  if (edge) return [residualOf(edge.source), residualOf(edge.target)];
+  const node = parseNode(name);
+  return node ? [residualOf(node)] : [];
+}
+
+export const rowOfNode = (node: NodeRef): number => (node.letter === 'X' ? 0 : node.layer + 1);
+
+/** `row` 0 is the embedding. */
+export const cellName = (row: number, position: number): string => nodeName(nodeRef('I', row - 1, position));

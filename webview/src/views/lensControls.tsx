@@ -1,0 +1,121 @@
+/** Which token the lens follows, what the colour means, and its scale. */
+import { roving } from '../controls/roving';
+import type { Store } from '../state';
+import { visibleText } from '../words';
+import type { LensColour } from './lensCells';
+import type { LensState } from './lensState';
+import { PROBABILITY_STEPS, RANK_STEPS, cellOpacity } from './scale';
+
+const COLOURS: { colour: LensColour; label: string; title: string }[] = [
+  { colour: 'top', label: 'Top token', title: 'Colour: probability of the most probable token of each cell' },
+  { colour: 'probability', label: 'Probability', title: 'Colour: probability of the followed token in each cell' },
+  {
+    colour: 'rank',
+    label: 'Rank',
+    title: 'Colour: rank of the followed token among the vocabulary, 1 is the most probable',
+  },
+];
+
+export function LensControls({ store, lens, contrast }: { store: Store; lens: LensState; contrast: boolean }) {
+  const colour = lens.colour.value;
+  return (
+    <div class="view-controls">
+      <Follow store={store} lens={lens} />
+      <span class="switch" role="group" aria-label="Colour" data-testid="lens-colour" onKeyDown={roving}>
+        {COLOURS.map((entry) => (
+          <button
+            key={entry.colour}
+            type="button"
+            tabIndex={entry.colour === colour ? 0 : -1}
+            class={`quiet${entry.colour === colour ? ' on' : ''}`}
+            data-colour={entry.colour}
+            aria-pressed={entry.colour === colour}
+            title={entry.title}
+            onClick={() => (lens.colour.value = entry.colour)}
+          >
+            {entry.label}
+          </button>
+        ))}
+      </span>
+      <Scale colour={colour} contrast={contrast} />
+    </div>
+  );
+}
+
+function Follow({ store, lens }: { store: Store; lens: LensState }) {
+  const predicted = lens.predicted.value;
+  const rival = store.rival.value;
+  if (!predicted) return null;
+  const others = lens.predictions.value.slice(1);
+  const listed = rival && !others.some((other) => other.id === rival.id) ? [rival, ...others] : others;
+  const onRival = rival !== null && lens.wantsRival.value;
+  const choose = (id: string): void => {
+    store.rival.value = listed.find((entry) => String(entry.id) === id) ?? null;
+  };
+  return (
+    <span class="follow">
+      <span class="dim">follow</span>
+      <span class="switch" role="group" aria-label="Followed token" onKeyDown={roving}>
+        <button
+          type="button"
+          tabIndex={onRival ? -1 : 0}
+          class={`quiet${onRival ? '' : ' on'}`}
+          data-testid="follow-target"
+          aria-pressed={!onRival}
+          title="What the model predicts after the target token"
+          onClick={() => (lens.wantsRival.value = false)}
+        >
+          <bdi class="token">{visibleText(predicted.text)}</bdi>
+        </button>
+        {rival && (
+          <button
+            type="button"
+            tabIndex={onRival ? 0 : -1}
+            class={`quiet${onRival ? ' on' : ''}`}
+            data-testid="follow-rival"
+            aria-pressed={onRival}
+            title="The rival: the token it is compared with"
+            onClick={() => (lens.wantsRival.value = true)}
+          >
+            <bdi class="token">{visibleText(rival.text)}</bdi>
+          </button>
+        )}
+      </span>
+      <label class="rival dim">
+        rival
+        <select
+          data-testid="rival"
+          value={rival ? String(rival.id) : ''}
+          onChange={(event) => choose(event.currentTarget.value)}
+        >
+          <option value="">none</option>
+          {listed.map((entry) => (
+            <option key={entry.id} value={String(entry.id)}>
+              {visibleText(entry.text)}
+            </option>
+          ))}
+        </select>
+      </label>
+    </span>
+  );
+}
+
+function Scale({ colour, contrast }: { colour: LensColour; contrast: boolean }) {
+  const steps = colour === 'rank' ? RANK_STEPS : PROBABILITY_STEPS;
+  const what = colour === 'rank' ? 'rank' : 'probability';
+  return (
+    <span
+      class="scale"
+      role="img"
+      aria-label={`Colour scale: ${what} from ${steps[0]?.label} to ${steps.at(-1)?.label}`}
+    >
+      <span class="dim">{what}</span>
+      {steps.map((step) => (
+        <span key={step.label} class="step">
+          <span class="swatch" style={{ opacity: String(cellOpacity(step.strength, contrast)) }} />
+          {step.label}
+        </span>
+      ))}
+    </span>
+  );
+}

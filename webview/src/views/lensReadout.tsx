@@ -1,0 +1,91 @@
+/** One cell of the lens grid in words: what is on top there, and where the followed token stands. */
+import { labelAt, nodeTitle } from '../describe';
+import { parseNode } from '../names';
+import type { NodeRef } from '../names';
+import type { Store } from '../state';
+import { count, percent, visibleText } from '../words';
+import { cellsOf, residualOf, rowOfNode } from './lensCells';
+import type { LensCells } from './lensCells';
+import type { Followed } from './lensState';
+
+interface Props {
+  store: Store;
+  cells: LensCells | null;
+  followed: Followed | null;
+}
+
+interface Figures {
+  top: string;
+  topProbability: number;
+  followed: { probability: number; rank: number } | null;
+}
+
+export function figuresAt(cells: LensCells, node: NodeRef): Figures | null {
+  const index = rowOfNode(node) * cells.nTokens + node.position;
+  const probability = cells.topProbability[index];
+  if (probability === undefined) return null;
+  const { followed } = cells;
+  return {
+    top: cells.texts[cells.top[index] ?? 0] ?? '',
+    topProbability: probability,
+    followed: followed && { probability: followed.probability[index] ?? 0, rank: followed.rank[index] ?? 0 },
+  };
+}
+
+/** What is pointed at, else where the keyboard stands, else what is selected. */
+export function CellReadout({ store, cells, followed }: Props) {
+  const analysis = store.analysis.value;
+  const name = store.hover.value ?? store.caret.value ?? store.selection.value;
+  const node = name ? cellsOf(name).at(-1) : null;
+  const figures = cells && node ? figuresAt(cells, node) : null;
+  return (
+    <p class="readout" data-testid="lens-cell-readout" aria-live="polite">
+      {analysis && node && figures ? (
+        <>
+          <bdi class="token">{labelAt(analysis, node.position)}</bdi>{' '}
+          <span class="dim">
+            position {node.position}, {node.letter === 'X' ? 'embedding' : `after layer ${node.layer}`}:
+          </span>{' '}
+          <bdi class="token">{visibleText(figures.top)}</bdi> {percent(figures.topProbability)}
+          {followed && figures.followed && figures.top !== followed.text && (
+            <>
+              <span class="dim"> · followed </span>
+              <bdi class="token">{visibleText(followed.text)}</bdi> {percent(figures.followed.probability)}
+              <span class="dim"> rank {count(figures.followed.rank + 1)}</span>
+            </>
+          )}
+        </>
+      ) : (
+        <span class="dim">Point at a cell, or move there with the arrow keys. A click opens the residual state.</span>
+      )}
+    </p>
+  );
+}
+
+export function CellTip({ store, cells, followed, name }: Props & { name: string }) {
+  const analysis = store.analysis.value;
+  const parsed = parseNode(name);
+  if (!analysis || !parsed) return null;
+  const node = residualOf(parsed);
+  const figures = cells && figuresAt(cells, node);
+  return (
+    <>
+      <div class="title">
+        <bdi class="token">{labelAt(analysis, node.position)}</bdi>
+        <span class="dim"> {nodeTitle(node)}</span>
+      </div>
+      {figures && (
+        <div>
+          top <b>{visibleText(figures.top)}</b> <b>{percent(figures.topProbability)}</b>
+        </div>
+      )}
+      {figures?.followed && followed && (
+        <div>
+          <b>{visibleText(followed.text)}</b> probability <b>{percent(figures.followed.probability)}</b> · rank{' '}
+          <b>{count(figures.followed.rank + 1)}</b>
+        </div>
+      )}
+      <div class="note">Final norm and unembedding, applied to this residual state.</div>
+    </>
+  );
+}

@@ -1,0 +1,34 @@
+/** What the lens grid follows and how it is coloured; kept while other views are looked at. */
+import { computed, signal } from '@preact/signals';
+import type { Store } from '../state';
+import type { LensColour } from './lensCells';
+
+/** A token of the vocabulary. */
+export interface Followed {
+  id: number;
+  text: string;
+}
+
+export type LensState = ReturnType<typeof createLensState>;
+
+export function createLensState(store: Store) {
+  const colour = signal<LensColour>('probability');
+  const wantsRival = signal(false);
+
+  /** The most probable tokens after the target, as the analysis has them. */
+  const predictions = computed<Followed[]>(() => {
+    const analysis = store.analysis.value;
+    if (!analysis) return [];
+    const { predictionId } = analysis.columns;
+    const each = predictionId.length / analysis.meta.tokens.length;
+    const texts = analysis.meta.predicted[store.target.value] ?? [];
+    return texts.map((text, k) => ({ id: predictionId[store.target.value * each + k] ?? 0, text }));
+  });
+  const predicted = computed<Followed | null>(() => predictions.value[0] ?? null);
+  const followed = computed<Followed | null>(() => {
+    const rival = store.rival.value;
+    return wantsRival.value && rival ? rival : predicted.value;
+  });
+
+  return { colour, wantsRival, predictions, predicted, followed };
+}

@@ -1,0 +1,118 @@
+/** The lens grid: at every token and after every layer, what the model would say next. */
+import { useEffect, useMemo, useRef } from 'preact/hooks';
+import { useSignal, useSignalEffect } from '@preact/signals';
+import { attempt } from '../arrays';
+import { useLatest } from '../ask';
+import { columnAt, levelY } from '../graph/layout';
+import { Stage } from '../graph/stage';
+import type { GraphView } from '../graph/view';
+import type { Store } from '../state';
+import { LensCharts } from './lensCharts';
+import { cellName, lensCells } from './lensCells';
+import type { LensCells } from './lensCells';
+import { LensControls } from './lensControls';
+import { drawLens, drawLensMarks, tintedCells } from './lensPaint';
+import { CellReadout, CellTip } from './lensReadout';
+import type { LensState } from './lensState';
+import { OnFrame } from './onFrame';
+import { Waiting } from './waiting';
+
+interface Props {
+  store: Store;
+  view: GraphView;
+  lens: LensState;
+  openFinder: () => void;
+}
+
+const NOTHING = { value: null, problem: null };
+
+export function LensView({ store, view, lens, openFinder }: Props) {
+  const token = lens.followed.value?.id ?? -1;
+  const { reply, latest } = useLatest(store, 'lmTransparency/lensGrid', {
+    token,
+    normalize: store.lensNormalized.value,
+  });
+  const { nLayers = 0, nTokens = 0 } = store.source.value ?? {};
+  const read = useMemo(
+    () => (latest ? attempt(() => lensCells(latest, nLayers, nTokens)) : NOTHING),
+    [latest, nLayers, nTokens],
+  );
+  const cells = read.value;
+  return (
+    <>
+      <LensGrid store={store} view={view} lens={lens} cells={cells} openFinder={openFinder} />
+      <Waiting reply={reply} what="The lens grid" quiet={cells !== null} problem={read.problem} />
+      <LensControls store={store} lens={lens} contrast={view.palette.value?.contrast ?? false} />
+      <CellReadout store={store} cells={cells} followed={lens.followed.value} />
+      {reply?.state !== 'failed' && <LensCharts store={store} lens={lens} />}
+    </>
+  );
+}
+
+function LensGrid({ store, view, lens, cells, openFinder }: Props & { cells: LensCells | null }) {
+  const grid = useRef<HTMLCanvasElement>(null);
+  const over = useRef<HTMLCanvasElement>(null);
+  const focused = useSignal(false);
+  const shown = useSignal(cells);
+  shown.value = cells;
+  const painters = useMemo(() => ({ grid: new OnFrame(), over: new OnFrame() }), []);
+  useEffect(
+    () => () => {
+      painters.grid.stop();
+      painters.over.stop();
+    },
+    [painters],
+  );
+  const palette = view.palette.value;
+  const colour = lens.colour.value;
+  const tints = useMemo(() => cells && palette && tintedCells(cells, colour, palette), [cells, colour, palette]);
+  const tinted = useSignal(tints);
+  tinted.value = tints;
+
+  useSignalEffect(() => {
+    const [frame, size, colours, made] = [view.frame.value, view.size.value, view.palette.value, tinted.value];
+    const [current, target] = [shown.value, store.target.value];
+    const followed = lens.followed.value?.text ?? null;
+    const by = lens.colour.value;
+    const canvas = grid.current;
+    if (!canvas || !frame || !colours || !current || !made) return;
+    painters.grid.ask(() =>
+      drawLens(canvas, { cells: current, tints: made, colour: by, frame, size, palette: colours, target, followed }),
+    );
+  });
+  useSignalEffect(() => {
+    const [frame, size, colours] = [view.frame.value, view.size.value, view.palette.value];
+    const marks = {
+      selection: store.selection.value,
+      hover: store.hover.value,
+      caret: focused.value ? store.caret.value : null,
+    };
+    const canvas = over.current;
+    if (canvas && frame && colours) painters.over.ask(() => drawLensMarks(canvas, size, frame, marks, colours));
+  });
+
+  const pick = (x: number, y: number): string | null => {
+    const frame = view.frame.value;
+    const source = store.source.value;
+    if (!frame || !source || x < frame.plot.x || x > frame.plot.x + frame.plot.width) return null;
+    const position = columnAt(frame, source.nTokens, x);
+    const row = Math.round((levelY(frame, 0) - y) / frame.dy) + 1;
+    const inside = y >= frame.plot.y && y <= frame.plot.y + frame.plot.height && row >= 0 && row <= source.nLayers;
+    return inside && position >= 0 ? cellName(row, position) : null;
+  };
+  return (
+    <Stage
+      store={store}
+      view={view}
+      openFinder={openFinder}
+      label="Lens grid: the most probable next token after every layer. Arrows move, Enter opens, t makes the column the target, slash finds a token."
+      roleDescription="lens grid"
+      focused={focused}
+      pick={pick}
+      tip={(name) => <CellTip store={store} cells={cells} followed={lens.followed.value} name={name} />}
+    >
+      <canvas ref={grid} data-testid="lens-grid" aria-hidden="true" />
+      <canvas ref={over} class="over" aria-hidden="true" />
+    </Stage>
+  );
+}

@@ -1,0 +1,29 @@
+/** From a number to how strongly its cell is coloured, and the steps of that scale for a legend. */
+
+/** Ranks from this one on look alike. */
+const LAST_RANK = 10_000;
+
+/** Probability 0 … 1 → 0 … 1: the square root lets 1% be seen. */
+export const probabilityStrength = (probability: number): number => Math.sqrt(Math.max(0, Math.min(1, probability)));
+
+/** Rank 0, 1, 2 … → 1 … 0, by powers of ten. */
+export const rankStrength = (rank: number): number => Math.max(0, 1 - Math.log10(rank + 1) / Math.log10(LAST_RANK));
+
+/** Strength → opacity of the hue, so that text over it stays readable. */
+export const cellOpacity = (strength: number, contrast: boolean): number =>
+  strength <= 0 ? 0 : (contrast ? 0.12 : 0.03) + 0.62 * strength;
+
+export interface ScaleStep {
+  label: string;
+  strength: number;
+}
+
+export const PROBABILITY_STEPS: ScaleStep[] = [0, 0.01, 0.1, 0.25, 0.5, 1].map((probability) => ({
+  label: `${probability * 100}%`,
+  strength: probabilityStrength(probability),
+}));
+
+export const RANK_STEPS: ScaleStep[] = [LAST_RANK, 1000, 100, 10, 1].map((rank) => ({
+  label: rank === LAST_RANK ? '≥10k' : rank === 1000 ? '1k' : String(rank),
+  strength: rankStrength(rank - 1),
+}));
