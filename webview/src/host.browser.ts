@@ -25,6 +25,8 @@ const KEY = 'lm-transparency.view';
 export function browserHost(): Host {
   const page = window.lmTransparencyPage ?? {};
   return {
+    recording: page.answer === undefined,
+
     ask<M extends Method>(question: Question<M>): Promise<Answer<M>> {
       if (page.answer) return page.answer(question) as Promise<Answer<M>>;
       return Promise.reject(new Error('This page holds a recording: nothing more can be asked of the model.'));

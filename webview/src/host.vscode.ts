@@ -37,6 +37,8 @@ export function editorHost(): Host {
   }
 
   return {
+    recording: false,
+
     ask<M extends Method>(question: Question<M>, { signal, onProgress }: AskOptions = {}): Promise<Answer<M>> {
       const id = ++lastId;
       api.postMessage({ type: 'ask', id, question });

@@ -250,6 +250,7 @@ export function createStore(host: Host) {
     phase, analysis, title, offline, target, threshold, renormalize, ink, history, selection, hover, caret,
     editorPosition, lensNormalized, themed, view, heat, headFilter, pinned, rival, exportAsked, asker, source, tau, lowest, routes, settledRoutes, selectionEdges, hoverEdges,
     setTarget, setThreshold, select, travel, receive, act, live, tell: host.tell,
+    recording: host.recording,
   }; // prettier-ignore
 }
 

@@ -56,17 +56,19 @@ export function Options({ store }: { store: Store }) {
             Local
           </button>
         </span>
-        <button
-          type="button"
-          tabIndex={-1}
-          class={`quiet${heat ? ' on' : ''}`}
-          data-testid="heat"
-          aria-pressed={heat}
-          title="Show the flow that arrives at each token as heat on the prompt's text in the editor"
-          onClick={() => (store.heat.value = !heat)}
-        >
-          Heat
-        </button>
+        {!store.recording && (
+          <button
+            type="button"
+            tabIndex={-1}
+            class={`quiet${heat ? ' on' : ''}`}
+            data-testid="heat"
+            aria-pressed={heat}
+            title="Show the flow that arrives at each token as heat on the prompt's text in the editor"
+            onClick={() => (store.heat.value = !heat)}
+          >
+            Heat
+          </button>
+        )}
       </span>
     </span>
   );

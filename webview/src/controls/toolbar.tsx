@@ -47,7 +47,7 @@ export function Toolbar({ store, exporter, arrangement }: Props) {
         <span class="spring" />
         <ModelName store={store} />
         <ProofTick proof={proof} />
-        <ExportMenu exporter={exporter} />
+        {!store.recording && <ExportMenu exporter={exporter} />}
         <MaximizeButtons arrangement={arrangement} />
       </div>
     </div>

@@ -17,6 +17,8 @@ interface Props {
 /** Height of the largest mass bar, in pixels. */
 const BAR_HEIGHT = 26;
 const PREDICTION_MIN = 30;
+/** A neighbour's prediction that the target's chip covers by more pixels than this is left out. */
+const COVERED = 5;
 /** Width of a character of the token font, as a share of its size. */
 const CHARACTER = 0.61;
 
@@ -58,11 +60,16 @@ export function PredictionRow({ store, view }: Props) {
   const { tokens } = analysis.meta;
   const everyNth = Math.max(1, Math.ceil(PREDICTION_MIN / frame.dx));
   const target = store.target.value;
+  const chip = targetChip(analysis, target, frame);
+  const covered = (t: number): boolean => {
+    const [left, right] = [columnX(frame, t - 0.5), columnX(frame, t + 0.5)];
+    return t !== target && Math.min(right, chip.left + chip.width) - Math.max(left, chip.left) > COVERED;
+  };
   return (
     <div class="predictions" style={{ clipPath: `inset(0 0 0 ${px(frame.plot.x - 2)})` }}>
       <Moving frame={frame}>
         {columnsInView(frame, tokens.length)
-          .filter((t) => (everyNth === 1 ? true : t === target))
+          .filter((t) => (everyNth === 1 ? !covered(t) : t === target))
           .map((t) => (
             <Prediction key={t} store={store} analysis={analysis} position={t} frame={frame} />
           ))}
@@ -87,10 +94,8 @@ function Prediction({
   const probability = analysis.columns.predictionProbability[position * nPredictions] ?? 0;
   const isTarget = store.target.value === position;
   const likely = probability >= 0.5 ? ' likely' : '';
-  const ownWidth = Math.min(120, [...text].length * 12 * CHARACTER + 10);
-  const width = isTarget ? Math.max(44, Math.min(frame.dx - 2, BAND_WIDTH), ownWidth) : frame.dx - 2;
-  const x = columnX(frame, position);
-  const left = (isTarget ? clampCentre(x, width, frame) : x - width / 2) - frame.x0;
+  const width = frame.dx - 2;
+  const chip = isTarget ? targetChip(analysis, position, frame) : { left: columnX(frame, position) - width / 2, width };
   return (
     <button
       type="button"
@@ -100,7 +105,7 @@ function Prediction({
       aria-pressed={isTarget}
       aria-label={`prediction after token ${position}: '${analysis.meta.predicted[position]?.[0] ?? ''}', ${percent(probability)}`}
       title={`after ${tokenLabel(analysis.meta.tokens[position]!, position)}: ${text} ${percent(probability)}`}
-      style={{ left: px(left), width: px(width) }}
+      style={{ left: px(chip.left - frame.x0), width: px(chip.width) }}
       onClick={() => store.setTarget(position)}
     >
       <bdi class="token" style={{ fontSize: isTarget ? px(12) : fontSize(frame.dx) }}>
@@ -109,6 +114,14 @@ function Prediction({
       <span class="number">{percent(probability)}</span>
     </button>
   );
+}
+
+/** What the model predicts at the target stands on a chip as wide as its text. */
+function targetChip(analysis: Analysis, position: number, frame: Frame): { left: number; width: number } {
+  const text = visibleText(analysis.meta.predicted[position]?.[0] ?? '');
+  const ownWidth = Math.min(120, [...text].length * 12 * CHARACTER + 10);
+  const width = Math.max(44, Math.min(frame.dx - 2, BAND_WIDTH), ownWidth);
+  return { left: clampCentre(columnX(frame, position), width, frame), width };
 }
 
 /** Keeps a label wider than its column inside the plot. */

@@ -42,7 +42,7 @@ export function HelpMark({ store, topic }: { store: Store; topic: HelpTopic }) {
       type="button"
       class="tool"
       data-testid={`help-${topic}`}
-      title={`${HOW[topic]} Click for the documentation.`}
+      title={store.recording ? HOW[topic] : `${HOW[topic]} Click for the documentation.`}
       aria-label={`How is this computed? ${HOW[topic]}`}
       onClick={() => store.tell({ type: 'openDocs', address: `inspectors#${topic}` })}
     >

@@ -74,20 +74,22 @@ export function ModelInspector({ store }: { store: Store }) {
           ))}
         </dl>
       </Section>
-      <div class="model-actions" role="group" aria-label="Model" onKeyDown={roving}>
-        {ACTIONS.map(({ action, label }, index) => (
-          <button
-            key={action}
-            type="button"
-            class="secondary"
-            tabIndex={index === 0 ? 0 : -1}
-            data-action={action}
-            onClick={() => store.act(action)}
-          >
-            {label}
-          </button>
-        ))}
-      </div>
+      {!store.recording && (
+        <div class="model-actions" role="group" aria-label="Model" onKeyDown={roving}>
+          {ACTIONS.map(({ action, label }, index) => (
+            <button
+              key={action}
+              type="button"
+              class="secondary"
+              tabIndex={index === 0 ? 0 : -1}
+              data-action={action}
+              onClick={() => store.act(action)}
+            >
+              {label}
+            </button>
+          ))}
+        </div>
+      )}
     </>
   );
 }

@@ -241,7 +241,11 @@ export function NoAnswer({ store, title, message }: { store: Store; title: strin
   return (
     <Section title={title}>
       <p class="dim" role="status">
-        {store.offline.value === null ? message : 'The backend is offline; its answer is needed for this.'}
+        {store.recording
+          ? 'Not part of this recording.'
+          : store.offline.value === null
+            ? message
+            : 'The backend is offline; its answer is needed for this.'}
       </p>
     </Section>
   );
