@@ -18,7 +18,7 @@ from lm_transparency import Analysis, LoadedModel, analyze, load_model
 from lm_transparency.model.embedded import cache_directory, model_directory
 from lm_transparency.routes.kernels import use_cache_directory
 from prompts import IOI
-from tiny_models import save_gpt2, save_llama, train_tokenizer
+from tiny_models import save_gpt2, save_llama, save_mistral, train_tokenizer
 
 use_cache_directory(cache_directory() / "kernels")
 
@@ -71,6 +71,13 @@ def tiny_gpt2(tiny_gpt2_folder: Path) -> LoadedModel:
 def tiny_llama(tiny_llama_folder: Path) -> LoadedModel:
     """Llama's architecture with grouped queries and biases: 6 layers, 6 heads on 2, d_model 48."""
     return load_model(str(tiny_llama_folder), dtype="float32", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def tiny_mistral(tmp_path_factory: pytest.TempPathFactory, tiny_tokenizer: Any) -> LoadedModel:
+    """Mistral's architecture with a window of 5 tokens: 3 layers, 4 heads on 1, d_model 32."""
+    folder = save_mistral(tmp_path_factory.mktemp("models") / "tiny-mistral", tiny_tokenizer)
+    return load_model(str(folder), dtype="float32", device="cpu")
 
 
 @pytest.fixture(scope="session")

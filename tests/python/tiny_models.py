@@ -12,6 +12,8 @@ from transformers import (
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
@@ -82,6 +84,26 @@ def save_llama(folder: Path, tokenizer: Any, **changes: Any) -> Path:
         }
     )
     return _save(LlamaForCausalLM(config), folder, tokenizer)
+
+
+def save_mistral(folder: Path, tokenizer: Any, **changes: Any) -> Path:
+    """Mistral's architecture: a sliding window of 5, one key-value head for all queries, no biases."""
+    config = MistralConfig(
+        **{
+            "vocab_size": padded_vocabulary(tokenizer),
+            "hidden_size": 32,
+            "intermediate_size": 56,
+            "num_hidden_layers": 3,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 1,
+            "max_position_embeddings": 128,
+            "sliding_window": 5,
+            "bos_token_id": tokenizer.bos_token_id,
+            "eos_token_id": tokenizer.eos_token_id,
+            **changes,
+        }
+    )
+    return _save(MistralForCausalLM(config), folder, tokenizer)
 
 
 def padded_vocabulary(tokenizer: Any) -> int:

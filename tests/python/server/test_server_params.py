@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from language_client import Client, Refused
 
-ANALYZE, LOAD, UNLOAD, NODE = (
-    f"lmTransparency/{name}" for name in ("analyze", "loadModel", "unloadModel", "nodeTokens")
+ANALYZE, LOAD, UNLOAD, NODE, TRACK, EXPORT = (
+    f"lmTransparency/{name}" for name in ("analyze", "loadModel", "unloadModel", "nodeTokens", "lensTrack", "export")
 )
 
 _WRONG: list[tuple[str, Any, str]] = [
@@ -50,6 +50,22 @@ _WRONG: list[tuple[str, Any, str]] = [
     (NODE, {"runId": "a", "node": 11}, "node"),
     (NODE, {"runId": "a", "node": "A1_1", "topK": 0}, "topK"),
     (NODE, {"runId": "a", "node": "A1_1", "normalize": "no"}, "normalize"),
+    (TRACK, {"runId": "a", "position": 0}, "tokens"),
+    (TRACK, {"runId": "a", "position": 0, "tokens": None}, "tokens"),
+    (TRACK, {"runId": "a", "position": 0, "tokens": 5}, "tokens"),
+    (TRACK, {"runId": "a", "position": 0, "tokens": "12"}, "tokens"),
+    (TRACK, {"runId": "a", "position": 0, "tokens": {"0": 1}}, "tokens"),
+    (TRACK, {"runId": "a", "position": 0, "tokens": ["1"]}, "tokens"),
+    (TRACK, {"runId": "a", "position": 0, "tokens": [1, None]}, "tokens"),
+    (TRACK, {"runId": "a", "position": 0, "tokens": [1, True]}, "tokens"),
+    (TRACK, {"runId": "a", "position": 0, "tokens": [1.5]}, "tokens"),
+    (TRACK, {"runId": "a", "position": 0, "tokens": [[1]]}, "tokens"),
+    (TRACK, {"runId": "a", "position": 0, "tokens": [1] * 65}, "tokens"),
+    (EXPORT, {"runId": "a", "target": 0, "threshold": 0.04}, "format"),
+    (EXPORT, {"runId": "a", "format": "png", "target": 0, "threshold": 0.04}, "format"),
+    (EXPORT, {"runId": "a", "format": "csv", "target": 0, "threshold": "0.04"}, "threshold"),
+    (EXPORT, {"runId": "a", "format": "csv", "target": 0, "threshold": True}, "threshold"),
+    (EXPORT, {"runId": "a", "format": "csv", "target": 0.5, "threshold": 0.04}, "target"),
 ]
 
 

@@ -1,0 +1,387 @@
+"""Every question about a run, asked over the wire: the numbers of the Python API, and refusals with a remedy."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import time
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from language_client import Client, Refused, StartClient, decode
+
+from lm_transparency import Analysis, analyze, load_model
+from lm_transparency.exports import export_text
+from lm_transparency.inspection import ffn, heads, lens, nodes
+from lm_transparency.server.protocol import INSPECTIONS
+from prompts import IOI
+from tiny_models import save_mistral, train_tokenizer
+
+ANALYZE, LOAD, UNLOAD = (f"lmTransparency/{name}" for name in ("analyze", "loadModel", "unloadModel"))
+
+Ask = Any
+
+
+@pytest.fixture(scope="module")
+def ioi_run(server: Client) -> str:
+    return server.ask(ANALYZE, {"prompt": IOI, "specialTokens": "bos"})["runId"]
+
+
+@pytest.fixture
+def ask(server: Client, ioi_run: str) -> Ask:
+    """A question about the IOI run by the short name of its method."""
+
+    def asked(name: str, **params: Any) -> Any:
+        return server.ask(f"lmTransparency/{name}", {"runId": ioi_run, **params})
+
+    return asked
+
+
+def numbers(array: dict[str, Any]) -> np.ndarray:
+    raw = base64.b64decode(array["data"])
+    return np.frombuffer(raw, np.dtype(array["dtype"]).newbyteorder("<")).reshape(array["shape"])
+
+
+def assert_scores(wire: list[dict[str, Any]], ours: Any) -> None:
+    """The same tokens with the same numbers; where two logits agree to rounding either may come first."""
+    assert len(wire) == len(ours)
+    assert [s["logit"] for s in wire] == pytest.approx([s.logit for s in ours], rel=1e-3, abs=1e-3)
+    assert [s["probability"] for s in wire] == pytest.approx([s.probability for s in ours], abs=1e-3)
+    assert {s["id"] for s in wire[:-2]} <= {s.id for s in ours}
+    texts = {s.id: (s.text, s.rank_change) for s in ours}
+    for s in wire:
+        text, change = texts.get(s["id"], (s["text"], s["rankChange"]))
+        assert s["text"] == text
+        assert abs(s["rankChange"] - change) <= max(3, 0.01 * abs(change))
+
+
+ASKED = {
+    "nodeTokens",
+    "edgeHeads",
+    "head",
+    "attentionMap",
+    "layerMaps",
+    "headTags",
+    "ffnNeurons",
+    "neuron",
+    "lensGrid",
+    "lensTrack",
+    "export",
+}
+
+
+def test_every_question_of_the_protocol_is_asked_here() -> None:
+    assert {name.removeprefix("lmTransparency/") for name in INSPECTIONS} == ASKED
+
+
+# ---------------------------------------------------------------- the numbers of the Python API
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("node", ["X0_3", "A20_14", "M20_14", "I29_14"])
+def test_a_nodes_tokens(ask: Ask, ioi: Analysis, node: str, normalize: bool) -> None:
+    wire = ask("nodeTokens", node=node, topK=5, updateK=4, normalize=normalize)
+    view = nodes.inspect_node(ioi, node, top_k=5, update_k=4, normalize=normalize)
+    assert (wire["node"], wire["layer"], wire["position"]) == (node, view.node.layer, view.node.position)
+    assert_scores(wire["top"], view.top)
+    assert_scores(wire["promoted"], view.update.promoted)
+    assert_scores(wire["suppressed"], view.update.suppressed)
+
+
+def test_the_heads_of_an_edge(ask: Ask, ioi: Analysis) -> None:
+    wire = ask("edgeHeads", layer=22, query=14, key=2)
+    view = heads.inspect_edge(ioi, 22, 14, 2)
+    assert (wire["layer"], wire["query"], wire["key"]) == (22, 14, 2)
+    assert wire["weight"] == pytest.approx(view.weight, abs=1e-4)
+    assert wire["weight"] == pytest.approx(sum(h["contribution"] for h in wire["heads"]), abs=1e-6)
+    assert [h["head"] for h in wire["heads"]] == list(range(9))
+    assert [h["contribution"] for h in wire["heads"]] == pytest.approx(view.heads.contribution, abs=1e-4)
+    assert [h["probability"] for h in wire["heads"]] == pytest.approx(view.heads.probability, abs=1e-4)
+    assert [h["rank"] for h in wire["heads"]] == view.heads.rank.tolist()
+
+
+@pytest.mark.parametrize("key", [-1, 3])
+def test_a_head(ask: Ask, ioi: Analysis, key: int) -> None:
+    wire = ask("head", layer=22, head=4, query=14, key=key, topK=6, keysK=4)
+    view = heads.inspect_head(ioi, 22, 4, 14, None if key < 0 else key, top_k=6, keys_k=4)
+    assert (wire["layer"], wire["head"], wire["query"], wire["key"]) == (22, 4, 14, view.key.position)
+    assert wire["rank"] == view.rank
+    assert [wire[name] for name in ("score", "probability", "contribution")] == pytest.approx(
+        [view.key.score, view.key.probability, view.key.contribution], abs=1e-3
+    )
+    for found, wanted in zip(wire["keys"], view.keys, strict=True):
+        assert found["position"] == wanted.position
+        assert [found[name] for name in ("score", "probability", "contribution")] == pytest.approx(
+            [wanted.score, wanted.probability, wanted.contribution], abs=1e-3
+        )
+    for name, scores in (
+        ("promoted", view.update.promoted),
+        ("suppressed", view.update.suppressed),
+        ("partPromoted", view.part.promoted),
+        ("partSuppressed", view.part.suppressed),
+        ("queryReads", view.query_reads),
+        ("keyReads", view.key_reads),
+    ):
+        assert_scores(wire[name], scores)
+
+
+@pytest.mark.parametrize("head", [-1, 0, 8])
+def test_maps(ask: Ask, ioi: Analysis, head: int) -> None:
+    wire = ask("attentionMap", layer=11, head=head)
+    view = heads.attention_map(ioi, 11, None if head < 0 else head)
+    assert (wire["layer"], wire["head"]) == (11, head)
+    assert wire["probability"]["dtype"] == "float32"
+    assert numbers(wire["probability"]) == pytest.approx(view.probability, abs=1e-4)
+    assert numbers(wire["contribution"]) == pytest.approx(view.contribution, abs=1e-4)
+
+
+@pytest.mark.parametrize("side", [48, 4])
+def test_the_maps_of_a_layer(ask: Ask, ioi: Analysis, side: int) -> None:
+    wire = ask("layerMaps", layer=11, side=side)
+    view = heads.layer_maps(ioi, 11, side=side)
+    assert wire["side"] == min(side, 15)
+    assert wire["largest"] == pytest.approx(view.largest, abs=1e-4)
+    assert wire["total"] == pytest.approx(view.total, abs=1e-4)
+    for name in ("probability", "contribution"):
+        found = numbers(wire[name])
+        assert found.dtype == np.uint8 and found.shape == (9, wire["side"], wire["side"])
+        assert np.abs(found.astype(int) - getattr(view, name)).max() <= 1
+
+
+def test_the_tags_of_all_heads(ask: Ask, server: Client, ioi: Analysis) -> None:
+    wire = ask("headTags", workDoneToken="tags")
+    assert wire["tags"] == ["previous", "first", "duplicate", "induction", "self"]
+    assert wire["nTokens"] == 65
+    assert numbers(wire["scores"]) == pytest.approx(heads.measure_head_tags(ioi.model).scores, abs=1e-3)
+    assert any(step.get("message", "").startswith("Forward pass") for step in server.progress("tags"))
+    # the second time they are known
+    assert ask("headTags", workDoneToken="again") == wire
+    assert not any("message" in step for step in server.progress("again"))
+
+
+def test_the_neurons_of_a_block(ask: Ask, ioi: Analysis) -> None:
+    wire = ask("ffnNeurons", layer=7, position=14, topK=6)
+    view = ffn.inspect_ffn(ioi, 7, 14, top_k=6)
+    assert (wire["layer"], wire["position"], wire["nNeurons"]) == (7, 14, 1536)
+    assert abs(wire["nContributing"] - view.n_contributing) <= 3
+    for name in ("blockContribution", "neuronsTotal", "residual", "bias"):
+        ours = {"blockContribution": view.block_contribution, "neuronsTotal": view.neurons_total}
+        assert wire[name] == pytest.approx(ours.get(name, getattr(view, name, None)), abs=1e-4)
+    assert [n["neuron"] for n in wire["neurons"]] == [n.neuron for n in view.neurons]
+    for found, wanted in zip(wire["neurons"], view.neurons, strict=True):
+        assert found["activation"] == pytest.approx(wanted.activation, rel=1e-3)
+        assert found["contribution"] == pytest.approx(wanted.contribution, abs=1e-4)
+
+
+def test_a_neuron(ask: Ask, ioi: Analysis) -> None:
+    neuron = ffn.inspect_ffn(ioi, 7, 14).neurons[0].neuron
+    wire = ask("neuron", layer=7, neuron=neuron, position=14, topK=5)
+    view = ffn.inspect_neuron(ioi, 7, neuron, 14, top_k=5)
+    assert (wire["layer"], wire["neuron"], wire["position"]) == (7, neuron, 14)
+    assert wire["activation"] == pytest.approx(view.share.activation, rel=1e-3)
+    assert wire["contribution"] == pytest.approx(view.share.contribution, abs=1e-4)
+    assert wire["activations"] == pytest.approx(view.activations, abs=1e-3)
+    assert_scores(wire["promoted"], view.update.promoted)
+    assert_scores(wire["suppressed"], view.update.suppressed)
+
+
+def test_the_lens_over_all_layers(ask: Ask, server: Client, ioi: Analysis) -> None:
+    mary = ioi.model.tokenizer.encode(" Mary", add_special_tokens=False)[0]
+    wire = ask("lensGrid", token=mary, workDoneToken="grid")
+    grid = lens.inspect_lens(ioi, token=mary)
+    assert grid.token_probability is not None and grid.token_rank is not None
+    top = numbers(wire["top"])
+    assert top.shape == (31, 15)
+    assert wire["token"] == mary
+    assert len(set(wire["texts"])) > 5
+    assert max(top.flatten()) == len(wire["texts"]) - 1
+    decoded = [[wire["texts"][i] for i in row] for row in top]
+    wanted = [[ioi.model.tokenizer.decode([i]) for i in row] for row in grid.top.tolist()]
+    same = [a == b or "⟨" in a for x, y in zip(decoded, wanted, strict=True) for a, b in zip(x, y, strict=True)]
+    assert np.mean(same) > 0.99
+    assert decoded[-1][-1] == " Mary"
+    assert numbers(wire["topProbability"]) == pytest.approx(grid.top_probability.numpy(), abs=1e-3)
+    assert numbers(wire["tokenProbability"]) == pytest.approx(grid.token_probability.numpy(), abs=1e-3)
+    ranks = numbers(wire["tokenRank"]).astype(int)
+    assert ranks[-1, -1] == 0
+    assert (np.abs(ranks - grid.token_rank.numpy()) <= np.maximum(3, 0.01 * ranks)).all()
+    steps = server.progress("grid")
+    assert (steps[0]["kind"], steps[-1]["kind"]) == ("begin", "end")
+    reports = [step["message"] for step in steps if step["kind"] == "report"]
+    assert reports
+    assert all(message.startswith("Lens, ") and message.endswith(" of 31") for message in reports)
+
+
+def test_a_lens_without_a_token_to_follow(ask: Ask) -> None:
+    wire = ask("lensGrid", normalize=False)
+    assert wire["token"] == -1
+    assert numbers(wire["tokenProbability"]).size == numbers(wire["tokenRank"]).size == 0
+    assert numbers(wire["top"]).shape == (31, 15)
+
+
+def test_tracks(ask: Ask, ioi: Analysis) -> None:
+    wire = ask("lensTrack", position=14, tokens=[5, 6283, 5])
+    assert wire["position"] == 14
+    for found, wanted in zip(wire["tracks"], lens.track_tokens(ioi, 14, [5, 6283, 5]), strict=True):
+        assert (found["token"], found["text"]) == (wanted.token, wanted.text)
+        assert found["probability"] == pytest.approx(wanted.probability, abs=1e-4)
+        assert found["logit"] == pytest.approx(wanted.logit, rel=1e-3, abs=1e-3)
+        assert np.abs(np.array(found["rank"]) - wanted.rank).max() <= 5
+    assert ask("lensTrack", position=14, tokens=[])["tracks"] == []
+
+
+def test_exports(ask: Ask, ioi: Analysis) -> None:
+    options: dict[str, Any] = {"target": 14, "threshold": 0.04}
+    ours = json.loads(export_text(ioi, "json", **options))["edges"]
+    document = json.loads(ask("export", format="json", **options)["text"])
+    rows = list(csv.DictReader(io.StringIO(ask("export", format="csv", **options)["text"], newline="")))
+    picture = ElementTree.fromstring(ask("export", format="svg", ink="local", appearance="dark", **options)["text"])
+    paths = [e for e in picture.iter() if e.get("class") == "edge"]
+    assert len(document["edges"]) == len(rows) == len(paths) == len(ours)
+    drawn = {(p.get("data-source"), p.get("data-target"), p.get("data-kind")): p.get("data-weight") for p in paths}
+    for found, row, wanted in zip(document["edges"], rows, ours, strict=True):
+        assert (found["source"], found["target"], found["kind"]) == (wanted["source"], wanted["target"], wanted["kind"])
+        assert found["weight"] == pytest.approx(wanted["weight"], abs=1e-3)
+        assert float(row["weight"]) == found["weight"]
+        assert float(drawn[found["source"], found["target"], found["kind"]] or "nan") == found["weight"]
+    kept = json.loads(ask("export", format="json", renormalize=False, **options)["text"])
+    assert not kept["renormalize"]
+    assert kept["edges"] != document["edges"]
+
+
+# ---------------------------------------------------------------- refusals
+
+
+#: (question, params that are wrong, what the message says)
+WRONG: list[tuple[str, dict[str, Any], str]] = [
+    ("nodeTokens", {"node": "A30_0"}, "no node"),
+    ("edgeHeads", {"layer": 30, "query": 1, "key": 0}, "no layer 30"),
+    ("edgeHeads", {"layer": -1, "query": 1, "key": 0}, "no layer -1"),
+    ("edgeHeads", {"layer": 0, "query": 15, "key": 0}, "no query position 15"),
+    ("edgeHeads", {"layer": 0, "query": 3, "key": 4}, "no key position 4"),
+    ("edgeHeads", {"layer": 0, "query": 3, "key": -1}, "no key position -1"),
+    ("edgeHeads", {"layer": 10**30, "query": 3, "key": 1}, "no layer 1000"),
+    ("head", {"layer": 0, "head": 9, "query": 1}, "no head 9"),
+    ("head", {"layer": 0, "head": -1, "query": 1}, "no head -1"),
+    ("head", {"layer": 0, "head": 0, "query": 3, "key": 4}, "no key position 4"),
+    ("head", {"layer": 0, "head": 0, "query": 3, "key": -2}, "no key position -2"),
+    ("head", {"layer": 0, "head": 0, "query": 3, "topK": 0}, "topK"),
+    ("head", {"layer": 0, "head": 0, "query": 3, "keysK": 101}, "keysK"),
+    ("attentionMap", {"layer": 30}, "no layer 30"),
+    ("attentionMap", {"layer": 0, "head": 9}, "no head 9"),
+    ("attentionMap", {"layer": 0, "head": -2}, "no head -2"),
+    ("layerMaps", {"layer": -1}, "no layer -1"),
+    ("layerMaps", {"layer": 0, "side": 0}, "side"),
+    ("layerMaps", {"layer": 0, "side": 257}, "side"),
+    ("ffnNeurons", {"layer": 30, "position": 0}, "no layer 30"),
+    ("ffnNeurons", {"layer": 0, "position": 15}, "position 15"),
+    ("ffnNeurons", {"layer": 0, "position": 0, "topK": 0}, "topK"),
+    ("neuron", {"layer": 0, "neuron": 1536, "position": 0}, "no neuron 1536"),
+    ("neuron", {"layer": 0, "neuron": -1, "position": 0}, "no neuron -1"),
+    ("neuron", {"layer": 0, "neuron": 0, "position": -1}, "position -1"),
+    ("lensGrid", {"token": 49152}, "no token 49152"),
+    ("lensGrid", {"token": -2}, "no token -2"),
+    ("lensTrack", {"position": 15, "tokens": [1]}, "position 15"),
+    ("lensTrack", {"position": 0, "tokens": [1, 49152]}, "no token 49152"),
+    ("lensTrack", {"position": 0, "tokens": [1] * 65}, "more than 64"),
+    ("export", {"format": "json", "target": 0, "threshold": 0.0}, "threshold"),
+    ("export", {"format": "html", "target": 0, "threshold": 0.04}, "format"),
+    ("export", {"format": "svg", "target": 0, "threshold": 0.04, "ink": "red"}, "ink"),
+]
+
+
+@pytest.mark.parametrize(("name", "params", "says"), WRONG)
+def test_what_is_out_of_range_is_refused_with_a_remedy(ask: Ask, name: str, params: dict[str, Any], says: str) -> None:
+    with pytest.raises(Refused) as refused:
+        ask(name, **params)
+    assert says in refused.value.message
+    assert (refused.value.code, refused.value.kind) == (-32602, "invalidParams")
+    assert refused.value.remedy
+
+
+def test_a_target_out_of_range_has_its_own_kind(ask: Ask) -> None:
+    for target in (-1, 15):
+        with pytest.raises(Refused, match="out of range") as refused:
+            ask("export", format="csv", target=target, threshold=0.04)
+        assert (refused.value.kind, bool(refused.value.remedy)) == ("invalidPosition", True)
+
+
+#: Params of every question that would be answered.
+RIGHT: dict[str, dict[str, Any]] = {
+    "nodeTokens": {"node": "I1_1"},
+    "edgeHeads": {"layer": 0, "query": 1, "key": 0},
+    "head": {"layer": 0, "head": 0, "query": 1},
+    "attentionMap": {"layer": 0},
+    "layerMaps": {"layer": 0},
+    "headTags": {},
+    "ffnNeurons": {"layer": 0, "position": 0},
+    "neuron": {"layer": 0, "neuron": 0, "position": 0},
+    "lensGrid": {},
+    "lensTrack": {"position": 0, "tokens": [1]},
+    "export": {"format": "json", "target": 0, "threshold": 0.04},
+}
+
+
+@pytest.mark.parametrize("name", sorted(RIGHT))
+def test_a_run_that_is_not_there_has_expired(server: Client, name: str) -> None:
+    with pytest.raises(Refused, match="no longer holds") as refused:
+        server.ask(f"lmTransparency/{name}", {"runId": "nobody", **RIGHT[name]})
+    assert (refused.value.code, refused.value.kind) == (-32803, "runExpired")
+    assert "Analyze the prompt again" in refused.value.remedy
+
+
+def test_each_of_these_is_answered_for_a_run_that_is_there(ask: Ask) -> None:
+    assert set(RIGHT) == ASKED
+    for name, params in RIGHT.items():
+        assert ask(name, **params)
+
+
+# ---------------------------------------------------------------- a window, time, cancelling
+
+
+def test_a_sliding_window_sends_numbers_that_json_has(start: StartClient, tmp_path: Path) -> None:
+    folder = save_mistral(tmp_path / "window", train_tokenizer())
+    client = start("-m", "lm_transparency.server")
+    client.initialize()
+    answer = client.ask(ANALYZE, {"prompt": IOI, "source": str(folder), "dtype": "float32", "device": "cpu"})
+    last = len(decode(answer)[0]["tokens"]) - 1
+    hidden = client.ask(
+        "lmTransparency/head", {"runId": answer["runId"], "layer": 1, "head": 0, "query": last, "key": 0}
+    )
+    assert hidden["probability"] == hidden["contribution"] == 0
+    assert hidden["score"] == float(np.finfo(np.float32).min)
+    # a window of 5: what lies outside is no key of the row
+    assert sorted(k["position"] for k in hidden["keys"]) == list(range(last - 4, last + 1))
+    run = analyze(load_model(str(folder), dtype="float32", device="cpu"), IOI)
+    ours = heads.inspect_head(run, 1, 0, last, 0)
+    assert [k["score"] for k in hidden["keys"]] == pytest.approx([k.score for k in ours.keys], abs=1e-4)
+    json.dumps(hidden, allow_nan=False)
+
+
+def test_a_cancelled_lens_is_answered_at_once_and_the_next_question_works(server: Client, ask: Ask) -> None:
+    long = " ".join(f"The number {i} follows {i - 1}." for i in range(25))
+    run_id = server.ask(ANALYZE, {"prompt": long})["runId"]
+    msg_id = server.request("lmTransparency/lensGrid", {"runId": run_id, "workDoneToken": "long"})
+    server.wait_for(
+        lambda m: (
+            m.get("method") == "$/progress"
+            and m["params"]["token"] == "long"
+            and m["params"]["value"].get("message", "").startswith("Lens, ")
+        )
+    )
+    server.cancel(msg_id)
+    began = time.monotonic()
+    with pytest.raises(Refused) as refused:
+        server.answer(msg_id, 10)
+    assert (refused.value.code, refused.value.kind) == (-32800, "cancelled")
+    assert time.monotonic() - began < 2
+    reports = [step for step in server.progress("long") if step["kind"] == "report"]
+    assert not any(step["message"].endswith("30 of 31") for step in reports)
+    assert server.progress("long")[-1]["kind"] == "end"
+    assert ask("edgeHeads", layer=3, query=4, key=1)["heads"]
+    assert numbers(server.ask("lmTransparency/attentionMap", {"runId": run_id, "layer": 3})["probability"]).any()
