@@ -69,7 +69,7 @@ describe('a prompt becomes its graph in the real VS Code', () => {
     expect(await count(frame)).toBeLessThanOrEqual(60);
     const names = await frame
       .locator('[data-testid=twin] button')
-      .evaluateAll((buttons) => buttons.map((button) => button.getAttribute('aria-label') ?? button.textContent ?? ''));
+      .evaluateAll((buttons) => buttons.map((button) => button.getAttribute('title') ?? button.textContent ?? ''));
     expect(names.some((name) => name.includes('attention edge') && name.includes('Mary'))).toBe(true);
     await screenshot(page, 'routes-dark');
   });

@@ -9,12 +9,15 @@ export const samples = join(repositoryRoot, 'samples');
 export const vsix = join(repositoryRoot, 'dist', 'lm-transparency.vsix');
 
 /** The real VS Code with our VSIX installed and the repository's own interpreter as the backend. */
-export async function startProduct(options: { folder?: string; python?: string } = {}): Promise<RunningServer> {
+export async function startProduct(
+  options: { folder?: string; python?: string; env?: Record<string, string> } = {},
+): Promise<RunningServer> {
   if (!existsSync(vsix)) throw new Error('dist/lm-transparency.vsix is missing: run `make vsix`');
   return startCodeServer({
     vsix,
     folder: options.folder ?? samples,
     machineSettings: { 'lmTransparency.backend.python': options.python ?? repositoryPython() },
+    env: options.env,
   });
 }
 
@@ -33,12 +36,17 @@ export interface Expected {
   lens: string[][][];
 }
 
+/** The folder of the embedded model, made where it is not there yet. */
+export function embeddedModel(): string {
+  const words = ['-m', 'lm_transparency', 'models', '--prepare'];
+  return execFileSync(repositoryPython(), words, { encoding: 'utf8' }).trim();
+}
+
 /** What plain transformers says about a sample with the embedded model. */
 export function expected(sample: string): Expected {
   const python = repositoryPython();
-  const folder = execFileSync(python, ['-m', 'lm_transparency', 'models', '--prepare'], { encoding: 'utf8' }).trim();
   const script = join(repositoryRoot, 'tests', 'e2e', 'expected.py');
-  const output = execFileSync(python, [script, folder, join(samples, sample)], { encoding: 'utf8' });
+  const output = execFileSync(python, [script, embeddedModel(), join(samples, sample)], { encoding: 'utf8' });
   return JSON.parse(output) as Expected;
 }
 

@@ -196,7 +196,7 @@ describe('a prompt that is added', () => {
     ]);
     expect(items[0]?.label).not.toContain('$(x)');
     expect(items[1]).toMatchObject({ label: 'a', description: '2 lines' });
-    expect(items[2]).toMatchObject({ label: '$(add) Add “new” as a new prompt', alwaysShow: true });
+    expect(items[2]).toMatchObject({ label: '$(add)', description: 'Add “new” as a new prompt', alwaysShow: true });
     expect(promptItems(prompts, 'a\nb', () => true)).toHaveLength(2);
     expect(promptItems(prompts, 'new', () => false)).toHaveLength(2);
   });

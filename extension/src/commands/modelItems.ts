@@ -70,8 +70,9 @@ export function typedItem(typed: string, sections: readonly ModelSection[], plac
   const isPath = isAbsolute(source, place);
   if (!isPath && refuseHubId(source) !== null) return null;
   const choice = { kind: 'model', source, allowDownload: !isPath } as const;
-  const icon = isPath ? '$(folder)' : '$(cloud-download)';
-  return { label: `${icon} ${plainLabel(source)}`, description: kindOf(source, place), choice, alwaysShow: true };
+  // in the description: matching labels are sorted by name, and Enter must take a model that is listed before this one
+  const label = isPath ? '$(folder)' : '$(cloud-download)';
+  return { label, description: `${plainLabel(source)} · ${kindOf(source, place)}`, choice, alwaysShow: true };
 }
 
 function itemOf(source: string, name: string, isChosen: boolean, description: string): ModelItem {

@@ -25,8 +25,9 @@ export function promptItems(
     return { label: shortened(lines[0] ?? ''), ...more, start, text };
   });
   if (prompts.some(({ text }) => text === typed) || !canAdd(typed)) return items;
-  const label = `$(add) Add “${shortened(typed)}” as a new prompt`;
-  return [...items, { label, start: null, text: typed, alwaysShow: true }];
+  // in the description: matching labels are sorted by name, and Enter must take a prompt that is there before this one
+  const description = `Add “${shortened(typed)}” as a new prompt`;
+  return [...items, { label: '$(add)', description, start: null, text: typed, alwaysShow: true }];
 }
 
 function shortened(text: string): string {

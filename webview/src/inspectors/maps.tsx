@@ -30,6 +30,8 @@ interface Props {
 const BETWEEN = 16;
 const LARGEST_CELL = { beside: 14, enlarged: 24 };
 const LARGEST_SIDE = 960;
+/** Enlarged maps stay beside each other as long as their cells are this wide. */
+const BESIDE_FROM = 16;
 /** Row labels: so wide a letter, so wide at most. */
 const LETTER = 5.6;
 const WIDEST_LABEL = 56;
@@ -48,7 +50,7 @@ export function Maps({ store, analysis, layer, query, position, head }: Props) {
 
   const enlarged = shown.enlarged.value;
   const logarithmic = shown.logarithmic.value;
-  const room = enlarged ? Math.min(LARGEST_SIDE, width - gutter) : (width - gutter - BETWEEN) / 2;
+  const room = enlarged ? enlargedRoom(width, gutter, nTokens) : (width - gutter - BETWEEN) / 2;
   const ratio = window.devicePixelRatio || 1;
   const largest = enlarged ? LARGEST_CELL.enlarged : LARGEST_CELL.beside;
   const grid = useMemo(() => gridOf(nTokens, room, ratio, largest), [nTokens, room, ratio, largest]);
@@ -91,6 +93,12 @@ export function Maps({ store, analysis, layer, query, position, head }: Props) {
       <Words id={wordsId} {...{ analysis, marked, hovered, values }} />
     </Section>
   );
+}
+
+/** For one of two enlarged maps: half of the width where that is enough, else all of it. */
+function enlargedRoom(width: number, gutter: number, nTokens: number): number {
+  const half = (width - 2 * gutter - BETWEEN) / 2;
+  return half >= nTokens * BESIDE_FROM ? half : Math.min(LARGEST_SIDE, width - gutter);
 }
 
 interface Values {
@@ -184,7 +192,7 @@ function Switches({ store }: { store: Store }) {
         class={`quiet small${enlarged.value ? ' on' : ''}`}
         data-testid="map-enlarge"
         aria-pressed={enlarged.value}
-        title="Each map as wide as the inspector, one below the other"
+        title="Larger cells, with the tokens at both sides; one map below the other where both have no room beside"
         onClick={() => (enlarged.value = !enlarged.value)}
       >
         Enlarge

@@ -1,0 +1,251 @@
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser, FrameLocator, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import {
+  launchBrowser,
+  notifications,
+  openWorkbench,
+  pickInQuickInput,
+  quickInput,
+  runCommand,
+  screenshot,
+  type RunningServer,
+} from './harness/index.ts';
+import { analyze, embeddedModel, startProduct, visible } from './product.ts';
+import { expectPercent, inspector, picture, truthOf } from './inspector-steps.ts';
+
+interface Said {
+  tokens: string[];
+  next: { text: string; probability: number; logit: number };
+}
+
+interface Truth {
+  facts: Record<'float32' | 'bfloat16', Record<string, number | string>>;
+  said: Record<'float32' | 'bfloat16', Said>[];
+}
+
+const PROMPTS = ['The capital of France is', '5 + 4 = 9, 2 + 3 =', 'The war lasted from the year 1732 to the year 17'];
+const ADDED = 'When Mary and John went to the store, John gave a drink to';
+const NAME = 'smollm2-135m-instruct';
+const CACHED = 'example/downloaded-before';
+
+/** A folder that holds the embedded model under another name. */
+function modelFolder(path: string, model: string): string {
+  mkdirSync(path, { recursive: true });
+  for (const file of readdirSync(model)) symlinkSync(join(model, file), join(path, file));
+  return path;
+}
+
+/** A cache of the hub in which the embedded model lies as one that was downloaded. */
+function hubCache(path: string, model: string): string {
+  const repository = join(path, `models--${CACHED.replace('/', '--')}`);
+  modelFolder(join(repository, 'snapshots', '0123abcd'), model);
+  mkdirSync(join(repository, 'refs'));
+  writeFileSync(join(repository, 'refs', 'main'), '0123abcd');
+  return path;
+}
+
+describe('the model and the list of prompts', () => {
+  const place = mkdtempSync(join(tmpdir(), 'prompts-'));
+  const file = join(place, 'work', 'prompts.txt');
+  const copy = join(place, 'a-model-folder');
+  let server: RunningServer;
+  let browser: Browser;
+  let page: Page;
+  let frame: FrameLocator;
+  let truth: Truth;
+
+  beforeAll(async () => {
+    const model = embeddedModel();
+    modelFolder(copy, model);
+    mkdirSync(join(place, 'work'));
+    writeFileSync(file, `${PROMPTS.join('\n')}\n`);
+    const all = join(place, 'all.txt');
+    writeFileSync(all, [...PROMPTS, ADDED].join('\n'));
+    const env = { HF_HUB_CACHE: hubCache(join(place, 'hub'), model) };
+    [truth, server, browser] = await Promise.all([
+      truthOf<Truth>('expected_model.py', all),
+      startProduct({ folder: join(place, 'work'), env }),
+      launchBrowser(),
+    ]);
+    page = await openWorkbench(browser, server, { file, viewport: { width: 1280, height: 800 } });
+    await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
+    frame = await analyze(page);
+  });
+
+  afterAll(async () => {
+    await browser.close();
+    await server.stop();
+    rmSync(place, { recursive: true });
+  });
+
+  afterEach(async ({ task }) => {
+    if (task.result?.state === 'fail') await screenshot(page, `failed-${task.name.replaceAll(/\W+/g, '-')}`);
+  });
+
+  /** The tokens under the columns and the prediction over the last are those of plain transformers. */
+  const expectSaid = async ({ tokens, next }: Said) => {
+    const chip = (position: number) => frame.locator(`[data-testid=token-${position}]`).first();
+    const shown = () => Promise.all(tokens.map((_, position) => chip(position).textContent({ timeout: 1000 })));
+    const wanted = tokens.map((token) => expect.stringContaining(visible(token)));
+    await expect.poll(() => shown().catch(() => []), { timeout: 60_000 }).toEqual(wanted);
+    expect(await frame.locator(`[data-testid=token-${tokens.length}]`).count()).toBe(0);
+    const first = frame.locator('[data-testid=predictions] li').first();
+    expect(await first.locator('.token').textContent()).toBe(visible(next.text));
+    expectPercent((await first.locator('.number').textContent()) ?? '', next.probability);
+  };
+
+  const fact = (key: string) => inspector(frame).locator(`dd[data-fact=${key}]`);
+
+  const expectFacts = async (precision: 'float32' | 'bfloat16', short: string) => {
+    const facts = truth.facts[precision];
+    await inspector(frame).locator('[data-testid=model-facts]').waitFor();
+    for (const key of ['architecture', 'device']) expect(await fact(key).textContent()).toBe(facts[key]);
+    for (const key of ['nLayers', 'nHeads', 'nKvHeads', 'dModel', 'dFfn', 'nVocab', 'nContext']) {
+      const shown = ((await fact(key).textContent()) ?? '').replace(' tokens', '').replaceAll(',', '');
+      expect(Number(shown), key).toBe(facts[key]);
+    }
+    expect(await fact('dtype').textContent()).toBe(`${precision} (${short})`);
+    for (const [key, unit] of [
+      ['nParams', 'M'],
+      ['memoryBytes', 'MB'],
+    ] as const) {
+      const [number, shownUnit] = ((await fact(key).textContent()) ?? '').split(' ');
+      expect(shownUnit).toBe(unit);
+      const decimals = unit === 'M' ? 1 : 0;
+      expect(Number(number)).toBe(Number((Number(facts[key]) / 1e6).toFixed(decimals)));
+      const exact = (await fact(key).locator('..').getAttribute('title')) ?? '';
+      expect(Number(exact.replace(/\D/g, ''))).toBe(facts[key]);
+    }
+  };
+
+  /** Presses a button of the model's inspector, opened where it is not. */
+  const press = async (action: string) => {
+    const button = inspector(frame).locator(`[data-action=${action}]`);
+    if (!(await button.isVisible())) await frame.locator('[data-testid=model]').click();
+    await button.click();
+    await quickInput(page).waitFor();
+  };
+
+  /** Runs a command that shows a list. From the editor: a panel that had the focus takes it back late, and shuts the list. */
+  const openList = async (title: string) => {
+    await page.locator('.view-line').first().click();
+    await runCommand(page, `LM Transparency: ${title}…`);
+  };
+
+  /** What the list that is open offers: headings, labels and descriptions, line by line. */
+  const offered = () =>
+    quickInput(page)
+      .locator('.quick-input-list .monaco-list-row')
+      .evaluateAll((rows) =>
+        rows.map((row) =>
+          ['.quick-input-list-separator', '.label-name', '.label-description']
+            .map((part) => row.querySelector<HTMLElement>(part))
+            // rows are used again, with what they do not show still in them
+            .map((part) => (part?.offsetParent ? (part.textContent ?? '').trim() : ''))
+            .join('|'),
+        ),
+      );
+
+  const labels = async () => (await offered()).map((line) => line.split('|')[1]);
+
+  test("a click on the toolbar's model opens its facts", async () => {
+    await expectSaid(truth.said[0]?.float32 as Said);
+    await frame.locator('[data-testid=model]').click();
+    expect(await inspector(frame).locator('h2').textContent()).toBe(NAME);
+    await expectFacts('float32', 'fp32');
+    await picture(page, frame, 'model');
+  });
+
+  test('the list of models: recent ones, those on this machine, folders and files, and what is typed', async () => {
+    await press('selectModel');
+    await expect.poll(offered).toContainEqual(expect.stringMatching(`${CACHED}\\|downloaded · \\d+ MB`));
+    const before = await offered();
+    expect(before[0]).toMatch(new RegExp(`^on this machine\\|${NAME}\\|loaded · comes with the backend · \\d+ MB$`));
+    expect(before.some((line) => line.startsWith('another|Browse for a model folder…|'))).toBe(true);
+    expect(before.some((line) => line.includes('|Enter a hub id…|organization/name'))).toBe(true);
+    expect(before.some((line) => line.startsWith('recent'))).toBe(false);
+    await quickInput(page).locator('input.input').fill('downloaded');
+    await expect.poll(offered).toHaveLength(2);
+    expect((await offered())[0]).toContain(CACHED);
+    expect((await offered())[1]).toBe('||downloaded · hub id, downloaded where it is missing');
+    await quickInput(page).locator('input.input').fill(copy);
+    await expect.poll(offered).toEqual([`||${copy} · folder`]);
+    await page.keyboard.press('Enter');
+    const name = () => frame.locator('[data-testid=model]').textContent({ timeout: 1000 });
+    await expect.poll(() => name().catch(() => ''), { timeout: 60_000 }).toContain('a-model-folder');
+    await expectSaid(truth.said[0]?.float32 as Said);
+    await openList('Select Model');
+    await expect.poll(async () => (await offered())[0]).toMatch(/^recent\|a-model-folder\|loaded · folder · \d+ MB$/);
+    await page.keyboard.press('Escape');
+    await press('selectModel');
+    await pickInQuickInput(page, CACHED, CACHED);
+    await expect.poll(() => name().catch(() => ''), { timeout: 60_000 }).toContain(CACHED);
+    await press('selectModel');
+    await pickInQuickInput(page, NAME, NAME);
+    await expect.poll(() => name().catch(() => ''), { timeout: 60_000 }).toContain(NAME);
+  });
+
+  test('device and precision list their choices, and bfloat16 analyses with it', async () => {
+    await openList('Select Device');
+    await expect.poll(offered).toEqual([expect.stringMatching(/^\|auto\|/), expect.stringMatching(/^\|cpu\|./)]);
+    await page.keyboard.press('Escape');
+    await openList('Select Precision');
+    await expect.poll(labels).toEqual(['auto', 'float32', 'bfloat16', 'float16']);
+    await page.keyboard.press('Escape');
+
+    await press('selectDtype');
+    await pickInQuickInput(page, 'bfloat16', 'bfloat16');
+    const model = frame.locator('[data-testid=model]');
+    await expect
+      .poll(() => model.textContent({ timeout: 1000 }).catch(() => ''), { timeout: 60_000 })
+      .toContain('bf16');
+    const { bfloat16, float32 } = truth.said[0] as Truth['said'][number];
+    const title = await frame.locator('[data-testid=predictions] .text-bar').first().getAttribute('title');
+    const logit = Number(/logit (\d+\.\d\d)/.exec(title ?? '')?.[1]);
+    expect(title).toContain(`'${bfloat16.next.text}'`);
+    // of 8 bits, as bfloat16 has them, and as far from the other precision as rounding to them leads
+    expect(Math.round(logit * 100) % 12.5 < 1 || Math.round(logit * 100) % 12.5 > 11.5).toBe(true);
+    expect(Math.abs(logit - float32.next.logit)).toBeLessThan(0.5);
+    await model.click();
+    await expectFacts('bfloat16', 'bf16');
+
+    await press('selectDtype');
+    await pickInQuickInput(page, 'auto', 'auto');
+    await expect
+      .poll(() => model.textContent({ timeout: 1000 }).catch(() => ''), { timeout: 60_000 })
+      .toContain('fp32');
+    await expectSaid(truth.said[0]?.float32 as Said);
+  });
+
+  test('the prompt at the cursor is the one analysed', async () => {
+    await page.locator('.view-line', { hasText: '5 + 4' }).click();
+    await runCommand(page, 'LM Transparency: Analyze Prompt');
+    await expectSaid(truth.said[1]?.float32 as Said);
+  });
+
+  test('Choose Prompt analyses another', async () => {
+    await openList('Choose Prompt');
+    await expect.poll(labels).toEqual(PROMPTS);
+    // a prompt that is there comes before what is typed as a new one
+    await quickInput(page).locator('input.input').fill('war lasted');
+    await expect.poll(labels).toEqual([PROMPTS[2], '']);
+    expect((await offered())[1]).toBe('||Add “war lasted” as a new prompt');
+    await page.keyboard.press('Enter');
+    await expectSaid(truth.said[2]?.float32 as Said);
+    await page.locator('.statusbar', { hasText: 'Ln 3, Col 1' }).waitFor();
+  });
+
+  test('what is typed there becomes a prompt of the file and is analysed', async () => {
+    await openList('Choose Prompt');
+    await quickInput(page).locator('input.input').fill(ADDED);
+    await expect.poll(offered).toEqual([`||Add “${ADDED}” as a new prompt`]);
+    await page.keyboard.press('Enter');
+    await expectSaid(truth.said[3]?.float32 as Said);
+    await runCommand(page, 'File: Save');
+    await expect.poll(() => readFileSync(file, 'utf8')).toBe(`${[...PROMPTS, ADDED].join('\n')}\n`);
+    expect(await notifications(page)).toEqual([]);
+  });
+});
