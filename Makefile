@@ -5,7 +5,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMPS := .venv/stamps
 
-.PHONY: help setup build run test test-python test-unit test-e2e lint format protocol protocol-check vsix wheel webview bench screenshots clean
+.PHONY: help setup build run test test-python test-unit test-e2e lint format protocol protocol-check vsix wheel webview bench models screenshots clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -73,6 +73,9 @@ bench: vsix ## time an analysis beside the forward pass, and clicks and frames i
 	$(VENV)/bin/lm-transparency bench
 	node tests/benchmarks/rendering.mjs
 	npx vitest run --config tests/benchmarks/vitest.config.ts
+
+models: setup ## run the conformance test and write docs/models.md
+	WRITE_MODELS=1 $(PYTHON) -m pytest -q tests/conformance
 
 screenshots: setup vsix ## retake docs/images from the real window
 	npm run screenshots -w tests/e2e

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from lm_transparency import Trace
-from lm_transparency.model.anatomy import Anatomy, Block
+from lm_transparency.model.anatomy import Anatomy, Block, Sublayer
 from lm_transparency.model.facts import BlockFacts
 from lm_transparency.trace.trace import AttentionRecord, LayerRecord
 
@@ -30,7 +30,8 @@ def trace(
     def random(*shape: int) -> torch.Tensor:
         return torch.randn(*shape, generator=generator)
 
-    facts = BlockFacts("synthetic", "a", "o", "f", "d", "n", frozenset(), parallel=parallel)
+    facts = BlockFacts("synthetic", "a", "f", "n", parallel=parallel)
+    plain = Sublayer(None, None, 1.0)
     blocks, layers, stream = [], [], random(n_tokens, d_model)
     for _ in range(n_layers):
         projection = nn.Linear(n_heads * d_head, d_model, bias=bias)
@@ -38,7 +39,7 @@ def trace(
             projection.weight.copy_(random(d_model, n_heads * d_head))
             if bias:
                 projection.bias.copy_(random(d_model))
-        blocks.append(Block(nn.Module(), nn.Module(), projection, nn.Module(), nn.Module(), nn.Module()))
+        blocks.append(Block(nn.Module(), nn.Module(), projection, nn.Module(), nn.Module(), nn.Module(), plain, plain))
         attention = AttentionRecord(
             query=random(n_heads, n_tokens, d_head),
             key=random(n_kv_heads, n_tokens, d_head),
@@ -63,6 +64,7 @@ def trace(
         d_ffn=d_model,
         n_vocab=11,
         n_context=n_tokens,
+        parallel=parallel,
     )
     return Trace(anatomy, torch.arange(n_tokens), tuple(layers), random(n_tokens, 11))
 

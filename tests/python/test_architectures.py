@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM
 
+from families import IDS, build
 from lm_transparency import Lens, TransparencyError, Watch
 from lm_transparency.model.anatomy import dissect
 from lm_transparency.routes.contributions import contributions
 from lm_transparency.trace.recording import record
-from tiny_models import perturb
-
-IDS = torch.tensor([3, 17, 5, 17, 9, 40, 3, 8, 5, 100])
-
-#: Sizes under every name that a configuration may have for them.
-SIZES: dict[str, Any] = {
-    **dict.fromkeys(("vocab_size", "vocab_size_per_layer_input"), 160),
-    **dict.fromkeys(("hidden_size", "n_embd", "d_model", "word_embed_proj_dim", "conv_dim"), 32),
-    **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers"), 2),
-    **dict.fromkeys(("num_attention_heads", "n_head", "n_heads", "num_heads", "decoder_attention_heads"), 4),
-    **dict.fromkeys(("intermediate_size", "ffn_hidden_size", "ffn_dim", "n_inner", "decoder_ffn_dim"), 48),
-    **dict.fromkeys(("max_position_embeddings", "n_positions", "max_seq_len"), 64),
-    **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts"), 4),
-    **dict.fromkeys(("moe_intermediate_size", "shared_expert_intermediate_size", "kv_lora_rank", "q_lora_rank"), 16),
-    **dict.fromkeys(("qk_rope_head_dim", "qk_nope_head_dim", "v_head_dim", "head_dim"), 8),
-    **dict.fromkeys(("num_key_value_heads", "num_experts_per_tok"), 2),
-    **dict.fromkeys(("n_group", "topk_group"), 1),
-    "rotary_dim": 4,
-    "pad_token_id": 0,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
-    "is_decoder": True,
-}
 
 #: (model type, changes): must be analysed exactly.
 ANALYSED: list[tuple[str, dict[str, Any]]] = [
@@ -66,49 +44,57 @@ ANALYSED: list[tuple[str, dict[str, Any]]] = [
     ("gpt_bigcode", {"multi_query": True, "num_key_value_heads": 1}),
     ("gpt_bigcode", {"multi_query": False, "num_key_value_heads": 4}),
     # values of a width of their own
-    ("deepseek_v3", {"first_k_dense_replace": 2, "num_key_value_heads": 4}),
+    ("deepseek_v3", {"first_k_dense_replace": 2}),
+    ("deepseek_v3", {"first_k_dense_replace": 1}),
+    # norms behind the sublayers, soft caps, multipliers
+    ("gemma2", {"attn_logit_softcapping": 3.0, "final_logit_softcapping": 2.0}),
+    ("gemma3_text", {"sliding_window": 4}),
+    ("olmo2", {}),
+    ("glm4", {}),
+    ("granite", {"residual_multiplier": 0.22, "logits_scaling": 8.0}),
+    ("cohere", {"logit_scale": 0.3}),
+    ("hyperclovax", {"use_post_norm": True, "residual_multiplier": 0.4}),
+    # one step for attention and feed-forward, or two
+    ("gpt_neox", {"use_parallel_residual": True}),
+    ("gpt_neox", {"use_parallel_residual": False}),
+    ("stablelm", {"use_parallel_residual": True}),
+    ("phi", {}),
+    ("minicpm3", {}),
+    # experts, sinks
+    ("mixtral", {}),
+    ("qwen3_moe", {}),
+    ("olmoe", {}),
+    ("gpt_oss", {"sliding_window": 4}),
+    # attention code of their own
+    ("gptj", {}),
+    ("bloom", {}),
+    ("falcon", {}),
+    ("falcon", {"parallel_attn": False}),
+    ("falcon", {"new_decoder_architecture": True, "num_kv_heads": 2}),
+    ("falcon", {"alibi": True}),
+    ("mpt", {}),
+    ("opt", {}),
+    ("xglm", {}),
 ]
 
 #: Must be refused before anything is computed.
 REFUSED: list[tuple[str, dict[str, Any]]] = [
-    *((name, {}) for name in ("gemma2", "gemma3_text", "gpt_neox", "gptj", "codegen", "phi", "opt", "bloom", "falcon")),
-    *((name, {}) for name in ("mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "phimoe", "granitemoe", "gpt_oss")),
-    *((name, {}) for name in ("olmo2", "olmo3", "cohere", "cohere2", "glm4", "exaone4", "apertus", "nanochat")),
-    *((name, {}) for name in ("starcoder2", "persimmon", "mpt", "xglm", "biogpt", "openai-gpt", "bert", "roberta")),
-    *((name, {}) for name in ("mamba", "rwkv", "jamba", "lfm2", "recurrent_gemma", "llama4_text", "minicpm3")),
-    ("deepseek_v3", {"first_k_dense_replace": 1}),
-    ("falcon", {"new_decoder_architecture": True}),
-    ("stablelm", {"use_parallel_residual": True}),
-    ("granite", {"residual_multiplier": 0.22}),
-    ("granite", {"logits_scaling": 8.0}),
-    ("cohere", {"logit_scale": 1.0}),
+    *((name, {}) for name in ("openai-gpt", "bert", "roberta", "mamba", "rwkv", "jamba", "recurrent_gemma")),
+    *((name, {}) for name in ("qwen3_next", "falcon_h1", "gemma4_text", "deepseek_v4", "longcat_flash", "afmoe")),
     ("gpt2", {"add_cross_attention": True}),
 ]
 
-#: Look like Llama from the outside, yet something lies between the heads and W_O: the proof, or the recording, objects.
-CAUGHT: list[tuple[str, dict[str, Any]]] = [("bitnet", {}), ("diffllama", {}), ("doge", {})]
+#: Look like others from the outside, yet something lies between the heads and W_O, or the norm is elsewhere: the proof,
+#: or the recording, objects.
+CAUGHT: list[tuple[str, dict[str, Any]]] = [
+    *((name, {}) for name in ("bitnet", "diffllama", "doge", "laguna", "beam")),
+    ("qwen3_next", {"layer_types": ["full_attention"] * 2}),
+    ("opt", {"do_layer_norm_before": False}),
+]
 
 
 def named(cases: list[tuple[str, dict[str, Any]]]) -> list[Any]:
     return [pytest.param(*case, id=" ".join([case[0], *case[1]])) for case in cases]
-
-
-def build(model_type: str, changes: dict[str, Any]) -> Any:
-    """A tiny model of the family with seeded weights."""
-    blank = AutoConfig.for_model(model_type).get_text_config(decoder=True)
-    aliases = dict(type(blank).attribute_map)
-    names = {*blank.to_dict(), *aliases}
-    sizes = {name: size for name, size in SIZES.items() if name in names and aliases.get(name) not in names}
-    torch.manual_seed(0)
-    config = type(blank)(**{**sizes, **changes})
-    config._attn_implementation = "sdpa"
-    try:
-        model = AutoModelForCausalLM.from_config(config)
-    except ValueError:
-        # a family without SDPA
-        config._attn_implementation = "eager"
-        model = AutoModelForCausalLM.from_config(config)
-    return perturb(model.float())
 
 
 @pytest.mark.parametrize(("model_type", "changes"), named(ANALYSED))
@@ -125,7 +111,9 @@ def test_a_family_is_analysed_exactly(model_type: str, changes: dict[str, Any]) 
     assert kept.attention_residual == pytest.approx(kept.attention_residual.clip(0, 1))
     # what is said about the model is what runs
     attention = trace.layers[0].attention
-    assert (attention.query.shape[0], attention.key.shape[0]) == (anatomy.n_heads, anatomy.n_kv_heads)
+    assert attention.query.shape[0] == anatomy.n_heads
+    # some repeat the key-value heads before they attend
+    assert attention.key.shape[0] in (anatomy.n_kv_heads, anatomy.n_heads)
     assert trace.layers[0].pre.shape == (len(IDS), anatomy.d_model)
     assert wanted.shape[-1] == anatomy.n_vocab
 
@@ -168,10 +156,10 @@ def test_sliding_windows_leave_nothing_outside_of_them() -> None:
 def test_an_attention_that_takes_something_unknown_into_account_is_refused(tiny_llama: Any) -> None:
     attention = tiny_llama.anatomy.blocks[0].attention
     handle = attention.register_forward_pre_hook(
-        lambda _module, args, kwargs: (args, {**kwargs, "softcap": 30.0}), with_kwargs=True
+        lambda _module, args, kwargs: (args, {**kwargs, "indices": 30.0}), with_kwargs=True
     )
     try:
-        with pytest.raises(TransparencyError, match="takes softcap into account") as caught:
+        with pytest.raises(TransparencyError, match="takes indices into account") as caught:
             record(tiny_llama.model, tiny_llama.anatomy, IDS, Watch())
         assert caught.value.kind == "modelUnsupported"
     finally:
@@ -188,3 +176,27 @@ def test_an_attention_outside_of_the_interface_is_refused(tiny_llama: Any) -> No
         assert caught.value.kind == "modelUnsupported"
     finally:
         attention.forward = own
+
+
+@pytest.mark.parametrize(
+    ("model_type", "wrong"),
+    [
+        ("phi", {"parallel": False}),
+        ("gpt_neox", {"parallel": False}),
+        ("gemma2", {"attention_norm_after": "post_feedforward_layernorm"}),
+        ("gemma2", {"ffn_norm_after": ""}),
+        ("olmo2", {"ffn_norm_after": "post_attention_layernorm"}),
+        ("glm4", {"ffn_norm": "input_layernorm"}),
+    ],
+)
+def test_a_wrong_fact_fails_the_proof(model_type: str, wrong: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build(model_type, {})
+    changed = dataclasses.replace(dissect(model).facts, **wrong)
+    # every child is accounted for: structure alone does not object
+    children = frozenset(name for name, _ in model.get_decoder().layers[0].named_children())
+    used = {changed.attention, changed.ffn, changed.ffn_norm, changed.attention_norm_after, changed.ffn_norm_after}
+    changed = dataclasses.replace(changed, norms=children - used)
+    monkeypatch.setattr("lm_transparency.model.anatomy.BLOCKS", (changed,))
+    proof = contributions(record(model, dissect(model), IDS, Watch()))[1]
+    assert not proof.holds
+    assert "cannot be trusted" in proof.sentence()

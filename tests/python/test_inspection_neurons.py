@@ -13,7 +13,6 @@ from torch import nn
 import synthetic
 from lm_transparency import Analysis, Trace, TransparencyError
 from lm_transparency.inspection.ffn import inspect_ffn, inspect_neuron
-from lm_transparency.model.anatomy import Block
 from lm_transparency.routes import neurons
 from lm_transparency.routes.contributions import contributions
 from lm_transparency.routes.kernels import chunked, part_proximities
@@ -172,7 +171,7 @@ def worked(*, output_bias: list[float] | None = None, parallel: bool = False) ->
         if output_bias is not None:
             down.bias.copy_(torch.tensor(output_bias))
     old, record = made.anatomy.blocks[0], made.layers[0]
-    block = Block(old.module, old.attention, old.output_projection, nn.Sequential(down), nn.Identity(), down)
+    block = replace(old, ffn=nn.Sequential(down), ffn_norm=nn.Identity(), down_projection=down)
     mid = torch.ones(1, 2)
     ffn = down(mid).detach()
     post = (record.post - record.ffn - record.pre + mid + ffn) if parallel else mid + ffn

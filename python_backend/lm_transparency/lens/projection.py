@@ -39,7 +39,13 @@ class Lens:
                 state = self._anatomy.final_norm(state)
             rows = state.reshape(-1, state.shape[-1])
             logits = self._few(rows) if len(rows) <= _FEW and self._turns else self._anatomy.unembedding(rows)
-            return logits.float().reshape(*vector.shape[:-1], -1)
+            return self._finished(logits.float()).reshape(*vector.shape[:-1], -1)
+
+    def _finished(self, logits: Float[Tensor, "row vocabulary"]) -> Float[Tensor, "row vocabulary"]:
+        if self._anatomy.logit_scale != 1:
+            logits = logits * self._anatomy.logit_scale
+        cap = self._anatomy.logit_softcap
+        return logits if cap is None else cap * (logits / cap).tanh()
 
     @property
     def _turns(self) -> bool:

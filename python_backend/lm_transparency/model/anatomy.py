@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -11,23 +13,64 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ..errors import TransparencyError
-from .facts import BLOCKS, NEUTRAL, TRUNKS, BlockFacts
+from .facts import (
+    BLOCKS,
+    DOWN_PROJECTIONS,
+    KV_HEADS,
+    LOGIT_DIVISORS,
+    LOGIT_MULTIPLIERS,
+    LOGIT_SOFTCAPS,
+    OUTPUT_PROJECTIONS,
+    RESIDUAL_MULTIPLIERS,
+    TRUNKS,
+    BlockFacts,
+)
+from .norms import FrozenNorm, freeze
+
+
+@dataclass(frozen=True)
+class Sublayer:
+    """What stands between a sublayer and the residual stream: a norm, if any, and a multiplier."""
+
+    norm_module: nn.Module | None
+    norm: FrozenNorm | None
+    multiplier: float
+
+    def linear(self, parts: Float[Tensor, "*part d_model"]) -> Float[Tensor, "*part d_model"]:
+        """Parts of the sublayer's output as parts of what is added, but for the norm's scale s_t."""
+        parts = parts if self.norm is None else self.norm.linear(parts)
+        return parts if self.multiplier == 1 else parts * self.multiplier
+
+    def bias(
+        self, bias: Float[Tensor, "d_model"] | None, scale: Float[Tensor, "position"] | None, n_positions: int
+    ) -> Float[Tensor, "position d_model"] | None:
+        """What a bias of the sublayer, and the norm's own shift, add at every position; None where there is neither."""
+        added = None
+        if bias is not None:
+            row = self.linear(bias)
+            added = row.expand(n_positions, -1) if scale is None else scale[:, None] * row
+        if self.norm is not None and bool(self.norm.shift.any()):
+            shift = (self.norm.shift * self.multiplier).expand(n_positions, -1)
+            added = shift if added is None else added + shift
+        return added
 
 
 @dataclass(frozen=True)
 class Block:
-    """One decoder block, taken apart."""
+    """One decoder block, taken apart. `down_projection` is None where the block has no neurons of its own (experts)."""
 
     module: nn.Module
     attention: nn.Module
     output_projection: nn.Module
     ffn: nn.Module
     ffn_norm: nn.Module
-    down_projection: nn.Module
+    down_projection: nn.Module | None
+    after_attention: Sublayer
+    after_ffn: Sublayer
 
     def w_o(self, n_heads: int) -> Float[Tensor, "head d_head d_model"]:
-        """The output projection by head, float32, as a map from a head's value to the residual stream."""
-        weight = _weight_in_out(self.output_projection).float()
+        """The map from a head's value to the residual stream, float32: W_O, and what stands behind it (`Sublayer`)."""
+        weight = self.after_attention.linear(_weight_in_out(self.output_projection).float())
         return weight.reshape(n_heads, -1, weight.shape[-1])
 
     def b_o(self) -> Float[Tensor, "d_model"] | None:
@@ -35,12 +78,22 @@ class Block:
         return _bias(self.output_projection)
 
     def w_out(self) -> Float[Tensor, "neuron d_model"]:
-        """What each neuron of the feed-forward block writes at activation 1, float32."""
-        return _weight_in_out(self.down_projection).float()
+        """What each neuron adds to the residual stream at activation 1, float32. Raises `TransparencyError`."""
+        return self.after_ffn.linear(_weight_in_out(self.neurons()).float())
 
     def b_out(self) -> Float[Tensor, "d_model"] | None:
         """The bias of the feed-forward block's output, float32; None where there is none."""
-        return _bias(self.down_projection)
+        return _bias(self.neurons())
+
+    def neurons(self) -> nn.Module:
+        """The output weights of the neurons. Raises `TransparencyError("modelUnsupported")` where there are none."""
+        if self.down_projection is None:
+            raise TransparencyError(
+                "modelUnsupported",
+                f"The neurons of {type(self.ffn).__name__} cannot be told apart yet.",
+                "Its contribution, and what it promotes and suppresses, are exact.",
+            )
+        return self.down_projection
 
 
 @dataclass(frozen=True)
@@ -57,14 +110,13 @@ class Anatomy:
     d_ffn: int
     n_vocab: int
     n_context: int
+    parallel: bool
+    logit_scale: float = 1.0
+    logit_softcap: float | None = None
 
     @property
     def n_layers(self) -> int:
         return len(self.blocks)
-
-    @property
-    def parallel(self) -> bool:
-        return self.facts.parallel
 
 
 def dissect(model: PreTrainedModel) -> Anatomy:
@@ -73,9 +125,6 @@ def dissect(model: PreTrainedModel) -> Anatomy:
     Raises `TransparencyError("modelUnsupported")` with the reason where the decomposition is not known to hold.
     """
     config = model.config.get_text_config(decoder=True)
-    for name, neutral in NEUTRAL.items():
-        if getattr(config, name, None) not in neutral:
-            raise _unsupported(model, f"it sets {name} = {getattr(config, name)}")
     trunk = next((t for t in TRUNKS if all(_find(model, path) is not None for path in t)), None)
     if trunk is None:
         raise _unsupported(model, "its decoder blocks were not found")
@@ -94,12 +143,42 @@ def dissect(model: PreTrainedModel) -> Anatomy:
         final_norm=final_norm,
         unembedding=unembedding,
         n_heads=n_heads,
-        n_kv_heads=int(getattr(config, "num_key_value_heads", None) or n_heads),
+        n_kv_heads=_n_kv_heads(config, n_heads),
         d_model=d_model,
-        d_ffn=int(_weight_in_out(blocks[0].down_projection).shape[0]),
+        d_ffn=_d_ffn(config, blocks),
         n_vocab=int(unembedding.weight.shape[0]),  # type: ignore[union-attr, index]
         n_context=int(getattr(config, "max_position_embeddings", 0) or 0),
+        parallel=_parallel(facts, layers, config),
+        logit_scale=_product(config, LOGIT_MULTIPLIERS) / _product(config, LOGIT_DIVISORS),
+        logit_softcap=next((float(v) for name in LOGIT_SOFTCAPS if (v := getattr(config, name, None))), None),
     )
+
+
+def _product(holder: Any, names: tuple[str, ...]) -> float:
+    """What the numbers of these names multiply to; one that is not there is 1."""
+    values = (getattr(holder, name, None) for name in names)
+    return math.prod(float(value) for value in values if value is not None)
+
+
+def _parallel(facts: BlockFacts, layers: nn.Module, config: Any) -> bool:
+    if isinstance(facts.parallel, bool):
+        return facts.parallel
+    first = next(layers.children())
+    return bool(getattr(first, facts.parallel, getattr(config, facts.parallel, False)))
+
+
+def _n_kv_heads(config: Any, n_heads: int) -> int:
+    given = next((v for name in KV_HEADS if (v := getattr(config, name, None))), n_heads)
+    shared = getattr(config, "multi_query", False) and not getattr(config, "new_decoder_architecture", False)
+    return 1 if shared else int(given)
+
+
+def _d_ffn(config: Any, blocks: tuple[Block, ...]) -> int:
+    down = next((block.down_projection for block in blocks if block.down_projection is not None), None)
+    if down is not None:
+        return int(_weight_in_out(down).shape[0])
+    sizes = (getattr(config, name, None) for name in ("moe_intermediate_size", "intermediate_size", "ffn_dim"))
+    return int(next((size for size in sizes if size), 0))
 
 
 def _match(model: PreTrainedModel, layers: nn.Module) -> BlockFacts:
@@ -114,29 +193,55 @@ def _match(model: PreTrainedModel, layers: nn.Module) -> BlockFacts:
 
 def _mismatches(layer: nn.Module, facts: BlockFacts) -> Iterator[str]:
     children = dict(layer.named_children())
-    needed = {facts.attention, facts.ffn, facts.ffn_norm} | facts.norms
+    paths = {facts.attention, facts.ffn, facts.ffn_norm, facts.attention_norm_after, facts.ffn_norm_after}
+    needed = {path.partition(".")[0] for path in paths - {""}} | facts.norms
     for name in sorted(needed - children.keys()):
         yield f"no {name}"
     # a child that holds nothing to learn (dropout) changes nothing in evaluation
     for name in sorted(children.keys() - needed):
         if any(True for _ in children[name].parameters()):
             yield f"an additional {name}"
-    for parent, name in ((facts.attention, facts.output_projection), (facts.ffn, facts.down_projection)):
-        if parent in children and not hasattr(getattr(children[parent], name, None), "weight"):
-            yield f"no {parent}.{name} with a weight"
+    attention = _find(layer, facts.attention)
+    if attention is None or _projection(attention, OUTPUT_PROJECTIONS) is None:
+        yield f"no output projection in {facts.attention}"
+    if _find(layer, facts.ffn) is None:
+        yield f"no {facts.ffn}"
 
 
 def _open(layer: nn.Module, facts: BlockFacts) -> Block:
-    attention = getattr(layer, facts.attention)
-    ffn = getattr(layer, facts.ffn)
+    multiplier = _product(layer, RESIDUAL_MULTIPLIERS)
+    attention, ffn = _find(layer, facts.attention), _find(layer, facts.ffn)
+    assert attention is not None and ffn is not None
+    projection = _projection(attention, OUTPUT_PROJECTIONS)
+    assert projection is not None
+    like = _weight_in_out(projection)
+
+    def after(name: str) -> Sublayer:
+        module = getattr(layer, name) if name else None
+        return Sublayer(module, None if module is None else freeze(module, like.shape[-1], like), multiplier)
+
     return Block(
         module=layer,
         attention=attention,
-        output_projection=getattr(attention, facts.output_projection),
+        output_projection=projection,
         ffn=ffn,
         ffn_norm=getattr(layer, facts.ffn_norm),
-        down_projection=getattr(ffn, facts.down_projection),
+        down_projection=_projection(ffn, DOWN_PROJECTIONS),
+        after_attention=after(facts.attention_norm_after),
+        after_ffn=after(facts.ffn_norm_after),
     )
+
+
+def _projection(parent: nn.Module, names: tuple[str, ...]) -> nn.Module | None:
+    """The child of `parent` that goes by one of `names` and has one weight matrix."""
+    for name in names:
+        child = getattr(parent, name, None)
+        # some wrap the matrix once more
+        child = getattr(child, "linear", child)
+        weight = getattr(child, "weight", None)
+        if isinstance(child, nn.Module) and isinstance(weight, torch.Tensor) and weight.dim() == 2:
+            return child
+    return None
 
 
 def _weight_in_out(projection: nn.Module) -> Float[Tensor, "d_in d_out"]:
@@ -162,5 +267,5 @@ def _unsupported(model: PreTrainedModel, why: str) -> TransparencyError:
     return TransparencyError(
         "modelUnsupported",
         f"{type(model).__name__} cannot be decomposed exactly: {why}.",
-        "Llama-like and GPT-2-like decoders are supported (Llama, Mistral, Qwen 2/3, SmolLM, GPT-2 …).",
+        "docs/models.md lists the families that are supported.",
     )

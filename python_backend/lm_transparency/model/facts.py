@@ -12,56 +12,205 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class BlockFacts:
-    """Attribute names inside one decoder block, and how its residual stream runs.
+    """Attribute names (dotted where deeper) inside one decoder block, and how its residual stream runs.
 
-    `attention`, `ffn`: the sublayers; `output_projection`: W_O inside the attention; `ffn_norm`: the norm whose input
-    is the residual after attention; `norms`: every other child the block may have. `parallel`: attention and
-    feed-forward read the same input and are added in one step (GPT-J, NeoX, Phi, Falcon).
+    `attention`, `ffn`: the sublayers. `ffn_norm`: what reads the residual after attention (a norm, or the feed-forward
+    block itself where none stands before it). `attention_norm_after`, `ffn_norm_after`: a norm between the sublayer and
+    the residual stream (Gemma 2, OLMo 2). `norms`: every other child the block may have. `parallel`: attention and
+    feed-forward read the same input and are added in one step (GPT-J, NeoX, Phi, Falcon); a text names the
+    configuration entry that decides it.
     """
 
     name: str
     attention: str
-    output_projection: str
     ffn: str
-    down_projection: str
     ffn_norm: str
-    norms: frozenset[str]
-    parallel: bool = False
+    norms: frozenset[str] = frozenset()
+    attention_norm_after: str = ""
+    ffn_norm_after: str = ""
+    parallel: bool | str = False
 
 
 BLOCKS: tuple[BlockFacts, ...] = (
+    # two norms, and nothing says which way they run but the configuration
     BlockFacts(
         name="Llama-like",
         attention="self_attn",
-        output_projection="o_proj",
         ffn="mlp",
-        down_projection="down_proj",
         ffn_norm="post_attention_layernorm",
         norms=frozenset({"input_layernorm"}),
+        parallel="use_parallel_residual",
     ),
     BlockFacts(
         name="GPT-2-like",
         attention="attn",
-        output_projection="c_proj",
         ffn="mlp",
-        down_projection="c_proj",
         ffn_norm="ln_2",
         norms=frozenset({"ln_1"}),
     ),
+    BlockFacts(
+        name="NeoX-like",
+        attention="attention",
+        ffn="mlp",
+        ffn_norm="post_attention_layernorm",
+        norms=frozenset({"input_layernorm"}),
+        parallel="use_parallel_residual",
+    ),
+    BlockFacts(
+        name="Gemma-2-like",
+        attention="self_attn",
+        ffn="mlp",
+        ffn_norm="pre_feedforward_layernorm",
+        norms=frozenset({"input_layernorm"}),
+        attention_norm_after="post_attention_layernorm",
+        ffn_norm_after="post_feedforward_layernorm",
+    ),
+    BlockFacts(
+        name="GLM-4-like",
+        attention="self_attn",
+        ffn="mlp",
+        ffn_norm="post_attention_layernorm",
+        norms=frozenset({"input_layernorm"}),
+        attention_norm_after="post_self_attn_layernorm",
+        ffn_norm_after="post_mlp_layernorm",
+    ),
+    BlockFacts(
+        name="HyperCLOVA-like",
+        attention="self_attn",
+        ffn="mlp",
+        ffn_norm="post_attention_layernorm",
+        norms=frozenset({"input_layernorm"}),
+        attention_norm_after="post_norm1",
+        ffn_norm_after="post_norm2",
+    ),
+    BlockFacts(
+        name="OLMo-2-like",
+        attention="self_attn",
+        ffn="mlp",
+        ffn_norm="mlp",
+        attention_norm_after="post_attention_layernorm",
+        ffn_norm_after="post_feedforward_layernorm",
+    ),
+    BlockFacts(
+        name="VaultGemma-like",
+        attention="self_attn",
+        ffn="mlp",
+        ffn_norm="pre_feedforward_layernorm",
+        norms=frozenset({"input_layernorm"}),
+    ),
+    BlockFacts(
+        name="Apertus-like",
+        attention="self_attn",
+        ffn="mlp",
+        ffn_norm="feedforward_layernorm",
+        norms=frozenset({"attention_layernorm"}),
+    ),
+    BlockFacts(
+        name="Phi-like",
+        attention="self_attn",
+        ffn="mlp",
+        ffn_norm="input_layernorm",
+        parallel=True,
+    ),
+    BlockFacts(
+        name="Granite-MoE-like",
+        attention="self_attn",
+        ffn="block_sparse_moe",
+        ffn_norm="post_attention_layernorm",
+        norms=frozenset({"input_layernorm"}),
+    ),
+    BlockFacts(
+        name="Llama-4-like",
+        attention="self_attn",
+        ffn="feed_forward",
+        ffn_norm="post_attention_layernorm",
+        norms=frozenset({"input_layernorm"}),
+    ),
+    # the module around the feed-forward block adds the residual itself: its last layer writes
+    BlockFacts(
+        name="BLOOM-like",
+        attention="self_attention",
+        ffn="mlp.dense_4h_to_h",
+        ffn_norm="post_attention_layernorm",
+        norms=frozenset({"input_layernorm"}),
+        parallel="parallel_attn",
+    ),
+    BlockFacts(
+        name="Falcon-like",
+        attention="self_attention",
+        ffn="mlp",
+        ffn_norm="input_layernorm",
+        parallel="parallel_attn",
+    ),
+    BlockFacts(
+        name="Falcon-40B-like",
+        attention="self_attention",
+        ffn="mlp",
+        ffn_norm="ln_mlp",
+        norms=frozenset({"ln_attn"}),
+        parallel=True,
+    ),
+    BlockFacts(
+        name="GPT-J-like",
+        attention="attn",
+        ffn="mlp",
+        ffn_norm="ln_1",
+        parallel=True,
+    ),
+    BlockFacts(
+        name="GPT-Neo-like",
+        attention="attn.attention",
+        ffn="mlp",
+        ffn_norm="ln_2",
+        norms=frozenset({"ln_1"}),
+    ),
+    BlockFacts(
+        name="MPT-like",
+        attention="attn",
+        ffn="ffn.down_proj",
+        ffn_norm="norm_2",
+        norms=frozenset({"norm_1"}),
+    ),
+    BlockFacts(
+        name="CTRL-like",
+        attention="multi_head_attention",
+        ffn="ffn",
+        ffn_norm="layernorm2",
+        norms=frozenset({"layernorm1"}),
+    ),
+    # the second of two bare layers is what the feed-forward block writes
+    BlockFacts(
+        name="OPT-like",
+        attention="self_attn",
+        ffn="fc2",
+        ffn_norm="final_layer_norm",
+        norms=frozenset({"self_attn_layer_norm", "fc1"}),
+    ),
 )
+
+#: W_O inside the attention, and the output weights inside the feed-forward block, by the names they go by.
+OUTPUT_PROJECTIONS = ("o_proj", "c_proj", "dense", "out_proj")
+DOWN_PROJECTIONS = ("down_proj", "c_proj", "dense_4h_to_h", "fc2", "fc_out")
 
 #: Where the parts around the blocks are, first match wins: (blocks, final norm), dotted from the whole model.
 TRUNKS: tuple[tuple[str, str], ...] = (
     ("model.layers", "model.norm"),
+    ("model.layers", "model.final_layernorm"),
     ("transformer.h", "transformer.ln_f"),
+    ("gpt_neox.layers", "gpt_neox.final_layer_norm"),
+    ("biogpt.layers", "biogpt.layer_norm"),
+    ("model.decoder.layers", "model.decoder.final_layer_norm"),
+    ("model.layers", "model.layer_norm"),
+    ("transformer.blocks", "transformer.norm_f"),
+    ("transformer.h", "transformer.layernorm"),
 )
 
-#: Configuration entries that scale or cap what the plain decomposition takes as it is, with their neutral values.
-#: A model that sets one needs parts of its own (Granite, Gemma 2, Cohere …) and is refused until it has them.
-NEUTRAL: dict[str, tuple[object, ...]] = {
-    "residual_multiplier": (None, 1, 1.0),
-    "logits_scaling": (None, 1, 1.0),
-    "logit_scale": (None, 1, 1.0),
-    "final_logit_softcapping": (None,),
-    "attn_logit_softcapping": (None,),
-}
+#: Attributes of a block that scale what its sublayers add to the residual stream.
+RESIDUAL_MULTIPLIERS = ("residual_multiplier", "residual_scale")
+#: Configuration entries that multiply the logits, that divide them, and that cap them softly: cap · tanh(logits / cap).
+LOGIT_MULTIPLIERS = ("logit_scale",)
+LOGIT_DIVISORS = ("logits_scaling",)
+LOGIT_SOFTCAPS = ("final_logit_softcapping",)
+
+#: The number of key-value heads, by the names it goes by.
+KV_HEADS = ("num_key_value_heads", "num_kv_heads")

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float64, UInt16, UInt32
 
-from ..trace.proof import TOLERANCES, Proof, attention_output, layer_error
+from ..trace.proof import TOLERANCES, Proof, attention_bias, attention_output, layer_error
 from ..trace.trace import Trace
 from ..watch import Watch
 from .kernels import attention_proximities, row_proximities
@@ -71,18 +71,16 @@ def layer_contributions(trace: Trace, layer: int, *, clip: float = 0.0) -> Layer
     """All contributions of one layer, dense, and the error of its proof (method.md, sections 1 and 2)."""
     record, block = trace.layers[layer], trace.anatomy.blocks[layer]
     w_o = block.w_o(trace.n_heads)
-    probabilities = record.attention.probabilities()
+    weights = record.weights()
     values = record.attention.values()
-    error = layer_error(trace, layer, attention_output(probabilities, values, w_o))
+    error = layer_error(trace, layer, attention_output(weights, values, w_o))
     outputs = values @ w_o
     pre, mid, ffn, post = (x.float() for x in (record.pre, record.mid, record.ffn, record.post))
     after_attention = post if trace.anatomy.parallel else mid
-    attention = attention_proximities(after_attention, probabilities, outputs, clip).numpy()
+    attention = attention_proximities(after_attention, weights, outputs, clip).numpy()
     residual = row_proximities(after_attention, pre, clip)
-    bias_vector = block.b_o()
-    bias = np.zeros_like(residual)
-    if bias_vector is not None:
-        bias = row_proximities(after_attention, bias_vector.expand_as(pre), clip)
+    biases = attention_bias(trace, layer)
+    bias = np.zeros_like(residual) if biases is None else row_proximities(after_attention, biases, clip)
     ffn_near = row_proximities(post, ffn, clip)
     row = attention.sum(axis=(1, 2), dtype=np.float64) + residual + bias
     if trace.anatomy.parallel:

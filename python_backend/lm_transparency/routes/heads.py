@@ -59,11 +59,14 @@ class LayerMaps:
 
 def edge_heads(trace: Trace, contributions: Contributions, layer: int, query: int, key: int) -> EdgeHeads:
     """Every head's share of the edge `key` → `query`; the contributions sum to the edge's weight."""
-    record, block = trace.layers[layer].attention, trace.anatomy.blocks[layer]
-    rows = record.scores(queries=slice(query, query + 1)).softmax(dim=-1)[:, 0]
+    record, block = trace.layers[layer], trace.anatomy.blocks[layer]
+    at = slice(query, query + 1)
+    rows = record.attention.probabilities(queries=at)
+    weights = record.weigh(rows, at)[:, 0, key]
+    rows = rows[:, 0]
     probability = rows[:, key]
-    outputs = torch.einsum("hd,hdm->hm", record.values_at(key), block.w_o(trace.n_heads))
-    near = part_proximities(_whole(trace, layer)[query], probability, outputs)
+    outputs = torch.einsum("hd,hdm->hm", record.attention.values_at(key), block.w_o(trace.n_heads))
+    near = part_proximities(_whole(trace, layer)[query], weights, outputs)
     rank = (rows > probability[:, None]).sum(dim=-1)
     share = _share(contributions, layer)[query]
     return EdgeHeads(near * share, probability.cpu().numpy(), rank.cpu().numpy())
@@ -71,38 +74,40 @@ def edge_heads(trace: Trace, contributions: Contributions, layer: int, query: in
 
 def head_row(trace: Trace, contributions: Contributions, layer: int, head: int, query: int) -> HeadRow:
     """Where one head looks from `query`, and what each key contributes through it."""
-    record, block = trace.layers[layer].attention, trace.anatomy.blocks[layer]
-    score = record.scores(slice(head, head + 1), slice(query, query + 1))[0, 0]
-    probability = score.softmax(dim=-1)[: query + 1]
-    outputs = record.values_of(head)[: query + 1] @ block.w_o(trace.n_heads)[head]
-    near = part_proximities(_whole(trace, layer)[query], probability, outputs)
+    record, block = trace.layers[layer], trace.anatomy.blocks[layer]
+    place = slice(head, head + 1), slice(query, query + 1)
+    score = record.attention.scores(*place)[0, 0]
+    rows = record.attention.probabilities(*place)
+    probability, weights = rows[0, 0, : query + 1], record.weigh(rows, place[1])[0, 0, : query + 1]
+    outputs = record.attention.values_of(head)[: query + 1] @ block.w_o(trace.n_heads)[head]
+    near = part_proximities(_whole(trace, layer)[query], weights, outputs)
     share = _share(contributions, layer)[query]
     return HeadRow(score[: query + 1].cpu().numpy(), probability.cpu().numpy(), near * share)
 
 
 def head_output(trace: Trace, layer: int, head: int, query: int) -> Float[Tensor, "d_model"]:
-    """Σ_s α_s · v_s · W_O^h: what one head writes at `query`, float32."""
-    record = trace.layers[layer].attention
-    row = record.scores(slice(head, head + 1), slice(query, query + 1))[0, 0].softmax(dim=-1)
-    return (row @ record.values_of(head)) @ trace.anatomy.blocks[layer].w_o(trace.n_heads)[head]
+    """Σ_s w_s · v_s · W_O^h (`LayerRecord.weights`): what one head writes at `query`, float32."""
+    record = trace.layers[layer]
+    row = record.weights(slice(head, head + 1), slice(query, query + 1))[0, 0]
+    return (row @ record.attention.values_of(head)) @ trace.anatomy.blocks[layer].w_o(trace.n_heads)[head]
 
 
 def head_part(trace: Trace, layer: int, head: int, query: int, key: int) -> Float[Tensor, "d_model"]:
-    """α · v · W_O^h: what one head brings from `key` to `query`, float32."""
-    record = trace.layers[layer].attention
-    row = record.scores(slice(head, head + 1), slice(query, query + 1))[0, 0].softmax(dim=-1)
-    return (row[key] * record.values_of(head)[key]) @ trace.anatomy.blocks[layer].w_o(trace.n_heads)[head]
+    """w · v · W_O^h: what one head brings from `key` to `query`, float32."""
+    record = trace.layers[layer]
+    row = record.weights(slice(head, head + 1), slice(query, query + 1))[0, 0]
+    return (row[key] * record.attention.values_of(head)[key]) @ trace.anatomy.blocks[layer].w_o(trace.n_heads)[head]
 
 
 def attention_map(trace: Trace, contributions: Contributions, layer: int, head: int | None) -> AttentionMap:
     """The maps of one head over the whole prompt; `head` None: of all heads together."""
-    record = trace.layers[layer].attention
+    record = trace.layers[layer]
     if head is None:
-        probability = record.probabilities().mean(dim=0).cpu().numpy()
+        probability = record.attention.probabilities().mean(dim=0).cpu().numpy()
         return AttentionMap(probability, layer_contributions(trace, layer).attention.sum(axis=-1))
-    probability = record.scores(slice(head, head + 1)).softmax(dim=-1)
-    outputs = record.values_of(head) @ trace.anatomy.blocks[layer].w_o(trace.n_heads)[head]
-    near = attention_proximities(_whole(trace, layer), probability, outputs[None]).numpy()[..., 0]
+    probability = record.attention.probabilities(slice(head, head + 1))
+    outputs = record.attention.values_of(head) @ trace.anatomy.blocks[layer].w_o(trace.n_heads)[head]
+    near = attention_proximities(_whole(trace, layer), record.weigh(probability), outputs[None]).numpy()[..., 0]
     share = _share(contributions, layer).astype(np.float32)
     return AttentionMap(probability[0].cpu().numpy(), near * share[:, None])
 

@@ -36,10 +36,12 @@ def activations(trace: Trace, layer: int, positions: slice = slice(None)) -> Flo
     def catch(_module: Any, inputs: tuple[Tensor, ...]) -> None:
         caught.append(inputs[0])
 
-    handle = block.down_projection.register_forward_pre_hook(catch)
+    handle = block.neurons().register_forward_pre_hook(catch)
     try:
         with torch.no_grad():
-            block.ffn(block.ffn_norm(record.mid[positions][None]))
+            state = record.mid[positions][None]
+            # a block without a norm before it reads the residual itself
+            block.ffn(state if block.ffn_norm is block.ffn else block.ffn_norm(state))
     finally:
         handle.remove()
     return caught[0][0].float()
@@ -50,9 +52,10 @@ def neurons(trace: Trace, contributions: Contributions, layer: int, position: in
     block, record = trace.anatomy.blocks[layer], trace.layers[layer]
     activation = activations(trace, layer, slice(position, position + 1))[0]
     post = record.post[position].float()
-    near = part_proximities(post, activation, block.w_out())
-    bias_vector = block.b_out()
-    bias = 0.0 if bias_vector is None else float(row_proximities(post[None], bias_vector[None])[0])
+    scale = None if record.ffn_scale is None else record.ffn_scale[position : position + 1]
+    near = part_proximities(post, activation if scale is None else activation * scale, block.w_out())
+    biases = block.after_ffn.bias(block.b_out(), scale, 1)
+    bias = 0.0 if biases is None else float(row_proximities(post[None], biases)[0])
     # what else the row is made of, the residual first of all, is the recorded total without the block as one part
     block_near = float(row_proximities(post[None], record.ffn[position].float()[None])[0])
     rest = max(0.0, float(contributions.ffn_total[layer, position]) - block_near)

@@ -47,12 +47,21 @@ class Proof:
 
 
 def attention_output(
-    probabilities: Float[Tensor, "head query key"],
+    weights: Float[Tensor, "head query key"],
     values: Float[Tensor, "head key d_head"],
     w_o: Float[Tensor, "head d_head d_model"],
 ) -> Float[Tensor, "query d_model"]:
-    """Σ_{s,h} α_{h,t,s} · v_{h,s} · W_O^h, float32: what the heads of a layer write, without the bias."""
-    return (probabilities @ values).transpose(0, 1).flatten(1) @ w_o.flatten(0, 1)
+    """Σ_{s,h} w_{h,t,s} · v_{h,s} · W_O^h, float32: what the heads of a layer write, without the bias.
+
+    `weights`: α, with the scale of a norm behind it (`LayerRecord.weights`); `w_o` as `Block.w_o` gives it.
+    """
+    return (weights @ values).transpose(0, 1).flatten(1) @ w_o.flatten(0, 1)
+
+
+def attention_bias(trace: Trace, layer: int) -> Float[Tensor, "position d_model"] | None:
+    """What the biases of an attention block add to the residual at every position; None where there are none."""
+    block, record = trace.anatomy.blocks[layer], trace.layers[layer]
+    return block.after_attention.bias(block.b_o(), record.attention_scale, trace.n_tokens)
 
 
 def layer_error(trace: Trace, layer: int, heads_wrote: Float[Tensor, "query d_model"]) -> float:
@@ -63,7 +72,7 @@ def layer_error(trace: Trace, layer: int, heads_wrote: Float[Tensor, "query d_mo
     record = trace.layers[layer]
     # in numpy: for so little work, waking torch's threads takes longer than the work
     attention = heads_wrote.cpu().numpy()
-    bias = trace.anatomy.blocks[layer].b_o()
+    bias = attention_bias(trace, layer)
     if bias is not None:
         attention = attention + bias.cpu().numpy()
     pre, mid, ffn, post = (x.float().cpu().numpy() for x in (record.pre, record.mid, record.ffn, record.post))

@@ -19,15 +19,26 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from ..errors import TransparencyError
-from ..model.anatomy import Anatomy, Block
+from ..model.anatomy import Anatomy, Block, Sublayer
 from ..watch import Watch
+from .own_code import watched
 from .trace import AttentionRecord, LayerRecord, Trace
 
 _IMPLEMENTATION = "lm_transparency"
 _records: ContextVar[dict[nn.Module, AttentionRecord] | None] = ContextVar("records", default=None)
 
 #: What an attention may be given beside q, k, v, mask and scaling without changing its probabilities.
-_HARMLESS = {"position_ids", "use_cache", "sliding_window", "output_attentions", "cache_position", "is_causal"}
+_HARMLESS = {
+    "position_ids",
+    "use_cache",
+    "sliding_window",
+    "output_attentions",
+    "output_router_logits",
+    "cache_position",
+    "is_causal",
+}
+#: … and what `AttentionRecord` takes into account.
+_KNOWN = {"s_aux", "softcap"}
 
 
 def _recording_attention(
@@ -42,7 +53,7 @@ def _recording_attention(
 ) -> tuple[Tensor, None]:
     records = _records.get()
     if records is not None:
-        unknown = [name for name, given in kwargs.items() if given is not None and name not in _HARMLESS]
+        unknown = [name for name, given in kwargs.items() if given is not None and name not in _HARMLESS | _KNOWN]
         if unknown:
             raise TransparencyError(
                 "modelUnsupported",
@@ -55,8 +66,17 @@ def _recording_attention(
             value=value[0],
             mask=None if attention_mask is None else attention_mask[0],
             scaling=query.shape[-1] ** -0.5 if scaling is None else scaling,
+            sinks=None if kwargs.get("s_aux") is None else kwargs["s_aux"].detach(),
+            softcap=kwargs.get("softcap"),
         )
+        if records[module].sinks is not None or records[module].softcap is not None:
+            # SDPA knows neither; this is the plain formula
+            return _plain_attention(records[module], query.dtype), None
     return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
+
+
+def _plain_attention(record: AttentionRecord, dtype: torch.dtype) -> Float[Tensor, "1 query head d_value"]:
+    return (record.probabilities() @ record.values()).transpose(0, 1)[None].to(dtype)
 
 
 AttentionInterface.register(_IMPLEMENTATION, _recording_attention)
@@ -72,14 +92,19 @@ def record(model: PreTrainedModel, anatomy: Anatomy, token_ids: Int[Tensor, "pos
     """
     attention: dict[nn.Module, AttentionRecord] = {}
     states = _States(anatomy, watch)
-    with torch.no_grad(), _attention_through_us(model, attention), states.hooked():
+    modules = [block.attention for block in anatomy.blocks]
+
+    ours = bool(model._can_set_attn_implementation())  # pyright: ignore[reportPrivateUsage]
+    # attention code of its own: what it does is watched
+    recorded = _attention_through_us(model, attention) if ours else watched(modules, attention)
+    with torch.no_grad(), states.hooked(), recorded:
         logits = model(input_ids=token_ids[None].to(model.device), use_cache=False).logits[0]
-    missing = [i for i, block in enumerate(anatomy.blocks) if block.attention not in attention]
+    missing = [i for i, module in enumerate(modules) if module not in attention]
     if missing:
         raise TransparencyError(
             "modelUnsupported",
-            f"The attention of layer {missing[0]} does not go through transformers' AttentionInterface, "
-            "so its probabilities cannot be recorded.",
+            f"The attention of layer {missing[0]} does not go through transformers' AttentionInterface and multiplies "
+            "no probabilities with values, so nothing can be recorded.",
         )
     layers = tuple(states.layer(i, attention[block.attention]) for i, block in enumerate(anatomy.blocks))
     return Trace(anatomy=anatomy, token_ids=token_ids.cpu(), layers=layers, logits=logits)
@@ -117,25 +142,52 @@ class _States:
     def layer(self, index: int, attention: AttentionRecord) -> LayerRecord:
         kept = self._kept[index]
         mid = kept["pre"] if self._anatomy.parallel else kept["mid"]
-        return LayerRecord(pre=kept["pre"], mid=mid, ffn=kept["ffn"], post=kept["post"], attention=attention)
+        block = self._anatomy.blocks[index]
+        multiplier = block.after_ffn.multiplier
+        return LayerRecord(
+            pre=kept["pre"],
+            mid=mid,
+            ffn=kept["ffn"] if multiplier == 1 else kept["ffn"] * multiplier,
+            post=kept["post"],
+            attention=attention,
+            attention_scale=kept.get("attention_scale"),
+            ffn_scale=kept.get("ffn_scale"),
+        )
 
     def _hook(self, index: int, block: Block) -> Iterator[Any]:
         yield block.module.register_forward_pre_hook(self._keep_input(index, "pre"), with_kwargs=True)
         if not self._anatomy.parallel:
             yield block.ffn_norm.register_forward_pre_hook(self._keep_input(index, "mid"), with_kwargs=True)
-        yield block.ffn.register_forward_hook(self._keep_output(index, "ffn"))
+        yield (block.after_ffn.norm_module or block.ffn).register_forward_hook(self._keep_output(index, "ffn"))
+        for name, sublayer in (("attention_scale", block.after_attention), ("ffn_scale", block.after_ffn)):
+            if sublayer.norm_module is not None:
+                yield sublayer.norm_module.register_forward_hook(self._keep_scale(index, name, sublayer))
         yield block.module.register_forward_hook(self._keep_output(index, "post"))
 
     def _keep_input(self, index: int, name: str) -> Callable[..., None]:
         def hook(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             if name == "pre":
                 self._watch.step("forward", index, self._anatomy.n_layers)
-            self._kept[index][name] = (args[0] if args else kwargs["hidden_states"])[0]
+            self._kept[index][name] = _one(args[0] if args else kwargs["hidden_states"])
+
+        return hook
+
+    def _keep_scale(self, index: int, name: str, sublayer: Sublayer) -> Callable[..., None]:
+        def hook(_module: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
+            assert sublayer.norm is not None
+            self._kept[index][name] = sublayer.norm.scale(args[0][0], output[0])
 
         return hook
 
     def _keep_output(self, index: int, name: str) -> Callable[..., None]:
         def hook(_module: nn.Module, _args: Any, output: Any) -> None:
-            self._kept[index][name] = (output[0] if isinstance(output, tuple) else output)[0]
+            kept = _one(output[0] if isinstance(output, tuple) else output)
+            # what comes after a feed-forward block may add to its output in place
+            self._kept[index][name] = kept.clone() if name == "ffn" else kept
 
         return hook
+
+
+def _one(states: Float[Tensor, "..."]) -> Float[Tensor, "position d_model"]:
+    """The one prompt of the batch; some modules flatten the batch away."""
+    return states[0] if states.dim() == 3 else states

@@ -21,7 +21,8 @@ def _causal(n_query: int, n_key: int, device: torch.device) -> Bool[Tensor, "que
 class AttentionRecord:
     """What one attention block was given: enough to recompute its probabilities.
 
-    `mask` is what transformers built: None (causal), bool (True: may look) or additive.
+    `mask` is what transformers built: None (causal), bool (True: may look) or additive. `sinks`: a score a head that
+    takes its share of every row and stands for no key (gpt-oss). `softcap`: scores are cap · tanh(score / cap).
     """
 
     query: Float[Tensor, "head query d_head"]
@@ -29,10 +30,18 @@ class AttentionRecord:
     value: Float[Tensor, "kv_head key d_value"]
     mask: Float[Tensor, "#head query key"] | Bool[Tensor, "#head query key"] | None
     scaling: float
+    sinks: Float[Tensor, "head"] | None = None
+    softcap: float | None = None
 
-    def probabilities(self) -> Float[Tensor, "head query key"]:
-        """Attention probabilities α, float32; 0 above the diagonal. A row sums to 1."""
-        return self.scores().softmax(dim=-1)
+    def probabilities(
+        self, heads: slice = slice(None), queries: slice = slice(None)
+    ) -> Float[Tensor, "head query key"]:
+        """Attention probabilities α, float32; 0 above the diagonal. A row sums to 1, to less where there are sinks."""
+        scores = self.scores(heads, queries)
+        if self.sinks is None:
+            return scores.softmax(dim=-1)
+        sinks = self.sinks[heads].float()[:, None, None].expand(*scores.shape[:2], 1)
+        return torch.cat([scores, sinks], dim=-1).softmax(dim=-1)[..., :-1]
 
     def scores(self, heads: slice = slice(None), queries: slice = slice(None)) -> Float[Tensor, "head query key"]:
         """What the softmax is taken of, float32: scaled q·k with the mask, −inf where a query may not look."""
@@ -46,6 +55,8 @@ class AttentionRecord:
         else:
             own = torch.arange(self.query.shape[0], device=key.device)[heads] // group
             scores = query @ key[own].transpose(-1, -2)
+        if self.softcap is not None:
+            scores = self.softcap * (scores / self.softcap).tanh()
         mask = self.mask
         if mask is None:
             mask = _causal(self.query.shape[1], self.key.shape[1], scores.device)
@@ -57,6 +68,10 @@ class AttentionRecord:
         else:
             scores += mask.float()
         return scores
+
+    def tensors(self) -> list[Tensor]:
+        """What is held."""
+        return [self.query, self.key, self.value]
 
     def values(self) -> Float[Tensor, "head key d_value"]:
         """The value each query head reads, float32; key-value heads repeated for their query heads (GQA)."""
@@ -76,7 +91,8 @@ class LayerRecord:
     """The residual stream around one decoder block, in the model's own precision.
 
     `pre` enters the block, `mid` is the residual after attention (in a parallel block the same tensor as `pre`),
-    `ffn` the feed-forward block's output, `post` leaves the block.
+    `ffn` what the feed-forward block adds, `post` leaves the block. `attention_scale`, `ffn_scale`: the run's scale s_t
+    of a norm between the sublayer and the stream (`model.norms`), None where there is none.
     """
 
     pre: Float[Tensor, "position d_model"]
@@ -84,6 +100,21 @@ class LayerRecord:
     ffn: Float[Tensor, "position d_model"]
     post: Float[Tensor, "position d_model"]
     attention: AttentionRecord
+    attention_scale: Float[Tensor, "position"] | None = None
+    ffn_scale: Float[Tensor, "position"] | None = None
+
+    def weights(self, heads: slice = slice(None), queries: slice = slice(None)) -> Float[Tensor, "head query key"]:
+        """What v · W_O (`Block.w_o`) is multiplied by to be a part: α, and the norm's scale behind it."""
+        probabilities = self.attention.probabilities(heads, queries)
+        return self.weigh(probabilities, queries)
+
+    def weigh(
+        self, probabilities: Float[Tensor, "head query key"], queries: slice = slice(None)
+    ) -> Float[Tensor, "head query key"]:
+        """`weights` of probabilities that are known."""
+        if self.attention_scale is None:
+            return probabilities
+        return probabilities * self.attention_scale[queries][None, :, None]
 
 
 @dataclass(frozen=True)
@@ -113,7 +144,7 @@ class Trace:
         tensors = [self.token_ids, self.logits]
         for layer in self.layers:
             tensors += [layer.pre, layer.mid, layer.ffn, layer.post]
-            tensors += [layer.attention.query, layer.attention.key, layer.attention.value]
+            tensors += layer.attention.tensors()
         for tensor in tensors:
             storage = tensor.untyped_storage()
             held[storage.data_ptr()] = storage.nbytes()

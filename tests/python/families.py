@@ -1,0 +1,67 @@
+"""Tiny random models of every decoder family that transformers knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+from tiny_models import perturb
+
+IDS = torch.tensor([3, 17, 5, 17, 9, 40, 3, 8, 5, 100])
+
+#: Every causal family, from transformers' own registry: a new release adds itself.
+CAUSAL = tuple(sorted(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES))
+
+#: Sizes under every name that a configuration may have for them.
+SIZES: dict[str, Any] = {
+    **dict.fromkeys(("vocab_size", "vocab_size_per_layer_input"), 160),
+    **dict.fromkeys(("hidden_size", "n_embd", "d_model", "word_embed_proj_dim", "conv_dim"), 32),
+    **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers"), 2),
+    **dict.fromkeys(("num_attention_heads", "n_head", "n_heads", "num_heads", "decoder_attention_heads"), 4),
+    **dict.fromkeys(("intermediate_size", "ffn_hidden_size", "ffn_dim", "n_inner", "decoder_ffn_dim"), 48),
+    **dict.fromkeys(("max_position_embeddings", "n_positions", "max_seq_len"), 64),
+    **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts"), 4),
+    **dict.fromkeys(("moe_intermediate_size", "shared_expert_intermediate_size", "kv_lora_rank", "q_lora_rank"), 16),
+    **dict.fromkeys(("qk_rope_head_dim", "qk_nope_head_dim", "v_head_dim", "head_dim"), 8),
+    **dict.fromkeys(("num_key_value_heads", "num_experts_per_tok"), 2),
+    **dict.fromkeys(("n_group", "topk_group"), 1),
+    "rotary_dim": 4,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "is_decoder": True,
+}
+
+#: What some families need beside their sizes to be built at all, or to be built with plain attention in every layer.
+NEEDS: dict[str, dict[str, Any]] = {
+    **{
+        family: {"num_key_value_heads": 4}
+        for family in (
+            *("axk1", "axk2", "deepseek_v2", "deepseek_v3", "deepseek_v32"),
+            *("glm4_moe_lite", "glm_moe_dsa", "minicpm3", "youtu"),
+        )
+    },
+    "dots1": {"n_shared_experts": 1},
+    "gpt_neo": {"attention_types": [[["global", "local"], 1]]},
+}
+
+
+def build(model_type: str, changes: dict[str, Any]) -> Any:
+    """A tiny model of the family with seeded weights; `NEEDS` unless `changes` say otherwise."""
+    blank = AutoConfig.for_model(model_type).get_text_config(decoder=True)
+    aliases = dict(type(blank).attribute_map)
+    names = {*blank.to_dict(), *aliases}
+    sizes = {name: size for name, size in SIZES.items() if name in names and aliases.get(name) not in names}
+    torch.manual_seed(0)
+    config = type(blank)(**{**sizes, **NEEDS.get(model_type, {}), **changes})
+    config._attn_implementation = "sdpa"
+    try:
+        model = AutoModelForCausalLM.from_config(config)
+    except ValueError:
+        # a family without SDPA
+        config._attn_implementation = "eager"
+        model = AutoModelForCausalLM.from_config(config)
+    return perturb(model.float())
