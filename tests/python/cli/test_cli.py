@@ -23,6 +23,7 @@ import torch
 import lm_transparency
 from lm_transparency.cli import main
 from lm_transparency.model.loading import LoadedModel
+from tiny_models import save_llama, train_tokenizer
 
 IOI = "When Mary and John went to the store, John gave a drink to"
 NODE = re.compile(r"(X0|[AMIB]\d+)_\d+")
@@ -312,3 +313,30 @@ def test_the_page_holds_the_analysis_and_its_view(ioi_file: str, capsys: pytest.
     assert content["view"]["threshold"] == 0.05
     assert content["view"]["target"] == 13
     assert msgpack.unpackb(base64.b64decode(content["payload"]))["meta"]["prompt"] == IOI
+
+
+def test_doctor_trusts_the_embedded_model_and_measures_how_far_bfloat16_is(capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads(run_text(["doctor", "--against-dtype", "bfloat16", "--format", "json"], capsys))
+    assert found["sound"]
+    assert found["proof"] < 1e-5
+    assert found["logits"] < 1e-3
+    assert found["lens"] < 1e-3
+    assert found["against"]["model"] == "smollm2-135m-instruct, bfloat16"
+    assert 0 < found["against"]["kl"] < 0.1
+    assert found["against"]["top_agrees"] > 0.5
+    said = run_text(["doctor"], capsys)
+    assert said.strip().endswith("The routes of this model can be trusted.")
+
+
+def test_doctor_does_not_trust_a_model_whose_parts_do_not_sum(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lm_transparency.routes.contributions.layer_error", lambda *_: 0.5)
+    assert main(["doctor", "--text", "The capital"]) == 4
+    assert "cannot be trusted" in capsys.readouterr().out
+
+
+def test_doctor_compares_copies_of_one_model_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = save_llama(tmp_path / "tiny", train_tokenizer())
+    assert main(["doctor", "--text", "The capital", "--against", str(folder)]) == 2
+    assert "no copies of one another" in capsys.readouterr().err

@@ -1,0 +1,50 @@
+"""`lm-transparency doctor`: whether the routes of a model can be trusted, in words and figures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from .files import write_atomically
+from .options import add_model_options, load, terminal_watch
+
+_PROMPT = "When Mary and John went to the store, John gave a drink to"
+
+
+def add_parser(commands: Any) -> None:
+    parser = commands.add_parser("doctor", help="check a model: do its parts sum to what transformers computes?")
+    parser.add_argument("--text", default=_PROMPT, metavar="T", help="the prompt to check with")
+    parser.add_argument("--against", metavar="M", help="another copy of the model (GGUF, bf16 …): how far they differ")
+    parser.add_argument(
+        "--against-dtype", default="", choices=("float32", "bfloat16", "float16"), help="… or the same in another dtype"
+    )
+    parser.add_argument("--format", default="text", choices=("text", "json"))
+    parser.add_argument("-o", "--output", type=Path, metavar="F", help="write there instead of stdout")
+    add_model_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """0 where the model can be trusted, 4 where it cannot; errors as in `analyze`."""
+    from ..diagnosis import compare, examine
+    from ..session import Session
+
+    session = Session()
+    findings = examine(load(session, arguments), arguments.text, terminal_watch())
+    document: dict[str, Any] = findings.as_dict()
+    lines = findings.sentences()
+    if arguments.against or arguments.against_dtype:
+        changed = {"model": arguments.against or arguments.model, "dtype": arguments.against_dtype or arguments.dtype}
+        other = argparse.Namespace(**{**vars(arguments), **changed})
+        difference = compare(findings, examine(load(session, other), arguments.text, terminal_watch()))
+        document["against"] = difference.as_dict()
+        lines += difference.sentences()
+    text = json.dumps(document, indent=1) + "\n" if arguments.format == "json" else "\n".join(lines) + "\n"
+    if arguments.output:
+        write_atomically(arguments.output, lambda file: file.write(text.encode("utf-8")))
+    else:
+        sys.stdout.write(text)
+    return 0 if findings.sound else 4

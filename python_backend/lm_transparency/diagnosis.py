@@ -1,0 +1,137 @@
+"""The checks that say whether a model's routes can be trusted, and how far two copies of a model are apart."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .analysis import Analysis, analyze
+from .errors import TransparencyError
+from .lens.projection import Lens
+from .model.loading import LoadedModel
+from .watch import Watch
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was measured on one prompt. Logit differences are absolute, between float32 copies of the logits.
+
+    `logits`: of the recorded pass against the untouched model's; `lens`: of the last state's lens against the logits.
+    """
+
+    model: str
+    dtype: str
+    block: str
+    parallel: bool
+    n_tokens: int
+    proof: float
+    worst_layer: int
+    tolerance: float
+    logits: float
+    lens: float
+    largest_logit: float
+    analysis: Analysis
+
+    @property
+    def sound(self) -> bool:
+        # logits may differ by what the precision rounds, in proportion to their size
+        allowed = self.tolerance * max(1.0, self.largest_logit)
+        return self.proof <= self.tolerance and self.logits <= allowed and self.lens <= allowed
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        fields = {name: value for name, value in vars(self).items() if name != "analysis"}
+        return {**fields, "sound": self.sound}
+
+    def sentences(self) -> list[str]:
+        """What a person reads, the verdict last."""
+        way = "in one step" if self.parallel else "one after the other"
+        verdict = (
+            "The routes of this model can be trusted."
+            if self.sound
+            else "The routes of this model cannot be trusted: report it, with this output."
+        )
+        return [
+            f"{self.model}, {self.dtype}: {self.block} blocks, attention and feed-forward added {way}.",
+            f"  parts sum to the whole:        off by {self.proof:.1e} at most, in layer {self.worst_layer} "
+            f"(tolerance {self.tolerance:.0e})",
+            f"  logits equal transformers':    off by {self.logits:.1e} (largest logit {self.largest_logit:.1f})",
+            f"  lens of the last state:        off by {self.lens:.1e} from the logits",
+            verdict,
+        ]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two copies of a model on one prompt: next-token distributions and contributions."""
+
+    model: str
+    kl: float
+    top_agrees: float
+    contributions: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def sentences(self) -> list[str]:
+        return [
+            "",
+            f"Against {self.model}:",
+            f"  next-token distribution:       KL divergence {self.kl:.2e} on average over the positions",
+            f"  most probable token:           the same at {100 * self.top_agrees:.0f} % of the positions",
+            f"  residual and ffn contributions: {self.contributions:.1e} apart on average",
+        ]
+
+
+def examine(model: LoadedModel, prompt: str, watch: Watch | None = None) -> Findings:
+    """Analyse `prompt`, and compare with the untouched model. Raises `TransparencyError` as `analyze` does."""
+    analysis = analyze(model, prompt, watch=watch)
+    ids = torch.tensor([[token.id for token in analysis.tokens]], device=model.model.device)
+    with torch.no_grad():
+        wanted = model.model(input_ids=ids, use_cache=False).logits[0].float()
+    recorded = analysis.trace.logits.float()
+    lens = Lens(model.anatomy).logits(analysis.trace.layers[-1].post)
+    return Findings(
+        model=model.name,
+        dtype=model.dtype,
+        block=model.anatomy.facts.name,
+        parallel=model.anatomy.parallel,
+        n_tokens=len(analysis.tokens),
+        proof=analysis.proof.max_relative_error,
+        worst_layer=analysis.proof.worst_layer,
+        tolerance=analysis.proof.tolerance,
+        logits=_apart(recorded, wanted),
+        lens=_apart(lens, recorded),
+        largest_logit=float(wanted.abs().max()),
+        analysis=analysis,
+    )
+
+
+def compare(one: Findings, other: Findings) -> Difference:
+    """How far `other` is from `one`. Raises `TransparencyError` where they are no copies of one another."""
+    a, b = one.analysis, other.analysis
+    if [t.id for t in a.tokens] != [t.id for t in b.tokens] or a.trace.n_layers != b.trace.n_layers:
+        raise TransparencyError(
+            "invalidParams",
+            "The two models differ in their tokens or layers: they are no copies of one another.",
+            "Compare copies of one model in different formats.",
+        )
+    p, q = (x.trace.logits.float().cpu().log_softmax(dim=-1) for x in (a, b))
+    parts = [
+        abs(getattr(a.contributions, name) - getattr(b.contributions, name)).mean()
+        for name in ("attention_residual", "ffn")
+    ]
+    return Difference(
+        model=f"{other.model}, {other.dtype}",
+        kl=float((p.exp() * (p - q)).sum(dim=-1).mean()),
+        top_agrees=float((p.argmax(dim=-1) == q.argmax(dim=-1)).float().mean()),
+        contributions=float(sum(parts) / len(parts)),
+    )
+
+
+def _apart(a: Float[Tensor, "position vocabulary"], b: Float[Tensor, "position vocabulary"]) -> float:
+    return float((a.cpu() - b.cpu()).abs().max())
