@@ -32,7 +32,9 @@ describe('the panel in every theme', () => {
     frame = await analyze(page);
     // the strongest route, which on this sentence leads from the name to the last token
     await frame.locator('[data-testid=twin] button[data-name]').first().click();
-    await frame.locator('[data-testid=heads]').waitFor();
+    // its maps are drawn, and all under them is there
+    await frame.locator('[data-testid=map-attention][data-head]').waitFor();
+    await frame.locator('[data-testid=why]').waitFor();
   });
 
   afterAll(async () => {

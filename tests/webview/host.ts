@@ -5,6 +5,7 @@ import { syntheticPayload } from '../../webview/dev/synthetic';
 import type { SyntheticOptions } from '../../webview/dev/synthetic';
 
 export class FakeHost implements Host {
+  recording = false;
   readonly asked: Question[] = [];
   readonly givenUp: Question[] = [];
   readonly told: Notice[] = [];

@@ -36,6 +36,12 @@ describe('an exported page', () => {
     await expect(browserHost().ask(question)).rejects.toThrow('This page holds a recording');
   });
 
+  it('is a recording, unless it brought answers', () => {
+    expect(browserHost().recording).toBe(true);
+    window.lmTransparencyPage = { answer: () => Promise.reject(new Error('no')) };
+    expect(browserHost().recording).toBe(false);
+  });
+
   it('has one place for its title and one for its recording', () => {
     const template = readFileSync(path.join(process.cwd(), 'webview/page.html'), 'utf8');
     expect(template.split('__LM_TRANSPARENCY_TITLE__')).toHaveLength(2);

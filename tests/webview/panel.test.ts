@@ -112,7 +112,13 @@ describe('the panel', () => {
     const many = edges();
     await move('0.1');
     expect(edges()).toBeLessThan(many);
-    typed.value = '0.25';
+    // letter by letter, and what is drawn in between leaves it alone
+    for (const text of ['0', '0.', '0.2', '0.25']) {
+      typed.value = text;
+      typed.dispatchEvent(new Event('input', { bubbles: true }));
+      await settled(20);
+      expect(typed.value).toBe(text);
+    }
     typed.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true }));
     await settled(20);
     expect(typed.value).toBe('0.250');
@@ -120,6 +126,21 @@ describe('the panel', () => {
     find('auto').click();
     await settled(20);
     expect(find('auto').getAttribute('aria-pressed')).toBe('true');
+  });
+
+  it('offers in a recording nothing that needs the model or the editor', async () => {
+    unmount();
+    host = new FakeHost();
+    host.recording = true;
+    host.reply = () => Promise.reject(new Error('nobody answers'));
+    unmount = mount(document.getElementById('app') as HTMLElement, host);
+    await show({}, { selection: 'model' });
+    for (const id of ['export', 'heat']) expect(document.querySelector(`[data-testid=${id}]`)).toBeNull();
+    find('model-facts');
+    expect(document.querySelector('[data-action]')).toBeNull();
+    await show({}, { selection: 'I2_3' });
+    expect(text('inspector')).toContain('Not part of this recording.');
+    expect(text('inspector')).not.toContain('nobody answers');
   });
 
   it('lists the strongest routes as buttons with words', async () => {

@@ -6,28 +6,29 @@ import { thresholdText } from '../words';
 
 const SLIDER_HIGHEST = 0.1;
 const STEP = 0.0005;
+/** A number or the beginning of one, or the word. */
+const NUMBER = /^\s*(a|au|aut|auto|[0-9]*[.,]?[0-9]*)\s*$/i;
 
 export function Threshold({ store }: { store: Store }) {
   const slider = useRef<HTMLInputElement>(null);
   const typed = useRef<HTMLInputElement>(null);
-  const wrong = useSignal(false);
+  /** What is being typed, until it is accepted: drawing must not put the value back. */
+  const draft = useSignal<string | null>(null);
   const tau = store.tau.value;
   const lowest = store.lowest.value;
+  const wrong = draft.value !== null && !NUMBER.test(draft.value);
 
-  const accept = (input: HTMLInputElement): void => {
-    const text = input.value.trim();
+  const accept = (): void => {
+    const text = draft.value?.trim() ?? '';
     const value = Number(text.replace(',', '.'));
+    draft.value = null;
     if (text.toLowerCase() === 'auto') store.setThreshold('auto');
     else if (text !== '' && Number.isFinite(value)) store.setThreshold(value);
-    wrong.value = false;
-    input.value = thresholdText(store.tau.value);
   };
   const onTypedKey = (event: KeyboardEvent): void => {
-    const input = event.currentTarget as HTMLInputElement;
-    if (event.key === 'Enter') accept(input);
-    else if (event.key === 'Escape') input.value = thresholdText(tau);
+    if (event.key === 'Enter') accept();
+    else if (event.key === 'Escape') draft.value = null;
     else return;
-    wrong.value = false;
     event.stopPropagation();
     slider.current?.focus();
   };
@@ -44,6 +45,7 @@ export function Threshold({ store }: { store: Store }) {
         max={SLIDER_HIGHEST}
         step={STEP}
         value={Math.min(SLIDER_HIGHEST, tau)}
+        aria-label="threshold"
         aria-valuetext={thresholdText(tau)}
         title="Parts that contribute no more than this are left out (Enter: type a value)"
         onInput={(event) => store.setThreshold(Number(event.currentTarget.value))}
@@ -54,18 +56,18 @@ export function Threshold({ store }: { store: Store }) {
       />
       <input
         ref={typed}
-        class={`value${wrong.value ? ' wrong' : ''}`}
+        class={`value${wrong ? ' wrong' : ''}`}
         data-testid="threshold-value"
         type="text"
         inputMode="decimal"
         tabIndex={-1}
         spellcheck={false}
-        value={thresholdText(tau)}
+        value={draft.value ?? thresholdText(tau)}
         aria-label={`threshold value, ${lowest} to 0.9`}
-        aria-invalid={wrong.value}
-        onInput={(event) => (wrong.value = !/^\s*(auto|[0-9]*[.,]?[0-9]+)\s*$/i.test(event.currentTarget.value))}
+        aria-invalid={wrong}
+        onInput={(event) => (draft.value = event.currentTarget.value)}
         onKeyDown={onTypedKey}
-        onBlur={(event) => accept(event.currentTarget)}
+        onBlur={accept}
       />
     </span>
   );

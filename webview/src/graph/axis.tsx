@@ -103,14 +103,14 @@ function Prediction({
       class={`prediction${isTarget ? ' target' : likely}`}
       data-testid={`prediction-${position}`}
       aria-pressed={isTarget}
-      aria-label={`prediction after token ${position}: '${analysis.meta.predicted[position]?.[0] ?? ''}', ${percent(probability)}`}
+      aria-label={`prediction after token ${position}: ${text} ${percent(probability)}`}
       title={`after ${tokenLabel(analysis.meta.tokens[position]!, position)}: ${text} ${percent(probability)}`}
       style={{ left: px(chip.left - frame.x0), width: px(chip.width) }}
       onClick={() => store.setTarget(position)}
     >
       <bdi class="token" style={{ fontSize: isTarget ? px(12) : fontSize(frame.dx) }}>
         {text}
-      </bdi>
+      </bdi>{' '}
       <span class="number">{percent(probability)}</span>
     </button>
   );
@@ -226,7 +226,7 @@ function Chip({ store, analysis, position, height, width }: ChipProps) {
       class={names.join(' ')}
       data-testid={`token-${position}`}
       aria-pressed={position === store.target.value}
-      aria-label={`token ${position}: '${token.text}'`}
+      aria-label={`token ${position}: ${label}`}
       title={chipTitle(analysis, position)}
       style={{ height: px(height) }}
       onClick={() => store.setTarget(position)}

@@ -13,7 +13,7 @@ import type { LensCells } from './lensCells';
 import { LensControls } from './lensControls';
 import { drawLens, drawLensMarks, tintedCells } from './lensPaint';
 import { CellReadout, CellTip } from './lensReadout';
-import type { LensState } from './lensState';
+import type { Followed, LensState } from './lensState';
 import { OnFrame } from './onFrame';
 import { Waiting } from './waiting';
 
@@ -38,18 +38,27 @@ export function LensView({ store, view, lens, openFinder }: Props) {
     [latest, nLayers, nTokens],
   );
   const cells = read.value;
+  const { followed } = lens;
+  // until it is answered, the numbers are those of the token that was followed before
+  const told = cells?.followed?.token === followed.value?.id ? followed.value : null;
   return (
     <>
-      <LensGrid store={store} view={view} lens={lens} cells={cells} openFinder={openFinder} />
+      <LensGrid store={store} view={view} lens={lens} cells={cells} told={told} openFinder={openFinder} />
       <Waiting reply={reply} what="The lens grid" quiet={cells !== null} problem={read.problem} />
       <LensControls store={store} lens={lens} contrast={view.palette.value?.contrast ?? false} />
-      <CellReadout store={store} cells={cells} followed={lens.followed.value} />
+      <CellReadout store={store} cells={cells} followed={told} />
       {reply?.state !== 'failed' && <LensCharts store={store} lens={lens} />}
     </>
   );
 }
 
-function LensGrid({ store, view, lens, cells, openFinder }: Props & { cells: LensCells | null }) {
+interface GridProps extends Props {
+  cells: LensCells | null;
+  /** The token that the numbers of the cells are about. */
+  told: Followed | null;
+}
+
+function LensGrid({ store, view, lens, cells, told, openFinder }: GridProps) {
   const grid = useRef<HTMLCanvasElement>(null);
   const over = useRef<HTMLCanvasElement>(null);
   const focused = useSignal(false);
@@ -109,7 +118,7 @@ function LensGrid({ store, view, lens, cells, openFinder }: Props & { cells: Len
       roleDescription="lens grid"
       focused={focused}
       pick={pick}
-      tip={(name) => <CellTip store={store} cells={cells} followed={lens.followed.value} name={name} />}
+      tip={(name) => <CellTip store={store} cells={cells} followed={told} name={name} />}
     >
       <canvas ref={grid} data-testid="lens-grid" aria-hidden="true" />
       <canvas ref={over} class="over" aria-hidden="true" />

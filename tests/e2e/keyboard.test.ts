@@ -1,0 +1,247 @@
+import { join } from 'node:path';
+import type { Browser, FrameLocator, Locator, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { seriousFindings } from './accessibility.ts';
+import {
+  allThemes,
+  launchBrowser,
+  openWorkbench,
+  runCommand,
+  screenshot,
+  setTheme,
+  type RunningServer,
+} from './harness/index.ts';
+import { inspector, selected } from './inspector-steps.ts';
+import { analyze, samples, startProduct } from './product.ts';
+
+// the layer that moves the name to the last token of ioi.prompt
+const EDGE = 'attention:I22_1>A23_13';
+const NODES = ['I25_13', 'A23_13'] as const;
+/** More stops than the panel has. */
+const MOST_TABS = 40;
+
+describe('without a pointer', () => {
+  let server: RunningServer;
+  let browser: Browser;
+  let page: Page;
+  let frame: FrameLocator;
+
+  const byId = (id: string): Locator => frame.locator(`[data-testid="${id}"]`);
+  const press = async (...keys: string[]) => {
+    for (const key of keys) await page.keyboard.press(key);
+  };
+  const holdsFocus = (place: Locator) =>
+    place.evaluate((element) => element.contains(document.activeElement)).catch(() => false);
+
+  /** Tab, or Shift+Tab, until the focus is in a place of the panel. */
+  async function tabTo(place: Locator, key: 'Tab' | 'Shift+Tab' = 'Tab'): Promise<void> {
+    await place.waitFor();
+    for (let i = 0; i < MOST_TABS; i++) {
+      if (await holdsFocus(place)) return;
+      await press(key);
+    }
+    throw new Error(`${key} does not lead there`);
+  }
+
+  /** Arrow keys in a list until its button is the one that Enter presses. */
+  async function arrowTo(button: Locator, key: string): Promise<void> {
+    for (let i = 0; i < MOST_TABS; i++) {
+      if (await holdsFocus(button)) return;
+      await press(key);
+    }
+    throw new Error(`${key} does not lead there`);
+  }
+
+  const edgeCount = async () => Number(/\d+/.exec((await byId('edge-count').textContent()) ?? '')?.[0]);
+
+  beforeAll(async () => {
+    [server, browser] = await Promise.all([startProduct(), launchBrowser()]);
+    const viewport = { width: 1280, height: 800 };
+    page = await openWorkbench(browser, server, { file: join(samples, 'ioi.prompt'), viewport });
+    await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
+    frame = await analyze(page);
+    await frame.locator('body').evaluate((body) => {
+      body.dataset.pointed = '0';
+      addEventListener('pointerdown', () => (body.dataset.pointed = `${Number(body.dataset.pointed) + 1}`), true);
+    });
+  });
+
+  afterAll(async () => {
+    await browser.close();
+    await server.stop();
+  });
+
+  afterEach(async ({ task }) => {
+    if (task.result?.state === 'fail') await screenshot(page, `failed-${task.name.replaceAll(/\W+/g, '-')}`);
+  });
+
+  test('the panel takes the focus, and Tab leads to the graph, where arrows and Enter open nodes', async () => {
+    await press('Control+2');
+    await tabTo(frame.locator('.stage'));
+    // the first arrow only shows where one is: the target's last node
+    await press('ArrowDown');
+    for (let layer = 29; layer > 25; layer--) await press('ArrowDown');
+    await press('Enter');
+    await expect.poll(() => selected(frame)).toBe(NODES[0]);
+    await byId('top-tokens').waitFor();
+    // with Shift every node on the way: M25, A25, I24, M24, A24, I23, M23, A23
+    for (let i = 0; i < 8; i++) await press('Shift+ArrowDown');
+    await press('Enter');
+    await expect.poll(() => selected(frame)).toBe(NODES[1]);
+  });
+
+  test('its list of parts leads to an attention edge, that to a head and the maps', async () => {
+    const parts = byId('made-of').locator('button');
+    await tabTo(byId('made-of'));
+    await arrowTo(parts.filter({ hasText: 'Mary' }).first(), 'ArrowDown');
+    await press('Enter');
+    await expect.poll(() => selected(frame)).toBe(EDGE);
+    await tabTo(byId('heads'));
+    await press('ArrowDown', 'Enter');
+    await expect.poll(() => selected(frame)).toMatch(new RegExp(`^${EDGE}#\\d$`));
+    await tabTo(byId('map-attention'));
+    const words = byId('map-words');
+    await expect.poll(() => words.textContent()).toMatch(/^query ·to, key ·Mary, probability [\d.]+, contribution/);
+    await press('ArrowRight');
+    await expect.poll(() => words.textContent()).toMatch(/^query ·to, key ·and, probability/);
+    await expect.poll(() => selected(frame)).toMatch(/^attention:I22_2>A23_13#\d$/);
+    expect(await holdsFocus(byId('map-attention'))).toBe(true);
+  });
+
+  test('back through the selections, then a feed-forward block, a neuron, and Escape out of both', async () => {
+    await press('[', '[');
+    await expect.poll(() => selected(frame)).toBe(EDGE);
+    await press(']');
+    await expect.poll(() => selected(frame)).toMatch(new RegExp(`^${EDGE}#`));
+    await press('[', '[', '[');
+    await expect.poll(() => selected(frame)).toBe(NODES[0]);
+    await tabTo(byId('made-of'));
+    await arrowTo(byId('made-of').locator('button', { hasText: 'feed-forward' }), 'ArrowDown');
+    await press('Enter');
+    await byId('neurons').waitFor();
+    const block = await selected(frame);
+    await tabTo(byId('neurons'));
+    await press('ArrowDown', 'ArrowDown', 'Enter');
+    await byId('neuron-positions').waitFor();
+    expect((await selected(frame))?.startsWith('M25_13#')).toBe(true);
+    await tabTo(byId('neuron-positions'));
+    await press('ArrowLeft', 'Enter');
+    await expect.poll(() => selected(frame)).toMatch(/^M25_12#/);
+    await press('[', 'Escape');
+    await expect.poll(() => selected(frame)).toMatch(/M25_13$|^ffn:/);
+    expect(block).toBeTruthy();
+    // the neuron that was left has the focus
+    await expect.poll(() => holdsFocus(byId('neurons'))).toBe(true);
+    await press('Escape');
+    await expect.poll(() => selected(frame)).toBe('');
+    await expect.poll(() => holdsFocus(frame.locator('.stage'))).toBe(true);
+  });
+
+  test('the threshold, by arrows and typed', async () => {
+    const before = await edgeCount();
+    await tabTo(byId('threshold'), 'Shift+Tab');
+    await press('ArrowLeft', 'ArrowLeft', 'ArrowLeft', 'ArrowLeft');
+    await expect.poll(edgeCount).toBeGreaterThan(before);
+    await press('Enter');
+    await page.keyboard.type('0.06');
+    await press('Enter');
+    await expect.poll(edgeCount).toBeLessThan(before);
+    expect(await byId('threshold').getAttribute('aria-valuetext')).toBe('0.060');
+    expect(await holdsFocus(byId('threshold'))).toBe(true);
+    await tabTo(byId('auto'));
+    await press('Enter');
+    await expect.poll(edgeCount).toBe(before);
+  });
+
+  test('the Export menu opens, is walked through and closes', async () => {
+    await arrowTo(byId('export'), 'ArrowRight');
+    await press('Enter');
+    await expect.poll(() => holdsFocus(byId('export-svg'))).toBe(true);
+    await press('ArrowDown');
+    expect(await holdsFocus(byId('export-png'))).toBe(true);
+    await press('Escape');
+    await byId('export-svg').waitFor({ state: 'hidden' });
+    expect(await holdsFocus(byId('export'))).toBe(true);
+  });
+
+  test('the views: the lens grid by cells, the heads by head', async () => {
+    await tabTo(byId('view-routes'), 'Shift+Tab');
+    await press('ArrowRight');
+    await byId('lens-grid').waitFor();
+    expect(await byId('view-lens').getAttribute('aria-selected')).toBe('true');
+    await tabTo(frame.locator('.stage'));
+    await press('ArrowUp', 'ArrowLeft');
+    await expect.poll(() => byId('lens-cell-readout').textContent()).toMatch(/position \d+, after layer \d+:/);
+    await tabTo(byId('view-lens'), 'Shift+Tab');
+    await press('End');
+    await tabTo(byId('heads-overview'));
+    await press('Enter');
+    await byId('head-detail').waitFor();
+    expect(await byId('head-filter').textContent()).toMatch(/^L\d+ H\d+/);
+    await press('ArrowUp', 'Enter');
+    await press('Escape');
+    await byId('head-filter').waitFor({ state: 'hidden' });
+  });
+
+  test('and no pointer was used', async () => {
+    expect(await frame.locator('body').getAttribute('data-pointed')).toBe('0');
+  });
+
+  describe('axe-core finds nothing serious', () => {
+    // the button is disabled where nothing is selected, and a click would wait for it
+    const nothing = async () => {
+      await byId('view-routes').click();
+      await inspector(frame).getByRole('button', { name: 'Clear the selection' }).dispatchEvent('click');
+      await byId('predictions').waitFor();
+    };
+    const node = async (name: string) => {
+      await nothing();
+      const more = frame.getByRole('button', { name: /^Show all/ });
+      if (await more.isVisible()) await more.click();
+      await byId('twin').locator(`[data-name="${name}"]`).click();
+      await byId('top-tokens').waitFor();
+    };
+    const block = async () => {
+      await node(NODES[0]);
+      await byId('made-of').locator('button', { hasText: 'feed-forward' }).click();
+      await byId('neurons').waitFor();
+    };
+    const states: Record<string, () => Promise<void>> = {
+      'nothing selected': nothing,
+      'a node': () => node(NODES[0]),
+      'an attention edge': async () => {
+        await byId('view-routes').click();
+        await byId('twin').locator(`[data-name="${EDGE}"]`).click();
+        await byId('why').waitFor();
+      },
+      'a feed-forward block': block,
+      'a neuron': async () => {
+        await block();
+        await byId('neurons').locator('button').first().click();
+        await byId('neuron-positions').waitFor();
+      },
+      'the model': async () => {
+        await byId('model').click();
+        await byId('model-facts').waitFor();
+      },
+      Lens: async () => {
+        await byId('view-lens').click();
+        await byId('lens-chart').waitFor();
+      },
+      Heads: async () => {
+        await byId('view-heads').click();
+        await byId('head-tags').locator('.tag-legend').waitFor({ timeout: 60_000 });
+      },
+    };
+
+    test.each(allThemes)('%s', async (theme) => {
+      if (theme !== 'dark') await setTheme(page, theme);
+      const found: string[] = [];
+      for (const [name, open] of Object.entries(states)) {
+        await open();
+        found.push(...(await seriousFindings(frame)).map((finding) => `${name}: ${finding}`));
+      }
+      expect(found).toEqual([]);
+    });
+  });
+});
