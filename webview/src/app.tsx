@@ -71,9 +71,13 @@ function Ready({ store, host, arrangement, lens }: Props) {
     const name = store.selection.value;
     if (name !== null) untracked(() => view.reveal(name));
   });
+  // Where the cursor stood before says nothing about what to look at: only its moves do.
+  const cursor = useRef<{ of: unknown; position: number | null }>({ of: null, position: null });
   useSignalEffect(() => {
-    const position = store.editorPosition.value;
-    if (position !== null) untracked(() => view.revealColumn(position));
+    const [of, position] = [store.analysis.value, store.editorPosition.value];
+    const moved = cursor.current.of === of && cursor.current.position !== null;
+    cursor.current = { of, position };
+    if (moved && position !== null) untracked(() => view.revealColumn(position));
   });
   useSignalEffect(() => {
     const format = store.exportAsked.value;

@@ -7,6 +7,7 @@ import json
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser("bench", help="time an analysis against the plain forward pass")
     parser.add_argument("--tokens", default="16,64,128", metavar="16,64,128", help="prompt lengths")
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="runs of each, after one to warm up")
+    parser.add_argument("--clicks", type=int, default=50, metavar="N", help="questions of each kind that are timed")
     parser.add_argument("--format", default="text", choices=("text", "json"))
     parser.add_argument("-o", "--output", type=Path, metavar="F")
     add_model_options(parser)
@@ -35,13 +37,18 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     lengths = _lengths(arguments.tokens)
-    if arguments.repeats < 1:
-        raise TransparencyError("invalidParams", f"--repeats is {arguments.repeats}.", "It takes 1 or more.")
+    for name in ("repeats", "clicks"):
+        if getattr(arguments, name) < 1:
+            raise TransparencyError("invalidParams", f"--{name} is {getattr(arguments, name)}.", "It takes 1 or more.")
     from ..session import Session
 
     model = load(Session(), arguments)
     rows = [measure(model, n_tokens, arguments.repeats) for n_tokens in lengths]
-    text = json.dumps({"rows": rows}, indent=1) + "\n" if arguments.format == "json" else _table(model, rows)
+    looks = [row for n_tokens in INSPECTED for row in measure_inspectors(model, n_tokens, arguments.clicks)]
+    document = {"rows": rows, "inspectors": looks}
+    text = json.dumps(document, indent=1) + "\n"
+    if arguments.format == "text":
+        text = _table(model, rows) + _inspectors_table(looks)
     if arguments.output:
         write_atomically(arguments.output, lambda file: file.write(text.encode("utf-8")))
     else:
@@ -89,6 +96,50 @@ def measure(model: LoadedModel, n_tokens: int, repeats: int) -> dict[str, float 
         "contributions_s": statistics.median(samples["contributions"]),
         "whole_over_forward": statistics.median(w / p for w, p in zip(whole, samples["plain"], strict=True)),
     }
+
+
+#: Prompt lengths at which questions about a run are timed.
+INSPECTED = (64, 512)
+
+
+def measure_inspectors(model: LoadedModel, n_tokens: int, clicks: int) -> list[dict[str, Any]]:
+    """What one question about a run takes, in seconds: median and 95th percentile over `clicks` different places."""
+    from ..analysis import analyze
+    from ..inspection.ffn import inspect_ffn, inspect_neuron
+    from ..inspection.heads import attention_map, inspect_edge, inspect_head
+    from ..inspection.nodes import inspect_node
+
+    ids = model.tokenizer(_TEXT * (1 + n_tokens // 32), add_special_tokens=False)["input_ids"][:n_tokens]
+    run = analyze(model, model.tokenizer.decode(ids), special_tokens="none")
+    trace, last = run.trace, len(run.tokens) - 1
+    kinds: dict[str, Callable[[int], Any]] = {
+        "node": lambda i: inspect_node(run, f"I{i % trace.n_layers}_{last - i % (last + 1)}"),
+        "edge": lambda i: inspect_edge(run, i % trace.n_layers, last, i % (last + 1)),
+        "head": lambda i: inspect_head(run, i % trace.n_layers, i % trace.n_heads, last, i % (last + 1)),
+        "map": lambda i: attention_map(run, i % trace.n_layers, i % trace.n_heads),
+        "feed-forward": lambda i: inspect_ffn(run, i % trace.n_layers, last - i % (last + 1)),
+        "neuron": lambda i: inspect_neuron(run, i % trace.n_layers, i, last - i % (last + 1)),
+    }
+    rows: list[dict[str, Any]] = []
+    for kind, ask in kinds.items():
+        ask(0)
+        times: list[float] = []
+        for i in range(clicks):
+            started = time.perf_counter()
+            ask(i)
+            times.append(time.perf_counter() - started)
+        times.sort()
+        p95 = times[min(clicks - 1, int(0.95 * clicks))]
+        rows.append({"kind": kind, "tokens": last + 1, "median_s": statistics.median(times), "p95_s": p95})
+    return rows
+
+
+def _inspectors_table(rows: list[dict[str, Any]]) -> str:
+    lines = ["", "one question about a run, in the backend", f"{'tokens':>8}  {'kind':<14}{'median':>10}{'p95':>12}"]
+    for row in rows:
+        median, p95 = (f"{1e3 * row[name]:.1f} ms" for name in ("median_s", "p95_s"))
+        lines.append(f"{row['tokens']:>8}  {row['kind']:<14}{median:>10}{p95:>12}")
+    return "\n".join(lines) + "\n"
 
 
 def _lengths(given: str) -> list[int]:

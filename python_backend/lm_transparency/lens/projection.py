@@ -57,7 +57,7 @@ class Lens:
         weight, bias = module.weight, module.bias
         assert isinstance(weight, Tensor)
         # two columns at least: with one, torch takes a product that runs on a single core
-        columns = rows.expand(2, -1).T if len(rows) == 1 else rows.T
+        columns = rows.repeat(2, 1).T if len(rows) == 1 else rows.T
         logits = (weight @ columns)[:, : len(rows)].T.contiguous()
         return logits if bias is None else logits + bias  # type: ignore[operator]
 

@@ -54,8 +54,8 @@ def part_proximities(
 ) -> Float64[np.ndarray, "part"]:
     """max(0, ‖y‖₁ − ‖y − a·u‖₁) of many parts a·u of one whole, float64 on the CPU. All inputs float32, one device."""
     if whole.device.type == "cpu":
-        # a part is a head that looks at one key
-        near = attention_proximities(whole[None], scales[:, None, None], vectors[:, None])
+        # a part is a head that looks at one key; rows that lie apart in memory would be gathered several times
+        near = attention_proximities(whole[None], scales[:, None, None], vectors.contiguous()[:, None])
         return near[0, 0].numpy().astype(np.float64)
     from .chunked import part_proximities as in_chunks
 
