@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,7 +21,7 @@ View = NodeView | EdgeView | HeadView | FfnView | NeuronView
 
 
 def as_json(view: View) -> str:
-    """The view's own fields, format 1; arrays as lists."""
+    """The view's own fields, format 1; arrays as lists, null for a score of −∞ (a key that a window hides)."""
     document = {"format": 1, **_plain(view)}
     return json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
@@ -36,7 +37,7 @@ def _plain(value: Any) -> Any:
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
-    return value
+    return None if isinstance(value, float) and math.isinf(value) else value
 
 
 def _node(analysis: Analysis, view: NodeView) -> Iterable[str]:

@@ -22,6 +22,7 @@ import torch
 
 import lm_transparency
 from lm_transparency.cli import main
+from lm_transparency.cli.views import as_json
 from lm_transparency.model.loading import LoadedModel
 from tiny_models import save_llama, train_tokenizer
 
@@ -262,6 +263,13 @@ def test_inspect_as_text_names_tokens_and_figures(ioi_file: str, capsys: pytest.
     assert "rank 1 of 14" in edge
     node = run_text(["inspect", "node", "I29_13", ioi_file, "--top-k", "3"], capsys)
     assert re.search(r"·Mary +92\.\d+ %", node)
+
+
+def test_a_key_that_a_window_hides_has_no_score_in_json(tiny_mistral: LoadedModel) -> None:
+    run = lm_transparency.analyze(tiny_mistral, IOI)
+    view = lm_transparency.inspect_head(run, 0, 0, len(run.tokens) - 1, 0)
+    assert view.key.score == float("-inf")
+    assert json.loads(as_json(view))["key"]["score"] is None
 
 
 @pytest.mark.parametrize(
