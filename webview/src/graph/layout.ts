@@ -40,7 +40,7 @@ export interface Frame {
   plot: Layout['plot'];
 }
 
-export const LEFT_GUTTER = 50;
+export const LEFT_GUTTER = 54;
 const RIGHT_PAD = 10;
 export const HEADER_HEIGHT = 44;
 const MASS_HEIGHT = 46;

@@ -10,7 +10,7 @@ export interface HeadsFrame {
   nHeads: number;
 }
 
-const LEFT = 50;
+const LEFT = 54;
 const TOP = 30;
 const PAD = 12;
 const WIDEST = 60;
