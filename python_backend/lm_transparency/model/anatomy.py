@@ -90,7 +90,7 @@ class Block:
         if self.down_projection is None:
             raise TransparencyError(
                 "modelUnsupported",
-                f"The neurons of {type(self.ffn).__name__} cannot be told apart yet.",
+                f"The neurons of {type(self.module).__name__} cannot be told apart yet.",
                 "Its contribution, and what it promotes and suppresses, are exact.",
             )
         return self.down_projection

@@ -1,0 +1,70 @@
+"""Families beyond Llama and GPT-2, loaded from disk as a person loads them, and looked into."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lm_transparency as lt
+from families import build
+from tiny_models import train_tokenizer
+
+PROMPT = "When Mary and John went to the store"
+
+#: (family, whether its neurons can be told apart)
+FAMILIES = [
+    ("gptj", True),
+    ("gemma2", True),
+    ("gpt_neox", True),
+    ("falcon", True),
+    ("bloom", False),
+    ("mixtral", False),
+    ("gpt_oss", False),
+]
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    return train_tokenizer()
+
+
+@pytest.fixture(params=FAMILIES, ids=[family for family, _ in FAMILIES])
+def looked_into(request: pytest.FixtureRequest, tokenizer: Any, tmp_path: Path) -> tuple[lt.Analysis, bool]:
+    family, has_neurons = request.param
+    build(family, {"vocab_size": len(tokenizer) + 8}).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    return lt.analyze(lt.load_model(str(tmp_path)), PROMPT), has_neurons
+
+
+def test_what_a_click_shows_sums_to_what_the_graph_has(looked_into: tuple[lt.Analysis, bool]) -> None:
+    run, has_neurons = looked_into
+    kept, last = run.contributions, len(run.tokens) - 1
+    assert run.proof.holds
+    dense = [lt.inspect_edge(run, 1, last, key).weight for key in range(last + 1)]
+    rest = float(kept.attention_residual[1, last] + kept.attention_bias[1, last])
+    if run.trace.anatomy.parallel:
+        rest += float(kept.ffn[1, last])
+    assert sum(dense) + rest == pytest.approx(1, abs=1e-4)
+    for head in range(run.trace.n_heads):
+        maps = lt.attention_map(run, 1, head)
+        view = lt.inspect_head(run, 1, head, last, 0)
+        assert view.key.contribution == pytest.approx(float(maps.contribution[last, 0]), abs=1e-5)
+        assert view.key.probability == pytest.approx(float(maps.probability[last, 0]), abs=1e-5)
+    if has_neurons:
+        block = lt.inspect_ffn(run, 1, last)
+        assert block.neurons_total + block.residual + block.bias == pytest.approx(1, abs=1e-4)
+    else:
+        with pytest.raises(lt.TransparencyError, match="cannot be told apart yet") as caught:
+            lt.inspect_ffn(run, 1, last)
+        assert caught.value.kind == "modelUnsupported"
+
+
+def test_the_lens_ends_in_the_models_logits(looked_into: tuple[lt.Analysis, bool]) -> None:
+    run, _ = looked_into
+    grid = lt.inspect_lens(run)
+    assert np.array_equal(grid.top[-1].numpy(), run.trace.logits.argmax(dim=-1).cpu().numpy())
+    probability = run.trace.logits.float().softmax(dim=-1).max(dim=-1).values
+    assert grid.top_probability[-1].numpy() == pytest.approx(probability.numpy(), abs=1e-4)
