@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .errors import TransparencyError, is_out_of_memory
+from .lens.projection import Lens
 from .model.loading import LoadedModel
 from .model.options import SpecialTokens
 from .model.tokens import Token, encode, vocabulary_text
@@ -98,7 +99,7 @@ def analyze(
         trace,
         weights,
         proof,
-        _notices(tokens, proof),
+        _notices(tokens, proof, trace),
         recorded - started,
         done - recorded,
     )
@@ -115,10 +116,18 @@ def check_length(model: LoadedModel, n_tokens: int) -> None:
         )
 
 
-def _notices(tokens: list[Token], proof: Proof) -> tuple[str, ...]:
+def _notices(tokens: list[Token], proof: Proof, trace: Trace) -> tuple[str, ...]:
     notices: list[str] = []
     if not proof.holds:
         notices.append(proof.sentence())
+    logits = trace.logits[-1].float()
+    # the routes do not need it, but every lens does: the last state reads as the model's own logits
+    off = float((Lens(trace.anatomy).logits(trace.layers[-1].post[-1]) - logits).abs().max())
+    if not off <= proof.tolerance * max(1.0, float(logits.abs().max())):
+        notices.append(
+            f"The logit lens of the last state is off by {off:.1e} from the model's logits: the routes are not touched "
+            "by this, but lens, promoted and suppressed tokens of this model cannot be trusted."
+        )
     shared = [i for i, token in enumerate(tokens) if token.shared]
     if shared:
         notices.append(

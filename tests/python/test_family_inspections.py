@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +69,14 @@ def test_the_lens_ends_in_the_models_logits(looked_into: tuple[lt.Analysis, bool
     assert np.array_equal(grid.top[-1].numpy(), run.trace.logits.argmax(dim=-1).cpu().numpy())
     probability = run.trace.logits.float().softmax(dim=-1).max(dim=-1).values
     assert grid.top_probability[-1].numpy() == pytest.approx(probability.numpy(), abs=1e-4)
+
+
+def test_a_lens_that_does_not_end_in_the_logits_is_said(tokenizer: Any, tmp_path: Path) -> None:
+    build("cohere", {"vocab_size": len(tokenizer) + 8, "logit_scale": 0.25}).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    model = lt.load_model(str(tmp_path))
+    assert lt.analyze(model, PROMPT).notices == ()
+    wrong = dataclasses.replace(model, anatomy=dataclasses.replace(model.anatomy, logit_scale=1.0))
+    (notice,) = lt.analyze(wrong, PROMPT).notices
+    assert "logit lens" in notice
+    assert "cannot be trusted" in notice

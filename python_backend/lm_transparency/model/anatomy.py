@@ -155,9 +155,9 @@ def dissect(model: PreTrainedModel) -> Anatomy:
 
 
 def _product(holder: Any, names: tuple[str, ...]) -> float:
-    """What the numbers of these names multiply to; one that is not there is 1."""
+    """What the numbers of these names multiply to; one that is not there, or no number, is 1."""
     values = (getattr(holder, name, None) for name in names)
-    return math.prod(float(value) for value in values if value is not None)
+    return math.prod(float(value) for value in values if isinstance(value, int | float))
 
 
 def _parallel(facts: BlockFacts, layers: nn.Module, config: Any) -> bool:
