@@ -114,13 +114,9 @@ def _as_text(run_id: str, analysis: Analysis, graph: RouteGraph, arguments: argp
         view = {"target": graph.target, "threshold": graph.threshold, "renormalize": graph.renormalize}
         payload = encode_payload(run_id, analysis, arguments.top_k)
         return as_page(Path(title).name, run_id, payload, {"runId": run_id, **view})
-    from ..exports.document import as_json
-    from ..exports.svg import as_svg
-    from ..exports.table import as_csv
+    from ..exports import graph_text
 
-    if arguments.format == "json":
-        return as_json(analysis, graph, arguments.top_k)
-    return as_csv(analysis, graph) if arguments.format == "csv" else as_svg(analysis, graph)
+    return graph_text(analysis, graph, arguments.format, top_k=arguments.top_k)
 
 
 def _write_arrays(analysis: Analysis, path: Path) -> None:

@@ -6,7 +6,7 @@ Text in, text out: where it is written is the command line's or the editor's bus
 from __future__ import annotations
 
 from ..analysis import Analysis
-from ..routes.graph import route_graph
+from ..routes.graph import RouteGraph, route_graph
 from .document import as_json
 from .svg import Appearance, Ink, as_svg
 from .table import as_csv
@@ -25,6 +25,19 @@ def export_text(
 ) -> str:
     """The graph of `target` as `json`, `csv` or `svg`. Raises `TransparencyError` as `route_graph` does."""
     graph = route_graph(analysis.contributions, target, threshold, renormalize=renormalize)
+    return graph_text(analysis, graph, form, ink=ink, appearance=appearance, top_k=top_k)
+
+
+def graph_text(
+    analysis: Analysis,
+    graph: RouteGraph,
+    form: str,
+    *,
+    ink: Ink = "flow",
+    appearance: Appearance = "light",
+    top_k: int = 10,
+) -> str:
+    """A graph that is there as `json`, `csv` or `svg`."""
     if form == "json":
         return as_json(analysis, graph, top_k)
     if form == "csv":

@@ -73,12 +73,13 @@ def inspect_neuron(
     check_place(analysis, layer, position, 0)
     if not 0 <= neuron < analysis.trace.anatomy.d_ffn:
         raise out_of_range("neuron", neuron, analysis.trace.anatomy.d_ffn)
-    found = neurons.neurons(analysis.trace, analysis.contributions, layer, position)
+    everywhere = neurons.activations(analysis.trace, layer)
+    found = neurons.neurons(analysis.trace, analysis.contributions, layer, position, everywhere[position])
     share = _share(found, neuron)
     vector = share.activation * analysis.trace.anatomy.blocks[layer].w_out()[neuron]
-    everywhere = neurons.activations(analysis.trace, layer)[:, neuron].tolist()
     (logits,) = lens_of(analysis, [vector], normalize)
-    return NeuronView(layer, position, share, update_tokens(analysis, logits, top_k), tuple(everywhere))
+    update = update_tokens(analysis, logits, top_k)
+    return NeuronView(layer, position, share, update, tuple(everywhere[:, neuron].tolist()))
 
 
 def _share(found: neurons.Neurons, neuron: int) -> NeuronShare:

@@ -47,10 +47,17 @@ def activations(trace: Trace, layer: int, positions: slice = slice(None)) -> Flo
     return caught[0][0].float()
 
 
-def neurons(trace: Trace, contributions: Contributions, layer: int, position: int) -> Neurons:
-    """The contributions of every neuron to the residual after the layer."""
+def neurons(
+    trace: Trace,
+    contributions: Contributions,
+    layer: int,
+    position: int,
+    activation: Float[Tensor, "neuron"] | None = None,
+) -> Neurons:
+    """The contributions of every neuron to the residual after the layer; `activation`: theirs, where it is known."""
     block, record = trace.anatomy.blocks[layer], trace.layers[layer]
-    activation = activations(trace, layer, slice(position, position + 1))[0]
+    if activation is None:
+        activation = activations(trace, layer, slice(position, position + 1))[0]
     post = record.post[position].float()
     scale = None if record.ffn_scale is None else record.ffn_scale[position : position + 1]
     near = part_proximities(post, activation if scale is None else activation * scale, block.w_out())
