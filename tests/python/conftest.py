@@ -7,6 +7,9 @@ import os
 # read when torch is loaded: threads that wait for one another sleep, where others need the cores too
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+if not os.path.exists("/dev/nvidiactl"):
+    # read when Triton is loaded, which transformers does: without a GPU its kernels are interpreted
+    os.environ["TRITON_INTERPRET"] = "1"
 
 from pathlib import Path
 from typing import Any

@@ -40,7 +40,17 @@ def in_chunks(case: Case, clip: float) -> np.ndarray:
     return chunked.attention_proximities(*tensors(case), clip).numpy()
 
 
-KERNELS: dict[str, Callable[[Case, float], np.ndarray]] = {"cpu": on_cpu, "chunked": in_chunks}
+def in_blocks(case: Case, clip: float) -> np.ndarray:
+    """By the CPU's kernel, two queries at a time."""
+    whole, weights, outputs = tensors(case)
+    blocks = [
+        kernels.attention_proximities(whole[at : at + 2], weights[:, at : at + 2], outputs, clip, first_query=at)
+        for at in range(0, len(whole), 2)
+    ]
+    return torch.cat(blocks).numpy()
+
+
+KERNELS: dict[str, Callable[[Case, float], np.ndarray]] = {"cpu": on_cpu, "chunked": in_chunks, "blocks": in_blocks}
 
 
 def oracle(case: Case, clip: float) -> np.ndarray:
@@ -206,3 +216,32 @@ def test_contributions_of_a_layer_are_those_of_the_definition(
         else:
             wanted = definition(np.stack([ffn[t], mid[t]]), post[t], clip=clip)
             assert [ours.ffn[t], ours.ffn_residual[t]] == pytest.approx(wanted, abs=1e-5)
+
+
+@given(case=cases(), floor=st.sampled_from((0.0, 0.005, 0.2)), seed=st.integers(0, 2**31), first=st.integers(0, 3))
+def test_what_is_kept_of_a_row_is_what_the_definition_keeps(case: Case, floor: float, seed: int, first: int) -> None:
+    """Every row's total exactly, and of its edges and heads those above the floor; the same from proximities."""
+    whole, weights, outputs = tensors(case)
+    first = min(first, len(whole) - 1)
+    rest = np.random.default_rng(seed).random(len(whole) - first) * (seed % 3)
+    near = oracle(case, 0.0)[first:]
+    total = near.sum(axis=(1, 2)) + rest
+    size = tolerance(case)[first:].sum(axis=(1, 2))
+    share = np.divide(1.0, total, out=np.zeros_like(total), where=total > size)
+    contribution = near * share[:, None, None]
+    # a share is as exact as its row's total lets it be
+    unsure = np.where(total > size, 4 * size * share, np.inf)
+    kept = kernels.kept_rows(whole[first:], weights[:, first:], outputs, rest, floor, first_query=first)
+    again = kernels.keep(kernels.attention_proximities(whole, weights, outputs)[first:], rest, floor)
+    for rows in (kept, again):
+        assert (abs(rows.total - total) <= size).all()
+        edges = np.zeros(near.shape[:2])
+        edges[rows.query, rows.key] = rows.weight
+        heads = np.zeros_like(near)
+        heads[rows.query.repeat(rows.n_heads), rows.key.repeat(rows.n_heads), rows.head] = rows.share
+        for got, wanted in ((edges, contribution.sum(axis=-1)), (heads, contribution)):
+            by_row = unsure.reshape(-1, *[1] * (wanted.ndim - 1))
+            known = (unsure < 0.01).reshape(by_row.shape) & (abs(wanted - floor) > by_row)
+            assert (abs(got - np.where(wanted > floor, wanted, 0.0)) <= by_row + 1e-7)[known].all()
+        order = rows.query * len(whole) + rows.key
+        assert (np.diff(order) > 0).all()

@@ -1,40 +1,112 @@
-"""Fast proximities behind one signature: numba on the CPU, chunked torch on every other device.
+"""Fast proximities behind one signature: numba on the CPU, Triton on CUDA, chunked torch on every other device.
 
-A kernel takes the whole of each query position, the attention probabilities and the head outputs u = v · W_O, and
-returns the proximity of every (query, key, head) part α·u to its whole. Nothing of size T²·H·d is ever in memory.
+A kernel takes the whole of each query position, the weights α (with what else scales a part) and the head outputs
+u = v · W_O, and returns the proximity of every (query, key, head) part α·u to its whole, or only what matters of it.
+Nothing of size T²·H·d is ever in memory. Queries may come in blocks: `first_query` is the position of the first.
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class KeptRows:
+    """Of a block of queries: what exceeds a floor, and the exact total of every row's proximities.
+
+    Token edges (`query`, counted from the block's first, and `key`) whose contribution summed over all heads exceeds
+    the floor, sorted. `head`, `share`: the heads above the floor, `n_heads` of each edge, one edge after the other.
+    """
+
+    total: Float64[np.ndarray, "row"]
+    query: Int[np.ndarray, "edge"]
+    key: Int[np.ndarray, "edge"]
+    weight: Float[np.ndarray, "edge"]
+    n_heads: Int[np.ndarray, "edge"]
+    head: Int[np.ndarray, "entry"]
+    share: Float[np.ndarray, "entry"]
+
+
+def slopes(
+    whole: Float[Tensor, "query d_model"],
+    values: Float[Tensor, "head key d_value"],
+    w_o: Float[Tensor, "head d_value d_model"],
+) -> Float[Tensor, "head query key"]:
+    """Σ_i sign(y_i)·u_i of every part u = v · W_O (method.md, section 1), through d_value and not through d_model."""
+    return (whole.sign() @ w_o.transpose(-1, -2)) @ values.transpose(-1, -2)
 
 
 def attention_proximities(
     whole: Float[Tensor, "query d_model"],
-    probabilities: Float[Tensor, "head query key"],
+    weights: Float[Tensor, "head query key"],
     outputs: Float[Tensor, "head key d_model"],
     clip: float = 0.0,
+    *,
+    slopes: Float[Tensor, "head query key"] | None = None,
+    first_query: int = 0,
 ) -> Float[Tensor, "query key head"]:
     """max(clip, ‖y‖₁ − ‖y − α·u‖₁) of every part, float32 on the CPU; 0 above the diagonal (no parts there).
 
-    All inputs float32 on one device.
+    All inputs float32 on one device. `slopes`: as `slopes` gives them, where they are known.
     """
     if whole.device.type == "cpu":
         from .cpu import attention_proximities as on_cpu
 
-        # by torch and not numpy: a second pool of threads would fight with torch's own
-        slopes = (whole.sign() @ outputs.flatten(0, 1).T).unflatten(1, outputs.shape[:2])
-        near = on_cpu(whole.numpy(), probabilities.numpy(), outputs.numpy(), slopes.numpy(), clip)
-        return torch.from_numpy(near)
-    from .chunked import attention_proximities as in_chunks
+        largest, slopes = _bounds(whole, outputs, slopes)
+        y, w, u, most, slope = (x.numpy() for x in (whole, weights, outputs, largest, slopes))
+        return torch.from_numpy(on_cpu(y, w, u, most, slope, clip, first_query))
+    return _on_device(whole, weights, outputs, clip, slopes, first_query).cpu()
 
-    return in_chunks(whole, probabilities, outputs, clip).cpu()
+
+def kept_rows(
+    whole: Float[Tensor, "query d_model"],
+    weights: Float[Tensor, "head query key"],
+    outputs: Float[Tensor, "head key d_model"],
+    rest: Float64[np.ndarray, "query"],
+    floor: float,
+    *,
+    slopes: Float[Tensor, "head query key"] | None = None,
+    first_query: int = 0,
+) -> KeptRows:
+    """The contributions of a block of queries above `floor`. `rest`: the proximities of each row's other parts.
+
+    Otherwise as `attention_proximities`; a contribution is a proximity over `rest` and all of its row's.
+    """
+    if whole.device.type != "cpu":
+        return keep(_on_device(whole, weights, outputs, 0.0, slopes, first_query), rest, floor)
+    from .cpu import kept_rows as on_cpu
+
+    largest, slopes = _bounds(whole, outputs, slopes)
+    y, w, u, most, slope = (x.numpy() for x in (whole, weights, outputs, largest, slopes))
+    total, n_edges, key, weight, n_heads, head, share = on_cpu(y, w, u, most, slope, rest, floor, first_query)
+    kept = np.arange(key.shape[1]) < n_edges[:, None]
+    n_heads = np.where(kept, n_heads, 0)
+    entries = np.arange(head.shape[1]) < n_heads.sum(axis=1)[:, None]
+    query = np.repeat(np.arange(len(n_edges)), n_edges)
+    return KeptRows(total, query, key[kept], weight[kept], n_heads[kept], head[entries], share[entries])
+
+
+def keep(near: Float[Tensor, "query key head"], rest: Float64[np.ndarray, "query"], floor: float) -> KeptRows:
+    """`kept_rows` of proximities that are there already, on any device."""
+    total = near.sum(dim=(1, 2), dtype=torch.float64).cpu().numpy() + rest
+    share = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
+    contributions = near * torch.from_numpy(share).to(near.device, torch.float32)[:, None, None]
+    weight = contributions.sum(dim=-1)
+    query, key = (weight > floor).nonzero(as_tuple=True)
+    heads = contributions[query, key]
+    above = heads > floor
+    head = above.nonzero(as_tuple=True)[1]
+    found = (query, key, weight[query, key], above.sum(dim=-1), head, heads[above])
+    return KeptRows(total, *(x.cpu().numpy() for x in found))
 
 
 def row_proximities(
@@ -66,9 +138,44 @@ def warm_up() -> None:
     """Compile the kernels, or read them from the cache, so that the first analysis does not wait for it."""
     ones = torch.ones(1, 1, 1)
     attention_proximities(ones[0], ones, ones)
+    kept_rows(ones[0], ones, ones, np.zeros(1), 0.0)
     row_proximities(ones[0], ones[0])
 
 
 def use_cache_directory(directory: Path) -> None:
     """Keep compiled kernels in `directory`: the package may be installed where nobody may write."""
     os.environ.setdefault("NUMBA_CACHE_DIR", str(directory))
+
+
+def _bounds(
+    whole: Float[Tensor, "query d_model"],
+    outputs: Float[Tensor, "head key d_model"],
+    slopes: Float[Tensor, "head query key"] | None,
+) -> tuple[Float[Tensor, "head key"], Float[Tensor, "head query key"]]:
+    """max|u| of every output, and the slopes."""
+    # by torch and not numpy: a second pool of threads would fight with torch's own
+    largest = torch.linalg.vector_norm(outputs, float("inf"), dim=-1)
+    return largest, whole.sign() @ outputs.transpose(-1, -2) if slopes is None else slopes
+
+
+@lru_cache(maxsize=1)
+def _has_triton() -> bool:
+    # it comes with torch's CUDA builds for Linux
+    return find_spec("triton") is not None
+
+
+def _on_device(
+    whole: Float[Tensor, "query d_model"],
+    weights: Float[Tensor, "head query key"],
+    outputs: Float[Tensor, "head key d_model"],
+    clip: float,
+    slopes: Float[Tensor, "head query key"] | None,
+    first_query: int,
+) -> Float[Tensor, "query key head"]:
+    if whole.device.type == "cuda" and _has_triton():
+        from .gpu import attention_proximities as on_gpu
+
+        return on_gpu(whole, weights, outputs, *_bounds(whole, outputs, slopes), clip, first_query)
+    from .chunked import attention_proximities as in_chunks
+
+    return in_chunks(whole, weights, outputs, clip, first_query)

@@ -12,24 +12,26 @@ _BLOCK_ELEMENTS = 64_000_000
 
 def attention_proximities(
     whole: Float[Tensor, "query d_model"],
-    probabilities: Float[Tensor, "head query key"],
+    weights: Float[Tensor, "head query key"],
     outputs: Float[Tensor, "head key d_model"],
     clip: float = 0.0,
+    first_query: int = 0,
 ) -> Float[Tensor, "query key head"]:
     """See `kernels.attention_proximities`; stays on the inputs' device."""
-    n_heads, n_query, n_key = probabilities.shape
+    n_heads, n_query, n_key = weights.shape
     d_model = whole.shape[1]
     near = torch.zeros(n_query, n_key, n_heads, dtype=torch.float32, device=whole.device)
     block = max(1, _BLOCK_ELEMENTS // max(1, n_key * d_model))
     for start in range(0, n_query, block):
         stop = min(start + block, n_query)
+        # keys past the block's last query are no parts of any of its rows
+        last = first_query + stop
         y = whole[start:stop, None]
         for head in range(n_heads):
-            # keys past the block's last query are no parts of any of its rows
-            part = probabilities[head, start:stop, :stop, None] * outputs[head, None, :stop]
-            near[start:stop, :stop, head] = (y.abs() - (y - part).abs()).sum(dim=-1)
+            part = weights[head, start:stop, :last, None] * outputs[head, None, :last]
+            near[start:stop, :last, head] = (y.abs() - (y - part).abs()).sum(dim=-1)
     near.clamp_(min=clip)
-    return near * torch.ones(n_query, n_key, device=whole.device).tril_()[..., None]
+    return near * torch.ones(n_query, n_key, device=whole.device).tril_(first_query)[..., None]
 
 
 def part_proximities(
