@@ -20,11 +20,14 @@ _DTYPES = {
     "attention_bias": np.float32,
     "ffn": np.float32,
     "ffn_residual": np.float32,
+    "mixer": np.float32,
 }
 _PLAIN = ("n_layers", "n_tokens", "n_heads", "parallel", "floor")
 
 
 def to_contributions(table: dict[str, Any]) -> Contributions:
+    # most tables are of models without a mixer, and say nothing of it
+    table = {"mixer": [[0.0] * table["n_tokens"]] * table["n_layers"], **table}
     columns = {name: np.asarray(table[name], dtype=dtype) for name, dtype in _DTYPES.items()}
     # the graph never looks at the totals; a table has none
     rows = np.ones((table["n_layers"], table["n_tokens"]))
@@ -37,6 +40,8 @@ def to_table(contributions: Contributions) -> dict[str, Any]:
     table: dict[str, Any] = {name: getattr(contributions, name) for name in _PLAIN}
     for name, dtype in _DTYPES.items():
         column = getattr(contributions, name)
+        if name == "mixer" and not column.any():
+            continue
         table[name] = _shortest(column) if dtype is np.float32 else column.tolist()
     return table
 

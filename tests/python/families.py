@@ -44,6 +44,16 @@ NEEDS: dict[str, dict[str, Any]] = {
             *("glm4_moe_lite", "glm_moe_dsa", "minicpm3", "youtu"),
         )
     },
+    # half of the layers with attention, half with what the family puts in its place
+    **{
+        family: {"layer_types": ["linear_attention", "full_attention"]}
+        for family in (
+            *("qwen3_next", "qwen3_5", "qwen3_5_text", "qwen3_5_moe", "qwen3_5_moe_text", "olmo_hybrid"),
+            *("granitemoehybrid", "minimax", "kimi_linear", "bailing_hybrid"),
+        )
+    },
+    "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1},
+    "recurrent_gemma": {"block_types": ["recurrent", "attention"]},
     "dots1": {"n_shared_experts": 1},
     "gpt_neo": {"attention_types": [[["global", "local"], 1]]},
 }

@@ -75,20 +75,25 @@ ANALYSED: list[tuple[str, dict[str, Any]]] = [
     ("mpt", {}),
     ("opt", {}),
     ("xglm", {}),
+    # a gate, or a norm, between the heads and W_O
+    ("qwen3_next", {"layer_types": ["full_attention"] * 2}),
+    ("bitnet", {}),
+    ("laguna", {"gating": "per-head"}),
+    ("laguna", {"gating": "per-element"}),
+    ("afmoe", {}),
 ]
 
 #: Must be refused before anything is computed.
 REFUSED: list[tuple[str, dict[str, Any]]] = [
-    *((name, {}) for name in ("openai-gpt", "bert", "roberta", "mamba", "rwkv", "jamba", "recurrent_gemma")),
-    *((name, {}) for name in ("qwen3_next", "falcon_h1", "gemma4_text", "deepseek_v4", "longcat_flash", "afmoe")),
+    *((name, {}) for name in ("openai-gpt", "bert", "roberta", "mamba", "rwkv", "gemma4_text", "deepseek_v4")),
+    ("qwen3_next", {"layer_types": ["linear_attention"] * 2}),
     ("gpt2", {"add_cross_attention": True}),
 ]
 
 #: Look like others from the outside, yet something lies between the heads and W_O, or the norm is elsewhere: the proof,
 #: or the recording, objects.
 CAUGHT: list[tuple[str, dict[str, Any]]] = [
-    *((name, {}) for name in ("bitnet", "diffllama", "doge", "laguna", "beam")),
-    ("qwen3_next", {"layer_types": ["full_attention"] * 2}),
+    *((name, {}) for name in ("diffllama", "doge", "beam")),
     ("opt", {"do_layer_norm_before": False}),
 ]
 

@@ -14,12 +14,18 @@ from transformers import PreTrainedModel
 
 from ..errors import TransparencyError
 from .facts import (
+    ATTENTION_MULTIPLIERS,
     BLOCKS,
     DOWN_PROJECTIONS,
     KV_HEADS,
+    LAYER_TYPE,
+    LAYER_TYPES,
     LOGIT_DIVISORS,
     LOGIT_MULTIPLIERS,
     LOGIT_SOFTCAPS,
+    MIXER_MULTIPLIERS,
+    MIXER_TYPES,
+    MIXERS,
     OUTPUT_PROJECTIONS,
     RESIDUAL_MULTIPLIERS,
     TRUNKS,
@@ -55,9 +61,28 @@ class Sublayer:
         return added
 
 
+class Absent(nn.Module):
+    """Stands for a sublayer that a block does not have."""
+
+
+_ABSENT = Absent()
+
+
+@dataclass(frozen=True)
+class Mixer:
+    """What moves information between tokens without attention probabilities: `module`, times `multiplier`."""
+
+    module: nn.Module
+    multiplier: float
+
+
 @dataclass(frozen=True)
 class Block:
-    """One decoder block, taken apart. `down_projection` is None where the block has no neurons of its own (experts)."""
+    """One decoder block, taken apart. `down_projection` is None where the block has no neurons of its own (experts).
+
+    A sublayer that is not there is `Absent`; `mixer`: linear attention, a state space or a short convolution in
+    attention's place, or beside it; `ffn_beside`: a second feed-forward module, whose output is added to the first's.
+    """
 
     module: nn.Module
     attention: nn.Module
@@ -67,6 +92,16 @@ class Block:
     down_projection: nn.Module | None
     after_attention: Sublayer
     after_ffn: Sublayer
+    mixer: Mixer | None = None
+    ffn_beside: nn.Module | None = None
+
+    @property
+    def has_attention(self) -> bool:
+        return not isinstance(self.attention, Absent)
+
+    @property
+    def has_ffn(self) -> bool:
+        return not isinstance(self.ffn, Absent)
 
     def w_o(self, n_heads: int) -> Float[Tensor, "head d_head d_model"]:
         """The map from a head's value to the residual stream, float32: W_O, and what stands behind it (`Sublayer`)."""
@@ -133,9 +168,15 @@ def dissect(model: PreTrainedModel) -> Anatomy:
     unembedding = model.get_output_embeddings()
     if unembedding is None:
         raise _unsupported(model, "it has no output embedding (it is no causal language model)")
-    facts = _match(model, layers)
-    blocks = tuple(_open(layer, facts) for layer in layers.children())
-    d_model = int(_weight_in_out(blocks[0].output_projection).shape[-1])
+    kinds = _kinds(layers, config)
+    matched = _match(model, layers, kinds)
+    rows = list(zip(layers.children(), matched, kinds, strict=True))
+    like = next((weight for row in rows if (weight := _like(*row)) is not None), None)
+    if like is None:
+        raise _unsupported(model, "it has no attention in any layer, so no routes between tokens can be told")
+    facts = matched[0]
+    blocks = tuple(_open(*row, like) for row in rows)
+    d_model = int(like.shape[-1])
     n_heads = int(config.num_attention_heads)
     return Anatomy(
         facts=facts,
@@ -181,54 +222,99 @@ def _d_ffn(config: Any, blocks: tuple[Block, ...]) -> int:
     return int(next((size for size in sizes if size), 0))
 
 
-def _match(model: PreTrainedModel, layers: nn.Module) -> BlockFacts:
-    reasons: list[str] = []
-    for facts in BLOCKS:
-        reason = next((r for layer in layers.children() for r in _mismatches(layer, facts)), None)
-        if reason is None:
-            return facts
-        reasons.append(f"not {facts.name}: {reason}")
-    raise _unsupported(model, "its blocks are " + "; ".join(reasons))
+def _kinds(layers: nn.Module, config: Any) -> list[str]:
+    """The type of every layer, by its own attribute or the configuration's list; empty where neither says."""
+    listed = next((v for name in LAYER_TYPES if isinstance(v := getattr(config, name, None), list | tuple)), ())
+    kinds: list[str] = []
+    for index, layer in enumerate(layers.children()):
+        own = next((v for name in LAYER_TYPE if isinstance(v := getattr(layer, name, None), str)), "")
+        kinds.append(own or (str(listed[index]) if index < len(listed) else ""))
+    return kinds
 
 
-def _mismatches(layer: nn.Module, facts: BlockFacts) -> Iterator[str]:
+def _match(model: PreTrainedModel, layers: nn.Module, kinds: list[str]) -> list[BlockFacts]:
+    """The row of every block. Blocks of one model may match different rows, but run the same way."""
+    found: list[BlockFacts] = []
+    for layer, kind in zip(layers.children(), kinds, strict=True):
+        reasons: list[str] = []
+        for facts in BLOCKS:
+            reason = next(_mismatches(layer, facts, kind), None)
+            if reason is None:
+                found.append(facts)
+                break
+            if facts.kinds == frozenset() or kind in facts.kinds:
+                reasons.append(f"not {facts.name}: {reason}")
+        else:
+            raise _unsupported(model, "its blocks are " + "; ".join(reasons))
+    return found
+
+
+def _mismatches(layer: nn.Module, facts: BlockFacts, kind: str) -> Iterator[str]:
+    if facts.kinds and kind not in facts.kinds:
+        yield f"its layer type is {kind or 'unknown'}"
     children = dict(layer.named_children())
-    paths = {facts.attention, facts.ffn, facts.ffn_norm, facts.attention_norm_after, facts.ffn_norm_after}
+    attention, mixer = _token_mixing(layer, facts, kind)
+    paths = {facts.ffn, facts.ffn_norm, facts.attention_norm_after, facts.ffn_norm_after}
+    paths |= {facts.mixer, facts.ffn_beside}
     needed = {path.partition(".")[0] for path in paths - {""}} | facts.norms
+    if mixer is None and facts.attention:
+        needed.add(facts.attention.partition(".")[0])
     for name in sorted(needed - children.keys()):
         yield f"no {name}"
+    known = needed | {facts.attention.partition(".")[0]} | (set(MIXERS) if mixer is not None else set())
     # a child that holds nothing to learn (dropout) changes nothing in evaluation
-    for name in sorted(children.keys() - needed):
+    for name in sorted(children.keys() - known):
         if any(True for _ in children[name].parameters()):
             yield f"an additional {name}"
-    attention = _find(layer, facts.attention)
-    if attention is None or _projection(attention, OUTPUT_PROJECTIONS) is None:
+    if mixer is None and facts.attention and attention is None:
+        yield f"no {facts.attention}"
+    if attention is not None and _projection(attention, OUTPUT_PROJECTIONS) is None:
         yield f"no output projection in {facts.attention}"
-    if _find(layer, facts.ffn) is None:
+    if facts.ffn and _find(layer, facts.ffn) is None:
         yield f"no {facts.ffn}"
 
 
-def _open(layer: nn.Module, facts: BlockFacts) -> Block:
-    multiplier = _product(layer, RESIDUAL_MULTIPLIERS)
-    attention, ffn = _find(layer, facts.attention), _find(layer, facts.ffn)
-    assert attention is not None and ffn is not None
-    projection = _projection(attention, OUTPUT_PROJECTIONS)
-    assert projection is not None
-    like = _weight_in_out(projection)
+def _token_mixing(layer: nn.Module, facts: BlockFacts, kind: str) -> tuple[nn.Module | None, nn.Module | None]:
+    """(attention, mixer) of a block: what the layer's type says is no attention is a mixer, by whatever name."""
+    attention = _find(layer, facts.attention) if facts.attention else None
+    mixer = _find(layer, facts.mixer) if facts.mixer else next((m for n in MIXERS if (m := _find(layer, n))), None)
+    if attention is not None and mixer is None and kind in MIXER_TYPES:
+        return None, attention
+    return attention, mixer
 
-    def after(name: str) -> Sublayer:
-        module = getattr(layer, name) if name else None
+
+def _like(layer: nn.Module, facts: BlockFacts, kind: str) -> Float[Tensor, "d_in d_model"] | None:
+    """W_O of a block with attention: it knows d_model, the precision and the device."""
+    attention, _ = _token_mixing(layer, facts, kind)
+    projection = None if attention is None else _projection(attention, OUTPUT_PROJECTIONS)
+    return None if projection is None else _weight_in_out(projection)
+
+
+def _open(layer: nn.Module, facts: BlockFacts, kind: str, like: Float[Tensor, "d_in d_model"]) -> Block:
+    multiplier = _product(layer, RESIDUAL_MULTIPLIERS)
+    attention, mixer = _token_mixing(layer, facts, kind)
+    projection = None if attention is None else _projection(attention, OUTPUT_PROJECTIONS)
+    ffn = _find(layer, facts.ffn) if facts.ffn else None
+    beside = _find(layer, facts.ffn_beside) if facts.ffn_beside else None
+
+    def after(name: str, multiplier: float) -> Sublayer:
+        module = _find(layer, name) if name else None
+        if isinstance(module, nn.Identity):
+            module = None
         return Sublayer(module, None if module is None else freeze(module, like.shape[-1], like), multiplier)
 
     return Block(
         module=layer,
-        attention=attention,
-        output_projection=projection,
-        ffn=ffn,
-        ffn_norm=getattr(layer, facts.ffn_norm),
-        down_projection=_projection(ffn, DOWN_PROJECTIONS),
-        after_attention=after(facts.attention_norm_after),
-        after_ffn=after(facts.ffn_norm_after),
+        attention=attention or _ABSENT,
+        output_projection=projection or _ABSENT,
+        ffn=ffn or _ABSENT,
+        ffn_norm=(_find(layer, facts.ffn_norm) if facts.ffn_norm else None) or _ABSENT,
+        # of two modules side by side neither has all neurons
+        down_projection=None if ffn is None or beside is not None else _projection(ffn, DOWN_PROJECTIONS),
+        after_attention=after(facts.attention_norm_after, multiplier * _product(layer, ATTENTION_MULTIPLIERS)),
+        after_ffn=after(facts.ffn_norm_after, multiplier),
+        mixer=None if mixer is None else Mixer(mixer, multiplier * _product(layer, MIXER_MULTIPLIERS)),
+        ffn_beside=beside,
     )
 
 

@@ -18,7 +18,10 @@ class BlockFacts:
     block itself where none stands before it). `attention_norm_after`, `ffn_norm_after`: a norm between the sublayer and
     the residual stream (Gemma 2, OLMo 2). `norms`: every other child the block may have. `parallel`: attention and
     feed-forward read the same input and are added in one step (GPT-J, NeoX, Phi, Falcon); a text names the
-    configuration entry that decides it.
+    configuration entry that decides it. `attention` or `ffn` empty: the block has no such sublayer. `mixer`: what moves
+    information between tokens without attention probabilities, where it does not go by one of `MIXERS`. `ffn_beside`: a
+    second feed-forward module that reads the same and is added (Granite's shared experts). `kinds`: the layer types
+    (`LAYER_TYPE`) that the row is for; empty: any.
     """
 
     name: str
@@ -29,7 +32,13 @@ class BlockFacts:
     attention_norm_after: str = ""
     ffn_norm_after: str = ""
     parallel: bool | str = False
+    mixer: str = ""
+    ffn_beside: str = ""
+    kinds: frozenset[str] = frozenset()
 
+
+#: Layer types whose `attention` has no probabilities: linear attention, state spaces, short convolutions.
+MIXER_TYPES = frozenset({"linear_attention", "mamba", "conv", "recurrent"})
 
 BLOCKS: tuple[BlockFacts, ...] = (
     # two norms, and nothing says which way they run but the configuration
@@ -120,6 +129,21 @@ BLOCKS: tuple[BlockFacts, ...] = (
         norms=frozenset({"input_layernorm"}),
     ),
     BlockFacts(
+        name="Granite-shared-like",
+        attention="self_attn",
+        ffn="block_sparse_moe",
+        ffn_norm="post_attention_layernorm",
+        norms=frozenset({"input_layernorm"}),
+        ffn_beside="shared_mlp",
+    ),
+    BlockFacts(
+        name="Granite-hybrid-like",
+        attention="self_attn",
+        ffn="shared_mlp",
+        ffn_norm="post_attention_layernorm",
+        norms=frozenset({"input_layernorm"}),
+    ),
+    BlockFacts(
         name="Llama-4-like",
         attention="self_attn",
         ffn="feed_forward",
@@ -186,7 +210,94 @@ BLOCKS: tuple[BlockFacts, ...] = (
         ffn_norm="final_layer_norm",
         norms=frozenset({"self_attn_layer_norm", "fc1"}),
     ),
+    BlockFacts(
+        name="Jamba-like",
+        attention="self_attn",
+        ffn="feed_forward",
+        ffn_norm="pre_ff_layernorm",
+        norms=frozenset({"input_layernorm"}),
+    ),
+    BlockFacts(
+        name="LFM-2-like",
+        attention="self_attn",
+        ffn="feed_forward",
+        ffn_norm="ffn_norm",
+        norms=frozenset({"operator_norm"}),
+    ),
+    BlockFacts(
+        name="LFM-3-like",
+        attention="self_attn",
+        ffn="feed_forward",
+        ffn_norm="ffn_norm",
+        norms=frozenset({"operator_norm"}),
+        attention_norm_after="post_operator_norm",
+        ffn_norm_after="post_ffn_norm",
+    ),
+    BlockFacts(
+        name="Griffin-like",
+        attention="temporal_block",
+        ffn="mlp_block",
+        ffn_norm="channel_pre_norm",
+        norms=frozenset({"temporal_pre_norm"}),
+    ),
+    BlockFacts(
+        name="AFMoE-like",
+        attention="self_attn",
+        ffn="mlp",
+        ffn_norm="pre_mlp_layernorm",
+        norms=frozenset({"input_layernorm"}),
+        attention_norm_after="post_attention_layernorm",
+        ffn_norm_after="post_mlp_layernorm",
+    ),
+    # one sublayer a block, which one is its type
+    BlockFacts(
+        name="Nemotron-H-like",
+        attention="",
+        ffn="",
+        ffn_norm="",
+        norms=frozenset({"norm"}),
+        mixer="mixer",
+        kinds=MIXER_TYPES,
+    ),
+    BlockFacts(
+        name="Nemotron-H-like",
+        attention="mixer",
+        ffn="",
+        ffn_norm="",
+        norms=frozenset({"norm"}),
+        kinds=frozenset({"full_attention"}),
+    ),
+    BlockFacts(
+        name="Nemotron-H-like",
+        attention="",
+        ffn="mixer",
+        ffn_norm="norm",
+        kinds=frozenset({"mlp", "moe"}),
+    ),
+    # what the shared transformer block writes enters the state-space mixer, never the residual stream
+    BlockFacts(
+        name="Zamba-like",
+        attention="",
+        ffn="",
+        ffn_norm="",
+        norms=frozenset({"input_layernorm"}),
+        mixer="mamba",
+    ),
+    BlockFacts(
+        name="Zamba-like",
+        attention="",
+        ffn="",
+        ffn_norm="",
+        norms=frozenset({"shared_transf", "shared_transformer", "linear"}),
+        mixer="mamba_decoder.mamba",
+    ),
 )
+
+#: Children of a block that stand in attention's place, or beside it, and have no attention probabilities.
+MIXERS = ("linear_attn", "mamba", "conv")
+#: Where a block, or the configuration by layer, says of what type it is.
+LAYER_TYPE = ("block_type", "layer_type")
+LAYER_TYPES = ("layer_types", "layers_block_type")
 
 #: W_O inside the attention, and the output weights inside the feed-forward block, by the names they go by.
 OUTPUT_PROJECTIONS = ("o_proj", "c_proj", "dense", "out_proj")
@@ -203,14 +314,20 @@ TRUNKS: tuple[tuple[str, str], ...] = (
     ("model.layers", "model.layer_norm"),
     ("transformer.blocks", "transformer.norm_f"),
     ("transformer.h", "transformer.layernorm"),
+    ("model.layers", "model.embedding_norm"),
+    ("model.layers", "model.final_norm"),
+    ("model.layers", "model.norm_f"),
 )
 
 #: Attributes of a block that scale what its sublayers add to the residual stream.
 RESIDUAL_MULTIPLIERS = ("residual_multiplier", "residual_scale")
+#: … and that scale what one of two sublayers side by side adds: attention, and the mixer (Falcon-H1).
+ATTENTION_MULTIPLIERS = ("attn_out_multiplier",)
+MIXER_MULTIPLIERS = ("ssm_out_multiplier",)
 #: Configuration entries that multiply the logits, that divide them, and that cap them softly: cap · tanh(logits / cap).
-LOGIT_MULTIPLIERS = ("logit_scale",)
+LOGIT_MULTIPLIERS = ("logit_scale", "lm_head_multiplier")
 LOGIT_DIVISORS = ("logits_scaling",)
-LOGIT_SOFTCAPS = ("final_logit_softcapping",)
+LOGIT_SOFTCAPS = ("final_logit_softcapping", "logits_soft_cap")
 
 #: The number of key-value heads, by the names it goes by.
 KV_HEADS = ("num_key_value_heads", "num_kv_heads")

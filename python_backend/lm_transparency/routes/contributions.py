@@ -13,18 +13,20 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float64, UInt16, UInt32
 
-from ..trace.proof import TOLERANCES, Proof, attention_bias, attention_output, layer_error
+from ..trace.proof import TOLERANCES, Proof, attention_bias, layer_error, worse
 from ..trace.trace import Trace
 from ..watch import Watch
-from .kernels import attention_proximities, row_proximities
+from .kernels import row_proximities
+from .parts import head_parts, whole_of
 
 FLOOR = 0.005
 
 
 @dataclass(frozen=True)
 class LayerContributions:
-    """One layer before thresholding. In each row attention + residual + bias = 1 and ffn + ffn_residual = 1.
+    """One layer before thresholding. In each row attention + residual + bias + mixer = 1 and ffn + ffn_residual = 1.
 
+    `mixer`: linear attention or a state space, one part a position. `attention` has no heads where the block has none.
     In a parallel block all of them together sum to 1 and `ffn_residual` is 0. A row in which no part carries towards
     the whole is 0 throughout. `attention_total`, `ffn_total`: the sum of a row's proximities, which is what a proximity
     is divided by to be a contribution (in a parallel block both are the same).
@@ -38,6 +40,7 @@ class LayerContributions:
     attention_total: Float[np.ndarray, "position"]
     ffn_total: Float[np.ndarray, "position"]
     error: float
+    mixer: Float[np.ndarray, "position"]
 
 
 @dataclass(frozen=True)
@@ -65,35 +68,47 @@ class Contributions:
     ffn_residual: Float[np.ndarray, "layer position"]
     attention_total: Float64[np.ndarray, "layer position"]
     ffn_total: Float64[np.ndarray, "layer position"]
+    mixer: Float[np.ndarray, "layer position"]
 
 
 def layer_contributions(trace: Trace, layer: int, *, clip: float = 0.0) -> LayerContributions:
     """All contributions of one layer, dense, and the error of its proof (method.md, sections 1 and 2)."""
-    record, block = trace.layers[layer], trace.anatomy.blocks[layer]
-    w_o = block.w_o(trace.n_heads)
-    weights = record.weights()
-    values = record.attention.values()
-    error = layer_error(trace, layer, attention_output(weights, values, w_o))
-    outputs = values @ w_o
-    pre, mid, ffn, post = (x.float() for x in (record.pre, record.mid, record.ffn, record.post))
-    after_attention = post if trace.anatomy.parallel else mid
-    attention = attention_proximities(after_attention, weights, outputs, clip).numpy()
-    residual = row_proximities(after_attention, pre, clip)
+    record = trace.layers[layer]
+    mid, ffn, post = (x.float() for x in (record.mid, record.ffn, record.post))
+    before, beside = (
+        x.float()
+        for x in (
+            record.pre if record.carried is None else record.carried,
+            mid if record.carried_mid is None else record.carried_mid,
+        )
+    )
+    after_attention = whole_of(trace, layer)
+    if record.heads is None:
+        attention = np.zeros((trace.n_tokens, trace.n_tokens, 0), dtype=np.float32)
+        error = layer_error(trace, layer, None)
+    else:
+        parts = head_parts(trace, layer, clip=clip)
+        attention, error = parts.near, worse(layer_error(trace, layer, parts.wrote), parts.error)
+    residual = row_proximities(after_attention, before, clip)
+    nothing = np.zeros_like(residual)
     biases = attention_bias(trace, layer)
-    bias = np.zeros_like(residual) if biases is None else row_proximities(after_attention, biases, clip)
-    ffn_near = row_proximities(post, ffn, clip)
-    row = attention.sum(axis=(1, 2), dtype=np.float64) + residual + bias
+    bias = nothing if biases is None else row_proximities(after_attention, biases, clip)
+    mixer = nothing if record.mixer is None else row_proximities(after_attention, record.mixer.float(), clip)
+    ffn_near = row_proximities(post, ffn, clip) if trace.anatomy.blocks[layer].has_ffn else nothing
+    row = attention.sum(axis=(1, 2), dtype=np.float64) + residual + bias + mixer
     if trace.anatomy.parallel:
         totals = row + ffn_near, row + ffn_near
         share = inverse(totals[0])
         ffn_share, ffn_residual = ffn_near * share, np.zeros_like(ffn_near)
     else:
-        mid_near = row_proximities(post, mid, clip)
+        mid_near = row_proximities(post, beside, clip)
         totals = row, ffn_near + mid_near
         share, ffn_part = inverse(totals[0]), inverse(totals[1])
         ffn_share, ffn_residual = ffn_near * ffn_part, mid_near * ffn_part
     attention *= share[:, None, None].astype(np.float32)
-    return LayerContributions(attention, residual * share, bias * share, ffn_share, ffn_residual, *totals, error)
+    return LayerContributions(
+        attention, residual * share, bias * share, ffn_share, ffn_residual, *totals, error, mixer * share
+    )
 
 
 def each_layer(trace: Trace, watch: Watch, *, clip: float = 0.0) -> Iterator[LayerContributions]:
@@ -131,6 +146,7 @@ def contributions(trace: Trace, watch: Watch | None = None, *, floor: float = FL
         ffn_residual=_stack([layer.ffn_residual for layer in layers]),
         attention_total=np.stack([layer.attention_total for layer in layers]),
         ffn_total=np.stack([layer.ffn_total for layer in layers]),
+        mixer=_stack([layer.mixer for layer in layers]),
     )
     dtype = trace.layers[0].post.dtype
     return result, Proof(tuple(layer.error for layer in layers), TOLERANCES.get(dtype, TOLERANCES[torch.float32]))

@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import TransparencyError
 from .contributions import Contributions
 
-EdgeKind = Literal["attention", "residual", "ffn", "bias"]
+EdgeKind = Literal["attention", "residual", "ffn", "bias", "mixer"]
 NodeKind = Literal["X", "A", "M", "I", "B"]
 
 #: Auto threshold: about this many edges between different tokens, searched for in this range.
@@ -50,8 +50,9 @@ def parse_node(name: str) -> Node:
 class Edge:
     """`weight`: local contribution, renormalised over its row where that is on. `flow`: its share of the target's mass.
 
-    Of a feed-forward block the lower edge (A → M) carries all of M's mass; both have the block's weight. `heads`: the
-    kept (head, weight) of an attention edge, strongest first.
+    A `mixer` edge is all that linear attention or a state space adds at a position, from earlier tokens too: it stands
+    beside the residual edge and is not taken apart. Of a feed-forward block the lower edge (A → M) carries all of M's
+    mass; both have the block's weight. `heads`: the kept (head, weight) of an attention edge, strongest first.
     """
 
     source: Node
@@ -190,6 +191,7 @@ class _Rows:
         if node.kind == "A" or self._c.parallel:
             parts += self._attention(layer, position)
             parts.append(_Part(before, "residual", float(self._c.attention_residual[layer, position])))
+            parts.append(_Part(before, "mixer", float(self._c.mixer[layer, position])))
             parts.append(_Part(Node("B", layer, position), "bias", float(self._c.attention_bias[layer, position])))
         if node.kind == "I":
             parts.append(_Part(Node("M", layer, position), "ffn", float(self._c.ffn[layer, position])))

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ..trace.trace import Trace
 from .contributions import Contributions, inverse, layer_contributions
-from .kernels import attention_proximities, part_proximities
+from .kernels import part_proximities
+from .parts import head_parts, whole_of
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,11 @@ def edge_heads(trace: Trace, contributions: Contributions, layer: int, query: in
     record, block = trace.layers[layer], trace.anatomy.blocks[layer]
     at = slice(query, query + 1)
     rows = record.attention.probabilities(queries=at)
-    weights = record.weigh(rows, at)[:, 0, key]
+    weights = record.weigh(rows, queries=at)[:, 0, key]
     rows = rows[:, 0]
     probability = rows[:, key]
-    outputs = torch.einsum("hd,hdm->hm", record.attention.values_at(key), block.w_o(trace.n_heads))
-    near = part_proximities(_whole(trace, layer)[query], weights, outputs)
+    outputs = torch.einsum("hd,hdm->hm", record.read_from(key, query), block.w_o(trace.n_heads))
+    near = part_proximities(whole_of(trace, layer)[query], weights, outputs)
     rank = (rows > probability[:, None]).sum(dim=-1)
     share = _share(contributions, layer)[query]
     return EdgeHeads(near * share, probability.cpu().numpy(), rank.cpu().numpy())
@@ -78,9 +79,9 @@ def head_row(trace: Trace, contributions: Contributions, layer: int, head: int, 
     place = slice(head, head + 1), slice(query, query + 1)
     score = record.attention.scores(*place)[0, 0]
     rows = record.attention.probabilities(*place)
-    probability, weights = rows[0, 0, : query + 1], record.weigh(rows, place[1])[0, 0, : query + 1]
-    outputs = record.attention.values_of(head)[: query + 1] @ block.w_o(trace.n_heads)[head]
-    near = part_proximities(_whole(trace, layer)[query], weights, outputs)
+    probability, weights = rows[0, 0, : query + 1], record.weigh(rows, *place)[0, 0, : query + 1]
+    outputs = record.read_by(head, query)[: query + 1] @ block.w_o(trace.n_heads)[head]
+    near = part_proximities(whole_of(trace, layer)[query], weights, outputs)
     share = _share(contributions, layer)[query]
     return HeadRow(score[: query + 1].cpu().numpy(), probability.cpu().numpy(), near * share)
 
@@ -89,14 +90,14 @@ def head_output(trace: Trace, layer: int, head: int, query: int) -> Float[Tensor
     """Σ_s w_s · v_s · W_O^h (`LayerRecord.weights`): what one head writes at `query`, float32."""
     record = trace.layers[layer]
     row = record.weights(slice(head, head + 1), slice(query, query + 1))[0, 0]
-    return (row @ record.attention.values_of(head)) @ trace.anatomy.blocks[layer].w_o(trace.n_heads)[head]
+    return (row @ record.read_by(head, query)) @ trace.anatomy.blocks[layer].w_o(trace.n_heads)[head]
 
 
 def head_part(trace: Trace, layer: int, head: int, query: int, key: int) -> Float[Tensor, "d_model"]:
     """w · v · W_O^h: what one head brings from `key` to `query`, float32."""
     record = trace.layers[layer]
     row = record.weights(slice(head, head + 1), slice(query, query + 1))[0, 0]
-    return (row[key] * record.attention.values_of(head)[key]) @ trace.anatomy.blocks[layer].w_o(trace.n_heads)[head]
+    return (row[key] * record.read_by(head, query)[key]) @ trace.anatomy.blocks[layer].w_o(trace.n_heads)[head]
 
 
 def attention_map(trace: Trace, contributions: Contributions, layer: int, head: int | None) -> AttentionMap:
@@ -105,9 +106,9 @@ def attention_map(trace: Trace, contributions: Contributions, layer: int, head: 
     if head is None:
         probability = record.attention.probabilities().mean(dim=0).cpu().numpy()
         return AttentionMap(probability, layer_contributions(trace, layer).attention.sum(axis=-1))
-    probability = record.attention.probabilities(slice(head, head + 1))
-    outputs = record.attention.values_of(head) @ trace.anatomy.blocks[layer].w_o(trace.n_heads)[head]
-    near = attention_proximities(_whole(trace, layer), record.weigh(probability), outputs[None]).numpy()[..., 0]
+    heads = slice(head, head + 1)
+    probability = record.attention.probabilities(heads)
+    near = head_parts(trace, layer, heads).near[..., 0]
     share = _share(contributions, layer).astype(np.float32)
     return AttentionMap(probability[0].cpu().numpy(), near * share[:, None])
 
@@ -129,11 +130,6 @@ def _small(maps: Float[np.ndarray, "head query key"], side: int) -> UInt8[np.nda
     edges = np.arange(side) * n_tokens // side
     cells = np.maximum.reduceat(np.maximum.reduceat(maps, edges, axis=1), edges, axis=2)
     return np.rint(255 * np.sqrt(np.clip(cells, 0, 1))).astype(np.uint8)
-
-
-def _whole(trace: Trace, layer: int) -> Float[Tensor, "position d_model"]:
-    record = trace.layers[layer]
-    return (record.post if trace.anatomy.parallel else record.mid).float()
 
 
 def _share(contributions: Contributions, layer: int) -> Float[np.ndarray, "position"]:

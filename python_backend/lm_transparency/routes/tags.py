@@ -32,7 +32,7 @@ def head_tags(trace: Trace, n_random: int) -> Float[np.ndarray, "layer head tag"
     """The mean attention probability of each head on each of `TAGS`, over the queries for which there is such a key.
 
     `trace`: of `probe`, whose last 2·`n_random` tokens are the random ones. Duplicate: the earlier copy of the
-    query's token; induction: what followed that copy.
+    query's token; induction: what followed that copy. 0 in layers without attention.
     """
     n_tokens = trace.n_tokens
     second = torch.arange(n_tokens - n_random, n_tokens)
@@ -40,6 +40,9 @@ def head_tags(trace: Trace, n_random: int) -> Float[np.ndarray, "layer head tag"
     beyond = torch.arange(2, n_tokens)
     means: list[np.ndarray] = []
     for layer in trace.layers:
+        if layer.heads is None:
+            means.append(np.zeros((trace.n_heads, len(TAGS)), dtype=np.float32))
+            continue
         p = layer.attention.probabilities().cpu()
         tags = (
             p[:, beyond, beyond - 1],

@@ -21,8 +21,9 @@ from transformers.masking_utils import sdpa_mask
 from ..errors import TransparencyError
 from ..model.anatomy import Anatomy, Block, Sublayer
 from ..watch import Watch
+from . import between
 from .own_code import watched
-from .trace import AttentionRecord, LayerRecord, Trace
+from .trace import AttentionRecord, HeadGate, LayerRecord, Trace
 
 _IMPLEMENTATION = "lm_transparency"
 _records: ContextVar[dict[nn.Module, AttentionRecord] | None] = ContextVar("records", default=None)
@@ -51,6 +52,9 @@ def _recording_attention(
     dropout: float = 0.0,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
+    tried = between.trial.get()
+    if tried is not None and module in tried:
+        return tried[module], None
     records = _records.get()
     if records is not None:
         unknown = [name for name, given in kwargs.items() if given is not None and name not in _HARMLESS | _KNOWN]
@@ -71,7 +75,13 @@ def _recording_attention(
         )
         if records[module].sinks is not None or records[module].softcap is not None:
             # SDPA knows neither; this is the plain formula
-            return _plain_attention(records[module], query.dtype), None
+            states = _plain_attention(records[module], query.dtype)
+        else:
+            states, _ = sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
+        kept = between.outputs.get()
+        if kept is not None:
+            kept[module] = between.HeadOutputs(states, states._version)
+        return states, None
     return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
 
 
@@ -91,22 +101,26 @@ def record(model: PreTrainedModel, anatomy: Anatomy, token_ids: Int[Tensor, "pos
     the model's attention does not go through AttentionInterface or takes something unknown into account.
     """
     attention: dict[nn.Module, AttentionRecord] = {}
+    gates: dict[nn.Module, HeadGate] = {}
     states = _States(anatomy, watch)
-    modules = [block.attention for block in anatomy.blocks]
+    modules = [block.attention for block in anatomy.blocks if block.has_attention]
 
     ours = bool(model._can_set_attn_implementation())  # pyright: ignore[reportPrivateUsage]
     # attention code of its own: what it does is watched
     recorded = _attention_through_us(model, attention) if ours else watched(modules, attention)
-    with torch.no_grad(), states.hooked(), recorded:
+    with torch.no_grad(), states.hooked(), recorded, between.between(anatomy.blocks, gates):
         logits = model(input_ids=token_ids[None].to(model.device), use_cache=False).logits[0]
-    missing = [i for i, module in enumerate(modules) if module not in attention]
+    missing = [i for i, block in enumerate(anatomy.blocks) if block.has_attention and block.attention not in attention]
     if missing:
         raise TransparencyError(
             "modelUnsupported",
             f"The attention of layer {missing[0]} does not go through transformers' AttentionInterface and multiplies "
             "no probabilities with values, so nothing can be recorded.",
         )
-    layers = tuple(states.layer(i, attention[block.attention]) for i, block in enumerate(anatomy.blocks))
+    layers = tuple(
+        states.layer(i, attention.get(block.attention), gates.get(block.attention))
+        for i, block in enumerate(anatomy.blocks)
+    )
     return Trace(anatomy=anatomy, token_ids=token_ids.cpu(), layers=layers, logits=logits)
 
 
@@ -139,26 +153,41 @@ class _States:
             for handle in handles:
                 handle.remove()
 
-    def layer(self, index: int, attention: AttentionRecord) -> LayerRecord:
+    def layer(self, index: int, attention: AttentionRecord | None, gate: HeadGate | None) -> LayerRecord:
         kept = self._kept[index]
-        mid = kept["pre"] if self._anatomy.parallel else kept["mid"]
         block = self._anatomy.blocks[index]
-        multiplier = block.after_ffn.multiplier
+        pre, post = kept["pre"], kept["post"]
         return LayerRecord(
-            pre=kept["pre"],
-            mid=mid,
-            ffn=kept["ffn"] if multiplier == 1 else kept["ffn"] * multiplier,
-            post=kept["post"],
-            attention=attention,
+            pre=pre,
+            # of a block with one sublayer one state is both
+            mid=pre if self._anatomy.parallel else kept["mid"] if block.has_ffn else post,
+            ffn=self._ffn(index),
+            post=post,
+            heads=attention,
             attention_scale=kept.get("attention_scale"),
             ffn_scale=kept.get("ffn_scale"),
+            mixer=None if block.mixer is None else _times(kept["mixer"], block.mixer.multiplier),
+            gate=gate,
         )
+
+    def _ffn(self, index: int) -> Float[Tensor, "position d_model"]:
+        kept, block = self._kept[index], self._anatomy.blocks[index]
+        if not block.has_ffn:
+            return torch.zeros_like(kept["post"][:1]).expand_as(kept["post"])
+        wrote = kept["ffn"] + kept["beside"] if block.ffn_beside is not None else kept["ffn"]
+        return _times(wrote, block.after_ffn.multiplier)
 
     def _hook(self, index: int, block: Block) -> Iterator[Any]:
         yield block.module.register_forward_pre_hook(self._keep_input(index, "pre"), with_kwargs=True)
-        if not self._anatomy.parallel:
-            yield block.ffn_norm.register_forward_pre_hook(self._keep_input(index, "mid"), with_kwargs=True)
-        yield (block.after_ffn.norm_module or block.ffn).register_forward_hook(self._keep_output(index, "ffn"))
+        if block.has_ffn:
+            if not self._anatomy.parallel:
+                yield block.ffn_norm.register_forward_pre_hook(self._keep_input(index, "mid"), with_kwargs=True)
+            yield (block.after_ffn.norm_module or block.ffn).register_forward_hook(self._keep_output(index, "ffn"))
+        if block.ffn_beside is not None:
+            yield block.ffn_beside.register_forward_hook(self._keep_output(index, "beside"))
+        if block.mixer is not None:
+            wrote = block.after_attention.norm_module or block.mixer.module
+            yield wrote.register_forward_hook(self._keep_output(index, "mixer"))
         for name, sublayer in (("attention_scale", block.after_attention), ("ffn_scale", block.after_ffn)):
             if sublayer.norm_module is not None:
                 yield sublayer.norm_module.register_forward_hook(self._keep_scale(index, name, sublayer))
@@ -183,9 +212,13 @@ class _States:
         def hook(_module: nn.Module, _args: Any, output: Any) -> None:
             kept = _one(output[0] if isinstance(output, tuple) else output)
             # what comes after a feed-forward block may add to its output in place
-            self._kept[index][name] = kept.clone() if name == "ffn" else kept
+            self._kept[index][name] = kept.clone() if name in ("ffn", "beside", "mixer") else kept
 
         return hook
+
+
+def _times(states: Float[Tensor, "position d_model"], multiplier: float) -> Float[Tensor, "position d_model"]:
+    return states if multiplier == 1 else states * multiplier
 
 
 def _one(states: Float[Tensor, "..."]) -> Float[Tensor, "position d_model"]:

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ..errors import TransparencyError
 from ..model.anatomy import Anatomy
 
 
@@ -87,34 +88,85 @@ class AttentionRecord:
 
 
 @dataclass(frozen=True)
+class HeadGate:
+    """What multiplies Σ_s α · v of a head, channel by channel, before it meets W_O: an output gate, an RMSNorm with its
+    scale frozen at the run's value, or both.
+
+    `scale` is the factor that all channels of a head share, `channels` what is left: of one row where it is the same at
+    every query.
+    """
+
+    scale: Float[Tensor, "query head"]
+    channels: Float[Tensor, "#query head d_value"]
+
+    @property
+    def by_query(self) -> bool:
+        """Whether what a head brings from a key depends on the query by more than a factor."""
+        return self.channels.shape[0] > 1
+
+    def at(self, query: int) -> Float[Tensor, "head d_value"]:
+        """`channels` at one query."""
+        return self.channels[query if self.by_query else 0]
+
+
+@dataclass(frozen=True)
 class LayerRecord:
     """The residual stream around one decoder block, in the model's own precision.
 
     `pre` enters the block, `mid` is the residual after attention (in a parallel block the same tensor as `pre`),
-    `ffn` what the feed-forward block adds, `post` leaves the block. `attention_scale`, `ffn_scale`: the run's scale s_t
-    of a norm between the sublayer and the stream (`model.norms`), None where there is none.
+    `ffn` what the feed-forward block adds, `post` leaves the block. `heads`: None where the block has no attention.
+    `attention_scale`, `ffn_scale`: the run's scale s_t of a norm between the sublayer and the stream (`model.norms`),
+    None where there is none. `mixer`: what linear attention or a state space adds, None where there is none. `gate`:
+    what stands between the heads and W_O. `carried`, `carried_mid`: what of `pre` and `mid` enters the sum, where that
+    is not the state itself.
     """
 
     pre: Float[Tensor, "position d_model"]
     mid: Float[Tensor, "position d_model"]
     ffn: Float[Tensor, "position d_model"]
     post: Float[Tensor, "position d_model"]
-    attention: AttentionRecord
+    heads: AttentionRecord | None
     attention_scale: Float[Tensor, "position"] | None = None
     ffn_scale: Float[Tensor, "position"] | None = None
+    mixer: Float[Tensor, "position d_model"] | None = None
+    gate: HeadGate | None = None
+    carried: Float[Tensor, "position d_model"] | None = None
+    carried_mid: Float[Tensor, "position d_model"] | None = None
+
+    @property
+    def attention(self) -> AttentionRecord:
+        """Raises `TransparencyError` where the block has no attention."""
+        if self.heads is None:
+            raise TransparencyError("invalidParams", "This layer has no attention heads.", "Choose another layer.")
+        return self.heads
 
     def weights(self, heads: slice = slice(None), queries: slice = slice(None)) -> Float[Tensor, "head query key"]:
-        """What v · W_O (`Block.w_o`) is multiplied by to be a part: α, and the norm's scale behind it."""
+        """What v · W_O (`Block.w_o`) is multiplied by to be a part: α, the gate's and the norm's scale behind it."""
         probabilities = self.attention.probabilities(heads, queries)
-        return self.weigh(probabilities, queries)
+        return self.weigh(probabilities, heads, queries)
 
     def weigh(
-        self, probabilities: Float[Tensor, "head query key"], queries: slice = slice(None)
+        self,
+        probabilities: Float[Tensor, "head query key"],
+        heads: slice = slice(None),
+        queries: slice = slice(None),
     ) -> Float[Tensor, "head query key"]:
         """`weights` of probabilities that are known."""
-        if self.attention_scale is None:
-            return probabilities
-        return probabilities * self.attention_scale[queries][None, :, None]
+        if self.gate is not None:
+            probabilities = probabilities * self.gate.scale[queries, heads].T[..., None]
+        if self.attention_scale is not None:
+            probabilities = probabilities * self.attention_scale[queries][None, :, None]
+        return probabilities
+
+    def read_from(self, key: int, query: int) -> Float[Tensor, "head d_value"]:
+        """What `query` reads from `key` through each head at weight 1: the value, gated."""
+        values = self.attention.values_at(key)
+        return values if self.gate is None else values * self.gate.at(query)
+
+    def read_by(self, head: int, query: int) -> Float[Tensor, "key d_value"]:
+        """What `query` reads from each key through `head` at weight 1."""
+        values = self.attention.values_of(head)
+        return values if self.gate is None else values * self.gate.at(query)[head]
 
 
 @dataclass(frozen=True)
@@ -144,7 +196,9 @@ class Trace:
         tensors = [self.token_ids, self.logits]
         for layer in self.layers:
             tensors += [layer.pre, layer.mid, layer.ffn, layer.post]
-            tensors += layer.attention.tensors()
+            tensors += [x for x in (layer.mixer, layer.carried, layer.carried_mid) if x is not None]
+            tensors += [] if layer.heads is None else layer.heads.tensors()
+            tensors += [] if layer.gate is None else [layer.gate.scale, layer.gate.channels]
         for tensor in tensors:
             storage = tensor.untyped_storage()
             held[storage.data_ptr()] = storage.nbytes()
