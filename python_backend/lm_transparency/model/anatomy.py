@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ..errors import TransparencyError
+from .experts import Experts, find_experts
 from .facts import (
     BLOCKS,
     DOWN_PROJECTIONS,
@@ -57,7 +58,11 @@ class Sublayer:
 
 @dataclass(frozen=True)
 class Block:
-    """One decoder block, taken apart. `down_projection` is None where the block has no neurons of its own (experts)."""
+    """One decoder block, taken apart.
+
+    `down_projection`: the output weights of its neurons, None where it has none of its own; it is `ffn` itself where
+    the layer before it is no part of `ffn`. `experts`: what stands in their place in a mixture of experts.
+    """
 
     module: nn.Module
     attention: nn.Module
@@ -67,6 +72,7 @@ class Block:
     down_projection: nn.Module | None
     after_attention: Sublayer
     after_ffn: Sublayer
+    experts: Experts | None = None
 
     def w_o(self, n_heads: int) -> Float[Tensor, "head d_head d_model"]:
         """The map from a head's value to the residual stream, float32: W_O, and what stands behind it (`Sublayer`)."""
@@ -87,6 +93,12 @@ class Block:
 
     def neurons(self) -> nn.Module:
         """The output weights of the neurons. Raises `TransparencyError("modelUnsupported")` where there are none."""
+        if self.experts is not None:
+            raise TransparencyError(
+                "invalidParams",
+                "This feed-forward block has experts, and each of them has neurons of its own.",
+                "Look into its experts first, then into the neurons of one of them.",
+            )
         if self.down_projection is None:
             raise TransparencyError(
                 "modelUnsupported",
@@ -226,10 +238,20 @@ def _open(layer: nn.Module, facts: BlockFacts) -> Block:
         output_projection=projection,
         ffn=ffn,
         ffn_norm=getattr(layer, facts.ffn_norm),
-        down_projection=_projection(ffn, DOWN_PROJECTIONS),
+        down_projection=_output_layer(ffn),
         after_attention=after(facts.attention_norm_after),
         after_ffn=after(facts.ffn_norm_after),
+        experts=find_experts(ffn),
     )
+
+
+def _output_layer(ffn: nn.Module) -> nn.Module | None:
+    """The output weights of a feed-forward block: a child of it, the last of a sequence, or the block itself."""
+    if isinstance(ffn, nn.Linear):
+        return ffn
+    if isinstance(ffn, nn.Sequential) and isinstance(ffn[-1], nn.Linear):
+        return ffn[-1]
+    return _projection(ffn, DOWN_PROJECTIONS)
 
 
 def _projection(parent: nn.Module, names: tuple[str, ...]) -> nn.Module | None:

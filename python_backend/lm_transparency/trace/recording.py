@@ -152,12 +152,15 @@ class _States:
             attention=attention,
             attention_scale=kept.get("attention_scale"),
             ffn_scale=kept.get("ffn_scale"),
+            activation=kept.get("activation"),
         )
 
     def _hook(self, index: int, block: Block) -> Iterator[Any]:
         yield block.module.register_forward_pre_hook(self._keep_input(index, "pre"), with_kwargs=True)
         if not self._anatomy.parallel:
             yield block.ffn_norm.register_forward_pre_hook(self._keep_input(index, "mid"), with_kwargs=True)
+        if block.down_projection is block.ffn:
+            yield block.ffn.register_forward_pre_hook(self._keep_input(index, "activation"), with_kwargs=True)
         yield (block.after_ffn.norm_module or block.ffn).register_forward_hook(self._keep_output(index, "ffn"))
         for name, sublayer in (("attention_scale", block.after_attention), ("ffn_scale", block.after_ffn)):
             if sublayer.norm_module is not None:

@@ -92,7 +92,8 @@ class LayerRecord:
 
     `pre` enters the block, `mid` is the residual after attention (in a parallel block the same tensor as `pre`),
     `ffn` what the feed-forward block adds, `post` leaves the block. `attention_scale`, `ffn_scale`: the run's scale s_t
-    of a norm between the sublayer and the stream (`model.norms`), None where there is none.
+    of a norm between the sublayer and the stream (`model.norms`), None where there is none. `activation`: of the
+    neurons, kept only where `Block.ffn` is their output layer alone and cannot compute them again (OPT, BLOOM, MPT).
     """
 
     pre: Float[Tensor, "position d_model"]
@@ -102,6 +103,7 @@ class LayerRecord:
     attention: AttentionRecord
     attention_scale: Float[Tensor, "position"] | None = None
     ffn_scale: Float[Tensor, "position"] | None = None
+    activation: Float[Tensor, "position neuron"] | None = None
 
     def weights(self, heads: slice = slice(None), queries: slice = slice(None)) -> Float[Tensor, "head query key"]:
         """What v · W_O (`Block.w_o`) is multiplied by to be a part: α, and the norm's scale behind it."""
@@ -145,6 +147,7 @@ class Trace:
         for layer in self.layers:
             tensors += [layer.pre, layer.mid, layer.ffn, layer.post]
             tensors += layer.attention.tensors()
+            tensors += [] if layer.activation is None else [layer.activation]
         for tensor in tensors:
             storage = tensor.untyped_storage()
             held[storage.data_ptr()] = storage.nbytes()
