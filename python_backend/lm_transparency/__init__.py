@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .analysis import Analysis, analyze
     from .errors import Cancelled, TransparencyError
     from .exports import export_text
+    from .inspection.experts import inspect_expert, inspect_expert_neuron, inspect_experts
     from .inspection.ffn import inspect_ffn, inspect_neuron
     from .inspection.heads import attention_map, inspect_edge, inspect_head, layer_maps, measure_head_tags
     from .inspection.lens import inspect_lens, track_tokens
@@ -44,6 +45,9 @@ _HOMES = {
     "attention_map": "inspection.heads",
     "layer_maps": "inspection.heads",
     "measure_head_tags": "inspection.heads",
+    "inspect_experts": "inspection.experts",
+    "inspect_expert": "inspection.experts",
+    "inspect_expert_neuron": "inspection.experts",
     "inspect_ffn": "inspection.ffn",
     "inspect_neuron": "inspection.ffn",
     "inspect_lens": "inspection.lens",
@@ -80,6 +84,9 @@ __all__ = [
     "auto_threshold",
     "export_text",
     "inspect_edge",
+    "inspect_expert",
+    "inspect_expert_neuron",
+    "inspect_experts",
     "inspect_ffn",
     "inspect_head",
     "inspect_lens",

@@ -15,15 +15,17 @@ from tiny_models import train_tokenizer
 
 PROMPT = "When Mary and John went to the store"
 
-#: (family, whether its neurons can be told apart)
+#: (family, what its feed-forward blocks are made of)
 FAMILIES = [
-    ("gptj", True),
-    ("gemma2", True),
-    ("gpt_neox", True),
-    ("falcon", True),
-    ("bloom", False),
-    ("mixtral", False),
-    ("gpt_oss", False),
+    ("gptj", "neurons"),
+    ("gemma2", "neurons"),
+    ("gpt_neox", "neurons"),
+    ("falcon", "neurons"),
+    ("bloom", "neurons"),
+    ("opt", "neurons"),
+    ("mixtral", "experts"),
+    ("gpt_oss", "experts"),
+    ("axk1", "neither"),
 ]
 
 
@@ -33,15 +35,15 @@ def tokenizer() -> Any:
 
 
 @pytest.fixture(params=FAMILIES, ids=[family for family, _ in FAMILIES])
-def looked_into(request: pytest.FixtureRequest, tokenizer: Any, tmp_path: Path) -> tuple[lt.Analysis, bool]:
-    family, has_neurons = request.param
+def looked_into(request: pytest.FixtureRequest, tokenizer: Any, tmp_path: Path) -> tuple[lt.Analysis, str]:
+    family, made_of = request.param
     build(family, {"vocab_size": len(tokenizer) + 8}).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    return lt.analyze(lt.load_model(str(tmp_path)), PROMPT), has_neurons
+    return lt.analyze(lt.load_model(str(tmp_path)), PROMPT), made_of
 
 
-def test_what_a_click_shows_sums_to_what_the_graph_has(looked_into: tuple[lt.Analysis, bool]) -> None:
-    run, has_neurons = looked_into
+def test_what_a_click_shows_sums_to_what_the_graph_has(looked_into: tuple[lt.Analysis, str]) -> None:
+    run, made_of = looked_into
     kept, last = run.contributions, len(run.tokens) - 1
     assert run.proof.holds
     dense = [lt.inspect_edge(run, 1, last, key).weight for key in range(last + 1)]
@@ -54,16 +56,20 @@ def test_what_a_click_shows_sums_to_what_the_graph_has(looked_into: tuple[lt.Ana
         view = lt.inspect_head(run, 1, head, last, 0)
         assert view.key.contribution == pytest.approx(float(maps.contribution[last, 0]), abs=1e-5)
         assert view.key.probability == pytest.approx(float(maps.probability[last, 0]), abs=1e-5)
-    if has_neurons:
+    if made_of == "neurons":
         block = lt.inspect_ffn(run, 1, last)
         assert block.neurons_total + block.residual + block.bias == pytest.approx(1, abs=1e-4)
+    elif made_of == "experts":
+        view = lt.inspect_experts(run, 1, last)
+        assert view.experts_total + view.residual + view.bias == pytest.approx(1, abs=1e-4)
+        assert view.block_contribution == pytest.approx(float(kept.ffn[1, last]))
     else:
         with pytest.raises(lt.TransparencyError, match="cannot be told apart yet") as caught:
             lt.inspect_ffn(run, 1, last)
         assert caught.value.kind == "modelUnsupported"
 
 
-def test_the_lens_ends_in_the_models_logits(looked_into: tuple[lt.Analysis, bool]) -> None:
+def test_the_lens_ends_in_the_models_logits(looked_into: tuple[lt.Analysis, str]) -> None:
     run, _ = looked_into
     grid = lt.inspect_lens(run)
     assert np.array_equal(grid.top[-1].numpy(), run.trace.logits.argmax(dim=-1).cpu().numpy())

@@ -105,6 +105,7 @@ INSPECTED = (64, 512)
 def measure_inspectors(model: LoadedModel, n_tokens: int, clicks: int) -> list[dict[str, Any]]:
     """What one question about a run takes, in seconds: median and 95th percentile over `clicks` different places."""
     from ..analysis import analyze
+    from ..inspection.experts import inspect_expert, inspect_experts
     from ..inspection.ffn import inspect_ffn, inspect_neuron
     from ..inspection.heads import attention_map, inspect_edge, inspect_head
     from ..inspection.nodes import inspect_node
@@ -112,14 +113,20 @@ def measure_inspectors(model: LoadedModel, n_tokens: int, clicks: int) -> list[d
     ids = model.tokenizer(_TEXT * (1 + n_tokens // 32), add_special_tokens=False)["input_ids"][:n_tokens]
     run = analyze(model, model.tokenizer.decode(ids), special_tokens="none")
     trace, last = run.trace, len(run.tokens) - 1
+    dense = [i for i, block in enumerate(trace.anatomy.blocks) if block.down_projection is not None]
+    sparse = [i for i, block in enumerate(trace.anatomy.blocks) if block.experts is not None]
     kinds: dict[str, Callable[[int], Any]] = {
         "node": lambda i: inspect_node(run, f"I{i % trace.n_layers}_{last - i % (last + 1)}"),
         "edge": lambda i: inspect_edge(run, i % trace.n_layers, last, i % (last + 1)),
         "head": lambda i: inspect_head(run, i % trace.n_layers, i % trace.n_heads, last, i % (last + 1)),
         "map": lambda i: attention_map(run, i % trace.n_layers, i % trace.n_heads),
-        "feed-forward": lambda i: inspect_ffn(run, i % trace.n_layers, last - i % (last + 1)),
-        "neuron": lambda i: inspect_neuron(run, i % trace.n_layers, i, last - i % (last + 1)),
     }
+    if dense:
+        kinds["feed-forward"] = lambda i: inspect_ffn(run, dense[i % len(dense)], last - i % (last + 1))
+        kinds["neuron"] = lambda i: inspect_neuron(run, dense[i % len(dense)], i, last - i % (last + 1))
+    if sparse:
+        kinds["experts"] = lambda i: inspect_experts(run, sparse[i % len(sparse)], last - i % (last + 1))
+        kinds["expert"] = lambda i: inspect_expert(run, sparse[i % len(sparse)], 0, last - i % (last + 1))
     rows: list[dict[str, Any]] = []
     for kind, ask in kinds.items():
         ask(0)

@@ -1,4 +1,4 @@
-"""`lm-transparency inspect`: one node, edge, head, feed-forward block or neuron of a prompt's graph."""
+"""`lm-transparency inspect`: one node, edge, head, feed-forward block, expert or neuron of a prompt's graph."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ..errors import TransparencyError
 from .files import read_prompt, write_atomically
@@ -21,13 +21,14 @@ _WHAT = {
     "node": ("NODE", "X0_3, A22_3, M22_3 or I22_3: what its state says, what its block promotes and suppresses"),
     "edge": ("EDGE", "'I22_2>A23_13': every head's contribution, attention probability and rank"),
     "head": ("L.H", "23.4: where the head looks from --query, why, and what it writes"),
-    "ffn": ("NODE", "M22_3: the neurons of the feed-forward block that contribute most"),
-    "neuron": ("NEURON", "'M22_3#831': what it promotes and suppresses, and its activation at every position"),
+    "ffn": ("NODE", "M22_3: the neurons of the feed-forward block that contribute most, or its experts"),
+    "expert": ("EXPERT", "M22_3@5 or M22_3@shared: what it promotes and suppresses, its gate, its neurons"),
+    "neuron": ("NEURON", "'M22_3#831', of an expert 'M22_3@5#17': what it promotes, its activation at every position"),
 }
 
 
 def add_parser(commands: Any) -> None:
-    parser = commands.add_parser("inspect", help="look into a node, edge, head, feed-forward block or neuron")
+    parser = commands.add_parser("inspect", help="look into a node, edge, head, feed-forward block, expert or neuron")
     kinds = parser.add_subparsers(metavar="KIND", required=True, dest="kind")
     for kind, (name, help_) in _WHAT.items():
         one = kinds.add_parser(kind, help=help_, description=help_)
@@ -125,37 +126,72 @@ def _head(arguments: argparse.Namespace) -> _Ask:
 
 
 def _ffn(arguments: argparse.Namespace) -> _Ask:
-    layer, position, _ = _block(arguments.what)
+    at = _block(arguments.what)
 
     def ask(analysis: Analysis) -> Any:
+        from ..inspection.experts import inspect_experts
         from ..inspection.ffn import inspect_ffn
 
-        return inspect_ffn(analysis, layer, position, top_k=arguments.top_k)
+        blocks = analysis.trace.anatomy.blocks
+        if at.layer < len(blocks) and blocks[at.layer].experts is not None:
+            normalize = not arguments.no_normalize
+            return inspect_experts(analysis, at.layer, at.position, top_k=arguments.top_k, normalize=normalize)
+        return inspect_ffn(analysis, at.layer, at.position, top_k=arguments.top_k)
+
+    return ask
+
+
+def _expert(arguments: argparse.Namespace) -> _Ask:
+    at = _block(arguments.what)
+    if not at.expert or at.neuron is not None:
+        raise TransparencyError("invalidParams", f"{arguments.what!r} names no expert.", "Experts are M22_3@5.")
+
+    def ask(analysis: Analysis) -> Any:
+        from ..inspection.experts import inspect_expert
+
+        k, normalize = arguments.top_k, not arguments.no_normalize
+        return inspect_expert(analysis, at.layer, at.expert, at.position, top_k=k, neurons_k=k, normalize=normalize)
 
     return ask
 
 
 def _neuron(arguments: argparse.Namespace) -> _Ask:
-    layer, position, neuron = _block(arguments.what)
+    at = _block(arguments.what)
+    neuron = at.neuron
     if neuron is None:
         raise TransparencyError("invalidParams", f"{arguments.what!r} names no neuron.", "Neurons are M22_3#831.")
 
     def ask(analysis: Analysis) -> Any:
+        from ..inspection.experts import inspect_expert_neuron
         from ..inspection.ffn import inspect_neuron
 
-        normalize = not arguments.no_normalize
-        return inspect_neuron(analysis, layer, neuron, position, top_k=arguments.top_k, normalize=normalize)
+        k, normalize = arguments.top_k, not arguments.no_normalize
+        if at.expert:
+            return inspect_expert_neuron(
+                analysis, at.layer, at.expert, neuron, at.position, top_k=k, normalize=normalize
+            )
+        return inspect_neuron(analysis, at.layer, neuron, at.position, top_k=k, normalize=normalize)
 
     return ask
 
 
-def _block(name: str) -> tuple[int, int, int | None]:
-    match = re.fullmatch(r"M(\d+)_(\d+)(?:#(\d+))?", name)
+class _Place(NamedTuple):
+    """A feed-forward block, and what is named inside of it: `M22_3`, `M22_3@5`, `M22_3#831`, `M22_3@5#17`."""
+
+    layer: int
+    position: int
+    expert: str
+    neuron: int | None
+
+
+def _block(name: str) -> _Place:
+    match = re.fullmatch(r"M(\d+)_(\d+)(?:@(\d+|shared\d*))?(?:#(\d+))?", name)
     if match is None:
         raise TransparencyError(
             "invalidParams", f"{name!r} is no feed-forward block.", "Blocks are M<layer>_<position>."
         )
-    return int(match[1]), int(match[2]), None if match[3] is None else int(match[3])
+    neuron = None if match[4] is None else int(match[4])
+    return _Place(int(match[1]), int(match[2]), match[3] or "", neuron)
 
 
 _ASK: dict[str, Callable[[argparse.Namespace], _Ask]] = {
@@ -163,5 +199,6 @@ _ASK: dict[str, Callable[[argparse.Namespace], _Ask]] = {
     "edge": _edge,
     "head": _head,
     "ffn": _ffn,
+    "expert": _expert,
     "neuron": _neuron,
 }

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from ..analysis import Analysis
-from ..inspection.ffn import FfnView, NeuronView
+from ..inspection.experts import ExpertsView, ExpertView
+from ..inspection.ffn import FfnView, NeuronShare, NeuronView
 from ..inspection.heads import EdgeView, HeadView
 from ..inspection.nodes import NodeView
 from ..inspection.tokens import TokenScore, Update
 from ..model.tokens import visible
 
-View = NodeView | EdgeView | HeadView | FfnView | NeuronView
+View = NodeView | EdgeView | HeadView | FfnView | NeuronView | ExpertsView | ExpertView
 
 
 def as_json(view: View) -> str:
@@ -91,20 +92,72 @@ def _ffn(analysis: Analysis, view: FfnView) -> Iterable[str]:
         f"  {view.n_neurons} neurons together {view.neurons_total:.4f}, residual {view.residual:.4f}, "
         f"bias {view.bias:.4f}; {view.n_contributing} contribute\n"
     )
-    for n in view.neurons:
+    yield from _neurons(view.neurons)
+
+
+def _neurons(neurons: tuple[NeuronShare, ...]) -> Iterable[str]:
+    for n in neurons:
         yield f"  neuron {n.neuron:<6} contribution {n.contribution:.5f}  activation {n.activation:+.4f}"
 
 
-def _neuron(analysis: Analysis, view: NeuronView) -> Iterable[str]:
-    share = view.share
+def _experts(analysis: Analysis, view: ExpertsView) -> Iterable[str]:
     yield (
-        f"neuron {share.neuron} of layer {view.layer} at {_token(analysis, view.position)} (position "
+        f"feed-forward block of layer {view.layer} at {_token(analysis, view.position)} (position {view.position}): "
+        f"contribution {view.block_contribution:.4f}"
+    )
+    yield (
+        f"  {len(view.experts)} experts together {view.experts_total:.4f}, residual {view.residual:.4f}, "
+        f"bias {view.bias:.4f}; they sum to the block within {view.error:.1e}\n"
+    )
+    if view.notice:
+        yield f"  {view.notice}\n"
+    for e in view.experts:
+        promoted = "  ".join(visible(s.text) for s in e.promoted[:5])
+        yield f"  {_name_of(e.expert):<14} contribution {e.contribution:.4f}  gate {e.gate:.4f}  {promoted}"
+    yield f"\nrouter, of {view.n_experts} experts"
+    for r in view.router:
+        probability = "" if view.scoring == "unknown" else f"  {view.scoring} {r.probability:.4f}"
+        gate = f"  gate {r.gate:.4f}" if r.gate else ""
+        yield f"  expert {r.expert:<6} logit {r.logit:+.3f}{probability}{gate}"
+
+
+def _expert(analysis: Analysis, view: ExpertView) -> Iterable[str]:
+    yield (
+        f"{_name_of(view.expert)} of layer {view.layer} at {_token(analysis, view.position)} (position "
+        f"{view.position}): gate {view.gate:.4f}, contribution {view.contribution:.4f}"
+    )
+    if view.notice:
+        yield f"  {view.notice}"
+    yield from _update(view.update, "")
+    if view.neurons:
+        yield (
+            f"\n{view.n_neurons} neurons together {view.neurons_total:.4f}, other experts {view.others:.4f}, residual "
+            f"{view.residual:.4f}, bias {view.bias:.4f}; {view.n_contributing} contribute"
+        )
+        yield from _neurons(view.neurons)
+    yield "\ngate by position"
+    for position, gate in enumerate(view.gates):
+        yield (
+            f"  {position:<4} {_token(analysis, position):<16} {gate:.4f}"
+            if gate
+            else (f"  {position:<4} {_token(analysis, position):<16} -")
+        )
+
+
+def _neuron(analysis: Analysis, view: NeuronView) -> Iterable[str]:
+    share, whose = view.share, f"{_name_of(view.expert)}, " if view.expert else ""
+    yield (
+        f"neuron {share.neuron} of {whose}layer {view.layer} at {_token(analysis, view.position)} (position "
         f"{view.position}): activation {share.activation:+.4f}, contribution {share.contribution:.5f}"
     )
     yield from _update(view.update, "")
     yield "\nactivation by position"
     for position, activation in enumerate(view.activations):
         yield f"  {position:<4} {_token(analysis, position):<16} {activation:+.4f}"
+
+
+def _name_of(expert: str) -> str:
+    return f"expert {expert}" if expert.isdecimal() else expert.replace("shared", "shared expert ").rstrip()
 
 
 def _update(update: Update, whose: str) -> Iterable[str]:
@@ -128,4 +181,6 @@ _LINES: dict[type, Any] = {
     HeadView: _head,
     FfnView: _ffn,
     NeuronView: _neuron,
+    ExpertsView: _experts,
+    ExpertView: _expert,
 }

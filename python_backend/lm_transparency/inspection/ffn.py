@@ -39,13 +39,17 @@ class FfnView:
 
 @dataclass(frozen=True)
 class NeuronView:
-    """One neuron at one position; the update is activation · W_out. `activations`: at every position."""
+    """One neuron at one position; the update is activation · W_out. `activations`: at every position.
+
+    `expert`: whose neuron it is in a mixture of experts, else empty.
+    """
 
     layer: int
     position: int
     share: NeuronShare
     update: Update
     activations: tuple[float, ...]
+    expert: str = ""
 
 
 def inspect_ffn(analysis: Analysis, layer: int, position: int, *, top_k: int = 20) -> FfnView:
@@ -71,9 +75,9 @@ def inspect_neuron(
 ) -> NeuronView:
     """One neuron at one position, and its activation at all. Raises `TransparencyError` out of range."""
     check_place(analysis, layer, position, 0)
-    if not 0 <= neuron < analysis.trace.anatomy.d_ffn:
-        raise out_of_range("neuron", neuron, analysis.trace.anatomy.d_ffn)
     everywhere = neurons.activations(analysis.trace, layer)
+    if not 0 <= neuron < everywhere.shape[1]:
+        raise out_of_range("neuron", neuron, everywhere.shape[1])
     found = neurons.neurons(analysis.trace, analysis.contributions, layer, position, everywhere[position])
     share = _share(found, neuron)
     vector = share.activation * analysis.trace.anatomy.blocks[layer].w_out()[neuron]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ..errors import TransparencyError
+from .experts import Experts, find_experts
 from .facts import (
     ATTENTION_MULTIPLIERS,
     BLOCKS,
@@ -78,10 +79,12 @@ class Mixer:
 
 @dataclass(frozen=True)
 class Block:
-    """One decoder block, taken apart. `down_projection` is None where the block has no neurons of its own (experts).
+    """One decoder block, taken apart.
 
     A sublayer that is not there is `Absent`; `mixer`: linear attention, a state space or a short convolution in
     attention's place, or beside it; `ffn_beside`: a second feed-forward module, whose output is added to the first's.
+    `down_projection`: the output weights of its neurons, None where it has none of its own; it is `ffn` itself where
+    the layer before it is no part of `ffn`. `experts`: what stands in their place in a mixture of experts.
     """
 
     module: nn.Module
@@ -94,6 +97,7 @@ class Block:
     after_ffn: Sublayer
     mixer: Mixer | None = None
     ffn_beside: nn.Module | None = None
+    experts: Experts | None = None
 
     @property
     def has_attention(self) -> bool:
@@ -122,6 +126,12 @@ class Block:
 
     def neurons(self) -> nn.Module:
         """The output weights of the neurons. Raises `TransparencyError("modelUnsupported")` where there are none."""
+        if self.experts is not None:
+            raise TransparencyError(
+                "invalidParams",
+                "This feed-forward block has experts, and each of them has neurons of its own.",
+                "Look into its experts first, then into the neurons of one of them.",
+            )
         if self.down_projection is None:
             raise TransparencyError(
                 "modelUnsupported",
@@ -310,12 +320,22 @@ def _open(layer: nn.Module, facts: BlockFacts, kind: str, like: Float[Tensor, "d
         ffn=ffn or _ABSENT,
         ffn_norm=(_find(layer, facts.ffn_norm) if facts.ffn_norm else None) or _ABSENT,
         # of two modules side by side neither has all neurons
-        down_projection=None if ffn is None or beside is not None else _projection(ffn, DOWN_PROJECTIONS),
+        down_projection=None if ffn is None or beside is not None else _output_layer(ffn),
         after_attention=after(facts.attention_norm_after, multiplier * _product(layer, ATTENTION_MULTIPLIERS)),
         after_ffn=after(facts.ffn_norm_after, multiplier),
         mixer=None if mixer is None else Mixer(mixer, multiplier * _product(layer, MIXER_MULTIPLIERS)),
         ffn_beside=beside,
+        experts=None if ffn is None else find_experts(ffn),
     )
+
+
+def _output_layer(ffn: nn.Module) -> nn.Module | None:
+    """The output weights of a feed-forward block: a child of it, the last of a sequence, or the block itself."""
+    if isinstance(ffn, nn.Linear):
+        return ffn
+    if isinstance(ffn, nn.Sequential) and isinstance(ffn[-1], nn.Linear):
+        return ffn[-1]
+    return _projection(ffn, DOWN_PROJECTIONS)
 
 
 def _projection(parent: nn.Module, names: tuple[str, ...]) -> nn.Module | None:

@@ -302,6 +302,9 @@ LAYER_TYPES = ("layer_types", "layers_block_type")
 #: W_O inside the attention, and the output weights inside the feed-forward block, by the names they go by.
 OUTPUT_PROJECTIONS = ("o_proj", "c_proj", "dense", "out_proj")
 DOWN_PROJECTIONS = ("down_proj", "c_proj", "dense_4h_to_h", "fc2", "fc_out")
+#: The experts of a feed-forward block and what chooses among them, by the names they go by.
+EXPERTS = ("experts",)
+ROUTERS = ("router", "gate")
 
 #: Where the parts around the blocks are, first match wins: (blocks, final norm), dotted from the whole model.
 TRUNKS: tuple[tuple[str, str], ...] = (

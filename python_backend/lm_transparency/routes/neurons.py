@@ -29,8 +29,10 @@ class Neurons:
 
 
 def activations(trace: Trace, layer: int, positions: slice = slice(None)) -> Float[Tensor, "position neuron"]:
-    """What meets the output weights of the feed-forward block, computed again from the recorded residual, float32."""
+    """What meets the output weights of the feed-forward block, float32; recorded, or from the residual."""
     block, record = trace.anatomy.blocks[layer], trace.layers[layer]
+    if record.activation is not None:
+        return record.activation[positions].float()
     caught: list[Tensor] = []
 
     def catch(_module: Any, inputs: tuple[Tensor, ...]) -> None:

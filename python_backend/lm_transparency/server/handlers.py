@@ -41,7 +41,7 @@ Handler = Callable[[Any], Awaitable[Any]]
 logger = logging.getLogger(__name__)
 
 #: More of a list than this is a table of the vocabulary, and more of a map's side no thumbnail.
-MOST = {"top_k": 100, "update_k": 100, "keys_k": 100, "side": 256}
+MOST = {"top_k": 100, "update_k": 100, "keys_k": 100, "neurons_k": 100, "side": 256}
 MOST_TOKENS = 64
 
 

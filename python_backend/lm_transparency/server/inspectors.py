@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from ..inspection import ffn, heads, lens, nodes
+from ..inspection import experts, ffn, heads, lens, nodes
 from ..inspection.tokens import TokenScore, Update
 from ..model.tokens import vocabulary_text
 from ..routes.tags import TAGS
@@ -118,18 +118,69 @@ def _ffn_neurons(params: wire.FfnNeuronsParams, session: Session, _watch: Watch)
     )
 
 
-def _neuron(params: wire.NeuronParams, session: Session, _watch: Watch) -> wire.NeuronResult:
-    view = ffn.inspect_neuron(
+def _ffn_experts(params: wire.FfnExpertsParams, session: Session, _watch: Watch) -> wire.FfnExpertsResult:
+    run = session.run(params.run_id)
+    view = experts.inspect_experts(run, params.layer, params.position, top_k=params.top_k, normalize=params.normalize)
+    return wire.FfnExpertsResult(
+        layer=view.layer,
+        position=view.position,
+        n_experts=view.n_experts,
+        scoring=view.scoring,
+        block_contribution=view.block_contribution,
+        experts_total=view.experts_total,
+        residual=view.residual,
+        bias=view.bias,
+        error=view.error,
+        tolerance=view.tolerance,
+        notice=view.notice,
+        experts=[wire.ExpertShare(e.expert, e.gate, e.contribution, _scores(e.promoted)) for e in view.experts],
+        router=[wire.RouterScore(r.expert, r.logit, r.probability, r.gate) for r in view.router],
+    )
+
+
+def _expert(params: wire.ExpertParams, session: Session, _watch: Watch) -> wire.ExpertResult:
+    view = experts.inspect_expert(
         session.run(params.run_id),
         params.layer,
-        params.neuron,
+        params.expert,
         params.position,
         top_k=params.top_k,
+        neurons_k=params.neurons_k,
         normalize=params.normalize,
     )
     promoted, suppressed = _update(view.update)
+    return wire.ExpertResult(
+        layer=view.layer,
+        expert=view.expert,
+        position=view.position,
+        gate=view.gate,
+        contribution=view.contribution,
+        promoted=promoted,
+        suppressed=suppressed,
+        gates=list(view.gates),
+        n_neurons=view.n_neurons,
+        n_contributing=view.n_contributing,
+        neurons_total=view.neurons_total,
+        others=view.others,
+        residual=view.residual,
+        bias=view.bias,
+        error=view.error,
+        notice=view.notice,
+        neurons=[wire.NeuronShare(n.neuron, n.activation, n.contribution) for n in view.neurons],
+    )
+
+
+def _neuron(params: wire.NeuronParams, session: Session, _watch: Watch) -> wire.NeuronResult:
+    run, k, normalize = session.run(params.run_id), params.top_k, params.normalize
+    at = params.neuron, params.position
+    if params.expert:
+        view = experts.inspect_expert_neuron(run, params.layer, params.expert, *at, top_k=k, normalize=normalize)
+    else:
+        view = ffn.inspect_neuron(run, params.layer, *at, top_k=k, normalize=normalize)
+    promoted, suppressed = _update(view.update)
     return wire.NeuronResult(
         layer=view.layer,
+        expert=view.expert,
         neuron=view.share.neuron,
         position=view.position,
         activation=view.share.activation,
@@ -204,6 +255,8 @@ _ANSWERS: dict[type, Callable[[Any, Session, Watch], Any]] = {
     wire.LayerMapsParams: _layer_maps,
     wire.HeadTagsParams: _head_tags,
     wire.FfnNeuronsParams: _ffn_neurons,
+    wire.FfnExpertsParams: _ffn_experts,
+    wire.ExpertParams: _expert,
     wire.NeuronParams: _neuron,
     wire.LensGridParams: _lens_grid,
     wire.LensTrackParams: _lens_track,

@@ -59,6 +59,7 @@ def model_info(model: LoadedModel) -> ModelInfo:
         device=model.device,
         memory_bytes=model.memory_bytes,
         parallel=anatomy.parallel,
+        n_experts=[0 if block.experts is None else block.experts.n_experts for block in anatomy.blocks],
     )
 
 

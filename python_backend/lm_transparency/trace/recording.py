@@ -168,6 +168,7 @@ class _States:
             ffn_scale=kept.get("ffn_scale"),
             mixer=None if block.mixer is None else _times(kept["mixer"], block.mixer.multiplier),
             gate=gate,
+            activation=kept.get("activation"),
         )
 
     def _ffn(self, index: int) -> Float[Tensor, "position d_model"]:
@@ -182,6 +183,8 @@ class _States:
         if block.has_ffn:
             if not self._anatomy.parallel:
                 yield block.ffn_norm.register_forward_pre_hook(self._keep_input(index, "mid"), with_kwargs=True)
+            if block.down_projection is block.ffn:
+                yield block.ffn.register_forward_pre_hook(self._keep_input(index, "activation"), with_kwargs=True)
             yield (block.after_ffn.norm_module or block.ffn).register_forward_hook(self._keep_output(index, "ffn"))
         if block.ffn_beside is not None:
             yield block.ffn_beside.register_forward_hook(self._keep_output(index, "beside"))

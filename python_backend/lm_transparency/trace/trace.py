@@ -118,7 +118,8 @@ class LayerRecord:
     `attention_scale`, `ffn_scale`: the run's scale s_t of a norm between the sublayer and the stream (`model.norms`),
     None where there is none. `mixer`: what linear attention or a state space adds, None where there is none. `gate`:
     what stands between the heads and W_O. `carried`, `carried_mid`: what of `pre` and `mid` enters the sum, where that
-    is not the state itself.
+    is not the state itself. `activation`: of the neurons, kept only where `Block.ffn` is their output layer alone
+    and cannot compute them again (OPT, BLOOM, MPT).
     """
 
     pre: Float[Tensor, "position d_model"]
@@ -132,6 +133,7 @@ class LayerRecord:
     gate: HeadGate | None = None
     carried: Float[Tensor, "position d_model"] | None = None
     carried_mid: Float[Tensor, "position d_model"] | None = None
+    activation: Float[Tensor, "position neuron"] | None = None
 
     @property
     def attention(self) -> AttentionRecord:
@@ -196,7 +198,7 @@ class Trace:
         tensors = [self.token_ids, self.logits]
         for layer in self.layers:
             tensors += [layer.pre, layer.mid, layer.ffn, layer.post]
-            tensors += [x for x in (layer.mixer, layer.carried, layer.carried_mid) if x is not None]
+            tensors += [x for x in (layer.mixer, layer.carried, layer.carried_mid, layer.activation) if x is not None]
             tensors += [] if layer.heads is None else layer.heads.tensors()
             tensors += [] if layer.gate is None else [layer.gate.scale, layer.gate.channels]
         for tensor in tensors:

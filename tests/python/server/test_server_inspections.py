@@ -75,8 +75,12 @@ ASKED = {
 }
 
 
+#: The embedded model has no experts: `test_server_experts.py` asks these.
+OF_EXPERTS = {"ffnExperts", "expert"}
+
+
 def test_every_question_of_the_protocol_is_asked_here() -> None:
-    assert {name.removeprefix("lmTransparency/") for name in INSPECTIONS} == ASKED
+    assert {name.removeprefix("lmTransparency/") for name in INSPECTIONS} == ASKED | OF_EXPERTS
 
 
 # ---------------------------------------------------------------- the numbers of the Python API
@@ -284,6 +288,9 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("neuron", {"layer": 0, "neuron": 1536, "position": 0}, "no neuron 1536"),
     ("neuron", {"layer": 0, "neuron": -1, "position": 0}, "no neuron -1"),
     ("neuron", {"layer": 0, "neuron": 0, "position": -1}, "position -1"),
+    ("ffnExperts", {"layer": 0, "position": 0}, "layer 0 has no experts"),
+    ("expert", {"layer": 0, "expert": "3", "position": 0}, "layer 0 has no experts"),
+    ("neuron", {"layer": 0, "neuron": 0, "position": 0, "expert": "3"}, "layer 0 has no experts"),
     ("lensGrid", {"token": 49152}, "no token 49152"),
     ("lensGrid", {"token": -2}, "no token -2"),
     ("lensTrack", {"position": 15, "tokens": [1]}, "position 15"),

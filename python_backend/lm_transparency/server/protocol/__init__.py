@@ -10,7 +10,7 @@ import attrs
 
 from . import analysis, inspection, models
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 
 HEALTH = "lmTransparency/health"
 HEALTH_CHANGED = "lmTransparency/healthChanged"

@@ -33,7 +33,8 @@ class Device:
 
 @define(frozen=True)
 class ModelInfo:
-    """A loaded model. `memory_bytes` counts parameters and buffers."""
+    """A loaded model. `memory_bytes` counts parameters and buffers. `n_experts`: of each layer's feed-forward block,
+    0 where it has none (or none that can be opened)."""
 
     source: str
     name: str
@@ -50,6 +51,7 @@ class ModelInfo:
     device: str
     memory_bytes: int
     parallel: bool
+    n_experts: list[int]
 
 
 @define(frozen=True)

@@ -1,0 +1,283 @@
+"""A mixture of experts: the experts of a block at one position, one of them, and a neuron of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..analysis import Analysis
+from ..errors import TransparencyError
+from ..routes import experts
+from ..routes.experts import ExpertNeurons, ExpertParts, Scoring
+from .ffn import NeuronShare, NeuronView
+from .tokens import TokenScore, Update, check_place, lens_of, out_of_range, update_tokens
+
+SHARED = "shared"
+#: Experts that were not chosen, the nearest first, beside those that were.
+_RUNNERS_UP = 5
+
+
+@dataclass(frozen=True)
+class ExpertShare:
+    """One active expert as a part of the residual after the layer. `expert`: its number, or "shared" ("shared2" …).
+
+    `gate`: what the router multiplies it by; of a shared expert the block, 1 where it has no gate.
+    """
+
+    expert: str
+    gate: float
+    contribution: float
+    promoted: tuple[TokenScore, ...]
+
+
+@dataclass(frozen=True)
+class RouterScore:
+    """What the router gave an expert; a gate of 0: it was not chosen. `probability`: 0 where it is not known."""
+
+    expert: int
+    logit: float
+    probability: float
+    gate: float
+
+
+@dataclass(frozen=True)
+class ExpertsView:
+    """The experts of a block, those that contribute most first.
+
+    Each is a part of its own: their contributions (`experts_total`) + `residual` + `bias` = 1. `block_contribution` is
+    the block as one part, as in the graph. `router`: the chosen experts, then those that were nearest to it.
+    `error`: ‖whole − Σ parts‖ / ‖whole‖ of the block; `notice` says so where it exceeds `tolerance`.
+    """
+
+    layer: int
+    position: int
+    n_experts: int
+    scoring: Scoring
+    block_contribution: float
+    experts_total: float
+    residual: float
+    bias: float
+    error: float
+    tolerance: float
+    notice: str
+    experts: tuple[ExpertShare, ...]
+    router: tuple[RouterScore, ...]
+
+
+@dataclass(frozen=True)
+class ExpertView:
+    """One expert at one position: what it writes, its gate at every position, and its neurons.
+
+    Where it is not active (`gate` 0) it writes nothing and has no neurons. Each neuron is a part of its own:
+    `neurons_total` + `others` (the other experts) + `residual` + `bias` = 1. `error`: of the neurons and the expert's
+    bias against the expert; `notice` says what cannot be trusted, or why there are no neurons.
+    """
+
+    layer: int
+    position: int
+    expert: str
+    gate: float
+    contribution: float
+    update: Update
+    gates: tuple[float, ...]
+    n_neurons: int
+    n_contributing: int
+    neurons_total: float
+    others: float
+    residual: float
+    bias: float
+    error: float
+    notice: str
+    neurons: tuple[NeuronShare, ...]
+
+
+def inspect_experts(
+    analysis: Analysis, layer: int, position: int, *, top_k: int = 5, normalize: bool = True
+) -> ExpertsView:
+    """The experts that are active in the feed-forward block of `layer` at `position`.
+
+    Raises `TransparencyError` out of range and for a layer without experts.
+    """
+    check_place(analysis, layer, position, 0)
+    trace = analysis.trace
+    parts = experts.expert_parts(trace, layer, position)
+    shares = experts.expert_shares(trace, analysis.contributions, layer, position, parts)
+    routing = experts.routing(trace, layer)
+    written = lens_of(analysis, list(parts.parts), normalize)
+    found = [
+        ExpertShare(
+            name, parts.gates[i], float(shares.contribution[i]), update_tokens(analysis, written[i], top_k).promoted
+        )
+        for i, name in enumerate(_names(parts))
+    ]
+    return ExpertsView(
+        layer=layer,
+        position=position,
+        n_experts=experts.experts_of(trace, layer).n_experts,
+        scoring=routing.scoring,
+        block_contribution=float(analysis.contributions.ffn[layer, position]),
+        experts_total=float(shares.contribution.sum()),
+        residual=shares.residual,
+        bias=shares.bias,
+        error=parts.error,
+        tolerance=parts.tolerance,
+        notice=_notice(parts),
+        experts=tuple(sorted(found, key=lambda share: -share.contribution)),
+        router=_router(routing, position),
+    )
+
+
+def inspect_expert(
+    analysis: Analysis,
+    layer: int,
+    expert: int | str,
+    position: int,
+    *,
+    top_k: int = 15,
+    neurons_k: int = 20,
+    normalize: bool = True,
+) -> ExpertView:
+    """One expert, by number or "shared", of the feed-forward block of `layer` at `position`.
+
+    Raises `TransparencyError` out of range and for a layer without experts.
+    """
+    name = check_expert(analysis, layer, expert, position)
+    parts = experts.expert_parts(analysis.trace, layer, position)
+    names = _names(parts)
+    at = names.index(name) if name in names else None
+    gates = _gates(analysis, layer, name, parts)
+    if at is None:
+        return ExpertView(layer, position, name, 0.0, 0.0, Update((), ()), gates, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, "", ())
+    shares = experts.expert_shares(analysis.trace, analysis.contributions, layer, position, parts)
+    (logits,) = lens_of(analysis, [parts.parts[at]], normalize)
+    update = update_tokens(analysis, logits, top_k)
+    notice = _notice(parts)
+    try:
+        neurons = experts.expert_neurons(analysis.trace, analysis.contributions, layer, position, at, parts)
+    except TransparencyError as closed:
+        neurons, notice = None, notice or str(closed)
+    if neurons is not None and neurons.error > parts.tolerance:
+        notice = notice or (
+            f"The neurons do not sum to what the expert wrote: they are off by {neurons.error:.1e} of its norm "
+            f"(tolerance {parts.tolerance:.0e}). They cannot be trusted."
+        )
+    none = np.zeros(0, np.float32)
+    near = none if neurons is None else neurons.contribution
+    return ExpertView(
+        layer=layer,
+        position=position,
+        expert=name,
+        gate=parts.gates[at],
+        contribution=float(shares.contribution[at]),
+        update=update,
+        gates=gates,
+        n_neurons=len(near),
+        n_contributing=int((near > 0).sum()),
+        neurons_total=float(near.sum()),
+        others=0.0 if neurons is None else neurons.others,
+        residual=shares.residual if neurons is None else neurons.residual,
+        bias=shares.bias if neurons is None else neurons.bias,
+        error=parts.error if neurons is None else neurons.error,
+        notice=notice,
+        neurons=() if neurons is None else _strongest(neurons, position, neurons_k),
+    )
+
+
+def inspect_expert_neuron(
+    analysis: Analysis,
+    layer: int,
+    expert: int | str,
+    neuron: int,
+    position: int,
+    *,
+    top_k: int = 15,
+    normalize: bool = True,
+) -> NeuronView:
+    """One neuron of one expert at `position`; its update has the expert's gate. Its activation is 0 where the expert
+    is not active.
+
+    Raises `TransparencyError` out of range, where the expert is not active and where its neurons cannot be told apart.
+    """
+    name = check_expert(analysis, layer, expert, position)
+    parts = experts.expert_parts(analysis.trace, layer, position)
+    names = _names(parts)
+    if name not in names:
+        raise TransparencyError(
+            "invalidParams",
+            f"Expert {name} of layer {layer} is not active at position {position}.",
+            f"Active there: {', '.join(names)}.",
+        )
+    part = names.index(name)
+    found = experts.expert_neurons(analysis.trace, analysis.contributions, layer, position, part, parts)
+    if not 0 <= neuron < len(found.contribution):
+        raise out_of_range("neuron", neuron, len(found.contribution))
+    activation = found.activation[:, neuron]
+    share = NeuronShare(neuron, float(activation[position]), float(found.contribution[neuron]))
+    (logits,) = lens_of(analysis, [share.activation * found.vectors[neuron]], normalize)
+    update = update_tokens(analysis, logits, top_k)
+    return NeuronView(layer, position, share, update, tuple(activation.tolist()), expert=name)
+
+
+def check_expert(analysis: Analysis, layer: int, expert: int | str, position: int) -> str:
+    """The name of an expert that is there. Raises `TransparencyError("invalidParams")`."""
+    check_place(analysis, layer, position, 0)
+    found = experts.experts_of(analysis.trace, layer)
+    name, shared = str(expert), _shared_names(len(found.shared))
+    if name in shared:
+        return name
+    if not name.isdecimal():
+        remedy = f"Experts are 0 to {found.n_experts - 1}" + "".join(f", {other}" for other in shared) + "."
+        raise TransparencyError("invalidParams", f"There is no expert {name!r} in layer {layer}.", remedy)
+    if int(name) >= found.n_experts:
+        raise out_of_range("expert", int(name), found.n_experts)
+    return str(int(name))
+
+
+def _names(parts: ExpertParts) -> list[str]:
+    return [*map(str, parts.experts), *_shared_names(len(parts.parts) - len(parts.experts))]
+
+
+def _shared_names(count: int) -> list[str]:
+    return [SHARED if i == 0 else f"{SHARED}{i + 1}" for i in range(count)]
+
+
+def _gates(analysis: Analysis, layer: int, name: str, parts: ExpertParts) -> tuple[float, ...]:
+    if name.isdecimal():
+        gates = experts.routing(analysis.trace, layer).gates_of(int(name))
+    else:
+        number = int(name.removeprefix(SHARED) or 1) - 1
+        gates = experts.shared_gates(analysis.trace, layer, number, parts.tolerance)
+    return tuple(gates.tolist())
+
+
+def _router(routing: experts.Routing, position: int) -> tuple[RouterScore, ...]:
+    active = routing.active(position)
+    if routing.logits is None:
+        return tuple(RouterScore(e, 0.0, 0.0, float(routing.gates_of(e)[position])) for e in active)
+    logits, probabilities = routing.logits[position], routing.probabilities()
+    nearest = [int(e) for e in np.argsort(-logits, kind="stable") if int(e) not in active]
+    return tuple(
+        RouterScore(
+            expert=e,
+            logit=float(logits[e]),
+            probability=0.0 if probabilities is None else float(probabilities[position, e]),
+            gate=float(routing.gates_of(e)[position]),
+        )
+        for e in (*active, *nearest[:_RUNNERS_UP])
+    )
+
+
+def _strongest(found: ExpertNeurons, position: int, k: int) -> tuple[NeuronShare, ...]:
+    activation = found.activation[position]
+    order = np.lexsort((-np.abs(activation), -found.contribution))[:k]
+    return tuple(NeuronShare(int(n), float(activation[n]), float(found.contribution[n])) for n in order)
+
+
+def _notice(parts: ExpertParts) -> str:
+    if parts.holds:
+        return ""
+    return (
+        f"The experts do not sum to what the block wrote: they are off by {parts.error:.1e} of its norm (tolerance "
+        f"{parts.tolerance:.0e}). Their shares cannot be trusted; the block as one part can."
+    )
