@@ -11,6 +11,7 @@ export const PAYLOAD_FORMAT = 1;
 
 export type Kind = 'invalidParams' | 'invalidPrompt' | 'promptTooLong' | 'invalidPosition' | 'modelNotFound' | 'modelUnusable' | 'modelUnsupported' | 'dependencyMissing' | 'outOfMemory' | 'runExpired';
 export type Dtype = 'auto' | 'float32' | 'bfloat16' | 'float16';
+export type Task = 'token' | 'label' | 'labels' | 'value';
 export type HealthState = 'starting' | 'ready' | 'busy' | 'error';
 export type ModelKind = 'embedded' | 'cached' | 'folder';
 export type ErrorKind = 'invalidParams' | 'invalidPrompt' | 'promptTooLong' | 'invalidPosition' | 'modelNotFound' | 'modelUnusable' | 'modelUnsupported' | 'dependencyMissing' | 'outOfMemory' | 'runExpired' | 'cancelled' | 'internal';
@@ -34,7 +35,7 @@ export interface Device {
   memoryBytes: number;
 }
 
-/** A loaded model. `memory_bytes` counts parameters and buffers. */
+/** A loaded model. `memory_bytes` counts parameters and buffers. `labels`: of a classifier, else empty. */
 export interface ModelInfo {
   source: string;
   name: string;
@@ -51,6 +52,8 @@ export interface ModelInfo {
   device: string;
   memoryBytes: number;
   parallel: boolean;
+  task: Task;
+  labels: string[];
 }
 
 /** The state of the backend; sent as a notification whenever it changes. */
@@ -148,13 +151,18 @@ export interface Timing {
   payloadS: number;
 }
 
-/** What is small about an analysis. `predicted` [n_tokens][top_k]: texts of the columns `prediction_*`. */
+/**
+ * What is small about an analysis. `predicted` [n_tokens][top_k]: texts of the columns `prediction_*`.
+ *
+ * `target`: the position that the model's answer comes from (a classifier's pooled one, else the last).
+ */
 export interface AnalysisMeta {
   format: number;
   runId: string;
   prompt: string;
   model: ModelInfo;
   tokens: TokenInfo[];
+  target: number;
   predicted: string[][];
   floor: number;
   proof: Proof;
@@ -395,13 +403,14 @@ export interface LensGridParams {
 /**
  * The logit lens of the embedding (row 0) and of the residual after each layer (row l + 1), at every position.
  *
- * [row, position]: `top` indexes `texts`, `top_probability`; of the followed token its probability and rank (0 for
+ * [row, position]: `top` indexes `texts`, its probability and logit; of the followed token its probability and rank (0 for
  * the most probable), empty where none is followed.
  */
 export interface LensGridResult {
   texts: string[];
   top: NumericArray;
   topProbability: NumericArray;
+  topLogit: NumericArray;
   token: number;
   tokenProbability: NumericArray;
   tokenRank: NumericArray;
@@ -497,9 +506,9 @@ export interface AnalysisColumns {
   ffn: Float32Array;
   /** [L×T] contribution of A(l, t) to I(l, t) through the residual stream */
   ffnResidual: Float32Array;
-  /** [T×K] ids of the most probable next tokens */
+  /** [T×K] ids of the most probable next tokens, or labels */
   predictionId: Uint32Array;
-  /** [T×K] their probabilities */
+  /** [T×K] their probabilities; 0 where the task is value */
   predictionProbability: Float32Array;
   /** [T×K] their logits */
   predictionLogit: Float32Array;

@@ -29,6 +29,7 @@ def encode_payload(run_id: str, analysis: Analysis, top_k: int) -> bytes:
         prompt=analysis.prompt,
         model=model_info(analysis.model),
         tokens=token_infos(analysis.prompt, analysis.tokens),
+        target=analysis.target,
         predicted=[list(row) for row in predictions.texts],
         floor=analysis.contributions.floor,
         proof=proof_message(analysis.proof),
@@ -59,6 +60,8 @@ def model_info(model: LoadedModel) -> ModelInfo:
         device=model.device,
         memory_bytes=model.memory_bytes,
         parallel=anatomy.parallel,
+        task=anatomy.readout.task,
+        labels=list(anatomy.readout.labels),
     )
 
 

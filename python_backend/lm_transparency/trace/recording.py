@@ -21,6 +21,7 @@ from transformers.masking_utils import sdpa_mask
 from ..errors import TransparencyError
 from ..model.anatomy import Anatomy, Block, Sublayer
 from ..watch import Watch
+from .outputs import run
 from .own_code import watched
 from .trace import AttentionRecord, LayerRecord, Trace
 
@@ -98,7 +99,7 @@ def record(model: PreTrainedModel, anatomy: Anatomy, token_ids: Int[Tensor, "pos
     # attention code of its own: what it does is watched
     recorded = _attention_through_us(model, attention) if ours else watched(modules, attention)
     with torch.no_grad(), states.hooked(), recorded:
-        logits = model(input_ids=token_ids[None].to(model.device), use_cache=False).logits[0]
+        logits, pooled = run(model, anatomy, token_ids)
     missing = [i for i, module in enumerate(modules) if module not in attention]
     if missing:
         raise TransparencyError(
@@ -107,7 +108,7 @@ def record(model: PreTrainedModel, anatomy: Anatomy, token_ids: Int[Tensor, "pos
             "no probabilities with values, so nothing can be recorded.",
         )
     layers = tuple(states.layer(i, attention[block.attention]) for i, block in enumerate(anatomy.blocks))
-    return Trace(anatomy=anatomy, token_ids=token_ids.cpu(), layers=layers, logits=logits)
+    return Trace(anatomy=anatomy, token_ids=token_ids.cpu(), layers=layers, logits=logits, pooled=pooled)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Literal
 from attrs import define
 
 from ...errors import Kind
-from ...model.options import Dtype
+from ...model.options import Dtype, Task
 
 HealthState = Literal["starting", "ready", "busy", "error"]
 ModelKind = Literal["embedded", "cached", "folder"]
@@ -33,7 +33,7 @@ class Device:
 
 @define(frozen=True)
 class ModelInfo:
-    """A loaded model. `memory_bytes` counts parameters and buffers."""
+    """A loaded model. `memory_bytes` counts parameters and buffers. `labels`: of a classifier, else empty."""
 
     source: str
     name: str
@@ -50,6 +50,8 @@ class ModelInfo:
     device: str
     memory_bytes: int
     parallel: bool
+    task: Task
+    labels: list[str]
 
 
 @define(frozen=True)
