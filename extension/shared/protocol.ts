@@ -11,6 +11,7 @@ export const PAYLOAD_FORMAT = 1;
 
 export type Kind = 'invalidParams' | 'invalidPrompt' | 'promptTooLong' | 'invalidPosition' | 'modelNotFound' | 'modelUnusable' | 'modelUnsupported' | 'dependencyMissing' | 'outOfMemory' | 'runExpired';
 export type Dtype = 'auto' | 'float32' | 'bfloat16' | 'float16';
+export type Task = 'token' | 'label' | 'labels' | 'value';
 export type HealthState = 'starting' | 'ready' | 'busy' | 'error';
 export type ModelKind = 'embedded' | 'cached' | 'folder';
 export type ErrorKind = 'invalidParams' | 'invalidPrompt' | 'promptTooLong' | 'invalidPosition' | 'modelNotFound' | 'modelUnusable' | 'modelUnsupported' | 'dependencyMissing' | 'outOfMemory' | 'runExpired' | 'cancelled' | 'internal';
@@ -37,7 +38,7 @@ export interface Device {
 
 /**
  * A loaded model. `memory_bytes` counts parameters and buffers. `n_experts`: of each layer's feed-forward block,
- * 0 where it has none (or none that can be opened).
+ * 0 where it has none (or none that can be opened). `labels`: of a classifier, else empty.
  */
 export interface ModelInfo {
   source: string;
@@ -56,6 +57,8 @@ export interface ModelInfo {
   memoryBytes: number;
   parallel: boolean;
   nExperts: number[];
+  task: Task;
+  labels: string[];
 }
 
 /** The state of the backend; sent as a notification whenever it changes. */
@@ -153,13 +156,18 @@ export interface Timing {
   payloadS: number;
 }
 
-/** What is small about an analysis. `predicted` [n_tokens][top_k]: texts of the columns `prediction_*`. */
+/**
+ * What is small about an analysis. `predicted` [n_tokens][top_k]: texts of the columns `prediction_*`.
+ *
+ * `target`: the position that the model's answer comes from (a classifier's pooled one, else the last).
+ */
 export interface AnalysisMeta {
   format: number;
   runId: string;
   prompt: string;
   model: ModelInfo;
   tokens: TokenInfo[];
+  target: number;
   predicted: string[][];
   floor: number;
   proof: Proof;
@@ -487,13 +495,14 @@ export interface LensGridParams {
 /**
  * The logit lens of the embedding (row 0) and of the residual after each layer (row l + 1), at every position.
  *
- * [row, position]: `top` indexes `texts`, `top_probability`; of the followed token its probability and rank (0 for
- * the most probable), empty where none is followed.
+ * [row, position]: `top` indexes `texts`, its probability and logit; of the followed token its probability and rank
+ * (0 for the most probable), empty where none is followed.
  */
 export interface LensGridResult {
   texts: string[];
   top: NumericArray;
   topProbability: NumericArray;
+  topLogit: NumericArray;
   token: number;
   tokenProbability: NumericArray;
   tokenRank: NumericArray;
@@ -593,9 +602,9 @@ export interface AnalysisColumns {
   ffn: Float32Array;
   /** [L×T] contribution of A(l, t) to I(l, t) through the residual stream */
   ffnResidual: Float32Array;
-  /** [T×K] ids of the most probable next tokens */
+  /** [T×K] ids of the most probable next tokens, or labels */
   predictionId: Uint32Array;
-  /** [T×K] their probabilities */
+  /** [T×K] their probabilities; 0 where the task is value */
   predictionProbability: Float32Array;
   /** [T×K] their logits */
   predictionLogit: Float32Array;

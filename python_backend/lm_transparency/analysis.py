@@ -13,7 +13,7 @@ from .errors import TransparencyError, is_out_of_memory
 from .lens.projection import Lens
 from .model.loading import LoadedModel
 from .model.options import SpecialTokens
-from .model.tokens import Token, encode, vocabulary_text
+from .model.tokens import Token, encode
 from .routes.contributions import FLOOR, Contributions, contributions
 from .trace.proof import Proof
 from .trace.recording import record
@@ -23,7 +23,10 @@ from .watch import Watch
 
 @dataclass(frozen=True)
 class Predictions:
-    """The most probable next tokens at every position."""
+    """The most probable next tokens at every position; of a classifier the labels, if the text ended there.
+
+    `probabilities`: see `Readout.probability`.
+    """
 
     ids: Int[Tensor, "position k"]
     probabilities: Float[Tensor, "position k"]
@@ -45,13 +48,19 @@ class Analysis:
     forward_s: float
     contributions_s: float
 
+    @property
+    def target(self) -> int:
+        """The position that the model's answer comes from: a classifier's pooled one, else the last."""
+        return self.trace.target
+
     def predictions(self, k: int) -> Predictions:
-        """The `k` most probable next tokens at every position, by the model's own logits."""
+        """The `k` most probable next tokens (or labels) at every position, by the model's own logits."""
         logits = self.trace.logits.float()
         k = max(1, min(k, int(logits.shape[-1])))
         values, ids = logits.topk(k, dim=-1)
-        probabilities = (values - logits.logsumexp(dim=-1, keepdim=True)).exp()
-        names = {i: vocabulary_text(self.model.tokenizer, i) for i in set(ids.flatten().tolist())}
+        total = logits.logsumexp(dim=-1, keepdim=True)
+        probabilities = self.trace.anatomy.readout.probability(values, total)
+        names = {i: self.model.output_text(i) for i in set(ids.flatten().tolist())}
         texts = tuple(tuple(names[i] for i in row) for row in ids.tolist())
         return Predictions(ids.cpu(), probabilities.cpu(), values.cpu(), texts)
 

@@ -93,8 +93,9 @@ def examine(model: LoadedModel, prompt: str, watch: Watch | None = None) -> Find
     ids = torch.tensor([[token.id for token in analysis.tokens]], device=model.model.device)
     with torch.no_grad():
         wanted = model.model(input_ids=ids, use_cache=False).logits[0].float()
-    recorded = analysis.trace.logits.float()
-    lens = Lens(model.anatomy).logits(analysis.trace.layers[-1].post)
+    trace = analysis.trace
+    recorded = trace.logits.float()
+    lens = Lens(model.anatomy).logits(trace.layers[-1].post)
     return Findings(
         model=model.name,
         dtype=model.dtype,
@@ -104,7 +105,7 @@ def examine(model: LoadedModel, prompt: str, watch: Watch | None = None) -> Find
         proof=analysis.proof.max_relative_error,
         worst_layer=analysis.proof.worst_layer,
         tolerance=analysis.proof.tolerance,
-        logits=_apart(recorded, wanted),
+        logits=_apart(recorded if trace.pooled is None else recorded[trace.pooled], wanted),
         lens=_apart(lens, recorded),
         largest_logit=float(wanted.abs().max()),
         analysis=analysis,
@@ -133,5 +134,5 @@ def compare(one: Findings, other: Findings) -> Difference:
     )
 
 
-def _apart(a: Float[Tensor, "position vocabulary"], b: Float[Tensor, "position vocabulary"]) -> float:
+def _apart(a: Float[Tensor, "*position output"], b: Float[Tensor, "*position output"]) -> float:
     return float((a.cpu() - b.cpu()).abs().max())

@@ -46,7 +46,7 @@ beforeEach(() => {
   const setDecorations = (style: Style, ranges: Drawn[]) => void drawn.set(style, ranges);
   window.visibleTextEditors = [{ document, selection: { active: 0 }, setDecorations, revealRange: vi.fn() }];
   marker = new Marker();
-  const heading = { prompt: 'Hi you', tokens: TOKENS };
+  const heading = { prompt: 'Hi you', tokens: TOKENS, target: TOKENS.length - 1 };
   panel = {
     shown: { uri: uri.toString(), start: 6, end: 12, indent: 0, heading },
     view: null,

@@ -57,7 +57,8 @@ def test_json_holds_the_graph(run: Analysis, renormalize: bool) -> None:
     assert edges_of(run, target=target, renormalize=renormalize) == wanted
     assert wanted
     document = json.loads(exported(run, "json", target=target, renormalize=renormalize, top_k=3))
-    assert (document["format"], document["target"], document["renormalize"]) == (1, {"position": target}, renormalize)
+    wanted_target = {"position": target, "reads": "token"}
+    assert (document["format"], document["target"], document["renormalize"]) == (1, wanted_target, renormalize)
     assert [token["text"] for token in document["tokens"]] == [token.text for token in run.tokens]
     for token in run.tokens:
         assert token.special or token.shared or run.prompt[token.start : token.end] == token.text

@@ -16,6 +16,7 @@ function grid(followed: boolean): LensGridResult {
     texts: [' a', ' Mary'],
     top: packedNumbers(Uint32Array.from([0, 0, 0, 1]), shape),
     topProbability: packedNumbers(Float32Array.from([0.1, 0.2, 0.3, 0.8]), shape),
+    topLogit: packedNumbers(Float32Array.from([1, 2, 3, 8]), shape),
     token: followed ? 7 : -1,
     tokenProbability: followed ? packedNumbers(Float32Array.from([0, 0.01, 0.1, 0.64]), shape) : none,
     tokenRank: followed ? packedNumbers(Uint32Array.from([20000, 999, 9, 0]), shape) : none,
@@ -29,6 +30,7 @@ describe('the lens grid', () => {
     expect(figuresAt(cells, { letter: 'I', layer: 0, position: 1 })).toEqual({
       top: ' Mary',
       topProbability: expect.closeTo(0.8, 5) as number,
+      topLogit: 8,
       followed: { probability: expect.closeTo(0.64, 5) as number, rank: 0 },
     });
     expect(figuresAt(cells, { letter: 'X', layer: 0, position: 1 })?.top).toBe(' a');

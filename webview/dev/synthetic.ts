@@ -1,7 +1,7 @@
 /** SYNTHETIC analyses in the payload's format, for sizes no recording is at hand for. Not part of the product. */
 import { encode } from '@msgpack/msgpack';
 import { PAYLOAD_FORMAT } from '../../extension/shared/protocol';
-import type { AnalysisMeta } from '../../extension/shared/protocol';
+import type { AnalysisMeta, ModelInfo } from '../../extension/shared/protocol';
 
 export interface SyntheticOptions {
   nLayers: number;
@@ -11,8 +11,10 @@ export interface SyntheticOptions {
   seed?: number;
   floor?: number;
   proofHolds?: boolean;
+  task?: ModelInfo['task'];
 }
 
+const LABELS = ['POSITIVE', 'NEGATIVE'];
 const WORDS = ' the, time, a, river, of, Mary, to, gave,ing, store,tion, with,.,\n, 42, and, John'.split(',');
 
 /** A seeded random number generator: numbers in [0, 1). */
@@ -85,7 +87,7 @@ export function unpacked(options: SyntheticOptions): Payload {
     }
   }
 
-  const topK = 10;
+  const topK = options.task === undefined || options.task === 'token' ? 10 : LABELS.length;
   const probability = new Float32Array(nTokens * topK);
   for (let t = 0; t < nTokens; t++) {
     let left = 0.2 + 0.7 * random();
@@ -124,7 +126,7 @@ export function unpacked(options: SyntheticOptions): Payload {
 }
 
 function syntheticMeta(options: SyntheticOptions, topK: number, floor: number): AnalysisMeta {
-  const { nLayers, nTokens, nHeads = 9, parallel = false, proofHolds = true } = options;
+  const { nLayers, nTokens, nHeads = 9, parallel = false, proofHolds = true, task = 'token' } = options;
   const word = (i: number): string => WORDS[i % WORDS.length] ?? '';
   let end = 0;
   const tokens = Array.from({ length: nTokens }, (_, t) => {
@@ -140,10 +142,13 @@ function syntheticMeta(options: SyntheticOptions, topK: number, floor: number): 
     prompt: tokens.map((token) => (token.special ? '' : token.text)).join(''),
     model: {
       source: 'synthetic', name: 'synthetic', architecture: 'none', nParams: 0, nLayers, nHeads, nKvHeads: nHeads, dModel: 64, dFfn: 256,
-      nVocab: 1000, nContext: 2048, dtype: 'float32', device: 'cpu', memoryBytes: 0, parallel,
+      nVocab: 1000, nContext: 2048, dtype: 'float32', device: 'cpu', memoryBytes: 0, parallel, task, labels: task === 'token' ? [] : LABELS,
     }, // prettier-ignore
     tokens,
-    predicted: tokens.map((_, t) => Array.from({ length: topK }, (_, k) => word(t * 5 + k * 3 + 1))),
+    target: nTokens - 1,
+    predicted: tokens.map((_, t) =>
+      task === 'token' ? Array.from({ length: topK }, (_, k) => word(t * 5 + k * 3 + 1)) : LABELS,
+    ),
     floor,
     proof: {
       maxRelativeError: proofHolds ? 4.1e-7 : 0.31, worstLayer: nLayers - 1, tolerance: 1e-4, holds: proofHolds,

@@ -54,6 +54,10 @@ export const VIEWS: Answers = {
       texts: TEXTS,
       top: packedNumbers(top, shape),
       topProbability: packedNumbers(topProbability, shape),
+      topLogit: packedNumbers(
+        topProbability.map((p) => 18 + Math.log(p)),
+        shape,
+      ),
       token,
       tokenProbability: packedNumbers(probability, shape),
       tokenRank: packedNumbers(rank, shape),

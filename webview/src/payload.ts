@@ -44,7 +44,9 @@ function checkMeta(meta: Record<string, unknown>): AnalysisMeta {
   if (tokens.length === 0) throw new PayloadError('The analysis holds no tokens.');
   if (typeof model['nLayers'] !== 'number' || model['nLayers'] < 1)
     throw new PayloadError('The analysis names no layers.');
-  return meta as unknown as AnalysisMeta;
+  const target = typeof meta['target'] === 'number' ? meta['target'] : tokens.length - 1;
+  // results of an earlier version say nothing of this
+  return { ...meta, target, model: { task: 'token', labels: [], ...model } } as unknown as AnalysisMeta;
 }
 
 function readColumns(source: Record<string, unknown>): AnalysisColumns {

@@ -145,7 +145,7 @@ export function createStore(host: Host) {
     batch(() => {
       analysis.value = next;
       phase.value = { kind: 'ready' };
-      target.value = isPosition(kept?.target, last) ? kept.target : last;
+      target.value = isPosition(kept?.target, last) ? kept.target : next.meta.target;
       threshold.value = 'auto';
       if (typeof kept?.threshold === 'number') setThreshold(kept.threshold);
       renormalize.value = kept?.renormalize ?? true;

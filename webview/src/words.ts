@@ -50,6 +50,11 @@ export function signed(value: number): string {
   return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(1)}`;
 }
 
+/** A value that a model answers with: +0.83, −12.40. */
+export function valueText(value: number): string {
+  return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(2)}`;
+}
+
 /** A relative error: 4e-7. */
 export function scientific(value: number): string {
   return value === 0 ? '0' : value.toExponential(0).replace('e+', 'e');

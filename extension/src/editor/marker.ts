@@ -173,8 +173,8 @@ function rangeIn(document: vscode.TextDocument, range: { start: number; end: num
   return new vscode.Range(document.positionAt(range.start), document.positionAt(range.end));
 }
 
-/** The text of the token whose prediction the panel explains: the last one unless another was chosen. */
+/** The text of the token whose prediction the panel explains: the model's own target unless another was chosen. */
 function targetOf({ shown, view }: Panel): string {
-  const tokens = shown?.heading.tokens ?? [];
-  return tokens[view?.target ?? tokens.length - 1]?.text ?? '';
+  const heading = shown?.heading;
+  return heading?.tokens[view?.target ?? heading.target]?.text ?? '';
 }

@@ -7,6 +7,8 @@ export interface Heading {
   runId: string;
   prompt: string;
   modelName: string;
+  /** The position that the model's answer comes from. */
+  target: number;
   tokens: TokenInfo[];
 }
 
@@ -34,7 +36,8 @@ export function readHeading(bytes: Uint8Array): Heading {
   if (typeof runId !== 'string' || typeof prompt !== 'string' || !Array.isArray(tokens)) throw malformed();
   if (!tokens.every(isToken)) throw malformed();
   const name = isRecord(model) ? model['name'] : undefined;
-  return { runId, prompt, tokens, modelName: typeof name === 'string' ? name : '' };
+  const target = typeof meta['target'] === 'number' ? meta['target'] : tokens.length - 1;
+  return { runId, prompt, tokens, target, modelName: typeof name === 'string' ? name : '' };
 }
 
 function isToken(value: unknown): value is TokenInfo {

@@ -22,7 +22,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("file", nargs="?", metavar="FILE", help="the prompt; - reads stdin")
     parser.add_argument("--text", metavar="T", help="the prompt itself")
     add_model_options(parser)
-    parser.add_argument("--position", type=int, default=-1, metavar="P", help="target token; negative from the end")
+    parser.add_argument("--position", type=int, metavar="P", help="target token; negative from the end (default: last)")
     parser.add_argument("--top-k", type=int, default=10, metavar="N", help="predictions to show (default 10)")
     parser.add_argument("--threshold", default="0.04", metavar="X", help="0.005 to 1, or auto (default 0.04)")
     parser.add_argument(
@@ -84,9 +84,10 @@ def _graph(analysis: Analysis, arguments: argparse.Namespace, threshold: float |
     from ..routes.graph import auto_threshold, check_position, route_graph
 
     n_tokens = len(analysis.tokens)
-    position = arguments.position + n_tokens if arguments.position < 0 else arguments.position
+    asked = analysis.target if arguments.position is None else arguments.position
+    position = asked + n_tokens if asked < 0 else asked
     if not 0 <= position < n_tokens:
-        check_position(arguments.position, n_tokens)
+        check_position(asked, n_tokens)
     renormalize = not arguments.no_renormalize
     if threshold is None:
         threshold = auto_threshold(analysis.contributions, position, renormalize=renormalize)

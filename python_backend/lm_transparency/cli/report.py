@@ -57,12 +57,24 @@ def _tokens(analysis: Analysis, target: int) -> Text:
 
 def _predictions(console: Console, analysis: Analysis, at: int, top_k: int) -> None:
     predictions = analysis.predictions(top_k)
-    console.print(f"[bold]Next token after {_name(analysis, at)}[/]")
-    rows = zip(predictions.texts[at], predictions.probabilities[at].tolist(), strict=True)
+    readout = analysis.trace.anatomy.readout
+    console.print(Text(_asked(analysis, at), style="bold"))
+    columns = (predictions.texts[at], predictions.probabilities[at].tolist(), predictions.logits[at].tolist())
     table = Table.grid(padding=(0, 2))
-    for text, probability in rows:
-        table.add_row(Text(f"  {visible(text)}"), _bar(probability, 1.0, "orange3"), f"{100 * probability:.1f} %")
+    for text, probability, logit in zip(*columns, strict=True):
+        figure = readout.figure(probability, logit)
+        table.add_row(Text(f"  {readout.shown(text)}"), _bar(probability, 1.0, "orange3"), figure)
     console.print(table, "")
+
+
+def _asked(analysis: Analysis, at: int) -> str:
+    """What the predictions at a position are."""
+    task = analysis.trace.anatomy.readout.task
+    if task == "token":
+        return f"Next token after {_name(analysis, at)}"
+    what = {"label": "Label", "labels": "Labels, each for itself", "value": "Value"}[task]
+    here = f"read at {_name(analysis, at)}" if at == analysis.target else f"if the text ended at {_name(analysis, at)}"
+    return f"{what}, {here} (position {at})"
 
 
 def _strongest(console: Console, analysis: Analysis, graph: RouteGraph) -> None:

@@ -42,13 +42,15 @@ def _plain(value: Any) -> Any:
 
 
 def _node(analysis: Analysis, view: NodeView) -> Iterable[str]:
+    readout = analysis.trace.anatomy.readout
     yield f"{view.node}  {_token(analysis, view.node.position)}"
     if view.top:
         yield "\nlens"
         for s in view.top:
             change = f"{'↑' if s.rank_change > 0 else '↓'}{abs(s.rank_change)}" if s.rank_change else ""
-            yield f"  {visible(s.text):<16} {100 * s.probability:7.3f} %  logit {s.logit:8.3f}  {change}"
-    yield from _update(view.update, "")
+            figure = "" if readout.task == "value" else f"{100 * s.probability:7.3f} %"
+            yield f"  {readout.shown(s.text):<16} {figure}  logit {s.logit:8.3f}  {change}"
+    yield from _update(analysis, view.update, "")
 
 
 def _edge(analysis: Analysis, view: EdgeView) -> Iterable[str]:
@@ -73,14 +75,14 @@ def _head(analysis: Analysis, view: HeadView) -> Iterable[str]:
         f"  score {at.score:.3f}, probability {at.probability:.4f}, rank {view.rank + 1} of {view.query + 1}, "
         f"contribution {at.contribution:.4f}"
     )
-    yield f"  query reads as {_names(view.query_reads)}"
-    yield f"  key reads as   {_names(view.key_reads)}"
+    yield f"  query reads as {_names(analysis, view.query_reads)}"
+    yield f"  key reads as   {_names(analysis, view.key_reads)}"
     yield "\nkeys that contribute most"
     for key in view.keys:
         name = f"{key.position} {_token(analysis, key.position)}"
         yield f"  {name:<20} contribution {key.contribution:.4f}  attention {key.probability:.4f}"
-    yield from _update(view.update, "the head")
-    yield from _update(view.part, "this key's part")
+    yield from _update(analysis, view.update, "the head")
+    yield from _update(analysis, view.part, "this key's part")
 
 
 def _ffn(analysis: Analysis, view: FfnView) -> Iterable[str]:
@@ -128,7 +130,7 @@ def _expert(analysis: Analysis, view: ExpertView) -> Iterable[str]:
     )
     if view.notice:
         yield f"  {view.notice}"
-    yield from _update(view.update, "")
+    yield from _update(analysis, view.update, "")
     if view.neurons:
         yield (
             f"\n{view.n_neurons} neurons together {view.neurons_total:.4f}, other experts {view.others:.4f}, residual "
@@ -150,7 +152,7 @@ def _neuron(analysis: Analysis, view: NeuronView) -> Iterable[str]:
         f"neuron {share.neuron} of {whose}layer {view.layer} at {_token(analysis, view.position)} (position "
         f"{view.position}): activation {share.activation:+.4f}, contribution {share.contribution:.5f}"
     )
-    yield from _update(view.update, "")
+    yield from _update(analysis, view.update, "")
     yield "\nactivation by position"
     for position, activation in enumerate(view.activations):
         yield f"  {position:<4} {_token(analysis, position):<16} {activation:+.4f}"
@@ -160,15 +162,18 @@ def _name_of(expert: str) -> str:
     return f"expert {expert}" if expert.isdecimal() else expert.replace("shared", "shared expert ").rstrip()
 
 
-def _update(update: Update, whose: str) -> Iterable[str]:
-    for name, scores in (("promotes", update.promoted), ("suppresses", update.suppressed)):
+def _update(analysis: Analysis, update: Update, whose: str) -> Iterable[str]:
+    readout = analysis.trace.anatomy.readout
+    what = " labels" if readout.classifies else ""
+    for name, scores in ((f"promotes{what}", update.promoted), (f"suppresses{what}", update.suppressed)):
         if scores:
             yield f"\n{whose} {name}".replace("\n ", "\n")
-            yield from (f"  {visible(s.text):<16} {s.logit:+9.3f}" for s in scores)
+            yield from (f"  {readout.shown(s.text):<16} {s.logit:+9.3f}" for s in scores)
 
 
-def _names(scores: tuple[TokenScore, ...]) -> str:
-    return "  ".join(f"{visible(s.text)} {100 * s.probability:.1f} %" for s in scores)
+def _names(analysis: Analysis, scores: tuple[TokenScore, ...]) -> str:
+    readout = analysis.trace.anatomy.readout
+    return "  ".join(f"{readout.shown(s.text)} {readout.figure(s.probability, s.logit)}" for s in scores)
 
 
 def _token(analysis: Analysis, position: int) -> str:

@@ -15,7 +15,7 @@ def as_document(analysis: Analysis, graph: RouteGraph, top_k: int) -> dict[str, 
     """JSON, format 1; `start` and `end` count characters of the prompt, times are seconds."""
     predictions = analysis.predictions(top_k)
     at = graph.target
-    model = analysis.model
+    model, readout = analysis.model, analysis.trace.anatomy.readout
     return {
         "format": JSON_FORMAT,
         "model": {
@@ -28,9 +28,14 @@ def as_document(analysis: Analysis, graph: RouteGraph, top_k: int) -> dict[str, 
             "device": model.device,
         },
         "tokens": [{"id": t.id, "text": t.text, "start": t.start, "end": t.end} for t in analysis.tokens],
-        "target": {"position": at},
+        "target": {"position": at, "reads": readout.task},
         "predictions": [
-            {"id": token_id, "text": text, "probability": probability, "logit": logit}
+            {
+                "id": token_id,
+                "text": text,
+                "probability": None if readout.task == "value" else probability,
+                "logit": logit,
+            }
             for token_id, text, probability, logit in zip(
                 predictions.ids[at].tolist(),
                 predictions.texts[at],

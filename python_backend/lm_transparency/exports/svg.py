@@ -55,9 +55,11 @@ class _Place:
         self.parallel = analysis.contributions.parallel
         predicted = analysis.predictions(1)
         self.texts = [_short(visible(token.text)) for token in analysis.tokens]
+        readout = analysis.trace.anatomy.readout
+        rows = zip(predicted.texts, predicted.probabilities.tolist(), predicted.logits.tolist(), strict=True)
         self.predicted = [
-            (_short(visible(texts[0])), float(p[0]))
-            for texts, p in zip(predicted.texts, predicted.probabilities.tolist(), strict=True)
+            (_short(readout.shown(texts[0])), readout.figure(p[0], logit[0], 0).replace(" ", ""))
+            for texts, p, logit in rows
         ]
         longest = max(len(text) for text in [*self.texts, *(text for text, _ in self.predicted)])
         self.dx = max(44.0, longest * _CHARACTER + 10)
@@ -100,7 +102,10 @@ def as_svg(analysis: Analysis, graph: RouteGraph, *, ink: Ink = "flow", appearan
 
 def _title(analysis: Analysis, graph: RouteGraph) -> str:
     text = visible(analysis.tokens[graph.target].text)
-    return f"Information-flow routes into {text} (position {graph.target}), {analysis.model.name}"
+    what = {"token": "", "value": " to the value"}.get(
+        analysis.trace.anatomy.readout.task, f" to label {analysis.predictions(1).texts[graph.target][0]}"
+    )
+    return f"Information-flow routes into {text} (position {graph.target}){what}, {analysis.model.name}"
 
 
 def _frame(place: _Place, colours: _Colours) -> Iterator[str]:
@@ -169,7 +174,7 @@ def _tokens(graph: RouteGraph, place: _Place, colours: _Colours) -> Iterator[str
     top = place.y(-1) + 16
     most = max(graph.token_mass) or 1.0
     font = f"font-family={quoteattr(_TOKEN_FONT)}"
-    for position, (text, (predicted, probability)) in enumerate(zip(place.texts, place.predicted, strict=True)):
+    for position, (text, (predicted, figure)) in enumerate(zip(place.texts, place.predicted, strict=True)):
         x, is_target = place.x(position), position == place.target
         if is_target:
             yield (
@@ -178,10 +183,7 @@ def _tokens(graph: RouteGraph, place: _Place, colours: _Colours) -> Iterator[str
             )
         ink = colours.background if is_target else colours.dim
         yield f'<text x="{x:.1f}" y="{_TOP - 33}" text-anchor="middle" {font} fill="{ink}">{escape(predicted)}</text>'
-        yield (
-            f'<text x="{x:.1f}" y="{_TOP - 19}" text-anchor="middle" font-size="10" fill="{ink}">'
-            f"{100 * probability:.0f}%</text>"
-        )
+        yield (f'<text x="{x:.1f}" y="{_TOP - 19}" text-anchor="middle" font-size="10" fill="{ink}">{figure}</text>')
         border = f' stroke="{colours.attention}"' if is_target else ""
         yield (
             f'<rect x="{x - chip / 2:.1f}" y="{top:.1f}" width="{chip:.1f}" height="19" rx="2" '

@@ -117,8 +117,8 @@ def inspect_head(
         keys=tuple(view(int(k)) for k in seen[:keys_k]),
         update=update_tokens(analysis, output, top_k),
         part=update_tokens(analysis, part, top_k),
-        query_reads=state_scores(analysis, Lens.top(query_state, _READS)),
-        key_reads=state_scores(analysis, Lens.top(key_state, _READS)),
+        query_reads=state_scores(analysis, Lens.top(query_state, _READS, readout=trace.anatomy.readout)),
+        key_reads=state_scores(analysis, Lens.top(key_state, _READS, readout=trace.anatomy.readout)),
     )
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from ..analysis import Analysis
 from ..lens.grid import LensGrid, lens_grid, lens_tracks
-from ..model.tokens import vocabulary_text
 from ..watch import Watch
 from .tokens import check_finite, check_place, check_token
 
@@ -30,6 +29,7 @@ def inspect_lens(
         check_token(analysis, token)
     grid = lens_grid(analysis.trace, token=token, normalize=normalize, watch=watch)
     check_finite(analysis, grid.top_probability)
+    check_finite(analysis, grid.top_logit)
     return grid
 
 
@@ -47,6 +47,6 @@ def track_tokens(
     check_finite(analysis, found.logit)
     columns = zip(tokens, found.probability.tolist(), found.logit.tolist(), found.rank.tolist(), strict=True)
     return tuple(
-        LensTrack(token, vocabulary_text(analysis.model.tokenizer, token), tuple(p), tuple(logit), tuple(rank))
+        LensTrack(token, analysis.model.output_text(token), tuple(p), tuple(logit), tuple(rank))
         for token, p, logit, rank in columns
     )

@@ -10,12 +10,11 @@ from torch import Tensor
 from ..analysis import Analysis
 from ..errors import TransparencyError
 from ..lens.projection import Lens, TopTokens
-from ..model.tokens import vocabulary_text
 
 
 @dataclass(frozen=True)
 class TokenScore:
-    """A vocabulary entry under the logit lens. Of an update `probability` and `rank_change` are 0."""
+    """A vocabulary entry, or a label, under the logit lens. Of an update `probability` and `rank_change` are 0."""
 
     id: int
     text: str
@@ -48,7 +47,7 @@ def update_scores(analysis: Analysis, tokens: TopTokens) -> tuple[TokenScore, ..
     """Of an update a softmax says nothing: probabilities are left out."""
     check_finite(analysis, tokens.logits)
     rows = zip(tokens.ids.tolist(), tokens.logits.tolist(), strict=True)
-    return tuple(TokenScore(i, vocabulary_text(analysis.model.tokenizer, i), logit) for i, logit in rows)
+    return tuple(TokenScore(i, analysis.model.output_text(i), logit) for i, logit in rows)
 
 
 def state_scores(analysis: Analysis, tokens: TopTokens, gained: list[int] | None = None) -> tuple[TokenScore, ...]:
@@ -56,7 +55,7 @@ def state_scores(analysis: Analysis, tokens: TopTokens, gained: list[int] | None
     check_finite(analysis, tokens.logits)
     changes = [0] * len(tokens.ids) if gained is None else gained
     rows = zip(tokens.ids.tolist(), tokens.logits.tolist(), tokens.probabilities.tolist(), changes, strict=True)
-    return tuple(TokenScore(i, vocabulary_text(analysis.model.tokenizer, i), *rest) for i, *rest in rows)
+    return tuple(TokenScore(i, analysis.model.output_text(i), *rest) for i, *rest in rows)
 
 
 def check_place(analysis: Analysis, layer: int, query: int, key: int, head: int = 0) -> None:
@@ -72,8 +71,8 @@ def check_place(analysis: Analysis, layer: int, query: int, key: int, head: int 
 
 
 def check_token(analysis: Analysis, token: int) -> None:
-    if not 0 <= token < analysis.trace.anatomy.n_vocab:
-        raise out_of_range("token", token, analysis.trace.anatomy.n_vocab)
+    if not 0 <= token < analysis.trace.anatomy.n_outputs:
+        raise out_of_range("token", token, analysis.trace.anatomy.n_outputs)
 
 
 def out_of_range(what: str, index: int, count: int) -> TransparencyError:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ..model.readout import Readout
 from ..trace.trace import Trace
 from ..watch import Watch
 from .projection import Lens
@@ -18,10 +19,14 @@ _BLOCK_ELEMENTS = 16_000_000
 
 @dataclass(frozen=True)
 class LensGrid:
-    """Row 0 is the embedding, row l + 1 the residual after layer l. `token_…`: of the followed token, if any."""
+    """Row 0 is the embedding, row l + 1 the residual after layer l. `token_…`: of the followed token or label.
+
+    Probabilities: see `Readout.probability`.
+    """
 
     top: Int[Tensor, "row position"]
     top_probability: Float[Tensor, "row position"]
+    top_logit: Float[Tensor, "row position"]
     token_probability: Float[Tensor, "row position"] | None
     token_rank: Int[Tensor, "row position"] | None
 
@@ -42,14 +47,15 @@ def lens_grid(
     watch = watch or Watch()
     lens = Lens(trace.anatomy)
     states = [trace.layers[0].pre, *(layer.post for layer in trace.layers)]
-    block = max(1, _BLOCK_ELEMENTS // trace.anatomy.n_vocab)
+    block = max(1, _BLOCK_ELEMENTS // trace.anatomy.n_outputs)
     rows: list[list[Tensor]] = []
     for index, state in enumerate(states):
         watch.step("lens", index, len(states))
-        parts = [_cells(lens.logits(part, normalize=normalize), token) for part in state.split(block)]
+        logits = (lens.logits(part, normalize=normalize) for part in state.split(block))
+        parts = [_cells(part, token, trace.anatomy.readout) for part in logits]
         rows.append([torch.cat(columns).cpu() for columns in zip(*parts, strict=True)])
-    top, probability, *followed = (torch.stack(columns) for columns in zip(*rows, strict=True))
-    return LensGrid(top, probability, *followed) if followed else LensGrid(top, probability, None, None)
+    top, probability, logit, *followed = (torch.stack(columns) for columns in zip(*rows, strict=True))
+    return LensGrid(top, probability, logit, *followed) if followed else LensGrid(top, probability, logit, None, None)
 
 
 def lens_tracks(trace: Trace, position: int, tokens: list[int], *, normalize: bool = True) -> LensTracks:
@@ -57,22 +63,23 @@ def lens_tracks(trace: Trace, position: int, tokens: list[int], *, normalize: bo
     states = torch.stack([trace.layers[0].pre[position], *(layer.post[position] for layer in trace.layers)])
     lens = Lens(trace.anatomy)
     ids = torch.tensor(tokens, device=states.device)
-    block = max(1, _BLOCK_ELEMENTS // trace.anatomy.n_vocab)
+    block = max(1, _BLOCK_ELEMENTS // trace.anatomy.n_outputs)
     found: list[tuple[Tensor, Tensor, Tensor]] = []
     for part in states.split(block):
         logits = lens.logits(part, normalize=normalize)
         own = logits[:, ids]
         rank = torch.stack([(logits > own[:, i : i + 1]).sum(dim=-1) for i in range(len(tokens))], dim=-1)
-        found.append(((own - logits.logsumexp(dim=-1, keepdim=True)).exp(), own, rank))
+        probability = trace.anatomy.readout.probability(own, logits.logsumexp(dim=-1, keepdim=True))
+        found.append((probability, own, rank))
     probability, logit, rank = (torch.cat(parts).T.cpu() for parts in zip(*found, strict=True))
     return LensTracks(probability, logit, rank)
 
 
-def _cells(logits: Float[Tensor, "position vocabulary"], token: int | None) -> list[Tensor]:
+def _cells(logits: Float[Tensor, "position vocabulary"], token: int | None, readout: Readout) -> list[Tensor]:
     best, top = logits.max(dim=-1)
     total = logits.logsumexp(dim=-1)
-    cells = [top, (best - total).exp()]
+    cells = [top, readout.probability(best, total), best]
     if token is not None:
         own = logits[:, token]
-        cells += [(own - total).exp(), (logits > own[:, None]).sum(dim=-1)]
+        cells += [readout.probability(own, total), (logits > own[:, None]).sum(dim=-1)]
     return cells

@@ -49,7 +49,7 @@ def node_tokens(
     state, before, update = (None if vector is None else next(rows) for vector in vectors)
     top = change = promoted = suppressed = None
     if state is not None:
-        top = lens.top(state, top_k)
+        top = lens.top(state, top_k, readout=trace.anatomy.readout)
         change = (
             torch.zeros_like(top.ids) if before is None else lens.ranks(before, top.ids) - lens.ranks(state, top.ids)
         )

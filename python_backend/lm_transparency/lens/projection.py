@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..model.anatomy import Anatomy
+from ..model.readout import TOKENS, Readout
 
 #: Up to so many rows weight × rowsᵀ is several times faster on a CPU than rows × weightᵀ, which reads the weight badly.
 _FEW = 8
@@ -16,7 +17,7 @@ _FEW = 8
 
 @dataclass(frozen=True)
 class TopTokens:
-    """Vocabulary entries in order of their logits. `probability` is the softmax over the whole vocabulary."""
+    """Vocabulary entries, or labels, in order of their logits. `probabilities`: see `Readout.probability`."""
 
     ids: Int[Tensor, "k"]
     logits: Float[Tensor, "k"]
@@ -62,11 +63,13 @@ class Lens:
         return logits if bias is None else logits + bias  # type: ignore[operator]
 
     @staticmethod
-    def top(logits: Float[Tensor, "vocabulary"], k: int, *, largest: bool = True) -> TopTokens:
+    def top(
+        logits: Float[Tensor, "vocabulary"], k: int, *, largest: bool = True, readout: Readout = TOKENS
+    ) -> TopTokens:
         """The k largest (or smallest) logits."""
         k = min(k, int(logits.shape[-1]))
         values, ids = logits.topk(k, largest=largest)
-        return TopTokens(ids.cpu(), values.cpu(), logits.softmax(dim=-1)[ids].cpu())
+        return TopTokens(ids.cpu(), values.cpu(), readout.probability(values, logits.logsumexp(dim=-1)).cpu())
 
     @staticmethod
     def ranks(logits: Float[Tensor, "vocabulary"], ids: Int[Tensor, "k"]) -> Int[Tensor, "k"]:

@@ -33,6 +33,7 @@ from .facts import (
     BlockFacts,
 )
 from .norms import FrozenNorm, freeze
+from .readout import TOKENS, Readout, output_layer, readout
 
 
 @dataclass(frozen=True)
@@ -158,10 +159,16 @@ class Anatomy:
     parallel: bool
     logit_scale: float = 1.0
     logit_softcap: float | None = None
+    readout: Readout = TOKENS
 
     @property
     def n_layers(self) -> int:
         return len(self.blocks)
+
+    @property
+    def n_outputs(self) -> int:
+        """How many tokens or labels a state is read as."""
+        return len(self.readout.labels) or self.n_vocab
 
 
 def dissect(model: PreTrainedModel) -> Anatomy:
@@ -175,9 +182,9 @@ def dissect(model: PreTrainedModel) -> Anatomy:
         raise _unsupported(model, "its decoder blocks were not found")
     layers, final_norm = (_find(model, path) for path in trunk)
     assert layers is not None and final_norm is not None
-    unembedding = model.get_output_embeddings()
+    unembedding, reads = output_layer(model), readout(model)
     if unembedding is None:
-        raise _unsupported(model, "it has no output embedding (it is no causal language model)")
+        raise _unsupported(model, "it has neither an output embedding nor a linear map to labels")
     kinds = _kinds(layers, config)
     matched = _match(model, layers, kinds)
     rows = list(zip(layers.children(), matched, kinds, strict=True))
@@ -197,12 +204,24 @@ def dissect(model: PreTrainedModel) -> Anatomy:
         n_kv_heads=_n_kv_heads(config, n_heads),
         d_model=d_model,
         d_ffn=_d_ffn(config, blocks),
-        n_vocab=int(unembedding.weight.shape[0]),  # type: ignore[union-attr, index]
+        n_vocab=_n_vocab(model, unembedding, reads),
         n_context=int(getattr(config, "max_position_embeddings", 0) or 0),
         parallel=_parallel(facts, layers, config),
-        logit_scale=_product(config, LOGIT_MULTIPLIERS) / _product(config, LOGIT_DIVISORS),
-        logit_softcap=next((float(v) for name in LOGIT_SOFTCAPS if (v := getattr(config, name, None))), None),
+        # classifiers hand out their map's result as it is
+        logit_scale=1.0 if reads.classifies else _product(config, LOGIT_MULTIPLIERS) / _product(config, LOGIT_DIVISORS),
+        logit_softcap=None if reads.classifies else _softcap(config),
+        readout=reads,
     )
+
+
+def _n_vocab(model: PreTrainedModel, unembedding: nn.Module, reads: Readout) -> int:
+    rows = (model.get_input_embeddings() if reads.classifies else unembedding).weight
+    assert isinstance(rows, torch.Tensor)
+    return int(rows.shape[0])
+
+
+def _softcap(config: Any) -> float | None:
+    return next((float(v) for name in LOGIT_SOFTCAPS if (v := getattr(config, name, None))), None)
 
 
 def _product(holder: Any, names: tuple[str, ...]) -> float:

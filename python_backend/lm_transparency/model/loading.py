@@ -14,7 +14,9 @@ from ..errors import Cancelled, TransparencyError
 from ..watch import Watch
 from .anatomy import Anatomy, dissect
 from .options import Dtype
+from .readout import auto_class
 from .sources import Source, resolve
+from .tokens import vocabulary_text
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -40,6 +42,11 @@ class LoadedModel:
     @property
     def dtype(self) -> str:
         return str(self.model.dtype).removeprefix("torch.")
+
+    def output_text(self, index: int) -> str:
+        """How one output reads: a token of the vocabulary, or a label's name."""
+        labels = self.anatomy.readout.labels
+        return labels[index] if labels else vocabulary_text(self.tokenizer, index)
 
     @property
     def n_params(self) -> int:
@@ -131,13 +138,12 @@ def _read(found: Source, precision: torch.dtype | str, allow_download: bool) -> 
     if found.kind == "gguf":
         common["gguf_file"] = Path(location).name
         location = os.path.dirname(location)
+        auto = AutoModelForCausalLM
     else:
         # AutoConfig first: it names an unknown architecture before gigabytes are read
-        AutoConfig.from_pretrained(location, **common)
+        auto = auto_class(AutoConfig.from_pretrained(location, **common))
     weights = {} if found.kind == "gguf" else {"use_safetensors": True}
-    loaded: Any = AutoModelForCausalLM.from_pretrained(
-        location, dtype=precision, output_loading_info=True, **weights, **common
-    )
+    loaded: Any = auto.from_pretrained(location, dtype=precision, output_loading_info=True, **weights, **common)
     model, report = loaded
     if report["missing_keys"]:
         # transformers fills them with random numbers and only warns
@@ -164,7 +170,9 @@ def _unreadable(found: Source, error: Exception) -> TransparencyError:
         )
     if "Unrecognized configuration class" in str(error) or "does not recognize this architecture" in str(error):
         return TransparencyError(
-            "modelUnsupported", f"{found.name} is no causal language model that transformers knows.", first[:200]
+            "modelUnsupported",
+            f"{found.name} is no language model or classifier that transformers knows.",
+            first[:200],
         )
     if "ignore_mismatched_sizes" in str(error):
         return TransparencyError(

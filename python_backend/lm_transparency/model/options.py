@@ -1,4 +1,4 @@
-"""What a person chooses for a model and a prompt, as words: shared by API, command line and wire. Imports nothing."""
+"""What a person chooses and what a model answers, as words: shared by API, command line and wire. Imports nothing."""
 
 from typing import Literal
 
@@ -7,3 +7,7 @@ Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
 #: auto: what the tokenizer adds by itself; bos: a beginning-of-sequence token in front; none: the text alone.
 SpecialTokens = Literal["auto", "bos", "none"]
+
+#: What a state is read as. token: the next token. label: one of a classifier's labels. labels: each label for itself
+#: (multi-label). value: a number for each label, and no probability (regression, reward models).
+Task = Literal["token", "label", "labels", "value"]

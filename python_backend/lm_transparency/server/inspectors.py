@@ -10,7 +10,6 @@ import numpy as np
 
 from ..inspection import experts, ffn, heads, lens, nodes
 from ..inspection.tokens import TokenScore, Update
-from ..model.tokens import vocabulary_text
 from ..routes.tags import TAGS
 from ..session import Session
 from ..watch import Watch
@@ -199,9 +198,10 @@ def _lens_grid(params: wire.LensGridParams, session: Session, watch: Watch) -> w
     ids, places = np.unique(grid.top.numpy(), return_inverse=True)
     empty = np.empty((0, 0))
     return wire.LensGridResult(
-        texts=[vocabulary_text(run.model.tokenizer, i) for i in ids.tolist()],
+        texts=[run.model.output_text(i) for i in ids.tolist()],
         top=_array(places.reshape(grid.top.shape), "uint32"),
         top_probability=_array(grid.top_probability),
+        top_logit=_array(grid.top_logit),
         token=params.token,
         token_probability=_array(empty if grid.token_probability is None else grid.token_probability),
         token_rank=_array(empty if grid.token_rank is None else grid.token_rank, "uint32"),

@@ -29,6 +29,7 @@ def encode_payload(run_id: str, analysis: Analysis, top_k: int) -> bytes:
         prompt=analysis.prompt,
         model=model_info(analysis.model),
         tokens=token_infos(analysis.prompt, analysis.tokens),
+        target=analysis.target,
         predicted=[list(row) for row in predictions.texts],
         floor=analysis.contributions.floor,
         proof=proof_message(analysis.proof),
@@ -60,6 +61,8 @@ def model_info(model: LoadedModel) -> ModelInfo:
         memory_bytes=model.memory_bytes,
         parallel=anatomy.parallel,
         n_experts=[0 if block.experts is None else block.experts.n_experts for block in anatomy.blocks],
+        task=anatomy.readout.task,
+        labels=list(anatomy.readout.labels),
     )
 
 

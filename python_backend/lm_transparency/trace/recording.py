@@ -22,6 +22,7 @@ from ..errors import TransparencyError
 from ..model.anatomy import Anatomy, Block, Sublayer
 from ..watch import Watch
 from . import between
+from .outputs import run
 from .own_code import watched
 from .trace import AttentionRecord, HeadGate, LayerRecord, Trace
 
@@ -109,7 +110,7 @@ def record(model: PreTrainedModel, anatomy: Anatomy, token_ids: Int[Tensor, "pos
     # attention code of its own: what it does is watched
     recorded = _attention_through_us(model, attention) if ours else watched(modules, attention)
     with torch.no_grad(), states.hooked(), recorded, between.between(anatomy.blocks, gates):
-        logits = model(input_ids=token_ids[None].to(model.device), use_cache=False).logits[0]
+        logits, pooled = run(model, anatomy, token_ids)
     missing = [i for i, block in enumerate(anatomy.blocks) if block.has_attention and block.attention not in attention]
     if missing:
         raise TransparencyError(
@@ -121,7 +122,7 @@ def record(model: PreTrainedModel, anatomy: Anatomy, token_ids: Int[Tensor, "pos
         states.layer(i, attention.get(block.attention), gates.get(block.attention))
         for i, block in enumerate(anatomy.blocks)
     )
-    return Trace(anatomy=anatomy, token_ids=token_ids.cpu(), layers=layers, logits=logits)
+    return Trace(anatomy=anatomy, token_ids=token_ids.cpu(), layers=layers, logits=logits, pooled=pooled)
 
 
 @contextmanager

@@ -173,12 +173,17 @@ class LayerRecord:
 
 @dataclass(frozen=True)
 class Trace:
-    """One recorded forward pass over one prompt. `layers[0].pre` is the token embedding (with learned positions)."""
+    """One recorded forward pass over one prompt. `layers[0].pre` is the token embedding (with learned positions).
+
+    `logits`: of the vocabulary's tokens, or of a classifier's labels, as they would be if the text ended at a position;
+    `pooled` is the position that the classifier reads, None where the model is none.
+    """
 
     anatomy: Anatomy
     token_ids: Int[Tensor, "position"]
     layers: tuple[LayerRecord, ...]
-    logits: Float[Tensor, "position vocabulary"]
+    logits: Float[Tensor, "position output"]
+    pooled: int | None = None
 
     @property
     def n_tokens(self) -> int:
@@ -191,6 +196,11 @@ class Trace:
     @property
     def n_heads(self) -> int:
         return self.anatomy.n_heads
+
+    @property
+    def target(self) -> int:
+        """The position that the model's answer comes from: a classifier's pooled one, else the last."""
+        return self.n_tokens - 1 if self.pooled is None else self.pooled
 
     def memory_bytes(self) -> int:
         """What the recorded tensors hold; one that several records share is counted once."""

@@ -82,7 +82,7 @@ def test_a_beginning_token_changes_the_tokens_as_asked(capsys: pytest.CaptureFix
 def test_position_counts_from_either_end_and_refuses_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
     third = run_json(["--text", IOI, "--position", "3"], capsys)
     same = run_json(["--text", IOI, "--position", str(3 - len(third["tokens"]))], capsys)
-    assert third["target"] == same["target"] == {"position": 3}
+    assert third["target"] == same["target"] == {"position": 3, "reads": "token"}
     assert third["edges"] == same["edges"]
     assert main(["analyze", "--text", IOI, "--position", "99"]) == 2
     assert "Position 99 is out of range" in capsys.readouterr().err

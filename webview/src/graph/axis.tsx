@@ -1,9 +1,10 @@
 /** What stands over and under the columns: predictions, tokens, and the mass that arrives at each. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import type { ComponentChildren } from 'preact';
+import { answerAt, answerInWords, classifies } from '../answer';
 import type { Analysis } from '../payload';
 import type { Store } from '../state';
-import { percent, shortShare, tokenLabel, visibleText } from '../words';
+import { shortShare, tokenLabel } from '../words';
 import { BAND_WIDTH, FLAT_MIN, chipStyle, columnX } from './layout';
 import type { Frame } from './layout';
 import type { GraphView } from './view';
@@ -89,9 +90,8 @@ function Prediction({
   position: number;
   frame: Frame;
 }) {
-  const text = visibleText(analysis.meta.predicted[position]?.[0] ?? '');
-  const nPredictions = analysis.columns.predictionProbability.length / analysis.meta.tokens.length;
-  const probability = analysis.columns.predictionProbability[position * nPredictions] ?? 0;
+  const { text, figure, probability } = answerAt(analysis, position);
+  const words = answerInWords(analysis, position, tokenLabel(analysis.meta.tokens[position]!, position));
   const isTarget = store.target.value === position;
   const likely = probability >= 0.5 ? ' likely' : '';
   const width = frame.dx - 2;
@@ -103,22 +103,26 @@ function Prediction({
       class={`prediction${isTarget ? ' target' : likely}`}
       data-testid={`prediction-${position}`}
       aria-pressed={isTarget}
-      aria-label={`prediction after token ${position}: ${text} ${percent(probability)}`}
-      title={`after ${tokenLabel(analysis.meta.tokens[position]!, position)}: ${text} ${percent(probability)}`}
+      aria-label={
+        classifies(analysis.meta.model)
+          ? `${words}, token ${position}`
+          : `prediction after token ${position}: ${text} ${figure}`
+      }
+      title={words}
       style={{ left: px(chip.left - frame.x0), width: px(chip.width) }}
       onClick={() => store.setTarget(position)}
     >
       <bdi class="token" style={{ fontSize: isTarget ? px(12) : fontSize(frame.dx) }}>
         {text}
       </bdi>{' '}
-      <span class="number">{percent(probability)}</span>
+      <span class="number">{figure}</span>
     </button>
   );
 }
 
 /** What the model predicts at the target stands on a chip as wide as its text. */
 function targetChip(analysis: Analysis, position: number, frame: Frame): { left: number; width: number } {
-  const text = visibleText(analysis.meta.predicted[position]?.[0] ?? '');
+  const { text } = answerAt(analysis, position);
   const ownWidth = Math.min(120, [...text].length * 12 * CHARACTER + 10);
   const width = Math.max(44, Math.min(frame.dx - 2, BAND_WIDTH), ownWidth);
   return { left: clampCentre(columnX(frame, position), width, frame), width };
@@ -239,13 +243,12 @@ function Chip({ store, analysis, position, height, width }: ChipProps) {
 }
 
 function chipTitle(analysis: Analysis, position: number): string {
-  const { tokens, predicted } = analysis.meta;
-  const token = tokens[position];
+  const token = analysis.meta.tokens[position];
   if (!token) return '';
-  const { predictionProbability } = analysis.columns;
-  const probability = predictionProbability[(position * predictionProbability.length) / tokens.length] ?? 0;
+  const { text, figure } = answerAt(analysis, position);
   const own = `${token.special ? token.text : tokenLabel(token, position)} · position ${position} · id ${token.id}`;
-  return `${own}\nnext: ${visibleText(predicted[position]?.[0] ?? '')} ${percent(probability)}`;
+  const what = classifies(analysis.meta.model) ? answerInWords(analysis, position, 'here') : `next: ${text} ${figure}`;
+  return `${own}\n${what}`;
 }
 
 /** A token is marked with what is selected: the node's own, of an edge where it comes from. */

@@ -1,10 +1,11 @@
 /** What a node says in tokens: the top of its logit lens, what its block promotes and suppresses. */
 import type { ComponentChildren } from 'preact';
 import type { NodeTokensResult, TokenScore } from '../../../extension/shared/protocol';
+import { namesOf, outputFigure, outputText } from '../answer';
 import { useLatest } from '../ask';
 import type { Store } from '../state';
 import type { Table } from '../table';
-import { percent, signed, visibleText } from '../words';
+import { percent, signed } from '../words';
 import type { HelpTopic } from './help';
 import { NoAnswer, Section, TextBars, Waiting } from './parts';
 import type { TextBar } from './parts';
@@ -20,7 +21,8 @@ export function LensLists({ store, node }: { store: Store; node: string }) {
 function Lists({ store, node }: { store: Store; node: string }) {
   const asked = { node, topK: TOP.asked, updateK: UPDATE.asked, normalize: store.lensNormalized.value };
   const { reply, latest } = useLatest(store, 'lmTransparency/nodeTokens', asked);
-  const title = node.startsWith('M') ? 'Promotes' : 'Top tokens';
+  const names = namesOf(store.analysis.value?.meta.model);
+  const title = node.startsWith('M') ? names.promotes : names.top;
   if (reply?.state === 'failed') return <NoAnswer store={store} title={title} message={reply.message} />;
   if (!latest) return <Waiting title={title} rows={node.startsWith('M') ? UPDATE.first : TOP.first} />;
   return <Known store={store} result={latest} />;
@@ -28,14 +30,15 @@ function Lists({ store, node }: { store: Store; node: string }) {
 
 function Known({ store, result }: { store: Store; result: NodeTokensResult }) {
   const { node, top, promoted, suppressed } = result;
+  const names = namesOf(store.analysis.value?.meta.model);
   return (
     <>
       {top.length > 0 && (
         <Section
-          title="Top tokens"
+          title={names.top}
           store={store}
           help="top-tokens"
-          table={scoreTable('top-tokens', node, top)}
+          table={scoreTable('top-tokens', node, top, names.column)}
           aside={<NormToggle store={store} />}
         >
           <TextBars
@@ -67,9 +70,10 @@ interface UpdateProps {
 
 /** What is added to the residual makes more and less likely, side by side. */
 export function UpdateLists({ store, of, promoted, suppressed, prefix = '', titles, help, aside }: UpdateProps) {
+  const names = namesOf(store.analysis.value?.meta.model);
   const lists = [
-    { name: 'promoted', title: titles?.[0] ?? 'Promotes', scores: promoted, tone: 'up' },
-    { name: 'suppressed', title: titles?.[1] ?? 'Suppresses', scores: suppressed, tone: 'down' },
+    { name: 'promoted', title: titles?.[0] ?? names.promotes, scores: promoted, tone: 'up' },
+    { name: 'suppressed', title: titles?.[1] ?? names.suppresses, scores: suppressed, tone: 'down' },
   ] as const;
   return (
     <div class="pair">
@@ -82,7 +86,7 @@ export function UpdateLists({ store, of, promoted, suppressed, prefix = '', titl
               title={title}
               store={store}
               help={help ?? 'promoted-and-suppressed'}
-              table={updateTable(`${prefix}${name}`, of, scores)}
+              table={updateTable(`${prefix}${name}`, of, scores, names.column)}
             >
               <TextBars rows={updateRows(scores, store)} tone={tone} testId={`${prefix}${name}`} first={UPDATE.first} />
             </Section>
@@ -119,6 +123,7 @@ const FOLLOW = 'Click to follow it in the Lens view';
 
 /** Bars show the probability itself, unless all of them are small. */
 function topRow(store: Store, score: TokenScore, k: number, all: TokenScore[]): TextBar {
+  const model = store.analysis.value?.meta.model;
   const most = Math.max(...all.map((entry) => entry.probability), 1e-9);
   const change =
     score.rankChange === 0
@@ -126,11 +131,11 @@ function topRow(store: Store, score: TokenScore, k: number, all: TokenScore[]): 
       : `, ${score.rankChange > 0 ? 'up' : 'down'} ${Math.abs(score.rankChange)} against the node before`;
   return {
     key: `${k}`,
-    text: visibleText(score.text),
+    text: outputText(model, score.text),
     fraction: most > 0.2 ? score.probability : score.probability / most / 2,
-    number: percent(score.probability),
+    number: outputFigure(model, score.probability, score.logit),
     change: score.rankChange,
-    title: `'${score.text}' ${percent(score.probability)}, logit ${score.logit.toFixed(2)}${change}. ${FOLLOW}`,
+    title: `'${score.text}' ${model?.task === 'value' ? '' : `${percent(score.probability)}, `}logit ${score.logit.toFixed(2)}${change}. ${FOLLOW}`,
     ...following(store, score),
   };
 }
@@ -140,7 +145,7 @@ export function updateRows(scores: TokenScore[], store?: Store): TextBar[] {
   const most = Math.max(1e-9, ...scores.map((score) => Math.abs(score.logit)));
   return scores.map((score, k) => ({
     key: `${k}`,
-    text: visibleText(score.text),
+    text: outputText(store?.analysis.value?.meta.model, score.text),
     fraction: Math.abs(score.logit) / most,
     number: signed(score.logit),
     title: `'${score.text}' logit ${score.logit < 0 ? '−' : '+'}${Math.abs(score.logit).toFixed(2)}${store ? `. ${FOLLOW}` : ''}`,
@@ -148,21 +153,21 @@ export function updateRows(scores: TokenScore[], store?: Store): TextBar[] {
   }));
 }
 
-function scoreTable(name: string, of: string, scores: TokenScore[]): Table {
+function scoreTable(name: string, of: string, scores: TokenScore[], column: string): Table {
   return {
     name,
     of,
-    columns: ['rank', 'id', 'token', 'logit', 'probability', 'rank_change'],
+    columns: ['rank', 'id', column, 'logit', 'probability', 'rank_change'],
     rows: () =>
       scores.map(({ id, text, logit, probability, rankChange }, k) => [k, id, text, logit, probability, rankChange]),
   };
 }
 
-function updateTable(name: string, of: string, scores: TokenScore[]): Table {
+function updateTable(name: string, of: string, scores: TokenScore[], column: string): Table {
   return {
     name,
     of,
-    columns: ['id', 'token', 'logit'],
+    columns: ['id', column, 'logit'],
     rows: () => scores.map(({ id, text, logit }) => [id, text, logit]),
   };
 }

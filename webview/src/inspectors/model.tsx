@@ -14,6 +14,13 @@ interface Fact {
   title?: string;
 }
 
+const TASKS: Record<ModelInfo['task'], string> = {
+  token: '',
+  label: 'one of these is the answer',
+  labels: 'each has a probability of its own',
+  value: 'numbers, without probabilities',
+};
+
 export function modelFacts(model: ModelInfo): Fact[] {
   const short = shortDtype(model.dtype);
   return [
@@ -25,6 +32,9 @@ export function modelFacts(model: ModelInfo): Fact[] {
     { key: 'dModel', name: 'd_model', shown: count(model.dModel), title: 'width of the residual stream' },
     { key: 'dFfn', name: 'd_ffn', shown: count(model.dFfn), title: 'neurons in each feed-forward block' },
     { key: 'nVocab', name: 'vocabulary', shown: `${count(model.nVocab)} tokens` },
+    ...(model.labels.length === 0
+      ? []
+      : [{ key: 'labels', name: 'labels', shown: model.labels.join(', '), title: TASKS[model.task] } as const]),
     { key: 'nContext', name: 'context', shown: `${count(model.nContext)} tokens` },
     { key: 'dtype', name: 'dtype', shown: short === model.dtype ? short : `${model.dtype} (${short})` },
     { key: 'device', name: 'device', shown: model.device },

@@ -1,8 +1,9 @@
 /** Nothing selected: the token whose routes are drawn, and what the model says comes next. */
+import { classifies, namesOf, outputFigure, outputText } from '../answer';
 import { labelAt } from '../describe';
 import type { Store } from '../state';
 import type { Table } from '../table';
-import { percent, visibleText } from '../words';
+import { percent } from '../words';
 import { Kind } from './kind';
 import { following } from './lens';
 import { Section, TextBars } from './parts';
@@ -15,19 +16,23 @@ export function TargetInspector({ store }: { store: Store }) {
   const { predictionId, predictionProbability, predictionLogit } = analysis.columns;
   const nPredictions = predictionProbability.length / analysis.meta.tokens.length;
   const first = position * nPredictions;
+  const { model, target } = analysis.meta;
+  const names = namesOf(model);
   const texts = analysis.meta.predicted[position] ?? [];
+  const figureOf = (k: number): string =>
+    model.task === 'value' ? '' : `${percent(predictionProbability[first + k] ?? 0)}, `;
   const rows: TextBar[] = texts.map((text, k) => ({
     key: String(k),
-    text: visibleText(text),
+    text: outputText(model, text),
     fraction: predictionProbability[first + k] ?? 0,
-    number: percent(predictionProbability[first + k] ?? 0),
-    title: `'${text}' ${percent(predictionProbability[first + k] ?? 0)}, logit ${(predictionLogit[first + k] ?? 0).toFixed(2)}. Click to follow it in the Lens view`,
+    number: outputFigure(model, predictionProbability[first + k] ?? 0, predictionLogit[first + k] ?? 0),
+    title: `'${text}' ${figureOf(k)}logit ${(predictionLogit[first + k] ?? 0).toFixed(2)}. Click to follow it in the Lens view`,
     ...following(store, { id: predictionId[first + k] ?? 0, text }),
   }));
   const table: Table = {
     name: 'predictions',
     of: `position-${position}`,
-    columns: ['rank', 'id', 'token', 'logit', 'probability'],
+    columns: ['rank', 'id', names.column, 'logit', 'probability'],
     rows: () =>
       texts.map((text, k) => [
         k,
@@ -46,7 +51,14 @@ export function TargetInspector({ store }: { store: Store }) {
         <bdi class="token warm">{rows[0]?.text ?? ''}</bdi>
         <span class="where">position {position}</span>
       </h2>
-      <Section title="Predictions" store={store} help="predictions" table={table}>
+      {classifies(model) && (
+        <p class="figures" data-testid="read-at">
+          {position === target
+            ? 'The classifier reads its answer from the state at this position.'
+            : 'What the classifier would answer if the text ended here.'}
+        </p>
+      )}
+      <Section title={names.predictions} store={store} help="predictions" table={table}>
         <TextBars rows={rows} tone="plain" testId="predictions" />
       </Section>
       <p class="hint" data-testid="hint">

@@ -1,11 +1,12 @@
 /** Why this edge: the score of one query and key, its place in the row, and what the two stand for. */
-import type { HeadResult, TokenScore } from '../../../extension/shared/protocol';
+import type { HeadResult, ModelInfo, TokenScore } from '../../../extension/shared/protocol';
+import { namesOf, outputText } from '../answer';
 import { labelAt } from '../describe';
 import { attentionEdgeName, withDetail } from '../names';
 import type { Analysis } from '../payload';
 import type { Store } from '../state';
 import type { Table } from '../table';
-import { share, signed, visibleText } from '../words';
+import { share, signed } from '../words';
 import { BarList, Section } from './parts';
 import type { BarRow } from './parts';
 
@@ -69,8 +70,8 @@ export function Why({ store, analysis, result }: { store: Store; analysis: Analy
           </b>
         </p>
         <dl class="reads">
-          <Reads end="query" label={labelAt(analysis, query)} scores={result.queryReads} />
-          <Reads end="key" label={labelAt(analysis, result.key)} scores={result.keyReads} />
+          <Reads model={analysis.meta.model} end="query" label={labelAt(analysis, query)} scores={result.queryReads} />
+          <Reads model={analysis.meta.model} end="key" label={labelAt(analysis, result.key)} scores={result.keyReads} />
         </dl>
         <div class="row-names" aria-hidden="true">
           <span>keys of this row</span>
@@ -84,12 +85,19 @@ export function Why({ store, analysis, result }: { store: Store; analysis: Analy
 }
 
 /** What the residual state that a query or key is computed from says through the logit lens. */
-function Reads({ end, label, scores }: { end: 'query' | 'key'; label: string; scores: TokenScore[] }) {
+interface ReadsProps {
+  model: ModelInfo;
+  end: 'query' | 'key';
+  label: string;
+  scores: TokenScore[];
+}
+
+function Reads({ model, end, label, scores }: ReadsProps) {
   if (scores.length === 0) return null;
   return (
     <div
       data-testid={`why-${end}`}
-      title={`The most probable tokens of the residual state that the ${end} is computed from, through the logit lens`}
+      title={`The most probable ${namesOf(model).one}s of the residual state that the ${end} is computed from, through the logit lens`}
     >
       <dt>
         {end} <bdi class="token">{label}</bdi> reads as
@@ -97,7 +105,7 @@ function Reads({ end, label, scores }: { end: 'query' | 'key'; label: string; sc
       <dd>
         {scores.slice(0, READS).map((score) => (
           <bdi key={score.id} class="token">
-            {visibleText(score.text)}
+            {outputText(model, score.text)}
           </bdi>
         ))}
       </dd>

@@ -15,20 +15,26 @@ export interface LensCells {
   /** [nRows × nTokens] */
   top: ArrayLike<number>;
   topProbability: ArrayLike<number>;
+  topLogit: ArrayLike<number>;
+  /** The least and the largest logit, where logits are what is shown; null where probabilities are. */
+  range: [number, number] | null;
   /** Of the followed token; null where none is followed. */
   followed: { token: number; probability: ArrayLike<number>; rank: ArrayLike<number> } | null;
 }
 
 /** Throws `ArrayError` where the answer is not of this analysis. */
-export function lensCells(result: LensGridResult, nLayers: number, nTokens: number): LensCells {
+export function lensCells(result: LensGridResult, nLayers: number, nTokens: number, asValues = false): LensCells {
   const shape = [nLayers + 1, nTokens];
   const follows = result.tokenProbability.data !== '';
+  const topLogit = numbersOf(result.topLogit, 'float32', shape);
   return {
     nRows: nLayers + 1,
     nTokens,
     texts: result.texts,
     top: numbersOf(result.top, 'uint32', shape),
     topProbability: numbersOf(result.topProbability, 'float32', shape),
+    topLogit,
+    range: asValues ? rangeOf(topLogit) : null,
     followed: follows
       ? {
           token: result.token,
@@ -39,8 +45,17 @@ export function lensCells(result: LensGridResult, nLayers: number, nTokens: numb
   };
 }
 
+function rangeOf(values: ArrayLike<number>): [number, number] {
+  const all = Array.from(values);
+  return [all.reduce((a, b) => Math.min(a, b), Infinity), all.reduce((a, b) => Math.max(a, b), -Infinity)];
+}
+
 /** How strongly a cell is coloured, 0 … 1. */
 export function cellStrength(cells: LensCells, index: number, colour: LensColour): number {
+  if (cells.range) {
+    const [low, high] = cells.range;
+    return ((cells.topLogit[index] ?? low) - low) / Math.max(1e-9, high - low);
+  }
   if (colour === 'top' || !cells.followed) return probabilityStrength(cells.topProbability[index] ?? 0);
   if (colour === 'probability') return probabilityStrength(cells.followed.probability[index] ?? 0);
   return rankStrength(cells.followed.rank[index] ?? Infinity);

@@ -3,12 +3,13 @@ import type { RefCallback } from 'preact';
 import { useCallback, useRef } from 'preact/hooks';
 import { useSignal } from '@preact/signals';
 import type { Signal } from '@preact/signals';
-import type { LensTrack } from '../../../extension/shared/protocol';
+import type { LensTrack, ModelInfo } from '../../../extension/shared/protocol';
+import { classifies, outputFigure, outputText } from '../answer';
 import { useLatest } from '../ask';
 import { labelAt } from '../describe';
 import { parseEdge, parseNode } from '../names';
 import type { Store } from '../state';
-import { count, percent, visibleText } from '../words';
+import { count, signed } from '../words';
 import { chartX, chartY, linePath, rankHeight, rankTicks, rowAt } from './chart';
 import type { Plot } from './chart';
 import { cellName, rowOfNode } from './lensCells';
@@ -55,6 +56,9 @@ export function LensCharts({ store, lens }: { store: Store; lens: LensState }) {
     event.preventDefault();
   };
   const worst = Math.max(1, ...tracks.flatMap((track) => track.rank));
+  const { model } = analysis.meta;
+  const logits = tracks.flatMap((track) => track.logit);
+  const [low, high] = [Math.min(...logits), Math.max(...logits)];
   const shared = { plot, tracks, row, selected, pointed, open };
   return (
     <div ref={box} class="lens-chart" data-testid="lens-chart">
@@ -66,31 +70,43 @@ export function LensCharts({ store, lens }: { store: Store; lens: LensState }) {
         aria-valuemin={0}
         aria-valuemax={nRows - 1}
         aria-valuenow={row}
-        aria-valuetext={inWords(tracks, row)}
+        aria-valuetext={inWords(tracks, row, model)}
         onKeyDown={onKeyDown}
         onBlur={() => (pointed.value = null)}
       >
-        <Chart
-          {...shared}
-          title="probability"
-          heightOf={(track) => track.probability}
-          ticks={[0, 0.5, 1].map((height) => ({ height, label: `${height * 100}%` }))}
-        />
-        <Chart
-          {...shared}
-          title="rank"
-          heightOf={(track) => track.rank.map((rank) => rankHeight(rank, worst))}
-          ticks={rankTicks(worst).map((rank) => ({ height: rankHeight(rank - 1, worst), label: short(rank) }))}
-        />
+        {model.task === 'value' ? (
+          <Chart
+            {...shared}
+            title="value"
+            heightOf={(track) => track.logit.map((value) => (value - low) / Math.max(1e-9, high - low))}
+            ticks={[low, high].map((value, height) => ({ height, label: signed(value) }))}
+          />
+        ) : (
+          <>
+            <Chart
+              {...shared}
+              title="probability"
+              heightOf={(track) => track.probability}
+              ticks={[0, 0.5, 1].map((height) => ({ height, label: `${height * 100}%` }))}
+            />
+            <Chart
+              {...shared}
+              title="rank"
+              heightOf={(track) => track.rank.map((rank) => rankHeight(rank, worst))}
+              ticks={rankTicks(worst).map((rank) => ({ height: rankHeight(rank - 1, worst), label: short(rank) }))}
+            />
+          </>
+        )}
       </div>
       <p class="readout">
         <span class="dim">
-          after <bdi class="token">{labelAt(analysis, position)}</bdi>, {rowLabel(row)}:
+          {classifies(model) ? 'at' : 'after'} <bdi class="token">{labelAt(analysis, position)}</bdi>, {rowLabel(row)}:
         </span>
         {tracks.map((track, index) => (
           <span key={track.token} class={`track ${index === 0 ? 'target' : 'rival'}`}>
-            <bdi class="token">{visibleText(track.text)}</bdi> {percent(track.probability[row] ?? 0)}
-            <span class="dim"> rank {count((track.rank[row] ?? 0) + 1)}</span>
+            <bdi class="token">{outputText(model, track.text)}</bdi>{' '}
+            {outputFigure(model, track.probability[row] ?? 0, track.logit[row] ?? 0)}
+            {model.task !== 'value' && <span class="dim"> rank {count((track.rank[row] ?? 0) + 1)}</span>}
           </span>
         ))}
       </p>
@@ -184,9 +200,10 @@ const rowLabel = (row: number): string => (row === 0 ? 'embedding' : `layer ${ro
 
 const short = (rank: number): string => (rank >= 1000 ? `${rank / 1000}k` : String(rank));
 
-function inWords(tracks: LensTrack[], row: number): string {
+function inWords(tracks: LensTrack[], row: number, model: ModelInfo): string {
   const each = tracks.map(
-    (track) => `'${track.text}' ${percent(track.probability[row] ?? 0)}, rank ${count((track.rank[row] ?? 0) + 1)}`,
+    (track) =>
+      `'${track.text}' ${outputFigure(model, track.probability[row] ?? 0, track.logit[row] ?? 0)}, rank ${count((track.rank[row] ?? 0) + 1)}`,
   );
   return `${rowLabel(row)}: ${each.join('; ')}`;
 }

@@ -1,8 +1,9 @@
 /** Which token the lens follows, what the colour means, and its scale. */
+import { classifies, namesOf, outputText } from '../answer';
 import { roving } from '../controls/roving';
 import type { Store } from '../state';
-import { visibleText } from '../words';
-import type { LensColour } from './lensCells';
+import { valueText } from '../words';
+import type { LensCells, LensColour } from './lensCells';
 import type { LensState } from './lensState';
 import { PROBABILITY_STEPS, RANK_STEPS, cellOpacity } from './scale';
 
@@ -16,8 +17,24 @@ const COLOURS: { colour: LensColour; label: string; title: string }[] = [
   },
 ];
 
-export function LensControls({ store, lens, contrast }: { store: Store; lens: LensState; contrast: boolean }) {
+interface Props {
+  store: Store;
+  lens: LensState;
+  cells: LensCells | null;
+  contrast: boolean;
+}
+
+export function LensControls({ store, lens, cells, contrast }: Props) {
   const colour = lens.colour.value;
+  const model = store.analysis.value?.meta.model;
+  if (model?.task === 'value')
+    return (
+      <div class="view-controls">
+        <span class="dim">
+          colour: value{cells?.range && `, from ${valueText(cells.range[0])} to ${valueText(cells.range[1])}`}
+        </span>
+      </div>
+    );
   return (
     <div class="view-controls">
       <Follow store={store} lens={lens} />
@@ -30,10 +47,14 @@ export function LensControls({ store, lens, contrast }: { store: Store; lens: Le
             class={`quiet${entry.colour === colour ? ' on' : ''}`}
             data-colour={entry.colour}
             aria-pressed={entry.colour === colour}
-            title={entry.title}
+            title={
+              classifies(model)
+                ? entry.title.replace('token', 'label').replace('the vocabulary', 'the labels')
+                : entry.title
+            }
             onClick={() => (lens.colour.value = entry.colour)}
           >
-            {entry.label}
+            {classifies(model) ? entry.label.replace('token', 'label') : entry.label}
           </button>
         ))}
       </span>
@@ -44,6 +65,8 @@ export function LensControls({ store, lens, contrast }: { store: Store; lens: Le
 
 function Follow({ store, lens }: { store: Store; lens: LensState }) {
   const predicted = lens.predicted.value;
+  const model = store.analysis.value?.meta.model;
+  const names = namesOf(model);
   const rival = store.rival.value;
   if (!predicted) return null;
   const others = lens.predictions.value.slice(1);
@@ -55,17 +78,21 @@ function Follow({ store, lens }: { store: Store; lens: LensState }) {
   return (
     <span class="follow">
       <span class="dim">follow</span>
-      <span class="switch" role="group" aria-label="Followed token" onKeyDown={roving}>
+      <span class="switch" role="group" aria-label={`Followed ${names.one}`} onKeyDown={roving}>
         <button
           type="button"
           tabIndex={onRival ? -1 : 0}
           class={`quiet${onRival ? '' : ' on'}`}
           data-testid="follow-target"
           aria-pressed={!onRival}
-          title="What the model predicts after the target token"
+          title={
+            classifies(model)
+              ? 'What the classifier answers at the target'
+              : 'What the model predicts after the target token'
+          }
           onClick={() => (lens.wantsRival.value = false)}
         >
-          <bdi class="token">{visibleText(predicted.text)}</bdi>
+          <bdi class="token">{outputText(model, predicted.text)}</bdi>
         </button>
         {rival && (
           <button
@@ -74,10 +101,10 @@ function Follow({ store, lens }: { store: Store; lens: LensState }) {
             class={`quiet${onRival ? ' on' : ''}`}
             data-testid="follow-rival"
             aria-pressed={onRival}
-            title="The rival: the token it is compared with"
+            title={`The rival: the ${names.one} it is compared with`}
             onClick={() => (lens.wantsRival.value = true)}
           >
-            <bdi class="token">{visibleText(rival.text)}</bdi>
+            <bdi class="token">{outputText(model, rival.text)}</bdi>
           </button>
         )}
       </span>
@@ -91,7 +118,7 @@ function Follow({ store, lens }: { store: Store; lens: LensState }) {
           <option value="">none</option>
           {listed.map((entry) => (
             <option key={entry.id} value={String(entry.id)}>
-              {visibleText(entry.text)}
+              {outputText(model, entry.text)}
             </option>
           ))}
         </select>

@@ -5,8 +5,10 @@ import type { Frame, Size } from '../graph/layout';
 import type { Palette } from '../graph/palette';
 import { visibleWindow } from '../graph/window';
 import { nodeLevel, parseNode } from '../names';
-import { visibleText } from '../words';
+import { signed } from '../words';
 import { cellStrength, cellsOf } from './lensCells';
+import type { ModelInfo } from '../../../extension/shared/protocol';
+import { outputText } from '../answer';
 import type { LensCells, LensColour } from './lensCells';
 import { cellOpacity } from './scale';
 
@@ -21,6 +23,7 @@ export interface LensPicture {
   target: number;
   /** The followed token's text: where it is on top, it is written bold. */
   followed: string | null;
+  model: ModelInfo | undefined;
 }
 
 export interface LensMarks {
@@ -104,7 +107,7 @@ function drawTarget(ctx: CanvasRenderingContext2D, { frame, palette, target, cel
 }
 
 function drawTexts(ctx: CanvasRenderingContext2D, picture: LensPicture): void {
-  const { frame, palette, cells, colour, followed } = picture;
+  const { frame, palette, cells, colour, followed, model } = picture;
   const view = visibleWindow(frame, cells.nRows - 1, cells.nTokens);
   const size = Math.max(8.5, Math.min(11, frame.dy * 0.72, (frame.dx - 4) / 5 / CHARACTER));
   const numbers = frame.dx >= NUMBER_WIDTH;
@@ -122,11 +125,12 @@ function drawTexts(ctx: CanvasRenderingContext2D, picture: LensPicture): void {
       ctx.font = text === followed ? fonts.bold : fonts.plain;
       const left = columnX(frame, t - 0.5) + 3;
       ctx.textAlign = 'left';
-      ctx.fillText(cut(visibleText(text), most), left, y);
+      ctx.fillText(cut(outputText(model, text), most), left, y);
       if (!numbers) continue;
       ctx.textAlign = 'right';
       ctx.font = `${Math.max(8, size - 1.5)}px ${palette.uiFont}`;
-      ctx.fillText(wholePercent(cells.topProbability[index] ?? 0), left + frame.dx - 7, y);
+      const figure = cells.range ? signed(cells.topLogit[index] ?? 0) : wholePercent(cells.topProbability[index] ?? 0);
+      ctx.fillText(figure, left + frame.dx - 7, y);
     }
   }
 }

@@ -1,9 +1,10 @@
 /** One cell of the lens grid in words: what is on top there, and where the followed token stands. */
+import { classifies, outputFigure, outputText } from '../answer';
 import { labelAt, nodeTitle } from '../describe';
 import { parseNode } from '../names';
 import type { NodeRef } from '../names';
 import type { Store } from '../state';
-import { count, percent, visibleText } from '../words';
+import { count, percent } from '../words';
 import { cellsOf, residualOf, rowOfNode } from './lensCells';
 import type { LensCells } from './lensCells';
 import type { Followed } from './lensState';
@@ -17,6 +18,7 @@ interface Props {
 interface Figures {
   top: string;
   topProbability: number;
+  topLogit: number;
   followed: { probability: number; rank: number } | null;
 }
 
@@ -28,6 +30,7 @@ export function figuresAt(cells: LensCells, node: NodeRef): Figures | null {
   return {
     top: cells.texts[cells.top[index] ?? 0] ?? '',
     topProbability: probability,
+    topLogit: cells.topLogit[index] ?? 0,
     followed: followed && { probability: followed.probability[index] ?? 0, rank: followed.rank[index] ?? 0 },
   };
 }
@@ -38,6 +41,7 @@ export function CellReadout({ store, cells, followed }: Props) {
   const name = store.hover.value ?? store.caret.value ?? store.selection.value;
   const node = name ? cellsOf(name).at(-1) : null;
   const figures = cells && node ? figuresAt(cells, node) : null;
+  const model = analysis?.meta.model;
   return (
     <p class="readout" data-testid="lens-cell-readout" aria-live="polite">
       {analysis && node && figures ? (
@@ -46,11 +50,12 @@ export function CellReadout({ store, cells, followed }: Props) {
           <span class="dim">
             position {node.position}, {node.letter === 'X' ? 'embedding' : `after layer ${node.layer}`}:
           </span>{' '}
-          <bdi class="token">{visibleText(figures.top)}</bdi> {percent(figures.topProbability)}
+          <bdi class="token">{outputText(model, figures.top)}</bdi>{' '}
+          {outputFigure(model, figures.topProbability, figures.topLogit)}
           {followed && figures.followed && figures.top !== followed.text && (
             <>
               <span class="dim"> · followed </span>
-              <bdi class="token">{visibleText(followed.text)}</bdi> {percent(figures.followed.probability)}
+              <bdi class="token">{outputText(model, followed.text)}</bdi> {percent(figures.followed.probability)}
               <span class="dim"> rank {count(figures.followed.rank + 1)}</span>
             </>
           )}
@@ -68,6 +73,7 @@ export function CellTip({ store, cells, followed, name }: Props & { name: string
   if (!analysis || !parsed) return null;
   const node = residualOf(parsed);
   const figures = cells && figuresAt(cells, node);
+  const { model } = analysis.meta;
   return (
     <>
       <div class="title">
@@ -76,16 +82,19 @@ export function CellTip({ store, cells, followed, name }: Props & { name: string
       </div>
       {figures && (
         <div>
-          top <b>{visibleText(figures.top)}</b> <b>{percent(figures.topProbability)}</b>
+          top <b>{outputText(model, figures.top)}</b>{' '}
+          <b>{outputFigure(model, figures.topProbability, figures.topLogit)}</b>
         </div>
       )}
-      {figures?.followed && followed && (
+      {figures?.followed && followed && !cells?.range && (
         <div>
-          <b>{visibleText(followed.text)}</b> probability <b>{percent(figures.followed.probability)}</b> · rank{' '}
+          <b>{outputText(model, followed.text)}</b> probability <b>{percent(figures.followed.probability)}</b> · rank{' '}
           <b>{count(figures.followed.rank + 1)}</b>
         </div>
       )}
-      <div class="note">Final norm and unembedding, applied to this residual state.</div>
+      <div class="note">
+        Final norm and {classifies(model) ? 'the map to labels' : 'unembedding'}, applied to this residual state.
+      </div>
     </>
   );
 }

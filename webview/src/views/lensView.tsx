@@ -2,6 +2,7 @@
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { useSignal, useSignalEffect } from '@preact/signals';
 import { attempt } from '../arrays';
+import { classifies } from '../answer';
 import { useLatest } from '../ask';
 import { columnAt, levelY } from '../graph/layout';
 import { Stage } from '../graph/stage';
@@ -33,9 +34,10 @@ export function LensView({ store, view, lens, openFinder }: Props) {
     normalize: store.lensNormalized.value,
   });
   const { nLayers = 0, nTokens = 0 } = store.source.value ?? {};
+  const model = store.analysis.value?.meta.model;
   const read = useMemo(
-    () => (latest ? attempt(() => lensCells(latest, nLayers, nTokens)) : NOTHING),
-    [latest, nLayers, nTokens],
+    () => (latest ? attempt(() => lensCells(latest, nLayers, nTokens, model?.task === 'value')) : NOTHING),
+    [latest, nLayers, nTokens, model],
   );
   const cells = read.value;
   const { followed } = lens;
@@ -45,7 +47,7 @@ export function LensView({ store, view, lens, openFinder }: Props) {
     <>
       <LensGrid store={store} view={view} lens={lens} cells={cells} told={told} openFinder={openFinder} />
       <Waiting reply={reply} what="The lens grid" quiet={cells !== null} problem={read.problem} />
-      <LensControls store={store} lens={lens} contrast={view.palette.value?.contrast ?? false} />
+      <LensControls store={store} lens={lens} cells={cells} contrast={view.palette.value?.contrast ?? false} />
       <CellReadout store={store} cells={cells} followed={told} />
       {reply?.state !== 'failed' && <LensCharts store={store} lens={lens} />}
     </>
@@ -83,10 +85,21 @@ function LensGrid({ store, view, lens, cells, told, openFinder }: GridProps) {
     const [current, target] = [shown.value, store.target.value];
     const followed = lens.followed.value?.text ?? null;
     const by = lens.colour.value;
+    const model = store.analysis.value?.meta.model;
     const canvas = grid.current;
     if (!canvas || !frame || !colours || !current || !made) return;
     painters.grid.ask(() =>
-      drawLens(canvas, { cells: current, tints: made, colour: by, frame, size, palette: colours, target, followed }),
+      drawLens(canvas, {
+        cells: current,
+        tints: made,
+        colour: by,
+        frame,
+        size,
+        palette: colours,
+        target,
+        followed,
+        model,
+      }),
     );
   });
   useSignalEffect(() => {
@@ -114,7 +127,7 @@ function LensGrid({ store, view, lens, cells, told, openFinder }: GridProps) {
       store={store}
       view={view}
       openFinder={openFinder}
-      label="Lens grid: the most probable next token after every layer. Arrows move, Enter opens, t makes the column the target, slash finds a token."
+      label={`Lens grid: ${classifies(store.analysis.value?.meta.model) ? 'the label' : 'the most probable next token'} after every layer. Arrows move, Enter opens, t makes the column the target, slash finds a token.`}
       roleDescription="lens grid"
       focused={focused}
       pick={pick}

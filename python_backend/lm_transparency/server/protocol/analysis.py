@@ -70,13 +70,17 @@ class Timing:
 
 @define(frozen=True)
 class AnalysisMeta:
-    """What is small about an analysis. `predicted` [n_tokens][top_k]: texts of the columns `prediction_*`."""
+    """What is small about an analysis. `predicted` [n_tokens][top_k]: texts of the columns `prediction_*`.
+
+    `target`: the position that the model's answer comes from (a classifier's pooled one, else the last).
+    """
 
     format: int
     run_id: str
     prompt: str
     model: ModelInfo
     tokens: list[TokenInfo]
+    target: int
     predicted: list[list[str]]
     floor: float
     proof: Proof
@@ -102,7 +106,7 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "attention_bias": ("float32", "L×T", "contribution of the attention block's bias to A(l, t)"),
     "ffn": ("float32", "L×T", "contribution of the feed-forward block to I(l, t)"),
     "ffn_residual": ("float32", "L×T", "contribution of A(l, t) to I(l, t) through the residual stream"),
-    "prediction_id": ("uint32", "T×K", "ids of the most probable next tokens"),
-    "prediction_probability": ("float32", "T×K", "their probabilities"),
+    "prediction_id": ("uint32", "T×K", "ids of the most probable next tokens, or labels"),
+    "prediction_probability": ("float32", "T×K", "their probabilities; 0 where the task is value"),
     "prediction_logit": ("float32", "T×K", "their logits"),
 }

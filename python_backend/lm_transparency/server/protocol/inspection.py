@@ -387,13 +387,14 @@ class LensGridParams:
 class LensGridResult:
     """The logit lens of the embedding (row 0) and of the residual after each layer (row l + 1), at every position.
 
-    [row, position]: `top` indexes `texts`, `top_probability`; of the followed token its probability and rank (0 for
-    the most probable), empty where none is followed.
+    [row, position]: `top` indexes `texts`, its probability and logit; of the followed token its probability and rank
+    (0 for the most probable), empty where none is followed.
     """
 
     texts: list[str]
     top: NumericArray
     top_probability: NumericArray
+    top_logit: NumericArray
     token: int
     token_probability: NumericArray
     token_rank: NumericArray

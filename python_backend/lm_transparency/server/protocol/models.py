@@ -7,7 +7,7 @@ from typing import Literal
 from attrs import define
 
 from ...errors import Kind
-from ...model.options import Dtype
+from ...model.options import Dtype, Task
 
 HealthState = Literal["starting", "ready", "busy", "error"]
 ModelKind = Literal["embedded", "cached", "folder"]
@@ -34,7 +34,8 @@ class Device:
 @define(frozen=True)
 class ModelInfo:
     """A loaded model. `memory_bytes` counts parameters and buffers. `n_experts`: of each layer's feed-forward block,
-    0 where it has none (or none that can be opened)."""
+    0 where it has none (or none that can be opened). `labels`: of a classifier, else empty.
+    """
 
     source: str
     name: str
@@ -52,6 +53,8 @@ class ModelInfo:
     memory_bytes: int
     parallel: bool
     n_experts: list[int]
+    task: Task
+    labels: list[str]
 
 
 @define(frozen=True)

@@ -1,0 +1,82 @@
+// @vitest-environment happy-dom
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ModelInfo } from '../../extension/shared/protocol';
+import type { ViewState } from '../../extension/shared/webview';
+import { answerInWords } from '../../webview/src/answer';
+import { lensCells, cellStrength } from '../../webview/src/views/lensCells';
+import { mount } from '../../webview/src/mount';
+import { packedNumbers } from '../../webview/dev/views';
+import { FakeHost, analysisMessage } from './host';
+import { randomAnalysis } from './sources';
+
+const settled = (ms = 150): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const all = (): string => document.body.textContent ?? '';
+const titles = (): string[] =>
+  [...document.querySelectorAll('.section h3')].map((heading) => heading.textContent ?? '');
+
+describe('a classifier in the panel', () => {
+  let host: FakeHost;
+  let unmount: () => void;
+  const show = async (task: ModelInfo['task'], view: Partial<ViewState> | null = null): Promise<void> => {
+    host.say(analysisMessage({ task }, view));
+    await settled();
+  };
+  beforeEach(async () => {
+    document.body.innerHTML = '<div id="app"></div>';
+    host = new FakeHost();
+    unmount = mount(document.getElementById('app') as HTMLElement, host);
+    await settled(20);
+  });
+  afterEach(() => unmount());
+
+  it('speaks of labels and of the state they are read from', async () => {
+    await show('label');
+    expect(titles()).toContain('Labels');
+    expect(titles()).not.toContain('Predictions');
+    expect(document.querySelector('[data-testid=predictions]')?.textContent).toContain('POSITIVE');
+    expect(all()).toContain('reads its answer from the state at this position');
+    await show('label', { target: 3 });
+    expect(all()).toContain('if the text ended here');
+  });
+
+  it('writes a value as it is, and no probability', async () => {
+    await show('value');
+    const row = document.querySelector('[data-testid=predictions] li')?.textContent ?? '';
+    expect(row).toMatch(/[+−]\d+\.\d\d$/);
+    expect(row).not.toContain('%');
+  });
+
+  it('still speaks of tokens where a language model answers', async () => {
+    await show('token');
+    expect(titles()).toContain('Predictions');
+    expect(all()).not.toContain('classifier');
+  });
+});
+
+describe('what a classifier answers, in words', () => {
+  it('says where the label is read, and what it would be elsewhere', () => {
+    const analysis = randomAnalysis({ nLayers: 2, nTokens: 5, task: 'label' });
+    expect(answerInWords(analysis, 4, 'end')).toMatch(/^label POSITIVE \d+%, read at end$/);
+    expect(answerInWords(analysis, 2, 'here')).toMatch(/^label POSITIVE \d+%, if the text ended at here$/);
+  });
+
+  it('colours values by their range', () => {
+    const shape = [2, 2];
+    const none = packedNumbers(new Float32Array(0), [0, 0]);
+    const values = lensCells(
+      {
+        texts: ['score'],
+        top: packedNumbers(new Uint32Array(4), shape),
+        topProbability: packedNumbers(new Float32Array(4), shape),
+        topLogit: packedNumbers(Float32Array.from([-2, 0, 1, 2]), shape),
+        token: -1,
+        tokenProbability: none,
+        tokenRank: none,
+      },
+      1,
+      2,
+      true,
+    );
+    expect([0, 1, 3].map((index) => cellStrength(values, index, 'probability'))).toEqual([0, 0.5, 1]);
+  });
+});
