@@ -25,6 +25,7 @@ from .facts import (
     TRUNKS,
     BlockFacts,
 )
+from .linear import bias_of, is_linear, like_input, precision_of, sizes, weight_in_out
 from .norms import FrozenNorm, freeze
 
 
@@ -68,22 +69,27 @@ class Block:
     after_attention: Sublayer
     after_ffn: Sublayer
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision W_O is multiplied in; a quantised one may be coarser than the residual stream."""
+        return precision_of(self.output_projection)
+
     def w_o(self, n_heads: int) -> Float[Tensor, "head d_head d_model"]:
         """The map from a head's value to the residual stream, float32: W_O, and what stands behind it (`Sublayer`)."""
-        weight = self.after_attention.linear(_weight_in_out(self.output_projection).float())
+        weight = self.after_attention.linear(weight_in_out(self.output_projection).float())
         return weight.reshape(n_heads, -1, weight.shape[-1])
 
     def b_o(self) -> Float[Tensor, "d_model"] | None:
         """The bias of the output projection, float32; None where there is none."""
-        return _bias(self.output_projection)
+        return bias_of(self.output_projection)
 
     def w_out(self) -> Float[Tensor, "neuron d_model"]:
         """What each neuron adds to the residual stream at activation 1, float32. Raises `TransparencyError`."""
-        return self.after_ffn.linear(_weight_in_out(self.neurons()).float())
+        return self.after_ffn.linear(weight_in_out(self.neurons()).float())
 
     def b_out(self) -> Float[Tensor, "d_model"] | None:
         """The bias of the feed-forward block's output, float32; None where there is none."""
-        return _bias(self.neurons())
+        return bias_of(self.neurons())
 
     def neurons(self) -> nn.Module:
         """The output weights of the neurons. Raises `TransparencyError("modelUnsupported")` where there are none."""
@@ -135,7 +141,7 @@ def dissect(model: PreTrainedModel) -> Anatomy:
         raise _unsupported(model, "it has no output embedding (it is no causal language model)")
     facts = _match(model, layers)
     blocks = tuple(_open(layer, facts) for layer in layers.children())
-    d_model = int(_weight_in_out(blocks[0].output_projection).shape[-1])
+    _, d_model = sizes(blocks[0].output_projection)
     n_heads = int(config.num_attention_heads)
     return Anatomy(
         facts=facts,
@@ -146,7 +152,7 @@ def dissect(model: PreTrainedModel) -> Anatomy:
         n_kv_heads=_n_kv_heads(config, n_heads),
         d_model=d_model,
         d_ffn=_d_ffn(config, blocks),
-        n_vocab=int(unembedding.weight.shape[0]),  # type: ignore[union-attr, index]
+        n_vocab=sizes(unembedding)[1],
         n_context=int(getattr(config, "max_position_embeddings", 0) or 0),
         parallel=_parallel(facts, layers, config),
         logit_scale=_product(config, LOGIT_MULTIPLIERS) / _product(config, LOGIT_DIVISORS),
@@ -176,9 +182,9 @@ def _n_kv_heads(config: Any, n_heads: int) -> int:
 def _d_ffn(config: Any, blocks: tuple[Block, ...]) -> int:
     down = next((block.down_projection for block in blocks if block.down_projection is not None), None)
     if down is not None:
-        return int(_weight_in_out(down).shape[0])
-    sizes = (getattr(config, name, None) for name in ("moe_intermediate_size", "intermediate_size", "ffn_dim"))
-    return int(next((size for size in sizes if size), 0))
+        return sizes(down)[0]
+    told = (getattr(config, name, None) for name in ("moe_intermediate_size", "intermediate_size", "ffn_dim"))
+    return int(next((size for size in told if size), 0))
 
 
 def _match(model: PreTrainedModel, layers: nn.Module) -> BlockFacts:
@@ -214,11 +220,12 @@ def _open(layer: nn.Module, facts: BlockFacts) -> Block:
     assert attention is not None and ffn is not None
     projection = _projection(attention, OUTPUT_PROJECTIONS)
     assert projection is not None
-    like = _weight_in_out(projection)
+    _, d_model = sizes(projection)
+    like = like_input(projection)
 
     def after(name: str) -> Sublayer:
         module = getattr(layer, name) if name else None
-        return Sublayer(module, None if module is None else freeze(module, like.shape[-1], like), multiplier)
+        return Sublayer(module, None if module is None else freeze(module, d_model, like), multiplier)
 
     return Block(
         module=layer,
@@ -233,27 +240,14 @@ def _open(layer: nn.Module, facts: BlockFacts) -> Block:
 
 
 def _projection(parent: nn.Module, names: tuple[str, ...]) -> nn.Module | None:
-    """The child of `parent` that goes by one of `names` and has one weight matrix."""
+    """The child of `parent` that goes by one of `names` and is one matrix."""
     for name in names:
         child = getattr(parent, name, None)
         # some wrap the matrix once more
         child = getattr(child, "linear", child)
-        weight = getattr(child, "weight", None)
-        if isinstance(child, nn.Module) and isinstance(weight, torch.Tensor) and weight.dim() == 2:
+        if isinstance(child, nn.Module) and is_linear(child):
             return child
     return None
-
-
-def _weight_in_out(projection: nn.Module) -> Float[Tensor, "d_in d_out"]:
-    """The weight as input × output; transformers' Conv1D keeps it so, nn.Linear the other way round."""
-    weight = projection.weight
-    assert isinstance(weight, torch.Tensor)
-    return weight.detach().T if isinstance(projection, nn.Linear) else weight.detach()
-
-
-def _bias(projection: nn.Module) -> Float[Tensor, "d_model"] | None:
-    bias = getattr(projection, "bias", None)
-    return bias.detach().float() if isinstance(bias, torch.Tensor) else None
 
 
 def _find(root: nn.Module, path: str) -> nn.Module | None:

@@ -20,6 +20,7 @@ from transformers.masking_utils import sdpa_mask
 
 from ..errors import TransparencyError
 from ..model.anatomy import Anatomy, Block, Sublayer
+from ..model.linear import device_of
 from ..watch import Watch
 from .own_code import watched
 from .trace import AttentionRecord, LayerRecord, Trace
@@ -98,7 +99,8 @@ def record(model: PreTrainedModel, anatomy: Anatomy, token_ids: Int[Tensor, "pos
     # attention code of its own: what it does is watched
     recorded = _attention_through_us(model, attention) if ours else watched(modules, attention)
     with torch.no_grad(), states.hooked(), recorded:
-        logits = model(input_ids=token_ids[None].to(model.device), use_cache=False).logits[0]
+        ids = token_ids[None].to(device_of(model.get_input_embeddings()))
+        logits = model(input_ids=ids, use_cache=False).logits[0]
     missing = [i for i, module in enumerate(modules) if module not in attention]
     if missing:
         raise TransparencyError(
@@ -141,6 +143,8 @@ class _States:
 
     def layer(self, index: int, attention: AttentionRecord) -> LayerRecord:
         kept = self._kept[index]
+        # what enters a block comes from the device of the one before it
+        kept["pre"] = kept["pre"].to(kept["post"].device)
         mid = kept["pre"] if self._anatomy.parallel else kept["mid"]
         block = self._anatomy.blocks[index]
         multiplier = block.after_ffn.multiplier
