@@ -9,12 +9,13 @@ export const UNLOAD_MODEL = 'lmTransparency/unloadModel';
 export const ANALYZE = 'lmTransparency/analyze';
 export const PAYLOAD_FORMAT = 1;
 
-export type Kind = 'invalidParams' | 'invalidPrompt' | 'promptTooLong' | 'invalidPosition' | 'modelNotFound' | 'modelUnusable' | 'modelUnsupported' | 'dependencyMissing' | 'outOfMemory' | 'runExpired';
+export type Kind = 'invalidParams' | 'invalidPrompt' | 'promptTooLong' | 'invalidPosition' | 'modelNotFound' | 'modelUnusable' | 'modelUnsupported' | 'dependencyMissing' | 'tooLarge' | 'outOfMemory' | 'runExpired';
 export type Dtype = 'auto' | 'float32' | 'bfloat16' | 'float16';
 export type Task = 'token' | 'label' | 'labels' | 'value';
 export type HealthState = 'starting' | 'ready' | 'busy' | 'error';
-export type ModelKind = 'embedded' | 'cached' | 'folder';
-export type ErrorKind = 'invalidParams' | 'invalidPrompt' | 'promptTooLong' | 'invalidPosition' | 'modelNotFound' | 'modelUnusable' | 'modelUnsupported' | 'dependencyMissing' | 'outOfMemory' | 'runExpired' | 'cancelled' | 'internal';
+export type ModelKind = 'embedded' | 'cached' | 'folder' | 'gguf' | 'adapter';
+export type Support = 'exact' | 'refused' | 'caught' | 'unknown';
+export type ErrorKind = 'invalidParams' | 'invalidPrompt' | 'promptTooLong' | 'invalidPosition' | 'modelNotFound' | 'modelUnusable' | 'modelUnsupported' | 'dependencyMissing' | 'tooLarge' | 'outOfMemory' | 'runExpired' | 'cancelled' | 'internal';
 export type SpecialTokens = 'auto' | 'bos' | 'none';
 export type NodeKind = 'embedding' | 'attention' | 'ffn' | 'residual';
 export type HeadTag = 'previous' | 'first' | 'duplicate' | 'induction' | 'self';
@@ -23,10 +24,16 @@ export type ExportFormat = 'json' | 'csv' | 'svg';
 export type Ink = 'flow' | 'local';
 export type Appearance = 'light' | 'dark';
 
-/** `data` of every error reply: what went wrong, as a code, and what helps, as a sentence. */
+/**
+ * `data` of every error reply: what went wrong, as a code, and what helps, as a sentence.
+ *
+ * `needed_bytes`, `free_bytes`: of a model that is too large; 0 otherwise.
+ */
 export interface ErrorData {
   kind: ErrorKind;
   remedy: string;
+  neededBytes: number;
+  freeBytes: number;
 }
 
 /** A place to compute: `cpu`, `cuda:0`, `mps`. Memory in bytes; 0 where it cannot be told. */
@@ -75,13 +82,21 @@ export interface Health {
   loaded: ModelInfo[];
 }
 
-/** A model that can be loaded without a download. `size_bytes` on disk; 0 where unknown. */
+/**
+ * A model that can be loaded without a download. `size_bytes` on disk; 0 where unknown.
+ *
+ * `family`: transformers' model type, or of an adapter its kind (`base`: what it is of); `support`: whether the family
+ * is known to be analysed exactly.
+ */
 export interface ListedModel {
   source: string;
   name: string;
   kind: ModelKind;
   loaded: boolean;
   sizeBytes: number;
+  family: string;
+  support: Support;
+  base: string;
 }
 
 export interface ListModelsResult {
@@ -89,12 +104,18 @@ export interface ListModelsResult {
   defaultSource: string;
 }
 
-/** `source`: hub id, local folder, GGUF file, or empty for the embedded default. */
+/**
+ * `source`: hub id (`@revision`), local folder, adapter, GGUF file, or empty for the embedded default.
+ *
+ * `trust_remote_code`: exact names of models whose own code may be run. `anyway`: also where memory will not suffice.
+ */
 export interface LoadModelParams {
   source?: string;
   dtype?: Dtype;
   device?: string;
   allowDownload?: boolean;
+  trustRemoteCode?: string[];
+  anyway?: boolean;
   workDoneToken?: string;
 }
 
@@ -107,13 +128,19 @@ export interface UnloadModelResult {
   unloaded: string[];
 }
 
-/** `work_done_token`: progress arrives as `$/progress` (begin, report with percentage, end) under it. */
+/**
+ * The model as in `LoadModelParams`.
+ *
+ * `work_done_token`: progress arrives as `$/progress` (begin, report with percentage, end) under it.
+ */
 export interface AnalyzeParams {
   prompt: string;
   source?: string;
   dtype?: Dtype;
   device?: string;
   allowDownload?: boolean;
+  trustRemoteCode?: string[];
+  anyway?: boolean;
   specialTokens?: SpecialTokens;
   topK?: number;
   workDoneToken?: string;

@@ -131,7 +131,7 @@ def _notices(tokens: list[Token], proof: Proof, trace: Trace) -> tuple[str, ...]
         notices.append(proof.sentence())
     logits = trace.logits[-1].float()
     # the routes do not need it, but every lens does: the last state reads as the model's own logits
-    off = float((Lens(trace.anatomy).logits(trace.layers[-1].post[-1]) - logits).abs().max())
+    off = float((Lens(trace.anatomy).logits(trace.layers[-1].post[-1]).to(logits.device) - logits).abs().max())
     if not off <= proof.tolerance * max(1.0, float(logits.abs().max())):
         notices.append(
             f"The logit lens of the last state is off by {off:.1e} from the model's logits: the routes are not touched "

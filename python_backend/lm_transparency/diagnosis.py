@@ -13,7 +13,10 @@ from .analysis import Analysis, analyze
 from .errors import TransparencyError
 from .lens.projection import Lens
 from .model.loading import LoadedModel
+from .routes.graph import EdgeKind, Node, route_graph
 from .watch import Watch
+
+_THRESHOLD = 0.04
 
 
 @dataclass(frozen=True)
@@ -67,12 +70,23 @@ class Findings:
 
 @dataclass(frozen=True)
 class Difference:
-    """Two copies of a model on one prompt: next-token distributions and contributions."""
+    """Two copies of a model on one prompt. `kl`: of the next-token distributions, in nats, mean over the positions.
+
+    `logits`: the largest absolute difference. `edges_…`: of the routes into the last token at threshold 0.04, drawn for
+    the first only, for the other only, and for both. `contributions`: mean absolute difference.
+    """
 
     model: str
+    proof: float
+    tolerance: float
+    sound: bool
+    logits: float
     kl: float
     top_agrees: float
     contributions: float
+    edges_gone: int
+    edges_new: int
+    edges_kept: int
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -81,16 +95,21 @@ class Difference:
         return [
             "",
             f"Against {self.model}:",
+            f"  parts sum to the whole:        off by {self.proof:.1e} at most (tolerance {self.tolerance:.0e})",
+            f"  logits:                        {self.logits:.2e} apart at most",
             f"  next-token distribution:       KL divergence {self.kl:.2e} on average over the positions",
             f"  most probable token:           the same at {100 * self.top_agrees:.0f} % of the positions",
             f"  residual and ffn contributions: {self.contributions:.1e} apart on average",
-        ]
+            f"  routes into the last token:    {self.edges_kept} edges the same, {self.edges_gone} gone, "
+            f"{self.edges_new} new",
+            "" if self.sound else "The routes of the other cannot be trusted: report it, with this output.",
+        ][: None if not self.sound else -1]
 
 
 def examine(model: LoadedModel, prompt: str, watch: Watch | None = None) -> Findings:
     """Analyse `prompt`, and compare with the untouched model. Raises `TransparencyError` as `analyze` does."""
     analysis = analyze(model, prompt, watch=watch)
-    ids = torch.tensor([[token.id for token in analysis.tokens]], device=model.model.device)
+    ids = torch.tensor([[token.id for token in analysis.tokens]], device=model.input_device)
     with torch.no_grad():
         wanted = model.model(input_ids=ids, use_cache=False).logits[0].float()
     trace = analysis.trace
@@ -126,12 +145,25 @@ def compare(one: Findings, other: Findings) -> Difference:
         abs(getattr(a.contributions, name) - getattr(b.contributions, name)).mean()
         for name in ("attention_residual", "ffn")
     ]
+    drawn, redrawn = _drawn(a), _drawn(b)
     return Difference(
         model=f"{other.model}, {other.dtype}",
+        proof=other.proof,
+        tolerance=other.tolerance,
+        sound=other.sound,
+        logits=_apart(a.trace.logits.float(), b.trace.logits.float()),
         kl=float((p.exp() * (p - q)).sum(dim=-1).mean()),
         top_agrees=float((p.argmax(dim=-1) == q.argmax(dim=-1)).float().mean()),
         contributions=float(sum(parts) / len(parts)),
+        edges_gone=len(drawn - redrawn),
+        edges_new=len(redrawn - drawn),
+        edges_kept=len(drawn & redrawn),
     )
+
+
+def _drawn(analysis: Analysis) -> set[tuple[Node, Node, EdgeKind]]:
+    graph = route_graph(analysis.contributions, len(analysis.tokens) - 1, _THRESHOLD)
+    return {(edge.source, edge.target, edge.kind) for edge in graph.edges}
 
 
 def _apart(a: Float[Tensor, "*position output"], b: Float[Tensor, "*position output"]) -> float:

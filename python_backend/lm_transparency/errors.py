@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Literal
 
 Kind = Literal[
@@ -13,6 +14,7 @@ Kind = Literal[
     "modelUnusable",
     "modelUnsupported",
     "dependencyMissing",
+    "tooLarge",
     "outOfMemory",
     "runExpired",
 ]
@@ -27,6 +29,7 @@ EXIT_CODES: dict[Kind, int] = {
     "modelNotFound": 3,
     "modelUnusable": 3,
     "dependencyMissing": 3,
+    "tooLarge": 4,
     "outOfMemory": 4,
     "modelUnsupported": 4,
 }
@@ -56,8 +59,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and any(words in str(error) for words in _CPU_ALLOCATOR))
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        or any(words in str(error) for words in _CPU_ALLOCATOR)
     )
 
 
-_CPU_ALLOCATOR = ("can't allocate memory", "tried to allocate")
+_CPU_ALLOCATOR = ("can't allocate memory", "tried to allocate", "Cannot allocate memory")

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
+from collections.abc import Collection
 
 from .analysis import Analysis, analyze
 from .errors import TransparencyError
 from .inspection.heads import HeadTags, measure_head_tags
 from .model import embedded
 from .model.loading import LoadedModel, load_model
-from .model.options import Dtype, SpecialTokens
+from .model.memory import TooLarge
+from .model.options import Dtype, Quantization, SpecialTokens
 from .routes.kernels import use_cache_directory, warm_up
 from .watch import Watch
 
 #: Bytes that traces may hold together; the newest is kept even where it exceeds this alone.
 TRACE_BUDGET = 2 * 1024**3
 
-_Key = tuple[str, str, str]
+_Key = tuple[str | bool, ...]
 
 
 class Session:
@@ -40,19 +42,50 @@ class Session:
         *,
         dtype: Dtype = "auto",
         device: str = "auto",
+        quantization: Quantization = "auto",
+        base: str = "",
         allow_download: bool = False,
+        trust_remote_code: Collection[str] = (),
+        anyway: bool = False,
         watch: Watch | None = None,
     ) -> LoadedModel:
         """The model, loaded unless it already is. One model is held at a time: another one takes its place."""
-        key = (source or embedded.NAME, dtype, device)
+        key = (source or embedded.NAME, dtype, device, quantization, base, source in trust_remote_code)
+
+        def read() -> LoadedModel:
+            return load_model(
+                source,
+                dtype=dtype,
+                device=device,
+                quantization=quantization,
+                base=base,
+                allow_download=allow_download,
+                trust_remote_code=trust_remote_code,
+                anyway=anyway,
+                watch=watch,
+            )
+
         if key not in self._models:
             # asked first, so that a name that is nothing here costs no loaded model
-            loaded = load_model(source, dtype=dtype, device=device, allow_download=allow_download, watch=watch)
-            if loaded.model.device.type == "cpu":
+            try:
+                loaded = read()
+            except TransparencyError as error:
+                if not self._makes_room(error):
+                    raise
+                self.unload()
+                loaded = read()
+            if loaded.device == "cpu":
                 warm_up()
             self.unload()
             self._models[key] = loaded
         return self._models[key]
+
+    def _makes_room(self, error: TransparencyError) -> bool:
+        """Whether it would have gone well had the model before not been there any more."""
+        held = sum(model.memory_bytes for model in self._models.values())
+        if isinstance(error, TooLarge):
+            return error.needed_bytes <= error.free_bytes + held
+        return error.kind == "outOfMemory" and held > 0
 
     def unload(self, source: str = "") -> list[str]:
         """Let go of `source` (empty: of everything) and of its traces; the names of what was let go."""

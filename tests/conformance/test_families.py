@@ -1,10 +1,11 @@
 """Every decoder family of the installed transformers, tiny and random: exact, or not analysed and with a reason.
 
-`pytest tests/conformance -s` prints the table; with `WRITE_MODELS=1` it becomes `docs/models.md`.
+`pytest tests/conformance -s` prints the table; with `WRITE_MODELS=1` it becomes `docs/models.md` and `known.json`.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from collections.abc import Iterator
@@ -21,7 +22,10 @@ from lm_transparency.model.anatomy import dissect
 from lm_transparency.routes.contributions import contributions
 from lm_transparency.trace.recording import record
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "models.md"
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs" / "models.md"
+#: The same for the program: what `lm-transparency models` says of a family.
+KNOWN = ROOT / "python_backend" / "lm_transparency" / "model" / "known.json"
 #: Families that are exact with the transformers version that the constraints name.
 LEAST_EXACT = 95
 #: Their sizes are in places that the common names do not reach: building them takes minutes.
@@ -81,6 +85,8 @@ def test_as_many_families_as_ever_are_exact(outcomes: list[Outcome]) -> None:
     assert len(exact) >= LEAST_EXACT
     if os.environ.get("WRITE_MODELS"):
         DOCS.write_text(table(outcomes), "utf-8")
+        known = {o.family: o.status for o in outcomes if o.status != "not built"}
+        KNOWN.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", "utf-8")
 
 
 def test_what_is_not_analysed_says_why(outcomes: list[Outcome]) -> None:

@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 from lm_transparency import Cancelled, LoadedModel, TransparencyError, Watch, load_model
 from lm_transparency.errors import Kind
 from lm_transparency.model import embedded as embedded_model
+from lm_transparency.model.listing import listed
 from lm_transparency.model.loading import choose_device
-from lm_transparency.model.sources import listed
 from tiny_models import save_gpt2, save_llama
 
 EXIT = {"modelNotFound": 3, "modelUnusable": 3, "modelUnsupported": 4, "invalidParams": 2}
@@ -176,7 +176,7 @@ def test_a_model_with_code_of_its_own_is_refused_and_its_code_not_run(broken: Pa
     (broken / "modeling_x.py").write_text(f"import pathlib\npathlib.Path({str(broken / 'trap')!r}).touch()\n")
     auto_map = {"AutoConfig": "modeling_x.Config", "AutoModelForCausalLM": "modeling_x.Model"}
     change_config(broken, model_type="my-model", auto_map=auto_map)
-    refused(broken, "modelUnusable", "never run")
+    refused(broken, "modelUnusable", r"needs code of its own.*lmTransparency\.models\.trustRemoteCode")
     assert not (broken / "trap").exists()
 
 

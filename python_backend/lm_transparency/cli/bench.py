@@ -78,7 +78,7 @@ def measure(model: LoadedModel, n_tokens: int, repeats: int) -> dict[str, float 
     for round_ in range(repeats + 1):
         started = finish()
         with torch.no_grad():
-            model.model(input_ids=tokens[None].to(model.model.device), use_cache=False)
+            model.model(input_ids=tokens[None].to(model.input_device), use_cache=False)
         plain = finish()
         trace = record(model.model, model.anatomy, tokens, Watch())
         recorded = finish()

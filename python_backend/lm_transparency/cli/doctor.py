@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ..errors import TransparencyError
 from .files import write_atomically
 from .options import add_model_options, load, terminal_watch
 
@@ -16,10 +17,14 @@ _PROMPT = "When Mary and John went to the store, John gave a drink to"
 
 def add_parser(commands: Any) -> None:
     parser = commands.add_parser("doctor", help="check a model: do its parts sum to what transformers computes?")
+    parser.add_argument("subject", nargs="?", default="", metavar="MODEL", help="the same as --model MODEL")
     parser.add_argument("--text", default=_PROMPT, metavar="T", help="the prompt to check with")
-    parser.add_argument("--against", metavar="M", help="another copy of the model (GGUF, bf16 …): how far they differ")
+    parser.add_argument("--against", metavar="M", help="another copy of the model: how far they differ")
     parser.add_argument(
         "--against-dtype", default="", choices=("float32", "bfloat16", "float16"), help="… or the same in another dtype"
+    )
+    parser.add_argument(
+        "--against-quantization", default="", choices=("4bit", "8bit"), help="… or the same quantised while it is read"
     )
     parser.add_argument("--format", default="text", choices=("text", "json"))
     parser.add_argument("-o", "--output", type=Path, metavar="F", help="write there instead of stdout")
@@ -32,12 +37,21 @@ def run(arguments: argparse.Namespace) -> int:
     from ..diagnosis import compare, examine
     from ..session import Session
 
+    if arguments.subject and arguments.model:
+        raise TransparencyError("invalidParams", "The model is named twice.", "Give either MODEL or --model.")
+    arguments.model = arguments.model or arguments.subject
     session = Session()
     findings = examine(load(session, arguments), arguments.text, terminal_watch())
     document: dict[str, Any] = findings.as_dict()
     lines = findings.sentences()
-    if arguments.against or arguments.against_dtype:
-        changed = {"model": arguments.against or arguments.model, "dtype": arguments.against_dtype or arguments.dtype}
+    if arguments.against or arguments.against_dtype or arguments.against_quantization:
+        changed = {
+            "model": arguments.against or arguments.model,
+            "dtype": arguments.against_dtype or arguments.dtype,
+            # what is an option of one model is none of another
+            "quantization": arguments.against_quantization or ("auto" if arguments.against else arguments.quantization),
+            "base": "" if arguments.against else arguments.base,
+        }
         other = argparse.Namespace(**{**vars(arguments), **changed})
         difference = compare(findings, examine(load(session, other), arguments.text, terminal_watch()))
         document["against"] = difference.as_dict()

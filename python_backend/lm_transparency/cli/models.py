@@ -3,24 +3,45 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .options import terminal_watch
+
+if TYPE_CHECKING:
+    from ..model.listing import Listed
+
+_SUPPORT = {"exact": "exact", "refused": "cannot be analyzed", "caught": "fails its proof", "unknown": "not known"}
 
 
 def add_parser(commands: Any) -> None:
     parser = commands.add_parser("models", help="list the models that are here")
+    parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="folders to look into as well")
+    parser.add_argument("--format", default="text", choices=("text", "json"))
     parser.add_argument("--prepare", action="store_true", help="fetch, verify and convert the embedded model")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ..model import embedded, sources
+    from ..model import embedded, listing
 
     if arguments.prepare:
         print(embedded.ensure(terminal_watch()))
         return 0
-    for model in sources.listed():
-        size = f"{model.size_bytes / 1e9:.2f} GB" if model.size_bytes else "not fetched yet"
-        print(f"{model.name:48} {model.kind:9} {size}")
+    found = listing.listed(arguments.folders)
+    if arguments.format == "json":
+        print(json.dumps([vars(model) for model in found], indent=1))
+    else:
+        rows = [("model", "kind", "size", "family", "routes"), *(_row(model) for model in found)]
+        widths = [max(len(row[column]) for row in rows) for column in range(4)]
+        for *cells, last in rows:
+            print("  ".join([*(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)), last]))
     return 0
+
+
+def _row(model: Listed) -> tuple[str, str, str, str, str]:
+    size = f"{model.size_bytes / 1e9:.2f} GB" if model.size_bytes >= 1e9 else f"{model.size_bytes / 1e6:.0f} MB"
+    of = f"as its base, {model.base or 'which it does not name'}"
+    routes = of if model.kind == "adapter" else _SUPPORT[model.support]
+    return model.source, model.kind, size if model.size_bytes else "not fetched yet", model.family or "?", routes

@@ -13,10 +13,22 @@ if TYPE_CHECKING:
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default="", metavar="M", help="hub id, folder or .gguf file (default: the embedded)")
+    parser.add_argument("--model", default="", metavar="M", help="hub id (@revision), folder, adapter, .gguf file")
     parser.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16", "float16"))
-    parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda:0 …")
+    parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda:0 …, auto-map: over all of them")
+    parser.add_argument(
+        "--quantization", default="auto", choices=("auto", "4bit", "8bit"), help="auto: as the model was published"
+    )
+    parser.add_argument("--base", default="", metavar="M", help="the base model of an adapter, in place of its own")
     parser.add_argument("--download", action="store_true", help="let a hub id be downloaded")
+    parser.add_argument("--anyway", action="store_true", help="load it also where memory will not suffice")
+    parser.add_argument(
+        "--trust-remote-code",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="run the code that comes with this very model",
+    )
 
 
 def load(session: Session, arguments: argparse.Namespace) -> LoadedModel:
@@ -25,7 +37,11 @@ def load(session: Session, arguments: argparse.Namespace) -> LoadedModel:
         arguments.model,
         dtype=arguments.dtype,
         device=arguments.device,
+        quantization=arguments.quantization,
+        base=arguments.base,
         allow_download=arguments.download,
+        trust_remote_code=arguments.trust_remote_code,
+        anyway=arguments.anyway,
         watch=terminal_watch(),
     )
 

@@ -60,14 +60,15 @@ def lens_grid(
 
 def lens_tracks(trace: Trace, position: int, tokens: list[int], *, normalize: bool = True) -> LensTracks:
     """Probability, logit and rank of `tokens` in every row of the grid at `position`."""
-    states = torch.stack([trace.layers[0].pre[position], *(layer.post[position] for layer in trace.layers)])
+    rows = [trace.layers[0].pre[position], *(layer.post[position] for layer in trace.layers)]
+    states = torch.stack([row.to(rows[0].device) for row in rows])
     lens = Lens(trace.anatomy)
-    ids = torch.tensor(tokens, device=states.device)
+    ids = torch.tensor(tokens)
     block = max(1, _BLOCK_ELEMENTS // trace.anatomy.n_outputs)
     found: list[tuple[Tensor, Tensor, Tensor]] = []
     for part in states.split(block):
         logits = lens.logits(part, normalize=normalize)
-        own = logits[:, ids]
+        own = logits[:, ids.to(logits.device)]
         rank = torch.stack([(logits > own[:, i : i + 1]).sum(dim=-1) for i in range(len(tokens))], dim=-1)
         probability = trace.anatomy.readout.probability(own, logits.logsumexp(dim=-1, keepdim=True))
         found.append((probability, own, rank))

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..model.anatomy import Anatomy
+from ..model.linear import device_of, is_plain, like_input
 from ..model.readout import TOKENS, Readout
 
 #: Up to so many rows weight × rowsᵀ is several times faster on a CPU than rows × weightᵀ, which reads the weight badly.
@@ -33,12 +34,12 @@ class Lens:
     def logits(self, vector: Float[Tensor, "*position d_model"], *, normalize: bool = True) -> Tensor:
         """[*position, vocabulary]: the logit lens of `vector`, float32; `normalize` applies the final norm first."""
         with torch.no_grad():
-            weight = self._anatomy.unembedding.weight
-            assert isinstance(weight, Tensor)
-            state = vector.to(weight.dtype)
+            like = like_input(self._anatomy.unembedding)
+            state = vector.to(like.dtype)
             if normalize:
-                state = self._anatomy.final_norm(state)
-            rows = state.reshape(-1, state.shape[-1])
+                # the parts of one model may be on several devices
+                state = self._anatomy.final_norm(state.to(device_of(self._anatomy.final_norm)))
+            rows = state.reshape(-1, state.shape[-1]).to(like)
             logits = self._few(rows) if len(rows) <= _FEW and self._turns else self._anatomy.unembedding(rows)
             return self._finished(logits.float()).reshape(*vector.shape[:-1], -1)
 
@@ -51,7 +52,7 @@ class Lens:
     @property
     def _turns(self) -> bool:
         module = self._anatomy.unembedding
-        return isinstance(module, nn.Linear) and module.weight.device.type == "cpu"
+        return isinstance(module, nn.Linear) and is_plain(module) and module.weight.device.type == "cpu"
 
     def _few(self, rows: Float[Tensor, "row d_model"]) -> Float[Tensor, "row vocabulary"]:
         module = self._anatomy.unembedding

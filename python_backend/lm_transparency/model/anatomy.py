@@ -32,6 +32,7 @@ from .facts import (
     TRUNKS,
     BlockFacts,
 )
+from .linear import bias_of, is_linear, like_input, precision_of, sizes, weight_in_out
 from .norms import FrozenNorm, freeze
 from .readout import TOKENS, Readout, output_layer, readout
 
@@ -108,22 +109,27 @@ class Block:
     def has_ffn(self) -> bool:
         return not isinstance(self.ffn, Absent)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision W_O is multiplied in; a quantised one may be coarser than the residual stream."""
+        return precision_of(self.output_projection)
+
     def w_o(self, n_heads: int) -> Float[Tensor, "head d_head d_model"]:
         """The map from a head's value to the residual stream, float32: W_O, and what stands behind it (`Sublayer`)."""
-        weight = self.after_attention.linear(_weight_in_out(self.output_projection).float())
+        weight = self.after_attention.linear(weight_in_out(self.output_projection).float())
         return weight.reshape(n_heads, -1, weight.shape[-1])
 
     def b_o(self) -> Float[Tensor, "d_model"] | None:
         """The bias of the output projection, float32; None where there is none."""
-        return _bias(self.output_projection)
+        return bias_of(self.output_projection)
 
     def w_out(self) -> Float[Tensor, "neuron d_model"]:
         """What each neuron adds to the residual stream at activation 1, float32. Raises `TransparencyError`."""
-        return self.after_ffn.linear(_weight_in_out(self.neurons()).float())
+        return self.after_ffn.linear(weight_in_out(self.neurons()).float())
 
     def b_out(self) -> Float[Tensor, "d_model"] | None:
         """The bias of the feed-forward block's output, float32; None where there is none."""
-        return _bias(self.neurons())
+        return bias_of(self.neurons())
 
     def neurons(self) -> nn.Module:
         """The output weights of the neurons. Raises `TransparencyError("modelUnsupported")` where there are none."""
@@ -188,12 +194,12 @@ def dissect(model: PreTrainedModel) -> Anatomy:
     kinds = _kinds(layers, config)
     matched = _match(model, layers, kinds)
     rows = list(zip(layers.children(), matched, kinds, strict=True))
-    like = next((weight for row in rows if (weight := _like(*row)) is not None), None)
-    if like is None:
+    projection = next((found for row in rows if (found := _w_o(*row)) is not None), None)
+    if projection is None:
         raise _unsupported(model, "it has no attention in any layer, so no routes between tokens can be told")
     facts = matched[0]
-    blocks = tuple(_open(*row, like) for row in rows)
-    d_model = int(like.shape[-1])
+    _, d_model = sizes(projection)
+    blocks = tuple(_open(*row, d_model) for row in rows)
     n_heads = int(config.num_attention_heads)
     return Anatomy(
         facts=facts,
@@ -215,7 +221,9 @@ def dissect(model: PreTrainedModel) -> Anatomy:
 
 
 def _n_vocab(model: PreTrainedModel, unembedding: nn.Module, reads: Readout) -> int:
-    rows = (model.get_input_embeddings() if reads.classifies else unembedding).weight
+    if not reads.classifies:
+        return sizes(unembedding)[1]
+    rows = model.get_input_embeddings().weight
     assert isinstance(rows, torch.Tensor)
     return int(rows.shape[0])
 
@@ -246,9 +254,9 @@ def _n_kv_heads(config: Any, n_heads: int) -> int:
 def _d_ffn(config: Any, blocks: tuple[Block, ...]) -> int:
     down = next((block.down_projection for block in blocks if block.down_projection is not None), None)
     if down is not None:
-        return int(_weight_in_out(down).shape[0])
-    sizes = (getattr(config, name, None) for name in ("moe_intermediate_size", "intermediate_size", "ffn_dim"))
-    return int(next((size for size in sizes if size), 0))
+        return sizes(down)[0]
+    told = (getattr(config, name, None) for name in ("moe_intermediate_size", "intermediate_size", "ffn_dim"))
+    return int(next((size for size in told if size), 0))
 
 
 def _kinds(layers: nn.Module, config: Any) -> list[str]:
@@ -312,17 +320,16 @@ def _token_mixing(layer: nn.Module, facts: BlockFacts, kind: str) -> tuple[nn.Mo
     return attention, mixer
 
 
-def _like(layer: nn.Module, facts: BlockFacts, kind: str) -> Float[Tensor, "d_in d_model"] | None:
-    """W_O of a block with attention: it knows d_model, the precision and the device."""
+def _w_o(layer: nn.Module, facts: BlockFacts, kind: str) -> nn.Module | None:
+    """The output projection of a block with attention."""
     attention, _ = _token_mixing(layer, facts, kind)
-    projection = None if attention is None else _projection(attention, OUTPUT_PROJECTIONS)
-    return None if projection is None else _weight_in_out(projection)
+    return None if attention is None else _projection(attention, OUTPUT_PROJECTIONS)
 
 
-def _open(layer: nn.Module, facts: BlockFacts, kind: str, like: Float[Tensor, "d_in d_model"]) -> Block:
+def _open(layer: nn.Module, facts: BlockFacts, kind: str, d_model: int) -> Block:
     multiplier = _product(layer, RESIDUAL_MULTIPLIERS)
     attention, mixer = _token_mixing(layer, facts, kind)
-    projection = None if attention is None else _projection(attention, OUTPUT_PROJECTIONS)
+    projection = _w_o(layer, facts, kind)
     ffn = _find(layer, facts.ffn) if facts.ffn else None
     beside = _find(layer, facts.ffn_beside) if facts.ffn_beside else None
 
@@ -330,7 +337,7 @@ def _open(layer: nn.Module, facts: BlockFacts, kind: str, like: Float[Tensor, "d
         module = _find(layer, name) if name else None
         if isinstance(module, nn.Identity):
             module = None
-        return Sublayer(module, None if module is None else freeze(module, like.shape[-1], like), multiplier)
+        return Sublayer(module, None if module is None else freeze(module, d_model, like_input(layer)), multiplier)
 
     return Block(
         module=layer,
@@ -350,7 +357,7 @@ def _open(layer: nn.Module, facts: BlockFacts, kind: str, like: Float[Tensor, "d
 
 def _output_layer(ffn: nn.Module) -> nn.Module | None:
     """The output weights of a feed-forward block: a child of it, the last of a sequence, or the block itself."""
-    if isinstance(ffn, nn.Linear):
+    if isinstance(getattr(ffn, "base_layer", ffn), nn.Linear):
         return ffn
     if isinstance(ffn, nn.Sequential) and isinstance(ffn[-1], nn.Linear):
         return ffn[-1]
@@ -358,27 +365,14 @@ def _output_layer(ffn: nn.Module) -> nn.Module | None:
 
 
 def _projection(parent: nn.Module, names: tuple[str, ...]) -> nn.Module | None:
-    """The child of `parent` that goes by one of `names` and has one weight matrix."""
+    """The child of `parent` that goes by one of `names` and is one matrix."""
     for name in names:
         child = getattr(parent, name, None)
         # some wrap the matrix once more
         child = getattr(child, "linear", child)
-        weight = getattr(child, "weight", None)
-        if isinstance(child, nn.Module) and isinstance(weight, torch.Tensor) and weight.dim() == 2:
+        if isinstance(child, nn.Module) and is_linear(child):
             return child
     return None
-
-
-def _weight_in_out(projection: nn.Module) -> Float[Tensor, "d_in d_out"]:
-    """The weight as input × output; transformers' Conv1D keeps it so, nn.Linear the other way round."""
-    weight = projection.weight
-    assert isinstance(weight, torch.Tensor)
-    return weight.detach().T if isinstance(projection, nn.Linear) else weight.detach()
-
-
-def _bias(projection: nn.Module) -> Float[Tensor, "d_model"] | None:
-    bias = getattr(projection, "bias", None)
-    return bias.detach().float() if isinstance(bias, torch.Tensor) else None
 
 
 def _find(root: nn.Module, path: str) -> nn.Module | None:

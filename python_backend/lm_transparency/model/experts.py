@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 from ..errors import TransparencyError
 from .facts import DOWN_PROJECTIONS, EXPERTS, ROUTERS
+from .linear import bias_of, weight_in_out
 
 _PRODUCTS = {torch.matmul, torch.bmm, Tensor.matmul, Tensor.bmm, Tensor.__matmul__}
 
@@ -150,12 +151,8 @@ def open_shared(experts: Experts, block: Callable[[], Any], number: int) -> Open
     finally:
         handle.remove()
     activation = caught[0].flatten(0, -2).float()
-    weight, bias = output.weight, output.bias
-    assert isinstance(weight, Tensor)
     rows = torch.arange(len(activation), device=activation.device)
-    return Opened(
-        rows, activation, weight.detach().T.float(), bias.detach().float() if isinstance(bias, Tensor) else None
-    )
+    return Opened(rows, activation, weight_in_out(output).float(), bias_of(output))
 
 
 class _Caught:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
+import warnings
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +14,14 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
-from ..errors import Cancelled, TransparencyError
+from ..errors import Cancelled, TransparencyError, is_out_of_memory
 from ..watch import Watch
+from . import embedded, trust
+from .adapters import Adapter, attach, read_adapter
 from .anatomy import Anatomy, dissect
-from .options import Dtype
+from .linear import device_of
+from .memory import check_fits, needed_bytes
+from .options import AUTO_MAP, Dtype, Quantization
 from .readout import auto_class
 from .sources import Source, resolve
 from .tokens import vocabulary_text
@@ -23,7 +31,10 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torc
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model ready to be recorded. `source` is what the person asked for."""
+    """A model ready to be recorded. `source` is what the person asked for.
+
+    `model` holds an adapter's layers beside the base's weights; `anatomy` reads what both do together.
+    """
 
     source: str
     name: str
@@ -37,11 +48,25 @@ class LoadedModel:
 
     @property
     def device(self) -> str:
-        return str(self.model.device)
+        """Where it computes; several places are named in order, `disk` among them where weights wait there."""
+        places = getattr(self.model, "hf_device_map", None) or {"": self.input_device}
+        return ", ".join(dict.fromkeys(f"cuda:{p}" if isinstance(p, int) else str(p) for p in places.values()))
+
+    @property
+    def input_device(self) -> torch.device:
+        """Where token ids go in."""
+        return device_of(self.model.get_input_embeddings())
 
     @property
     def dtype(self) -> str:
-        return str(self.model.dtype).removeprefix("torch.")
+        """The precision of the residual stream, then how the weights are quantised, if they are."""
+        own = str(self.model.dtype).removeprefix("torch.")
+        quantised = getattr(self.model.config, "quantization_config", None)
+        if quantised is None:
+            return own
+        method = getattr(quantised, "quant_method", "quantised")
+        bits = " 4bit" if getattr(quantised, "load_in_4bit", False) else ""
+        return f"{own}, {getattr(method, 'value', method)}{bits}"
 
     def output_text(self, index: int) -> str:
         """How one output reads: a token of the vocabulary, or a label's name."""
@@ -50,7 +75,7 @@ class LoadedModel:
 
     @property
     def n_params(self) -> int:
-        return sum(p.numel() for p in self.model.parameters())
+        return int(self.model.num_parameters())
 
     @property
     def memory_bytes(self) -> int:
@@ -58,42 +83,113 @@ class LoadedModel:
         return sum(t.numel() * t.element_size() for t in tensors)
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """How a source is to be read. `place` None: over all devices. `run_code`: a person has named this very model."""
+
+    found: Source
+    place: torch.device | None
+    precision: torch.dtype | str
+    quantization: Quantization
+    local_only: bool
+    run_code: bool
+
+    @property
+    def common(self) -> dict[str, Any]:
+        """What every `from_pretrained` of it is given."""
+        given: dict[str, Any] = {"trust_remote_code": self.run_code, "local_files_only": self.local_only}
+        if self.found.kind == "gguf":
+            given["gguf_file"] = Path(self.found.location).name
+        if self.found.revision:
+            given["revision"] = self.found.revision
+        return given
+
+    @property
+    def location(self) -> str:
+        return os.path.dirname(self.found.location) if self.found.kind == "gguf" else self.found.location
+
+
 def load_model(
     source: str = "",
     *,
     dtype: Dtype = "auto",
     device: str = "auto",
+    quantization: Quantization = "auto",
+    base: str = "",
     allow_download: bool = False,
+    trust_remote_code: Collection[str] = (),
+    anyway: bool = False,
     watch: Watch | None = None,
 ) -> LoadedModel:
-    """Load the embedded default (empty), a GGUF file, a local folder or a hub id, in evaluation mode.
+    """Load the embedded default (empty), a GGUF file, a local folder, an adapter or a hub id, in evaluation mode.
 
-    `dtype` auto: float32 on the CPU, on a GPU the precision the model was published in. `device` auto: the first CUDA
-    device, else the CPU. Only safetensors and GGUF are read, and never code that comes with a model.
-    Raises `TransparencyError` (`modelNotFound`, `modelUnusable`, `modelUnsupported`, `outOfMemory`) and `Cancelled`.
+    `source`: a hub id may end in `@revision`; an adapter brings its base model, or takes `base` instead. `dtype` auto:
+    float32 on the CPU, on a GPU the precision the model was published in. `device` auto: the first CUDA device, else
+    the CPU; auto-map: over all of them and the disk. `trust_remote_code`: the exact names of models whose own code may
+    be run; of no other is it. `anyway`: also where memory will not suffice. Only safetensors and GGUF are read.
+    Raises `TransparencyError` (`modelNotFound`, `modelUnusable`, `modelUnsupported`, `dependencyMissing`, `tooLarge`,
+    `outOfMemory`) and `Cancelled`.
     """
     watch = watch or Watch()
-    place = choose_device(device)
-    found = resolve(source, watch, allow_download=allow_download)
-    watch.step(f"loading {found.name}")
+    place = None if device == AUTO_MAP else choose_device(device)
     precision = _choose_precision(dtype, place)
+    found = resolve(source, watch, allow_download=allow_download)
+    adapter = None
+    if found.kind == "adapter":
+        adapter = read_adapter(found, base)
+        source_of_code, found = adapter.base, _resolve_base(adapter, watch, allow_download)
+    elif base:
+        raise TransparencyError("invalidParams", f"{found.name} is no adapter, so it has no base.", "Leave it out.")
+    else:
+        source_of_code = source
+    name = found.name if adapter is None else f"{adapter.name} on {found.name}"
+    watch.step(f"loading {name}")
     try:
-        model, tokenizer = _read(found, precision, allow_download)
+        run_code = trust.may_run_code(source_of_code, found, trust_remote_code, local_only=not allow_download)
+        plan = _Plan(found, place, precision, quantization, not allow_download, run_code)
+        model, tokenizer = _read(plan, watch, anyway)
         watch.check()
-        model = model.to(place)  # pyright: ignore[reportArgumentType]
-    except torch.OutOfMemoryError as error:
-        raise TransparencyError(
-            "outOfMemory",
-            f"{found.name} does not fit into the memory of {place}.",
-            "Choose a smaller dtype or the CPU.",
-        ) from error
+        if adapter is not None:
+            model = attach(model, adapter)
+            tokenizer = _tokenizer_of(adapter, tokenizer)
+        if place is not None and not _is_quantised(model):
+            model = model.to(place)  # pyright: ignore[reportArgumentType]
     except (TransparencyError, Cancelled):
         raise
     except Exception as error:
+        if is_out_of_memory(error):
+            raise TransparencyError(
+                "outOfMemory",
+                f"{name} does not fit into the memory of {place or 'this machine'}.",
+                "Choose a smaller dtype, a quantisation, a smaller model, or the device auto-map.",
+            ) from error
         # a damaged file makes the parsers of safetensors and GGUF raise anything: SafetensorError, struct.error …
         raise _unreadable(found, error) from error
     model.eval()
-    return LoadedModel(source, found.name, model, tokenizer, dissect(model))
+    return LoadedModel(source, name, model, tokenizer, dissect(model))
+
+
+def _resolve_base(adapter: Adapter, watch: Watch, allow_download: bool) -> Source:
+    try:
+        found = resolve(adapter.base, watch, allow_download=allow_download)
+    except TransparencyError as error:
+        raise TransparencyError(
+            error.kind,
+            f"The base model of the adapter {adapter.name} cannot be had: {error.message}",
+            "Name the base model: --base at the command line, or base_model_name_or_path in adapter_config.json.",
+        ) from error
+    if found.kind == "adapter":
+        raise TransparencyError(
+            "modelUnsupported", f"The base of the adapter {adapter.name} is an adapter too.", "Merge that one first."
+        )
+    return found
+
+
+def _tokenizer_of(adapter: Adapter, base: Any) -> Any:
+    """The adapter's own tokenizer, which may know more tokens; else its base's."""
+    if not (adapter.folder / "tokenizer_config.json").is_file():
+        return base
+    return AutoTokenizer.from_pretrained(str(adapter.folder), trust_remote_code=False, local_files_only=True)
 
 
 def choose_device(device: str) -> torch.device:
@@ -108,14 +204,15 @@ def choose_device(device: str) -> torch.device:
         raise TransparencyError(
             "invalidParams",
             f"There is no device {device!r} on this machine.",
-            "Use auto, cpu, or cuda:0 where a CUDA device and build of torch are present.",
+            "Use auto, cpu, auto-map, or cuda:0 where a CUDA device and build of torch are present.",
         ) from error
     return place
 
 
-def _choose_precision(dtype: str, place: torch.device) -> torch.dtype | str:
+def _choose_precision(dtype: str, place: torch.device | None) -> torch.dtype | str:
     if dtype == "auto":
-        return torch.float32 if place.type == "cpu" else "auto"
+        on_cpu = not torch.cuda.is_available() if place is None else place.type == "cpu"
+        return torch.float32 if on_cpu else "auto"
     if dtype not in _DTYPES:
         raise TransparencyError(
             "invalidParams", f"There is no dtype {dtype!r} here.", f"Use auto, {', '.join(_DTYPES)}."
@@ -132,18 +229,35 @@ def clear_quantisation_marks(model: PreTrainedModel) -> None:
             delattr(model.config, mark)
 
 
-def _read(found: Source, precision: torch.dtype | str, allow_download: bool) -> tuple[PreTrainedModel, Any]:
-    common: dict[str, Any] = {"trust_remote_code": False, "local_files_only": not allow_download}
-    location = found.location
-    if found.kind == "gguf":
-        common["gguf_file"] = Path(location).name
-        location = os.path.dirname(location)
-        auto = AutoModelForCausalLM
-    else:
-        # AutoConfig first: it names an unknown architecture before gigabytes are read
-        auto = auto_class(AutoConfig.from_pretrained(location, **common))
-    weights = {} if found.kind == "gguf" else {"use_safetensors": True}
-    loaded: Any = auto.from_pretrained(location, dtype=precision, output_loading_info=True, **weights, **common)
+def _read(plan: _Plan, watch: Watch, anyway: bool) -> tuple[PreTrainedModel, Any]:
+    found, common, location = plan.found, plan.common, plan.location
+    # before the weights: it names an unknown architecture before gigabytes are read
+    config: Any = None if found.kind == "gguf" else AutoConfig.from_pretrained(location, **common)
+    bits = {"auto": None, "4bit": 4, "8bit": 8}.get(plan.quantization)
+    published = getattr(config, "quantization_config", None) is not None
+    if not anyway and plan.place is not None:
+        precision = str(plan.precision).removeprefix("torch.") if bits is None else plan.quantization
+        needed = needed_bytes(found, plan.precision, bits, config)
+        check_fits(found.name, needed, "its own precision" if precision == "auto" else precision, plan.place)
+    watch.check()
+    if bits is not None or published:
+        # what its kernels do is told by the proof, once, and not in a line for every layer
+        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+        warnings.filterwarnings("ignore", module="bitsandbytes")
+    how: dict[str, Any] = {} if found.kind == "gguf" else {"use_safetensors": True}
+    if bits is not None:
+        if published or found.kind == "gguf":
+            raise TransparencyError(
+                "invalidParams", f"{found.name} is quantised as it was published.", "Leave the quantisation at auto."
+            )
+        how["quantization_config"] = _bitsandbytes(bits, plan.precision)
+    if plan.place is None:
+        how |= {"device_map": "auto", "offload_folder": str(embedded.cache_directory() / "offload")}
+    elif bits is not None or published:
+        # a quantised layer is made where it is to stay
+        how["device_map"] = {"": plan.place}
+    auto = AutoModelForCausalLM if config is None else auto_class(config)
+    loaded: Any = auto.from_pretrained(location, dtype=plan.precision, output_loading_info=True, **how, **common)
     model, report = loaded
     if report["missing_keys"]:
         # transformers fills them with random numbers and only warns
@@ -160,13 +274,32 @@ def _read(found: Source, precision: torch.dtype | str, allow_download: bool) -> 
     return model, tokenizer
 
 
+def _is_quantised(model: PreTrainedModel) -> bool:
+    return getattr(model, "hf_quantizer", None) is not None
+
+
+def _bitsandbytes(bits: int, precision: torch.dtype | str) -> Any:
+    from transformers import BitsAndBytesConfig
+
+    compute = precision if isinstance(precision, torch.dtype) else torch.bfloat16
+    # normal floats: the 4-bit format that QLoRA showed to lose least
+    return BitsAndBytesConfig(
+        load_in_4bit=bits == 4, load_in_8bit=bits == 8, bnb_4bit_compute_dtype=compute, bnb_4bit_quant_type="nf4"
+    )
+
+
 def _unreadable(found: Source, error: Exception) -> TransparencyError:
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    install = re.search(r"pip install [^`()]*[^`().,:\s]", str(error))
+    if isinstance(error, ImportError) and install:
+        return TransparencyError(
+            "dependencyMissing", f"{found.name} needs a Python package that is not installed.", f"Run `{install[0]}`."
+        )
     if "trust_remote_code" in str(error) or "custom code" in str(error):
         return TransparencyError(
             "modelUnusable",
             f"{found.name} needs code of its own to be run.",
-            "Code that comes with a model is never run.",
+            trust.REMEDY,
         )
     if "Unrecognized configuration class" in str(error) or "does not recognize this architecture" in str(error):
         return TransparencyError(

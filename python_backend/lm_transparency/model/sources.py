@@ -1,7 +1,8 @@
-"""What a model's name stands for: the embedded default, a GGUF file, a local folder, or a hub id."""
+"""What a model's name stands for: the embedded default, a GGUF file, a local folder, an adapter, or a hub id."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from dataclasses import dataclass
@@ -12,36 +13,41 @@ from ..errors import TransparencyError
 from ..watch import Watch
 from . import embedded
 
-Kind = Literal["embedded", "gguf", "folder", "hub"]
+Kind = Literal["embedded", "gguf", "folder", "hub", "adapter"]
 
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+#: organization/name, and after an @ a branch, tag or commit.
+_PART = r"[A-Za-z0-9][\w.-]*"
+_HUB_ID = re.compile(rf"(?P<repo>{_PART}(/{_PART})?)(@(?P<revision>{_PART}(/{_PART})*))?", re.ASCII)
+ADAPTER = "adapter_config.json"
+INDEX = "model.safetensors.index.json"
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
 @dataclass(frozen=True)
 class Source:
-    """`location`: a folder, a GGUF file, or a hub id. `name`: what a person calls it."""
+    """`location`: a folder, a GGUF file, or a hub id, then of `revision`. `name`: what a person calls it.
+
+    An adapter's location is a folder, wherever the adapter came from.
+    """
 
     kind: Kind
     location: str
     name: str
+    revision: str = ""
 
-
-@dataclass(frozen=True)
-class Listed:
-    """A model that can be loaded without a download."""
-
-    source: str
-    name: str
-    kind: Literal["embedded", "cached"]
-    size_bytes: int
+    @property
+    def folder(self) -> Path | None:
+        """Where its files are on this machine; None for a hub id that was not downloaded."""
+        if self.kind == "hub":
+            return snapshot(self.location, self.revision)
+        return Path(self.location).parent if self.kind == "gguf" else Path(self.location)
 
 
 def resolve(source: str, watch: Watch, *, allow_download: bool = False) -> Source:
     """What `source` stands for; makes the embedded model where that is asked for and not there yet.
 
-    Raises `TransparencyError`: `modelNotFound` for a name that is nothing here, `modelUnusable` for a folder without
-    weights or with pickled weights only (unpickling can run code).
+    Raises `TransparencyError`: `modelNotFound` for a name that is nothing here, `modelUnusable` for a folder whose
+    weights are missing, in whole or in part, or pickled (unpickling can run code).
     """
     if source in ("", embedded.NAME):
         return Source("embedded", str(embedded.ensure(watch)), embedded.NAME)
@@ -57,32 +63,30 @@ def resolve(source: str, watch: Watch, *, allow_download: bool = False) -> Sourc
             return Source("gguf", str(path.resolve()), path.stem)
         _refuse_file(path)
     if is_folder:
+        path = path.resolve()
+        if (path / ADAPTER).is_file():
+            return Source("adapter", str(path), path.name)
         _check_folder(path)
-        return Source("folder", str(path.resolve()), path.resolve().name)
-    if not _HUB_ID.fullmatch(source):
+        return Source("folder", str(path), path.name)
+    hub = _HUB_ID.fullmatch(source)
+    if hub is None or ".." in source:
         raise TransparencyError(
             "modelNotFound",
             f"There is no model at {source!r}.",
-            "Give a folder with config.json and safetensors, a .gguf file, or a hub id such as openai-community/gpt2.",
+            "Give a folder with config.json and safetensors, a .gguf file, or a hub id such as openai-community/gpt2, "
+            "with a revision after an @ where one is meant.",
         )
-    if not allow_download and not _is_cached(source):
+    repo, revision = hub["repo"], hub["revision"] or ""
+    if not allow_download and snapshot(repo, revision) is None:
         raise TransparencyError(
             "modelNotFound",
             f"The model {source!r} is neither a local path nor in the Hugging Face cache, and downloads are off.",
             "Check the spelling, or allow downloads (CLI: --download; VS Code: lmTransparency.models.allowDownload).",
         )
-    return Source("hub", source, source)
-
-
-def listed() -> list[Listed]:
-    """The embedded model, then what the Hugging Face cache holds with safetensors."""
-    size = sum(f.stat().st_size for f in embedded.model_directory().glob("*")) if embedded.is_present() else 0
-    found = [Listed(embedded.NAME, embedded.NAME, "embedded", size)]
-    for repo, folder in sorted(_cached_repositories().items()):
-        weights = {p.resolve() for p in folder.glob("snapshots/*/*.safetensors")}
-        if weights:
-            found.append(Listed(repo, repo, "cached", sum(p.stat().st_size for p in weights)))
-    return found
+    folder = _hub_adapter(repo, revision, allow_download)
+    if folder is not None:
+        return Source("adapter", str(folder), source)
+    return Source("hub", repo, source, revision)
 
 
 def hub_cache() -> Path:
@@ -93,13 +97,38 @@ def hub_cache() -> Path:
     return Path(home) / "hub"
 
 
-def _cached_repositories() -> dict[str, Path]:
+def cached_repositories() -> dict[str, Path]:
+    """Hub id → its folder in the Hugging Face cache."""
     return {d.name[len("models--") :].replace("--", "/"): d for d in hub_cache().glob("models--*") if d.is_dir()}
 
 
-def _is_cached(repo: str) -> bool:
-    folder = _cached_repositories().get(repo)
-    return folder is not None and any(folder.glob("snapshots/*/config.json"))
+def snapshot(repo: str, revision: str = "") -> Path | None:
+    """The folder of a hub id's files in the Hugging Face cache; None where it was not downloaded."""
+    folder = cached_repositories().get(repo)
+    if folder is None:
+        return None
+    ref = folder / "refs" / (revision or "main")
+    commit = ref.read_text("utf-8").strip() if ref.is_file() else revision
+    # a cache that was put together by hand may have no refs
+    candidates = [folder / "snapshots" / commit] if commit else sorted(folder.glob("snapshots/*"))
+    return next((c for c in candidates if (c / "config.json").is_file() or (c / ADAPTER).is_file()), None)
+
+
+def _hub_adapter(repo: str, revision: str, allow_download: bool) -> Path | None:
+    """The folder of an adapter on the hub, fetched where that is allowed; None for what is no adapter."""
+    folder = snapshot(repo, revision)
+    if folder is not None or not allow_download:
+        return folder if folder is not None and (folder / ADAPTER).is_file() else None
+    from huggingface_hub import hf_hub_download, snapshot_download
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        hf_hub_download(repo, ADAPTER, revision=revision or None)
+    except (EntryNotFoundError, LocalEntryNotFoundError, HfHubHTTPError, OSError, ValueError):
+        # whatever else is wrong is said when the model itself is asked for
+        return None
+    wanted = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+    return Path(snapshot_download(repo, revision=revision or None, allow_patterns=wanted))
 
 
 def _check_folder(path: Path) -> None:
@@ -111,6 +140,7 @@ def _check_folder(path: Path) -> None:
             "Choose the folder that save_pretrained wrote, or a .gguf file.",
         )
     if any(f.endswith(".safetensors") for f in files):
+        _check_shards(path)
         return
     pickled = sorted(f for f in files if f.endswith(_PICKLED))
     if pickled:
@@ -124,6 +154,25 @@ def _check_folder(path: Path) -> None:
         f"The folder {path} has a config.json but no weights.",
         "Put its .safetensors files beside config.json.",
     )
+
+
+def _check_shards(path: Path) -> None:
+    if (path / "model.safetensors").is_file() or not (path / INDEX).is_file():
+        return
+    try:
+        shards = sorted(set(json.loads((path / INDEX).read_text("utf-8"))["weight_map"].values()))
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise TransparencyError(
+            "modelUnusable", f"{path / INDEX} is no index of weights.", "Download or save the model again."
+        ) from error
+    missing = [shard for shard in shards if not (path / str(shard)).is_file()]
+    if missing:
+        raise TransparencyError(
+            "modelUnusable",
+            f"{len(missing)} of the {len(shards)} files of weights in {path} are missing: {missing[0]}"
+            + (" …" if len(missing) > 1 else "."),
+            "Download or save the model again.",
+        )
 
 
 def _refuse_file(path: Path) -> None:

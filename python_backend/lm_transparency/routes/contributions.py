@@ -148,8 +148,9 @@ def contributions(trace: Trace, watch: Watch | None = None, *, floor: float = FL
         ffn_total=np.stack([layer.ffn_total for layer in layers]),
         mixer=_stack([layer.mixer for layer in layers]),
     )
-    dtype = trace.layers[0].post.dtype
-    return result, Proof(tuple(layer.error for layer in layers), TOLERANCES.get(dtype, TOLERANCES[torch.float32]))
+    precisions = {trace.layers[0].post.dtype, *(block.dtype for block in trace.anatomy.blocks)}
+    tolerance = max(TOLERANCES.get(dtype, TOLERANCES[torch.float32]) for dtype in precisions)
+    return result, Proof(tuple(layer.error for layer in layers), tolerance)
 
 
 @dataclass(frozen=True)

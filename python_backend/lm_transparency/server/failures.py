@@ -29,10 +29,10 @@ _SHOW_LOG = "Run “LM Transparency: Show Log” for the details."
 _MAX_MESSAGE = 500
 
 
-def failure(code: int, kind: ErrorKind, message: str, remedy: str = "") -> JsonRpcException:
+def failure(code: int, kind: ErrorKind, message: str, remedy: str = "", **figures: int) -> JsonRpcException:
     """An error reply with one line of `message`, and `data` as `protocol.ErrorData`."""
     line = " ".join(message.split())[:_MAX_MESSAGE]
-    return JsonRpcException(line or kind, code, to_wire(ErrorData(kind, remedy)))
+    return JsonRpcException(line or kind, code, to_wire(ErrorData(kind, remedy, **figures)))
 
 
 def as_reply(error: BaseException) -> JsonRpcException:
@@ -45,7 +45,8 @@ def as_reply(error: BaseException) -> JsonRpcException:
         error = missing(error.name or "a package", error)
     if isinstance(error, TransparencyError):
         code = INVALID_PARAMS if error.kind == "invalidParams" else REQUEST_FAILED
-        return failure(code, error.kind, error.message, error.remedy)
+        figures = {name: getattr(error, name, 0) for name in ("needed_bytes", "free_bytes")}
+        return failure(code, error.kind, error.message, error.remedy, **figures)
     logger.error("A request failed unexpectedly.", exc_info=error)
     if is_out_of_memory(error):
         remedy = "Shorten the prompt, choose a smaller dtype or model, or unload the model."

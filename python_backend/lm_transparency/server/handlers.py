@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import TransparencyError
 from ..model import embedded
-from ..model.sources import Listed, listed
+from ..model.listing import Listed, listed
 from ..model.tokens import check_prompt
 from ..watch import Watch
 from . import protocol
@@ -69,11 +69,11 @@ class Handlers:
         loaded = self._backend.health.loaded
         found = await asyncio.to_thread(listed)
         models = [_listed(model, loaded) for model in found]
-        names = {model.name for model in models}
+        names, sources = {model.name for model in models}, {model.source for model in models}
         models += [
-            ListedModel(info.source, info.name, "folder", True, info.memory_bytes)
+            ListedModel(info.source, info.name, "folder", True, info.memory_bytes, "", "unknown", "")
             for info in loaded
-            if info.name not in names
+            if info.name not in names and info.source not in sources
         ]
         return ListModelsResult(models, embedded.NAME)
 
@@ -131,13 +131,20 @@ class Handlers:
 
 def _load(session: Session, params: LoadModelParams | AnalyzeParams, watch: Watch) -> LoadedModel:
     return session.load(
-        params.source, dtype=params.dtype, device=params.device, allow_download=params.allow_download, watch=watch
+        params.source,
+        dtype=params.dtype,
+        device=params.device,
+        allow_download=params.allow_download,
+        trust_remote_code=params.trust_remote_code,
+        anyway=params.anyway,
+        watch=watch,
     )
 
 
 def _listed(model: Listed, loaded: list[ModelInfo]) -> ListedModel:
-    is_loaded = any(info.name == model.name for info in loaded)
-    return ListedModel(model.source, model.name, model.kind, is_loaded, model.size_bytes)
+    is_loaded = any(info.name == model.name or info.source == model.source for info in loaded)
+    told = (model.family, model.support, model.base)
+    return ListedModel(model.source, model.name, model.kind, is_loaded, model.size_bytes, *told)
 
 
 def _called(source: str) -> str:

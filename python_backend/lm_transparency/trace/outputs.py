@@ -8,6 +8,7 @@ from transformers import PreTrainedModel
 
 from ..errors import TransparencyError
 from ..model.anatomy import Anatomy
+from ..model.linear import device_of
 
 
 def run(
@@ -55,7 +56,8 @@ def pooled_position(
 
 
 def _run(model: PreTrainedModel, token_ids: Int[Tensor, "position"]) -> Tensor:
-    return model(input_ids=token_ids[None].to(model.device), use_cache=False).logits
+    ids = token_ids[None].to(device_of(model.get_input_embeddings()))
+    return model(input_ids=ids, use_cache=False).logits
 
 
 def _unreadable(model: PreTrainedModel) -> TransparencyError:

@@ -156,6 +156,8 @@ class _States:
 
     def layer(self, index: int, attention: AttentionRecord | None, gate: HeadGate | None) -> LayerRecord:
         kept = self._kept[index]
+        # what enters a block comes from the device of the one before it
+        kept["pre"] = kept["pre"].to(kept["post"].device)
         block = self._anatomy.blocks[index]
         pre, post = kept["pre"], kept["post"]
         return LayerRecord(

@@ -12,13 +12,18 @@ PAYLOAD_FORMAT = 1
 
 @define(frozen=True)
 class AnalyzeParams:
-    """`work_done_token`: progress arrives as `$/progress` (begin, report with percentage, end) under it."""
+    """The model as in `LoadModelParams`.
+
+    `work_done_token`: progress arrives as `$/progress` (begin, report with percentage, end) under it.
+    """
 
     prompt: str
     source: str = ""
     dtype: Dtype = "auto"
     device: str = "auto"
     allow_download: bool = False
+    trust_remote_code: list[str] = field(factory=list)
+    anyway: bool = False
     special_tokens: SpecialTokens = "auto"
     top_k: int = 10
     work_done_token: str = ""

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from typing import Literal
 
-from attrs import define
+from attrs import define, field
 
 from ...errors import Kind
 from ...model.options import Dtype, Task
 
 HealthState = Literal["starting", "ready", "busy", "error"]
-ModelKind = Literal["embedded", "cached", "folder"]
+ModelKind = Literal["embedded", "cached", "folder", "gguf", "adapter"]
+Support = Literal["exact", "refused", "caught", "unknown"]
 ErrorKind = Literal[Kind, "cancelled", "internal"]
 
 
 @define(frozen=True)
 class ErrorData:
-    """`data` of every error reply: what went wrong, as a code, and what helps, as a sentence."""
+    """`data` of every error reply: what went wrong, as a code, and what helps, as a sentence.
+
+    `needed_bytes`, `free_bytes`: of a model that is too large; 0 otherwise.
+    """
 
     kind: ErrorKind
     remedy: str
+    needed_bytes: int = 0
+    free_bytes: int = 0
 
 
 @define(frozen=True)
@@ -75,13 +81,20 @@ class Health:
 
 @define(frozen=True)
 class ListedModel:
-    """A model that can be loaded without a download. `size_bytes` on disk; 0 where unknown."""
+    """A model that can be loaded without a download. `size_bytes` on disk; 0 where unknown.
+
+    `family`: transformers' model type, or of an adapter its kind (`base`: what it is of); `support`: whether the family
+    is known to be analysed exactly.
+    """
 
     source: str
     name: str
     kind: ModelKind
     loaded: bool
     size_bytes: int
+    family: str
+    support: Support
+    base: str
 
 
 @define(frozen=True)
@@ -92,12 +105,17 @@ class ListModelsResult:
 
 @define(frozen=True)
 class LoadModelParams:
-    """`source`: hub id, local folder, GGUF file, or empty for the embedded default."""
+    """`source`: hub id (`@revision`), local folder, adapter, GGUF file, or empty for the embedded default.
+
+    `trust_remote_code`: exact names of models whose own code may be run. `anyway`: also where memory will not suffice.
+    """
 
     source: str = ""
     dtype: Dtype = "auto"
     device: str = "auto"
     allow_download: bool = False
+    trust_remote_code: list[str] = field(factory=list)
+    anyway: bool = False
     work_done_token: str = ""
 
 

@@ -1,0 +1,135 @@
+"""Adapters of PEFT (LoRA and its kin): what one is of, and how it is put onto its base without a weight rewritten."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedModel
+
+from ..errors import TransparencyError
+from .sources import ADAPTER, Source
+
+_WEIGHTS = "adapter_model.safetensors"
+
+#: Kinds that change what linear layers, norms or embeddings do; `linear.weight_in_out` reads their matrices exactly.
+EXACT = ("LORA", "ADALORA", "LOHA", "LOKR", "IA3", "OFT", "BOFT", "VERA", "LN_TUNING")
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """An adapter on this machine. `base`: a model's name, as a person would give it."""
+
+    folder: Path
+    name: str
+    base: str
+    kind: str
+
+
+def read_adapter(found: Source, base: str = "") -> Adapter:
+    """The adapter in a folder; `base` takes the place of the base model that it names.
+
+    Raises `TransparencyError`: `modelUnusable` for one without readable safetensors or without a base, and
+    `modelUnsupported` for a kind that does more than change weights.
+    """
+    folder = Path(found.location)
+    try:
+        config: dict[str, Any] = json.loads((folder / ADAPTER).read_text("utf-8"))
+        kind = str(config["peft_type"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TransparencyError(
+            "modelUnusable", f"{folder / ADAPTER} cannot be read.", "Save the adapter again with save_pretrained."
+        ) from error
+    _refuse(found.name, kind, config)
+    if not (folder / _WEIGHTS).is_file():
+        raise TransparencyError(
+            "modelUnusable",
+            f"The adapter {found.name} has no {_WEIGHTS}; pickled weights are refused, since unpickling can run code.",
+            "Save it again with save_pretrained, which writes safetensors.",
+        )
+    return Adapter(folder, found.name, base or _base(found.name, folder, config), kind)
+
+
+def attach(model: PreTrainedModel, adapter: Adapter) -> PreTrainedModel:
+    """`model` with the adapter beside its weights, in evaluation mode.
+
+    Raises `TransparencyError`: `dependencyMissing` without peft, `modelUnusable` where adapter and base do not fit.
+    """
+    try:
+        import peft
+    except ImportError as error:
+        raise TransparencyError(
+            "dependencyMissing",
+            f"{adapter.name} is an adapter, and the Python package peft is not installed.",
+            "Install it: python -m pip install 'lm-transparency[peft]'.",
+        ) from error
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            wrapped = peft.PeftModel.from_pretrained(model, str(adapter.folder), is_trainable=False)
+        except (ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
+            raise _no_fit(adapter, next(iter(str(error).strip().splitlines()), type(error).__name__)) from error
+    # peft fills what is missing with what does nothing, and only warns
+    missing = next((str(w.message) for w in said if "missing adapter keys" in str(w.message)), "")
+    if missing:
+        raise _no_fit(adapter, missing)
+    left = _left_over(wrapped, adapter)
+    if left:
+        raise _no_fit(adapter, f"the base has no place for {left[0]}")
+    base: Any = wrapped.get_base_model()
+    return base.eval()
+
+
+def _refuse(name: str, kind: str, config: dict[str, Any]) -> None:
+    why = ""
+    if kind not in EXACT:
+        why = f"a {kind} adapter does more than change weights"
+    elif config.get("task_type") not in (None, "CAUSAL_LM"):
+        why = f"it was made for the task {config['task_type']}"
+    elif config.get("alora_invocation_tokens"):
+        why = "it changes the weights from a token of the prompt on (aLoRA)"
+    elif config.get("megatron_config"):
+        why = "it was made for Megatron"
+    if why:
+        raise TransparencyError(
+            "modelUnsupported",
+            f"The adapter {name} cannot be analyzed exactly: {why}.",
+            f"Kinds that can: {', '.join(EXACT)}; or merge it into its base with peft, and load that folder.",
+        )
+
+
+def _base(name: str, folder: Path, config: dict[str, Any]) -> str:
+    base = str(config.get("base_model_name_or_path") or "")
+    if not base:
+        raise TransparencyError(
+            "modelUnusable",
+            f"The adapter {name} does not say which model it is of.",
+            f"Name it: base_model_name_or_path in its {ADAPTER}, or --base at the command line.",
+        )
+    if (folder / base).is_dir() or (folder / base).is_file():
+        return str((folder / base).resolve())
+    revision = config.get("revision")
+    return f"{base}@{revision}" if revision and not Path(base).exists() else base
+
+
+def _left_over(wrapped: Any, adapter: Adapter) -> list[str]:
+    """Weights of the adapter that went nowhere: it was made for a larger model."""
+    from peft import get_peft_model_state_dict
+    from peft.mapping import PEFT_TYPE_TO_PREFIX_MAPPING
+    from safetensors import safe_open
+
+    prefix = f".{PEFT_TYPE_TO_PREFIX_MAPPING[wrapped.peft_type]}"
+    taken = get_peft_model_state_dict(wrapped, save_embedding_layers=False).keys()
+    with safe_open(adapter.folder / _WEIGHTS, framework="pt") as file:
+        return sorted(key for key in file.keys() if prefix in key and key not in taken)  # noqa: SIM118
+
+
+def _no_fit(adapter: Adapter, why: str) -> TransparencyError:
+    return TransparencyError(
+        "modelUnusable",
+        f"The adapter {adapter.name} does not fit its base {adapter.base}: {why[:200].rstrip('.')}.",
+        "Name the model that it was made from with --base.",
+    )

@@ -1,0 +1,157 @@
+"""How much memory a model takes once it is loaded, told before it is, and how much there is."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from ..errors import TransparencyError
+from .sources import INDEX, Source
+
+#: What one analysis of a short prompt, and loading itself, take beside the weights: a share of them, and bytes.
+_SHARE, _BYTES = 1.1, 200_000_000
+
+#: Bytes an element, by safetensors' names. Floats are converted while they are read, anything else stays as it is.
+_FLOATS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
+_OTHERS = {"I16": 2, "U16": 2, "I32": 4, "U32": 4, "I64": 8, "U64": 8}
+
+
+@dataclass(frozen=True)
+class _Tensor:
+    n_elements: int
+    n_dimensions: int
+    itemsize: int
+    is_float: bool = True
+
+
+class TooLarge(TransparencyError):
+    """A model that will not fit. Bytes."""
+
+    def __init__(self, name: str, precision: str, place: str, needed: int, free: int) -> None:
+        super().__init__(
+            "tooLarge",
+            f"{name} needs about {gigabytes(needed)} in {precision}; {gigabytes(free)} are free on {place}.",
+            "Choose a smaller dtype or model, or load it anyway (command line: --anyway).",
+        )
+        self.needed_bytes = needed
+        self.free_bytes = free
+
+
+def gigabytes(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:.1f} GB"
+
+
+def needed_bytes(found: Source, dtype: torch.dtype | str, bits: int | None, config: Any) -> int:
+    """Bytes that `found` takes in memory as `dtype` ("auto": as published), quantised to `bits` if that is not None.
+
+    From the headers of its files; of a hub id that is not here from its configuration. 0 where nothing can be told.
+    """
+    folder = found.folder
+    if found.kind == "gguf":
+        tensors = list(_in_gguf(Path(found.location)))
+    else:
+        tensors = [] if folder is None else list(_in_safetensors(folder))
+    weights = sum(_size(tensor, dtype, bits) for tensor in tensors or _in_config(config))
+    return round(weights * _SHARE + _BYTES) if weights else 0
+
+
+def free_bytes(place: torch.device) -> int:
+    """Bytes that can be taken on `place` now; on the CPU no more than the container this runs in may have."""
+    if place.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(place)
+        return free + torch.cuda.memory_reserved(place) - torch.cuda.memory_allocated(place)
+    if place.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+    return min(psutil.virtual_memory().available, _left_in_container())
+
+
+def check_fits(name: str, needed: int, precision: str, place: torch.device) -> None:
+    """Raises `TooLarge`."""
+    free = free_bytes(place)
+    if needed > free:
+        raise TooLarge(name, precision, str(place), needed, free)
+
+
+def _size(tensor: _Tensor, dtype: torch.dtype | str, bits: int | None) -> float:
+    itemsize: float = tensor.itemsize
+    if tensor.is_float and bits is not None and tensor.n_dimensions == 2:
+        # and the scales of its blocks
+        itemsize = bits / 8 * 1.05
+    elif tensor.is_float and isinstance(dtype, torch.dtype):
+        itemsize = dtype.itemsize
+    return tensor.n_elements * itemsize
+
+
+def _in_safetensors(folder: Path) -> Iterable[_Tensor]:
+    files = [folder / "model.safetensors"]
+    if not files[0].is_file() and (folder / INDEX).is_file():
+        names = json.loads((folder / INDEX).read_text("utf-8")).get("weight_map", {}).values()
+        files = [folder / str(name) for name in sorted(set(names))]
+    for file in files:
+        yield from _header(file) if file.is_file() else ()
+
+
+def _header(file: Path) -> Iterable[_Tensor]:
+    # a file that is none is reported by who reads it
+    try:
+        with file.open("rb") as opened:
+            length = int.from_bytes(opened.read(8), "little")
+            header = json.loads(opened.read(min(length, 100_000_000)))
+    except ValueError:
+        return
+    for name, entry in header.items():
+        if name != "__metadata__" and isinstance(entry, dict):
+            shape, kind = entry.get("shape", []), entry.get("dtype", "")
+            itemsize = _FLOATS.get(kind, _OTHERS.get(kind, 1))
+            yield _Tensor(math.prod(shape), len(shape), itemsize, kind in _FLOATS)
+
+
+def _in_gguf(file: Path) -> Iterable[_Tensor]:
+    from gguf import GGUFReader
+
+    # read as floats, whatever they are in the file; a file that is none is reported by who reads it
+    try:
+        for tensor in GGUFReader(file).tensors:
+            yield _Tensor(int(tensor.n_elements), len(tensor.shape), 4)
+    except Exception:
+        return
+
+
+def _in_config(config: Any) -> Iterable[_Tensor]:
+    from transformers import AutoModelForCausalLM
+
+    try:
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config)
+    except Exception:
+        # what cannot be built from its configuration is reported by who loads it
+        return
+    dtype = getattr(config, "dtype", None)
+    for parameter in model.parameters():
+        yield _Tensor(parameter.numel(), parameter.dim(), dtype.itemsize if isinstance(dtype, torch.dtype) else 4)
+
+
+def _left_in_container() -> int:
+    """What the control group of this process may still take, by Linux's files for it (version 2, then 1)."""
+    root = Path("/sys/fs/cgroup")
+    versions = (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    )
+    for limit, used in versions:
+        try:
+            stat = (root / limit).with_name("memory.stat").read_text()
+            # what files left in the page cache is given back when it is needed
+            cached = next((int(line.split()[1]) for line in stat.splitlines() if line.startswith("inactive_file ")), 0)
+            return max(0, int((root / limit).read_text()) - int((root / used).read_text()) + cached)
+        except (OSError, ValueError):
+            # no such file, or "max"
+            continue
+    return 1 << 62

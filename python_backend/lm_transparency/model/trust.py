@@ -1,0 +1,62 @@
+"""Whether the code that comes with a model may be run: only for a model that a person has named, by its exact name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedConfig
+from transformers.models.auto.tokenization_auto import get_tokenizer_config
+
+from ..errors import TransparencyError
+from .sources import Source
+
+SETTING = "lmTransparency.models.trustRemoteCode"
+#: More names, parted as paths are in PATH.
+VARIABLE = "LM_TRANSPARENCY_TRUST_REMOTE_CODE"
+REMEDY = (
+    f"If you trust its code, add its exact name to the setting {SETTING} of this machine "
+    "(command line: --trust-remote-code NAME)."
+)
+
+
+def may_run_code(asked: str, found: Source, named: Collection[str], *, local_only: bool) -> bool:
+    """Whether `asked` is one of the models `named`, there or in the environment; any path to a folder names it.
+
+    Raises `TransparencyError("modelUnusable")` where the model's code lies in another repository that is not named.
+    """
+    named = {*named, *filter(None, os.environ.get(VARIABLE, "").split(os.pathsep))}
+    if not any(name == asked or _same_folder(name, found) for name in named):
+        return False
+    for other in _other_repositories(found, local_only):
+        if other not in named:
+            raise TransparencyError(
+                "modelUnusable", f"{found.name} would run code from another repository, {other}.", REMEDY
+            )
+    return True
+
+
+def _same_folder(name: str, found: Source) -> bool:
+    if found.kind != "folder":
+        return False
+    path = Path(name).expanduser()
+    return path.is_absolute() and path.exists() and path.resolve() == Path(found.location)
+
+
+def _other_repositories(found: Source, local_only: bool) -> set[str]:
+    """Repositories that `auto_map` points to (`org/name--module.Class`), read without running anything."""
+    if found.kind == "gguf":
+        return set()
+    options: dict[str, Any] = {"local_files_only": local_only, "revision": found.revision or None}
+    config, _ = PreTrainedConfig.get_config_dict(found.location, **options)
+    maps = [config.get("auto_map"), get_tokenizer_config(found.location, **options).get("auto_map")]
+    return {text.partition("--")[0] for text in _texts(maps) if "--" in text}
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return [text for item in items for text in _texts(item)]
