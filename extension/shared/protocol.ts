@@ -3,6 +3,10 @@
 export const PROTOCOL_VERSION = 2;
 export const HEALTH = 'lmTransparency/health';
 export const HEALTH_CHANGED = 'lmTransparency/healthChanged';
+export const PING = 'lmTransparency/ping';
+export const PING_S = 5;
+export const SILENCE_S = 20;
+export const QUIT = 'lmTransparency/quit';
 export const LIST_MODELS = 'lmTransparency/listModels';
 export const LOAD_MODEL = 'lmTransparency/loadModel';
 export const UNLOAD_MODEL = 'lmTransparency/unloadModel';
@@ -27,11 +31,12 @@ export interface ErrorData {
   remedy: string;
 }
 
-/** A place to compute: `cpu`, `cuda:0`, `mps`. Memory in bytes; 0 where it cannot be told. */
+/** A place to compute: `cpu`, `cuda:0`, `mps`. Memory, and what is free of it, in bytes; 0 where it cannot be told. */
 export interface Device {
   id: string;
   name: string;
   memoryBytes: number;
+  freeBytes: number;
 }
 
 /** A loaded model. `memory_bytes` counts parameters and buffers. */
@@ -53,8 +58,11 @@ export interface ModelInfo {
   parallel: boolean;
 }
 
-/** The state of the backend; sent as a notification whenever it changes. */
+/** The state of the backend; sent as a notification whenever it changes. `instance` tells processes apart. */
 export interface Health {
+  instance: string;
+  processId: number;
+  host: string;
   protocolVersion: number;
   packageVersion: string;
   state: HealthState;
@@ -65,6 +73,16 @@ export interface Health {
   transformers: string;
   devices: Device[];
   loaded: ModelInfo[];
+}
+
+/**
+ * `initializationOptions`: `client_id` stays over the reconnections of one window; a client that `pings` does so
+ * every `PING_S` seconds; after `idle_minutes` without work the model is let go (0: never).
+ */
+export interface ClientOptions {
+  clientId: string;
+  pings: boolean;
+  idleMinutes: number;
 }
 
 /** A model that can be loaded without a download. `size_bytes` on disk; 0 where unknown. */
