@@ -3,6 +3,10 @@
 export const PROTOCOL_VERSION = 3;
 export const HEALTH = 'lmTransparency/health';
 export const HEALTH_CHANGED = 'lmTransparency/healthChanged';
+export const PING = 'lmTransparency/ping';
+export const PING_S = 5;
+export const SILENCE_S = 20;
+export const QUIT = 'lmTransparency/quit';
 export const LIST_MODELS = 'lmTransparency/listModels';
 export const LOAD_MODEL = 'lmTransparency/loadModel';
 export const UNLOAD_MODEL = 'lmTransparency/unloadModel';
@@ -36,11 +40,12 @@ export interface ErrorData {
   freeBytes: number;
 }
 
-/** A place to compute: `cpu`, `cuda:0`, `mps`. Memory in bytes; 0 where it cannot be told. */
+/** A place to compute: `cpu`, `cuda:0`, `mps`. Memory, and what of it is free, in bytes; 0 where nobody can tell. */
 export interface Device {
   id: string;
   name: string;
   memoryBytes: number;
+  freeBytes: number;
 }
 
 /**
@@ -68,8 +73,11 @@ export interface ModelInfo {
   labels: string[];
 }
 
-/** The state of the backend; sent as a notification whenever it changes. */
+/** The state of the backend; sent as a notification whenever it changes. `instance` tells processes apart. */
 export interface Health {
+  instance: string;
+  processId: number;
+  host: string;
   protocolVersion: number;
   packageVersion: string;
   state: HealthState;
@@ -80,6 +88,16 @@ export interface Health {
   transformers: string;
   devices: Device[];
   loaded: ModelInfo[];
+}
+
+/**
+ * `initializationOptions`: `client_id` stays over the reconnections of one window; a client that `pings` does so
+ * every `PING_S` seconds; after `idle_minutes` without work the model is let go (0: never).
+ */
+export interface ClientOptions {
+  clientId: string;
+  pings: boolean;
+  idleMinutes: number;
 }
 
 /**

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
 from .errors import Cancelled
 
@@ -17,13 +18,32 @@ class Watch:
     def __init__(self, report: Report | None = None) -> None:
         self._report = report
         self._cancelled = threading.Event()
+        self._abandoned = threading.Event()
+        self._finishing = False
+
+    @property
+    def is_abandoned(self) -> bool:
+        return self._abandoned.is_set()
 
     def cancel(self) -> None:
         self._cancelled.set()
 
+    def abandon(self) -> None:
+        """Nobody waits any more: as `cancel`, but what runs inside of `finishing` may come to its end."""
+        self._abandoned.set()
+
+    @contextmanager
+    def finishing(self) -> Generator[None]:
+        """Work worth ending though nobody waits: who was lost comes back and asks for it again."""
+        self._finishing = True
+        try:
+            yield
+        finally:
+            self._finishing = False
+
     def check(self) -> None:
         """Raises `Cancelled` once `cancel` was called."""
-        if self._cancelled.is_set():
+        if self._cancelled.is_set() or (self._abandoned.is_set() and not self._finishing):
             raise Cancelled
 
     def step(self, stage: str, done: int = 0, total: int = 0) -> None:

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from lsprotocol.types import EXIT, INITIALIZED, TextDocumentSyncKind
+from lsprotocol.types import EXIT, INITIALIZE, INITIALIZED, InitializeParams, TextDocumentSyncKind
 
 from .. import __version__
+from ..errors import TransparencyError
 from . import protocol
 from .backend import Backend
 from .failures import as_reply
 from .handlers import Handler, Handlers
-from .messages import to_wire
+from .messages import read, to_wire
+from .protocol.models import ClientOptions
 from .rpc import AnsweringProtocol, AnsweringServer
 
 
-def build_server(backend: Backend, on_exit: Callable[[int], None]) -> AnsweringServer:
-    """A server for one connection. `on_exit` is called with the exit code that `exit` asks for."""
+def build_server(
+    backend: Backend,
+    on_exit: Callable[[int], None],
+    *,
+    on_hello: Callable[[ClientOptions], None] = lambda _options: None,
+    on_quit: Callable[[], None] = lambda: None,
+) -> AnsweringServer:
+    """A server for one connection. `on_exit` is called with the exit code that `exit` asks for, `on_hello` with what
+    the client said of itself, `on_quit` when it asks that the process end for all."""
     server = AnsweringServer(
         "lm-transparency",
         __version__,
@@ -27,20 +37,37 @@ def build_server(backend: Backend, on_exit: Callable[[int], None]) -> AnsweringS
     )
     for method, handle in Handlers(backend, server.protocol).by_method().items():
         server.feature(method)(_answering(handle))
-    unlisten = [lambda: None]
+
+    @server.feature(INITIALIZE)
+    def hello(params: InitializeParams) -> None:  # pyright: ignore[reportUnusedFunction]
+        on_hello(_options(params.initialization_options))
 
     @server.feature(INITIALIZED)
     def initialized(_params: Any) -> None:  # pyright: ignore[reportUnusedFunction]
-        unlisten[0]()
-        unlisten[0] = backend.listen(lambda health: server.protocol.notify(protocol.HEALTH_CHANGED, to_wire(health)))
+        server.unlisten()
+        tell = partial(server.protocol.notify, protocol.HEALTH_CHANGED)
+        server.unlisten = backend.listen(lambda health: tell(to_wire(health)))
         backend.start()
+
+    @server.feature(protocol.QUIT)
+    async def end(_params: Any) -> None:  # pyright: ignore[reportUnusedFunction]
+        # after this answer
+        asyncio.get_running_loop().call_later(0.02, on_quit)
 
     @server.feature(EXIT)
     def leave(*_params: Any) -> None:  # pyright: ignore[reportUnusedFunction]
-        unlisten[0]()
+        server.unlisten()
         on_exit(0 if server.protocol.was_shut_down else 1)
 
     return server
+
+
+def _options(given: Any) -> ClientOptions:
+    try:
+        return read(ClientOptions, given)
+    except TransparencyError:
+        # of another version; what it cannot say it does without
+        return ClientOptions()
 
 
 def _answering(handle: Handler) -> Handler:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import platform
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+import secrets
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import attrs
 from pygls.exceptions import JsonRpcException
@@ -41,6 +43,13 @@ def describe(model: LoadedModel) -> ModelInfo:
     return model_info(model)
 
 
+class Asked(NamedTuple):
+    """Who asks, and how to tell them how many requests come before theirs."""
+
+    client: Hashable = None
+    on_wait: Callable[[int], None] = lambda _before: None
+
+
 class Backend:
     """One per process, used from one event loop. The session is made by `start`, after the first client is answered."""
 
@@ -52,6 +61,9 @@ class Backend:
         self._loaded: list[ModelInfo] = []
         self._listeners: list[Callable[[Health], None]] = []
         self._health = Health(
+            instance=secrets.token_hex(8),
+            process_id=os.getpid(),
+            host=platform.node(),
             protocol_version=PROTOCOL_VERSION,
             package_version=__version__,
             state="starting",
@@ -81,7 +93,11 @@ class Backend:
             self._starting.add_done_callback(lambda done: done.cancelled() or done.exception())
         return self._starting
 
-    async def run(self, job: Callable[[Session], T], watch: Watch, doing: str) -> T:
+    @property
+    def is_idle(self) -> bool:
+        return self._queue.is_idle
+
+    async def run(self, job: Callable[[Session], T], watch: Watch, doing: str, asked: Asked = Asked()) -> T:  # noqa: B008
         """`job(session)` in its turn; see `ComputeQueue.run`.
 
         Raises the reply of kind dependencyMissing where the session cannot be made.
@@ -96,7 +112,16 @@ class Backend:
                 # described and not kept: a model that is kept here could not be unloaded
                 self._loaded = [describe(model) for model in session.loaded]
 
-        return await self._queue.run(work, watch, doing)
+        return await self._queue.run(work, watch, doing, *asked)
+
+    def abandon(self, client: Hashable) -> None:
+        """See `ComputeQueue.abandon`."""
+        self._queue.abandon(client)
+
+    async def unload_all(self) -> None:
+        """Let go of every model, if one is loaded."""
+        if self._loaded:
+            await self.run(lambda session: session.unload(), Watch(), "Unloading")
 
     def stop(self, grace: float) -> None:
         """Tell what runs to stop, and wait `grace` seconds at most. From any thread."""
@@ -130,9 +155,7 @@ class Backend:
             remedy=remedy,
             torch=versions.torch,
             transformers=versions.transformers,
-            devices=[devices.cpu(), *devices.accelerators()]
-            if self._health.state == "starting"
-            else self._health.devices,
+            devices=[devices.cpu(), *devices.accelerators()],
             loaded=self._loaded,
         )
         if now != self._health:

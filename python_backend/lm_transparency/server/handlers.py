@@ -16,7 +16,7 @@ from ..model.listing import Listed, listed
 from ..model.tokens import check_prompt
 from ..watch import Watch
 from . import protocol
-from .backend import Backend, describe
+from .backend import Asked, Backend, describe
 from .messages import camel_case, read
 from .progress import Progress
 from .protocol.analysis import AnalyzeParams, AnalyzeResult
@@ -55,6 +55,7 @@ class Handlers:
     def by_method(self) -> dict[str, Handler]:
         return {
             protocol.HEALTH: self.health,
+            protocol.PING: self.ping,
             protocol.LIST_MODELS: self.list_models,
             protocol.LOAD_MODEL: self.load_model,
             protocol.UNLOAD_MODEL: self.unload_model,
@@ -64,6 +65,9 @@ class Handlers:
 
     async def health(self, _params: Any) -> Health:
         return self._backend.health
+
+    async def ping(self, _params: Any) -> None:
+        """Answered at once: the connection is there."""
 
     async def list_models(self, _params: Any) -> ListModelsResult:
         loaded = self._backend.health.loaded
@@ -100,12 +104,12 @@ class Handlers:
         check_prompt(params.prompt)
 
         def job(session: Session, watch: Watch) -> AnalyzeResult:
-            from .payload import encode_payload
-
             model = _load(session, params, watch)
             run_id, run = session.analyze(model, params.prompt, special_tokens=params.special_tokens, watch=watch)
             figures = (len(run.tokens), run.forward_s, run.contributions_s)
             logger.info("Analyzed %d tokens: forward %.2f s, contributions %.2f s.", *figures)
+            from .payload import encode_payload
+
             payload = encode_payload(run_id, run, params.top_k)
             return AnalyzeResult(run_id, base64.b64encode(payload).decode("ascii"))
 
@@ -126,19 +130,22 @@ class Handlers:
     async def _compute(self, job: Callable[[Session, Watch], T], doing: str, token: str = "") -> T:
         with Progress(self._connection, token, doing) as progress:
             watch = Watch(progress.report)
-            return await self._backend.run(lambda session: job(session, watch), watch, doing)
+            asked = Asked(self._connection, progress.waiting)
+            return await self._backend.run(lambda session: job(session, watch), watch, doing, asked)
 
 
 def _load(session: Session, params: LoadModelParams | AnalyzeParams, watch: Watch) -> LoadedModel:
-    return session.load(
-        params.source,
-        dtype=params.dtype,
-        device=params.device,
-        allow_download=params.allow_download,
-        trust_remote_code=params.trust_remote_code,
-        anyway=params.anyway,
-        watch=watch,
-    )
+    # a client that is lost while it loads comes back for the model
+    with watch.finishing():
+        return session.load(
+            params.source,
+            dtype=params.dtype,
+            device=params.device,
+            allow_download=params.allow_download,
+            trust_remote_code=params.trust_remote_code,
+            anyway=params.anyway,
+            watch=watch,
+        )
 
 
 def _listed(model: Listed, loaded: list[ModelInfo]) -> ListedModel:

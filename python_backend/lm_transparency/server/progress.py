@@ -72,6 +72,13 @@ class Progress:
             self._latest = WorkDoneProgressReport(message=describe(stage, done, total), percentage=percentage)
             self._loop.call_soon_threadsafe(self._schedule)
 
+    def waiting(self, before: int) -> None:
+        """`before` requests, of whichever window, come before this one. On the event loop."""
+        if self._open:
+            what = "1 request" if before == 1 else f"{before} requests"
+            self._latest = WorkDoneProgressReport(message=f"Waiting for {what} before this one")
+            self._schedule()
+
     def _schedule(self) -> None:
         if self._open and self._timer is None:
             wait = max(0.0, self._sent_at + INTERVAL - time.monotonic())

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from typing import Any
 
-from lsprotocol.types import CANCEL_REQUEST, INITIALIZE
+from lsprotocol.types import CANCEL_REQUEST, EXIT, INITIALIZE
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import JsonRPCNotification, JsonRPCRequestMessage, LanguageServerProtocol
 
-from .failures import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, NOT_INITIALIZED, PARSE_ERROR, failure
+from .failures import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, NOT_INITIALIZED, PARSE_ERROR, as_reply, failure
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,8 @@ class AnsweringProtocol(LanguageServerProtocol):
         # what is open in the editor is none of our business, so it is not asked for
         for method in [m for m in self.fm.builtin_features if m.startswith(_NOT_SERVED)]:
             del self.fm.builtin_features[method]
+        # pygls's own ends the process; what an end means is said by `build_server`
+        del self.fm.builtin_features[EXIT]
 
     @property
     def was_shut_down(self) -> bool:
@@ -53,6 +56,19 @@ class AnsweringProtocol(LanguageServerProtocol):
                 self.refuse(message["id"], error)
         else:
             self._notified(message)
+
+    def call_off(self) -> None:
+        """Cancel every request that is not answered yet."""
+        for future in list(self._request_futures.values()):
+            future.cancel()
+
+    def _send_handler_result(self, future: Any, *, msg_id: Any) -> None:
+        if future.cancelled():
+            # before its handler had begun; pygls's own reply says no kind
+            self._request_futures.pop(msg_id, None)
+            self.refuse(msg_id, as_reply(asyncio.CancelledError()))
+        else:
+            super()._send_handler_result(future, msg_id=msg_id)
 
     def refuse(self, msg_id: Any, error: JsonRpcException) -> None:
         """Reply with `error`; an id that is none becomes null."""
@@ -110,6 +126,14 @@ class AnsweringServer(LanguageServer):
     """A `LanguageServer` whose out-of-band errors go to the log, and not into message boxes."""
 
     protocol: AnsweringProtocol  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    #: Ends the notifications about the backend's health.
+    unlisten: Callable[[], None] = staticmethod(lambda: None)
+
+    def leave(self) -> None:
+        """The connection is over: call off what its client asked for, and tell it nothing more."""
+        self.unlisten()
+        self.protocol.call_off()
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """What pygls could not handle. A body that is no JSON has no id, so null is answered."""

@@ -28,10 +28,8 @@ _GRACE = 0.3
 def serve(session_factory: Callable[[], Session] | None = None) -> NoReturn:
     """Serve one client on stdin and stdout. The process ends with `exit` or with the end of stdin, whatever runs."""
     stdin, stdout = _take_streams()
-    _log_to_stderr()
-    # a server's log is no place for progress bars, and its models no reason to call home
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    log_to_stderr()
+    be_quiet()
     try:
         from .app import build_server
         from .backend import Backend, new_session
@@ -47,7 +45,7 @@ def serve(session_factory: Callable[[], Session] | None = None) -> NoReturn:
         os._exit(code)
 
     _leave_on_signals(leave)
-    server = build_server(backend, leave)
+    server = build_server(backend, leave, on_quit=leave)
     server.start_io(cast(BinaryIO, _Input(stdin, leave)), cast(BinaryIO, _Output(stdout, leave)))
     leave()
 
@@ -73,7 +71,14 @@ def _take_streams() -> tuple[BinaryIO, BinaryIO]:
     return open(taken[0], "rb"), open(taken[1], "wb")
 
 
-def _log_to_stderr() -> None:
+def be_quiet() -> None:
+    """A server's log is no place for progress bars, and its models no reason to call home."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+
+def log_to_stderr() -> None:
+    """One line a record, from INFO up, and no bodies of messages: they hold prompts."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     handler.addFilter(_is_news)

@@ -3,67 +3,122 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ..watch import Watch
 from .failures import REQUEST_FAILED, as_reply, failure
+from .turns import Turns
 
 T = TypeVar("T")
 
-#: Requests that may wait for their turn; the next one is refused.
+#: Requests of one client that may wait for their turn; the next one is refused.
 MAX_WAITING = 32
 
 
+@dataclass(eq=False)
+class _Ticket:
+    """A request that waits. `on_wait` receives how many requests come before it."""
+
+    on_wait: Callable[[int], None]
+    called: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
 class ComputeQueue:
-    """Used from one event loop. `on_change(doing)` is called there when a job begins, and with "" when none is left."""
+    """Used from one event loop. `on_change(doing)` is called there when a job begins, and with "" when none is left.
+
+    Clients take turns; within one client the newest request goes first (`turns.Turns`).
+    """
 
     def __init__(self, on_change: Callable[[str], None]) -> None:
         self._on_change = on_change
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compute")
-        self._turn = asyncio.Lock()
-        self._waiting = 0
-        self._current: tuple[Future[Any], Watch] | None = None
+        self._turns: Turns[_Ticket] = Turns()
+        self._taken = False
+        self._current: tuple[Future[Any], Watch, Hashable] | None = None
 
-    async def run(self, job: Callable[[], T], watch: Watch, doing: str) -> T:
+    @property
+    def is_idle(self) -> bool:
+        return not self._taken and not len(self._turns)
+
+    async def run(
+        self,
+        job: Callable[[], T],
+        watch: Watch,
+        doing: str,
+        client: Hashable = None,
+        on_wait: Callable[[int], None] = lambda _before: None,
+    ) -> T:
         """`job()` in its turn. A task that is cancelled leaves at once: still waiting, its job never runs; running,
         `watch` is cancelled, and the next job begins when this one has noticed.
 
-        Raises what stands for the job's failure (`failures.as_reply`), and refuses when too many wait.
+        Raises what stands for the job's failure (`failures.as_reply`), and refuses when too many of `client` wait.
         """
-        if self._waiting >= MAX_WAITING:
-            message = f"The backend has {self._waiting} requests waiting already."
+        waiting = self._turns.waiting(client)
+        if waiting >= MAX_WAITING:
+            message = f"The backend has {waiting} requests waiting already."
             raise failure(REQUEST_FAILED, "internal", message, "Wait until they are answered, or restart the backend.")
         # waiting happens here and not in the executor, which would keep what was called off until its turn came
-        self._waiting += 1
-        try:
-            await self._turn.acquire()
-        finally:
-            self._waiting -= 1
-        loop = asyncio.get_running_loop()
+        await self._turn(client, _Ticket(on_wait))
         self._on_change(doing)
+        loop = asyncio.get_running_loop()
         future = self._executor.submit(_guarded, job, watch)
-        self._current = future, watch
+        self._current = future, watch, client
         future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._free))
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
-            watch.cancel()
+            # what an abandoned request has begun to load, its client will ask for again
+            if not watch.is_abandoned:
+                watch.cancel()
             raise
+
+    def abandon(self, client: Hashable) -> None:
+        """`client` was lost: what runs for it may end what it is loading, and goes no further."""
+        if self._current is not None and self._current[2] == client:
+            self._current[1].abandon()
 
     def stop(self, grace: float) -> None:
         """Tell the running job to stop and give it `grace` seconds to end what it started. From any thread."""
         current = self._current
         if current is not None:
-            future, watch = current
+            future, watch, _ = current
             watch.cancel()
             wait([future], grace)
 
+    async def _turn(self, client: Hashable, ticket: _Ticket) -> None:
+        self._turns.add(client, ticket)
+        self._call_next()
+        try:
+            await ticket.called
+        except asyncio.CancelledError:
+            if ticket.called.cancelled():
+                self._turns.remove(client, ticket)
+                self._tell_positions()
+            else:
+                self._free()
+            raise
+
+    def _call_next(self) -> None:
+        while not self._taken and len(self._turns):
+            _, ticket = self._turns.pop()
+            # one that was cancelled just now has not left the queue yet
+            if not ticket.called.done():
+                self._taken = True
+                ticket.called.set_result(None)
+        self._tell_positions()
+
+    def _tell_positions(self) -> None:
+        for before, ticket in enumerate(self._turns.order(), start=int(self._taken)):
+            ticket.on_wait(before)
+
     def _free(self) -> None:
         self._current = None
-        self._turn.release()
-        if not self._waiting:
+        self._taken = False
+        self._call_next()
+        if not self._taken:
             self._on_change("")
 
 

@@ -1,4 +1,6 @@
-"""A server whose session computes nothing: `loadModel` does what its source names, `unloadModel` logs and answers."""
+"""A server whose session computes nothing: `loadModel` does what its source names, `unloadModel` logs and answers,
+`analyze` steps until it is cancelled. With `shared` as first argument it is the one that windows share.
+"""
 
 import os
 import subprocess
@@ -6,6 +8,7 @@ import sys
 import time
 from typing import Any
 
+from lm_transparency.server import shared
 from lm_transparency.server.stdio import serve
 
 
@@ -14,6 +17,14 @@ class FakeSession:
 
     def load(self, source: str, *, watch: Any, **_options: Any) -> None:
         print(f"began {source}", file=sys.stderr, flush=True)
+        if source == "analyzed":
+            return
+        for done in range(40 if source == "slow" else 0):
+            watch.step("loading", done, 40)
+            time.sleep(0.02)
+        if source == "slow":
+            print("ended slow", file=sys.stderr, flush=True)
+            return
         if source == "sleep":
             time.sleep(3600)
         while source == "step":
@@ -39,10 +50,19 @@ class FakeSession:
             print(f"read {sys.stdin.read()!r} from stdin", file=sys.stderr, flush=True)
         raise {"exit": SystemExit(3), "stop": StopIteration(), "memory": MemoryError()}.get(source, OSError("a\nb"))
 
-    def unload(self, source: str) -> list[str]:
+    def analyze(self, _model: None, prompt: str, *, watch: Any, **_options: Any) -> None:
+        watch.check()
+        print(f"began to analyze {prompt}", file=sys.stderr, flush=True)
+        while True:
+            watch.step("forward", 0, 30)
+            time.sleep(0.005)
+
+    def unload(self, source: str = "") -> list[str]:
         print(f"unloaded {source}", file=sys.stderr, flush=True)
         return [source]
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["shared"]:
+        shared.main(sys.argv[2:], FakeSession)  # pyright: ignore[reportArgumentType]
     serve(FakeSession)  # pyright: ignore[reportArgumentType]

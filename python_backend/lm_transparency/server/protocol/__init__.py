@@ -14,6 +14,13 @@ PROTOCOL_VERSION = 3
 
 HEALTH = "lmTransparency/health"
 HEALTH_CHANGED = "lmTransparency/healthChanged"
+#: Answered with null, whatever runs. A client that pings does so every `PING_S` seconds; after `SILENCE_S` without a
+#: word, either side takes the other for lost.
+PING = "lmTransparency/ping"
+PING_S = 5
+SILENCE_S = 20
+#: Ends the process for all its clients.
+QUIT = "lmTransparency/quit"
 LIST_MODELS = "lmTransparency/listModels"
 LOAD_MODEL = "lmTransparency/loadModel"
 UNLOAD_MODEL = "lmTransparency/unloadModel"

@@ -30,11 +30,12 @@ class ErrorData:
 
 @define(frozen=True)
 class Device:
-    """A place to compute: `cpu`, `cuda:0`, `mps`. Memory in bytes; 0 where it cannot be told."""
+    """A place to compute: `cpu`, `cuda:0`, `mps`. Memory, and what of it is free, in bytes; 0 where nobody can tell."""
 
     id: str
     name: str
     memory_bytes: int
+    free_bytes: int = 0
 
 
 @define(frozen=True)
@@ -65,8 +66,11 @@ class ModelInfo:
 
 @define(frozen=True)
 class Health:
-    """The state of the backend; sent as a notification whenever it changes."""
+    """The state of the backend; sent as a notification whenever it changes. `instance` tells processes apart."""
 
+    instance: str
+    process_id: int
+    host: str
     protocol_version: int
     package_version: str
     state: HealthState
@@ -77,6 +81,16 @@ class Health:
     transformers: str
     devices: list[Device]
     loaded: list[ModelInfo]
+
+
+@define(frozen=True)
+class ClientOptions:
+    """`initializationOptions`: `client_id` stays over the reconnections of one window; a client that `pings` does so
+    every `PING_S` seconds; after `idle_minutes` without work the model is let go (0: never)."""
+
+    client_id: str = ""
+    pings: bool = False
+    idle_minutes: float = 30.0
 
 
 @define(frozen=True)

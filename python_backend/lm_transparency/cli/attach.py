@@ -1,0 +1,33 @@
+"""`lm-transparency attach`: the language server that several windows share, over stdin and stdout."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from ..errors import TransparencyError
+
+
+def add_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "attach", help="join the server that your windows share, or start it; it outlives the connection"
+    )
+    parser.add_argument("--serve", action="store_true", help="be that server, in the foreground (in a batch job, say)")
+    parser.add_argument("--grace", type=float, metavar="S", help="seconds to stay after the last client (default 30)")
+    parser.add_argument("--silence", type=float, metavar="S", help="seconds until a silent client is lost (default 20)")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """The exit code of `server.attach.attach`."""
+    if sys.platform == "win32":
+        raise TransparencyError("invalidParams", "There are no shared servers on Windows.", "Use `serve` instead.")
+    from ..server.attach import attach
+    from ..server.shared import main
+
+    given = {"--grace": arguments.grace, "--silence": arguments.silence}
+    options = [word for name, value in given.items() if value is not None for word in (name, str(value))]
+    if arguments.serve:
+        main(options)
+    return attach(options)

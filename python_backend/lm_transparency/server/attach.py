@@ -1,0 +1,184 @@
+"""`attach`: joins the server of this user and environment, or starts it, and bridges it to stdin and stdout.
+
+What may be written before is told apart by a line of its own: `MARKER` and a JSON object. Nothing heavy is imported.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from .place import GREETING, NotPrivate, Place, connect, locked, place, read_ended
+
+#: Begins the last line before the protocol's stream.
+MARKER = "lm-transparency attached "
+#: Begins the line on stderr that tells how a server ended that was not asked to.
+ENDED = "lm-transparency ended "
+
+#: The server ended, and was not asked to; the line `ENDED` says how.
+EXIT_SERVER_ENDED = 5
+#: The folder or the socket is not this user's alone, or the server did not start.
+EXIT_REFUSED = 6
+
+_GREETING_S = 60.0
+_LOG_S = 0.3
+_CHUNK = 1 << 18
+
+
+def attach(server_arguments: list[str]) -> int:
+    """Bridge until either side ends; the exit code: 0 for an end that was asked for.
+
+    `server_arguments` go to a server that has to be started.
+    """
+    try:
+        files = place()
+        connection, greeting, started = _join(files, server_arguments)
+    except NotPrivate as error:
+        return _say(str(error), EXIT_REFUSED)
+    except _NotStarted as error:
+        return _say(str(error), error.code)
+    process_id: int = greeting["processId"]
+    marker = {"version": __version__, "processId": process_id, "started": started}
+    _write_all(1, f"\n{MARKER}{json.dumps(marker)}\n".encode())
+    if _bridge(connection, files.log):
+        return 0
+    ended = read_ended(files, process_id, patience=2.0)
+    if ended is None or ended["code"] == 0:
+        return 0
+    return _say(ENDED + json.dumps(ended), EXIT_SERVER_ENDED)
+
+
+class _NotStarted(Exception):
+    def __init__(self, message: str, code: int = EXIT_REFUSED) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def _join(files: Place, arguments: list[str]) -> tuple[socket.socket, dict[str, Any], bool]:
+    # once more: the server that was found may have been about to end
+    for _ in range(3):
+        connection, started = connect(files), False
+        if connection is None:
+            # of two that come at once, the second finds what the first has started
+            with locked(files):
+                connection = connect(files)
+                if connection is None:
+                    _start(files, arguments)
+                    connection, started = connect(files), True
+        greeting = _greeting(connection) if connection is not None else None
+        if connection is not None and greeting is not None:
+            return connection, greeting, started
+    raise _NotStarted("The server ended as soon as it was asked; the log may say why: " + str(files.log))
+
+
+def _greeting(connection: socket.socket) -> dict[str, Any] | None:
+    """The server's first line, and not a byte more; None where it hangs up instead."""
+    connection.settimeout(_GREETING_S)
+    line = b""
+    try:
+        while not line.endswith(b"\n"):
+            byte = connection.recv(1)
+            if not byte:
+                return None
+            line += byte
+    except ConnectionError:
+        return None
+    except TimeoutError:
+        raise _NotStarted(f"The server has not answered for {_GREETING_S:.0f} s.") from None
+    connection.settimeout(None)
+    return json.loads(line[len(GREETING) :])
+
+
+def _start(files: Place, arguments: list[str]) -> None:
+    """Start the server and wait until it listens, or has ended with a reason."""
+    ready, told = os.pipe()
+    log = os.open(files.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    command = [sys.executable, "-u", "-m", "lm_transparency.server.shared", "--ready", str(told), *arguments]
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            env={**os.environ, "PYTHONSAFEPATH": "1"},
+            pass_fds=(told,),
+            # not of this session, which ends with the link
+            start_new_session=True,
+        )
+    finally:
+        os.close(told)
+        os.close(log)
+    with open(ready, "rb") as pipe:
+        if pipe.readline() == b"ready\n":
+            # the end of the pipe would come with the server's: not waited for
+            return
+    code = process.wait()
+    words = files.log.read_text("utf-8", "replace").strip().splitlines()
+    raise _NotStarted(words[-1][:500] if words else "The server ended without a word.", code or EXIT_REFUSED)
+
+
+def _bridge(connection: socket.socket, log: Path) -> bool:
+    """Copy both ways, and the server's log to stderr; whether it was the client that ended it."""
+    client_ended = threading.Event()
+
+    def upwards() -> None:
+        try:
+            while data := os.read(0, _CHUNK):
+                connection.sendall(data)
+        except OSError:
+            pass
+        client_ended.set()
+        _shut(connection)
+
+    def leave(_number: int, _frame: Any) -> None:
+        client_ended.set()
+        _shut(connection)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, leave)
+    threading.Thread(target=upwards, daemon=True).start()
+    # one that was started in the foreground logs elsewhere
+    with open(log if log.exists() else os.devnull, "rb") as lines:
+        lines.seek(0, os.SEEK_END)
+        try:
+            while True:
+                if select.select([connection], [], [], _LOG_S)[0]:
+                    data = connection.recv(_CHUNK)
+                    if not data:
+                        break
+                    _write_all(1, data)
+                if news := lines.read():
+                    _write_all(2, news)
+        except BrokenPipeError:
+            client_ended.set()
+        except OSError:
+            pass
+        with suppress(OSError):
+            _write_all(2, lines.read())
+    return client_ended.is_set()
+
+
+def _shut(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def _say(line: str, code: int) -> int:
+    print(line, file=sys.stderr, flush=True)
+    return code

@@ -1,0 +1,74 @@
+"""The process above the server: waits for its end and notes how that was, which nobody else could find out."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import NoReturn
+
+from .place import Place, write_ended
+
+_KEPT_LINES = 20
+_LOOK_S = 0.5
+
+
+def keep(files: Place) -> None:
+    """Returns in a child that is to be the server; the parent stays here and ends as the child does. Linux, macOS."""
+    # counted before: only a kill in the server's own time is its
+    oom_kills = _oom_kills()
+    child = os.fork()
+    if child == 0:
+        return
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda got, _frame: os.kill(child, got))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    _leave_as(child, files, oom_kills)
+
+
+def _leave_as(child: int, files: Place, oom_kills: int) -> NoReturn:
+    while True:
+        recent, oom_kills = oom_kills, _oom_kills()
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            break
+        time.sleep(_LOOK_S)
+    number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+    code = None if number else os.WEXITSTATUS(status)
+    record = {
+        "processId": child,
+        "code": code,
+        "signal": signal.Signals(number).name if number else None,
+        # the counters are the machine's: a kill at the time of this one is taken for the same
+        "outOfMemory": number == signal.SIGKILL and _oom_kills() > recent,
+        "lines": _last_lines(files.log),
+    }
+    try:
+        write_ended(files, record)
+    finally:
+        os._exit(128 + number if number else code or 0)
+
+
+def _oom_kills() -> int:
+    """How many processes the kernel has killed for want of memory since it started; 0 where it does not tell."""
+    try:
+        with open("/proc/vmstat", encoding="ascii") as file:
+            return sum(int(line.split()[1]) for line in file if line.startswith("oom_kill "))
+    except (OSError, ValueError):
+        return 0
+
+
+def _last_lines(log: Path) -> list[str]:
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 8192))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+    return [line[:500] for line in lines[-_KEPT_LINES:]]
+
+
+if sys.platform == "win32":
+    raise ImportError("there is no fork on Windows")

@@ -1,0 +1,141 @@
+"""Where the one server of a user and an environment is met: a private folder, a socket, a lock, how it ended.
+
+POSIX only; nothing but the standard library, so that `attach` starts at once.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import socket
+import stat
+import struct
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+
+#: Names the private folder; by default `/tmp/lm-transparency-UID`, which every session of a user sees alike.
+FOLDER_VARIABLE = "LM_TRANSPARENCY_RUNTIME_DIR"
+
+#: Variables that decide where a server computes and what it finds: where they differ, so does the server.
+DECIDING = ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID", "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE")
+
+#: Begins the first line that the server writes to whoever connects; a JSON object follows on it.
+GREETING = b"lm-transparency "
+
+# a socket's path may have 107 bytes, 103 on macOS
+_LONGEST = 103
+
+
+class NotPrivate(Exception):
+    """The folder, or who listens in it, is not this user's alone. The message is a sentence."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """The files of one server."""
+
+    socket: Path
+    lock: Path
+    log: Path
+    ended: Path
+
+
+def place() -> Place:
+    """The place for this user and environment; its folder is made where it is missing.
+
+    Raises `NotPrivate` where the folder is someone else's, or open to others.
+    """
+    folder = Path(os.environ.get(FOLDER_VARIABLE) or f"/tmp/lm-transparency-{os.getuid()}")
+    _make_private(folder)
+    name = _identity()
+    files = Place(*(folder / f"{name}.{kind}" for kind in ("sock", "lock", "log", "ended")))
+    if len(os.fsencode(files.socket)) > _LONGEST:
+        raise NotPrivate(f"The path {folder} is too long for a socket; name a shorter one in {FOLDER_VARIABLE}.")
+    return files
+
+
+def _make_private(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise NotPrivate(f"The folder {folder} cannot be made: {error.strerror}.") from error
+    remedy = f"Remove it, or name another in {FOLDER_VARIABLE}."
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise NotPrivate(f"{folder} is not a folder of this user. {remedy}")
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        raise NotPrivate(f"The folder {folder} is open to other users. {remedy}")
+
+
+def _identity() -> str:
+    package = os.stat(Path(__file__).parent)
+    parts = [__version__, sys.prefix, package.st_dev, package.st_ino, *(os.environ.get(name) for name in DECIDING)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+@contextmanager
+def locked(files: Place, wait: bool = True) -> Generator[bool]:
+    """Holds the lock that guards starting and ending; yields whether it was had. It goes with its process."""
+    held = os.open(files.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(held)
+
+
+def connect(files: Place) -> socket.socket | None:
+    """A connection to the server; None where none listens. Raises `NotPrivate` for another user's."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(str(files.socket))
+    except (FileNotFoundError, ConnectionRefusedError):
+        connection.close()
+        return None
+    if peer_uid(connection) != os.getuid():
+        connection.close()
+        raise NotPrivate(f"Another user listens on {files.socket}.")
+    return connection
+
+
+def peer_uid(connection: socket.socket) -> int:
+    """The user at the other end, as the kernel has it."""
+    if sys.platform == "darwin":
+        # struct xucred: version, uid, …
+        return struct.unpack("II", connection.getsockopt(0, 1, 8))[1]
+    return struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1]
+
+
+def write_ended(files: Place, record: dict[str, Any]) -> None:
+    """How the server ended, written in one step."""
+    draft = files.ended.with_suffix(f".{os.getpid()}")
+    draft.write_text(json.dumps(record), "utf-8")
+    draft.replace(files.ended)
+
+
+def read_ended(files: Place, process_id: int, patience: float) -> dict[str, Any] | None:
+    """How that process ended; None where nobody knows within `patience` seconds."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            record = json.loads(files.ended.read_text("utf-8"))
+            if record["processId"] == process_id:
+                return record
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+        if time.monotonic() >= end:
+            return None
+        time.sleep(0.05)

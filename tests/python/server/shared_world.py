@@ -1,0 +1,93 @@
+"""A private place for shared servers, and clients that meet there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+from language_client import HERE, Client
+
+ATTACH = ("-m", "lm_transparency", "attach")
+MARKER = b"lm-transparency attached "
+PING = "lmTransparency/ping"
+
+
+class World:
+    """A runtime folder of its own; at its end no process of it is left, by force if need be."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.folder = folder
+        self.environment = {**environment, "LM_TRANSPARENCY_RUNTIME_DIR": str(folder)}
+        self.clients: list[Client] = []
+        self.servers: set[int] = set()
+        self._fakes: list[subprocess.Popen[bytes]] = []
+
+    def fake_server(self, *options: str, log: str = "fake.log") -> Path:
+        """Start the fake session as the server that clients here will join; the path of its log."""
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        path = self.folder / log
+        with path.open("wb") as file:
+            command = [sys.executable, str(HERE / "fake_session.py"), "shared", *options]
+            environment = {**os.environ, **self.environment}
+            self._fakes.append(subprocess.Popen(command, env=environment, stdout=file, stderr=file))
+        until(lambda: "Listening" in path.read_text())
+        return path
+
+    def client(self, name: str = "", *, pings: bool = False, idle_minutes: float = 30, options: Any = ()) -> Client:
+        """An initialized client; `name` is its client id."""
+        client = self.raw(*options)
+        told = {"clientId": name, "pings": pings, "idleMinutes": idle_minutes}
+        params = {"processId": None, "rootUri": None, "capabilities": {}, "initializationOptions": told}
+        client.ask("initialize", params)
+        client.notify("initialized", {})
+        return client
+
+    def raw(self, *options: str) -> Client:
+        self.clients.append(Client((sys.executable, *ATTACH, *options), **self.environment))
+        return self.clients[-1]
+
+    def process_id(self, client: Client) -> int:
+        """The server's, as the marker line has it."""
+        until(lambda: MARKER in client.garbage and client.garbage.endswith(b"\n"))
+        found = json.loads(client.garbage.partition(MARKER)[2])["processId"]
+        self.servers.add(found)
+        return found
+
+    def close(self) -> None:
+        for client in self.clients:
+            client.end()
+        for fake in self._fakes:
+            self.servers.update(child.pid for child in children(fake.pid))
+        for pid in self.servers:
+            if psutil.pid_exists(pid):
+                psutil.Process(pid).kill()
+        for fake in self._fakes:
+            fake.wait(10)
+
+
+def children(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children()
+    except psutil.NoSuchProcess:
+        return []
+
+
+def until(holds: Any, timeout: float = 30.0) -> None:
+    """Wait until `holds()`."""
+    end = time.monotonic() + timeout
+    while not holds():
+        assert time.monotonic() < end, "what was waited for did not come"
+        time.sleep(0.02)
+
+
+def leave(client: Client) -> int:
+    """What a window does that is closed; the bridge's exit code."""
+    client.ask("shutdown")
+    client.notify("exit")
+    return client.process.wait(10)

@@ -1,0 +1,115 @@
+"""Many windows on one real server, cancelling and vanishing as they please: every answer is that of a lone run.
+
+`LMT_CLIENTS` and `LMT_REQUESTS` make it larger than it is every day.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from language_client import Client, Refused, decode
+from shared_world import World, leave
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="Unix sockets")
+
+CLIENTS = int(os.environ.get("LMT_CLIENTS", "4"))
+REQUESTS = int(os.environ.get("LMT_REQUESTS", "6"))
+ANALYZE, HEALTH, NODE = (f"lmTransparency/{name}" for name in ("analyze", "health", "inspectNode"))
+PROMPTS = ("The capital of France is", "Mary gave a book to John", "2 + 2 =", "The sea is", "Once upon a time there")
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    found = World(Path(f"/tmp/lmt-load-{os.getpid()}"), {})
+    try:
+        yield found
+    finally:
+        found.close()
+        subprocess.run(["rm", "-rf", str(found.folder)], check=True)
+
+
+class Window:
+    """One client that asks, cancels now and then, and is now and then killed and comes back."""
+
+    def __init__(self, world: World, number: int, truth: dict[str, Any]) -> None:
+        self._world, self._number, self._truth = world, number, truth
+        self._random = random.Random(number)
+        self.counts = {"right": 0, "cancelled": 0, "lost": 0, "wrong": 0}
+
+    def run(self) -> None:
+        client, done = self._world.client(f"window {self._number}"), 0
+        while done < REQUESTS:
+            batch = [self._ask(client) for _ in range(min(self._random.randint(1, 5), REQUESTS - done))]
+            done += len(batch)
+            if self._random.random() < 0.1:
+                client.process.kill()
+                client.process.wait()
+                self.counts["lost"] += len(batch)
+                client = self._world.client(f"window {self._number}")
+                continue
+            for msg_id, prompt, is_cancelled in batch:
+                self._take(client, msg_id, prompt, is_cancelled)
+            assert all(len(client.answers(i)) == 1 for i in client.requests)
+        leave(client)
+
+    def _ask(self, client: Client) -> tuple[int, str, bool]:
+        prompt = self._random.choice(PROMPTS)
+        msg_id = client.request(ANALYZE, {"prompt": prompt, "workDoneToken": f"t{len(client.requests)}"})
+        is_cancelled = self._random.random() < 0.25
+        if is_cancelled:
+            client.cancel(msg_id)
+        return msg_id, prompt, is_cancelled
+
+    def _take(self, client: Client, msg_id: int, prompt: str, is_cancelled: bool) -> None:
+        try:
+            result = client.answer(msg_id, 600)
+        except Refused as refused:
+            self.counts["cancelled" if is_cancelled and refused.kind == "cancelled" else "wrong"] += 1
+            return
+        self.counts["right" if is_same(decode(result)[1], self._truth[prompt]) else "wrong"] += 1
+
+
+def is_same(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> bool:
+    return found.keys() == expected.keys() and all(np.array_equal(found[k], expected[k]) for k in expected)
+
+
+@pytest.mark.timeout(1800)
+def test_every_request_of_many_windows_is_answered_as_a_lone_run_answers(world: World) -> None:
+    lone = Client()
+    try:
+        lone.initialize()
+        truth = {prompt: decode(lone.ask(ANALYZE, {"prompt": prompt}))[1] for prompt in PROMPTS}
+    finally:
+        lone.end()
+    keeper = world.client("keeper")
+    keeper.ask(ANALYZE, {"prompt": PROMPTS[0]})
+    windows = [Window(world, number, truth) for number in range(CLIENTS)]
+    errors: list[BaseException] = []
+
+    def run(window: Window) -> None:
+        try:
+            window.run()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(window,)) for window in windows]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    total = {key: sum(window.counts[key] for window in windows) for key in windows[0].counts}
+    print(f"{CLIENTS} clients, {CLIENTS * REQUESTS} requests: {total}")
+    assert total["wrong"] == 0
+    assert sum(total.values()) == CLIENTS * REQUESTS
+    # the queue is drained: the next request is alone
+    assert keeper.ask(HEALTH)["state"] == "ready"
+    assert is_same(decode(keeper.ask(ANALYZE, {"prompt": PROMPTS[1]}))[1], truth[PROMPTS[1]])
