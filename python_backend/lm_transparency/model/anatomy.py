@@ -112,7 +112,7 @@ class Block:
     @property
     def dtype(self) -> torch.dtype:
         """The precision W_O is multiplied in; a quantised one may be coarser than the residual stream."""
-        return precision_of(self.output_projection)
+        return precision_of(self.output_projection) if self.has_attention else like_input(self.module).dtype
 
     def w_o(self, n_heads: int) -> Float[Tensor, "head d_head d_model"]:
         """The map from a head's value to the residual stream, float32: W_O, and what stands behind it (`Sublayer`)."""
