@@ -1,7 +1,7 @@
 """The contributions of a whole prompt: every (query, key, head), residual, bias and feed-forward block, sparse.
 
-Dense rows live for one layer at a time; what is kept is every entry above a floor and the exact totals, so that any
-threshold above the floor can be applied and renormalised afterwards.
+What is kept is every entry above a floor and the exact totals, so that any threshold above the floor can be applied and
+renormalised afterwards; dense rows are for a layer that is looked at.
 """
 
 from __future__ import annotations
@@ -16,38 +16,44 @@ from jaxtyping import Float, Float64, UInt16, UInt32
 from ..trace.proof import TOLERANCES, Proof, attention_bias, layer_error, worse
 from ..trace.trace import Trace
 from ..watch import Watch
-from .kernels import row_proximities
-from .parts import head_parts, whole_of
+from .kernels import KeptRows, no_rows, row_proximities
+from .parts import head_parts, kept_parts, whole_of
 
 FLOOR = 0.005
 
 
 @dataclass(frozen=True)
-class LayerContributions:
-    """One layer before thresholding. In each row attention + residual + bias + mixer = 1 and ffn + ffn_residual = 1.
+class LayerRows:
+    """What each row of a layer is made of besides its heads. With them the parts of a row sum to 1: attention +
+    residual + bias + mixer, and ffn + ffn_residual; in a parallel block all in one, and `ffn_residual` is 0.
 
-    `mixer`: linear attention or a state space, one part a position. `attention` has no heads where the block has none.
-    In a parallel block all of them together sum to 1 and `ffn_residual` is 0. A row in which no part carries towards
-    the whole is 0 throughout. `attention_total`, `ffn_total`: the sum of a row's proximities, which is what a proximity
-    is divided by to be a contribution (in a parallel block both are the same).
+    `mixer`: linear attention or a state space, one part a position. A row in which no part carries towards the whole
+    is 0 throughout. `attention_total`, `ffn_total`: the sum of a row's proximities, which is what a proximity is
+    divided by to be a contribution (in a parallel block both are the same).
     """
 
-    attention: Float[np.ndarray, "query key head"]
     attention_residual: Float[np.ndarray, "position"]
     attention_bias: Float[np.ndarray, "position"]
+    mixer: Float[np.ndarray, "position"]
     ffn: Float[np.ndarray, "position"]
     ffn_residual: Float[np.ndarray, "position"]
-    attention_total: Float[np.ndarray, "position"]
-    ffn_total: Float[np.ndarray, "position"]
+    attention_total: Float64[np.ndarray, "position"]
+    ffn_total: Float64[np.ndarray, "position"]
+
+
+@dataclass(frozen=True)
+class LayerContributions(LayerRows):
+    """One layer before thresholding, dense, and the error of its proof. No heads where the block has no attention."""
+
+    attention: Float[np.ndarray, "query key head"]
     error: float
-    mixer: Float[np.ndarray, "position"]
 
 
 @dataclass(frozen=True)
 class Contributions:
     """A prompt's contributions, sparse: token edges (layer, query, key) whose weight, summed over *all* heads, exceeds
-    `floor`, sorted; of edge i the heads above the floor are `head_offset[i] : head_offset[i + 1]`. Totals: see
-    `LayerContributions`.
+    `floor`, sorted; of edge i the heads above the floor are `head_offset[i] : head_offset[i + 1]`. The rest: see
+    `LayerRows`.
     """
 
     n_layers: int
@@ -71,44 +77,68 @@ class Contributions:
     mixer: Float[np.ndarray, "layer position"]
 
 
+@dataclass(frozen=True)
+class _Near:
+    """Proximities of what else a layer's rows are made of; `ffn_residual` is None in a parallel block."""
+
+    residual: Float64[np.ndarray, "position"]
+    bias: Float64[np.ndarray, "position"]
+    mixer: Float64[np.ndarray, "position"]
+    ffn: Float64[np.ndarray, "position"]
+    ffn_residual: Float64[np.ndarray, "position"] | None
+
+    @property
+    def beside_heads(self) -> Float64[np.ndarray, "position"]:
+        """What shares a row with the heads."""
+        near = self.residual + self.bias + self.mixer
+        return near + self.ffn if self.ffn_residual is None else near
+
+    def rows(self, total: Float64[np.ndarray, "position"]) -> LayerRows:
+        """`total`: of each row's proximities, the heads' and `beside_heads`."""
+        ffn_total = total if self.ffn_residual is None else self.ffn + self.ffn_residual
+        share, ffn_share = inverse(total), inverse(ffn_total)
+        return LayerRows(
+            attention_residual=self.residual * share,
+            attention_bias=self.bias * share,
+            mixer=self.mixer * share,
+            ffn=self.ffn * ffn_share,
+            ffn_residual=np.zeros_like(total) if self.ffn_residual is None else self.ffn_residual * ffn_share,
+            attention_total=total,
+            ffn_total=ffn_total,
+        )
+
+
+def _near(trace: Trace, layer: int, clip: float = 0.0) -> _Near:
+    record = trace.layers[layer]
+    whole = whole_of(trace, layer)
+    residual = row_proximities(whole, (record.pre if record.carried is None else record.carried).float(), clip)
+    nothing = np.zeros_like(residual)
+    biases, post = attention_bias(trace, layer), record.post.float()
+    beside = None
+    if not trace.anatomy.parallel:
+        mid = record.mid if record.carried_mid is None else record.carried_mid
+        beside = row_proximities(post, mid.float(), clip)
+    return _Near(
+        residual=residual,
+        bias=nothing if biases is None else row_proximities(whole, biases, clip),
+        mixer=nothing if record.mixer is None else row_proximities(whole, record.mixer.float(), clip),
+        ffn=row_proximities(post, record.ffn.float(), clip) if trace.anatomy.blocks[layer].has_ffn else nothing,
+        ffn_residual=beside,
+    )
+
+
 def layer_contributions(trace: Trace, layer: int, *, clip: float = 0.0) -> LayerContributions:
     """All contributions of one layer, dense, and the error of its proof (method.md, sections 1 and 2)."""
-    record = trace.layers[layer]
-    mid, ffn, post = (x.float() for x in (record.mid, record.ffn, record.post))
-    before, beside = (
-        x.float()
-        for x in (
-            record.pre if record.carried is None else record.carried,
-            mid if record.carried_mid is None else record.carried_mid,
-        )
-    )
-    after_attention = whole_of(trace, layer)
-    if record.heads is None:
+    near = _near(trace, layer, clip)
+    if trace.layers[layer].heads is None:
         attention = np.zeros((trace.n_tokens, trace.n_tokens, 0), dtype=np.float32)
         error = layer_error(trace, layer, None)
     else:
         parts = head_parts(trace, layer, clip=clip)
         attention, error = parts.near, worse(layer_error(trace, layer, parts.wrote), parts.error)
-    residual = row_proximities(after_attention, before, clip)
-    nothing = np.zeros_like(residual)
-    biases = attention_bias(trace, layer)
-    bias = nothing if biases is None else row_proximities(after_attention, biases, clip)
-    mixer = nothing if record.mixer is None else row_proximities(after_attention, record.mixer.float(), clip)
-    ffn_near = row_proximities(post, ffn, clip) if trace.anatomy.blocks[layer].has_ffn else nothing
-    row = attention.sum(axis=(1, 2), dtype=np.float64) + residual + bias + mixer
-    if trace.anatomy.parallel:
-        totals = row + ffn_near, row + ffn_near
-        share = inverse(totals[0])
-        ffn_share, ffn_residual = ffn_near * share, np.zeros_like(ffn_near)
-    else:
-        mid_near = row_proximities(post, beside, clip)
-        totals = row, ffn_near + mid_near
-        share, ffn_part = inverse(totals[0]), inverse(totals[1])
-        ffn_share, ffn_residual = ffn_near * ffn_part, mid_near * ffn_part
-    attention *= share[:, None, None].astype(np.float32)
-    return LayerContributions(
-        attention, residual * share, bias * share, ffn_share, ffn_residual, *totals, error, mixer * share
-    )
+    rows = near.rows(attention.sum(axis=(1, 2), dtype=np.float64) + near.beside_heads)
+    attention *= inverse(rows.attention_total)[:, None, None].astype(np.float32)
+    return LayerContributions(**vars(rows), attention=attention, error=error)
 
 
 def each_layer(trace: Trace, watch: Watch, *, clip: float = 0.0) -> Iterator[LayerContributions]:
@@ -123,57 +153,47 @@ def contributions(trace: Trace, watch: Watch | None = None, *, floor: float = FL
 
     Raises `Cancelled` within one layer's time of `watch.cancel()`.
     """
-    rows = [(_sparse(layer.attention, floor), layer) for layer in each_layer(trace, watch or Watch())]
-    sparse = [s for s, _ in rows]
-    layers = [layer for _, layer in rows]
-    heads_per_edge = np.concatenate([s.heads_per_edge for s in sparse])
+    watch = watch or Watch()
+    kept: list[KeptRows] = []
+    rows: list[LayerRows] = []
+    errors: list[float] = []
+    for layer in range(trace.n_layers):
+        watch.step("contributions", layer, trace.n_layers)
+        near = _near(trace, layer)
+        if trace.layers[layer].heads is None:
+            kept.append(no_rows(near.beside_heads))
+            errors.append(layer_error(trace, layer, None))
+        else:
+            parts = kept_parts(trace, layer, near.beside_heads, floor)
+            kept.append(parts.rows)
+            errors.append(worse(layer_error(trace, layer, parts.wrote), parts.error))
+        rows.append(near.rows(kept[-1].total))
+    n_heads = np.concatenate([k.n_heads for k in kept])
     result = Contributions(
         n_layers=trace.n_layers,
         n_tokens=trace.n_tokens,
         n_heads=trace.n_heads,
         parallel=trace.anatomy.parallel,
         floor=floor,
-        edge_layer=np.repeat(np.arange(trace.n_layers), [len(s.query) for s in sparse]).astype(np.uint16),
-        edge_query=np.concatenate([s.query for s in sparse]).astype(np.uint32),
-        edge_key=np.concatenate([s.key for s in sparse]).astype(np.uint32),
-        edge_weight=np.concatenate([s.weight for s in sparse]).astype(np.float32),
-        head_offset=np.concatenate([[0], np.cumsum(heads_per_edge)]).astype(np.uint32),
-        head_index=np.concatenate([s.head for s in sparse]).astype(np.uint16),
-        head_weight=np.concatenate([s.head_weight for s in sparse]).astype(np.float32),
-        attention_residual=_stack([layer.attention_residual for layer in layers]),
-        attention_bias=_stack([layer.attention_bias for layer in layers]),
-        ffn=_stack([layer.ffn for layer in layers]),
-        ffn_residual=_stack([layer.ffn_residual for layer in layers]),
-        attention_total=np.stack([layer.attention_total for layer in layers]),
-        ffn_total=np.stack([layer.ffn_total for layer in layers]),
-        mixer=_stack([layer.mixer for layer in layers]),
+        edge_layer=np.repeat(np.arange(trace.n_layers), [len(k.query) for k in kept]).astype(np.uint16),
+        edge_query=np.concatenate([k.query for k in kept]).astype(np.uint32),
+        edge_key=np.concatenate([k.key for k in kept]).astype(np.uint32),
+        edge_weight=np.concatenate([k.weight for k in kept]).astype(np.float32),
+        head_offset=np.concatenate([[0], np.cumsum(n_heads)]).astype(np.uint32),
+        head_index=np.concatenate([k.head for k in kept]).astype(np.uint16),
+        head_weight=np.concatenate([k.share for k in kept]).astype(np.float32),
+        attention_residual=np.stack([r.attention_residual for r in rows]).astype(np.float32),
+        attention_bias=np.stack([r.attention_bias for r in rows]).astype(np.float32),
+        mixer=np.stack([r.mixer for r in rows]).astype(np.float32),
+        ffn=np.stack([r.ffn for r in rows]).astype(np.float32),
+        ffn_residual=np.stack([r.ffn_residual for r in rows]).astype(np.float32),
+        attention_total=np.stack([r.attention_total for r in rows]),
+        ffn_total=np.stack([r.ffn_total for r in rows]),
     )
     precisions = {trace.layers[0].post.dtype, *(block.dtype for block in trace.anatomy.blocks)}
     tolerance = max(TOLERANCES.get(dtype, TOLERANCES[torch.float32]) for dtype in precisions)
-    return result, Proof(tuple(layer.error for layer in layers), tolerance)
+    return result, Proof(tuple(errors), tolerance)
 
 
-@dataclass(frozen=True)
-class _SparseLayer:
-    query: np.ndarray
-    key: np.ndarray
-    weight: np.ndarray
-    heads_per_edge: np.ndarray
-    head: np.ndarray
-    head_weight: np.ndarray
-
-
-def _sparse(attention: Float[np.ndarray, "query key head"], floor: float) -> _SparseLayer:
-    weight = attention.sum(axis=-1)
-    query, key = np.nonzero(weight > floor)
-    heads = attention[query, key]
-    kept = heads > floor
-    return _SparseLayer(query, key, weight[query, key], kept.sum(axis=-1), np.nonzero(kept)[1], heads[kept])
-
-
-def inverse(total: np.ndarray) -> np.ndarray:
+def inverse(total: Float64[np.ndarray, "position"]) -> Float64[np.ndarray, "position"]:
     return np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
-
-
-def _stack(rows: list[np.ndarray]) -> np.ndarray:
-    return np.stack(rows).astype(np.float32)

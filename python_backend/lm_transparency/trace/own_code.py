@@ -29,14 +29,16 @@ class CaughtAttention(AttentionRecord):
     caught: Float[Tensor, "head query key"] | None = None
 
     def probabilities(
-        self, heads: slice = slice(None), queries: slice = slice(None)
+        self, heads: slice = slice(None), queries: slice = slice(None), *, n_keys: int | None = None
     ) -> Float[Tensor, "head query key"]:
         assert self.caught is not None
-        return self.caught[heads, queries].float()
+        return self.caught[heads, queries, :n_keys].float()
 
-    def scores(self, heads: slice = slice(None), queries: slice = slice(None)) -> Float[Tensor, "head query key"]:
+    def scores(
+        self, heads: slice = slice(None), queries: slice = slice(None), *, n_keys: int | None = None
+    ) -> Float[Tensor, "head query key"]:
         """The scores up to a constant a row: the logarithms of the probabilities."""
-        return self.probabilities(heads, queries).log()
+        return self.probabilities(heads, queries, n_keys=n_keys).log()
 
     def tensors(self) -> list[Tensor]:
         assert self.caught is not None

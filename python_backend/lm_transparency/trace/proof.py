@@ -75,8 +75,8 @@ def outputs_error(
 ) -> float:
     """How far the head outputs, weighted and summed, are from `heads_wrote`, by one random direction (Freivalds, 1977).
 
-    The largest |(Σ w·u − wrote)·r| / max(‖whole‖, ‖wrote‖) over queries, r of random signs: as large as the error itself
-    on average, without a sum over keys, heads and d_model. 0 where the rounding of the trial itself explains it.
+    The largest |(Σ w·u − wrote)·r| / max(‖whole‖, ‖wrote‖) over queries, r of random signs: as large as the error
+    itself on average, without a sum over keys, heads and d_model. 0 where the rounding of the trial itself explains it.
     """
     signs = _signs(whole.shape[-1], whole.device)
     seen = (weights @ (outputs @ signs)[..., None])[..., 0].sum(dim=0)

@@ -35,19 +35,24 @@ class AttentionRecord:
     softcap: float | None = None
 
     def probabilities(
-        self, heads: slice = slice(None), queries: slice = slice(None)
+        self, heads: slice = slice(None), queries: slice = slice(None), *, n_keys: int | None = None
     ) -> Float[Tensor, "head query key"]:
-        """Attention probabilities α, float32; 0 above the diagonal. A row sums to 1, to less where there are sinks."""
-        scores = self.scores(heads, queries)
+        """Attention probabilities α, float32; 0 above the diagonal. A row sums to 1, to less where there are sinks.
+
+        `n_keys`: leaves out the keys after these, where no query looks so far.
+        """
+        scores = self.scores(heads, queries, n_keys=n_keys)
         if self.sinks is None:
             return scores.softmax(dim=-1)
         sinks = self.sinks[heads].float()[:, None, None].expand(*scores.shape[:2], 1)
         return torch.cat([scores, sinks], dim=-1).softmax(dim=-1)[..., :-1]
 
-    def scores(self, heads: slice = slice(None), queries: slice = slice(None)) -> Float[Tensor, "head query key"]:
+    def scores(
+        self, heads: slice = slice(None), queries: slice = slice(None), *, n_keys: int | None = None
+    ) -> Float[Tensor, "head query key"]:
         """What the softmax is taken of, float32: scaled q·k with the mask, −inf where a query may not look."""
         query = self.query[heads, queries].float() * self.scaling
-        key = self.key.float()
+        key = self.key[:, :n_keys].float()
         group = self.query.shape[0] // self.key.shape[0]
         if heads == slice(None):
             # the query heads of one key-value head (GQA) are one matrix product
@@ -63,7 +68,7 @@ class AttentionRecord:
             mask = _causal(self.query.shape[1], self.key.shape[1], scores.device)
         elif mask.shape[0] > 1:
             mask = mask[heads]
-        mask = mask[..., queries, :]
+        mask = mask[..., queries, :n_keys]
         if mask.dtype == torch.bool:
             scores.masked_fill_(~mask, float("-inf"))
         else:
@@ -142,9 +147,11 @@ class LayerRecord:
             raise TransparencyError("invalidParams", "This layer has no attention heads.", "Choose another layer.")
         return self.heads
 
-    def weights(self, heads: slice = slice(None), queries: slice = slice(None)) -> Float[Tensor, "head query key"]:
+    def weights(
+        self, heads: slice = slice(None), queries: slice = slice(None), *, n_keys: int | None = None
+    ) -> Float[Tensor, "head query key"]:
         """What v · W_O (`Block.w_o`) is multiplied by to be a part: α, the gate's and the norm's scale behind it."""
-        probabilities = self.attention.probabilities(heads, queries)
+        probabilities = self.attention.probabilities(heads, queries, n_keys=n_keys)
         return self.weigh(probabilities, heads, queries)
 
     def weigh(

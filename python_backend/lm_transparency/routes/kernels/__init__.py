@@ -8,6 +8,7 @@ Nothing of size T²·H·d is ever in memory. Queries may come in blocks: `first_
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -107,6 +108,20 @@ def keep(near: Float[Tensor, "query key head"], rest: Float64[np.ndarray, "query
     head = above.nonzero(as_tuple=True)[1]
     found = (query, key, weight[query, key], above.sum(dim=-1), head, heads[above])
     return KeptRows(total, *(x.cpu().numpy() for x in found))
+
+
+def no_rows(rest: Float64[np.ndarray, "query"]) -> KeptRows:
+    """Of a layer without attention."""
+    none, nothing = np.empty(0, np.int64), np.empty(0, np.float32)
+    return KeptRows(rest, none, none, nothing, none, none, nothing)
+
+
+def stack(blocks: Sequence[KeptRows], first_queries: Iterable[int]) -> KeptRows:
+    """The blocks of one layer as one, queries counted from the prompt's first."""
+    queries = [rows.query + first for rows, first in zip(blocks, first_queries, strict=True)]
+    rest = ("total", "key", "weight", "n_heads", "head", "share")
+    columns = {name: np.concatenate([getattr(rows, name) for rows in blocks]) for name in rest}
+    return KeptRows(query=np.concatenate(queries), **columns)
 
 
 def row_proximities(
