@@ -16,7 +16,10 @@ from ..errors import TransparencyError
 from .facts import (
     ATTENTION_MULTIPLIERS,
     BLOCKS,
+    CARRIED_MID_MULTIPLIERS,
+    CARRIED_MULTIPLIERS,
     DOWN_PROJECTIONS,
+    FFN_MULTIPLIERS,
     KV_HEADS,
     LAYER_TYPE,
     LAYER_TYPES,
@@ -26,6 +29,7 @@ from .facts import (
     MIXER_MULTIPLIERS,
     MIXER_TYPES,
     MIXERS,
+    OUTPUT_BIAS,
     OUTPUT_PROJECTIONS,
     RESIDUAL_MULTIPLIERS,
     TRUNKS,
@@ -66,6 +70,7 @@ class Absent(nn.Module):
 
 
 _ABSENT = Absent()
+_ONE = 1.0
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,19 @@ class Mixer:
 
     module: nn.Module
     multiplier: float
+
+
+@dataclass(frozen=True)
+class Carried:
+    """How the residual enters the two sums of a block where it is not the state itself.
+
+    What `norm` makes of the state before attention, and the block's `ffn_norm` before the feed-forward block, or the
+    state where `norm` is None; times a number or a gain a channel.
+    """
+
+    norm: nn.Module | None
+    multiplier: float | Float[Tensor, "d_model"]
+    mid_multiplier: float | Float[Tensor, "d_model"]
 
 
 @dataclass(frozen=True)
@@ -94,6 +112,7 @@ class Block:
     after_ffn: Sublayer
     mixer: Mixer | None = None
     ffn_beside: nn.Module | None = None
+    carried: Carried | None = None
 
     @property
     def has_attention(self) -> bool:
@@ -110,7 +129,8 @@ class Block:
 
     def b_o(self) -> Float[Tensor, "d_model"] | None:
         """The bias of the output projection, float32; None where there is none."""
-        return _bias(self.output_projection)
+        bias = _bias(self.output_projection)
+        return _bias(self.attention, OUTPUT_BIAS) if bias is None else bias
 
     def w_out(self) -> Float[Tensor, "neuron d_model"]:
         """What each neuron adds to the residual stream at activation 1, float32. Raises `TransparencyError`."""
@@ -122,6 +142,8 @@ class Block:
 
     def neurons(self) -> nn.Module:
         """The output weights of the neurons. Raises `TransparencyError("modelUnsupported")` where there are none."""
+        if not self.has_ffn:
+            raise TransparencyError("invalidParams", "This layer has no feed-forward block.", "Choose another layer.")
         if self.down_projection is None:
             raise TransparencyError(
                 "modelUnsupported",
@@ -173,7 +195,9 @@ def dissect(model: PreTrainedModel) -> Anatomy:
     rows = list(zip(layers.children(), matched, kinds, strict=True))
     like = next((weight for row in rows if (weight := _like(*row)) is not None), None)
     if like is None:
-        raise _unsupported(model, "it has no attention in any layer, so no routes between tokens can be told")
+        raise _unsupported(
+            model, "it has no attention that writes to the residual stream, so no routes between tokens can be told"
+        )
     facts = matched[0]
     blocks = tuple(_open(*row, like) for row in rows)
     d_model = int(like.shape[-1])
@@ -198,7 +222,11 @@ def dissect(model: PreTrainedModel) -> Anatomy:
 def _product(holder: Any, names: tuple[str, ...]) -> float:
     """What the numbers of these names multiply to; one that is not there, or no number, is 1."""
     values = (getattr(holder, name, None) for name in names)
-    return math.prod(float(value) for value in values if isinstance(value, int | float))
+    return math.prod(
+        float(value)
+        for value in values
+        if isinstance(value, int | float) or (isinstance(value, Tensor) and value.numel() == 1)
+    )
 
 
 def _parallel(facts: BlockFacts, layers: nn.Module, config: Any) -> bool:
@@ -236,20 +264,23 @@ def _match(model: PreTrainedModel, layers: nn.Module, kinds: list[str]) -> list[
     """The row of every block. Blocks of one model may match different rows, but run the same way."""
     found: list[BlockFacts] = []
     for layer, kind in zip(layers.children(), kinds, strict=True):
-        reasons: list[str] = []
+        reasons: list[tuple[int, str]] = []
         for facts in BLOCKS:
-            reason = next(_mismatches(layer, facts, kind), None)
-            if reason is None:
+            missed = list(_mismatches(layer, facts, kind))
+            if not missed:
                 found.append(facts)
                 break
-            if facts.kinds == frozenset() or kind in facts.kinds:
-                reasons.append(f"not {facts.name}: {reason}")
+            reasons.append((len(missed), f"its blocks are not {facts.name}: {', '.join(missed)}"))
         else:
-            raise _unsupported(model, "its blocks are " + "; ".join(reasons))
+            # the row that comes nearest says most
+            raise _unsupported(model, min(reasons, key=lambda reason: reason[0])[1])
     return found
 
 
 def _mismatches(layer: nn.Module, facts: BlockFacts, kind: str) -> Iterator[str]:
+    for name in facts.needs:
+        if not hasattr(layer, name):
+            yield f"no {name}"
     if facts.kinds and kind not in facts.kinds:
         yield f"its layer type is {kind or 'unknown'}"
     children = dict(layer.named_children())
@@ -312,10 +343,25 @@ def _open(layer: nn.Module, facts: BlockFacts, kind: str, like: Float[Tensor, "d
         # of two modules side by side neither has all neurons
         down_projection=None if ffn is None or beside is not None else _projection(ffn, DOWN_PROJECTIONS),
         after_attention=after(facts.attention_norm_after, multiplier * _product(layer, ATTENTION_MULTIPLIERS)),
-        after_ffn=after(facts.ffn_norm_after, multiplier),
+        after_ffn=after(facts.ffn_norm_after, multiplier * _product(layer, FFN_MULTIPLIERS)),
         mixer=None if mixer is None else Mixer(mixer, multiplier * _product(layer, MIXER_MULTIPLIERS)),
         ffn_beside=beside,
+        carried=_carried(layer, facts),
     )
+
+
+def _carried(layer: nn.Module, facts: BlockFacts) -> Carried | None:
+    norm = _find(layer, facts.carries) if facts.carries else None
+    multiplier, mid_multiplier = _gain(layer, CARRIED_MULTIPLIERS), _gain(layer, CARRIED_MID_MULTIPLIERS)
+    if norm is None and multiplier is mid_multiplier is _ONE:
+        return None
+    return Carried(norm, multiplier, mid_multiplier)
+
+
+def _gain(layer: nn.Module, names: tuple[str, ...]) -> float | Float[Tensor, "d_model"]:
+    """The one of these attributes that the block has, a number or a gain a channel; else 1."""
+    found = next((v for name in names if (v := getattr(layer, name, None)) is not None), _ONE)
+    return found.detach().float() if isinstance(found, Tensor) else found
 
 
 def _projection(parent: nn.Module, names: tuple[str, ...]) -> nn.Module | None:
@@ -337,8 +383,8 @@ def _weight_in_out(projection: nn.Module) -> Float[Tensor, "d_in d_out"]:
     return weight.detach().T if isinstance(projection, nn.Linear) else weight.detach()
 
 
-def _bias(projection: nn.Module) -> Float[Tensor, "d_model"] | None:
-    bias = getattr(projection, "bias", None)
+def _bias(projection: nn.Module, name: str = "bias") -> Float[Tensor, "d_model"] | None:
+    bias = getattr(projection, name, None)
     return bias.detach().float() if isinstance(bias, torch.Tensor) else None
 
 
