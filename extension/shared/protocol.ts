@@ -21,6 +21,7 @@ export type ModelKind = 'embedded' | 'cached' | 'folder' | 'gguf' | 'adapter';
 export type Support = 'exact' | 'refused' | 'caught' | 'unknown';
 export type ErrorKind = 'invalidParams' | 'invalidPrompt' | 'promptTooLong' | 'invalidPosition' | 'modelNotFound' | 'modelUnusable' | 'modelUnsupported' | 'dependencyMissing' | 'tooLarge' | 'outOfMemory' | 'runExpired' | 'cancelled' | 'internal';
 export type SpecialTokens = 'auto' | 'bos' | 'none';
+export type LayerKind = 'attention' | 'mixer' | 'both' | 'neither';
 export type NodeKind = 'embedding' | 'attention' | 'ffn' | 'residual';
 export type HeadTag = 'previous' | 'first' | 'duplicate' | 'induction' | 'self';
 export type RouterScoring = 'softmax' | 'sigmoid' | 'unknown';
@@ -205,6 +206,8 @@ export interface Timing {
  * What is small about an analysis. `predicted` [n_tokens][top_k]: texts of the columns `prediction_*`.
  *
  * `target`: the position that the model's answer comes from (a classifier's pooled one, else the last).
+ * `layer_kinds`: what moves information between tokens in each layer; empty where it is attention everywhere. A
+ * mixer is linear attention, a state space or a short convolution: it has no heads, and is one part per position.
  */
 export interface AnalysisMeta {
   format: number;
@@ -218,6 +221,7 @@ export interface AnalysisMeta {
   proof: Proof;
   timing: Timing;
   notices: string[];
+  layerKinds: LayerKind[];
 }
 
 /** Numbers in bulk: `data` is base64 of the little-endian values in row-major order. */
@@ -643,6 +647,8 @@ export interface AnalysisColumns {
   attentionResidual: Float32Array;
   /** [L×T] contribution of the attention block's bias to A(l, t) */
   attentionBias: Float32Array;
+  /** [L×T] contribution of linear attention or a state space to A(l, t), one part per position */
+  mixer: Float32Array;
   /** [L×T] contribution of the feed-forward block to I(l, t) */
   ffn: Float32Array;
   /** [L×T] contribution of A(l, t) to I(l, t) through the residual stream */
@@ -665,6 +671,7 @@ export const COLUMN_TYPES = {
   headWeight: 'float32',
   attentionResidual: 'float32',
   attentionBias: 'float32',
+  mixer: 'float32',
   ffn: 'float32',
   ffnResidual: 'float32',
   predictionId: 'uint32',

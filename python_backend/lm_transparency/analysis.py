@@ -137,6 +137,12 @@ def _notices(tokens: list[Token], proof: Proof, trace: Trace) -> tuple[str, ...]
             f"The logit lens of the last state is off by {off:.1e} from the model's logits: the routes are not touched "
             "by this, but lens, promoted and suppressed tokens of this model cannot be trusted."
         )
+    mixed = [i for i, block in enumerate(trace.anatomy.blocks) if block.mixer is not None]
+    if mixed:
+        notices.append(
+            f"{_layers(mixed)} ({_names(trace, mixed)}): linear attention or a state-space mixer, one part per "
+            "position. It carries information from earlier tokens that is not taken apart."
+        )
     shared = [i for i, token in enumerate(tokens) if token.shared]
     if shared:
         notices.append(
@@ -144,3 +150,20 @@ def _notices(tokens: list[Token], proof: Proof, trace: Trace) -> tuple[str, ...]
             "they are shown as bytes."
         )
     return tuple(notices)
+
+
+def _layers(layers: list[int]) -> str:
+    """`Layers 0–2, 4–6`: runs of layers as ranges."""
+    runs: list[list[int]] = []
+    for layer in layers:
+        if runs and runs[-1][-1] == layer - 1:
+            runs[-1][-1] = layer
+        else:
+            runs.append([layer, layer])
+    text = ", ".join(str(first) if first == last else f"{first}–{last}" for first, last in runs)
+    return f"Layers {text}" if len(layers) > 1 else f"Layer {text}"
+
+
+def _names(trace: Trace, layers: list[int]) -> str:
+    mixers = (trace.anatomy.blocks[layer].mixer for layer in layers)
+    return ", ".join(sorted({type(mixer.module).__name__ for mixer in mixers if mixer is not None}))

@@ -27,6 +27,8 @@ SIZES: dict[str, Any] = {
     **dict.fromkeys(("moe_intermediate_size", "shared_expert_intermediate_size", "kv_lora_rank", "q_lora_rank"), 16),
     **dict.fromkeys(("qk_rope_head_dim", "qk_nope_head_dim", "v_head_dim", "head_dim"), 8),
     **dict.fromkeys(("num_key_value_heads", "num_experts_per_tok"), 2),
+    **dict.fromkeys(("mamba_n_heads",), 4),
+    **dict.fromkeys(("mamba_d_head", "mamba_headdim"), 16),
     **dict.fromkeys(("n_group", "topk_group"), 1),
     "rotary_dim": 4,
     "pad_token_id": 0,
@@ -41,7 +43,7 @@ NEEDS: dict[str, dict[str, Any]] = {
         family: {"num_key_value_heads": 4}
         for family in (
             *("axk1", "axk2", "deepseek_v2", "deepseek_v3", "deepseek_v32"),
-            *("glm4_moe_lite", "glm_moe_dsa", "minicpm3", "youtu"),
+            *("glm4_moe_lite", "glm_moe_dsa", "minicpm3", "youtu", "longcat_flash", "dots3_note", "dots3_note_text"),
         )
     },
     # half of the layers with attention, half with what the family puts in its place
@@ -49,9 +51,21 @@ NEEDS: dict[str, dict[str, Any]] = {
         family: {"layer_types": ["linear_attention", "full_attention"]}
         for family in (
             *("qwen3_next", "qwen3_5", "qwen3_5_text", "qwen3_5_moe", "qwen3_5_moe_text", "olmo_hybrid"),
-            *("granitemoehybrid", "minimax", "kimi_linear", "bailing_hybrid"),
+            *("granitemoehybrid", "minimax"),
         )
     },
+    "kimi_linear": {
+        "layer_types": ["linear_attention", "full_attention"],
+        "num_key_value_heads": 4,
+        "num_experts_per_token": 2,
+    },
+    "bailing_hybrid": {"layer_types": ["linear_attention", "full_attention"], "num_key_value_heads": 4},
+    **{family: {"layer_types": ["conv", "full_attention"]} for family in ("lfm2", "lfm2_moe", "lfm3")},
+    "bamba": {"attn_layer_indices": [1]},
+    "zamba2": {"layers_block_type": ["linear_attention", "hybrid"], "mamba_ngroups": 1, "n_mamba_heads": 4},
+    "zaya": {"num_experts_per_tok": 1},
+    "xmod": {"default_language": "en_XX"},
+    "gemma3n_text": {"num_kv_shared_layers": 0, "layer_types": ["sliding_attention", "full_attention"]},
     "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1},
     "recurrent_gemma": {"block_types": ["recurrent", "attention"]},
     "dots1": {"n_shared_experts": 1},
@@ -74,4 +88,9 @@ def build(model_type: str, changes: dict[str, Any]) -> Any:
         # a family without SDPA
         config._attn_implementation = "eager"
         model = AutoModelForCausalLM.from_config(config)
-    return perturb(model.float())
+    perturb(model.float())
+    for name, buffer in model.named_buffers():
+        # a trained number that is no parameter
+        if name.endswith("layer_scalar"):
+            buffer.fill_(0.7)
+    return model

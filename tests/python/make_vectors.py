@@ -45,6 +45,11 @@ def hand_made() -> dict[str, dict[str, Any]]:
             with_bias(),
             [(1, 0.04, True), (1, 0.04, False), (1, 0.26, True)],
         ),
+        "hybrid": vector(
+            "layers with a mixer: its edge stands beside the residual's, between the same two nodes",
+            hybrid(),
+            [(2, 0.04, True), (2, 0.04, False), (2, 0.3, True), (1, 0.04, True)],
+        ),
         "exact_thresholds": vector(
             "a contribution equal to the threshold, as float32, does not exceed it",
             exact_thresholds(),
@@ -120,6 +125,21 @@ def with_bias() -> dict[str, Any]:
     residual = 1 - bias - attention.sum(axis=(2, 3))
     ffn = np.array([[0.5, 0.25], [0.75, 0.5]])
     return from_dense(attention, residual, bias, ffn, 1 - ffn)
+
+
+def hybrid() -> dict[str, Any]:
+    """Layer 0 has a mixer and no heads, layer 1 heads, layer 2 both."""
+    attention = np.zeros((3, 3, 3, 2))
+    attention[1, 0, 0] = (0.25, 0.125)
+    attention[1, 1, 0], attention[1, 1, 1] = (0.25, 0.0), (0.0, 0.125)
+    attention[1, 2, 0], attention[1, 2, 1], attention[1, 2, 2] = (0.125, 0.125), (0.25, 0.0), (0.0, 0.03125)
+    attention[2, :, 0] = (0.125, 0.0625)
+    mixer = np.array([[0.5, 0.375, 0.625], [0.0, 0.0, 0.0], [0.25, 0.03125, 0.25]])
+    residual = 1 - mixer - attention.sum(axis=(2, 3))
+    ffn = np.array([[0.5, 0.25, 0.0], [0.75, 0.5, 0.25], [0.25, 0.5, 0.75]])
+    none = np.zeros((3, 3))
+    mixed = {"mixer": [[float(value) for value in row] for row in mixer]}
+    return from_dense(attention, residual, none, ffn, 1 - ffn) | mixed
 
 
 def exact_thresholds() -> dict[str, Any]:

@@ -128,6 +128,9 @@ class _Graph:
                 if kept > 0 and (self._renormalize or self._above(weight)):
                     row.append((below(key), "attention", kept))
             row += self._part(below(t), "residual", self._c["attention_residual"][layer][t])
+            # a table of a model without a mixer says nothing of it
+            if "mixer" in self._c:
+                row += self._part(below(t), "mixer", self._c["mixer"][layer][t])
             row += self._part(f"B{layer}_{t}", "bias", self._c["attention_bias"][layer][t])
         if node[0] == "I":
             row += self._part(f"M{layer}_{t}", "ffn", self._c["ffn"][layer][t])

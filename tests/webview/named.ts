@@ -21,6 +21,7 @@ export function namedEdges(source: RouteSource, routes: Routes): Map<string, [nu
     const [l, t] = [Math.floor(row / nTokens), row % nTokens];
     const into = parallel ? `I${l}_${t}` : `A${l}_${t}`;
     add(`residual:${state(l - 1, t)}>${into}`, routes.residual[row]!, routes.residualFlow[row]!);
+    add(`mixer:${state(l - 1, t)}>${into}`, routes.mixer[row]!, routes.mixerFlow[row]!);
     add(`bias:B${l}_${t}>${into}`, routes.bias[row]!, routes.biasFlow[row]!);
     add(`residual:A${l}_${t}>I${l}_${t}`, routes.ffnResidual[row]!, routes.ffnResidualFlow[row]!);
     add(`ffn:M${l}_${t}>I${l}_${t}`, routes.ffn[row]!, routes.ffnFlow[row]!);

@@ -10,6 +10,7 @@ export interface RowText {
   attention?: [number, number[]][];
   residual?: number;
   bias?: number;
+  mixer?: number;
   ffn?: number;
   ffnResidual?: number;
 }
@@ -52,6 +53,7 @@ export function sourceOf(rows: RowText[][], parallel = false): RouteSource {
       headWeight: Float32Array.from(heads.weight),
       attentionResidual: Float32Array.from(flat, (row) => row.residual ?? 1),
       attentionBias: Float32Array.from(flat, (row) => row.bias ?? 0),
+      mixer: Float32Array.from(flat, (row) => row.mixer ?? 0),
       ffn: Float32Array.from(flat, (row) => row.ffn ?? 0),
       ffnResidual: Float32Array.from(flat, (row) => row.ffnResidual ?? (parallel ? 0 : 1)),
       predictionId: new Uint32Array(0),

@@ -24,6 +24,8 @@ interface Contributions {
   attention_bias: number[][];
   ffn: number[][];
   ffn_residual: number[][];
+  /** Only where the model has a mixer. */
+  mixer?: number[][];
 }
 
 interface Case {
@@ -62,6 +64,7 @@ function sourceOf(given: Contributions): RouteSource {
       headWeight: Float32Array.from(given.head_weight),
       attentionResidual: Float32Array.from(given.attention_residual.flat()),
       attentionBias: Float32Array.from(given.attention_bias.flat()),
+      mixer: Float32Array.from(given.mixer?.flat() ?? new Array<number>(rows).fill(0)),
       ffn: Float32Array.from(given.ffn.flat()),
       ffnResidual: Float32Array.from(given.ffn_residual.flat()),
       predictionId: new Uint32Array(0),

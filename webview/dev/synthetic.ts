@@ -156,5 +156,6 @@ function syntheticMeta(options: SyntheticOptions, topK: number, floor: number): 
     }, // prettier-ignore
     timing: { forwardS: 0.1, contributionsS: 0.1, payloadS: 0.01 },
     notices: [],
+    layerKinds: [],
   };
 }

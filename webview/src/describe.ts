@@ -1,6 +1,7 @@
 /** One node or edge of the graph in words and numbers; what tooltip, inspector, twin and keyboard say. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import type { Analysis } from './payload';
+import type { LayerKind } from '../../extension/shared/protocol';
 import { MODEL, baseOf, edgeName, nodeRef, parseEdge, parseNode } from './names';
 import type { EdgeRef, NodeRef } from './names';
 import type { Routes } from './routes/routes';
@@ -46,6 +47,8 @@ export function edgeNumbers(analysis: Analysis, routes: Routes, edge: EdgeRef): 
       const index = attentionIndex(analysis, edge.target.layer, edge.target.position, edge.source.position);
       return pick(columns.edgeWeight, routes.attention, routes.attentionFlow, index);
     }
+    case 'mixer':
+      return pick(columns.mixer, routes.mixer, routes.mixerFlow, row);
     case 'bias':
       return pick(columns.attentionBias, routes.bias, routes.biasFlow, row);
     case 'ffn':
@@ -93,6 +96,7 @@ export function edgesInto(analysis: Analysis, node: NodeRef): EdgeRef[] {
   if (letter === 'I' && !parallel) add('residual', own('A', layer), columns.ffnResidual[row]!);
   if (letter === 'A' || parallel) {
     add('residual', own('I', layer - 1), columns.attentionResidual[row]!);
+    add('mixer', own('I', layer - 1), columns.mixer[row]!);
     add('bias', { letter: 'B', layer, position }, columns.attentionBias[row]!);
     for (let e = rowOffset[row]!; e < rowOffset[row + 1]!; e++) {
       add('attention', nodeRef('I', layer - 1, columns.edgeKey[e]!), columns.edgeWeight[e]!);
@@ -117,6 +121,7 @@ export function edgesOutOf(analysis: Analysis, routes: Routes, node: NodeRef): E
     const above = node.letter === 'X' ? 0 : node.layer + 1;
     if (above >= nLayers) return [];
     add('residual', nodeRef(parallel ? 'I' : 'A', above, position));
+    add('mixer', nodeRef(parallel ? 'I' : 'A', above, position));
     if (parallel) add('ffn', nodeRef('M', above, position));
     for (const e of routes.kept) {
       if (columns.edgeLayer[e] !== above || columns.edgeKey[e] !== position) continue;
@@ -127,19 +132,28 @@ export function edgesOutOf(analysis: Analysis, routes: Routes, node: NodeRef): E
   return out.filter((edge) => flow(edge) > 0).sort((a, b) => flow(b) - flow(a));
 }
 
-export function nodeTitle(node: NodeRef): string {
+/** What a mixer's edge is called, and what is said of it. */
+export const MIXER = 'linear attention or state-space mixer';
+export const MIXER_NOTE = 'One part per position: it carries information from earlier tokens that is not taken apart.';
+
+export function nodeTitle(node: NodeRef, kinds: readonly LayerKind[]): string {
   switch (node.letter) {
     case 'X':
       return 'token embedding';
     case 'I':
       return `residual after layer ${node.layer}`;
     case 'A':
-      return `residual after attention, layer ${node.layer}`;
+      return `residual after ${mixing(kinds[node.layer])}, layer ${node.layer}`;
     case 'M':
       return `feed-forward block, layer ${node.layer}`;
     case 'B':
       return `attention bias, layer ${node.layer}`;
   }
+}
+
+/** What the state A follows: what moves information between tokens in that layer. */
+export function mixing(kind: LayerKind = 'attention'): string {
+  return { attention: 'attention', mixer: 'the mixer', both: 'attention and mixer', neither: 'nothing' }[kind];
 }
 
 /** "layer 22"; the embedding has a name of its own. */
@@ -151,14 +165,14 @@ export function inWords(analysis: Analysis, routes: Routes, name: string): strin
   const edge = parseEdge(name);
   if (edge) {
     const { contribution, flow } = edgeNumbers(analysis, routes, edge);
-    const what = edge.kind === 'ffn' ? 'feed-forward' : edge.kind;
+    const what = edge.kind === 'ffn' ? 'feed-forward' : edge.kind === 'mixer' ? MIXER : edge.kind;
     const from = `${text(edge.source.position)} ${level(edge.source)}`;
     const to = `${text(edge.target.position)} ${level(edge.target)}`;
     return `${what} edge from ${from} to ${to}, contribution ${share(contribution)}, flow ${share(flow)}`;
   }
   const node = parseNode(name);
   if (!node) return name;
-  return `${nodeTitle(node)} at ${text(node.position)}, position ${node.position}, flow ${share(nodeMass(analysis, routes, node))}`;
+  return `${nodeTitle(node, analysis.meta.layerKinds)} at ${text(node.position)}, position ${node.position}, flow ${share(nodeMass(analysis, routes, node))}`;
 }
 
 /** The chip text of the token at a position. */

@@ -1,7 +1,7 @@
 /** Names of nodes and edges, as on the wire: X0_t, A<l>_<t>, M<l>_<t>, I<l>_<t>, B<l>_<t>. */
 
 export type NodeLetter = 'X' | 'A' | 'M' | 'I' | 'B';
-export type EdgeKind = 'attention' | 'residual' | 'ffn' | 'bias';
+export type EdgeKind = 'attention' | 'residual' | 'ffn' | 'bias' | 'mixer';
 
 export interface NodeRef {
   letter: NodeLetter;
@@ -39,7 +39,7 @@ export function attentionEdgeName(layer: number, query: number, key: number, par
 }
 
 const NODE = /^([XAMIB])(\d{1,6})_(\d{1,9})(?:#\d{1,9})?$/;
-const EDGE = /^(attention|residual|ffn|bias):([^>#]+)>([^#]+)(?:#\d{1,9})?$/;
+const EDGE = /^(attention|residual|ffn|bias|mixer):([^>#]+)>([^#]+)(?:#\d{1,9})?$/;
 
 /** The selection that opens the model. */
 export const MODEL = 'model';

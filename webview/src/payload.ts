@@ -45,15 +45,18 @@ function checkMeta(meta: Record<string, unknown>): AnalysisMeta {
   if (typeof model['nLayers'] !== 'number' || model['nLayers'] < 1)
     throw new PayloadError('The analysis names no layers.');
   const target = typeof meta['target'] === 'number' ? meta['target'] : tokens.length - 1;
-  // results of an earlier version say nothing of this
-  return { ...meta, target, model: { task: 'token', labels: [], ...model } } as unknown as AnalysisMeta;
+  // results of an earlier version say nothing of these
+  return { layerKinds: [], ...meta, target, model: { task: 'token', labels: [], ...model } } as unknown as AnalysisMeta;
 }
 
 function readColumns(source: Record<string, unknown>): AnalysisColumns {
   const columns: Partial<Record<keyof AnalysisColumns, Column>> = {};
   for (const name of Object.keys(COLUMN_TYPES) as (keyof AnalysisColumns)[]) {
+    if (name === 'mixer' && source[name] === undefined) continue;
     columns[name] = readColumn(name, source[name], COLUMN_TYPES[name]);
   }
+  // An analysis that was saved before there were mixers has none.
+  columns.mixer ??= new Float32Array(columns.ffn?.length ?? 0);
   return columns as AnalysisColumns;
 }
 
@@ -81,7 +84,7 @@ function checkColumns(meta: AnalysisMeta, columns: AnalysisColumns): Uint32Array
   const nTokens = meta.tokens.length;
   const nEdges = columns.edgeLayer.length;
   const nHeads = columns.headIndex.length;
-  const perRow = ['attentionResidual', 'attentionBias', 'ffn', 'ffnResidual'] as const;
+  const perRow = ['attentionResidual', 'attentionBias', 'mixer', 'ffn', 'ffnResidual'] as const;
   for (const name of perRow) expectLength(name, columns[name].length, nLayers * nTokens);
   for (const name of ['edgeQuery', 'edgeKey', 'edgeWeight'] as const) expectLength(name, columns[name].length, nEdges);
   expectLength('headOffset', columns.headOffset.length, nEdges + 1);

@@ -111,6 +111,10 @@ def _mass(console: Console, analysis: Analysis, graph: RouteGraph) -> None:
             table.add_row(Text(f"  {_name(analysis, t)}"), bar, f"{graph.token_mass[t]:.2f}")
     if graph.bias_mass > 0.005:
         table.add_row("  attention biases", _bar(graph.bias_mass, 1.0, "white"), f"{graph.bias_mass:.2f}")
+    mixed = sum(edge.flow for edge in graph.edges if edge.kind == "mixer")
+    if mixed > 0.005:
+        words = "  passed through mixers on the way (earlier tokens in it are not told apart)"
+        table.add_row(words, _bar(min(1.0, mixed), 1.0, "green"), f"{mixed:.2f}")
     if graph.ended_mass > 0.005:
         nowhere = "  at nodes with no part above the threshold"
         table.add_row(nowhere, _bar(graph.ended_mass, 1.0, "white"), f"{graph.ended_mass:.2f}")

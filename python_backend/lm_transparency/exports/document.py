@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from ..analysis import Analysis
-from ..routes.graph import RouteGraph
+from ..routes.graph import MIXER_WORDS, RouteGraph
 
 JSON_FORMAT = 1
 
@@ -49,6 +49,7 @@ def as_document(analysis: Analysis, graph: RouteGraph, top_k: int) -> dict[str, 
         "proof": {"max_relative_error": analysis.proof.max_relative_error, "worst_layer": analysis.proof.worst_layer},
         "edges": [
             {"source": str(e.source), "target": str(e.target), "kind": e.kind, "weight": e.weight, "flow": e.flow}
+            | ({"note": MIXER_WORDS} if e.kind == "mixer" else {})
             for e in graph.edges
         ],
         "notices": list(analysis.notices),

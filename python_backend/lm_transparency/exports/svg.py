@@ -16,7 +16,7 @@ from xml.sax.saxutils import quoteattr
 
 from ..analysis import Analysis
 from ..model.tokens import visible
-from ..routes.graph import Edge, Node, RouteGraph
+from ..routes.graph import MIXER_WORDS, Edge, Node, RouteGraph
 
 Ink = Literal["flow", "local"]
 Appearance = Literal["light", "dark"]
@@ -31,11 +31,12 @@ class _Colours:
     attention: str
     ffn: str
     warm: str
+    mixer: str
 
 
 _COLOURS: dict[Appearance, _Colours] = {
-    "light": _Colours("#ffffff", "#3b3b3b", "#717171", "#f0f0f0", "#1a85ff", "#652d90", "#c25e00"),
-    "dark": _Colours("#1f1f1f", "#cccccc", "#9d9d9d", "#2d2d2d", "#3794ff", "#b180d7", "#f2a33c"),
+    "light": _Colours("#ffffff", "#3b3b3b", "#717171", "#f0f0f0", "#1a85ff", "#652d90", "#c25e00", "#388a34"),
+    "dark": _Colours("#1f1f1f", "#cccccc", "#9d9d9d", "#2d2d2d", "#3794ff", "#b180d7", "#f2a33c", "#89d185"),
 }
 
 _UI_FONT = "system-ui, 'Segoe UI', 'Helvetica Neue', sans-serif"
@@ -136,11 +137,14 @@ def _edges(analysis: Analysis, graph: RouteGraph, place: _Place, colours: _Colou
         opacity = 0.1 + 0.9 * min(1.0, 1.8 * strength)
         attention = edge.kind == "attention"
         width = 0.6 + 4 * strength if attention else 0.7 + strength
-        colour = {"attention": colours.attention, "ffn": colours.ffn}.get(edge.kind, colours.text)
+        inks = {"attention": colours.attention, "ffn": colours.ffn, "mixer": colours.mixer}
+        colour = inks.get(edge.kind, colours.text)
+        dashes = ' stroke-dasharray="3 2"' if edge.kind == "mixer" else ""
         yield (
             f'<path class="edge" data-source="{edge.source}" data-target="{edge.target}" data-kind="{edge.kind}" '
             f'data-weight="{edge.weight!r}" data-flow="{edge.flow!r}" d="{_path(edge, place)}" fill="none" '
-            f'stroke="{colour}" stroke-width="{width:.2f}" stroke-opacity="{opacity:.3f}" stroke-linecap="round">'
+            f'stroke="{colour}" stroke-width="{width:.2f}" stroke-opacity="{opacity:.3f}"{dashes} '
+            'stroke-linecap="round">'
             f"<title>{escape(_words(analysis, edge))}</title></path>"
         )
     for node in sorted({e.source for e in graph.edges} | {e.target for e in graph.edges}):
@@ -160,7 +164,7 @@ def _edges(analysis: Analysis, graph: RouteGraph, place: _Place, colours: _Colou
 
 def _path(edge: Edge, place: _Place) -> str:
     (x1, y1), (x2, y2) = place.at(edge.source), place.at(edge.target)
-    if edge.kind != "attention":
+    if edge.kind not in ("attention", "mixer"):
         return f"M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}"
     if edge.source.position == edge.target.position:
         loop = 1.33 * min(16.0, place.dx * 0.2)
@@ -205,25 +209,26 @@ def _tokens(graph: RouteGraph, place: _Place, colours: _Colours) -> Iterator[str
 
 def _legend(analysis: Analysis, graph: RouteGraph, place: _Place, colours: _Colours, ink: Ink) -> Iterator[str]:
     what = "flow into the target" if ink == "flow" else "local contribution"
-    lines = (
+    lines = [
         f'<tspan fill="{colours.attention}">— attention</tspan>   <tspan fill="{colours.text}">| residual</tspan>   '
         f'<tspan fill="{colours.ffn}">■ feed-forward</tspan>   width and opacity: {what}',
         escape(
             f"{analysis.model.name} · threshold {graph.threshold:.4g} · {graph.n_token_edges} edges between tokens · "
             f"parts = whole to {analysis.proof.max_relative_error:.0e}"
         ),
-    )
+    ]
+    if any(edge.kind == "mixer" for edge in graph.edges):
+        lines.append(f'<tspan fill="{colours.mixer}">┄ {MIXER_WORDS}</tspan>')
     for row, line in enumerate(lines):
-        y = place.height - 26 + 14 * row
+        y = place.height - 26 - 14 * (len(lines) - 2) + 14 * row
         yield f'<text x="{_LEFT}" y="{y:.0f}" font-size="10" fill="{colours.dim}" xml:space="preserve">{line}</text>'
 
 
 def _words(analysis: Analysis, edge: Edge) -> str:
     ends = " → ".join(visible(analysis.tokens[node.position].text) for node in (edge.source, edge.target))
     heads = "".join(f", head {head} {weight:.2g}" for head, weight in edge.heads[:4])
-    return (
-        f"{edge.kind} {' → '.join(ends)}, {edge.source} → {edge.target}: {edge.weight:.2g}, flow {edge.flow:.2g}{heads}"
-    )
+    kind = MIXER_WORDS if edge.kind == "mixer" else edge.kind
+    return f"{kind} {' → '.join(ends)}, {edge.source} → {edge.target}: {edge.weight:.2g}, flow {edge.flow:.2g}{heads}"
 
 
 def _short(text: str) -> str:

@@ -6,17 +6,21 @@ import csv
 import io
 
 from ..analysis import Analysis
-from ..routes.graph import Node, RouteGraph
+from ..routes.graph import MIXER_WORDS, Node, RouteGraph
 
 COLUMNS = ("source", "target", "kind", "layer", "source_token", "target_token", "weight", "flow", "heads")
 
 
 def as_csv(analysis: Analysis, graph: RouteGraph) -> str:
-    """`weight` and `flow` as in `routes.graph.Edge`; `heads` as `head:weight` parted by spaces, strongest first."""
+    """`weight` and `flow` as in `routes.graph.Edge`; `heads` as `head:weight` parted by spaces, strongest first.
+
+    A last column `note`, where there are edges of a mixer, says what they are.
+    """
+    notes = any(edge.kind == "mixer" for edge in graph.edges)
     out = io.StringIO()
     # lines end in CR LF, as the format wants
     rows = csv.writer(out)
-    rows.writerow(COLUMNS)
+    rows.writerow((*COLUMNS, "note") if notes else COLUMNS)
     for edge in graph.edges:
         rows.writerow(
             (
@@ -29,6 +33,7 @@ def as_csv(analysis: Analysis, graph: RouteGraph) -> str:
                 repr(edge.weight),
                 repr(edge.flow),
                 " ".join(f"{head}:{weight!r}" for head, weight in edge.heads),
+                *((MIXER_WORDS if edge.kind == "mixer" else "",) if notes else ()),
             )
         )
     return out.getvalue()

@@ -14,7 +14,7 @@ from ..routes.heads import AttentionMap, EdgeHeads, LayerMaps
 from ..routes.tags import head_tags, probe
 from ..trace.recording import record
 from ..watch import Watch
-from .tokens import TokenScore, Update, check_place, lens_of, state_scores, update_tokens
+from .tokens import TokenScore, Update, check_heads, check_place, lens_of, state_scores, update_tokens
 
 #: Lens tokens that say what a query or a key stands for.
 _READS = 5
@@ -73,6 +73,7 @@ class HeadTags:
 def inspect_edge(analysis: Analysis, layer: int, query: int, key: int) -> EdgeView:
     """The attention edge from `key` to `query` of `layer`, by head. Raises `TransparencyError` out of range."""
     check_place(analysis, layer, query, key)
+    check_heads(analysis, layer)
     found = heads.edge_heads(analysis.trace, analysis.contributions, layer, query, key)
     return EdgeView(layer, query, key, float(found.contribution.sum()), found)
 
@@ -90,6 +91,7 @@ def inspect_head(
 ) -> HeadView:
     """One head at `query`; `key` None: the one that contributes most. Raises `TransparencyError` out of range."""
     check_place(analysis, layer, query, 0 if key is None else key, head)
+    check_heads(analysis, layer)
     trace = analysis.trace
     row = heads.head_row(trace, analysis.contributions, layer, head, query)
     order = np.lexsort((-row.probability, -row.contribution))
@@ -125,12 +127,14 @@ def inspect_head(
 def attention_map(analysis: Analysis, layer: int, head: int | None = None) -> AttentionMap:
     """Attention and contributions over the whole prompt; `head` None: of all heads together."""
     check_place(analysis, layer, 0, 0, head or 0)
+    check_heads(analysis, layer)
     return heads.attention_map(analysis.trace, analysis.contributions, layer, head)
 
 
 def layer_maps(analysis: Analysis, layer: int, *, side: int = 48) -> LayerMaps:
     """Small maps of every head of a layer."""
     check_place(analysis, layer, 0, 0)
+    check_heads(analysis, layer)
     return heads.layer_maps(analysis.trace, layer, side=side)
 
 

@@ -70,6 +70,26 @@ def check_place(analysis: Analysis, layer: int, query: int, key: int, head: int 
             raise out_of_range(what, index, count)
 
 
+def check_heads(analysis: Analysis, layer: int) -> None:
+    """Raises `TransparencyError` where the layer has no attention."""
+    blocks = analysis.trace.anatomy.blocks
+    if blocks[layer].has_attention:
+        return
+    mixer = blocks[layer].mixer
+    others = ", ".join(str(i) for i, block in enumerate(blocks) if block.has_attention)
+    raise TransparencyError(
+        "invalidParams",
+        f"Layer {layer} has no attention heads"
+        + (
+            "."
+            if mixer is None
+            else f": {type(mixer.module).__name__} is in their place, linear attention or a state-space mixer, "
+            "which is one part per position."
+        ),
+        f"Layers with heads: {others}.",
+    )
+
+
 def check_token(analysis: Analysis, token: int) -> None:
     if not 0 <= token < analysis.trace.anatomy.n_outputs:
         raise out_of_range("token", token, analysis.trace.anatomy.n_outputs)

@@ -17,7 +17,10 @@ from .experts import Experts, find_experts
 from .facts import (
     ATTENTION_MULTIPLIERS,
     BLOCKS,
+    CARRIED_MID_MULTIPLIERS,
+    CARRIED_MULTIPLIERS,
     DOWN_PROJECTIONS,
+    FFN_MULTIPLIERS,
     KV_HEADS,
     LAYER_TYPE,
     LAYER_TYPES,
@@ -27,6 +30,7 @@ from .facts import (
     MIXER_MULTIPLIERS,
     MIXER_TYPES,
     MIXERS,
+    OUTPUT_BIAS,
     OUTPUT_PROJECTIONS,
     RESIDUAL_MULTIPLIERS,
     TRUNKS,
@@ -69,6 +73,7 @@ class Absent(nn.Module):
 
 
 _ABSENT = Absent()
+_ONE = 1.0
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,19 @@ class Mixer:
 
     module: nn.Module
     multiplier: float
+
+
+@dataclass(frozen=True)
+class Carried:
+    """How the residual enters the two sums of a block where it is not the state itself.
+
+    What `norm` makes of the state before attention, and the block's `ffn_norm` before the feed-forward block, or the
+    state where `norm` is None; times a number or a gain a channel.
+    """
+
+    norm: nn.Module | None
+    multiplier: float | Float[Tensor, "d_model"]
+    mid_multiplier: float | Float[Tensor, "d_model"]
 
 
 @dataclass(frozen=True)
@@ -100,6 +118,7 @@ class Block:
     mixer: Mixer | None = None
     ffn_beside: nn.Module | None = None
     experts: Experts | None = None
+    carried: Carried | None = None
 
     @property
     def has_attention(self) -> bool:
@@ -121,7 +140,8 @@ class Block:
 
     def b_o(self) -> Float[Tensor, "d_model"] | None:
         """The bias of the output projection, float32; None where there is none."""
-        return bias_of(self.output_projection)
+        bias = bias_of(self.output_projection)
+        return _bias(self.attention, OUTPUT_BIAS) if bias is None else bias
 
     def w_out(self) -> Float[Tensor, "neuron d_model"]:
         """What each neuron adds to the residual stream at activation 1, float32. Raises `TransparencyError`."""
@@ -133,6 +153,8 @@ class Block:
 
     def neurons(self) -> nn.Module:
         """The output weights of the neurons. Raises `TransparencyError("modelUnsupported")` where there are none."""
+        if not self.has_ffn:
+            raise TransparencyError("invalidParams", "This layer has no feed-forward block.", "Choose another layer.")
         if self.experts is not None:
             raise TransparencyError(
                 "invalidParams",
@@ -196,7 +218,9 @@ def dissect(model: PreTrainedModel) -> Anatomy:
     rows = list(zip(layers.children(), matched, kinds, strict=True))
     projection = next((found for row in rows if (found := _w_o(*row)) is not None), None)
     if projection is None:
-        raise _unsupported(model, "it has no attention in any layer, so no routes between tokens can be told")
+        raise _unsupported(
+            model, "it has no attention that writes to the residual stream, so no routes between tokens can be told"
+        )
     facts = matched[0]
     _, d_model = sizes(projection)
     blocks = tuple(_open(*row, d_model) for row in rows)
@@ -235,7 +259,11 @@ def _softcap(config: Any) -> float | None:
 def _product(holder: Any, names: tuple[str, ...]) -> float:
     """What the numbers of these names multiply to; one that is not there, or no number, is 1."""
     values = (getattr(holder, name, None) for name in names)
-    return math.prod(float(value) for value in values if isinstance(value, int | float))
+    return math.prod(
+        float(value)
+        for value in values
+        if isinstance(value, int | float) or (isinstance(value, Tensor) and value.numel() == 1)
+    )
 
 
 def _parallel(facts: BlockFacts, layers: nn.Module, config: Any) -> bool:
@@ -273,20 +301,23 @@ def _match(model: PreTrainedModel, layers: nn.Module, kinds: list[str]) -> list[
     """The row of every block. Blocks of one model may match different rows, but run the same way."""
     found: list[BlockFacts] = []
     for layer, kind in zip(layers.children(), kinds, strict=True):
-        reasons: list[str] = []
+        reasons: list[tuple[int, str]] = []
         for facts in BLOCKS:
-            reason = next(_mismatches(layer, facts, kind), None)
-            if reason is None:
+            missed = list(_mismatches(layer, facts, kind))
+            if not missed:
                 found.append(facts)
                 break
-            if facts.kinds == frozenset() or kind in facts.kinds:
-                reasons.append(f"not {facts.name}: {reason}")
+            reasons.append((len(missed), f"its blocks are not {facts.name}: {', '.join(missed)}"))
         else:
-            raise _unsupported(model, "its blocks are " + "; ".join(reasons))
+            # the row that comes nearest says most
+            raise _unsupported(model, min(reasons, key=lambda reason: reason[0])[1])
     return found
 
 
 def _mismatches(layer: nn.Module, facts: BlockFacts, kind: str) -> Iterator[str]:
+    for name in facts.needs:
+        if not hasattr(layer, name):
+            yield f"no {name}"
     if facts.kinds and kind not in facts.kinds:
         yield f"its layer type is {kind or 'unknown'}"
     children = dict(layer.named_children())
@@ -348,10 +379,11 @@ def _open(layer: nn.Module, facts: BlockFacts, kind: str, d_model: int) -> Block
         # of two modules side by side neither has all neurons
         down_projection=None if ffn is None or beside is not None else _output_layer(ffn),
         after_attention=after(facts.attention_norm_after, multiplier * _product(layer, ATTENTION_MULTIPLIERS)),
-        after_ffn=after(facts.ffn_norm_after, multiplier),
+        after_ffn=after(facts.ffn_norm_after, multiplier * _product(layer, FFN_MULTIPLIERS)),
         mixer=None if mixer is None else Mixer(mixer, multiplier * _product(layer, MIXER_MULTIPLIERS)),
         ffn_beside=beside,
         experts=None if ffn is None else find_experts(ffn),
+        carried=_carried(layer, facts),
     )
 
 
@@ -364,6 +396,20 @@ def _output_layer(ffn: nn.Module) -> nn.Module | None:
     return _projection(ffn, DOWN_PROJECTIONS)
 
 
+def _carried(layer: nn.Module, facts: BlockFacts) -> Carried | None:
+    norm = _find(layer, facts.carries) if facts.carries else None
+    multiplier, mid_multiplier = _gain(layer, CARRIED_MULTIPLIERS), _gain(layer, CARRIED_MID_MULTIPLIERS)
+    if norm is None and multiplier is mid_multiplier is _ONE:
+        return None
+    return Carried(norm, multiplier, mid_multiplier)
+
+
+def _gain(layer: nn.Module, names: tuple[str, ...]) -> float | Float[Tensor, "d_model"]:
+    """The one of these attributes that the block has, a number or a gain a channel; else 1."""
+    found = next((v for name in names if (v := getattr(layer, name, None)) is not None), _ONE)
+    return found.detach().float() if isinstance(found, Tensor) else found
+
+
 def _projection(parent: nn.Module, names: tuple[str, ...]) -> nn.Module | None:
     """The child of `parent` that goes by one of `names` and is one matrix."""
     for name in names:
@@ -373,6 +419,11 @@ def _projection(parent: nn.Module, names: tuple[str, ...]) -> nn.Module | None:
         if isinstance(child, nn.Module) and is_linear(child):
             return child
     return None
+
+
+def _bias(holder: nn.Module, name: str) -> Float[Tensor, "d_model"] | None:
+    bias = getattr(holder, name, None)
+    return bias.detach().float() if isinstance(bias, torch.Tensor) else None
 
 
 def _find(root: nn.Module, path: str) -> nn.Module | None:

@@ -20,8 +20,10 @@ class BlockFacts:
     feed-forward read the same input and are added in one step (GPT-J, NeoX, Phi, Falcon); a text names the
     configuration entry that decides it. `attention` or `ffn` empty: the block has no such sublayer. `mixer`: what moves
     information between tokens without attention probabilities, where it does not go by one of `MIXERS`. `ffn_beside`: a
-    second feed-forward module that reads the same and is added (Granite's shared experts). `kinds`: the layer types
-    (`LAYER_TYPE`) that the row is for; empty: any.
+    second feed-forward module that reads the same and is added (Granite's shared experts). `carries`: the
+    norm before attention, where what it makes is the residual (MiniMax; before the feed-forward block `ffn_norm` is).
+    `kinds`: the layer types (`LAYER_TYPE`) that the row is for; empty: any. `needs`: attributes of the
+    block without which the row is not meant.
     """
 
     name: str
@@ -34,13 +36,24 @@ class BlockFacts:
     parallel: bool | str = False
     mixer: str = ""
     ffn_beside: str = ""
+    carries: str = ""
     kinds: frozenset[str] = frozenset()
+    needs: tuple[str, ...] = ()
 
 
 #: Layer types whose `attention` has no probabilities: linear attention, state spaces, short convolutions.
 MIXER_TYPES = frozenset({"linear_attention", "mamba", "conv", "recurrent"})
 
 BLOCKS: tuple[BlockFacts, ...] = (
+    BlockFacts(
+        name="MiniMax-like",
+        attention="self_attn",
+        ffn="mlp",
+        ffn_norm="post_attention_layernorm",
+        norms=frozenset({"input_layernorm"}),
+        carries="input_layernorm",
+        needs=("attn_alpha_factor",),
+    ),
     # two norms, and nothing says which way they run but the configuration
     BlockFacts(
         name="Llama-like",
@@ -142,6 +155,17 @@ BLOCKS: tuple[BlockFacts, ...] = (
         ffn="shared_mlp",
         ffn_norm="post_attention_layernorm",
         norms=frozenset({"input_layernorm"}),
+    ),
+    # a gate on an embedding of the token, for each layer, adds once more
+    BlockFacts(
+        name="Gemma-4-like",
+        attention="self_attn",
+        ffn="mlp",
+        ffn_norm="pre_feedforward_layernorm",
+        norms=frozenset({"input_layernorm", "per_layer_input_gate", "per_layer_projection"}),
+        attention_norm_after="post_attention_layernorm",
+        ffn_norm_after="post_feedforward_layernorm",
+        ffn_beside="post_per_layer_input_norm",
     ),
     BlockFacts(
         name="Llama-4-like",
@@ -288,8 +312,24 @@ BLOCKS: tuple[BlockFacts, ...] = (
         attention="",
         ffn="",
         ffn_norm="",
-        norms=frozenset({"shared_transf", "shared_transformer", "linear"}),
+        norms=frozenset({"linear", "shared_transf"}),
         mixer="mamba_decoder.mamba",
+    ),
+    BlockFacts(
+        name="Zamba-2-like",
+        attention="",
+        ffn="",
+        ffn_norm="",
+        norms=frozenset({"linear", "shared_transformer"}),
+        mixer="mamba_decoder.mamba",
+    ),
+    BlockFacts(
+        name="Mamba-like",
+        attention="",
+        ffn="",
+        ffn_norm="",
+        norms=frozenset({"norm"}),
+        mixer="mixer",
     ),
 )
 
@@ -301,6 +341,8 @@ LAYER_TYPES = ("layer_types", "layers_block_type")
 
 #: W_O inside the attention, and the output weights inside the feed-forward block, by the names they go by.
 OUTPUT_PROJECTIONS = ("o_proj", "c_proj", "dense", "out_proj")
+#: W_O's bias where the attention holds it itself (GPT-NeoX Japanese).
+OUTPUT_BIAS = "dense_bias"
 DOWN_PROJECTIONS = ("down_proj", "c_proj", "dense_4h_to_h", "fc2", "fc_out")
 #: The experts of a feed-forward block and what chooses among them, by the names they go by.
 EXPERTS = ("experts",)
@@ -320,12 +362,18 @@ TRUNKS: tuple[tuple[str, str], ...] = (
     ("model.layers", "model.embedding_norm"),
     ("model.layers", "model.final_norm"),
     ("model.layers", "model.norm_f"),
+    ("backbone.layers", "backbone.norm_f"),
+    ("gpt_neox_japanese.layers", "gpt_neox_japanese.final_layer_norm"),
 )
 
 #: Attributes of a block that scale what its sublayers add to the residual stream.
 RESIDUAL_MULTIPLIERS = ("residual_multiplier", "residual_scale")
 #: … and that scale what one of two sublayers side by side adds: attention, and the mixer (Falcon-H1).
-ATTENTION_MULTIPLIERS = ("attn_out_multiplier",)
+ATTENTION_MULTIPLIERS = ("attn_out_multiplier", "attn_beta_factor")
+FFN_MULTIPLIERS = ("mlp_beta_factor", "layer_scalar")
+#: … and the residual as it is carried past attention, and past the feed-forward block: a number, or a gain a channel.
+CARRIED_MULTIPLIERS = ("attn_alpha_factor", "input_residual")
+CARRIED_MID_MULTIPLIERS = ("mlp_alpha_factor", "post_attention_residual", "layer_scalar")
 MIXER_MULTIPLIERS = ("ssm_out_multiplier",)
 #: Configuration entries that multiply the logits, that divide them, and that cap them softly: cap · tanh(logits / cap).
 LOGIT_MULTIPLIERS = ("logit_scale", "lm_head_multiplier")

@@ -17,6 +17,9 @@ from .contributions import Contributions
 EdgeKind = Literal["attention", "residual", "ffn", "bias", "mixer"]
 NodeKind = Literal["X", "A", "M", "I", "B"]
 
+#: What is said of a mixer's edge wherever it is written out.
+MIXER_WORDS = "linear attention or state-space mixer: one part per position, earlier tokens in it not taken apart"
+
 #: Auto threshold: about this many edges between different tokens, searched for in this range.
 AUTO_EDGES = 60
 AUTO_RANGE = (0.005, 0.1)

@@ -10,6 +10,7 @@ import msgpack
 import numpy as np
 
 from ..analysis import Analysis, Predictions
+from ..model.anatomy import Block
 from ..model.loading import LoadedModel
 from ..model.tokens import Token
 from ..trace.proof import Proof
@@ -35,11 +36,23 @@ def encode_payload(run_id: str, analysis: Analysis, top_k: int) -> bytes:
         proof=proof_message(analysis.proof),
         timing=protocol.Timing(analysis.forward_s, analysis.contributions_s, 0.0),
         notices=list(analysis.notices),
+        layer_kinds=_layer_kinds(analysis.model.anatomy.blocks),
     )
     timing = attrs.evolve(meta.timing, payload_s=time.perf_counter() - started)
     packed = msgpack.packb({"meta": to_wire(attrs.evolve(meta, timing=timing)), "columns": columns})
     assert packed is not None
     return packed
+
+
+def _layer_kinds(blocks: tuple[Block, ...]) -> list[protocol.LayerKind]:
+    kinds: dict[tuple[bool, bool], protocol.LayerKind] = {
+        (True, False): "attention",
+        (False, True): "mixer",
+        (True, True): "both",
+        (False, False): "neither",
+    }
+    found: list[protocol.LayerKind] = [kinds[block.has_attention, block.mixer is not None] for block in blocks]
+    return found if set(found) != {"attention"} else []
 
 
 def model_info(model: LoadedModel) -> ModelInfo:

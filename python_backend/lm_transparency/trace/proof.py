@@ -75,8 +75,8 @@ def outputs_error(
 ) -> float:
     """How far the head outputs, weighted and summed, are from `heads_wrote`, by one random direction (Freivalds, 1977).
 
-    The largest |(Σ w·u − wrote)·r| / max(‖whole‖, ‖wrote‖) over queries, r of random signs: as large as the error
-    itself on average, without a sum over keys, heads and d_model. 0 where the rounding of the trial itself explains it.
+    The largest |(Σ w·u − wrote)·r| / max(‖whole‖, ‖wrote‖) over queries, r of random signs: on average as large as the
+    error itself, without a sum over keys, heads and d_model. 0 where the rounding of the trial itself explains it.
     """
     signs = _signs(whole.shape[-1], whole.device)
     seen = (weights @ (outputs @ signs)[..., None])[..., 0].sum(dim=0)
@@ -106,10 +106,8 @@ def layer_error(trace: Trace, layer: int, heads_wrote: Float[Tensor, "query d_mo
     beside = record.mid if record.carried_mid is None else record.carried_mid
     added = [heads_wrote, attention_bias(trace, layer), record.mixer]
     # in numpy: for so little work, waking torch's threads takes longer than the work
-    moved = before.float().cpu().numpy()
-    for part in added:
-        if part is not None:
-            moved = moved + part.float().cpu().numpy()
+    wrote = sum(part.float().cpu().numpy() for part in added if part is not None)
+    moved = before.float().cpu().numpy() + wrote
     mid, beside, ffn, post = (x.float().cpu().numpy() for x in (record.mid, beside, record.ffn, record.post))
     if trace.anatomy.parallel:
         return _relative(post, moved + ffn)

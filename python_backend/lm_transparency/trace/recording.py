@@ -172,7 +172,19 @@ class _States:
             mixer=None if block.mixer is None else _times(kept["mixer"], block.mixer.multiplier),
             gate=gate,
             activation=kept.get("activation"),
+            carried=self._carried(index, "carried", pre),
+            carried_mid=self._carried(index, "carried_mid", kept.get("mid", post)),
         )
+
+    def _carried(
+        self, index: int, name: str, state: Float[Tensor, "position d_model"]
+    ) -> Float[Tensor, "position d_model"] | None:
+        """What of `state` enters the sum; None where it is the state itself."""
+        carried = self._anatomy.blocks[index].carried
+        if carried is None:
+            return None
+        multiplier = carried.multiplier if name == "carried" else carried.mid_multiplier
+        return self._kept[index].get(name, state) * multiplier
 
     def _ffn(self, index: int) -> Float[Tensor, "position d_model"]:
         kept, block = self._kept[index], self._anatomy.blocks[index]
@@ -194,6 +206,9 @@ class _States:
         if block.mixer is not None:
             wrote = block.after_attention.norm_module or block.mixer.module
             yield wrote.register_forward_hook(self._keep_output(index, "mixer"))
+        if block.carried is not None and block.carried.norm is not None:
+            yield block.carried.norm.register_forward_hook(self._keep_output(index, "carried"))
+            yield block.ffn_norm.register_forward_hook(self._keep_output(index, "carried_mid"))
         for name, sublayer in (("attention_scale", block.after_attention), ("ffn_scale", block.after_ffn)):
             if sublayer.norm_module is not None:
                 yield sublayer.norm_module.register_forward_hook(self._keep_scale(index, name, sublayer))

@@ -1,6 +1,7 @@
 /** One line under the graph: what the marks are, and how to move. */
 import type { Store } from '../state';
 import { count, shortShare } from '../words';
+import { MIXER, MIXER_NOTE } from '../describe';
 import { MOST_EDGES } from './ink';
 
 export function Legend({ store }: { store: Store }) {
@@ -26,6 +27,15 @@ export function Legend({ store }: { store: Store }) {
         </svg>
         feed-forward
       </span>
+      {store.analysis.value && store.analysis.value.meta.layerKinds.length > 0 && (
+        <span class="key" title={`${MIXER}. ${MIXER_NOTE}`}>
+          <svg viewBox="0 0 12 12" width="12" height="12" aria-hidden="true">
+            <path class="mixer" d="M11 1 C 2 1, 2 11, 11 11" />
+            <path class="mixer-mark" d="M1.5 6 L4 3.5 L6.5 6 L4 8.5 Z" />
+          </svg>
+          mixer (not taken apart by token)
+        </span>
+      )}
       {routes && routes.kept.length > MOST_EDGES && <span>the {count(MOST_EDGES)} strongest edges are drawn</span>}
       {routes && routes.biasMass >= 0.005 && <span>biases {shortShare(routes.biasMass)}</span>}
       {routes && routes.endedMass >= 0.005 && (

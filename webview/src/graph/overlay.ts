@@ -88,7 +88,7 @@ function drawEdge(ctx: CanvasRenderingContext2D, frame: Frame, edge: EdgeRef): v
   const [x1, y1] = pointOf(frame, edge.source);
   const [x2, y2] = pointOf(frame, edge.target);
   ctx.beginPath();
-  if (edge.kind === 'attention') traceEdge(ctx, x1, y1, x2, y2, loopReach(frame.dx));
+  if (edge.kind === 'attention' || edge.kind === 'mixer') traceEdge(ctx, x1, y1, x2, y2, loopReach(frame.dx));
   else {
     ctx.moveTo(x1, y1);
     ctx.lineTo(x2, y2);

@@ -9,6 +9,7 @@ export interface Palette {
   attention: string;
   residual: string;
   ffn: string;
+  mixer: string;
   /** Selection, the target's chip and the mass it draws from the prompt: the one warm colour. */
   selection: string;
   focus: string;
@@ -41,6 +42,7 @@ export function readPalette(element: HTMLElement): Palette {
     attention: read('#3794ff', 'charts-blue'),
     residual: contrast ? read(foreground, 'contrastBorder') : foreground,
     ffn: read('#b180d7', 'charts-purple'),
+    mixer: read('#89d185', 'charts-green'),
     selection: warm(style, light, contrast),
     focus: read('#3794ff', contrast ? 'contrastActiveBorder' : 'focusBorder', 'focusBorder'),
     contrast,

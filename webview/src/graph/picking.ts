@@ -28,6 +28,7 @@ export function pick(
     pickNode(analysis, routes, frame, x, y, true) ??
     pickFeedForward(analysis, routes, frame, x, y) ??
     pickAttention(analysis, routes, frame, x, y, emphasis) ??
+    pickMixer(analysis, routes, frame, x, y) ??
     pickResidual(analysis, routes, frame, x, y) ??
     pickNode(analysis, routes, frame, x, y, false)
   );
@@ -106,6 +107,24 @@ function pickAttention(
   }
   if (found < 0) return null;
   return attentionEdgeName(columns.edgeLayer[found]!, columns.edgeQuery[found]!, columns.edgeKey[found]!, parallel);
+}
+
+function pickMixer(analysis: Analysis, routes: Routes, frame: Frame, x: number, y: number): string | null {
+  const nTokens = analysis.meta.tokens.length;
+  const { nLayers, parallel } = analysis.meta.model;
+  const loop = loopReach(frame.dx);
+  const position = columnAt(frame, nTokens, x + loop / 2);
+  const layer = Math.ceil((frame.y0 - y) / frame.dy);
+  if (position < 0 || layer < 0 || layer >= nLayers || !routes.mixer[layer * nTokens + position]) return null;
+  const [x1, y1, y2] = [
+    columnX(frame, position),
+    levelY(frame, layer - 1),
+    levelY(frame, layer - (parallel ? 0 : 0.5)),
+  ];
+  // The residual runs straight up beside it.
+  if (x1 - x <= 3.5 || distanceToEdge(x, y, x1, y1, x1, y2, loop) > EDGE_REACH) return null;
+  const target = nodeRef(parallel ? 'I' : 'A', layer, position);
+  return edgeName({ kind: 'mixer', source: nodeRef('I', layer - 1, position), target });
 }
 
 function pickResidual(analysis: Analysis, routes: Routes, frame: Frame, x: number, y: number): string | null {

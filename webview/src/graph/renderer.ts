@@ -3,7 +3,7 @@
 import type { Analysis } from '../payload';
 import type { Routes } from '../routes/routes';
 import type { Ink } from '../state';
-import { ffnReach, loopReach, traceEdge } from './curves';
+import { ffnReach, loopReach, mixerReach, traceEdge } from './curves';
 import { INK_STEPS, MOST_EDGES, crowdOpacity, faintestDrawn, inkStep, lineWidth, opacity, strengthOf } from './ink';
 import type { Frame } from './layout';
 import { BAND_WIDTH, columnX, levelY } from './layout';
@@ -45,7 +45,7 @@ class Batches {
 
 const batches = new Batches();
 
-type Column = 'attention' | 'residual' | 'ffn' | 'ffnResidual';
+type Column = 'attention' | 'residual' | 'mixer' | 'ffn' | 'ffnResidual';
 
 /** Reads the number that decides an edge's ink, eased from the graph before to the graph now. */
 function inkReader(scene: Scene, column: Column): (index: number) => number {
@@ -69,6 +69,7 @@ export function drawGraph(ctx: CanvasRenderingContext2D, frame: Frame, scene: Sc
   drawDots(ctx, frame, view, palette);
   drawResiduals(ctx, frame, view, scene, palette, nTokens);
   drawAttention(ctx, frame, view, scene, palette);
+  drawMixers(ctx, frame, view, scene, palette, nTokens);
   drawFeedForward(ctx, frame, view, scene, palette, nTokens);
   drawNodes(ctx, frame, view, scene, palette, nTokens);
   ctx.restore();
@@ -249,6 +250,48 @@ function drawFeedForward(
       ctx.fillRect(x - side / 2, levelY(frame, layer - 0.25) - side / 2, side, side);
     }
   });
+}
+
+/** A mixer: a loop on the left like attention to oneself, dashed, with a diamond. */
+function drawMixers(
+  ctx: CanvasRenderingContext2D,
+  frame: Frame,
+  view: Window,
+  scene: Scene,
+  palette: Palette,
+  nTokens: number,
+): void {
+  if (scene.analysis.meta.layerKinds.length === 0) return;
+  const loop = loopReach(frame.dx);
+  const rise = scene.analysis.meta.model.parallel ? 1 : 0.5;
+  const ink = inkReader(scene, 'mixer');
+  eachCell(view, nTokens, (row) => batches.add(row, ink(row)));
+  ctx.strokeStyle = palette.mixer;
+  ctx.fillStyle = palette.mixer;
+  ctx.setLineDash([3, 2]);
+  batches.draw((strength, rows) => {
+    ctx.globalAlpha = opacity(strength, palette.contrast);
+    ctx.lineWidth = 0.7 + strength;
+    ctx.beginPath();
+    for (const row of rows) {
+      const level = Math.floor(row / nTokens) - 1;
+      const x = columnX(frame, row % nTokens);
+      traceEdge(ctx, x, levelY(frame, level), x, levelY(frame, level + rise), loop);
+    }
+    ctx.stroke();
+    const half = Math.min(1.5 + strength * 4, Math.max(1.5, frame.dy * 0.3), Math.max(1.5, frame.dx * 0.15));
+    ctx.beginPath();
+    for (const row of rows) {
+      const x = columnX(frame, row % nTokens) - mixerReach(frame.dx);
+      const y = levelY(frame, Math.floor(row / nTokens) - 1 + rise / 2);
+      ctx.moveTo(x - half, y);
+      ctx.lineTo(x, y - half);
+      ctx.lineTo(x + half, y);
+      ctx.lineTo(x, y + half);
+    }
+    ctx.fill();
+  });
+  ctx.setLineDash([]);
 }
 
 /** Nodes of a smaller radius are squares: nobody sees the difference, and they draw faster. */

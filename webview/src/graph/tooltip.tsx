@@ -1,7 +1,7 @@
 /** What the pointer is on, in two numbers. */
 import type { ComponentChildren } from 'preact';
 import type { ReadonlySignal } from '@preact/signals';
-import { edgeNumbers, labelAt, nodeMass, nodeTitle } from '../describe';
+import { MIXER, MIXER_NOTE, edgeNumbers, labelAt, nodeMass, nodeTitle } from '../describe';
 import { parseEdge, parseNode } from '../names';
 import type { Store } from '../state';
 import { share } from '../words';
@@ -43,6 +43,7 @@ export function RouteTip({ store, name }: { store: Store; name: string }) {
     <>
       <Title store={store} name={name} />
       <Figures store={store} name={name} />
+      {parseEdge(name)?.kind === 'mixer' && <div class="note">{MIXER_NOTE}</div>}
       <div class="note">Flow is a reading aid, not a causal claim.</div>
     </>
   );
@@ -66,7 +67,9 @@ function Title({ store, name }: { store: Store; name: string }) {
   const what =
     edge?.kind === 'residual'
       ? `residual ${edge.source.letter === 'A' ? 'past feed-forward' : 'past attention'}, layer ${edge.target.layer}`
-      : nodeTitle(node);
+      : edge?.kind === 'mixer'
+        ? `${MIXER}, layer ${edge.target.layer}`
+        : nodeTitle(node, analysis.meta.layerKinds);
   return (
     <div class="title">
       <bdi class="token">{labelAt(analysis, node.position)}</bdi>

@@ -1,7 +1,7 @@
 /** An edge: how much, and of an attention edge by which heads. */
-import type { EdgeHeadsResult } from '../../../extension/shared/protocol';
+import type { EdgeHeadsResult, LayerKind } from '../../../extension/shared/protocol';
 import { useReply } from '../ask';
-import { attentionIndex, edgeNumbers } from '../describe';
+import { MIXER, MIXER_NOTE, attentionIndex, edgeNumbers, mixing } from '../describe';
 import type { EdgeRef } from '../names';
 import type { Analysis } from '../payload';
 import type { Store } from '../state';
@@ -16,6 +16,7 @@ const KINDS = {
   residual: 'residual edge',
   ffn: 'feed-forward block',
   bias: 'attention bias',
+  mixer: MIXER,
 };
 
 /** `name`: the selection, which of an attention edge may name a head. */
@@ -26,7 +27,8 @@ export function EdgeInspector({ store, edge, name }: { store: Store; edge: EdgeR
   if (!analysis || !routes) return null;
   const numbers = edgeNumbers(analysis, routes, edge);
   const contribution = edge.kind === 'attention' ? weightOf(analysis, edge, known) : numbers.contribution;
-  const whole = edge.target.letter === 'A' ? 'residual after attention' : 'residual after the layer';
+  const kind = analysis.meta.layerKinds[edge.target.layer];
+  const whole = edge.target.letter === 'A' ? `residual after ${mixing(kind)}` : 'residual after the layer';
   const between = edge.kind === 'attention' || edge.kind === 'residual';
   return (
     <>
@@ -35,7 +37,7 @@ export function EdgeInspector({ store, edge, name }: { store: Store; edge: EdgeR
         <TokenLink store={store} node={edge.source} warm />
         {between && <span class="arrow"> → </span>}
         {between && <TokenLink store={store} node={edge.target} />}
-        <span class="where">{where(edge)}</span>
+        <span class="where">{where(edge, kind)}</span>
       </h2>
       <p class="figures" data-testid="edge-figures">
         contribution <b>{contribution === null ? `≤ ${share(analysis.meta.floor)}` : share(contribution)}</b> of the{' '}
@@ -49,6 +51,11 @@ export function EdgeInspector({ store, edge, name }: { store: Store; edge: EdgeR
           'not on a kept route of this target'
         )}
       </p>
+      {edge.kind === 'mixer' && (
+        <p class="figures" data-testid="mixer-note">
+          {MIXER_NOTE}
+        </p>
+      )}
       {edge.kind === 'attention' && (
         <AttentionDetails {...{ store, analysis, edge, name, known }} weight={contribution} />
       )}
@@ -72,10 +79,10 @@ function weightOf(analysis: Analysis, edge: EdgeRef, known: EdgeHeadsResult | nu
   return index < 0 ? null : (analysis.columns.edgeWeight[index] ?? null);
 }
 
-function where(edge: EdgeRef): string {
+function where(edge: EdgeRef, kind: LayerKind | undefined): string {
   const { layer } = edge.target;
   if (edge.kind === 'attention') return `layer ${layer} · key ${edge.source.position} · query ${edge.target.position}`;
   if (edge.kind === 'residual')
-    return `layer ${layer}, past ${edge.source.letter === 'A' ? 'feed-forward' : 'attention'}`;
+    return `layer ${layer}, past ${edge.source.letter === 'A' ? 'feed-forward' : mixing(kind)}`;
   return `layer ${layer} · position ${edge.target.position}`;
 }

@@ -1,5 +1,5 @@
 /** A node: its top tokens, what feeds it, what it feeds. */
-import { edgeNumbers, edgesInto, edgesOutOf, labelAt, nodeMass, nodeTitle } from '../describe';
+import { MIXER, edgeNumbers, edgesInto, edgesOutOf, labelAt, nodeMass, nodeTitle } from '../describe';
 import { edgeName, nodeName } from '../names';
 import type { EdgeRef, NodeRef } from '../names';
 import type { Analysis } from '../payload';
@@ -24,7 +24,7 @@ export function NodeInspector({ store, node }: { store: Store; node: NodeRef }) 
   const out = edgesOutOf(analysis, routes, node);
   return (
     <>
-      <Kind store={store}>{nodeTitle(node)}</Kind>
+      <Kind store={store}>{nodeTitle(node, analysis.meta.layerKinds)}</Kind>
       <h2 class="what">
         <TokenLink store={store} node={node} warm />
         <span class="where">position {node.position}</span>
@@ -70,7 +70,7 @@ export function NodeInspector({ store, node }: { store: Store; node: NodeRef }) 
   );
 }
 
-const WORDS = { attention: '', residual: 'residual', ffn: 'feed-forward', bias: 'bias' };
+const WORDS = { attention: '', residual: 'residual', ffn: 'feed-forward', bias: 'bias', mixer: 'mixer' };
 
 /** Parts show their contribution, uses their flow. */
 function row(analysis: Analysis, routes: Routes, edge: EdgeRef, end: 'source' | 'target'): BarRow {
@@ -85,7 +85,7 @@ function row(analysis: Analysis, routes: Routes, edge: EdgeRef, end: 'source' | 
     label,
     value,
     number: share(value),
-    title: `${edge.kind} edge, contribution ${share(contribution)}, flow ${share(flow)}`,
+    title: `${edge.kind === 'mixer' ? MIXER : edge.kind} edge, contribution ${share(contribution)}, flow ${share(flow)}`,
     faint: weight === 0,
     name,
     ink: edge.kind,

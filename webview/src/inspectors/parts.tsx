@@ -103,7 +103,7 @@ export interface BarRow {
   name?: string;
   /** What a click does instead of selecting that. */
   onPick?: () => void;
-  ink?: 'attention' | 'residual' | 'ffn' | 'bias';
+  ink?: 'attention' | 'residual' | 'ffn' | 'bias' | 'mixer';
   /** What the row stands for, as data attributes: the head, the neuron. */
   data?: Record<`data-${string}`, number | string>;
 }

@@ -6,7 +6,7 @@ import type { AnalysisColumns } from '../../../extension/shared/protocol';
 export interface RouteSource {
   nLayers: number;
   nTokens: number;
-  /** No node after attention: attention, residual, bias and feed-forward share one row that leads into I(l, t). */
+  /** No node after attention: attention, residual, bias, mixer and feed-forward share one row that leads into I(l, t). */
   parallel: boolean;
   /** What contributes no more than this is not listed: thresholds under it are not exact. */
   floor: number;
@@ -31,6 +31,9 @@ export interface Routes extends RouteRules {
   residualFlow: Float64Array;
   bias: Float64Array;
   biasFlow: Float64Array;
+  /** [L×T] linear attention or a state space, one part per position. */
+  mixer: Float64Array;
+  mixerFlow: Float64Array;
   ffn: Float64Array;
   ffnFlow: Float64Array;
   ffnResidual: Float64Array;
@@ -62,6 +65,8 @@ export function computeRoutes(source: RouteSource, rules: RouteRules): Routes {
     residualFlow: new Float64Array(nRows),
     bias: new Float64Array(nRows),
     biasFlow: new Float64Array(nRows),
+    mixer: new Float64Array(nRows),
+    mixerFlow: new Float64Array(nRows),
     ffn: new Float64Array(nRows),
     ffnFlow: new Float64Array(nRows),
     ffnResidual: new Float64Array(nRows),
@@ -139,7 +144,8 @@ function passDown(
   const end = rowOffset[row + 1]!;
   const residual = keep(columns.attentionResidual[row]!, tau);
   const bias = keep(columns.attentionBias[row]!, tau);
-  let sum = residual + bias + ffn;
+  const mixer = keep(columns.mixer[row]!, tau);
+  let sum = residual + bias + mixer + ffn;
 
   // Locals, and no call in the inner loops: this is where the slider's frame goes.
   const { renormalize, attention, attentionFlow, mass: masses, reached, kept } = routes;
@@ -181,6 +187,12 @@ function passDown(
     routes.bias[row] = bias * scale;
     routes.biasFlow[row] = (mass * bias) / sum;
     routes.biasMass += routes.biasFlow[row]!;
+  }
+  if (mixer > 0) {
+    routes.mixer[row] = mixer * scale;
+    routes.mixerFlow[row] = (mass * mixer) / sum;
+    routes.mass[row]! += routes.mixerFlow[row]!;
+    routes.reached[row] = 1;
   }
   if (residual > 0) {
     routes.residual[row] = residual * scale;

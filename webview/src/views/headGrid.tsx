@@ -49,6 +49,10 @@ export function HeadGrid({ store, view, totals, tags }: Props) {
   }, [size]);
 
   const { nLayers = 0, nHeads = 0 } = store.analysis.value?.meta.model ?? {};
+  const hasHeads = (layer: number): boolean => {
+    const kind = store.analysis.value?.meta.layerKinds[layer] ?? 'attention';
+    return kind === 'attention' || kind === 'both';
+  };
   const frame = headsFrame(size.value, nLayers, nHeads);
   useSignalEffect(() => {
     const { nLayers = 0, nHeads = 0 } = store.analysis.value?.meta.model ?? {};
@@ -56,7 +60,15 @@ export function HeadGrid({ store, view, totals, tags }: Props) {
     const marks = { selected: store.headFilter.value, hover: hover.value?.at ?? null, caret: caret.value };
     const [room, largest] = [size.value, Math.max(1e-12, ...current.totals)];
     if (!palette || !element || room.width === 0) return;
-    const picture = { ...current, ...marks, largest, palette, size: room, frame: headsFrame(room, nLayers, nHeads) };
+    const picture = {
+      ...current,
+      ...marks,
+      hasHeads,
+      largest,
+      palette,
+      size: room,
+      frame: headsFrame(room, nLayers, nHeads),
+    };
     painter.ask(() => drawHeads(element, picture));
   });
 
@@ -64,7 +76,7 @@ export function HeadGrid({ store, view, totals, tags }: Props) {
     const bounds = box.current?.getBoundingClientRect();
     const [x, y] = [event.clientX - (bounds?.left ?? 0), event.clientY - (bounds?.top ?? 0)];
     const at = headAt(frame, x, y);
-    return at && { at, x, y };
+    return at && hasHeads(at.layer) ? { at, x, y } : null;
   };
   const choose = (at: HeadRef | null): void => {
     store.headFilter.value = sameHead(at, store.headFilter.value) ? null : at;
@@ -73,7 +85,7 @@ export function HeadGrid({ store, view, totals, tags }: Props) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const start = caret.value ?? store.headFilter.value ?? strongestHead(totals, nHeads);
     const direction = directionOf(event.key);
-    if (direction) caret.value = caret.value ? stepped(start, direction, nLayers, nHeads) : start;
+    if (direction) caret.value = caret.value ? stepped(start, direction, nLayers, nHeads, hasHeads) : start;
     else if (event.key === 'Enter' || event.key === ' ') choose(caret.value ?? start);
     else if (event.key === 'Escape' && store.headFilter.value) choose(store.headFilter.value);
     else return;
@@ -175,10 +187,19 @@ function strongestHead(totals: Float64Array, nHeads: number): HeadRef {
   return { layer: Math.floor(at / nHeads), head: at % nHeads };
 }
 
-function stepped(from: HeadRef, direction: 'left' | 'right' | 'up' | 'down', nLayers: number, nHeads: number): HeadRef {
+/** The head beside `from`; layers without heads are stepped over. */
+function stepped(
+  from: HeadRef,
+  direction: 'left' | 'right' | 'up' | 'down',
+  nLayers: number,
+  nHeads: number,
+  hasHeads: (layer: number) => boolean,
+): HeadRef {
   const [by, up] = { left: [-1, 0], right: [1, 0], up: [0, 1], down: [0, -1] }[direction] as [number, number];
+  let layer = from.layer + up;
+  while (up !== 0 && layer >= 0 && layer < nLayers && !hasHeads(layer)) layer += up;
   return {
-    layer: Math.min(nLayers - 1, Math.max(0, from.layer + up)),
+    layer: layer < 0 || layer >= nLayers ? from.layer : layer,
     head: Math.min(nHeads - 1, Math.max(0, from.head + by)),
   };
 }

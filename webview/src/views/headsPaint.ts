@@ -14,6 +14,8 @@ export interface HeadsPicture {
   size: Size;
   palette: Palette;
   totals: Float64Array;
+  /** False: the layer has a mixer and no heads, and its row stays empty. */
+  hasHeads: (layer: number) => boolean;
   largest: number;
   tags: TagTable | null;
   selected: HeadRef | null;
@@ -33,6 +35,7 @@ export function drawHeads(canvas: HTMLCanvasElement, picture: HeadsPicture): voi
   const { frame, palette } = picture;
   const gap = frame.cellWidth >= 5 && frame.cellHeight >= 5 ? 1 : 0;
   for (let layer = 0; layer < frame.nLayers; layer++) {
+    if (!picture.hasHeads(layer)) continue;
     for (let head = 0; head < frame.nHeads; head++) drawCell(ctx, picture, { layer, head }, gap);
   }
   ctx.globalAlpha = 1;

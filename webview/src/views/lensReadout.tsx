@@ -78,7 +78,7 @@ export function CellTip({ store, cells, followed, name }: Props & { name: string
     <>
       <div class="title">
         <bdi class="token">{labelAt(analysis, node.position)}</bdi>
-        <span class="dim"> {nodeTitle(node)}</span>
+        <span class="dim"> {nodeTitle(node, [])}</span>
       </div>
       {figures && (
         <div>

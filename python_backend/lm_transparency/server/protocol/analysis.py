@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from attrs import define, field
 
 from ...model.options import Dtype, SpecialTokens
 from .models import ModelInfo
 
 PAYLOAD_FORMAT = 1
+
+LayerKind = Literal["attention", "mixer", "both", "neither"]
 
 
 @define(frozen=True)
@@ -78,6 +82,8 @@ class AnalysisMeta:
     """What is small about an analysis. `predicted` [n_tokens][top_k]: texts of the columns `prediction_*`.
 
     `target`: the position that the model's answer comes from (a classifier's pooled one, else the last).
+    `layer_kinds`: what moves information between tokens in each layer; empty where it is attention everywhere. A
+    mixer is linear attention, a state space or a short convolution: it has no heads, and is one part per position.
     """
 
     format: int
@@ -91,14 +97,15 @@ class AnalysisMeta:
     proof: Proof
     timing: Timing
     notices: list[str] = field(factory=list)
+    layer_kinds: list[LayerKind] = field(factory=list)
 
 
 #: Columns of an analysis: name → (dtype, shape, meaning). L layers, T tokens, H heads, K predictions a position,
 #: E token edges, N head entries. An edge (layer, query, key) is listed where its weight, the sum over *all* heads,
 #: exceeds the floor, sorted by layer, query, key; its heads are entries `head_offset[i] : head_offset[i + 1]`,
 #: those above the floor. Weights are contributions before thresholding: in each row (layer, query)
-#: attention + residual + bias = 1, and ffn + ffn_residual = 1. In a parallel block all of them together sum to 1 and
-#: `ffn_residual` is 0.
+#: attention + residual + bias + mixer = 1, and ffn + ffn_residual = 1. In a parallel block all of them together sum
+#: to 1 and `ffn_residual` is 0.
 COLUMNS: dict[str, tuple[str, str, str]] = {
     "edge_layer": ("uint16", "E", "layer of an attention edge I(l-1, key) → A(l, query)"),
     "edge_query": ("uint32", "E", "query position"),
@@ -109,6 +116,7 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "head_weight": ("float32", "N", "contribution of one head"),
     "attention_residual": ("float32", "L×T", "contribution of I(l-1, t) to A(l, t) through the residual stream"),
     "attention_bias": ("float32", "L×T", "contribution of the attention block's bias to A(l, t)"),
+    "mixer": ("float32", "L×T", "contribution of linear attention or a state space to A(l, t), one part per position"),
     "ffn": ("float32", "L×T", "contribution of the feed-forward block to I(l, t)"),
     "ffn_residual": ("float32", "L×T", "contribution of A(l, t) to I(l, t) through the residual stream"),
     "prediction_id": ("uint32", "T×K", "ids of the most probable next tokens, or labels"),
