@@ -11,6 +11,8 @@ export interface SyntheticOptions {
   seed?: number;
   floor?: number;
   proofHolds?: boolean;
+  /** Experts of each layer; neurons where there are none. */
+  nExperts?: number[];
 }
 
 const WORDS = ' the, time, a, river, of, Mary, to, gave,ing, store,tion, with,.,\n, 42, and, John'.split(',');
@@ -124,7 +126,7 @@ export function unpacked(options: SyntheticOptions): Payload {
 }
 
 function syntheticMeta(options: SyntheticOptions, topK: number, floor: number): AnalysisMeta {
-  const { nLayers, nTokens, nHeads = 9, parallel = false, proofHolds = true } = options;
+  const { nLayers, nTokens, nHeads = 9, parallel = false, proofHolds = true, nExperts = [] } = options;
   const word = (i: number): string => WORDS[i % WORDS.length] ?? '';
   let end = 0;
   const tokens = Array.from({ length: nTokens }, (_, t) => {
@@ -140,7 +142,7 @@ function syntheticMeta(options: SyntheticOptions, topK: number, floor: number): 
     prompt: tokens.map((token) => (token.special ? '' : token.text)).join(''),
     model: {
       source: 'synthetic', name: 'synthetic', architecture: 'none', nParams: 0, nLayers, nHeads, nKvHeads: nHeads, dModel: 64, dFfn: 256,
-      nVocab: 1000, nContext: 2048, dtype: 'float32', device: 'cpu', memoryBytes: 0, parallel,
+      nVocab: 1000, nContext: 2048, dtype: 'float32', device: 'cpu', memoryBytes: 0, parallel, nExperts,
     }, // prettier-ignore
     tokens,
     predicted: tokens.map((_, t) => Array.from({ length: topK }, (_, k) => word(t * 5 + k * 3 + 1))),
