@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,7 +109,8 @@ def run_experts(
     experts: what the block returns is then what the kept ones write, in whatever way it adds them up.
     """
     caught = _Caught(experts, n_rows, keep, keep_shared)
-    with caught.hooked():
+    closed = keep is not None and not bool(keep.any())
+    with caught.hooked(), _silent(experts.module) if closed else nullcontext():
         block()
     return caught.routed()
 
@@ -154,7 +155,7 @@ def open_shared(experts: Experts, block: Callable[[], Any], number: int) -> Open
     caught: list[Tensor] = []
     handle = output.register_forward_pre_hook(lambda _module, args: caught.append(args[0].detach()))
     try:
-        with torch.no_grad():
+        with torch.no_grad(), _silent(experts.module):
             block()
     finally:
         handle.remove()
@@ -287,6 +288,20 @@ class _Watching(TorchFunctionMode):
     def _is_output(self, weight: Any) -> bool:
         own = _output_weights(self._module)
         return isinstance(weight, Tensor) and weight.untyped_storage().data_ptr() == own.untyped_storage().data_ptr()
+
+
+@contextmanager
+def _silent(module: nn.Module) -> Generator[None]:
+    """Experts that write nothing and cost nothing."""
+    own = vars(module).get("forward")
+    module.forward = lambda hidden, *_args, **_kwargs: torch.zeros_like(hidden)
+    try:
+        yield
+    finally:
+        if own is None:
+            del module.forward
+        else:
+            module.forward = own
 
 
 @contextmanager
