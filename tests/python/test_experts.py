@@ -185,8 +185,10 @@ def test_opening_leaves_the_model_as_it_was() -> None:
     parts = experts.expert_parts(trace, 1, 3)
     for part in range(len(parts.parts)):
         experts.expert_neurons(trace, kept, 1, 3, part, parts)
+    experts.shared_gates(trace, 1, 0, parts.tolerance)
     assert model.config._experts_implementation == before
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+    assert not any("forward" in vars(m) for m in model.modules())
     with torch.no_grad():
         assert torch.equal(model(input_ids=IDS[None], use_cache=False).logits, wanted)
 

@@ -38,7 +38,7 @@ function answer({ method, params }: Question): Promise<Answer> {
     case 'lmTransparency/neuron': {
       const { layer, neuron, position, topK = 0 } = params as NeuronParams;
       return Promise.resolve({
-        layer, neuron, position, activation: ACTIVATIONS[position] ?? 0, contribution: 0.0123,
+        layer, expert: '', neuron, position, activation: ACTIVATIONS[position] ?? 0, contribution: 0.0123,
         promoted: scores(topK), suppressed: scores(topK, -1), activations: ACTIVATIONS,
       }); // prettier-ignore
     }

@@ -1,8 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ToWebview, ViewState } from '../../extension/shared/webview';
+import { syntheticPayload } from '../../webview/dev/synthetic';
+import { exists } from '../../webview/src/describe';
 import { neighbour } from '../../webview/src/graph/keyboard';
 import { NO_HISTORY, step, visit } from '../../webview/src/history';
-import { baseOf, detailOf, edgeName, parseEdge, parseNode, withDetail } from '../../webview/src/names';
+import { around, baseOf, detailOf, edgeName, expertOf, parseEdge, parseNode } from '../../webview/src/names';
+import { withDetail, withExpert } from '../../webview/src/names';
+import { decodeAnalysis } from '../../webview/src/payload';
 import { createStore } from '../../webview/src/state';
 import { FakeHost, analysisMessage } from './host';
 import { randomAnalysis } from './sources';
@@ -46,6 +50,24 @@ describe('selections inside of a selection', () => {
     expect(parseNode('M12_5#831')).toEqual({ letter: 'M', layer: 12, position: 5 });
     expect(withDetail('M12_5#831', 7)).toBe('M12_5#7');
     expect([detailOf('M12_5'), withDetail('M12_5#831', null)]).toEqual([null, 'M12_5']);
+  });
+
+  it('are an expert of a feed-forward block, and a neuron of it', () => {
+    for (const name of ['M12_5@3', 'M12_5@shared', 'M12_5@shared2', 'M12_5@3#17']) {
+      expect(parseNode(name)).toEqual({ letter: 'M', layer: 12, position: 5 });
+      expect(baseOf(name)).toBe('M12_5');
+    }
+    expect(['M12_5@3', 'M12_5@shared#9', 'M12_5#831'].map(expertOf)).toEqual(['3', 'shared', null]);
+    expect([detailOf('M12_5@3'), detailOf('M12_5@3#17')]).toEqual([null, 17]);
+    expect([withExpert('M12_5#831', '7'), withDetail('M12_5@3#1', 17)]).toEqual(['M12_5@7', 'M12_5@3#17']);
+    expect(['M12_5@3#17', 'M12_5@3', 'M12_5#831', 'M12_5'].map(around)).toEqual(['M12_5@3', 'M12_5', 'M12_5', null]);
+    for (const wrong of ['I1_2@3', 'M1_2@', 'M1_2@x', 'M1_2@shared#', 'M1_2@3@4']) expect(parseNode(wrong)).toBe(null);
+  });
+
+  it('are kept only where the model has that expert', () => {
+    const analysis = decodeAnalysis(syntheticPayload({ nLayers: 2, nTokens: 4, nExperts: [0, 8] }));
+    const kept = ['M1_2@7', 'M1_2@shared', 'M1_2@7#17', 'M1_2#3', 'M1_2@8', 'M0_2@1'].map((n) => exists(analysis, n));
+    expect(kept).toEqual([true, true, true, true, false, false]);
   });
 });
 

@@ -1,5 +1,5 @@
 /** SYNTHETIC answers to what the view asks a backend: the development page has no model. */
-import type { Inspections, NodeKind, TokenScore } from '../../extension/shared/protocol';
+import type { Inspections, NodeKind, RouterScore, TokenScore } from '../../extension/shared/protocol';
 import type { Answer, Method, Question } from '../../extension/shared/webview';
 import { ATTENTION } from './attention';
 import { randomNumbers } from './synthetic';
@@ -23,6 +23,21 @@ function scores(most: number, random: () => number, count = WORDS.length): Token
     probability: 0.6 * 0.5 ** id,
     rankChange: Math.round((random() - 0.4) * 30),
   }));
+}
+
+const N_EXPERTS = 16;
+const UNSURE =
+  'The experts do not sum to what the block wrote: they are off by 2.0e-02 of its norm (tolerance 1e-04). Their shares cannot be trusted; the block as one part can.';
+
+/** What the router says at one position: two are chosen, five come next. */
+function routerAt(layer: number, position: number): RouterScore[] {
+  const own = randomNumbers(layer * 991 + position * 13 + 1);
+  const logits = Array.from({ length: N_EXPERTS }, () => (own() - 0.5) * 9);
+  const total = logits.reduce((sum, logit) => sum + Math.exp(logit), 0);
+  const all = logits.map((logit, expert) => ({ expert, logit, probability: Math.exp(logit) / total, gate: 0 }));
+  const sorted = all.sort((a, b) => b.logit - a.logit).slice(0, 7);
+  const both = (sorted[0]?.probability ?? 0) + (sorted[1]?.probability ?? 0);
+  return sorted.map((entry, k) => ({ ...entry, gate: k < 2 ? entry.probability / both : 0 }));
 }
 
 const ANSWERS: Answers = {
@@ -51,14 +66,51 @@ const ANSWERS: Answers = {
     }; // prettier-ignore
   },
 
-  'lmTransparency/neuron': ({ layer, neuron, position, topK = 15 }) => {
+  'lmTransparency/ffnExperts': ({ layer, position, topK = 5 }) => {
+    const router = routerAt(layer, position);
+    const shares = [0.17, 0.31, 0.044];
+    const chosen = router.filter(({ gate }) => gate > 0).map(({ expert, gate }) => ({ expert: `${expert}`, gate }));
+    const experts = [...chosen, { expert: 'shared', gate: 0.62 }].map((entry, k) => ({
+      ...entry,
+      contribution: shares[k % 3] ?? 0,
+      promoted: scores(4, randomNumbers(layer * 97 + position * 7 + k), topK + k).slice(k),
+    }));
+    return {
+      layer, position, nExperts: N_EXPERTS, scoring: 'softmax', blockContribution: 0.43, expertsTotal: 0.524,
+      residual: 0.476, bias: 0, error: 2.4e-7, tolerance: 1e-4,
+      notice: new URLSearchParams(location.search).has('unsure') ? UNSURE : '',
+      experts: experts.sort((a, b) => b.contribution - a.contribution), router,
+    }; // prettier-ignore
+  },
+
+  'lmTransparency/expert': ({ layer, expert, position, topK = 15, neuronsK = 20 }, random) => {
+    const gates = Array.from({ length: sizes.nTokens }, (_, at) =>
+      expert === 'shared'
+        ? 0.4 + 0.3 * randomNumbers(layer * 31 + at)()
+        : (routerAt(layer, at).find((entry) => `${entry.expert}` === expert)?.gate ?? 0),
+    );
+    const gate = gates[position] ?? 0;
+    const neurons = Array.from({ length: gate > 0 ? neuronsK : 0 }, (_, k) => ({
+      neuron: Math.floor(random() * 1408),
+      activation: (random() < 0.35 ? -1 : 1) * (0.4 + 6 * random()),
+      contribution: 0.03 * 0.86 ** k,
+    }));
+    return {
+      layer, expert, position, gate, contribution: gate > 0 ? 0.17 : 0, gates, neurons,
+      promoted: gate > 0 ? scores(5.1, random, topK) : [], suppressed: gate > 0 ? scores(-3.4, random, topK) : [],
+      nNeurons: 1408, nContributing: 702, neuronsTotal: 0.24, others: 0.33, residual: 0.43, bias: 0, error: 3e-7,
+      notice: '',
+    }; // prettier-ignore
+  },
+
+  'lmTransparency/neuron': ({ layer, neuron, position, topK = 15, expert = '' }) => {
     // the same at every position: only what is asked about differs
     const own = randomNumbers(layer * 1536 + neuron + 1);
     const activations = Array.from({ length: sizes.nTokens }, () => (own() - 0.3) * 8 * own() ** 2);
     const activation = activations[position] ?? 0;
     const sign = activation < 0 ? -1 : 1;
     return {
-      layer, neuron, position, activation, contribution: 0.02 * own(), activations,
+      layer, expert, neuron, position, activation, contribution: 0.02 * own(), activations,
       promoted: scores(sign > 0 ? 2.4 : 0.9, own, topK), suppressed: scores(sign > 0 ? -0.9 : -2.4, own, topK),
     }; // prettier-ignore
   },

@@ -1,6 +1,6 @@
 /**
- * The development page: ?sample=ioi|war|30x128|… &theme=dark|light|hc-dark|hc-light &state=ready|empty|loading|failure|offline
- * &proof=off &fail=lens. Sizes other than recordings are synthetic.
+ * The development page: ?sample=ioi|war|moe|30x128|… &theme=dark|light|hc-dark|hc-light &state=ready|empty|loading|failure|offline
+ * &proof=off &fail=lens &select=M4_5@3 &unsure. Sizes other than recordings are synthetic.
  */
 import type { Answer, Question, ToWebview } from '../../extension/shared/webview';
 import type { Page } from '../src/host.browser';
@@ -42,7 +42,8 @@ function answer(question: Question): Promise<Answer> {
   return new Promise((resolve) => setTimeout(() => resolve(result), 120));
 }
 
-const page: Page = { title: sample, runId: sample, answer };
+const selection = query.get('select');
+const page: Page = { title: sample, runId: sample, answer, view: selection === null ? null : { selection } };
 if (state === 'ready' || state === 'offline') {
   page.payload = payload();
   measure(page.payload);

@@ -12,6 +12,8 @@ export interface SyntheticOptions {
   floor?: number;
   proofHolds?: boolean;
   task?: ModelInfo['task'];
+  /** Experts of each layer; neurons where there are none. */
+  nExperts?: number[];
 }
 
 const LABELS = ['POSITIVE', 'NEGATIVE'];
@@ -126,7 +128,7 @@ export function unpacked(options: SyntheticOptions): Payload {
 }
 
 function syntheticMeta(options: SyntheticOptions, topK: number, floor: number): AnalysisMeta {
-  const { nLayers, nTokens, nHeads = 9, parallel = false, proofHolds = true, task = 'token' } = options;
+  const { nLayers, nTokens, nHeads = 9, parallel = false, proofHolds = true, task = 'token', nExperts = [] } = options;
   const word = (i: number): string => WORDS[i % WORDS.length] ?? '';
   let end = 0;
   const tokens = Array.from({ length: nTokens }, (_, t) => {
@@ -142,7 +144,7 @@ function syntheticMeta(options: SyntheticOptions, topK: number, floor: number): 
     prompt: tokens.map((token) => (token.special ? '' : token.text)).join(''),
     model: {
       source: 'synthetic', name: 'synthetic', architecture: 'none', nParams: 0, nLayers, nHeads, nKvHeads: nHeads, dModel: 64, dFfn: 256,
-      nVocab: 1000, nContext: 2048, dtype: 'float32', device: 'cpu', memoryBytes: 0, parallel, task, labels: task === 'token' ? [] : LABELS,
+      nVocab: 1000, nContext: 2048, dtype: 'float32', device: 'cpu', memoryBytes: 0, parallel, nExperts, task, labels: task === 'token' ? [] : LABELS,
     }, // prettier-ignore
     tokens,
     target: nTokens - 1,

@@ -2,7 +2,7 @@
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import type { Analysis } from './payload';
 import type { LayerKind } from '../../extension/shared/protocol';
-import { MODEL, baseOf, edgeName, nodeRef, parseEdge, parseNode } from './names';
+import { MODEL, baseOf, detailOf, edgeName, expertOf, nodeRef, parseEdge, parseNode } from './names';
 import type { EdgeRef, NodeRef } from './names';
 import type { Routes } from './routes/routes';
 import { share, tokenLabel } from './words';
@@ -172,7 +172,23 @@ export function inWords(analysis: Analysis, routes: Routes, name: string): strin
   }
   const node = parseNode(name);
   if (!node) return name;
-  return `${nodeTitle(node, analysis.meta.layerKinds)} at ${text(node.position)}, position ${node.position}, flow ${share(nodeMass(analysis, routes, node))}`;
+  return `${insideOf(name)}${nodeTitle(node, analysis.meta.layerKinds)} at ${text(node.position)}, position ${node.position}, flow ${share(nodeMass(analysis, routes, node))}`;
+}
+
+/** "neuron 17 of expert 3 of ": what is selected inside of a feed-forward block. */
+function insideOf(name: string): string {
+  const [neuron, expert] = [detailOf(name), expertOf(name)];
+  return `${neuron === null ? '' : `neuron ${neuron} of `}${expert === null ? '' : `${expertTitle(expert)} of `}`;
+}
+
+/** "expert 3", "shared expert". */
+export function expertTitle(expert: string): string {
+  return /^\d/.test(expert) ? `expert ${expert}` : expert.replace('shared', 'shared expert ').trim();
+}
+
+/** How many experts a layer's feed-forward block has; 0: neurons. */
+export function expertsIn(analysis: Analysis, layer: number): number {
+  return analysis.meta.model.nExperts[layer] ?? 0;
 }
 
 /** The chip text of the token at a position. */
@@ -190,5 +206,12 @@ export function exists(analysis: Analysis, name: string): boolean {
   if (name === MODEL) return true;
   if (edge) return inside(edge.source) && inside(edge.target) && edgeName(edge) === baseOf(name);
   const node = parseNode(name);
-  return node !== null && inside(node);
+  return node !== null && inside(node) && holds(analysis, node.layer, expertOf(name));
+}
+
+/** True where a layer has that expert, or none is named. */
+function holds(analysis: Analysis, layer: number, expert: string | null): boolean {
+  if (expert === null) return true;
+  const experts = expertsIn(analysis, layer);
+  return experts > 0 && (!/^\d/.test(expert) || Number(expert) < experts);
 }

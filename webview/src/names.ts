@@ -38,34 +38,53 @@ export function attentionEdgeName(layer: number, query: number, key: number, par
   return edgeName(attentionEdge(layer, query, key, parallel));
 }
 
-const NODE = /^([XAMIB])(\d{1,6})_(\d{1,9})(?:#\d{1,9})?$/;
+const NODE = /^(?:([XAIB])(\d{1,6})_(\d{1,9})|(M)(\d{1,6})_(\d{1,9})(?:@(?:\d{1,6}|shared\d?))?)(?:#\d{1,9})?$/;
 const EDGE = /^(attention|residual|ffn|bias|mixer):([^>#]+)>([^#]+)(?:#\d{1,9})?$/;
 
 /** The selection that opens the model. */
 export const MODEL = 'model';
 
 /**
- * A selection is a node or an edge, and inside of it a head (of an attention edge) or a neuron (of a feed-forward
- * block): "attention:I22_2>A23_14#4" is head 4 of that edge, "M12_5#831" is neuron 831 at position 5.
+ * A selection is a node or an edge, and inside of it a head (of an attention edge), a neuron or an expert (of a
+ * feed-forward block): "attention:I22_2>A23_14#4" is head 4 of that edge, "M12_5#831" is neuron 831 at position 5,
+ * "M12_5@3" expert 3, "M12_5@shared" the shared one, "M12_5@3#17" neuron 17 of expert 3.
  */
 export function detailOf(name: string): number | null {
   const match = /#(\d{1,9})$/.exec(name);
   return match ? Number(match[1]) : null;
 }
 
-/** The node or edge of a selection, without what is selected inside of it. */
-export function baseOf(name: string): string {
-  return name.replace(/#\d{1,9}$/, '');
+/** The expert of a selection: a number as text, "shared", or null. */
+export function expertOf(name: string): string | null {
+  return /@(\d{1,6}|shared\d?)(?:#\d{1,9})?$/.exec(name)?.[1] ?? null;
 }
 
+/** The node or edge of a selection, without what is selected inside of it. */
+export function baseOf(name: string): string {
+  return name.replace(/(?:@(?:\d{1,6}|shared\d?))?(?:#\d{1,9})?$/, '');
+}
+
+/** The same with another head or neuron; null: the edge, block or expert that it is in. */
 export function withDetail(name: string, detail: number | null): string {
-  return detail === null ? baseOf(name) : `${baseOf(name)}#${detail}`;
+  const around = name.replace(/#\d{1,9}$/, '');
+  return detail === null ? around : `${around}#${detail}`;
+}
+
+export function withExpert(name: string, expert: string): string {
+  return `${baseOf(name)}@${expert}`;
+}
+
+/** What a selection is in: a neuron's expert or block, a head's edge, an expert's block; null for nodes and edges. */
+export function around(name: string): string | null {
+  if (detailOf(name) !== null) return withDetail(name, null);
+  return expertOf(name) === null ? null : baseOf(name);
 }
 
 export function parseNode(name: string): NodeRef | null {
   const match = NODE.exec(name);
   if (!match) return null;
-  const node = { letter: match[1] as NodeLetter, layer: Number(match[2]), position: Number(match[3]) };
+  const [letter, layer, position] = match[4] === undefined ? match.slice(1, 4) : match.slice(4, 7);
+  const node = { letter: letter as NodeLetter, layer: Number(layer), position: Number(position) };
   return node.letter === 'X' && node.layer !== 0 ? null : node;
 }
 

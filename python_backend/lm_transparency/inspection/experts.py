@@ -16,6 +16,8 @@ from .tokens import TokenScore, Update, check_place, lens_of, out_of_range, upda
 SHARED = "shared"
 #: Experts that were not chosen, the nearest first, beside those that were.
 _RUNNERS_UP = 5
+#: Positions before this one that tell how the router scores, where it chooses one expert only.
+_NEARBY = 8
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,9 @@ def inspect_experts(
     trace = analysis.trace
     parts = experts.expert_parts(trace, layer, position)
     shares = experts.expert_shares(trace, analysis.contributions, layer, position, parts)
-    routing = experts.routing(trace, layer)
+    # how the router scores shows in several positions
+    first = max(0, position - _NEARBY)
+    routing = experts.routing(trace, layer, slice(first, position + 1))
     written = lens_of(analysis, list(parts.parts), normalize)
     found = [
         ExpertShare(
@@ -124,7 +128,7 @@ def inspect_experts(
         tolerance=parts.tolerance,
         notice=_notice(parts),
         experts=tuple(sorted(found, key=lambda share: -share.contribution)),
-        router=_router(routing, position),
+        router=_router(routing, position - first),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,14 +47,15 @@ class Routed:
 
     `index`, `gate`: of the active experts; a gate of 0 is no expert (a row may have fewer than others).
     `gates_input`: the gate multiplies what the expert reads (Llama 4), not what it returns. `logits`: of the router,
-    None where it does not return them. `output`, `shared`: what the experts return, gated, and the shared ones.
+    None where it does not return them. `output`, `shared`: what the experts return, gated, and the shared ones; None
+    and empty where only the routing was asked for.
     """
 
     index: Int[Tensor, "row active"]
     gate: Float[Tensor, "row active"]
     gates_input: bool
     logits: Float[Tensor, "row expert"] | None
-    output: Float[Tensor, "row d_model"]
+    output: Float[Tensor, "row d_model"] | None
     shared: tuple[Float[Tensor, "row d_model"], ...]
 
 
@@ -88,6 +89,14 @@ def find_experts(ffn: nn.Module) -> Experts | None:
     return Experts(module, router, shared)
 
 
+def route(experts: Experts, block: Callable[[], Any], n_rows: int) -> Routed:
+    """Which experts `block` chooses on `n_rows` positions; it is left before any of them runs."""
+    caught = _Caught(experts, n_rows, only_routing=True)
+    with caught.hooked():
+        block()
+    return caught.routed()
+
+
 def run_experts(
     experts: Experts,
     block: Callable[[], Any],
@@ -101,7 +110,8 @@ def run_experts(
     experts: what the block returns is then what the kept ones write, in whatever way it adds them up.
     """
     caught = _Caught(experts, n_rows, keep, keep_shared)
-    with caught.hooked():
+    closed = keep is not None and not bool(keep.any())
+    with caught.hooked(), _silent(experts.module) if closed else nullcontext():
         block()
     return caught.routed()
 
@@ -112,7 +122,7 @@ def open_expert(experts: Experts, block: Callable[[], Any], n_rows: int, expert:
     The experts' own code computes it once more, alone, and is watched as it multiplies with the output weights.
     Raises `TransparencyError("modelUnsupported")` where it does not do so in sight.
     """
-    given = _Caught(experts, n_rows, None, None)
+    given = _Caught(experts, n_rows, only_routing=True)
     with given.hooked():
         block()
     routed = given.routed()
@@ -146,13 +156,17 @@ def open_shared(experts: Experts, block: Callable[[], Any], number: int) -> Open
     caught: list[Tensor] = []
     handle = output.register_forward_pre_hook(lambda _module, args: caught.append(args[0].detach()))
     try:
-        with torch.no_grad():
+        with torch.no_grad(), _silent(experts.module):
             block()
     finally:
         handle.remove()
     activation = caught[0].flatten(0, -2).float()
     rows = torch.arange(len(activation), device=activation.device)
     return Opened(rows, activation, weight_in_out(output).float(), bias_of(output))
+
+
+class _Enough(Exception):
+    """The experts were given what was asked for: the block need not go on."""
 
 
 class _Caught:
@@ -162,13 +176,16 @@ class _Caught:
         self,
         experts: Experts,
         n_rows: int,
-        keep: Bool[Tensor, "row expert"] | None,
-        keep_shared: Bool[Tensor, "row shared"] | None,
+        keep: Bool[Tensor, "row expert"] | None = None,
+        keep_shared: Bool[Tensor, "row shared"] | None = None,
+        *,
+        only_routing: bool = False,
     ) -> None:
         self._experts = experts
         self._n_rows = n_rows
         self._keep = keep
         self._keep_shared = keep_shared
+        self._only_routing = only_routing
         self._output: Tensor | None = None
         self._shared: dict[int, Tensor] = {}
         self._routers: list[Tensor] = []
@@ -188,12 +205,13 @@ class _Caught:
         try:
             with torch.no_grad():
                 yield
+        except _Enough:
+            pass
         finally:
             for handle in handles:
                 handle.remove()
 
     def routed(self) -> Routed:
-        assert self._output is not None
         logits = next((t for t in self._routers if bool((t != 0).all())), None)
         index, gate = self.index, self.weights
         if index is None or gate is None:
@@ -201,7 +219,7 @@ class _Caught:
             scores = next(t for t in self._routers if t is not logits)
             k = int((scores != 0).sum(dim=-1).max())
             gate, index = scores.topk(k, dim=-1)
-        shared = tuple(self._shared[i] for i in range(len(self._experts.shared)))
+        shared = tuple(self._shared[i] for i in sorted(self._shared)) if self._output is not None else ()
         return Routed(index, gate.float(), self.index is None, logits, self._output, shared)
 
     def _keep_router(self, _module: nn.Module, _args: Any, output: Any) -> None:
@@ -213,11 +231,12 @@ class _Caught:
         given = [x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
         self.hidden = given[0].detach()
         self.index = next((x for x in given if not x.is_floating_point()), None)
-        if self.index is None:
-            return None
         index = self.index
-        self.weights = next(x for x in given[1:] if x.is_floating_point() and x.shape == index.shape).detach()
-        if self._keep is None:
+        if index is not None:
+            self.weights = next(x for x in given[1:] if x.is_floating_point() and x.shape == index.shape).detach()
+        if self._only_routing:
+            raise _Enough
+        if index is None or self.weights is None or self._keep is None:
             return None
         masked = self.weights * self._keep.gather(1, index)
         weights = self.weights
@@ -266,6 +285,20 @@ class _Watching(TorchFunctionMode):
     def _is_output(self, weight: Any) -> bool:
         own = _output_weights(self._module)
         return isinstance(weight, Tensor) and weight.untyped_storage().data_ptr() == own.untyped_storage().data_ptr()
+
+
+@contextmanager
+def _silent(module: nn.Module) -> Generator[None]:
+    """Experts that write nothing and cost nothing."""
+    own = vars(module).get("forward")
+    module.forward = lambda hidden, *_args, **_kwargs: torch.zeros_like(hidden)
+    try:
+        yield
+    finally:
+        if own is None:
+            del module.forward
+        else:
+            module.forward = own
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..errors import TransparencyError
-from ..model.experts import Experts, Opened, open_expert, open_shared, run_experts
+from ..model.experts import Experts, Opened, open_expert, open_shared, route, run_experts
 from ..trace.proof import TOLERANCES
 from ..trace.trace import Trace
 from .contributions import Contributions, inverse
@@ -112,7 +112,7 @@ def experts_of(trace: Trace, layer: int) -> Experts:
 def routing(trace: Trace, layer: int, positions: slice = slice(None)) -> Routing:
     """The router of a layer, asked again about the recorded residual. Raises `TransparencyError` without experts."""
     experts, states = experts_of(trace, layer), trace.layers[layer].mid[positions]
-    routed = run_experts(experts, lambda: _run(trace, layer, states), len(states))
+    routed = route(experts, lambda: _run(trace, layer, states), len(states))
     index, gate = routed.index.cpu(), routed.gate.cpu()
     logits = None if routed.logits is None else routed.logits.cpu()
     scoring = "unknown" if logits is None else _scoring(logits, index, gate)
@@ -140,6 +140,7 @@ def expert_parts(trace: Trace, layer: int, position: int) -> ExpertParts:
         keep_shared[1 + len(active) + shared, shared] = True
     returned: list[Tensor] = []
     routed = run_experts(experts, lambda: returned.append(_run(trace, layer, copies)), n_copies, keep, keep_shared)
+    assert routed.output is not None
     nothing, written = returned[0][0], returned[0][1:] - returned[0][:1]
     scale = None if record.ffn_scale is None else record.ffn_scale[position : position + 1]
     parts = block.after_ffn.linear(written)

@@ -1,10 +1,12 @@
-/** A feed-forward block at one position: how much it adds, what that says, and which neurons make it up. */
-import type { FfnNeuronsResult } from '../../../extension/shared/protocol';
+/** A feed-forward block at one position: how much it adds, what that says, and which neurons or experts make it up. */
+import type { FfnNeuronsResult, NeuronShare } from '../../../extension/shared/protocol';
+import type { ComponentChildren } from 'preact';
 import { useReply } from '../ask';
-import { edgeNumbers } from '../describe';
+import { edgeNumbers, expertsIn } from '../describe';
 import { nodeName, nodeRef, withDetail } from '../names';
 import type { Store } from '../state';
 import { activation, count, share } from '../words';
+import { Experts } from './experts';
 import { HelpMark } from './help';
 import { Kind } from './kind';
 import { LensLists, NormToggle } from './lens';
@@ -46,7 +48,11 @@ export function FfnInspector({ store, layer, position }: Props) {
         )}
       </p>
       <LensLists store={store} node={nodeName(source)} />
-      <Neurons store={store} layer={layer} position={position} />
+      {expertsIn(analysis, layer) > 0 ? (
+        <Experts store={store} layer={layer} position={position} />
+      ) : (
+        <Neurons store={store} layer={layer} position={position} />
+      )}
     </>
   );
 }
@@ -59,29 +65,46 @@ function Neurons({ store, layer, position }: Props) {
   const { result } = reply;
   const block = nodeName(nodeRef('M', layer, position));
   return (
+    <NeuronList store={store} of={block} neurons={result.neurons}>
+      <p class="dim rest" data-testid="neuron-sum" title={sumTitle(result)}>
+        {count(result.nNeurons)} neurons together {share(result.neuronsTotal)}, residual {share(result.residual)}, bias{' '}
+        {share(result.bias)}
+      </p>
+    </NeuronList>
+  );
+}
+
+interface NeuronListProps {
+  store: Store;
+  /** The block or expert that they are in. */
+  of: string;
+  neurons: NeuronShare[];
+  /** What they sum to. */
+  children: ComponentChildren;
+}
+
+export function NeuronList({ store, of, neurons, children }: NeuronListProps) {
+  return (
     <Section
       title="Neurons"
       store={store}
       help="neurons"
       table={{
         name: 'neurons',
-        of: block,
+        of,
         columns: ['neuron', 'activation', 'contribution'],
-        rows: () => result.neurons.map((entry) => [entry.neuron, entry.activation, entry.contribution]),
+        rows: () => neurons.map((entry) => [entry.neuron, entry.activation, entry.contribution]),
       }}
       aside={<span class="plain-note">contribution · activation</span>}
     >
-      <BarList store={store} rows={neuronRows(result, block)} testId="neurons" />
-      <p class="dim rest" data-testid="neuron-sum" title={sumTitle(result)}>
-        {count(result.nNeurons)} neurons together {share(result.neuronsTotal)}, residual {share(result.residual)}, bias{' '}
-        {share(result.bias)}
-      </p>
+      <BarList store={store} rows={neuronRows(neurons, of)} testId="neurons" />
+      {children}
     </Section>
   );
 }
 
-function neuronRows(result: FfnNeuronsResult, block: string): BarRow[] {
-  return result.neurons.map((entry) => ({
+function neuronRows(neurons: NeuronShare[], block: string): BarRow[] {
+  return neurons.map((entry) => ({
     key: `${entry.neuron}`,
     label: <span class="token">#{entry.neuron}</span>,
     value: entry.contribution,

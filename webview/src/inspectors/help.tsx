@@ -26,6 +26,13 @@ export const HOW = {
     'activation · W_out through the unembedding: the sign of the activation is taken into account, a negative one turns the lists round.',
   activation:
     'What multiplies the neuron’s row of W_out, at every position of the prompt; of a gated block, gate times up.',
+  experts:
+    'Each active expert is a part of its own here: gate · expert(x). All of them, the residual and the bias sum to 1; what points the other way gets 0.',
+  router:
+    'What the router gives each expert at this position, the chosen ones first, then those that were nearest to it.',
+  expert:
+    'What the expert writes at this position, with its gate, through the unembedding; each of its neurons as a part of its own.',
+  gate: 'What the expert is multiplied by at every position of the prompt; nothing where it is not chosen.',
   model: 'As loaded: sizes from the configuration, parameters counted, memory of parameters and buffers.',
   lens: 'The logit lens of every layer and position: the most probable token and its probability.',
   'head-overview': 'Contributions of each head, summed over the kept edges of the current routes.',

@@ -1,8 +1,9 @@
 /** What is selected, in words first. With nothing selected: the target and what it predicts. */
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import { MODEL, baseOf, detailOf, parseEdge, parseNode } from '../names';
+import { MODEL, around, detailOf, expertOf, parseEdge, parseNode } from '../names';
 import type { Store } from '../state';
 import { EdgeInspector } from './edge';
+import { ExpertInspector } from './expert';
 import { FfnInspector } from './ffn';
 import { Kind } from './kind';
 import { ModelInspector } from './model';
@@ -13,7 +14,7 @@ import { TargetInspector } from './target';
 
 export function Inspector({ store }: { store: Store }) {
   const place = useRef<HTMLDivElement>(null);
-  const left = useRef<number | null>(null);
+  const left = useRef<number | string | null>(null);
   const name = store.selection.value;
   const pinned = store.pinned.value;
 
@@ -24,16 +25,19 @@ export function Inspector({ store }: { store: Store }) {
     const detail = left.current;
     left.current = null;
     if (!held || !now || now.contains(document.activeElement)) return;
-    const row = now.querySelector<HTMLElement>(`button[data-neuron="${detail}"], button[data-head="${detail}"]`);
+    const row = now.querySelector<HTMLElement>(
+      `button[data-neuron="${detail}"], button[data-head="${detail}"], button[data-expert="${detail}"]`,
+    );
     (row ?? now.querySelector<HTMLElement>('.inspector:not(.pinned) .kind button'))?.focus();
   }, [name, pinned]);
 
-  /** Escape leads from a neuron or a head to what it is in, from there to the graph. */
+  /** Escape leads from a neuron, a head or an expert to what it is in, from there to the graph. */
   const stepBack = (event: KeyboardEvent): void => {
     if (event.key !== 'Escape' || name === null) return;
     event.preventDefault();
-    left.current = detailOf(name);
-    if (left.current !== null) return store.select(baseOf(name));
+    left.current = detailOf(name) ?? expertOf(name);
+    const outer = around(name);
+    if (outer !== null) return store.select(outer);
     store.select(null);
     document.querySelector<HTMLElement>('.stage')?.focus();
   };
@@ -61,9 +65,12 @@ function Inspected({ store, name }: { store: Store; name: string | null }) {
   const edge = name ? parseEdge(name) : null;
   const node = edge?.kind === 'ffn' ? edge.source : name ? parseNode(name) : null;
   const neuron = name && !edge ? detailOf(name) : null;
-  if (node?.letter === 'M' && neuron !== null)
-    return <NeuronInspector store={store} layer={node.layer} position={node.position} neuron={neuron} />;
-  if (node?.letter === 'M') return <FfnInspector store={store} layer={node.layer} position={node.position} />;
+  const expert = name && !edge ? expertOf(name) : null;
+  if (node?.letter === 'M') {
+    const at = { store, layer: node.layer, position: node.position };
+    if (neuron !== null) return <NeuronInspector {...at} expert={expert} neuron={neuron} />;
+    return expert === null ? <FfnInspector {...at} /> : <ExpertInspector {...at} expert={expert} />;
+  }
   if (name && edge) return <EdgeInspector store={store} edge={edge} name={name} />;
   if (node) return <NodeInspector store={store} node={node} />;
   return <TargetInspector store={store} />;

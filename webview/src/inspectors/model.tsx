@@ -30,7 +30,8 @@ export function modelFacts(model: ModelInfo): Fact[] {
     { key: 'nHeads', name: 'heads', shown: count(model.nHeads), title: 'query heads in each layer' },
     { key: 'nKvHeads', name: 'KV heads', shown: count(model.nKvHeads), title: 'key and value heads in each layer' },
     { key: 'dModel', name: 'd_model', shown: count(model.dModel), title: 'width of the residual stream' },
-    { key: 'dFfn', name: 'd_ffn', shown: count(model.dFfn), title: 'neurons in each feed-forward block' },
+    { key: 'dFfn', name: 'd_ffn', shown: count(model.dFfn), title: 'neurons in each feed-forward block, or expert' },
+    ...expertsFact(model),
     { key: 'nVocab', name: 'vocabulary', shown: `${count(model.nVocab)} tokens` },
     ...(model.labels.length === 0
       ? []
@@ -46,6 +47,14 @@ export function modelFacts(model: ModelInfo): Fact[] {
     },
     ...(model.source === '' ? [] : [{ key: 'source', name: 'source', shown: model.source } as const]),
   ];
+}
+
+/** "64 in 27 of 28 layers", where there are any. */
+function expertsFact({ nExperts, nLayers }: ModelInfo): Fact[] {
+  const having = nExperts.filter((count) => count > 0);
+  if (having.length === 0) return [];
+  const where = having.length === nLayers ? 'in each layer' : `in ${having.length} of ${nLayers} layers`;
+  return [{ key: 'nExperts', name: 'experts', shown: `${count(Math.max(...having))} ${where}` }];
 }
 
 const ACTIONS: { action: PanelAction; label: string }[] = [
