@@ -102,7 +102,11 @@ export interface UnloadModelResult {
   unloaded: string[];
 }
 
-/** `work_done_token`: progress arrives as `$/progress` (begin, report with percentage, end) under it. */
+/**
+ * `chat`: the prompt is a chat (`model.chat.parse_chat`), to be written by the model's chat template.
+ *
+ * `work_done_token`: progress arrives as `$/progress` (begin, report with percentage, end) under it.
+ */
 export interface AnalyzeParams {
   prompt: string;
   source?: string;
@@ -110,6 +114,7 @@ export interface AnalyzeParams {
   device?: string;
   allowDownload?: boolean;
   specialTokens?: SpecialTokens;
+  chat?: boolean;
   topK?: number;
   workDoneToken?: string;
 }
@@ -124,7 +129,7 @@ export interface AnalyzeResult {
  * One token of the prompt. `start`, `end`: UTF-16 offsets into the prompt, equal for a token that was added.
  *
  * `special`: added by us or the tokenizer, not part of the text. `shared`: a piece of a character that several
- * tokens make up; `text` then shows its bytes as `⟨f0 9f⟩`.
+ * tokens make up; `text` then shows its bytes as `⟨f0 9f⟩`. `template`: put in by the chat template.
  */
 export interface TokenInfo {
   id: number;
@@ -133,6 +138,7 @@ export interface TokenInfo {
   end: number;
   special: boolean;
   shared: boolean;
+  template: boolean;
 }
 
 /** Largest of `‖whole − Σ parts‖ / ‖whole‖` over layers and positions (method.md, section 2). */
@@ -403,8 +409,8 @@ export interface LensGridParams {
 /**
  * The logit lens of the embedding (row 0) and of the residual after each layer (row l + 1), at every position.
  *
- * [row, position]: `top` indexes `texts`, its probability and logit; of the followed token its probability and rank (0 for
- * the most probable), empty where none is followed.
+ * [row, position]: `top` indexes `texts`, its probability and logit; of the followed token its probability and rank
+ * (0 for the most probable), empty where none is followed.
  */
 export interface LensGridResult {
   texts: string[];

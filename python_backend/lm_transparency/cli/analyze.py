@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import TransparencyError
+from .chats import add_chat_option, as_prompt
 from .files import read_prompt, write_atomically
 from .options import add_model_options, load, terminal_watch
 
@@ -21,6 +22,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser("analyze", help="the routes into one position of a prompt")
     parser.add_argument("file", nargs="?", metavar="FILE", help="the prompt; - reads stdin")
     parser.add_argument("--text", metavar="T", help="the prompt itself")
+    add_chat_option(parser)
     add_model_options(parser)
     parser.add_argument("--position", type=int, metavar="P", help="target token; negative from the end (default: last)")
     parser.add_argument("--top-k", type=int, default=10, metavar="N", help="predictions to show (default 10)")
@@ -44,12 +46,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     # before a model is loaded for nothing
     check_prompt(prompt)
+    asked = as_prompt(prompt, arguments)
     from ..session import Session
 
     session = Session()
     model = load(session, arguments)
     special = cast("SpecialTokens", arguments.special_tokens)
-    run_id, analysis = session.analyze(model, prompt, special_tokens=special, watch=terminal_watch())
+    run_id, analysis = session.analyze(model, asked, special_tokens=special, watch=terminal_watch())
     graph = _graph(analysis, arguments, threshold)
     if not analysis.proof.holds:
         raise TransparencyError("modelUnsupported", analysis.proof.sentence())

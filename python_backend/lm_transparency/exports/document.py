@@ -27,7 +27,10 @@ def as_document(analysis: Analysis, graph: RouteGraph, top_k: int) -> dict[str, 
             "dtype": model.dtype,
             "device": model.device,
         },
-        "tokens": [{"id": t.id, "text": t.text, "start": t.start, "end": t.end} for t in analysis.tokens],
+        "tokens": [
+            {"id": t.id, "text": t.text, "start": t.start, "end": t.end, "template": t.template}
+            for t in analysis.tokens
+        ],
         "target": {"position": at, "reads": readout.task},
         "predictions": [
             {

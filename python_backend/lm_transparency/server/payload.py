@@ -68,7 +68,9 @@ def model_info(model: LoadedModel) -> ModelInfo:
 def token_infos(prompt: str, tokens: tuple[Token, ...]) -> list[protocol.TokenInfo]:
     """Tokens with their spans in UTF-16 units, which is how an editor counts."""
     return [
-        protocol.TokenInfo(t.id, t.text, _utf16(prompt[: t.start]), _utf16(prompt[: t.end]), t.special, t.shared)
+        protocol.TokenInfo(
+            t.id, t.text, _utf16(prompt[: t.start]), _utf16(prompt[: t.end]), t.special, t.shared, t.template
+        )
         for t in tokens
     ]
 

@@ -12,7 +12,10 @@ PAYLOAD_FORMAT = 1
 
 @define(frozen=True)
 class AnalyzeParams:
-    """`work_done_token`: progress arrives as `$/progress` (begin, report with percentage, end) under it."""
+    """`chat`: the prompt is a chat (`model.chat.parse_chat`), to be written by the model's chat template.
+
+    `work_done_token`: progress arrives as `$/progress` (begin, report with percentage, end) under it.
+    """
 
     prompt: str
     source: str = ""
@@ -20,6 +23,7 @@ class AnalyzeParams:
     device: str = "auto"
     allow_download: bool = False
     special_tokens: SpecialTokens = "auto"
+    chat: bool = False
     top_k: int = 10
     work_done_token: str = ""
 
@@ -37,7 +41,7 @@ class TokenInfo:
     """One token of the prompt. `start`, `end`: UTF-16 offsets into the prompt, equal for a token that was added.
 
     `special`: added by us or the tokenizer, not part of the text. `shared`: a piece of a character that several
-    tokens make up; `text` then shows its bytes as `⟨f0 9f⟩`.
+    tokens make up; `text` then shows its bytes as `⟨f0 9f⟩`. `template`: put in by the chat template.
     """
 
     id: int
@@ -46,6 +50,7 @@ class TokenInfo:
     end: int
     special: bool
     shared: bool
+    template: bool
 
 
 @define(frozen=True)
