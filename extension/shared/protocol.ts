@@ -16,6 +16,7 @@ export type HealthState = 'starting' | 'ready' | 'busy' | 'error';
 export type ModelKind = 'embedded' | 'cached' | 'folder';
 export type ErrorKind = 'invalidParams' | 'invalidPrompt' | 'promptTooLong' | 'invalidPosition' | 'modelNotFound' | 'modelUnusable' | 'modelUnsupported' | 'dependencyMissing' | 'outOfMemory' | 'runExpired' | 'cancelled' | 'internal';
 export type SpecialTokens = 'auto' | 'bos' | 'none';
+export type ProofPart = 'attention' | 'ffn' | 'layer';
 export type NodeKind = 'embedding' | 'attention' | 'ffn' | 'residual';
 export type HeadTag = 'previous' | 'first' | 'duplicate' | 'induction' | 'self';
 export type ExportFormat = 'json' | 'csv' | 'svg';
@@ -141,13 +142,22 @@ export interface TokenInfo {
   template: boolean;
 }
 
-/** Largest of `‖whole − Σ parts‖ / ‖whole‖` over layers and positions (method.md, section 2). */
+/**
+ * Largest of `‖whole − Σ parts‖ / ‖whole‖` over layers and positions (method.md, section 2).
+ *
+ * `per_layer`: what the proof goes by, the larger error of the two sublayers; `attention`, `ffn`: each of them, empty
+ * in parallel blocks, which add both in one step; `whole`: of the layer from its input to its output.
+ */
 export interface Proof {
   maxRelativeError: number;
   worstLayer: number;
   tolerance: number;
   holds: boolean;
   perLayer: number[];
+  worstPart: ProofPart;
+  attention: number[];
+  ffn: number[];
+  whole: number[];
 }
 
 /** Seconds. */

@@ -126,9 +126,9 @@ def test_errors_say_what_to_do(tiny_tokenizer: Any) -> None:
         with pytest.raises(TransparencyError, match=said):
             chat_of(messages)
     chat = parse_chat("<|system|>\nbe brief\n<|user|>\nhi")
-    with pytest.raises(TransparencyError, match="no chat template; it seems to be a base model. Analyze the text as"):
+    with pytest.raises(TransparencyError, match=r"no chat template; it seems to be a base model\. Analyze the text as"):
         encode_chat(with_template(tiny_tokenizer, None), chat)
-    with pytest.raises(TransparencyError, match="refuses this chat: No system role here. Change the roles"):
+    with pytest.raises(TransparencyError, match=r"refuses this chat: No system role here\. Change the roles"):
         encode_chat(with_template(tiny_tokenizer, REFUSES), chat)
     with pytest.raises(TransparencyError, match="refuses this chat"):
         encode_chat(with_template(tiny_tokenizer, "{{ 1 / 0 }}"), chat)

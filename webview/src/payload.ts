@@ -46,7 +46,13 @@ function checkMeta(meta: Record<string, unknown>): AnalysisMeta {
     throw new PayloadError('The analysis names no layers.');
   const target = typeof meta['target'] === 'number' ? meta['target'] : tokens.length - 1;
   // results of an earlier version say nothing of this
-  return { ...meta, target, model: { task: 'token', labels: [], ...model } } as unknown as AnalysisMeta;
+  const parts = { worstPart: 'layer', attention: [], ffn: [], whole: [] };
+  return {
+    ...meta,
+    target,
+    model: { task: 'token', labels: [], ...model },
+    proof: { ...parts, ...proof },
+  } as unknown as AnalysisMeta;
 }
 
 function readColumns(source: Record<string, unknown>): AnalysisColumns {

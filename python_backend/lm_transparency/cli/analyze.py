@@ -33,6 +33,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--special-tokens", default="auto", choices=("auto", "bos", "none"))
     parser.add_argument("--format", default="text", choices=("text", "json", "csv", "svg", "html"))
     parser.add_argument("-o", "--output", type=Path, metavar="F", help="write there instead of stdout")
+    parser.add_argument("--proof", action="store_true", help="list the error of every layer, in the text report")
     parser.add_argument("--contributions", type=Path, metavar="F.npz", help="also write all contributions, dense")
     parser.set_defaults(run=run)
 
@@ -55,11 +56,21 @@ def run(arguments: argparse.Namespace) -> int:
     run_id, analysis = session.analyze(model, asked, special_tokens=special, watch=terminal_watch())
     graph = _graph(analysis, arguments, threshold)
     if not analysis.proof.holds:
-        raise TransparencyError("modelUnsupported", analysis.proof.sentence())
+        raise _not_proven(analysis, arguments)
     if arguments.contributions:
         _write_arrays(analysis, arguments.contributions)
     _write(run_id, analysis, graph, arguments)
     return 0
+
+
+def _not_proven(analysis: Analysis, arguments: argparse.Namespace) -> TransparencyError:
+    """With --proof the layers are told of, and nothing else."""
+    if arguments.proof:
+        from .proof import proof_lines
+
+        print("\n".join(proof_lines(analysis.proof)))
+        return TransparencyError("modelUnsupported", analysis.proof.sentence())
+    return TransparencyError("modelUnsupported", analysis.proof.sentence(), "--proof lists every layer.")
 
 
 def _prompt(arguments: argparse.Namespace) -> str:
@@ -109,7 +120,12 @@ def _as_text(run_id: str, analysis: Analysis, graph: RouteGraph, arguments: argp
     if arguments.format == "text":
         from .report import as_text
 
-        return as_text(analysis, graph, arguments.top_k, to_terminal=arguments.output is None)
+        report = as_text(analysis, graph, arguments.top_k, to_terminal=arguments.output is None)
+        if not arguments.proof:
+            return report
+        from .proof import proof_lines
+
+        return "\n".join([report, *proof_lines(analysis.proof), ""])
     if arguments.format == "html":
         from ..exports.page import as_page
         from ..server.payload import encode_payload

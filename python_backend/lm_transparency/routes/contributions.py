@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float64, UInt16, UInt32
 
-from ..trace.proof import TOLERANCES, Proof, attention_bias, attention_output, layer_error
+from ..trace.proof import TOLERANCES, LayerError, Proof, attention_bias, attention_output, layer_error
 from ..trace.trace import Trace
 from ..watch import Watch
 from .kernels import attention_proximities, row_proximities
@@ -37,7 +37,7 @@ class LayerContributions:
     ffn_residual: Float[np.ndarray, "position"]
     attention_total: Float[np.ndarray, "position"]
     ffn_total: Float[np.ndarray, "position"]
-    error: float
+    error: LayerError
 
 
 @dataclass(frozen=True)

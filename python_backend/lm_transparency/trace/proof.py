@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,21 +17,58 @@ from .trace import Trace
 TOLERANCES = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 2e-2}
 
 
+Part = Literal["attention", "ffn", "layer"]
+
+
+@dataclass(frozen=True)
+class LayerError:
+    """`‖whole − Σ parts‖₂ / ‖whole‖₂`, the largest over positions, of the sublayers of one layer and of all of it.
+
+    `attention`, `ffn` are None in a parallel block, which adds both in one step.
+    """
+
+    attention: float | None
+    ffn: float | None
+    whole: float
+
+    @property
+    def worst_part(self) -> Part:
+        """The sublayer with the largest error; in a parallel block the layer."""
+        if self.attention is None or self.ffn is None:
+            return "layer"
+        # a NaN is worse than any number, and no comparison finds it
+        return "attention" if self.attention != self.attention or self.attention > self.ffn else "ffn"
+
+    @property
+    def largest(self) -> float:
+        """What the proof goes by: the larger error of the sublayers."""
+        return {"attention": self.attention, "ffn": self.ffn, "layer": self.whole}[self.worst_part]  # type: ignore[return-value]
+
+
 @dataclass(frozen=True)
 class Proof:
-    """`‖whole − Σ parts‖₂ / ‖whole‖₂`, the largest over positions and sublayers, for each layer and overall."""
+    """The error of each layer and overall, and how much of it rounding explains."""
 
-    per_layer: tuple[float, ...]
+    layers: tuple[LayerError, ...]
     tolerance: float
 
     @property
+    def per_layer(self) -> tuple[float, ...]:
+        return tuple(layer.largest for layer in self.layers)
+
+    @property
     def max_relative_error(self) -> float:
-        return self.per_layer[self.worst_layer]
+        return self.layers[self.worst_layer].largest
 
     @property
     def worst_layer(self) -> int:
         # a NaN is worse than any number; max() of the errors alone would pass over it
-        return max(range(len(self.per_layer)), key=lambda i: (math.isnan(self.per_layer[i]), self.per_layer[i]))
+        errors = self.per_layer
+        return max(range(len(errors)), key=lambda i: (math.isnan(errors[i]), errors[i]))
+
+    @property
+    def worst_part(self) -> Part:
+        return self.layers[self.worst_layer].worst_part
 
     @property
     def holds(self) -> bool:
@@ -39,8 +77,9 @@ class Proof:
 
     def sentence(self) -> str:
         """What to tell a person when the proof does not hold."""
+        part = {"attention": "the attention of ", "ffn": "the feed-forward block of ", "layer": ""}[self.worst_part]
         return (
-            f"The parts do not sum to what the model computed: layer {self.worst_layer} is off by "
+            f"The parts do not sum to what the model computed: {part}layer {self.worst_layer} is off by "
             f"{self.max_relative_error:.1e} of its norm (tolerance {self.tolerance:.0e}). "
             "The routes of this analysis cannot be trusted."
         )
@@ -64,8 +103,8 @@ def attention_bias(trace: Trace, layer: int) -> Float[Tensor, "position d_model"
     return block.after_attention.bias(block.b_o(), record.attention_scale, trace.n_tokens)
 
 
-def layer_error(trace: Trace, layer: int, heads_wrote: Float[Tensor, "query d_model"]) -> float:
-    """The proof of one layer: the larger relative error of its two sublayers (one, in a parallel block).
+def layer_error(trace: Trace, layer: int, heads_wrote: Float[Tensor, "query d_model"]) -> LayerError:
+    """The proof of one layer: the relative errors of its two sublayers (of both in one, in a parallel block).
 
     `heads_wrote`: see `attention_output`.
     """
@@ -77,15 +116,12 @@ def layer_error(trace: Trace, layer: int, heads_wrote: Float[Tensor, "query d_mo
         attention = attention + bias.cpu().numpy()
     pre, mid, ffn, post = (x.float().cpu().numpy() for x in (record.pre, record.mid, record.ffn, record.post))
     if trace.anatomy.parallel:
-        return _relative(post, pre + attention + ffn)
-    return _worst(_relative(mid, pre + attention), _relative(post, mid + ffn))
+        return LayerError(None, None, _relative(post, pre + attention + ffn))
+    after_attention = pre + attention
+    whole = _relative(post, after_attention + ffn)
+    return LayerError(_relative(mid, after_attention), _relative(post, mid + ffn), whole)
 
 
 def _relative(whole: Float[np.ndarray, "position d_model"], parts: Float[np.ndarray, "position d_model"]) -> float:
     error, norm = (np.sqrt(np.einsum("td,td->t", x, x, dtype=np.float64)) for x in (whole - parts, whole))
     return float((error / np.maximum(norm, np.finfo(np.float64).tiny)).max())
-
-
-def _worst(a: float, b: float) -> float:
-    # max() would let a NaN in second place pass
-    return a if a != a or a > b else b

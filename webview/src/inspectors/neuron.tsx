@@ -3,7 +3,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { NeuronResult } from '../../../extension/shared/protocol';
 import { useLatest } from '../ask';
 import { roving } from '../controls/roving';
-import { labelAt } from '../describe';
+import { labelAt, tokenClass } from '../describe';
 import { nodeName, nodeRef, withDetail } from '../names';
 import type { Analysis } from '../payload';
 import type { Store } from '../state';
@@ -136,7 +136,7 @@ function Positions({ store, analysis, result, position }: PositionsProps) {
             title={wordsAt(at)}
             onClick={() => store.select(neuronName(layer, at, neuron))}
           >
-            <bdi class="token">{labelAt(analysis, at)}</bdi>
+            <bdi class={tokenClass(analysis, at)}>{labelAt(analysis, at)}</bdi>
             <span class="column">
               <span
                 class={`bar${value < 0 ? ' negative' : ''}`}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from attrs import define, field
 
 from ...model.options import Dtype, SpecialTokens
 from .models import ModelInfo
 
 PAYLOAD_FORMAT = 1
+
+ProofPart = Literal["attention", "ffn", "layer"]
 
 
 @define(frozen=True)
@@ -55,13 +59,21 @@ class TokenInfo:
 
 @define(frozen=True)
 class Proof:
-    """Largest of `‖whole − Σ parts‖ / ‖whole‖` over layers and positions (method.md, section 2)."""
+    """Largest of `‖whole − Σ parts‖ / ‖whole‖` over layers and positions (method.md, section 2).
+
+    `per_layer`: what the proof goes by, the larger error of the two sublayers; `attention`, `ffn`: each of them, empty
+    in parallel blocks, which add both in one step; `whole`: of the layer from its input to its output.
+    """
 
     max_relative_error: float
     worst_layer: int
     tolerance: float
     holds: bool
     per_layer: list[float]
+    worst_part: ProofPart
+    attention: list[float]
+    ffn: list[float]
+    whole: list[float]
 
 
 @define(frozen=True)
