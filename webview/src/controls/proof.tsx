@@ -154,7 +154,8 @@ export function ProofWarning({ store, proof }: { store: Store; proof: Proof }) {
       <span>
         <b>The parts do not sum to the whole:</b> {PARTS[proof.worstPart]} {proof.worstLayer} is off by{' '}
         {scientific(proof.maxRelativeError)} of its norm (tolerance {scientific(proof.tolerance)}). This graph may not
-        describe what the model computed: do not draw conclusions from it.
+        describe what the model computed: do not draw conclusions from it. The Lens view reads whole states, not parts,
+        and is not touched by this.
       </span>
       <button type="button" class="link" onClick={() => goTo(store, proof.worstLayer)}>
         Go to layer {proof.worstLayer}

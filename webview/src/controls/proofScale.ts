@@ -14,7 +14,8 @@ export function proofScale(proof: Proof): ProofScale {
   const tolerance = Math.log10(proof.tolerance);
   return {
     low: Math.floor(Math.min(tolerance - 1, ...exponents) + 1e-9),
-    high: Math.ceil(Math.max(tolerance + 1, ...exponents) - 1e-9),
+    // adding 0 makes −0 a plain zero
+    high: Math.ceil(Math.max(tolerance + 1, ...exponents) - 1e-9) + 0,
   };
 }
 
