@@ -22,6 +22,7 @@ export type Support = 'exact' | 'refused' | 'caught' | 'unknown';
 export type ErrorKind = 'invalidParams' | 'invalidPrompt' | 'promptTooLong' | 'invalidPosition' | 'modelNotFound' | 'modelUnusable' | 'modelUnsupported' | 'dependencyMissing' | 'tooLarge' | 'outOfMemory' | 'runExpired' | 'cancelled' | 'internal';
 export type SpecialTokens = 'auto' | 'bos' | 'none';
 export type LayerKind = 'attention' | 'mixer' | 'both' | 'neither';
+export type ProofPart = 'attention' | 'ffn' | 'layer';
 export type NodeKind = 'embedding' | 'attention' | 'ffn' | 'residual';
 export type HeadTag = 'previous' | 'first' | 'duplicate' | 'induction' | 'self';
 export type RouterScoring = 'softmax' | 'sigmoid' | 'unknown';
@@ -148,7 +149,8 @@ export interface UnloadModelResult {
 }
 
 /**
- * The model as in `LoadModelParams`.
+ * The model as in `LoadModelParams`. `chat`: the prompt is a chat
+ * (`model.chat.parse_chat`), to be written by the model's chat template.
  *
  * `work_done_token`: progress arrives as `$/progress` (begin, report with percentage, end) under it.
  */
@@ -161,6 +163,7 @@ export interface AnalyzeParams {
   trustRemoteCode?: string[];
   anyway?: boolean;
   specialTokens?: SpecialTokens;
+  chat?: boolean;
   topK?: number;
   workDoneToken?: string;
 }
@@ -175,7 +178,7 @@ export interface AnalyzeResult {
  * One token of the prompt. `start`, `end`: UTF-16 offsets into the prompt, equal for a token that was added.
  *
  * `special`: added by us or the tokenizer, not part of the text. `shared`: a piece of a character that several
- * tokens make up; `text` then shows its bytes as `⟨f0 9f⟩`.
+ * tokens make up; `text` then shows its bytes as `⟨f0 9f⟩`. `template`: put in by the chat template.
  */
 export interface TokenInfo {
   id: number;
@@ -184,15 +187,25 @@ export interface TokenInfo {
   end: number;
   special: boolean;
   shared: boolean;
+  template: boolean;
 }
 
-/** Largest of `‖whole − Σ parts‖ / ‖whole‖` over layers and positions (method.md, section 2). */
+/**
+ * Largest of `‖whole − Σ parts‖ / ‖whole‖` over layers and positions (method.md, section 2).
+ *
+ * `per_layer`: what the proof goes by, the larger error of the two sublayers; `attention`, `ffn`: each of them, empty
+ * in parallel blocks, which add both in one step; `whole`: of the layer from its input to its output.
+ */
 export interface Proof {
   maxRelativeError: number;
   worstLayer: number;
   tolerance: number;
   holds: boolean;
   perLayer: number[];
+  worstPart: ProofPart;
+  attention: number[];
+  ffn: number[];
+  whole: number[];
 }
 
 /** Seconds. */

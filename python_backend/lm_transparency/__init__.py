@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .inspection.lens import inspect_lens, track_tokens
     from .inspection.nodes import inspect_node
     from .lens.projection import Lens
+    from .model.chat import Chat, chat_of, parse_chat
     from .model.loading import LoadedModel, load_model
     from .routes.contributions import Contributions
     from .routes.graph import RouteGraph, auto_threshold, route_graph
@@ -54,6 +55,9 @@ _HOMES = {
     "track_tokens": "inspection.lens",
     "export_text": "exports",
     "Lens": "lens.projection",
+    "Chat": "model.chat",
+    "chat_of": "model.chat",
+    "parse_chat": "model.chat",
     "LoadedModel": "model.loading",
     "load_model": "model.loading",
     "Contributions": "routes.contributions",
@@ -69,6 +73,7 @@ _HOMES = {
 __all__ = [
     "Analysis",
     "Cancelled",
+    "Chat",
     "Contributions",
     "Lens",
     "LoadedModel",
@@ -82,6 +87,7 @@ __all__ = [
     "analyze",
     "attention_map",
     "auto_threshold",
+    "chat_of",
     "export_text",
     "inspect_edge",
     "inspect_expert",
@@ -95,6 +101,7 @@ __all__ = [
     "layer_maps",
     "load_model",
     "measure_head_tags",
+    "parse_chat",
     "route_graph",
     "track_tokens",
 ]

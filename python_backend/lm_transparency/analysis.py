@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .errors import TransparencyError, is_out_of_memory
 from .lens.projection import Lens
+from .model.chat import Chat, encode_chat
 from .model.loading import LoadedModel
 from .model.options import SpecialTokens
 from .model.tokens import Token, encode
@@ -67,7 +68,7 @@ class Analysis:
 
 def analyze(
     model: LoadedModel,
-    prompt: str,
+    prompt: str | Chat,
     *,
     special_tokens: SpecialTokens = "auto",
     floor: float = FLOOR,
@@ -75,11 +76,16 @@ def analyze(
 ) -> Analysis:
     """Analyse `prompt` at every position with one forward pass.
 
+    A `Chat` (`parse_chat`, `chat_of`) is written by the tokenizer's chat template, special tokens included:
+    `special_tokens` has no say in it.
+
     Raises `TransparencyError` (`invalidPrompt`, `promptTooLong`, `modelUnsupported`, `outOfMemory`), and `Cancelled`
     within one layer's time of `watch.cancel()`.
     """
     watch = watch or Watch()
-    tokens = encode(model.tokenizer, prompt, special_tokens)
+    chat = prompt if isinstance(prompt, Chat) else None
+    text = prompt.text if isinstance(prompt, Chat) else prompt
+    tokens = encode(model.tokenizer, text, special_tokens) if chat is None else encode_chat(model.tokenizer, chat)
     check_length(model, len(tokens))
     try:
         started = time.perf_counter()
@@ -102,13 +108,13 @@ def analyze(
             "Shorten the prompt, or load the model in a smaller dtype; it is still loaded.",
         ) from error
     return Analysis(
-        prompt,
+        text,
         model,
         tuple(tokens),
         trace,
         weights,
         proof,
-        _notices(tokens, proof, trace),
+        (*_notices(tokens, proof, trace), *_changed(chat, tokens)),
         recorded - started,
         done - recorded,
     )
@@ -167,3 +173,16 @@ def _layers(layers: list[int]) -> str:
 def _names(trace: Trace, layers: list[int]) -> str:
     mixers = (trace.anatomy.blocks[layer].mixer for layer in layers)
     return ", ".join(sorted({type(mixer.module).__name__ for mixer in mixers if mixer is not None}))
+
+
+def _changed(chat: Chat | None, tokens: list[Token]) -> list[str]:
+    """A chat template may leave out or change what a message says."""
+    lost = [
+        f"{i} ({message.role})"
+        for i, message in enumerate(chat.messages if chat else (), start=1)
+        if message.content.strip()
+        and not any(t.start < message.start + len(message.content) and t.end > message.start for t in tokens)
+    ]
+    if not lost:
+        return []
+    return [f"The chat template changed or left out message {', '.join(lost)}: its tokens are shown as the template's."]

@@ -10,6 +10,7 @@ from .analysis import Analysis, analyze
 from .errors import TransparencyError
 from .inspection.heads import HeadTags, measure_head_tags
 from .model import embedded
+from .model.chat import Chat
 from .model.loading import LoadedModel, load_model
 from .model.memory import TooLarge
 from .model.options import Dtype, Quantization, SpecialTokens
@@ -99,7 +100,12 @@ class Session:
         return [m.name for m in gone.values()]
 
     def analyze(
-        self, model: LoadedModel, prompt: str, *, special_tokens: SpecialTokens = "auto", watch: Watch | None = None
+        self,
+        model: LoadedModel,
+        prompt: str | Chat,
+        *,
+        special_tokens: SpecialTokens = "auto",
+        watch: Watch | None = None,
     ) -> tuple[str, Analysis]:
         """Analyse and remember: (run id, analysis). The oldest traces go first when the budget is exceeded."""
         analysis = analyze(model, prompt, special_tokens=special_tokens, watch=watch)

@@ -3,7 +3,7 @@ import { moved, PromptLink } from '../../extension/src/editor/link';
 import type { TokenInfo } from '../../extension/shared/protocol';
 
 const token = (start: number, end: number, more: Partial<TokenInfo> = {}): TokenInfo => ({
-  id: 0, text: '', start, end, special: false, shared: false, ...more,
+  id: 0, text: '', start, end, special: false, shared: false, template: false, ...more,
 }); // prettier-ignore
 
 describe('the tokens of a prompt in its document', () => {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { HEAT_STEPS } from '../../extension/src/editor/heat';
-import { PROMPT_LANGUAGE, PROMPT_LINES_LANGUAGE } from '../../extension/src/prompts/choose';
+import { CHAT_LANGUAGE, PROMPT_LANGUAGE, PROMPT_LINES_LANGUAGE } from '../../extension/src/prompts/choose';
 
 const at = (file: string) => new URL(`../../extension/${file}`, import.meta.url);
 const read = (file: string) => readFileSync(at(file), 'utf8');
@@ -70,7 +70,7 @@ describe('the manifest', () => {
   });
 
   it('has the languages that prompts are looked for in', () => {
-    expect(languages.map(({ id }) => id)).toEqual([PROMPT_LANGUAGE, PROMPT_LINES_LANGUAGE]);
+    expect(languages.map(({ id }) => id)).toEqual([PROMPT_LANGUAGE, PROMPT_LINES_LANGUAGE, CHAT_LANGUAGE]);
   });
 
   it('packs all that the extension reads', () => {

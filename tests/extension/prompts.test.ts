@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Failure } from '../../extension/src/backend/failure';
 import { promptItems } from '../../extension/src/commands/promptItems';
 import { frontMatterLines } from '../../extension/src/prompts/blocks';
-import { choosePrompt } from '../../extension/src/prompts/choose';
+import { choosePrompt, isChat } from '../../extension/src/prompts/choose';
 import { addition, promptsOf } from '../../extension/src/prompts/list';
 import { PromptText } from '../../extension/src/prompts/pieces';
 
@@ -274,5 +274,37 @@ describe('offsets of a prompt in its document', () => {
         expect(prompt.fromDocument(prompt.toDocument(offset))).toBe(offset);
       }
     }
+  });
+});
+
+describe('a chat', () => {
+  const asked = (marked: string, languageId: string) => {
+    const [open, close] = [marked.indexOf('['), marked.indexOf(']') - 1];
+    const text = marked.replace(/[[\]¦]/g, '');
+    const at = Math.max(0, marked.indexOf('¦'));
+    const [selectionStart, selectionEnd] = open === -1 ? [at, at] : [open, close];
+    const editor = { text, languageId, selectionStart, selectionEnd, cursor: selectionEnd };
+    const prompt = choosePrompt(editor);
+    return { text: prompt.text, chat: isChat(editor, prompt) };
+  };
+
+  it.each([
+    ['a chat file is one', '<|user|>\nhi\n', 'lm-chat', '<|user|>\nhi', true],
+    ['chats of a file are parted', '<|user|>\na\n---\n<|us¦er|>\nb\n', 'lm-chat', '<|user|>\nb', true],
+    ['a fence marked chat', 'x\n```chat\n<|user|>\nh¦i\n```\n', 'markdown', '<|user|>\nhi', true],
+    ['whatever stands behind the mark', '``` Chat title=x\n<|user|>\nhi\n```\n', 'markdown', '<|user|>\nhi', true],
+    ['no other fence', '```text\n<|user|>\nh¦i\n```\n', 'markdown', '<|user|>\nhi', false],
+    ['no prompt file', '<|user|>\nhi\n', 'lm-prompt', '<|user|>\nhi', false],
+    ['a selection that begins with a role', '[<|user|>\nhi]\n', 'lm-chat', '<|user|>\nhi', true],
+    ['no selection within a message', '<|user|>\nsay [hi]\n', 'lm-chat', 'hi', false],
+  ])('%s', (_, marked, languageId, text, chat) => {
+    expect(asked(marked, languageId)).toEqual({ text, chat });
+  });
+
+  it('files of them list their chats', () => {
+    const text = '<|user|>\na\n---\n<|user|>\nb\n';
+    const listed = promptsOf({ text, languageId: 'lm-chat', selectionStart: 0, selectionEnd: 0, cursor: 0 });
+    expect(listed.map((prompt) => prompt.text)).toEqual(['<|user|>\na', '<|user|>\nb']);
+    expect(addition(text, 'lm-chat', 'more', '\n')).toBeNull();
   });
 });

@@ -24,7 +24,7 @@ from lm_transparency import (
     route_graph,
 )
 from lm_transparency.routes.contributions import contributions, layer_contributions
-from lm_transparency.trace.proof import Proof
+from lm_transparency.trace.proof import LayerError, Proof
 from lm_transparency.trace.recording import record
 
 SAMPLES = prompts.samples()
@@ -169,9 +169,35 @@ def test_the_embedded_models_proof_holds_in_bfloat16(embedded_folder: Path) -> N
 
 
 def test_a_proof_with_a_nan_does_not_hold() -> None:
-    assert not Proof((1e-7, float("nan"), 1e-7), 1e-4).holds
-    assert not Proof((float("nan"), 1e-7), 1e-4).holds
-    assert not Proof((1e-7, 1e-7, float("nan")), 1e-4).holds
+    nan, fine = float("nan"), LayerError(1e-7, 1e-7, 1e-7)
+    for off, part in (
+        (LayerError(nan, 1e-7, nan), "attention"),
+        (LayerError(1e-7, nan, nan), "ffn"),
+        (LayerError(None, None, nan), "layer"),
+    ):
+        for layers in ((fine, off, fine), (off, fine), (fine, fine, off)):
+            proof = Proof(layers, 1e-4)
+            assert not proof.holds
+            assert (proof.layers[proof.worst_layer], proof.worst_part) == (off, part)
+
+
+def test_the_proof_names_the_sublayer_that_does_not_add_up(tiny_llama_folder: Path) -> None:
+    from lm_transparency import load_model
+
+    for part, words in (("attention", "the attention of layer 3"), ("ffn", "the feed-forward block of layer 3")):
+        model = load_model(str(tiny_llama_folder), dtype="float32", device="cpu")
+        block = model.anatomy.blocks[3]
+
+        def add(_module: object, _given: object, output: Any) -> Any:
+            return (output[0] + 0.01, *output[1:]) if isinstance(output, tuple) else output + 0.01
+
+        # what the layer makes of the feed-forward block's output is changed where nobody records it
+        (block.attention if part == "attention" else block.module).register_forward_hook(add)
+        proof = analyze(model, prompts.WAR).proof
+        assert (proof.holds, proof.worst_layer, proof.worst_part) == (False, 3, part)
+        assert words in proof.sentence()
+        assert proof.layers[3].whole > proof.tolerance
+        assert all(layer.largest < 1e-5 for i, layer in enumerate(proof.layers) if i != 3)
 
 
 def test_a_block_that_does_not_add_up_fails_the_proof_and_says_so(tiny_llama_folder: Path) -> None:

@@ -41,6 +41,7 @@ describe('a classifier in the panel', () => {
 
   it('writes a value as it is, and no probability', async () => {
     await show('value');
+    expect(titles()).toContain('Value');
     const row = document.querySelector('[data-testid=predictions] li')?.textContent ?? '';
     expect(row).toMatch(/[+−]\d+\.\d\d$/);
     expect(row).not.toContain('%');

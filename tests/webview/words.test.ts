@@ -19,9 +19,10 @@ describe('words', () => {
     expect(visibleText('')).toBe('∅');
     expect(visibleText('\u0000')).toBe('\\x00');
     expect(visibleText('⟨f0 9f⟩')).toBe('⟨f0·9f⟩');
-    const special = { id: 1, text: '<s>', start: 0, end: 0, special: true, shared: false };
+    const special = { id: 1, text: '<s>', start: 0, end: 0, special: true, shared: false, template: false };
     expect(tokenLabel(special, 0)).toBe('BOS');
     expect(tokenLabel(special, 3)).toBe('<s>');
+    expect(tokenLabel({ ...special, template: true }, 0)).toBe('<s>');
   });
 
   it('write numbers in few digits', () => {

@@ -136,8 +136,10 @@ function syntheticMeta(options: SyntheticOptions, topK: number, floor: number): 
     const text = special ? '<|start|>' : word(t * 7);
     const start = end;
     end += special ? 0 : text.length;
-    return { id: t, text, start, end, special, shared: false };
+    return { id: t, text, start, end, special, shared: false, template: false };
   });
+  const worst = proofHolds ? 4.1e-7 : 0.31;
+  const errors = Array.from({ length: nLayers }, (_, l) => (l === nLayers - 1 ? worst : 1e-7 * (1 + (l % 3))));
   return {
     format: PAYLOAD_FORMAT,
     runId: `synthetic-${nLayers}-${nTokens}`,
@@ -154,7 +156,8 @@ function syntheticMeta(options: SyntheticOptions, topK: number, floor: number): 
     floor,
     proof: {
       maxRelativeError: proofHolds ? 4.1e-7 : 0.31, worstLayer: nLayers - 1, tolerance: 1e-4, holds: proofHolds,
-      perLayer: Array.from({ length: nLayers }, () => 1e-7),
+      worstPart: parallel ? 'layer' : 'attention', perLayer: errors, whole: errors,
+      attention: parallel ? [] : errors, ffn: parallel ? [] : errors.map((_, l) => 1e-7 / (1 + (l % 5))),
     }, // prettier-ignore
     timing: { forwardS: 0.1, contributionsS: 0.1, payloadS: 0.01 },
     notices: [],

@@ -34,7 +34,11 @@ const LABELS: Names = {
   column: 'label',
 };
 
-export const namesOf = (model: ModelInfo | undefined): Names => (classifies(model) ? LABELS : TOKENS);
+const VALUES: Names = { ...LABELS, predictions: 'Value', top: 'Value' };
+
+const NAMES: Record<ModelInfo['task'], Names> = { token: TOKENS, label: LABELS, labels: LABELS, value: VALUES };
+
+export const namesOf = (model: ModelInfo | undefined): Names => NAMES[model?.task ?? 'token'];
 
 export const classifies = (model: ModelInfo | undefined): boolean => model !== undefined && model.task !== 'token';
 

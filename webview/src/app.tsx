@@ -91,7 +91,7 @@ function Ready({ store, host, arrangement, lens }: Props) {
   return (
     <>
       <Toolbar store={store} exporter={exporter} arrangement={arrangement} />
-      <ProofWarning proof={analysis.meta.proof} />
+      <ProofWarning store={store} proof={analysis.meta.proof} />
       <Notices store={store} />
       <div {...divided(arrangement)}>
         <main ref={main} class="graph">

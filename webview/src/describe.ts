@@ -197,6 +197,11 @@ export function labelAt(analysis: Analysis, position: number): string {
   return token ? tokenLabel(token, position) : '';
 }
 
+/** How the token at a position is set: what the chat template put in looks different. */
+export function tokenClass(analysis: Analysis, position: number): string {
+  return analysis.meta.tokens[position]?.template ? 'token template' : 'token';
+}
+
 /** True where a stored name still points into this graph. */
 export function exists(analysis: Analysis, name: string): boolean {
   const { nLayers, parallel } = analysis.meta.model;

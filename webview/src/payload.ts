@@ -46,7 +46,14 @@ function checkMeta(meta: Record<string, unknown>): AnalysisMeta {
     throw new PayloadError('The analysis names no layers.');
   const target = typeof meta['target'] === 'number' ? meta['target'] : tokens.length - 1;
   // results of an earlier version say nothing of these
-  return { layerKinds: [], ...meta, target, model: { task: 'token', labels: [], ...model } } as unknown as AnalysisMeta;
+  const parts = { worstPart: 'layer', attention: [], ffn: [], whole: [] };
+  return {
+    layerKinds: [],
+    ...meta,
+    target,
+    model: { task: 'token', labels: [], ...model },
+    proof: { ...parts, ...proof },
+  } as unknown as AnalysisMeta;
 }
 
 function readColumns(source: Record<string, unknown>): AnalysisColumns {

@@ -2,7 +2,7 @@
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import type { ComponentChildren } from 'preact';
 import { useSignal } from '@preact/signals';
-import { inWords, labelAt } from './describe';
+import { inWords, labelAt, tokenClass } from './describe';
 import { baseOf, attentionEdge, edgeName, nodeName, nodeRef } from './names';
 import type { EdgeRef } from './names';
 import type { Analysis } from './payload';
@@ -159,8 +159,8 @@ function EdgeRow({ store, analysis, routes, edge, first, most }: RowProps & { ed
       flow={routes.attentionFlow[edge]!}
       most={most}
     >
-      <bdi class="token">{labelAt(analysis, edgeKey[edge]!)}</bdi> →{' '}
-      <bdi class="token">{labelAt(analysis, edgeQuery[edge]!)}</bdi>
+      <bdi class={tokenClass(analysis, edgeKey[edge]!)}>{labelAt(analysis, edgeKey[edge]!)}</bdi> →{' '}
+      <bdi class={tokenClass(analysis, edgeQuery[edge]!)}>{labelAt(analysis, edgeQuery[edge]!)}</bdi>
       <span class="dim"> L{edgeLayer[edge]}</span>
     </Row>
   );
@@ -179,7 +179,7 @@ function NodeRow({ store, analysis, routes, row, first, most }: RowProps & { row
       flow={routes.mass[row]!}
       most={most}
     >
-      <bdi class="token">{labelAt(analysis, node.position)}</bdi>
+      <bdi class={tokenClass(analysis, node.position)}>{labelAt(analysis, node.position)}</bdi>
       <span class="dim"> {node.letter === 'X' ? 'embedding' : `L${node.layer}`}</span>
     </Row>
   );

@@ -18,7 +18,7 @@ export function visibleText(text: string): string {
 
 /** A token of the prompt as its chip shows it: the first added token is the beginning of the sequence. */
 export function tokenLabel(token: TokenInfo, position: number): string {
-  if (token.special && position === 0) return 'BOS';
+  if (token.special && !token.template && position === 0) return 'BOS';
   // A piece of a character is already written as its bytes.
   return token.shared ? token.text : visibleText(token.text);
 }

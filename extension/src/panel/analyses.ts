@@ -6,7 +6,7 @@ import type { Backend } from '../backend/backend';
 import type { Progress } from '../backend/connection';
 import { Failure, isCancelled, toFailure } from '../backend/failure';
 import { type Cancel, CancelSource } from '../cancel';
-import { choosePrompt } from '../prompts/choose';
+import { choosePrompt, isChat } from '../prompts/choose';
 import type { Settings } from '../settings';
 import { Signal } from '../signal';
 import { LiveRuns } from './liveRuns';
@@ -110,14 +110,15 @@ export class Analyses {
   }
 
   async #analyze({ document, selection }: Subject, job: Job, cancel: Cancel): Promise<StoredResult> {
-    const prompt = choosePrompt({
+    const editor = {
       text: document.getText(),
       languageId: document.languageId,
       selectionStart: selection ? document.offsetAt(selection.start) : 0,
       selectionEnd: selection ? document.offsetAt(selection.end) : 0,
       cursor: selection ? document.offsetAt(selection.active) : 0,
-    });
-    const asked = askedBy(this.settingsFor(document.uri));
+    };
+    const prompt = choosePrompt(editor);
+    const asked = { ...askedBy(this.settingsFor(document.uri)), chat: isChat(editor, prompt) };
     const reply = await this.backend.request(
       ANALYZE,
       { prompt: prompt.text, ...asked },

@@ -4,7 +4,10 @@ import path from 'node:path';
 import type { AnalyzeParams } from '../../shared/protocol';
 
 /** How an analysis was asked for, less the prompt, which is in the payload. */
-export type Asked = Pick<AnalyzeParams, 'source' | 'allowDownload' | 'dtype' | 'device' | 'specialTokens' | 'topK'>;
+export type Asked = Pick<
+  AnalyzeParams,
+  'source' | 'allowDownload' | 'dtype' | 'device' | 'specialTokens' | 'topK' | 'chat'
+>;
 
 /** An analysis and where its prompt stands. */
 export interface StoredResult {

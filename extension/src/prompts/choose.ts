@@ -1,6 +1,6 @@
 import { promptBlock, type Stretch } from './blocks';
 import { promptLine } from './lineByLine';
-import { fencedBlock } from './markdown';
+import { fencedBlock, fenceInfo } from './markdown';
 import { PromptText } from './pieces';
 import { refusal } from './refuse';
 
@@ -17,6 +17,8 @@ export interface EditorText {
 export const PROMPT_LANGUAGE = 'lm-prompt';
 /** Files with a prompt a line. */
 export const PROMPT_LINES_LANGUAGE = 'lm-prompts';
+/** Files with chats, parted by `---`: a line `<|user|>`, `<|assistant|>` … stands before each message. */
+export const CHAT_LANGUAGE = 'lm-chat';
 
 /**
  * Which text is the prompt: the selection as it is, else the prompt at the cursor, else the file without its last
@@ -35,7 +37,8 @@ export function choosePrompt(editor: EditorText): PromptText {
 
 /** The prompt at the cursor, whatever is selected. */
 export function promptAt(editor: EditorText): Stretch {
-  if (editor.languageId === PROMPT_LANGUAGE) return promptBlock(editor.text, editor.cursor);
+  if (editor.languageId === PROMPT_LANGUAGE || editor.languageId === CHAT_LANGUAGE)
+    return promptBlock(editor.text, editor.cursor);
   if (editor.languageId === PROMPT_LINES_LANGUAGE) return promptLine(editor.text, editor.cursor);
   const fenced = editor.languageId === 'markdown' ? fencedBlock(editor.text, editor.cursor) : null;
   return fenced ?? { start: 0, end: withoutLastNewline(editor.text), indent: 0 };
@@ -44,4 +47,18 @@ export function promptAt(editor: EditorText): Stretch {
 function withoutLastNewline(text: string): number {
   if (text.endsWith('\r\n')) return text.length - 2;
   return text.endsWith('\n') ? text.length - 1 : text.length;
+}
+
+const ROLE_LINE = /^\s*<\|[A-Za-z_]+\|>[ \t]*(\r?\n|$)/;
+
+/**
+ * Whether the chosen prompt is a chat, for the model's chat template to write: in a chat file, and in a fenced block of
+ * Markdown that is marked ```` ```chat ````. A selection in there is one if it begins with a role.
+ */
+export function isChat(editor: EditorText, prompt: PromptText): boolean {
+  const inChat =
+    editor.languageId === CHAT_LANGUAGE ||
+    (editor.languageId === 'markdown' && fenceInfo(editor.text, prompt.start) === 'chat');
+  const selected = editor.selectionStart !== editor.selectionEnd;
+  return inChat && (!selected || ROLE_LINE.test(prompt.text));
 }

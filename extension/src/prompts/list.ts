@@ -1,5 +1,5 @@
 import { endsEmpty, isSeparator, promptBlocks, SEPARATOR, type Stretch } from './blocks';
-import { type EditorText, PROMPT_LANGUAGE, PROMPT_LINES_LANGUAGE, promptAt } from './choose';
+import { CHAT_LANGUAGE, type EditorText, PROMPT_LANGUAGE, PROMPT_LINES_LANGUAGE, promptAt } from './choose';
 import { promptLines } from './lineByLine';
 import { fencedBlocks } from './markdown';
 import { PromptText } from './pieces';
@@ -31,7 +31,7 @@ export function promptsOf(editor: EditorText): ListedPrompt[] {
 
 function stretchesOf(editor: EditorText): Stretch[] {
   const { text, languageId } = editor;
-  if (languageId === PROMPT_LANGUAGE) return promptBlocks(text);
+  if (languageId === PROMPT_LANGUAGE || languageId === CHAT_LANGUAGE) return promptBlocks(text);
   if (languageId === PROMPT_LINES_LANGUAGE) return promptLines(text);
   const fenced = languageId === 'markdown' ? fencedBlocks(text) : [];
   if (fenced.length > 0) return fenced;

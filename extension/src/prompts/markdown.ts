@@ -16,23 +16,31 @@ export function fencedBlocks(source: string): Stretch[] {
     .filter(({ start, end }) => source.slice(start, end).trim() !== '');
 }
 
+/** The first word behind the opening fence of the block that an offset is in, in lower case; null outside of one. */
+export function fenceInfo(source: string, offset: number): string | null {
+  const at = lineAt(linesOf(source), offset);
+  return fencesOf(source).find(({ first, last }) => at >= first && at <= last)?.info ?? null;
+}
+
 interface Fence {
   /** Lines of the fences themselves. */
   first: number;
   last: number;
+  info: string;
   inside: Stretch;
 }
 
 function fencesOf(source: string): Fence[] {
   const lines = linesOf(source);
   const fences: Fence[] = [];
-  let open: { line: number; fence: string; indent: number } | null = null;
+  let open: { line: number; fence: string; indent: number; info: string } | null = null;
   for (const [index, line] of lines.entries()) {
     const match = FENCE.exec(line.text);
     const [, blanks = '', fence = '', info = ''] = match ?? [];
     if (open === null) {
       // a line like ```code``` is no fence
-      if (match && !(fence.startsWith('`') && info.includes('`'))) open = { line: index, fence, indent: blanks.length };
+      if (match && !(fence.startsWith('`') && info.includes('`')))
+        open = { line: index, fence, indent: blanks.length, info: /^\s*(\S*)/.exec(info)?.[1]?.toLowerCase() ?? '' };
       continue;
     }
     const closes = match !== null && info.trim() === '' && fence.startsWith(open.fence);
@@ -45,7 +53,7 @@ function fencesOf(source: string): Fence[] {
     const inside = isEmpty
       ? { start: line.start, end: line.start, indent: 0 }
       : { start: from.start, end: to.end, indent: open.indent };
-    fences.push({ first: open.line, last: index, inside });
+    fences.push({ first: open.line, last: index, info: open.info, inside });
     open = null;
   }
   return fences;

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import TransparencyError
+from .chats import add_chat_option, as_prompt
 from .files import read_prompt, write_atomically
 from .options import add_model_options, load, terminal_watch
 
@@ -21,6 +22,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser("analyze", help="the routes into one position of a prompt")
     parser.add_argument("file", nargs="?", metavar="FILE", help="the prompt; - reads stdin")
     parser.add_argument("--text", metavar="T", help="the prompt itself")
+    add_chat_option(parser)
     add_model_options(parser)
     parser.add_argument("--position", type=int, metavar="P", help="target token; negative from the end (default: last)")
     parser.add_argument("--top-k", type=int, default=10, metavar="N", help="predictions to show (default 10)")
@@ -31,6 +33,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--special-tokens", default="auto", choices=("auto", "bos", "none"))
     parser.add_argument("--format", default="text", choices=("text", "json", "csv", "svg", "html"))
     parser.add_argument("-o", "--output", type=Path, metavar="F", help="write there instead of stdout")
+    parser.add_argument("--proof", action="store_true", help="list the error of every layer, in the text report")
     parser.add_argument("--contributions", type=Path, metavar="F.npz", help="also write all contributions, dense")
     parser.set_defaults(run=run)
 
@@ -44,19 +47,30 @@ def run(arguments: argparse.Namespace) -> int:
 
     # before a model is loaded for nothing
     check_prompt(prompt)
+    asked = as_prompt(prompt, arguments)
     from ..session import Session
 
     session = Session()
     model = load(session, arguments)
     special = cast("SpecialTokens", arguments.special_tokens)
-    run_id, analysis = session.analyze(model, prompt, special_tokens=special, watch=terminal_watch())
+    run_id, analysis = session.analyze(model, asked, special_tokens=special, watch=terminal_watch())
     graph = _graph(analysis, arguments, threshold)
     if not analysis.proof.holds:
-        raise TransparencyError("modelUnsupported", analysis.proof.sentence())
+        raise _not_proven(analysis, arguments)
     if arguments.contributions:
         _write_arrays(analysis, arguments.contributions)
     _write(run_id, analysis, graph, arguments)
     return 0
+
+
+def _not_proven(analysis: Analysis, arguments: argparse.Namespace) -> TransparencyError:
+    """With --proof the layers are told of, and nothing else."""
+    if arguments.proof:
+        from .proof import proof_lines
+
+        print("\n".join(proof_lines(analysis.proof)))
+        return TransparencyError("modelUnsupported", analysis.proof.sentence())
+    return TransparencyError("modelUnsupported", analysis.proof.sentence(), "--proof lists every layer.")
 
 
 def _prompt(arguments: argparse.Namespace) -> str:
@@ -106,7 +120,12 @@ def _as_text(run_id: str, analysis: Analysis, graph: RouteGraph, arguments: argp
     if arguments.format == "text":
         from .report import as_text
 
-        return as_text(analysis, graph, arguments.top_k, to_terminal=arguments.output is None)
+        report = as_text(analysis, graph, arguments.top_k, to_terminal=arguments.output is None)
+        if not arguments.proof:
+            return report
+        from .proof import proof_lines
+
+        return "\n".join([report, *proof_lines(analysis.proof), ""])
     if arguments.format == "html":
         from ..exports.page import as_page
         from ..server.payload import encode_payload

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ..errors import TransparencyError
+from .chats import add_chat_option, as_prompt
 from .files import read_prompt, write_atomically
 from .options import add_model_options, load, terminal_watch
 
@@ -34,6 +35,7 @@ def add_parser(commands: Any) -> None:
         one = kinds.add_parser(kind, help=help_, description=help_)
         one.add_argument("what", metavar=name)
         one.add_argument("file", metavar="FILE", help="the prompt; - reads stdin")
+        add_chat_option(one)
         add_model_options(one)
         if kind == "head":
             one.add_argument("--query", type=int, default=-1, metavar="P", help="position; negative from the end")
@@ -56,10 +58,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     # before a model is loaded for nothing
     check_prompt(prompt)
+    asked = as_prompt(prompt, arguments)
     session = Session()
     model = load(session, arguments)
     special = cast("SpecialTokens", arguments.special_tokens)
-    _, analysis = session.analyze(model, prompt, special_tokens=special, watch=terminal_watch())
+    _, analysis = session.analyze(model, asked, special_tokens=special, watch=terminal_watch())
     if not analysis.proof.holds:
         raise TransparencyError("modelUnsupported", analysis.proof.sentence())
     view = ask(analysis)

@@ -16,6 +16,7 @@ from ..routes.graph import Edge, RouteGraph
 
 _BAR = 28
 _ROUTES = 12
+_PARTS = {"attention": "attention of ", "ffn": "feed-forward block of ", "layer": ""}
 
 
 def as_text(analysis: Analysis, graph: RouteGraph, top_k: int, *, to_terminal: bool) -> str:
@@ -37,8 +38,9 @@ def as_text(analysis: Analysis, graph: RouteGraph, top_k: int, *, to_terminal: b
     _strongest(console, analysis, graph)
     _mass(console, analysis, graph)
     proof = analysis.proof
+    worst = f"{_PARTS[proof.worst_part]}layer {proof.worst_layer}"
     console.print(
-        f"[green]✓[/] parts = whole to {proof.max_relative_error:.1e} (worst in layer {proof.worst_layer}, "
+        f"[green]✓[/] parts = whole to {proof.max_relative_error:.1e} (worst in {worst}, "
         f"tolerance {proof.tolerance:.0e})"
     )
     console.print(f"  forward {analysis.forward_s:.3f} s, contributions {analysis.contributions_s:.3f} s")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from ..analysis import Analysis
 from ..routes.graph import MIXER_WORDS, RouteGraph
+from ..trace.proof import Proof
 
 JSON_FORMAT = 1
 
@@ -27,7 +29,10 @@ def as_document(analysis: Analysis, graph: RouteGraph, top_k: int) -> dict[str, 
             "dtype": model.dtype,
             "device": model.device,
         },
-        "tokens": [{"id": t.id, "text": t.text, "start": t.start, "end": t.end} for t in analysis.tokens],
+        "tokens": [
+            {"id": t.id, "text": t.text, "start": t.start, "end": t.end, "template": t.template}
+            for t in analysis.tokens
+        ],
         "target": {"position": at, "reads": readout.task},
         "predictions": [
             {
@@ -46,7 +51,7 @@ def as_document(analysis: Analysis, graph: RouteGraph, top_k: int) -> dict[str, 
         ],
         "threshold": graph.threshold,
         "renormalize": graph.renormalize,
-        "proof": {"max_relative_error": analysis.proof.max_relative_error, "worst_layer": analysis.proof.worst_layer},
+        "proof": _proof(analysis.proof),
         "edges": [
             {"source": str(e.source), "target": str(e.target), "kind": e.kind, "weight": e.weight, "flow": e.flow}
             | ({"note": MIXER_WORDS} if e.kind == "mixer" else {})
@@ -55,6 +60,26 @@ def as_document(analysis: Analysis, graph: RouteGraph, top_k: int) -> dict[str, 
         "notices": list(analysis.notices),
         "timing": {"forward_s": analysis.forward_s, "contributions_s": analysis.contributions_s},
     }
+
+
+def _proof(proof: Proof) -> dict[str, Any]:
+    """Relative errors; null where a layer overflowed, and for the sublayers of a parallel block."""
+    layers = [
+        {"attention": _finite(layer.attention), "ffn": _finite(layer.ffn), "whole": _finite(layer.whole)}
+        for layer in proof.layers
+    ]
+    return {
+        "max_relative_error": _finite(proof.max_relative_error),
+        "worst_layer": proof.worst_layer,
+        "worst_part": proof.worst_part,
+        "tolerance": proof.tolerance,
+        "holds": proof.holds,
+        "layers": layers,
+    }
+
+
+def _finite(error: float | None) -> float | None:
+    return error if error is not None and math.isfinite(error) else None
 
 
 def as_json(analysis: Analysis, graph: RouteGraph, top_k: int) -> str:

@@ -55,6 +55,7 @@ class _Place:
         self.n_layers = analysis.contributions.n_layers
         self.parallel = analysis.contributions.parallel
         predicted = analysis.predictions(1)
+        self.templates = [token.template for token in analysis.tokens]
         self.texts = [_short(visible(token.text)) for token in analysis.tokens]
         readout = analysis.trace.anatomy.readout
         rows = zip(predicted.texts, predicted.probabilities.tolist(), predicted.logits.tolist(), strict=True)
@@ -188,14 +189,18 @@ def _tokens(graph: RouteGraph, place: _Place, colours: _Colours) -> Iterator[str
         ink = colours.background if is_target else colours.dim
         yield f'<text x="{x:.1f}" y="{_TOP - 33}" text-anchor="middle" {font} fill="{ink}">{escape(predicted)}</text>'
         yield (f'<text x="{x:.1f}" y="{_TOP - 19}" text-anchor="middle" font-size="10" fill="{ink}">{figure}</text>')
+        template = place.templates[position]
         border = f' stroke="{colours.attention}"' if is_target else ""
+        # what the chat template put in is not the person's text
+        fill = "none" if template else colours.chip
+        if template and not is_target:
+            border = f' stroke="{colours.dim}" stroke-opacity="0.5" stroke-dasharray="2 2"'
         yield (
-            f'<rect x="{x - chip / 2:.1f}" y="{top:.1f}" width="{chip:.1f}" height="19" rx="2" '
-            f'fill="{colours.chip}"{border}/>'
+            f'<rect x="{x - chip / 2:.1f}" y="{top:.1f}" width="{chip:.1f}" height="19" rx="2" fill="{fill}"{border}/>'
         )
         yield (
             f'<text class="token" x="{x:.1f}" y="{top + 13.5:.1f}" text-anchor="middle" {font} '
-            f'fill="{colours.text}">{escape(text)}</text>'
+            f'fill="{colours.dim if template else colours.text}">{escape(text)}</text>'
         )
         mass = graph.token_mass[position]
         if mass > 0.004:

@@ -19,6 +19,7 @@ class Token:
     """`start`, `end`: characters (code points) of the prompt; equal for a `special` token, which was added to it.
 
     `shared`: one of several tokens that make up one character; `text` then shows its bytes as `⟨f0 9f⟩`.
+    `template`: put in by a chat template (`special` as well).
     """
 
     id: int
@@ -27,6 +28,7 @@ class Token:
     end: int
     special: bool = False
     shared: bool = False
+    template: bool = False
 
 
 def check_prompt(prompt: str) -> None:
@@ -56,17 +58,7 @@ def encode(tokenizer: Any, prompt: str, special_tokens: SpecialTokens = "auto") 
     Raises `TransparencyError`: `invalidPrompt` where the prompt cannot be tokenized or gives no token,
     `modelUnsupported` for a tokenizer without offsets.
     """
-    check_prompt(prompt)
-    try:
-        encoded = tokenizer(prompt, add_special_tokens=special_tokens == "auto", return_offsets_mapping=True)
-    except NotImplementedError as error:
-        raise TransparencyError(
-            "modelUnsupported",
-            f"{type(tokenizer).__name__} does not say which characters its tokens stand for.",
-            "Use a model with a fast tokenizer (tokenizer.json).",
-        ) from error
-    ids: list[int] = list(encoded["input_ids"])
-    tokens = _tile(tokenizer, prompt, ids, list(encoded["offset_mapping"]))
+    tokens = encode_text(tokenizer, prompt, add_special_tokens=special_tokens == "auto")
     if special_tokens == "bos":
         bos = tokenizer.bos_token_id
         if bos is None:
@@ -79,6 +71,21 @@ def encode(tokenizer: Any, prompt: str, special_tokens: SpecialTokens = "auto") 
     if not tokens:
         raise TransparencyError("invalidPrompt", "The prompt has no tokens.", "Write some text to analyse.")
     return tokens
+
+
+def encode_text(tokenizer: Any, prompt: str, *, add_special_tokens: bool) -> list[Token]:
+    """`prompt` as it is, with or without what the tokenizer adds by itself. Raises `TransparencyError` as `encode`."""
+    check_prompt(prompt)
+    try:
+        encoded = tokenizer(prompt, add_special_tokens=add_special_tokens, return_offsets_mapping=True)
+    except NotImplementedError as error:
+        raise TransparencyError(
+            "modelUnsupported",
+            f"{type(tokenizer).__name__} does not say which characters its tokens stand for.",
+            "Use a model with a fast tokenizer (tokenizer.json).",
+        ) from error
+    ids: list[int] = list(encoded["input_ids"])
+    return _tile(tokenizer, prompt, ids, list(encoded["offset_mapping"]))
 
 
 def _tile(tokenizer: Any, prompt: str, ids: list[int], offsets: list[tuple[int, int]]) -> list[Token]:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float64, UInt16, UInt32
 
-from ..trace.proof import TOLERANCES, Proof, attention_bias, layer_error, worse
+from ..trace.proof import TOLERANCES, LayerError, Proof, attention_bias, layer_error
 from ..trace.trace import Trace
 from ..watch import Watch
 from .kernels import KeptRows, no_rows, row_proximities
@@ -46,7 +46,7 @@ class LayerContributions(LayerRows):
     """One layer before thresholding, dense, and the error of its proof. No heads where the block has no attention."""
 
     attention: Float[np.ndarray, "query key head"]
-    error: float
+    error: LayerError
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def layer_contributions(trace: Trace, layer: int, *, clip: float = 0.0) -> Layer
         error = layer_error(trace, layer, None)
     else:
         parts = head_parts(trace, layer, clip=clip)
-        attention, error = parts.near, worse(layer_error(trace, layer, parts.wrote), parts.error)
+        attention, error = parts.near, layer_error(trace, layer, parts.wrote).with_heads(parts.error)
     rows = near.rows(attention.sum(axis=(1, 2), dtype=np.float64) + near.beside_heads)
     attention *= inverse(rows.attention_total)[:, None, None].astype(np.float32)
     return LayerContributions(**vars(rows), attention=attention, error=error)
@@ -156,7 +156,7 @@ def contributions(trace: Trace, watch: Watch | None = None, *, floor: float = FL
     watch = watch or Watch()
     kept: list[KeptRows] = []
     rows: list[LayerRows] = []
-    errors: list[float] = []
+    errors: list[LayerError] = []
     for layer in range(trace.n_layers):
         watch.step("contributions", layer, trace.n_layers)
         near = _near(trace, layer)
@@ -166,7 +166,7 @@ def contributions(trace: Trace, watch: Watch | None = None, *, floor: float = FL
         else:
             parts = kept_parts(trace, layer, near.beside_heads, floor)
             kept.append(parts.rows)
-            errors.append(worse(layer_error(trace, layer, parts.wrote), parts.error))
+            errors.append(layer_error(trace, layer, parts.wrote).with_heads(parts.error))
         rows.append(near.rows(kept[-1].total))
     n_heads = np.concatenate([k.n_heads for k in kept])
     result = Contributions(

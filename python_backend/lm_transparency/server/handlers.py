@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import TransparencyError
 from ..model import embedded
+from ..model.chat import parse_chat
 from ..model.listing import Listed, listed
 from ..model.tokens import check_prompt
 from ..watch import Watch
@@ -102,10 +103,11 @@ class Handlers:
         _check_counts(params)
         # here as well as in the analysis: no model need be loaded to see this
         check_prompt(params.prompt)
+        prompt = parse_chat(params.prompt) if params.chat else params.prompt
 
         def job(session: Session, watch: Watch) -> AnalyzeResult:
             model = _load(session, params, watch)
-            run_id, run = session.analyze(model, params.prompt, special_tokens=params.special_tokens, watch=watch)
+            run_id, run = session.analyze(model, prompt, special_tokens=params.special_tokens, watch=watch)
             figures = (len(run.tokens), run.forward_s, run.contributions_s)
             logger.info("Analyzed %d tokens: forward %.2f s, contributions %.2f s.", *figures)
             from .payload import encode_payload

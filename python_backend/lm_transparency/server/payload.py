@@ -82,14 +82,24 @@ def model_info(model: LoadedModel) -> ModelInfo:
 def token_infos(prompt: str, tokens: tuple[Token, ...]) -> list[protocol.TokenInfo]:
     """Tokens with their spans in UTF-16 units, which is how an editor counts."""
     return [
-        protocol.TokenInfo(t.id, t.text, _utf16(prompt[: t.start]), _utf16(prompt[: t.end]), t.special, t.shared)
+        protocol.TokenInfo(
+            t.id, t.text, _utf16(prompt[: t.start]), _utf16(prompt[: t.end]), t.special, t.shared, t.template
+        )
         for t in tokens
     ]
 
 
 def proof_message(proof: Proof) -> protocol.Proof:
     return protocol.Proof(
-        proof.max_relative_error, proof.worst_layer, proof.tolerance, proof.holds, list(proof.per_layer)
+        max_relative_error=proof.max_relative_error,
+        worst_layer=proof.worst_layer,
+        tolerance=proof.tolerance,
+        holds=proof.holds,
+        per_layer=list(proof.per_layer),
+        worst_part=proof.worst_part,
+        attention=[layer.attention for layer in proof.layers if layer.attention is not None],
+        ffn=[layer.ffn for layer in proof.layers if layer.ffn is not None],
+        whole=[layer.whole for layer in proof.layers],
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 import torch
@@ -20,21 +21,65 @@ TOLERANCES = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 2e-2}
 _TRIAL_ROUNDING = 3e-5
 
 
+Part = Literal["attention", "ffn", "layer"]
+
+
+@dataclass(frozen=True)
+class LayerError:
+    """`‖whole − Σ parts‖₂ / ‖whole‖₂`, the largest over positions, of the sublayers of one layer and of all of it.
+
+    `attention`, `ffn` are None in a parallel block, which adds both in one step.
+    """
+
+    attention: float | None
+    ffn: float | None
+    whole: float
+
+    @property
+    def worst_part(self) -> Part:
+        """The sublayer with the largest error; in a parallel block the layer."""
+        if self.attention is None or self.ffn is None:
+            return "layer"
+        # a NaN is worse than any number, and no comparison finds it
+        return "attention" if self.attention != self.attention or self.attention > self.ffn else "ffn"
+
+    @property
+    def largest(self) -> float:
+        """What the proof goes by: the larger error of the sublayers."""
+        errors = {"attention": self.attention, "ffn": self.ffn, "layer": self.whole}
+        return errors[self.worst_part] or 0.0
+
+    def with_heads(self, error: float) -> LayerError:
+        """With `error` of the head outputs (`outputs_error`) beside that of what they sum to."""
+        if self.attention is None:
+            return replace(self, whole=worse(self.whole, error))
+        return replace(self, attention=worse(self.attention, error), whole=worse(self.whole, error))
+
+
 @dataclass(frozen=True)
 class Proof:
-    """`‖whole − Σ parts‖₂ / ‖whole‖₂`, the largest over positions and sublayers, for each layer and overall."""
+    """The error of each layer and overall, and how much of it rounding explains."""
 
-    per_layer: tuple[float, ...]
+    layers: tuple[LayerError, ...]
     tolerance: float
 
     @property
+    def per_layer(self) -> tuple[float, ...]:
+        return tuple(layer.largest for layer in self.layers)
+
+    @property
     def max_relative_error(self) -> float:
-        return self.per_layer[self.worst_layer]
+        return self.layers[self.worst_layer].largest
 
     @property
     def worst_layer(self) -> int:
         # a NaN is worse than any number; max() of the errors alone would pass over it
-        return max(range(len(self.per_layer)), key=lambda i: (math.isnan(self.per_layer[i]), self.per_layer[i]))
+        errors = self.per_layer
+        return max(range(len(errors)), key=lambda i: (math.isnan(errors[i]), errors[i]))
+
+    @property
+    def worst_part(self) -> Part:
+        return self.layers[self.worst_layer].worst_part
 
     @property
     def holds(self) -> bool:
@@ -43,8 +88,9 @@ class Proof:
 
     def sentence(self) -> str:
         """What to tell a person when the proof does not hold."""
+        part = {"attention": "the attention of ", "ffn": "the feed-forward block of ", "layer": ""}[self.worst_part]
         return (
-            f"The parts do not sum to what the model computed: layer {self.worst_layer} is off by "
+            f"The parts do not sum to what the model computed: {part}layer {self.worst_layer} is off by "
             f"{self.max_relative_error:.1e} of its norm (tolerance {self.tolerance:.0e}). "
             "The routes of this analysis cannot be trusted."
         )
@@ -96,8 +142,8 @@ def attention_bias(trace: Trace, layer: int) -> Float[Tensor, "position d_model"
     return block.after_attention.bias(block.b_o(), record.attention_scale, trace.n_tokens)
 
 
-def layer_error(trace: Trace, layer: int, heads_wrote: Float[Tensor, "query d_model"] | None) -> float:
-    """The proof of one layer: the larger relative error of its two sublayers (one, in a parallel block).
+def layer_error(trace: Trace, layer: int, heads_wrote: Float[Tensor, "query d_model"] | None) -> LayerError:
+    """The proof of one layer: the relative errors of its two sublayers (of both in one, in a parallel block).
 
     `heads_wrote`: see `attention_output`; None where the block has no attention.
     """
@@ -110,8 +156,10 @@ def layer_error(trace: Trace, layer: int, heads_wrote: Float[Tensor, "query d_mo
     moved = before.float().cpu().numpy() + wrote
     mid, beside, ffn, post = (x.float().cpu().numpy() for x in (record.mid, beside, record.ffn, record.post))
     if trace.anatomy.parallel:
-        return _relative(post, moved + ffn)
-    return worse(_relative(mid, moved), _relative(post, beside + ffn))
+        return LayerError(None, None, _relative(post, moved + ffn))
+    # a state that enters the second sum changed (`carried_mid`) is not the first sum any more
+    added_up = moved if record.carried_mid is None else beside
+    return LayerError(_relative(mid, moved), _relative(post, beside + ffn), _relative(post, added_up + ffn))
 
 
 def _relative(whole: Float[np.ndarray, "position d_model"], parts: Float[np.ndarray, "position d_model"]) -> float:

@@ -24,6 +24,7 @@ import lm_transparency
 from lm_transparency.cli import main
 from lm_transparency.cli.views import as_json
 from lm_transparency.model.loading import LoadedModel
+from lm_transparency.trace.proof import LayerError
 from tiny_models import save_llama, train_tokenizer
 
 IOI = "When Mary and John went to the store, John gave a drink to"
@@ -339,7 +340,7 @@ def test_doctor_trusts_the_embedded_model_and_measures_how_far_bfloat16_is(capsy
 def test_doctor_does_not_trust_a_model_whose_parts_do_not_sum(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lm_transparency.routes.contributions.layer_error", lambda *_: 0.5)
+    monkeypatch.setattr("lm_transparency.routes.contributions.layer_error", lambda *_: LayerError(0.5, 0.1, 0.5))
     assert main(["doctor", "--text", "The capital"]) == 4
     assert "cannot be trusted" in capsys.readouterr().out
 
@@ -348,3 +349,37 @@ def test_doctor_compares_copies_of_one_model_only(tmp_path: Path, capsys: pytest
     folder = save_llama(tmp_path / "tiny", train_tokenizer())
     assert main(["doctor", "--text", "The capital", "--against", str(folder)]) == 2
     assert "no copies of one another" in capsys.readouterr().err
+
+
+def test_the_proof_is_listed_by_layer(capsys: pytest.CaptureFixture[str]) -> None:
+    out = run_text(["analyze", "--text", "The capital of France is", "--proof"], capsys)
+    lines = out[out.index("Proof:") :].splitlines()
+    assert lines[1].split() == ["layer", "attention", "ffn", "whole"]
+    rows = [line.split() for line in lines[2:]]
+    assert [int(row[0]) for row in rows] == list(range(29, -1, -1))
+    assert all(float(figure) < 1e-5 for row in rows for figure in row[1:4])
+    assert all("┊" in line for line in lines[2:])
+    document = run_json(["--text", "The capital of France is"], capsys)
+    layers = document["proof"]["layers"]
+    assert len(layers) == 30
+    assert document["proof"]["holds"]
+    assert document["proof"]["max_relative_error"] == max(max(e["attention"], e["ffn"]) for e in layers)
+
+
+def test_a_proof_that_fails_names_the_sublayer_and_lists_the_layers(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def error(_trace: Any, layer: int, _wrote: Any) -> LayerError:
+        return LayerError(1e-7, 0.02 if layer == 7 else 1e-7, float("nan") if layer == 9 else 1e-7)
+
+    monkeypatch.setattr("lm_transparency.routes.contributions.layer_error", error)
+    assert main(["analyze", "--text", "The capital"]) == 4
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "the feed-forward block of layer 7 is off by 2.0e-02" in said.err
+    assert "--proof lists every layer" in said.err
+    assert main(["analyze", "--text", "The capital", "--proof"]) == 4
+    out = capsys.readouterr().out
+    (off,) = [line for line in out.splitlines() if "does not add up" in line]
+    assert off.split()[0] == "7"
+    assert "feed-forward block" in off

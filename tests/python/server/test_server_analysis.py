@@ -222,3 +222,27 @@ def test_every_number_in_an_answer_is_finite(server: Client, france: dict[str, A
     meta, _ = decode(france)
     assert math.isfinite(meta["proof"]["maxRelativeError"])
     assert all(not math.isnan(x) for x in meta["proof"]["perLayer"])
+
+
+def test_a_chat_is_written_by_the_models_template_and_leads_back_to_the_text(
+    server: Client, embedded: LoadedModel
+) -> None:
+    text = "<|user|>\n😀 What is the capital of France?\n<|assistant|>\nThe capital of France is"
+    meta, _ = decode(server.ask(ANALYZE, {"prompt": text, "chat": True}))
+    messages = [
+        {"role": "user", "content": "😀 What is the capital of France?"},
+        {"role": "assistant", "content": "The capital of France is"},
+    ]
+    wanted = embedded.tokenizer.apply_chat_template(messages, continue_final_message=True, return_dict=False)
+    assert [token["id"] for token in meta["tokens"]] == wanted
+    assert (meta["prompt"], meta["target"], meta["predicted"][-1][0]) == (text, len(wanted) - 1, " Paris")
+    units = text.encode("utf-16-le")
+    for token in meta["tokens"]:
+        assert token["template"] == (token["start"] == token["end"])
+        if not token["template"] and not token["shared"]:
+            assert units[2 * token["start"] : 2 * token["end"]].decode("utf-16-le") == token["text"]
+    with pytest.raises(Refused, match="no role 'robot'"):
+        server.ask(ANALYZE, {"prompt": "<|robot|>\nhi", "chat": True})
+    # the same text without that is a plain prompt
+    plain, _ = decode(server.ask(ANALYZE, {"prompt": text}))
+    assert not any(token["template"] for token in plain["tokens"])

@@ -46,7 +46,7 @@ export function Toolbar({ store, exporter, arrangement }: Props) {
         <HeadChip store={store} />
         <span class="spring" />
         <ModelName store={store} />
-        <ProofTick proof={proof} />
+        <ProofTick store={store} proof={proof} />
         {!store.recording && <ExportMenu exporter={exporter} />}
         <MaximizeButtons arrangement={arrangement} />
       </div>

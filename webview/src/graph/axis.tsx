@@ -222,6 +222,7 @@ function Chip({ store, analysis, position, height, width }: ChipProps) {
   if (position === store.target.value) names.push('target');
   if (position === store.editorPosition.value) names.push('current');
   if (token.special) names.push('special');
+  if (token.template) names.push('template');
   if (isSelected(store, position)) names.push('selected');
   return (
     <button
@@ -230,7 +231,7 @@ function Chip({ store, analysis, position, height, width }: ChipProps) {
       class={names.join(' ')}
       data-testid={`token-${position}`}
       aria-pressed={position === store.target.value}
-      aria-label={`token ${position}: ${label}`}
+      aria-label={`token ${position}: ${label}${token.template ? ', put in by the chat template' : ''}`}
       title={chipTitle(analysis, position)}
       style={{ height: px(height) }}
       onClick={() => store.setTarget(position)}
@@ -246,7 +247,8 @@ function chipTitle(analysis: Analysis, position: number): string {
   const token = analysis.meta.tokens[position];
   if (!token) return '';
   const { text, figure } = answerAt(analysis, position);
-  const own = `${token.special ? token.text : tokenLabel(token, position)} · position ${position} · id ${token.id}`;
+  const whose = token.template ? ' · put in by the chat template' : '';
+  const own = `${token.special ? token.text : tokenLabel(token, position)} · position ${position} · id ${token.id}${whose}`;
   const what = classifies(analysis.meta.model) ? answerInWords(analysis, position, 'here') : `next: ${text} ${figure}`;
   return `${own}\n${what}`;
 }

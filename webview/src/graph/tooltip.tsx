@@ -1,7 +1,7 @@
 /** What the pointer is on, in two numbers. */
 import type { ComponentChildren } from 'preact';
 import type { ReadonlySignal } from '@preact/signals';
-import { MIXER, MIXER_NOTE, edgeNumbers, labelAt, nodeMass, nodeTitle } from '../describe';
+import { MIXER, MIXER_NOTE, edgeNumbers, labelAt, nodeMass, nodeTitle, tokenClass } from '../describe';
 import { parseEdge, parseNode } from '../names';
 import type { Store } from '../state';
 import { share } from '../words';
@@ -56,8 +56,8 @@ function Title({ store, name }: { store: Store; name: string }) {
   if (edge?.kind === 'attention') {
     return (
       <div class="title">
-        <bdi class="token">{labelAt(analysis, edge.source.position)}</bdi> →{' '}
-        <bdi class="token">{labelAt(analysis, edge.target.position)}</bdi>
+        <bdi class={tokenClass(analysis, edge.source.position)}>{labelAt(analysis, edge.source.position)}</bdi> →{' '}
+        <bdi class={tokenClass(analysis, edge.target.position)}>{labelAt(analysis, edge.target.position)}</bdi>
         <span class="dim"> attention, layer {edge.target.layer}</span>
       </div>
     );
@@ -72,7 +72,7 @@ function Title({ store, name }: { store: Store; name: string }) {
         : nodeTitle(node, analysis.meta.layerKinds);
   return (
     <div class="title">
-      <bdi class="token">{labelAt(analysis, node.position)}</bdi>
+      <bdi class={tokenClass(analysis, node.position)}>{labelAt(analysis, node.position)}</bdi>
       <span class="dim"> {what}</span>
     </div>
   );

@@ -1,5 +1,5 @@
 /** A node: its top tokens, what feeds it, what it feeds. */
-import { MIXER, edgeNumbers, edgesInto, edgesOutOf, labelAt, nodeMass, nodeTitle } from '../describe';
+import { MIXER, edgeNumbers, edgesInto, edgesOutOf, labelAt, nodeMass, nodeTitle, tokenClass } from '../describe';
 import { edgeName, nodeName } from '../names';
 import type { EdgeRef, NodeRef } from '../names';
 import type { Analysis } from '../payload';
@@ -78,7 +78,11 @@ function row(analysis: Analysis, routes: Routes, edge: EdgeRef, end: 'source' | 
   const name = edgeName(edge);
   const other = edge[end];
   const label =
-    edge.kind === 'attention' ? <bdi class="token">{labelAt(analysis, other.position)}</bdi> : WORDS[edge.kind];
+    edge.kind === 'attention' ? (
+      <bdi class={tokenClass(analysis, other.position)}>{labelAt(analysis, other.position)}</bdi>
+    ) : (
+      WORDS[edge.kind]
+    );
   const value = end === 'source' ? contribution : flow;
   return {
     key: name,

@@ -1,7 +1,7 @@
 /** What the inspectors are built from: tokens to click, lists with bars, bars behind the text. */
 import type { ComponentChildren } from 'preact';
 import { useSignal } from '@preact/signals';
-import { labelAt } from '../describe';
+import { labelAt, tokenClass } from '../describe';
 import { nodeName } from '../names';
 import type { NodeRef } from '../names';
 import { roving } from '../controls/roving';
@@ -35,7 +35,7 @@ export function TokenLink({ store, node, warm = false, stop = warm }: TokenLinkP
       onPointerEnter={() => (store.hover.value = name)}
       onPointerLeave={() => (store.hover.value = null)}
     >
-      <bdi class="token">{labelAt(analysis, node.position)}</bdi>
+      <bdi class={tokenClass(analysis, node.position)}>{labelAt(analysis, node.position)}</bdi>
     </button>
   );
 }

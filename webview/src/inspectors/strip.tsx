@@ -1,7 +1,7 @@
 /** One number a token over the whole prompt: a bar each, up where it is positive, down where it is negative. */
 import { useEffect, useRef } from 'preact/hooks';
 import { roving } from '../controls/roving';
-import { labelAt } from '../describe';
+import { labelAt, tokenClass } from '../describe';
 import type { Store } from '../state';
 import type { HelpTopic } from './help';
 import { Section } from './parts';
@@ -73,7 +73,7 @@ export function Strip({ store, values, position, what, written, help, testId, of
             title={wordsAt(at)}
             onClick={() => store.select(nameAt(at))}
           >
-            <bdi class="token">{labelAt(analysis, at)}</bdi>
+            <bdi class={tokenClass(analysis, at)}>{labelAt(analysis, at)}</bdi>
             <span class="column">
               <span
                 class={`bar${value < 0 ? ' negative' : ''}`}

@@ -1,6 +1,6 @@
 /** Nothing selected: the token whose routes are drawn, and what the model says comes next. */
 import { classifies, namesOf, outputFigure, outputText } from '../answer';
-import { labelAt } from '../describe';
+import { labelAt, tokenClass } from '../describe';
 import type { Store } from '../state';
 import type { Table } from '../table';
 import { percent } from '../words';
@@ -46,7 +46,7 @@ export function TargetInspector({ store }: { store: Store }) {
     <>
       <Kind store={store}>target</Kind>
       <h2 class="what">
-        <bdi class="token">{labelAt(analysis, position)}</bdi>
+        <bdi class={tokenClass(analysis, position)}>{labelAt(analysis, position)}</bdi>
         <span class="arrow"> → </span>
         <bdi class="token warm">{rows[0]?.text ?? ''}</bdi>
         <span class="where">position {position}</span>

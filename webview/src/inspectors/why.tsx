@@ -1,7 +1,7 @@
 /** Why this edge: the score of one query and key, its place in the row, and what the two stand for. */
 import type { HeadResult, ModelInfo, TokenScore } from '../../../extension/shared/protocol';
 import { namesOf, outputText } from '../answer';
-import { labelAt } from '../describe';
+import { labelAt, tokenClass } from '../describe';
 import { attentionEdgeName, withDetail } from '../names';
 import type { Analysis } from '../payload';
 import type { Store } from '../state';
@@ -35,7 +35,7 @@ export function Why({ store, analysis, result }: { store: Store; analysis: Analy
       key: `k${part.position}`,
       label: (
         <>
-          <bdi class="token">{label}</bdi> <span class="at">{part.position}</span>
+          <bdi class={tokenClass(analysis, part.position)}>{label}</bdi> <span class="at">{part.position}</span>
         </>
       ),
       value: part.contribution,

@@ -6,7 +6,7 @@ import type { Signal } from '@preact/signals';
 import type { LensTrack, ModelInfo } from '../../../extension/shared/protocol';
 import { classifies, outputFigure, outputText } from '../answer';
 import { useLatest } from '../ask';
-import { labelAt } from '../describe';
+import { labelAt, tokenClass } from '../describe';
 import { parseEdge, parseNode } from '../names';
 import type { Store } from '../state';
 import { count, signed } from '../words';
@@ -100,7 +100,8 @@ export function LensCharts({ store, lens }: { store: Store; lens: LensState }) {
       </div>
       <p class="readout">
         <span class="dim">
-          {classifies(model) ? 'at' : 'after'} <bdi class="token">{labelAt(analysis, position)}</bdi>, {rowLabel(row)}:
+          {classifies(model) ? 'at' : 'after'}{' '}
+          <bdi class={tokenClass(analysis, position)}>{labelAt(analysis, position)}</bdi>, {rowLabel(row)}:
         </span>
         {tracks.map((track, index) => (
           <span key={track.token} class={`track ${index === 0 ? 'target' : 'rival'}`}>

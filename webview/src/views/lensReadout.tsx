@@ -1,6 +1,6 @@
 /** One cell of the lens grid in words: what is on top there, and where the followed token stands. */
 import { classifies, outputFigure, outputText } from '../answer';
-import { labelAt, nodeTitle } from '../describe';
+import { labelAt, nodeTitle, tokenClass } from '../describe';
 import { parseNode } from '../names';
 import type { NodeRef } from '../names';
 import type { Store } from '../state';
@@ -46,7 +46,7 @@ export function CellReadout({ store, cells, followed }: Props) {
     <p class="readout" data-testid="lens-cell-readout" aria-live="polite">
       {analysis && node && figures ? (
         <>
-          <bdi class="token">{labelAt(analysis, node.position)}</bdi>{' '}
+          <bdi class={tokenClass(analysis, node.position)}>{labelAt(analysis, node.position)}</bdi>{' '}
           <span class="dim">
             position {node.position}, {node.letter === 'X' ? 'embedding' : `after layer ${node.layer}`}:
           </span>{' '}
@@ -77,7 +77,7 @@ export function CellTip({ store, cells, followed, name }: Props & { name: string
   return (
     <>
       <div class="title">
-        <bdi class="token">{labelAt(analysis, node.position)}</bdi>
+        <bdi class={tokenClass(analysis, node.position)}>{labelAt(analysis, node.position)}</bdi>
         <span class="dim"> {nodeTitle(node, [])}</span>
       </div>
       {figures && (

@@ -12,11 +12,13 @@ from .models import ModelInfo
 PAYLOAD_FORMAT = 1
 
 LayerKind = Literal["attention", "mixer", "both", "neither"]
+ProofPart = Literal["attention", "ffn", "layer"]
 
 
 @define(frozen=True)
 class AnalyzeParams:
-    """The model as in `LoadModelParams`.
+    """The model as in `LoadModelParams`. `chat`: the prompt is a chat
+    (`model.chat.parse_chat`), to be written by the model's chat template.
 
     `work_done_token`: progress arrives as `$/progress` (begin, report with percentage, end) under it.
     """
@@ -29,6 +31,7 @@ class AnalyzeParams:
     trust_remote_code: list[str] = field(factory=list)
     anyway: bool = False
     special_tokens: SpecialTokens = "auto"
+    chat: bool = False
     top_k: int = 10
     work_done_token: str = ""
 
@@ -46,7 +49,7 @@ class TokenInfo:
     """One token of the prompt. `start`, `end`: UTF-16 offsets into the prompt, equal for a token that was added.
 
     `special`: added by us or the tokenizer, not part of the text. `shared`: a piece of a character that several
-    tokens make up; `text` then shows its bytes as `⟨f0 9f⟩`.
+    tokens make up; `text` then shows its bytes as `⟨f0 9f⟩`. `template`: put in by the chat template.
     """
 
     id: int
@@ -55,17 +58,26 @@ class TokenInfo:
     end: int
     special: bool
     shared: bool
+    template: bool
 
 
 @define(frozen=True)
 class Proof:
-    """Largest of `‖whole − Σ parts‖ / ‖whole‖` over layers and positions (method.md, section 2)."""
+    """Largest of `‖whole − Σ parts‖ / ‖whole‖` over layers and positions (method.md, section 2).
+
+    `per_layer`: what the proof goes by, the larger error of the two sublayers; `attention`, `ffn`: each of them, empty
+    in parallel blocks, which add both in one step; `whole`: of the layer from its input to its output.
+    """
 
     max_relative_error: float
     worst_layer: int
     tolerance: float
     holds: bool
     per_layer: list[float]
+    worst_part: ProofPart
+    attention: list[float]
+    ffn: list[float]
+    whole: list[float]
 
 
 @define(frozen=True)

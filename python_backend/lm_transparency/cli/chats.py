@@ -1,0 +1,41 @@
+"""`--chat`: a prompt that is a chat, in the syntax of `model.chat` or as a JSON list of messages."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+from ..errors import TransparencyError
+
+if TYPE_CHECKING:
+    from ..model.chat import Chat
+
+SUFFIX = ".chat"
+
+
+def add_chat_option(parser: argparse.ArgumentParser) -> None:
+    help_ = "the prompt is a chat: <|user|> lines before messages, or a JSON list of them (a *.chat file always is)"
+    parser.add_argument("--chat", action="store_true", help=help_)
+
+
+def as_prompt(text: str, arguments: argparse.Namespace) -> str | Chat:
+    """`text`, or the chat that it is meant as. Raises `TransparencyError("invalidPrompt")`."""
+    if not arguments.chat and not (arguments.file or "").endswith(SUFFIX):
+        return text
+    if arguments.special_tokens != "auto":
+        raise TransparencyError(
+            "invalidParams", "--special-tokens has no say in a chat: the chat template writes them.", "Leave it out."
+        )
+    from ..model.chat import chat_of, parse_chat
+
+    if not text.lstrip().startswith("["):
+        return parse_chat(text)
+    try:
+        return chat_of(json.loads(text))
+    except json.JSONDecodeError as error:
+        raise TransparencyError(
+            "invalidPrompt",
+            f"The chat begins like JSON and is none: {error.msg} in line {error.lineno}.",
+            "Give a JSON list of messages, or begin with a line <|user|>.",
+        ) from error
