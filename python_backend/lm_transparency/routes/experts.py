@@ -11,7 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..errors import TransparencyError
-from ..model.experts import Experts, Opened, open_expert, open_shared, route, run_experts
+from ..model.experts import Experts
+from ..trace.experts import Opened, open_expert, open_shared, route, run_experts
 from ..trace.proof import TOLERANCES
 from ..trace.trace import Trace
 from .contributions import Contributions, inverse

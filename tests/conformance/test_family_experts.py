@@ -1,6 +1,6 @@
 """Every family of the installed transformers that has experts, tiny and random: opened exactly, or with a reason.
 
-`pytest tests/conformance/test_experts.py -s` prints the table.
+`pytest tests/conformance/test_family_experts.py -s` prints the table.
 """
 
 from __future__ import annotations
