@@ -15,6 +15,7 @@ import { selectedPython } from './backend/pythonExtension';
 import { findBundle } from './backend/wheel';
 import { runAction } from './commands/actions';
 import { analyzePrompt } from './commands/analyzePrompt';
+import { askForRoom } from './commands/askForRoom';
 import { cancelAnalysis } from './commands/cancelAnalysis';
 import { choosePrompt } from './commands/choosePrompt';
 import { exportGraph } from './commands/exportGraph';
@@ -70,6 +71,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
         onLine: (line) => log.info(`[backend] ${line}`),
       }),
     connect: (server) => connect(server, log),
+    load: askForRoom,
     log: info,
     now: Date.now,
   });

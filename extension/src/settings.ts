@@ -45,6 +45,13 @@ export function checkSettings(get: (key: string) => unknown): Settings {
   };
 }
 
+/** Models whose own code may be run: this machine's settings alone count, whatever a workspace says. */
+export function trustedModels(): string[] {
+  const inspected = vscode.workspace.getConfiguration(SECTION).inspect<unknown>('models.trustRemoteCode');
+  const value = inspected?.globalValue;
+  return Array.isArray(value) ? value.filter((name) => typeof name === 'string' && name !== '') : [];
+}
+
 /** Stores a choice where it is set now: in the workspace if that overrides it, else for this machine. */
 export async function storeSetting(key: 'model' | 'device' | 'dtype', value: string): Promise<void> {
   const section = vscode.workspace.getConfiguration(SECTION);

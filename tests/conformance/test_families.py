@@ -86,7 +86,7 @@ def test_as_many_families_as_ever_are_exact(outcomes: list[Outcome]) -> None:
     if os.environ.get("WRITE_MODELS"):
         DOCS.write_text(table(outcomes), "utf-8")
         known = {o.family: o.status for o in outcomes if o.status != "not built"}
-        KNOWN.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", "utf-8")
+        KNOWN.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n", "utf-8")
 
 
 def test_what_is_not_analysed_says_why(outcomes: list[Outcome]) -> None:

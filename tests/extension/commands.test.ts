@@ -121,7 +121,7 @@ describe('Select Device and Select Precision', () => {
     const done = selectDevice(app([{}]))();
     expect(quickPicks[0]?.items.map(({ label }) => label)).toEqual(['$(check) auto', 'cpu']);
     await settle();
-    expect(quickPicks[0]?.items.map(({ label }) => label)).toEqual(['$(check) auto', 'cpu', 'cuda:0']);
+    expect(quickPicks[0]?.items.map(({ label }) => label)).toEqual(['$(check) auto', 'cpu', 'cuda:0', 'auto-map']);
     quickPicks[0]?.accepts('cuda:0');
     expect(await done).toBe(true);
     expect(shown.settings).toEqual({ device: 'cuda:0' });

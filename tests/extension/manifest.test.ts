@@ -99,7 +99,7 @@ describe('the manifest', () => {
     for (const [name, { scope }] of Object.entries(configuration.properties)) {
       if (scope.startsWith('machine')) expect(restrictedConfigurations).toContain(name);
     }
-    for (const name of ['backend.python', 'backend.pipArguments']) {
+    for (const name of ['backend.python', 'backend.pipArguments', 'models.trustRemoteCode']) {
       expect(configuration.properties[`lmTransparency.${name}`]?.scope).toBe('machine');
     }
   });

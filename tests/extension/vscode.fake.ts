@@ -203,6 +203,12 @@ export const happens = {
 export const shown = {
   errors: [] as string[],
   information: [] as string[],
+  /** Questions that had to be answered, and what the next ones are answered with, in turn. */
+  warnings: [] as { text: string; modal: boolean; detail: string; offered: string[] }[],
+  answers: [] as (string | undefined)[],
+  /** Settings of this machine, and of the workspace. */
+  machine: {} as Record<string, unknown>,
+  workspace: {} as Record<string, unknown>,
   status: [] as string[],
   saveDialogs: [] as { defaultUri: Uri; filters: unknown }[],
   saveAs: undefined as Uri | undefined,
@@ -229,6 +235,10 @@ export const window = {
   onDidChangeActiveColorTheme: happens.theme.event,
   showErrorMessage: async (text: string) => void shown.errors.push(text),
   showInformationMessage: async (text: string) => void shown.information.push(text),
+  showWarningMessage: async (text: string, options: { modal: boolean; detail: string }, ...offered: string[]) => {
+    shown.warnings.push({ text, ...options, offered });
+    return shown.answers.shift();
+  },
   withProgress: async (_options: object, work: (progress: object, cancel: object) => unknown) =>
     work({ report: () => undefined }, new CancellationTokenSource().token),
   createQuickPick: () => new FakeQuickPick(),
@@ -248,7 +258,7 @@ export const env = { clipboard: { writeText: async (text: string) => void (shown
 export const executed: unknown[][] = [];
 
 export const commands = {
-  executeCommand: async (...command: unknown[]) => void executed.push(command),
+  executeCommand: async (...command: unknown[]): Promise<unknown> => void executed.push(command),
 };
 
 /** Files by path; a test may let the next step of a write fail. */
@@ -264,7 +274,11 @@ const fileAt = (uri: Uri): Uint8Array => {
 export const workspace = {
   getConfiguration: () => ({
     get: (key: string) => shown.settings[key],
-    inspect: () => ({}),
+    inspect: (key: string) => ({
+      globalValue: shown.machine[key],
+      workspaceValue: shown.workspace[key],
+      workspaceFolderValue: shown.workspace[key],
+    }),
     update: async (key: string, value: unknown) => void (shown.settings[key] = value),
   }),
   applyEdit: async (_edit: WorkspaceEdit): Promise<boolean> => false,

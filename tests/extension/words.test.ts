@@ -125,8 +125,26 @@ describe('the list of models', () => {
   const listed: ListModelsResult = {
     defaultSource: 'small',
     models: [
-      { source: 'small', name: 'small', kind: 'embedded', loaded: true, sizeBytes: 540e6 },
-      { source: 'org/big', name: 'org/big', kind: 'cached', loaded: false, sizeBytes: 0 },
+      {
+        source: 'small',
+        name: 'small',
+        kind: 'embedded',
+        loaded: true,
+        sizeBytes: 540e6,
+        family: 'llama',
+        support: 'exact',
+        base: '',
+      },
+      {
+        source: 'org/big',
+        name: 'org/big',
+        kind: 'cached',
+        loaded: false,
+        sizeBytes: 0,
+        family: 'llama',
+        support: 'exact',
+        base: '',
+      },
     ],
   };
 
@@ -196,16 +214,30 @@ describe('the list of models', () => {
     expect(modelSections(null, '/m/$(sync)', [], place)[0]?.items[0]?.label).not.toContain('$(sync)');
   });
 
-  it.each(['gpt2', 'openai-community/gpt2', 'Qwen/Qwen2.5-0.5B', 'a_b/c_d'])('takes %s as a hub id', (id) => {
-    expect(refuseHubId(id)).toBeNull();
-  });
-
-  it.each(['', ' ', '/abs', 'a/b/c', '../x', 'a b', 'https://hf.co/x', 'a--b', '-x'])(
-    'refuses "%s" as a hub id',
+  it.each(['gpt2', 'openai-community/gpt2', 'Qwen/Qwen2.5-0.5B', 'a_b/c_d', 'a/b@main', 'a/b@feature/v1.0'])(
+    'takes %s as a hub id',
     (id) => {
-      expect(refuseHubId(id)).not.toBeNull();
+      expect(refuseHubId(id)).toBeNull();
     },
   );
+
+  it.each([
+    '',
+    ' ',
+    '/abs',
+    'a/b/c',
+    '../x',
+    'a b',
+    'https://hf.co/x',
+    'a--b',
+    '-x',
+    'a/b@',
+    'a/b@../x',
+    'a/b@x y',
+    'a@b@c',
+  ])('refuses "%s" as a hub id', (id) => {
+    expect(refuseHubId(id)).not.toBeNull();
+  });
 });
 
 describe('recent models', () => {
@@ -236,7 +268,12 @@ describe('the lists of devices and number formats', () => {
   ];
 
   it('mark what is set', () => {
-    expect(deviceItems(devices, 'auto').map(({ label }) => label)).toEqual(['$(check) auto', 'cpu', 'cuda:0']);
+    expect(deviceItems(devices, 'auto').map(({ label }) => label)).toEqual([
+      '$(check) auto',
+      'cpu',
+      'cuda:0',
+      'auto-map',
+    ]);
     expect(deviceItems(devices, 'cuda:0')[2]).toEqual({
       label: '$(check) cuda:0',
       description: 'NVIDIA H100 · 85.0 GB',

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type Health, HEALTH, PROTOCOL_VERSION } from '../../shared/protocol';
+import { ANALYZE, type Health, HEALTH, LOAD_MODEL, PROTOCOL_VERSION } from '../../shared/protocol';
 import type { Cancel } from '../cancel';
 import { Signal } from '../signal';
 import { ask } from './ask';
@@ -23,6 +23,8 @@ export interface BackendWorld {
   find(): Promise<PythonChoice>;
   launch(choice: PythonChoice & { found: true }): ServerProcess;
   connect(server: ServerProcess): Promise<Connection>;
+  /** Sends what may load a model, once or again, with what this machine and the person say about that. */
+  load?(send: (params: object) => Promise<unknown>): Promise<unknown>;
   log(line: string): void;
   now(): number;
 }
@@ -48,6 +50,8 @@ interface Session {
 const HANDSHAKE_MS = 60_000;
 const HEALTH_MS = 20_000;
 const IMPORT_MS = 240_000;
+/** Requests that load a model where it is not loaded yet. */
+const LOADING: ReadonlySet<string> = new Set([ANALYZE, LOAD_MODEL]);
 
 /** The one backend process of this window: started when first needed, restarted once after a crash. */
 export class Backend {
@@ -71,7 +75,12 @@ export class Backend {
   }
 
   /** Sends a request, starting the backend where needed. Rejects with a `Failure` only. */
-  async request(method: string, params: object, wanted: RequestOptions): Promise<unknown> {
+  request(method: string, params: object, wanted: RequestOptions): Promise<unknown> {
+    const send = (more: object) => this.#request(method, { ...params, ...more }, wanted);
+    return LOADING.has(method) && this.world.load ? this.world.load(send) : send({});
+  }
+
+  async #request(method: string, params: object, wanted: RequestOptions): Promise<unknown> {
     const { cancel, onProgress, timeoutMs, early } = wanted;
     const session = early ? await orCancelled(this.#ensure(), cancel) : await this.#ready(cancel, onProgress);
     const { connection, gone } = session;

@@ -17,6 +17,8 @@ export class Failure extends Error {
     readonly kind: FailureKind,
     message: string,
     readonly remedy = '',
+    /** Bytes, of a model that is too large. */
+    readonly memory: { needed: number; free: number } | null = null,
   ) {
     super(message);
     this.name = 'Failure';
@@ -41,6 +43,7 @@ const ERROR_KINDS: Record<ErrorKind, true> = {
   modelUnusable: true,
   modelUnsupported: true,
   dependencyMissing: true,
+  tooLarge: true,
   outOfMemory: true,
   runExpired: true,
   cancelled: true,
@@ -58,7 +61,10 @@ export function toFailure(error: unknown): Failure {
   const known = errorData(data);
   const sentence = firstLine(message) || 'Something went wrong that has no description.';
   if (known?.kind === 'cancelled') return cancelled();
-  if (known) return new Failure(known.kind, sentence, known.remedy);
+  if (known) {
+    const { kind, remedy, neededBytes, freeBytes } = known;
+    return new Failure(kind, sentence, remedy, neededBytes > 0 ? { needed: neededBytes, free: freeBytes } : null);
+  }
   if (CONNECTION_CODES.has(code)) {
     return new Failure('backendStopped', 'The backend stopped before it answered.', 'Try again; the log says why.');
   }
@@ -68,9 +74,11 @@ export function toFailure(error: unknown): Failure {
 }
 
 function errorData(value: unknown): ErrorData | null {
-  const { kind, remedy } = asRecord(value);
+  const { kind, remedy, neededBytes, freeBytes } = asRecord(value);
   if (typeof kind !== 'string' || !Object.hasOwn(ERROR_KINDS, kind)) return null;
-  return { kind: kind as ErrorKind, remedy: typeof remedy === 'string' ? remedy : '' };
+  const count = (bytes: unknown) => (typeof bytes === 'number' && bytes > 0 ? bytes : 0);
+  const figures = { neededBytes: count(neededBytes), freeBytes: count(freeBytes) };
+  return { kind: kind as ErrorKind, remedy: typeof remedy === 'string' ? remedy : '', ...figures };
 }
 
 function asRecord(value: unknown): Record<string, unknown> {

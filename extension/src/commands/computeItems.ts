@@ -15,7 +15,9 @@ export function deviceItems(devices: readonly Device[], chosen: string): Setting
     description: [plainLabel(name), sizeText(memoryBytes)].filter(Boolean).join(' · '),
   }));
   const auto = { value: 'auto', description: 'a GPU where there is one, else the CPU' };
-  const known = [auto, ...(listed.length > 0 ? listed : [{ value: 'cpu', description: '' }])];
+  const spread = { value: 'auto-map', description: 'one model over every GPU, main memory and the disk' };
+  const places = listed.length > 0 ? listed : [{ value: 'cpu', description: '' }];
+  const known = [auto, ...places, ...(places.length > 1 ? [spread] : [])];
   const isKnown = known.some(({ value }) => value === chosen);
   const all = isKnown ? known : [...known, { value: chosen, description: 'set now' }];
   return all.map(({ value, description }) => ({ label: checked(value === chosen, value), description, value }));

@@ -1,4 +1,4 @@
-import type { ListedModel, ListModelsResult } from '../../shared/protocol';
+import type { ListedModel, ListModelsResult, ModelKind, Support } from '../../shared/protocol';
 import { expandHome, pathsOf, type Platform } from '../backend/paths';
 import { checked, plainLabel, sizeText } from './pick';
 
@@ -92,17 +92,37 @@ function kindOf(source: string, place: Place): string {
   return source.toLowerCase().endsWith('.gguf') ? 'GGUF file' : 'folder';
 }
 
+const KINDS: Record<ModelKind, string> = {
+  embedded: 'comes with the backend',
+  cached: 'downloaded',
+  folder: 'folder',
+  gguf: 'GGUF file',
+  adapter: 'adapter',
+};
+
+const WARNINGS: Record<Support, string> = {
+  exact: '',
+  unknown: '',
+  refused: 'cannot be analyzed',
+  caught: 'fails its proof',
+};
+
 function describe(model: ListedModel): string {
-  const kind = { embedded: 'comes with the backend', cached: 'downloaded', folder: 'folder' }[model.kind];
-  return [model.loaded ? 'loaded' : '', kind, sizeText(model.sizeBytes)].filter(Boolean).join(' · ');
+  const kind = KINDS[model.kind];
+  const of =
+    model.kind === 'adapter' ? `${model.family} adapter of ${plainLabel(model.base) || 'what it does not say'}` : '';
+  return [model.loaded ? 'loaded' : '', of || kind, sizeText(model.sizeBytes), WARNINGS[model.support]]
+    .filter(Boolean)
+    .join(' · ');
 }
 
-/** Why a text is no hub id; null when it is one. */
+/** Why a text is no hub id, with or without a revision; null when it is one. */
 export function refuseHubId(text: string): string | null {
   const id = text.trim();
   if (id === '') return 'A hub id looks like organization/name.';
   const part = '[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?';
-  return new RegExp(`^${part}(?:/${part})?$`).test(id) && !/--|\.\./.test(id)
+  const revision = '@[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*';
+  return new RegExp(`^${part}(?:/${part})?(?:${revision})?$`).test(id) && !/--|\.\./.test(id)
     ? null
     : 'A hub id looks like organization/name.';
 }

@@ -23,7 +23,8 @@ export function selectModel(app: App): () => Promise<boolean> {
       const failure = toFailure(error);
       // without a backend the choice still stands; it is tried when there is one
       if (failure.kind !== 'backendMissing' && failure.kind !== 'untrusted') {
-        await reportFailure(app, failure);
+        // of a model that is too large the person has just been asked
+        if (failure.kind !== 'tooLarge') await reportFailure(app, failure);
         return false;
       }
     }
@@ -88,7 +89,7 @@ async function namedBy(choice: ModelItem['choice']): Promise<Chosen | undefined>
       const id = await vscode.window.showInputBox({
         title: 'Hub Id',
         prompt: 'The model is downloaded when it is not on this machine yet.',
-        placeHolder: 'organization/name',
+        placeHolder: 'organization/name, or organization/name@revision',
         validateInput: refuseHubId,
       });
       return id === undefined ? undefined : { source: id.trim(), allowDownload: true };

@@ -26,6 +26,7 @@ const HELPFUL: Record<FailureKind, readonly PanelAction[]> = {
   modelUnusable: ['selectModel', 'retry', 'showLog'],
   modelUnsupported: ['selectModel', 'showLog'],
   dependencyMissing: ['setUpBackend', 'showLog'],
+  tooLarge: ['selectDtype', 'selectModel', 'selectDevice', 'retry'],
   outOfMemory: ['selectModel', 'selectDtype', 'selectDevice', 'retry', 'showLog'],
   runExpired: ['retry'],
   cancelled: ['retry'],

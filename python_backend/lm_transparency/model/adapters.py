@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,7 @@ def attach(model: PreTrainedModel, adapter: Adapter) -> PreTrainedModel:
         raise TransparencyError(
             "dependencyMissing",
             f"{adapter.name} is an adapter, and the Python package peft is not installed.",
-            "Install it: python -m pip install 'lm-transparency[peft]'.",
+            f"Install it: {sys.executable} -m pip install 'lm-transparency[peft]'.",
         ) from error
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")

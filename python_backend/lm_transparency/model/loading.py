@@ -291,9 +291,11 @@ def _bitsandbytes(bits: int, precision: torch.dtype | str) -> Any:
 def _unreadable(found: Source, error: Exception) -> TransparencyError:
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     install = re.search(r"pip install [^`()]*[^`().,:\s]", str(error))
-    if isinstance(error, ImportError) and install:
+    if isinstance(error, ImportError) and ("HQQ" in str(error) or install):
+        # what transformers says of HQQ is a link
+        command = install[0] if install else "pip install hqq"
         return TransparencyError(
-            "dependencyMissing", f"{found.name} needs a Python package that is not installed.", f"Run `{install[0]}`."
+            "dependencyMissing", f"{found.name} needs a Python package that is not installed.", f"Run `{command}`."
         )
     if "trust_remote_code" in str(error) or "custom code" in str(error):
         return TransparencyError(

@@ -1,0 +1,99 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser, FrameLocator, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import {
+  launchBrowser,
+  notifications,
+  openWorkbench,
+  quickInput,
+  runCommand,
+  screenshot,
+  type RunningServer,
+} from './harness/index.ts';
+import { analyze, startProduct, visible } from './product.ts';
+import { expectPercent, truthOf } from './inspector-steps.ts';
+
+type Truth = Record<string, { text: string; probability: number }>;
+
+const PROMPT = 'When Mary and John went to the store, John gave a drink to';
+
+describe('models in the formats that people have', () => {
+  const place = mkdtempSync(join(tmpdir(), 'loading-'));
+  const models = join(place, 'models');
+  const file = join(place, 'work', 'one.prompt');
+  let server: RunningServer;
+  let browser: Browser;
+  let page: Page;
+  let frame: FrameLocator;
+  let truth: Truth;
+
+  beforeAll(async () => {
+    mkdirSync(models);
+    mkdirSync(join(place, 'work'));
+    writeFileSync(file, PROMPT);
+    truth = await truthOf<Truth>('expected_copies.py', models, PROMPT);
+    [server, browser] = await Promise.all([startProduct({ folder: join(place, 'work') }), launchBrowser()]);
+    page = await openWorkbench(browser, server, { file, viewport: { width: 1280, height: 800 } });
+    frame = await analyze(page);
+  }, 600_000);
+
+  afterAll(async () => {
+    await browser.close();
+    await server.stop();
+    rmSync(place, { recursive: true });
+  });
+
+  afterEach(async ({ task }) => {
+    if (task.result?.state === 'fail') await screenshot(page, `failed-${task.name.replaceAll(/\W+/g, '-')}`);
+  });
+
+  /** Select Model, with a path that is typed. */
+  const select = async (path: string) => {
+    await page.locator('.view-line').first().click();
+    await runCommand(page, 'LM Transparency: Select Model…');
+    await quickInput(page).locator('input.input').fill(path);
+    const row = quickInput(page).locator('.quick-input-list .monaco-list-row', { hasText: path });
+    await row.first().waitFor();
+    await page.keyboard.press('Enter');
+  };
+
+  const name = () => frame.locator('[data-testid=model]').textContent({ timeout: 1000 });
+
+  test.each([
+    ['a-lora', 'a-lora', 'a-lora on smollm2-135m-instruct'],
+    ['in-bfloat16', 'in-bfloat16', 'in-bfloat16'],
+    ['in-float32', 'in-float32', 'in-float32'],
+    ['model.Q8_0', 'model.Q8_0.gguf', 'model.Q8_0'],
+  ])(
+    '%s is selected by its path, and says what the plain library says',
+    async (copy, path, called) => {
+      await select(join(models, path));
+      await expect.poll(() => name().catch(() => ''), { timeout: 240_000 }).toContain(called);
+      const first = frame.locator('[data-testid=predictions] li').first();
+      const said = truth[copy];
+      await expect.poll(() => first.locator('.token').textContent()).toBe(visible(said?.text ?? ''));
+      expectPercent((await first.locator('.number').textContent()) ?? '', said?.probability ?? 0);
+      expect(await notifications(page)).toEqual([]);
+      if (copy === 'a-lora') await screenshot(page, 'loading-a-lora');
+    },
+    300_000,
+  );
+
+  test('a model that will not fit is asked about, with the numbers, and left when that is chosen', async () => {
+    await select(join(models, 'too-large'));
+    const dialog = page.locator('.monaco-dialog-box');
+    await dialog.waitFor({ timeout: 60_000 });
+    const said = (await dialog.textContent()) ?? '';
+    expect(said).toMatch(/The model needs 4400\.\d GB, \d+\.\d GB free\. Load it anyway\?/);
+    expect(said).toContain('too-large needs about 4400');
+    for (const button of ['Load Anyway', 'Choose a Smaller Precision', 'Cancel'])
+      expect(await dialog.getByRole('button', { name: button }).count()).toBe(1);
+    await screenshot(page, 'loading-too-large');
+    await dialog.getByRole('button', { name: 'Cancel' }).click();
+    await dialog.waitFor({ state: 'detached' });
+    expect(await name()).toContain('model.Q8_0');
+    expect(await notifications(page)).toEqual([]);
+  });
+});

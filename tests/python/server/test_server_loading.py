@@ -1,0 +1,33 @@
+"""Loading over the wire: numbers of what is too large, adapters, and whose code may be run."""
+
+from __future__ import annotations
+
+import pytest
+
+from lm_transparency.errors import TransparencyError
+from lm_transparency.model.memory import TooLarge
+from lm_transparency.server.failures import REQUEST_FAILED, as_reply
+from lm_transparency.server.messages import read
+from lm_transparency.server.protocol.analysis import AnalyzeParams
+from lm_transparency.server.protocol.models import LoadModelParams
+
+
+def test_a_model_that_is_too_large_is_told_with_its_numbers() -> None:
+    reply = as_reply(TooLarge("big", "float32", "cpu", 15_200_000_000, 9_100_000_000))
+    assert reply.code == REQUEST_FAILED
+    assert reply.message == "big needs about 15.2 GB in float32; 9.1 GB are free on cpu."
+    assert reply.data["kind"] == "tooLarge"
+    assert (reply.data["neededBytes"], reply.data["freeBytes"]) == (15_200_000_000, 9_100_000_000)
+    other = as_reply(TransparencyError("modelNotFound", "No."))
+    assert (other.data["neededBytes"], other.data["freeBytes"]) == (0, 0)
+
+
+@pytest.mark.parametrize("cls", [LoadModelParams, AnalyzeParams])
+def test_params_take_names_and_nothing_else(cls: type) -> None:
+    params = read(cls, {"prompt": "x", "trustRemoteCode": ["org/a"], "anyway": True})
+    assert (params.trust_remote_code, params.anyway) == (["org/a"], True)
+    bare = read(cls, {"prompt": "x"})
+    assert (bare.trust_remote_code, bare.anyway) == ([], False)
+    for wrong in (True, "org/a", [1], {"org/a": True}):
+        with pytest.raises(TransparencyError, match="trustRemoteCode"):
+            read(cls, {"prompt": "x", "trustRemoteCode": wrong})
