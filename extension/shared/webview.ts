@@ -39,6 +39,9 @@ export type PanelAction =
   | 'unloadModel'
   | 'choosePrompt'
   | 'restartBackend'
+  | 'connectRemote'
+  | 'setUpRemote'
+  | 'useLocalBackend'
   | 'openSettings'
   | 'manageTrust';
 

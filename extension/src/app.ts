@@ -5,6 +5,7 @@ import type { Bundle } from './backend/wheel';
 import type { RecentModels } from './commands/recentModels';
 import type { Analyses } from './panel/analyses';
 import type { Panels } from './panel/panels';
+import type { Targets } from './remote/target';
 
 /** The parts of the running extension that commands work with. */
 export interface App {
@@ -13,6 +14,7 @@ export interface App {
   panels: Panels;
   environments: Environments;
   recent: RecentModels;
+  targets: Targets;
   log: vscode.LogOutputChannel;
   /** Where the extension itself is. */
   extensionUri: vscode.Uri;

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
@@ -8,7 +9,7 @@ import { Backend } from './backend/backend';
 import { connect } from './backend/client';
 import { Environments } from './backend/environment';
 import { findPython, type OwnEnvironment } from './backend/findPython';
-import { launch, SERVE_ARGUMENTS } from './backend/launch';
+import { ATTACH_ARGUMENTS, launch, type LaunchOptions, SERVE_ARGUMENTS, type ServerProcess } from './backend/launch';
 import { backendEnvironment, currentPlatform, interpreterOf } from './backend/paths';
 import { probePython } from './backend/probe';
 import { selectedPython } from './backend/pythonExtension';
@@ -17,6 +18,7 @@ import { runAction } from './commands/actions';
 import { analyzePrompt } from './commands/analyzePrompt';
 import { askForRoom } from './commands/askForRoom';
 import { cancelAnalysis } from './commands/cancelAnalysis';
+import { connectRemote, disconnect, setUpRemote, useLocalBackend } from './commands/connectRemote';
 import { choosePrompt } from './commands/choosePrompt';
 import { exportGraph } from './commands/exportGraph';
 import { offerSetUp } from './commands/offerSetUp';
@@ -34,6 +36,9 @@ import { heed } from './panel/notices';
 import type { Panel } from './panel/panel';
 import { PANEL_TYPE, Panels } from './panel/panels';
 import { ResultStore } from './panel/resultStore';
+import { launchAttached } from './remote/attached';
+import { launchOn } from './remote/remote';
+import { Targets } from './remote/target';
 import { readSettings, SECTION } from './settings';
 import { showStatus } from './status';
 
@@ -48,11 +53,16 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const environments = new Environments(storage, currentPlatform());
   const bundle = () => findBundle(context.asAbsolutePath('backend'));
   const askSelected = () => selectedPython(info);
+  const targets = new Targets(context.workspaceState, context.globalState, homedir());
+  // of this window's life: a reconnection is known by it
+  const clientId = randomUUID();
 
   const backend = new Backend({
     mayStart: () => vscode.workspace.isTrusted,
-    find: async () =>
-      findPython({
+    find: async () => {
+      const target = targets.current;
+      if (target) return { found: true, ...target, origin: 'host', version: '' };
+      return findPython({
         platform: currentPlatform(),
         home: homedir(),
         setting: readSettings().python,
@@ -63,15 +73,19 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
         isFile,
         probe: (python) => probePython([python], { cwd: storage, env: backendEnvironment(process.env, false) }),
         log: info,
-      }),
-    launch: ({ python, origin }) =>
-      launch([python, ...SERVE_ARGUMENTS], {
+      });
+    },
+    launch: ({ python, origin, host }, again) => {
+      const { ssh, remoteHosts } = readSettings();
+      if (host !== undefined) return launchOn({ ssh, cwd: storage, log: info }, host, python, remoteHosts[host], again);
+      return launchHere(python, {
         cwd: storage,
         env: backendEnvironment(process.env, origin === 'own environment'),
         onLine: (line) => log.info(`[backend] ${line}`),
-      }),
-    connect: (server) => connect(server, log),
+      });
+    },
     load: askForRoom,
+    connect: (server) => connect(server, log, { clientId, idleMinutes: readSettings().idleMinutes }),
     log: info,
     now: Date.now,
   });
@@ -94,7 +108,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const { extensionUri } = context;
   const recent = new RecentModels(context.globalState);
   const app: App = {
-    ...{ backend, analyses, panels, environments, recent, log, extensionUri, storage, bundle },
+    ...{ backend, analyses, panels, environments, recent, targets, log, extensionUri, storage, bundle },
     selectedPython: askSelected,
   };
   const act = (action: PanelAction, panel: Panel) => void runAction(app, action, panel);
@@ -113,6 +127,10 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     setUpBackend: setUpBackend(app),
     restartBackend: restartBackend(app),
     unloadModel: unloadModel(app),
+    connectRemote: connectRemote(app),
+    setUpRemote: setUpRemote(app),
+    disconnect: disconnect(app),
+    useLocalBackend: useLocalBackend(app),
     showLog: showLog(app),
   };
   context.subscriptions.push(
@@ -120,22 +138,30 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     marker,
     ...Object.entries(commands).map(([name, run]) => vscode.commands.registerCommand(`${SECTION}.${name}`, run)),
     vscode.window.registerWebviewPanelSerializer(PANEL_TYPE, panels),
-    showStatus(backend, analyses),
+    showStatus(backend, analyses, targets),
     analyses.failed.listen(({ panel, failure }) => {
       if (failure.kind === 'backendMissing') void offer(panel);
     }),
     backend.changed.listen(({ phase, failure }) => {
       const text = failure ? `${failure.message} ${failure.remedy}` : '';
-      if (phase === 'failed' || phase === 'running')
-        for (const panel of panels.all()) panel.showOffline(phase === 'failed', text);
+      if (phase === 'failed' || phase === 'running' || phase === 'reconnecting')
+        for (const panel of panels.all()) panel.showOffline(phase !== 'running', text);
     }),
     vscode.workspace.onDidChangeConfiguration((event) => {
       // the next use starts the interpreter that is set now
-      if (event.affectsConfiguration(`${SECTION}.backend.python`)) void backend.stop();
+      const place = [`${SECTION}.backend.python`, `${SECTION}.remote`];
+      if (place.some((section) => event.affectsConfiguration(section))) void backend.stop();
     }),
     vscode.workspace.onDidGrantWorkspaceTrust(() => void backend.stop()),
     vscode.workspace.onDidOpenTextDocument(() => marker.relinkAll()),
   );
+}
+
+/** The server that all windows share; Windows has no sockets for that, and each window its own. */
+function launchHere(python: string, options: LaunchOptions): ServerProcess {
+  return currentPlatform() === 'win32'
+    ? launch([python, ...SERVE_ARGUMENTS], options)
+    : launchAttached([python, ...ATTACH_ARGUMENTS], '', '', options);
 }
 
 // F5 in the repository runs the backend from its own .venv

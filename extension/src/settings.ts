@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { Dtype, SpecialTokens } from '../shared/protocol';
+import type { SshSettings } from './remote/ssh';
 
 /** The settings under `lmTransparency`, checked: a settings file may hold anything. */
 export interface Settings {
@@ -11,6 +12,17 @@ export interface Settings {
   dtype: Dtype;
   specialTokens: SpecialTokens;
   topK: number;
+  /** Minutes without work after which a backend lets go of the model; 0: never. */
+  idleMinutes: number;
+  ssh: SshSettings;
+  /** What is set for single hosts. */
+  remoteHosts: Record<string, HostSettings>;
+}
+
+/** An interpreter, and a command before it, such as srun; both as on the host. */
+export interface HostSettings {
+  python: string;
+  wrapper: string[];
 }
 
 export const SECTION = 'lmTransparency';
@@ -33,6 +45,7 @@ export function checkSettings(get: (key: string) => unknown): Settings {
     values.find((value) => value === get(key)) ?? otherwise;
   const pip = get('backend.pipArguments');
   const topK = get('topK');
+  const idle = get('backend.idleMinutes');
   return {
     python: text('backend.python'),
     pipArguments: Array.isArray(pip) ? pip.filter((item) => typeof item === 'string') : [],
@@ -42,6 +55,9 @@ export function checkSettings(get: (key: string) => unknown): Settings {
     dtype: oneOf('dtype', DTYPES, 'auto'),
     specialTokens: oneOf('specialTokens', SPECIAL_TOKENS, 'auto'),
     topK: typeof topK === 'number' && Number.isInteger(topK) ? Math.min(100, Math.max(1, topK)) : 10,
+    idleMinutes: typeof idle === 'number' && idle >= 0 ? idle : 30,
+    ssh: { program: text('remote.sshPath'), configFile: text('remote.sshConfigFile') },
+    remoteHosts: hostsOf(get('remote.hosts')),
   };
 }
 
@@ -50,6 +66,16 @@ export function trustedModels(): string[] {
   const inspected = vscode.workspace.getConfiguration(SECTION).inspect<unknown>('models.trustRemoteCode');
   const value = inspected?.globalValue;
   return Array.isArray(value) ? value.filter((name) => typeof name === 'string' && name !== '') : [];
+}
+
+function hostsOf(value: unknown): Record<string, HostSettings> {
+  if (typeof value !== 'object' || value === null) return {};
+  const entries = Object.entries(value as Record<string, unknown>).map(([host, set]) => {
+    const { python, wrapper } = (typeof set === 'object' && set !== null ? set : {}) as Record<string, unknown>;
+    const words = Array.isArray(wrapper) ? wrapper.filter((word) => typeof word === 'string') : [];
+    return [host, { python: typeof python === 'string' ? python.trim() : '', wrapper: words }] as const;
+  });
+  return Object.fromEntries(entries);
 }
 
 /** Stores a choice where it is set now: in the workspace if that overrides it, else for this machine. */

@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import type { Backend } from './backend/backend';
 import { statusView } from './backend/health';
 import type { Analyses } from './panel/analyses';
+import type { Targets } from './remote/target';
 import { readSettings } from './settings';
 
 const SELECTOR: vscode.DocumentSelector = [
@@ -18,21 +19,26 @@ const SEVERITY = {
 const PATIENCE_MS = 1000;
 
 /** The language status item, and while an analysis takes its time an entry in the status bar that cancels it. */
-export function showStatus(backend: Backend, analyses: Analyses): vscode.Disposable {
+export function showStatus(backend: Backend, analyses: Analyses, targets: Targets): vscode.Disposable {
   const item = vscode.languages.createLanguageStatusItem('lmTransparency.status', SELECTOR);
   item.name = 'LM Transparency';
   const update = () => {
-    const view = statusView(backend.status, readSettings().model);
+    const view = statusView(backend.status, readSettings().model, targets.current);
     item.text = view.text;
     item.detail = view.detail;
     item.severity = SEVERITY[view.severity];
     item.busy = view.busy;
     item.command = { command: view.command.id, title: view.command.title };
   };
-  update();
+  const move = () => {
+    update();
+    void vscode.commands.executeCommand('setContext', 'lmTransparency.remote', targets.current !== null);
+  };
+  move();
   return vscode.Disposable.from(
     item,
     backend.changed.listen(update),
+    targets.changed.listen(move),
     vscode.workspace.onDidChangeConfiguration((event) => event.affectsConfiguration('lmTransparency') && update()),
     showBusy(analyses),
   );

@@ -6,6 +6,8 @@ import { Backend, type BackendStatus, type BackendWorld } from '../../extension/
 import type { Progress } from '../../extension/src/backend/connection';
 import { Failure } from '../../extension/src/backend/failure';
 import { launch, type ServerProcess } from '../../extension/src/backend/launch';
+import { afterBridge } from '../../extension/src/backend/restartPolicy';
+import { launchAttached } from '../../extension/src/remote/attached';
 import { CancelSource } from '../../extension/src/cancel';
 import { connectBare } from './json_rpc_connection';
 
@@ -250,5 +252,83 @@ describe('a backend', () => {
     await failing;
     expect(isAlive(servers[0]?.pid)).toBe(false);
     expect(await analyze(backend, 'b')).toMatchObject({ runId: 'b' });
+  });
+});
+
+describe('a backend behind a link', () => {
+  // the bridge that a link is made of: a shell that prints, and the fake server in one process
+  const bridge = (servers: ServerProcess[], modes: string[]) => () => {
+    const mode = modes[Math.min(servers.length, modes.length - 1)] ?? 'normal';
+    const script = `printf 'Welcome\\nlm-transparency attached {"version": "0.1.0", "processId": 1, "started": true}\\n'
+exec ${process.execPath} ${SERVER} ${mode}
+`;
+    const options = { cwd: tmpdir(), env, onLine: () => undefined };
+    const server = mode.startsWith('exit')
+      ? launchAttached(['sh', '-c', `echo "${mode.slice(6)}" >&2; exit 255`], 'gpu1', '', options)
+      : launchAttached(['sh', '-s'], 'gpu1', script, options);
+    servers.push(server);
+    return server;
+  };
+  const linked = (...modes: string[]) => {
+    const servers: ServerProcess[] = [];
+    return { ...make([], { launch: bridge(servers, modes) }), servers };
+  };
+
+  it('asks again what was asked when the link broke, and knows the process again', async () => {
+    const { backend, servers } = linked('same process hang once', 'same process');
+    await analyze(backend, 'before');
+    const before = backend.sessionId;
+    const phases: string[] = [];
+    backend.changed.listen(({ phase }) => phases.push(phase));
+    const asked = analyze(backend, 'hang');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    process.kill(servers[0]?.pid ?? 0, 'SIGKILL');
+    expect(await asked).toMatchObject({ runId: 'hang' });
+    expect([phases[0], phases.at(-1)]).toEqual(['reconnecting', 'running']);
+    expect(phases).not.toContain('failed');
+    expect(backend.sessionId).toBe(before);
+    expect(servers).toHaveLength(2);
+  });
+
+  it('tries again until the host answers', async () => {
+    const away = 'exit: ssh: connect to host gpu1 port 22: No route to host';
+    const { backend, servers } = linked('normal', away, away, 'normal');
+    await analyze(backend, 'before');
+    process.kill(servers[0]?.pid ?? 0, 'SIGKILL');
+    await until(backend, ({ phase }) => phase === 'reconnecting');
+    expect(await analyze(backend, 'after')).toMatchObject({ runId: 'after' });
+    expect(servers).toHaveLength(4);
+  });
+
+  it('names what is in the way of the first connection, and does not try again', async () => {
+    const { backend, servers } = linked('exit: Host key verification failed.');
+    const failure = await failureOf(analyze(backend, 'a'));
+    expect(failure).toMatchObject({ kind: 'hostUnreachable', remedy: expect.stringMatching(/Run `ssh gpu1` once/) });
+    expect(backend.status.phase).toBe('failed');
+    expect(servers).toHaveLength(1);
+  });
+
+  it('stops trying when it is told to', async () => {
+    const { backend, servers } = linked('normal', 'exit: Connection timed out');
+    await analyze(backend, 'before');
+    process.kill(servers[0]?.pid ?? 0, 'SIGKILL');
+    await until(backend, ({ phase }) => phase === 'reconnecting');
+    await backend.stop();
+    const tries = servers.length;
+    await new Promise((resolve) => setTimeout(resolve, 900));
+    expect(servers).toHaveLength(tries);
+    expect(backend.status.phase).toBe('stopped');
+  });
+
+  it.each([
+    [{ code: null, signal: 'SIGKILL', outOfMemory: true }, 'outOfMemory', /killed by the system: the memory/],
+    [{ code: null, signal: 'SIGSEGV', outOfMemory: false }, 'backendStopped', /crashed \(SIGSEGV\)/],
+  ])('tells %j as the end of the server, and restarts once', (end, kind, message) => {
+    const line = `lm-transparency ended ${JSON.stringify({ ...end, lines: [] })}`;
+    const link = { host: 'gpu1', attached: new Promise<never>(() => undefined), heardAt: () => 0 };
+    const exit = { code: 5, signal: null, problem: '' };
+    const [first, second] = [0, 1].map((restarts) => afterBridge(exit, restarts, [line], link, true));
+    expect(first).toMatchObject({ next: 'restart', failure: { kind, message: expect.stringMatching(message) } });
+    expect(second?.next).toBe('stop');
   });
 });

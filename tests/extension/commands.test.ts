@@ -31,6 +31,7 @@ function app(loaded: object[] = []): App {
     backend: { request, sessionId: 1, status: { health: { loaded } } },
     analyses: { run },
     panels: { all: () => panels, active: () => undefined },
+    targets: { place: () => ({ platform: 'linux', home: '/home/me' }), current: null },
     recent: { list: () => recent, add: (source: string) => Promise.resolve(void recent.unshift(source)) },
     log: { warn: vi.fn(), error: vi.fn() },
     extensionUri: Uri.file('/ext'),

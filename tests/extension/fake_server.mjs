@@ -1,5 +1,5 @@
 // A language server of a few lines, for tests of the client's side: it does what the prompt says.
-// argv: normal | dependency | protocol | silent | mute | old | importing | broken
+// argv: normal | dependency | protocol | silent | mute | old | importing | broken | same process [hang once]
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 
@@ -24,6 +24,7 @@ function send(message) {
 }
 
 const health = () => ({
+  instance: mode === 'same' ? 'one' : `${process.pid}`,
   protocolVersion: mode === 'old' ? 999 : VERSION,
   packageVersion: '0.1.0',
   state,
@@ -40,6 +41,7 @@ function analyze(id, params) {
   const progress = (value) => send({ method: '$/progress', params: { token: params.workDoneToken, value } });
   switch (params.prompt) {
     case 'hang':
+      if (mode === 'same' && !process.argv.includes('hang')) break;
       pending.set(
         id,
         setInterval(() => undefined, 1000),
@@ -72,9 +74,8 @@ function analyze(id, params) {
         },
       });
       return;
-    default:
-      send({ id, result: { runId: params.prompt, payload: Buffer.from(params.prompt).toString('base64') } });
   }
+  send({ id, result: { runId: params.prompt, payload: Buffer.from(params.prompt).toString('base64') } });
 }
 
 function handle({ id, method, params }) {

@@ -30,7 +30,8 @@ describe('the manifest', () => {
   it('has the commands under one category, all of them wired', () => {
     expect(commands.map(({ title }) => title)).toEqual([
       'Analyze Prompt', 'Choose Prompt…', 'Cancel Analysis', 'Toggle Heat', 'Export Graph…', 'Select Model…', 'Select Device…',
-      'Select Precision…', 'Set Up Backend', 'Restart Backend', 'Unload Model', 'Show Log',
+      'Select Precision…', 'Set Up Backend', 'Restart Backend', 'Unload Model', 'Connect to Remote Backend…',
+      'Set Up Remote Backend', 'Disconnect', 'Use Local Backend', 'Show Log',
     ]); // prettier-ignore
     const wiring = read('src/extension.ts');
     for (const { command, category } of commands) {
@@ -99,7 +100,14 @@ describe('the manifest', () => {
     for (const [name, { scope }] of Object.entries(configuration.properties)) {
       if (scope.startsWith('machine')) expect(restrictedConfigurations).toContain(name);
     }
-    for (const name of ['backend.python', 'backend.pipArguments', 'models.trustRemoteCode']) {
+    for (const name of [
+      'backend.python',
+      'backend.pipArguments',
+      'models.trustRemoteCode',
+      'remote.hosts',
+      'remote.sshPath',
+      'remote.sshConfigFile',
+    ]) {
       expect(configuration.properties[`lmTransparency.${name}`]?.scope).toBe('machine');
     }
   });

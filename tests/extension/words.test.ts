@@ -13,6 +13,9 @@ import { checkSettings } from '../../extension/src/settings';
 
 const MODEL = { source: 'org/m', name: 'm', device: 'cuda:0', dtype: 'bfloat16' } as ModelInfo;
 const HEALTH: Health = {
+  instance: 'a',
+  processId: 1,
+  host: 'here',
   protocolVersion: 1, packageVersion: '0.1.0', state: 'ready', message: 'Ready.', remedy: '', python: '3.12', torch: '2', transformers: '5', devices: [], loaded: [],
 }; // prettier-ignore
 
@@ -263,8 +266,8 @@ describe('recent models', () => {
 
 describe('the lists of devices and number formats', () => {
   const devices = [
-    { id: 'cpu', name: 'x86_64, 2 cores', memoryBytes: 16e9 },
-    { id: 'cuda:0', name: 'NVIDIA H100', memoryBytes: 85e9 },
+    { id: 'cpu', name: 'x86_64, 2 cores', memoryBytes: 16e9, freeBytes: 0 },
+    { id: 'cuda:0', name: 'NVIDIA H100', memoryBytes: 85e9, freeBytes: 0 },
   ];
 
   it('mark what is set', () => {
@@ -297,6 +300,7 @@ describe('settings', () => {
 
   it('have defaults', () => {
     expect(check({})).toEqual({
+      idleMinutes: 30, ssh: { program: '', configFile: '' }, remoteHosts: {},
       python: '', pipArguments: [], model: '', allowDownload: false, device: 'auto', dtype: 'auto', specialTokens: 'auto', topK: 10,
     }); // prettier-ignore
   });

@@ -1,15 +1,28 @@
 import { randomUUID } from 'node:crypto';
-import { ANALYZE, type Health, HEALTH, LOAD_MODEL, PROTOCOL_VERSION } from '../../shared/protocol';
-import type { Cancel } from '../cancel';
+import {
+  ANALYZE,
+  type Health,
+  HEALTH,
+  LOAD_MODEL,
+  PING,
+  PING_S,
+  PROTOCOL_VERSION,
+  QUIT,
+  SILENCE_S,
+} from '../../shared/protocol';
+import { linkLost } from '../remote/sshFailure';
+import { type Cancel, CancelSource } from '../cancel';
 import { Signal } from '../signal';
 import { ask } from './ask';
 import type { Connection, Progress } from './connection';
 import { cancelled, Failure, toFailure } from './failure';
 import type { PythonChoice } from './findPython';
 import type { Exit, ServerProcess } from './launch';
-import { afterExit, FORGIVEN_AFTER_MS, outdated } from './restartPolicy';
+import { backOff, isPassing, LINK_PATIENCE_MS, Reconnection } from './reconnection';
+import { type AfterExit, afterBridge, afterExit, FORGIVEN_AFTER_MS, outdated } from './restartPolicy';
 
-export type Phase = 'stopped' | 'starting' | 'running' | 'failed';
+/** `reconnecting`: the link to a server that lives on is being made again. */
+export type Phase = 'stopped' | 'starting' | 'running' | 'reconnecting' | 'failed';
 
 export interface BackendStatus {
   phase: Phase;
@@ -21,7 +34,8 @@ export interface BackendStatus {
 export interface BackendWorld {
   mayStart(): boolean;
   find(): Promise<PythonChoice>;
-  launch(choice: PythonChoice & { found: true }): ServerProcess;
+  /** `again`: the link was lost, and what it went over may be what is stuck. */
+  launch(choice: PythonChoice & { found: true }, again: boolean): ServerProcess;
   connect(server: ServerProcess): Promise<Connection>;
   /** Sends what may load a model, once or again, with what this machine and the person say about that. */
   load?(send: (params: object) => Promise<unknown>): Promise<unknown>;
@@ -43,8 +57,10 @@ interface Session {
   server: ServerProcess;
   connection: Connection;
   startedAt: number;
-  /** Rejects with the reason when the process ends. */
+  /** Rejects with the reason when the process ends, or the link to it. */
   gone: Promise<never>;
+  /** Makes `gone` reject: nothing is heard any more. */
+  lose(failure: Failure): void;
 }
 
 const HANDSHAKE_MS = 60_000;
@@ -52,8 +68,13 @@ const HEALTH_MS = 20_000;
 const IMPORT_MS = 240_000;
 /** Requests that load a model where it is not loaded yet. */
 const LOADING: ReadonlySet<string> = new Set([ANALYZE, LOAD_MODEL]);
+const QUIT_MS = 2_000;
+const TRIES = 3;
 
-/** The one backend process of this window: started when first needed, restarted once after a crash. */
+/**
+ * The one backend of this window: started or joined when first needed, restarted once after a crash. One behind a link
+ * outlives it: the link is made again, and what was asked meanwhile is asked again.
+ */
 export class Backend {
   readonly changed = new Signal<BackendStatus>();
   #status: BackendStatus = { phase: 'stopped', health: null, failure: null };
@@ -62,6 +83,8 @@ export class Backend {
   #startingServer: ServerProcess | null = null;
   #generation = 0;
   #restarts = 0;
+  #reconnection: Reconnection<Session> | null = null;
+  #known = { instance: '', id: 0 };
 
   constructor(private readonly world: BackendWorld) {}
 
@@ -76,8 +99,21 @@ export class Backend {
 
   /** Sends a request, starting the backend where needed. Rejects with a `Failure` only. */
   request(method: string, params: object, wanted: RequestOptions): Promise<unknown> {
-    const send = (more: object) => this.#request(method, { ...params, ...more }, wanted);
+    const send = (more: object) => this.#sent(method, { ...params, ...more }, wanted);
     return LOADING.has(method) && this.world.load ? this.world.load(send) : send({});
+  }
+
+  async #sent(method: string, params: object, wanted: RequestOptions): Promise<unknown> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.#request(method, params, wanted);
+      } catch (error) {
+        // every request can be asked twice; the server has called off what it could not answer
+        const again = toFailure(error).kind === 'linkLost' && this.#status.phase !== 'stopped' && tries < TRIES;
+        if (!again || wanted.cancel?.isCancellationRequested) throw error;
+        wanted.onProgress?.({ message: 'Reconnecting', fraction: null });
+      }
+    }
   }
 
   async #request(method: string, params: object, wanted: RequestOptions): Promise<unknown> {
@@ -105,7 +141,13 @@ export class Backend {
     return this.#ensure();
   }
 
+  /** A fresh process; one that is shared ends for all its windows. */
   async restart(): Promise<void> {
+    if (this.#session?.server.link) {
+      const { connection, gone } = this.#session;
+      // it may be what does not answer any more
+      await ask(connection, QUIT, {}, { timeoutMs: QUIT_MS, gone }).catch(() => undefined);
+    }
     await this.stop();
     this.#restarts = 0;
     await this.#ensure();
@@ -116,6 +158,8 @@ export class Backend {
     this.#generation += 1;
     const session = this.#session;
     this.#session = null;
+    this.#reconnection?.giveUp();
+    this.#reconnection = null;
     const starting = this.#startingServer;
     this.#starting = null;
     this.#startingServer = null;
@@ -139,6 +183,7 @@ export class Backend {
 
   #ensure(): Promise<Session> {
     if (this.#session) return Promise.resolve(this.#session);
+    if (this.#reconnection) return this.#reconnection.within(LINK_PATIENCE_MS);
     if (this.#starting) return this.#starting;
     const generation = ++this.#generation;
     const starting = this.#launch(generation).catch((error: unknown) => {
@@ -153,30 +198,34 @@ export class Backend {
     return starting;
   }
 
-  async #launch(generation: number): Promise<Session> {
+  async #launch(generation: number, again = false): Promise<Session> {
     if (!this.world.mayStart()) throw untrusted();
-    this.#set({ phase: 'starting', health: null, failure: null });
+    if (!again) this.#set({ phase: 'starting', health: null, failure: null });
     const choice = await this.world.find();
     if (!choice.found) throw new Failure('backendMissing', choice.message, choice.remedy);
     if (generation !== this.#generation) throw cancelled();
     this.world.log(`starting ${choice.python}`);
-    const server = this.world.launch(choice);
+    const server = this.world.launch(choice, again);
     this.#startingServer = server;
-    const gone = whenGone(server);
+    let connected = false;
+    const { gone, lose } = whenGone(server, () => connected);
     try {
       const connection = await this.#handshake(server, gone);
-      const session = { id: generation, server, connection, startedAt: this.world.now(), gone };
+      connected = true;
       connection.onHealth((health) => {
         if (this.#generation === generation) this.#set({ phase: 'running', health, failure: null });
       });
       const health = (await ask(connection, HEALTH, {}, { timeoutMs: HEALTH_MS, gone })) as Health;
       if (health.protocolVersion !== PROTOCOL_VERSION) throw outdated();
       if (generation !== this.#generation) throw cancelled();
+      const startedAt = this.world.now();
+      const session = { id: this.#identify(health), server, connection, startedAt, gone, lose };
       this.#session = session;
       this.#starting = null;
       this.#set({ phase: 'running', health, failure: null });
       this.world.log(`backend ${health.packageVersion} runs (Python ${health.python})`);
       void server.exited.then((exit) => this.#onExit(session, exit));
+      this.#listenFor(session);
       return session;
     } catch (error) {
       await server.kill();
@@ -194,12 +243,13 @@ export class Backend {
       throw error;
     });
     const silence = new Promise<never>((_, reject) => {
+      const patienceMs = server.link?.patienceMs ?? HANDSHAKE_MS;
       const failure = new Failure(
         'timedOut',
-        'The backend did not start within a minute.',
+        `The backend did not start within ${Math.round(patienceMs / 60_000)} min.`,
         'See the log, then try again.',
       );
-      timer = setTimeout(() => reject(failure), HANDSHAKE_MS);
+      timer = setTimeout(() => reject(failure), patienceMs);
     });
     try {
       return await Promise.race([connecting, gone, silence]);
@@ -214,13 +264,66 @@ export class Backend {
     this.#session = null;
     void session.connection.close();
     if (this.world.now() - session.startedAt > FORGIVEN_AFTER_MS) this.#restarts = 0;
-    const verdict = afterExit(exit, this.#restarts, session.server.lastLines());
+    const verdict = verdictOn(session.server, exit, this.#restarts, true);
     this.world.log(`backend ended: code ${exit.code}, signal ${exit.signal}; ${verdict.next}`);
+    if (verdict.next === 'reconnect') return this.#reconnect(verdict.failure);
     const failure = verdict.next === 'rest' ? null : verdict.failure;
     this.#set({ phase: failure ? 'failed' : 'stopped', health: null, failure });
     if (verdict.next !== 'restart') return;
     this.#restarts += 1;
     this.#ensure().catch((error: unknown) => this.world.log(`restart failed: ${toFailure(error).message}`));
+  }
+
+  /** The number of a process: the same one, joined again, keeps it. */
+  #identify({ instance }: Health): number {
+    if (!instance || instance !== this.#known.instance) this.#known = { instance, id: this.#known.id + 1 };
+    return this.#known.id;
+  }
+
+  /** Pings across a link, and takes a long silence for its loss. */
+  #listenFor(session: Session): void {
+    const { connection, server } = session;
+    const { link } = server;
+    if (!link) return;
+    const timer = setInterval(() => {
+      if (this.#session !== session) return clearInterval(timer);
+      const silentS = (Date.now() - link.heardAt()) / 1000;
+      if (silentS <= SILENCE_S) {
+        connection.sendRequest(PING, {}, new CancelSource().token).catch(() => undefined);
+        return;
+      }
+      clearInterval(timer);
+      this.world.log(`nothing heard for ${Math.round(silentS)} s`);
+      const failure = linkLost(link.host, ': nothing was heard any more');
+      session.lose(failure);
+      this.#session = null;
+      void server.kill();
+      void connection.close();
+      this.#reconnect(failure);
+    }, PING_S * 1000);
+    timer.unref();
+  }
+
+  #reconnect(failure: Failure): void {
+    const generation = ++this.#generation;
+    this.#set({ phase: 'reconnecting', health: null, failure });
+    const reconnection = new Reconnection<Session>(backOff(), () => this.#launch(generation, true), failure);
+    this.#reconnection = reconnection;
+    reconnection.done.then(
+      () => {
+        if (this.#reconnection === reconnection) this.#reconnection = null;
+      },
+      (error: unknown) => {
+        if (this.#reconnection !== reconnection) return;
+        this.#reconnection = null;
+        this.#set({ phase: 'failed', health: null, failure: toFailure(error) });
+      },
+    );
+    reconnection.failed.listen((why) => {
+      this.world.log(`not connected again: ${why.message}`);
+      if (this.#reconnection === reconnection && isPassing(why))
+        this.#set({ phase: 'reconnecting', health: null, failure: why });
+    });
   }
 
   /** Resolves when the heavy imports are over, for better or worse. */
@@ -245,13 +348,22 @@ export class Backend {
   }
 }
 
-function whenGone(server: ServerProcess): Promise<never> {
-  const gone = server.exited.then((exit): never => {
-    const verdict = afterExit(exit, 0, server.lastLines());
+function whenGone(server: ServerProcess, isConnected: () => boolean): Pick<Session, 'gone' | 'lose'> {
+  let lose: (failure: Failure) => void = () => undefined;
+  const lost = new Promise<never>((_, reject) => (lose = reject));
+  const ended = server.exited.then((exit): never => {
+    const verdict = verdictOn(server, exit, 0, isConnected());
     throw verdict.next === 'rest' ? new Failure('backendStopped', 'The backend ended.', 'Try again.') : verdict.failure;
   });
+  const gone = Promise.race([ended, lost]);
   gone.catch(() => undefined);
-  return gone;
+  return { gone, lose };
+}
+
+function verdictOn(server: ServerProcess, exit: Exit, restarts: number, wasConnected: boolean): AfterExit {
+  return server.link
+    ? afterBridge(exit, restarts, server.lastLines(), server.link, wasConnected)
+    : afterExit(exit, restarts, server.lastLines());
 }
 
 async function end(session: Session): Promise<void> {

@@ -9,7 +9,7 @@ import {
   StreamMessageWriter,
   WorkDoneProgress,
 } from 'vscode-languageclient/node';
-import { type Health, HEALTH_CHANGED, PROTOCOL_VERSION } from '../../shared/protocol';
+import { type ClientOptions, type Health, HEALTH_CHANGED, PROTOCOL_VERSION } from '../../shared/protocol';
 import { type Connection, readProgress } from './connection';
 import type { ServerProcess } from './launch';
 
@@ -21,13 +21,17 @@ class QuietClient extends LanguageClient {
 }
 
 /** Speaks with one server process through a LanguageClient; restarting is the `Backend`'s business, not the client's. */
-export async function connect(server: ServerProcess, log: LogOutputChannel): Promise<Connection> {
+export async function connect(
+  server: ServerProcess,
+  log: LogOutputChannel,
+  told: Omit<ClientOptions, 'pings'>,
+): Promise<Connection> {
   const quiet = atDebugLevel(log);
   const options: LanguageClientOptions = {
     outputChannel: quiet,
     traceOutputChannel: quiet,
     revealOutputChannelOn: RevealOutputChannelOn.Never,
-    initializationOptions: { protocolVersion: PROTOCOL_VERSION },
+    initializationOptions: { protocolVersion: PROTOCOL_VERSION, ...told, pings: server.link !== undefined },
     initializationFailedHandler: () => false,
     errorHandler: {
       error: () => ({ action: ErrorAction.Continue, handled: true }),

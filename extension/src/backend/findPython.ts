@@ -32,10 +32,10 @@ export interface Surroundings {
   log(line: string): void;
 }
 
-export type Origin = 'setting' | 'variable' | 'own environment' | 'Python extension';
+export type Origin = 'setting' | 'variable' | 'own environment' | 'Python extension' | 'host';
 
 export type PythonChoice =
-  | { found: true; python: string; origin: Origin; version: string }
+  | { found: true; python: string; origin: Origin; version: string; host?: string }
   | { found: false; reason: 'notSetUp' | 'outdated' | 'settingUnusable'; message: string; remedy: string };
 
 /** Oldest Python that the backend runs on. */

@@ -1,3 +1,5 @@
+import type { Health, ModelInfo } from '../../shared/protocol';
+import type { Target } from '../remote/target';
 import type { BackendStatus } from './backend';
 
 /** What the language status item shows. */
@@ -12,19 +14,39 @@ export interface StatusView {
 const SELECT = { id: 'lmTransparency.selectModel', title: 'Select Model' };
 const SET_UP = { id: 'lmTransparency.setUpBackend', title: 'Set Up Backend' };
 const SHOW_LOG = { id: 'lmTransparency.showLog', title: 'Show Log' };
+const CONNECT = { id: 'lmTransparency.connectRemote', title: 'Connect…' };
+const SET_UP_REMOTE = { id: 'lmTransparency.setUpRemote', title: 'Set Up on the Host' };
 const RESTART = { id: 'lmTransparency.restartBackend', title: 'Restart Backend' };
 
 /** The state of the backend in words: model, device, busy, error, and the command that helps. */
-export function statusView(status: BackendStatus, chosenModel: string): StatusView {
+export function statusView(status: BackendStatus, chosenModel: string, target: Target | null = null): StatusView {
   const model = shortName(chosenModel);
   const calm = { severity: 'information', busy: false, command: SELECT } as const;
   const { failure, health } = status;
-  if (status.phase === 'stopped') return { ...calm, text: model, detail: 'starts when first used' };
+  const host = target ? `${target.host} · ` : '';
+  if (status.phase === 'stopped') {
+    return { ...calm, text: model, detail: `${host}${target ? 'connects' : 'starts'} when first used` };
+  }
+  if (status.phase === 'reconnecting') {
+    const where = target?.host ?? 'the backend';
+    return {
+      ...calm,
+      text: model,
+      detail: `reconnecting to ${where}`,
+      severity: 'warning',
+      busy: true,
+      command: SHOW_LOG,
+    };
+  }
   if (status.phase === 'failed' || !health) {
-    if (!failure) return { ...calm, text: model, detail: 'starting the backend', busy: true };
+    const doing = target ? `connecting to ${target.host}` : 'starting the backend';
+    if (!failure) return { ...calm, text: model, detail: doing, busy: true };
     const setUpHelps = ['backendMissing', 'backendOutdated', 'dependencyMissing'].includes(failure.kind);
     const isExpected = failure.kind === 'untrusted' || failure.kind === 'backendMissing';
-    const command = failure.kind === 'untrusted' ? SHOW_LOG : setUpHelps ? SET_UP : RESTART;
+    const elsewhere = failure.kind === 'remoteOutdated' ? SET_UP_REMOTE : CONNECT;
+    const here = failure.kind === 'untrusted' ? SHOW_LOG : setUpHelps ? SET_UP : RESTART;
+    const isRemote = ['hostUnreachable', 'remoteOutdated', 'remoteUnfit'].includes(failure.kind);
+    const command = isRemote ? elsewhere : here;
     return {
       text: 'LM Transparency',
       detail: failure.message,
@@ -37,10 +59,17 @@ export function statusView(status: BackendStatus, chosenModel: string): StatusVi
     return { text: 'LM Transparency', detail: health.message, severity: 'error', busy: false, command: SET_UP };
   }
   const loaded = health.loaded.find((info) => info.source === chosenModel) ?? health.loaded.at(-1);
-  const where = loaded ? `${loaded.device} · ${loaded.dtype}` : 'not loaded';
+  const where = `${host}${loaded ? `${loaded.device} · ${loaded.dtype}` : 'not loaded'}${memoryOf(health, loaded)}`;
   const busy = health.state !== 'ready';
   const doing = health.message.replace(/\.$/, '') || (health.state === 'starting' ? 'loading PyTorch' : 'working');
   return { ...calm, text: loaded?.name ?? model, detail: busy ? `${where} · ${doing}` : where, busy };
+}
+
+/** The GPU in use, or the one there is, and what is free of it; nothing without one. */
+function memoryOf(health: Health, loaded: ModelInfo | undefined): string {
+  const gpu = health.devices.find(({ id }) => id === loaded?.device) ?? health.devices.find(({ id }) => id !== 'cpu');
+  if (!gpu || gpu.id === 'cpu') return '';
+  return ` · ${gpu.name}${gpu.freeBytes > 0 ? `, ${(gpu.freeBytes / 1e9).toFixed(1)} GB free` : ''}`;
 }
 
 /** The last part of a path or hub id; the embedded model for an empty one. */

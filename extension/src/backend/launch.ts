@@ -2,9 +2,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { type Readable, Writable } from 'node:stream';
 import { killable, killTree } from './killTree';
 import { LineSplitter } from './lines';
+import type { Link } from '../remote/attached';
 
 /** What follows the interpreter on the server's command line. */
 export const SERVE_ARGUMENTS = ['-u', '-m', 'lm_transparency', 'serve'] as const;
+
+/** The same for the server that windows share. */
+export const ATTACH_ARGUMENTS = ['-u', '-m', 'lm_transparency', 'attach'] as const;
 
 /** How the server ended. `problem`: it could not be started at all. */
 export interface Exit {
@@ -22,6 +26,8 @@ export interface ServerProcess {
   /** The last lines it wrote to stderr. */
   lastLines(): readonly string[];
   kill(): Promise<void>;
+  /** The process is only the bridge to a server that outlives it. */
+  readonly link?: Link;
 }
 
 export interface LaunchOptions {

@@ -11,8 +11,8 @@ export interface FullProbe extends Probe {
 
 const MARK = 'lm-transparency-probe:';
 
-// runs on any Python, so that an old one can say how old it is
-const SCRIPT = `
+/** Prints what an interpreter is; runs on any Python, so that an old one can say how old it is. */
+export const PROBE_SCRIPT = `
 import sys, json
 def found(name):
     try:
@@ -38,7 +38,7 @@ export async function probePython(
   command: readonly string[],
   where: { cwd: string; env: Record<string, string>; cancel?: Cancel },
 ): Promise<FullProbe> {
-  const result = await runProcess([...command, '-c', SCRIPT], { ...where, timeoutMs: 20_000 });
+  const result = await runProcess([...command, '-c', PROBE_SCRIPT], { ...where, timeoutMs: 20_000 });
   if (result.problem !== '') return failed(result.problem);
   return parseProbe(result.output) ?? failed(`it answered with exit code ${result.code ?? 'unknown'}`);
 }

@@ -1,13 +1,61 @@
+import type { Link } from '../remote/attached';
+import { readServerEnd } from '../remote/marker';
+import { explainSsh, linkLost } from '../remote/sshFailure';
 import { Failure } from './failure';
 import type { Exit } from './launch';
 
 /** Exit codes the server uses on purpose. */
-export const EXIT = { normal: 0, dependencyMissing: 3, protocolMismatch: 4 } as const;
+export const EXIT = { normal: 0, dependencyMissing: 3, protocolMismatch: 4, serverEnded: 5, refused: 6 } as const;
 
 /** After this long a crash counts as a new one. */
 export const FORGIVEN_AFTER_MS = 10 * 60_000;
 
-export type AfterExit = { next: 'rest' } | { next: 'restart'; failure: Failure } | { next: 'stop'; failure: Failure };
+export type AfterExit = { next: 'rest' } | { next: 'restart' | 'reconnect' | 'stop'; failure: Failure };
+
+/** What to do when a bridge to a shared server ended: the server may have, or only the link to it. */
+export function afterBridge(
+  exit: Exit,
+  restartsSoFar: number,
+  lastWords: readonly string[],
+  { host }: Link,
+  wasConnected: boolean,
+): AfterExit {
+  if (exit.problem !== '') {
+    const failure =
+      host === ''
+        ? cannotStart(exit.problem)
+        : new Failure('hostUnreachable', `ssh could not be started: ${exit.problem}.`, 'Install an OpenSSH client.');
+    return { next: 'stop', failure };
+  }
+  if (exit.code === EXIT.serverEnded) {
+    const end = readServerEnd(lastWords);
+    if (end?.outOfMemory) {
+      const failure = new Failure(
+        'outOfMemory',
+        'The backend was killed by the system: the memory did not suffice.',
+        'Choose a smaller model, a smaller precision or a shorter prompt.',
+      );
+      return { next: restartsSoFar === 0 ? 'restart' : 'stop', failure };
+    }
+    return afterExit({ code: end?.code ?? null, signal: end?.signal ?? null, problem: '' }, restartsSoFar, end?.lines);
+  }
+  if (exit.code === EXIT.refused) {
+    const message = sentenceOf(lastWords) || 'The backend refused the connection.';
+    return { next: 'stop', failure: new Failure('backendStopped', message, '') };
+  }
+  if (exit.code === EXIT.normal || exit.code === EXIT.dependencyMissing) return afterExit(exit, 0, lastWords);
+  if (wasConnected) return { next: 'reconnect', failure: linkLost(host) };
+  if (host === '') return afterExit(exit, 1, lastWords);
+  const failure = explainSsh(host, lastWords.join('\n')) ?? unexplained(host, exit, lastWords);
+  return { next: 'stop', failure };
+}
+
+function unexplained(host: string, exit: Exit, lastWords: readonly string[]): Failure {
+  const last = lastWords.at(-1)?.trim().slice(0, 200) ?? '';
+  const code = exit.code === null ? (exit.signal ?? 'no code') : `code ${exit.code}`;
+  const message = `The connection to ${host} ended before the backend answered (${code}${last && `: ${last}`}).`;
+  return new Failure('hostUnreachable', message, 'The log holds what ssh said.');
+}
 
 /** What to do when the server ended without being asked to: one restart for a crash, none where it cannot help. */
 export function afterExit(exit: Exit, restartsSoFar: number, lastWords: readonly string[] = []): AfterExit {

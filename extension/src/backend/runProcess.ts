@@ -10,6 +10,8 @@ export interface RunOptions {
   cancel?: Cancel;
   timeoutMs?: number;
   onLine?: (line: string) => void;
+  /** What it reads from stdin; without, stdin is empty. */
+  input?: readonly (string | Uint8Array)[];
 }
 
 /** How a program ended. `problem` says why it could not be started or was given up; then `code` is null. */
@@ -29,9 +31,13 @@ export async function runProcess(argv: readonly string[], options: RunOptions): 
     cwd: options.cwd,
     env: options.env,
     shell: false,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [options.input ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     ...killable,
   });
+  // one that ends early tells more by its end than the broken pipe does
+  child.stdin?.on('error', () => undefined);
+  for (const part of options.input ?? []) child.stdin?.write(part);
+  child.stdin?.end();
   let output = '';
   const read = () => {
     const splitter = new LineSplitter((line) => options.onLine?.(line));
@@ -40,8 +46,8 @@ export async function runProcess(argv: readonly string[], options: RunOptions): 
       output = (output + text).slice(-KEPT_OUTPUT);
     };
   };
-  child.stdout.on('data', read());
-  child.stderr.on('data', read());
+  child.stdout?.on('data', read());
+  child.stderr?.on('data', read());
 
   let problem = '';
   let timer: NodeJS.Timeout | undefined;

@@ -20,7 +20,10 @@ export async function runAction(app: App, action: PanelAction, panel?: Panel): P
     case 'selectModel':
     case 'selectDevice':
     case 'selectDtype':
-    case 'restartBackend': {
+    case 'restartBackend':
+    case 'connectRemote':
+    case 'setUpRemote':
+    case 'useLocalBackend': {
       const succeeded = await vscode.commands.executeCommand<boolean>(`lmTransparency.${action}`);
       if (succeeded && panel) return analyzeAgain(app, panel);
       return;

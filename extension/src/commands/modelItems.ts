@@ -22,6 +22,8 @@ export interface ModelSection {
 export interface Place {
   platform: Platform;
   home: string;
+  /** Its files cannot be browsed from here. */
+  isRemote?: boolean;
 }
 
 /** What was chosen before, what the backend finds, and the ways to name another. `chosen` is marked. */
@@ -45,13 +47,16 @@ export function modelSections(
     const source = isEmbedded(model.source) ? '' : model.source;
     return itemOf(source, model.name, source === chosen || model.source === chosen, describe(model));
   });
-  const ways: ModelItem[] = [
+  const browsing: ModelItem[] = [
     {
       label: '$(folder) Browse for a model folder…',
       description: 'safetensors and config.json',
       choice: { kind: 'folder' },
     },
     { label: '$(file-binary) Browse for a GGUF file…', description: '', choice: { kind: 'file' } },
+  ];
+  const ways: ModelItem[] = [
+    ...(place.isRemote ? [] : browsing),
     { label: '$(cloud-download) Enter a hub id…', description: 'organization/name', choice: { kind: 'hub' } },
   ];
   return [

@@ -1,8 +1,6 @@
-import { homedir } from 'node:os';
 import * as vscode from 'vscode';
 import type { App } from '../app';
 import { toFailure } from '../backend/failure';
-import { currentPlatform } from '../backend/paths';
 import { LIST_MODELS, type ListModelsResult, LOAD_MODEL } from '../../shared/protocol';
 import { readSettings, storeSetting } from '../settings';
 import { type ModelItem, modelSections, refuseHubId, typedItem } from './modelItems';
@@ -48,7 +46,7 @@ async function choose(app: App): Promise<Chosen | undefined> {
   quickPick.placeholder = 'Choose a model, or type a path or a hub id';
   quickPick.matchOnDescription = true;
   const { model } = readSettings();
-  const place = { platform: currentPlatform(), home: homedir() };
+  const place = app.targets.place();
   let listed: ListModelsResult | null = null;
   const update = () => {
     const sections = modelSections(listed, model, app.recent.list(), place);

@@ -14,6 +14,9 @@ const ACTIONS: Record<PanelAction, true> = {
   choosePrompt: true,
   restartBackend: true,
   openSettings: true,
+  connectRemote: true,
+  setUpRemote: true,
+  useLocalBackend: true,
   manageTrust: true,
 };
 const VIEWS: readonly ViewName[] = ['routes', 'lens', 'heads'];

@@ -1,0 +1,49 @@
+import { Writable } from 'node:stream';
+import { type LaunchOptions, launch, type ServerProcess } from '../backend/launch';
+import { type Attached, afterMarker } from './marker';
+
+/** What stands between this window and a server that outlives it. */
+export interface Link {
+  /** The machine on its other side; empty for this one. */
+  host: string;
+  /** Resolves when the server is joined; rejects where that does not come about. */
+  attached: Promise<Attached>;
+  /** How long joining the server may take, where that is longer than usual: a queue may stand before it. */
+  patienceMs?: number | undefined;
+  /** When something was last heard, in `Date.now()`. */
+  heardAt(): number;
+}
+
+/** Starts a bridge to a shared server. `script`: what the shell at its other end reads first. */
+export function launchAttached(
+  argv: readonly string[],
+  host: string,
+  script: string,
+  options: LaunchOptions & { patienceMs?: number },
+): ServerProcess {
+  const bridge = launch(argv, options);
+  let heardAt = Date.now();
+  const { stream, attached } = afterMarker(bridge.stdout);
+  bridge.stdout.on('data', () => (heardAt = Date.now()));
+  if (script !== '') bridge.stdin.write(script);
+  const stdin = script === '' ? bridge.stdin : heldBack(bridge.stdin, attached);
+  return {
+    ...bridge,
+    stdin,
+    stdout: stream,
+    link: { host, attached, patienceMs: options.patienceMs, heardAt: () => heardAt },
+  };
+}
+
+/** Takes writes at once and passes them on when `until` resolves: a shell may read on beyond the end of its script. */
+function heldBack(stdin: Writable, until: Promise<unknown>): Writable {
+  return new Writable({
+    write: (chunk: Buffer, encoding, done) => {
+      until.then(
+        () => stdin.write(chunk, encoding, () => done()),
+        () => done(),
+      );
+    },
+    final: (done) => void until.catch(() => undefined).then(() => stdin.end(() => done())),
+  });
+}

@@ -1,0 +1,90 @@
+import { PassThrough, type Readable } from 'node:stream';
+
+const MARKER = 'lm-transparency attached ';
+const ENDED = 'lm-transparency ended ';
+const LONGEST_PRELUDE = 1_000_000;
+
+/** What `attach` says of the server it has joined. */
+export interface Attached {
+  version: string;
+  processId: number;
+  /** It was not there before. */
+  started: boolean;
+}
+
+/** How a server ended that nobody asked to. */
+export interface ServerEnd {
+  code: number | null;
+  signal: string | null;
+  outOfMemory: boolean;
+  lines: string[];
+}
+
+/**
+ * The protocol's stream out of a bridge's stdout: begins behind the marker's line, whatever a shell printed before.
+ *
+ * `attached` rejects when the stream ends without it.
+ */
+export function afterMarker(stdout: Readable): { stream: Readable; attached: Promise<Attached> } {
+  const stream = new PassThrough();
+  let before = Buffer.alloc(0);
+  const attached = new Promise<Attached>((resolve, reject) => {
+    const look = (chunk: Buffer) => {
+      before = Buffer.concat([before, chunk]);
+      const at = startOfMarker(before);
+      const end = at < 0 ? -1 : before.indexOf('\n', at);
+      if (end < 0) {
+        if (before.length <= LONGEST_PRELUDE) return;
+        stdout.destroy();
+        return reject(new Error('no marker'));
+      }
+      stdout.off('data', look);
+      const told = readAttached(before.toString('utf8', at + MARKER.length, end));
+      if (told === null) return reject(new Error('an odd marker'));
+      stdout.pause();
+      stream.write(before.subarray(end + 1));
+      stdout.pipe(stream);
+      resolve(told);
+    };
+    stdout.on('data', look);
+    stdout.once('close', () => {
+      stream.end();
+      reject(new Error('no marker'));
+    });
+  });
+  attached.catch(() => undefined);
+  return { stream, attached };
+}
+
+function startOfMarker(text: Buffer): number {
+  if (text.subarray(0, MARKER.length).toString('latin1') === MARKER) return 0;
+  const at = text.indexOf(`\n${MARKER}`);
+  return at < 0 ? -1 : at + 1;
+}
+
+function readAttached(json: string): Attached | null {
+  try {
+    const { version, processId, started } = JSON.parse(json) as Record<string, unknown>;
+    if (typeof version !== 'string' || typeof processId !== 'number') return null;
+    return { version, processId, started: started === true };
+  } catch {
+    return null;
+  }
+}
+
+/** The line in which a bridge tells how its server ended; null where it told nothing. */
+export function readServerEnd(lines: readonly string[]): ServerEnd | null {
+  const line = lines.findLast((text) => text.startsWith(ENDED));
+  if (line === undefined) return null;
+  try {
+    const told = JSON.parse(line.slice(ENDED.length)) as Record<string, unknown>;
+    return {
+      code: typeof told['code'] === 'number' ? told['code'] : null,
+      signal: typeof told['signal'] === 'string' ? told['signal'] : null,
+      outOfMemory: told['outOfMemory'] === true,
+      lines: Array.isArray(told['lines']) ? told['lines'].filter((text) => typeof text === 'string') : [],
+    };
+  } catch {
+    return null;
+  }
+}

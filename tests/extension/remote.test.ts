@@ -1,0 +1,301 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { PassThrough } from 'node:stream';
+import { describe, expect, it } from 'vitest';
+import { attachScript } from '../../extension/src/remote/attachCommand';
+import { configuredHosts, refuseHost } from '../../extension/src/remote/hosts';
+import { baseOf, lookScript, readLook, refuseMachine } from '../../extension/src/remote/look';
+import { afterMarker, readServerEnd } from '../../extension/src/remote/marker';
+import { quote, quoteAll } from '../../extension/src/remote/quote';
+import { builtPython, setUpScript } from '../../extension/src/remote/setUpScript';
+import { sshArgv } from '../../extension/src/remote/ssh';
+import { explainSsh } from '../../extension/src/remote/sshFailure';
+import { checkSettings } from '../../extension/src/settings';
+
+const ODD = [
+  '',
+  ' ',
+  "it's",
+  '"double"',
+  '$(touch pwned)',
+  '`touch pwned`',
+  'a;touch pwned',
+  'a\ntouch pwned\n',
+  '-oProxyCommand=touch pwned',
+  '\\',
+  "\\'",
+  '!x',
+  '*',
+  '~',
+  '#',
+  'ü → 日本',
+  '&& touch pwned',
+  '\t',
+  '%h',
+];
+const SHELLS = ['sh', 'bash', 'dash', 'zsh', 'ksh'].filter((shell) => spawnSync(shell, ['-c', ':']).status === 0);
+
+describe('the quoting', () => {
+  it.each(SHELLS)('gives %s each word as it is, and runs nothing', (shell) => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'quote-'));
+    try {
+      const program = `for word in ${quoteAll(ODD)}; do printf '%s\\0' "$word"; done`;
+      const output = execFileSync(shell, ['-s'], { input: program, cwd: folder, encoding: 'utf8' });
+      expect(output.split('\0').slice(0, -1)).toEqual(ODD);
+      expect(execFileSync('ls', [folder], { encoding: 'utf8' })).toBe('');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('refuses what no shell can hold', () => {
+    expect(() => quote('a\0b')).toThrow();
+  });
+
+  it.each(ODD)('an interpreter called %j is not found, and runs nothing', (python) => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'attach-'));
+    try {
+      const script = attachScript(python, []).replace('cd /;', '');
+      const result = spawnSync('sh', ['-s'], { input: script, cwd: folder, env: { PATH: '/nowhere' } });
+      expect(result.status).not.toBe(0);
+      expect(execFileSync('ls', [folder], { encoding: 'utf8' })).toBe('');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+describe('a host', () => {
+  it.each(['gpu1', 'me@gpu1.example.org', 'user.name@10.0.0.1', '::1', 'fe80::1%eth0', 'a_b', '127.0.0.1'])(
+    '%s is one',
+    (host) => expect(refuseHost(host)).toBeNull(),
+  );
+  it.each([
+    ...ODD,
+    '-l',
+    'me@-oProxyCommand=x',
+    '-oProxyCommand=x@host',
+    'a b',
+    'ssh://host',
+    'a@b@c',
+    'host;x',
+    "ho'st",
+    'x'.repeat(300),
+  ])('%j is none', (host) => expect(refuseHost(host)).toMatch(/A host is/));
+
+  it('stands behind -- with the keys checked and no questions asked', () => {
+    const argv = sshArgv('gpu1', { program: '', configFile: '' });
+    expect(argv.slice(-3)).toEqual(['--', 'gpu1', 'exec /bin/sh -s']);
+    expect(argv).toEqual(expect.arrayContaining(['BatchMode=yes', 'StrictHostKeyChecking=yes']));
+    expect(sshArgv('gpu1', { program: '/opt/ssh', configFile: '/c' }).slice(0, 3)).toEqual(['/opt/ssh', '-F', '/c']);
+    expect(argv).not.toContain('ControlPath=none');
+    expect(sshArgv('gpu1', { program: '', configFile: '' }, true)).toContain('ControlPath=none');
+  });
+});
+
+describe('the hosts of an ssh config', () => {
+  const files = (contents: Record<string, string>) => ({
+    home: '/home/me',
+    read: (file: string) => Promise.resolve(contents[file] ?? null),
+    list: (folder: string) =>
+      Promise.resolve(
+        Object.keys(contents)
+          .filter((file) => path.dirname(file) === folder)
+          .map((file) => path.basename(file)),
+      ),
+  });
+
+  it('are those that are named, also in included files, and no patterns', async () => {
+    const config = files({
+      '/home/me/.ssh/config': [
+        'Include conf.d/*.conf',
+        '# Host commented',
+        'Host gpu1 gpu2 *.example.org !gpu3',
+        '  HostName 10.0.0.1',
+        'host=quoted-key',
+        'Host "with space" -oProxyCommand=x',
+        'Match host gpu9',
+        '  HostName never',
+        'Include ~/elsewhere',
+        'Host *',
+        '  User me',
+      ].join('\n'),
+      '/home/me/.ssh/conf.d/a.conf': 'Host cluster\nHostName login.cluster.org\n',
+      '/home/me/.ssh/conf.d/b.txt': 'Host not-included\n',
+      '/home/me/elsewhere': 'Host elsewhere\nInclude ~/elsewhere\n',
+    });
+    expect(await configuredHosts('/home/me/.ssh/config', config)).toEqual([
+      { name: 'cluster', address: 'login.cluster.org' },
+      { name: 'gpu1', address: '10.0.0.1' },
+      { name: 'gpu2', address: '10.0.0.1' },
+      { name: 'quoted-key', address: '' },
+      { name: 'elsewhere', address: '' },
+    ]);
+  });
+
+  it('are none where there is no config', async () => {
+    expect(await configuredHosts('/home/me/.ssh/config', files({}))).toEqual([]);
+  });
+});
+
+describe('a look at a machine', () => {
+  const output = execFileSync('sh', ['-s'], {
+    input: lookScript(['/nowhere/python', "/tmp/it's $(touch pwned)", '~/nothing']),
+    encoding: 'utf8',
+    env: { ...process.env, XDG_DATA_HOME: '/nowhere/at/all' },
+  });
+
+  it('tells what it is, in one script for a plain shell', () => {
+    const machine = readLook(`Welcome!\nmotd${output}`);
+    expect(machine).toMatchObject({ system: 'Linux', data: '/nowhere/at/all/lm-transparency', own: null, uv: '' });
+    expect(machine?.freeBytes).toBeGreaterThan(0);
+    expect(machine?.home).toBe(process.env['HOME']);
+    const base = machine && baseOf(machine);
+    expect(base?.version?.[0]).toBe(3);
+    expect(machine && refuseMachine('here', machine)).toBeNull();
+  });
+
+  it('is nothing where it did not come to its end', () => {
+    expect(readLook(output.replace(/end\n$/, ''))).toBeNull();
+    expect(readLook('command not found')).toBeNull();
+  });
+
+  it('reads GPUs, and not a driver that is out of order', () => {
+    const withGpus = output.replace(
+      /\nuv /,
+      '\ngpu NVIDIA L4, 23034, 22563\ngpu NVIDIA-SMI has failed because it could not talk\nuv ',
+    );
+    expect(readLook(withGpus)?.gpus).toEqual([
+      { name: 'NVIDIA L4', memoryBytes: 23034 * 1048576, freeBytes: 22563 * 1048576 },
+    ]);
+  });
+
+  it.each([
+    ['Windows_NT', 'x86_64', /runs Windows_NT/],
+    ['Linux', 'armv7l', /no PyTorch for here/],
+  ])('refuses %s on %s', (system, architecture, words) => {
+    const machine = readLook(output);
+    if (!machine) throw new Error('no look');
+    expect(refuseMachine('here', { ...machine, system, architecture })?.message).toMatch(words);
+  });
+});
+
+describe('the set-up of a host', () => {
+  const set = (data: string, base: string) => ({
+    data,
+    id: '01234567',
+    base,
+    uv: '',
+    cpuOnly: false,
+    pipArguments: [],
+    version: '0.1.0',
+  });
+  const bytes = new Uint8Array(300_000).map((_, index) => (index * 7919) % 256);
+  const wheel = { name: 'lm_transparency-0.1.0-py3-none-any.whl', bytes };
+  const run = (data: string, base: string) =>
+    spawnSync('sh', ['-s'], { input: setUpScript(set(data, base), [wheel]), encoding: 'utf8' });
+
+  it('receives files whole inside of the script, and leaves nothing when a step fails', () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'set-up-'));
+    // in place of an interpreter: keeps what has arrived, and makes no environment
+    const base = path.join(folder, "base ' it");
+    try {
+      const keep = `cp "${folder}"/data/env/*.parcel/*.whl "${folder}/arrived"`;
+      const script = `#!/bin/sh\ncase "$*" in *venv*) ${keep}; exit 1;; esac\nexec python3 "$@"\n`;
+      execFileSync('sh', ['-c', 'cat >"$0" && chmod +x "$0"', base], { input: script });
+      const result = run(path.join(folder, 'data'), base);
+      expect(result.status).toBe(71);
+      expect(result.stdout).toContain('@step Creating an environment');
+      expect(readFileSync(path.join(folder, 'arrived')).equals(Buffer.from(bytes))).toBe(true);
+      expect(execFileSync('ls', ['-A', path.join(folder, 'data', 'env')], { encoding: 'utf8' })).toBe('');
+      expect(builtPython(result.stdout)).toBeNull();
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('says so when the disk is full', () => {
+    const result = run('/dev/full/data', '/usr/bin/python3');
+    expect(result.status).toBe(73);
+    expect(result.stderr).toMatch(/full/);
+  });
+});
+
+describe('the beginning of the stream', () => {
+  const read = async (...chunks: (string | Buffer)[]) => {
+    const stdout = new PassThrough();
+    const { stream, attached } = afterMarker(stdout);
+    const received: Buffer[] = [];
+    stream.on('data', (chunk: Buffer) => received.push(chunk));
+    for (const chunk of chunks) {
+      stdout.write(chunk);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    stdout.end();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const told = await attached.catch((error: Error) => error.message);
+    return { told, text: Buffer.concat(received).toString() };
+  };
+  const MARKER = 'lm-transparency attached {"version": "0.1.0", "processId": 7, "started": true}\n';
+  const TOLD = { version: '0.1.0', processId: 7, started: true };
+
+  it.each([
+    ['alone', [`\n${MARKER}body`]],
+    ['behind what a shell prints', ['Welcome!\nlm-transparency is great', `\n${MARKER}body`]],
+    ['byte by byte', [...`motd\n${MARKER}body`]],
+  ])('is found %s', async (_, chunks) => {
+    expect(await read(...chunks)).toEqual({ told: TOLD, text: 'body' });
+  });
+
+  it('is missed when the stream ends without it', async () => {
+    expect(await read('This account is currently not available.\n')).toEqual({ told: 'no marker', text: '' });
+  });
+
+  it('tells how a server ended', () => {
+    const line = 'lm-transparency ended {"code": null, "signal": "SIGKILL", "outOfMemory": true, "lines": ["a"]}';
+    expect(readServerEnd(['x', line])).toEqual({ code: null, signal: 'SIGKILL', outOfMemory: true, lines: ['a'] });
+    expect(readServerEnd(['x'])).toBeNull();
+  });
+});
+
+describe('what ssh says', () => {
+  it.each([
+    ['Host key verification failed.', /host key of gpu1 is not known/, /Run `ssh gpu1` once in a terminal/],
+    ['No ED25519 host key is known for gpu1 and you have requested strict checking.', /not known/, /ssh gpu1/],
+    ['@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @', /another host key/, /ssh-keygen -R gpu1/],
+    ['me@gpu1: Permission denied (publickey).', /refused the login/, /ssh-add/],
+    ['ssh: Could not resolve hostname gpu1: Name or service not known', /no host gpu1/, /VPN/],
+    ['ssh: connect to host gpu1 port 22: Connection refused', /no ssh connections/, /port/],
+    ['ssh: connect to host gpu1 port 22: Connection timed out', /cannot be reached/, /network/],
+    ['/home/me/.ssh/config: line 3: Bad configuration option: foo', /does not accept its configuration/, /Correct/],
+    ["'exec' is not recognized as an internal or external command", /runs Windows/, /WSL/],
+    ['/x/python: No module named lm_transparency', /missing or older/, /Set it up/],
+    ['/bin/sh: 1: exec: /x/python: not found', /is gone/, /Set it up again/],
+    ['OSError: [Errno 28] No space left on device', /disk of gpu1 is full/, /Free/],
+  ])('%s', (line, message, remedy) => {
+    const failure = explainSsh('gpu1', line);
+    expect(failure?.message).toMatch(message);
+    expect(failure?.remedy).toMatch(remedy);
+  });
+
+  it('is not guessed at', () => {
+    expect(explainSsh('gpu1', 'debug1: something')).toBeNull();
+  });
+});
+
+describe('the settings of hosts', () => {
+  it('count only where they are of the right kind', () => {
+    const { remoteHosts } = checkSettings((key) =>
+      key === 'remote.hosts'
+        ? { a: { python: ' /p ', wrapper: ['srun', 3, '-n1'] }, b: 'x', c: { python: 4 } }
+        : undefined,
+    );
+    expect(remoteHosts).toEqual({
+      a: { python: '/p', wrapper: ['srun', '-n1'] },
+      b: { python: '', wrapper: [] },
+      c: { python: '', wrapper: [] },
+    });
+  });
+});
