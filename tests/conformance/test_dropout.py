@@ -35,6 +35,16 @@ FAMILIES: list[tuple[str, dict[str, Any]]] = [
     # attention code of its own
     ("falcon", {}),
     ("bloom", {}),
+    # a gate or a norm between the heads and W_O
+    ("qwen3_next", {"layer_types": ["full_attention"] * 2}),
+    ("laguna", {}),
+    ("bitnet", {}),
+    # a hybrid's attention layer; attention and a state space side by side
+    ("jamba", {}),
+    ("lfm2", {}),
+    ("falcon_h1", {}),
+    # what is carried past attention is not the state itself
+    ("doge", {}),
 ]
 
 
@@ -44,6 +54,8 @@ def test_without_a_head_the_stream_lacks_its_part(family: str, changes: dict[str
     anatomy = dissect(model)
     trace = record(model, anatomy, IDS, Watch())
     for layer, head, query in ((0, 1, 9), (1, 3, 5), (1, 0, 0)):
+        if not anatomy.blocks[layer].has_attention:
+            continue
         with_head = stream_after_attention(model, trace, layer, None)
         without = stream_after_attention(model, trace, layer, (head, query))
         lost = with_head - without

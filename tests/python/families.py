@@ -65,7 +65,11 @@ NEEDS: dict[str, dict[str, Any]] = {
     "zamba2": {"layers_block_type": ["linear_attention", "hybrid"], "mamba_ngroups": 1, "n_mamba_heads": 4},
     "zaya": {"num_experts_per_tok": 1},
     "xmod": {"default_language": "en_XX"},
-    "gemma3n_text": {"num_kv_shared_layers": 0, "layer_types": ["sliding_attention", "full_attention"]},
+    **{
+        family: {"num_kv_shared_layers": 0, "layer_types": ["sliding_attention", "full_attention"]}
+        for family in ("gemma3n", "gemma3n_text")
+    },
+    "falcon_h1": {"mamba_d_ssm": 64},
     "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1},
     "recurrent_gemma": {"block_types": ["recurrent", "attention"]},
     "dots1": {"n_shared_experts": 1},

@@ -40,7 +40,7 @@ _HARMLESS = {
     "is_causal",
 }
 #: … and what `AttentionRecord` takes into account.
-_KNOWN = {"s_aux", "softcap"}
+_KNOWN = {"s_aux", "softcap", "indices"}
 
 
 def _recording_attention(
@@ -65,6 +65,9 @@ def _recording_attention(
                 f"The attention of {type(module).__name__} takes {', '.join(sorted(unknown))} into account, "
                 "which the decomposition does not know.",
             )
+        chosen = kwargs.pop("indices", None)
+        if chosen is not None:
+            attention_mask = _only(chosen, attention_mask, query.shape[2], key.shape[2])
         records[module] = AttentionRecord(
             query=query[0],
             key=key[0],
@@ -84,6 +87,15 @@ def _recording_attention(
             kept[module] = between.HeadOutputs(states, states._version)
         return states, None
     return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
+
+
+def _only(chosen: Int[Tensor, "1 query chosen"], mask: Tensor | None, n_query: int, n_key: int) -> Tensor:
+    """`mask`, and of the keys only those that an indexer has chosen for each query (DeepSeek's sparse attention)."""
+    seen = torch.zeros(1, n_query, n_key, dtype=torch.bool, device=chosen.device)
+    seen = seen.scatter(-1, chosen.long(), True)[:, None]
+    if mask is None:
+        return seen & torch.ones(n_query, n_key, dtype=torch.bool, device=chosen.device).tril()
+    return mask & seen if mask.dtype == torch.bool else mask.masked_fill(~seen, torch.finfo(mask.dtype).min)
 
 
 def _plain_attention(record: AttentionRecord, dtype: torch.dtype) -> Float[Tensor, "1 query head d_value"]:
