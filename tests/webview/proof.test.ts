@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Proof } from '../../extension/shared/protocol';
 import type { SyntheticOptions } from '../../webview/dev/synthetic';
 import { errorPlace, proofScale } from '../../webview/src/controls/proofScale';
@@ -17,6 +17,10 @@ describe('the proof by layer', () => {
     host.say(analysisMessage(options));
     await settled();
   };
+  const open = async (): Promise<void> => {
+    find('proof')?.click();
+    await vi.waitFor(() => expect(document.activeElement?.classList.contains('proof-row')).toBe(true));
+  };
   beforeEach(async () => {
     document.body.innerHTML = '<div id="app"></div>';
     host = new FakeHost();
@@ -28,25 +32,21 @@ describe('the proof by layer', () => {
   it('opens from the tick, the last layer first, and closes with Escape', async () => {
     await show();
     expect(find('proof-layers')).toBeNull();
-    find('proof')?.click();
-    await settled(30);
+    await open();
     expect(rows().map((row) => row.dataset['layer'])).toEqual(['3', '2', '1', '0']);
     expect(rows()[0]?.title).toMatch(/^layer 3: attention 4e-7, feed-forward \d+e-8, whole layer 4e-7$/);
     // the worst layer is where the keyboard is
     expect(document.activeElement).toBe(rows()[0]);
     rows()[0]?.dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape', bubbles: true }));
-    await settled(30);
-    expect(find('proof-layers')).toBeNull();
+    await vi.waitFor(() => expect(find('proof-layers')).toBeNull());
     expect(document.activeElement).toBe(find('proof'));
   });
 
   it('leads to a layer', async () => {
     await show();
-    find('proof')?.click();
-    await settled(30);
+    await open();
     rows()[2]?.click();
-    await settled(30);
-    expect(find('proof-layers')).toBeNull();
+    await vi.waitFor(() => expect(find('proof-layers')).toBeNull());
     expect(find('inspector')?.dataset['selection']).toBe('I1_7');
   });
 
@@ -55,17 +55,14 @@ describe('the proof by layer', () => {
     const warning = find('proof-warning');
     expect(warning?.textContent).toContain('the attention of layer 3 is off by 3e-1 of its norm (tolerance 1e-4)');
     warning?.querySelector('button')?.click();
-    await settled(30);
-    expect(find('inspector')?.dataset['selection']).toBe('I3_7');
-    find('proof')?.click();
-    await settled(30);
+    await vi.waitFor(() => expect(find('inspector')?.dataset['selection']).toBe('I3_7'));
+    await open();
     expect(rows().map((row) => row.classList.contains('off'))).toEqual([true, false, false, false]);
   });
 
   it('has one mark a layer in parallel blocks', async () => {
     await show({ parallel: true });
-    find('proof')?.click();
-    await settled(30);
+    await open();
     expect(rows()[0]?.querySelectorAll('.mark').length).toBe(1);
   });
 });

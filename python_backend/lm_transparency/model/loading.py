@@ -306,7 +306,7 @@ def _unreadable(found: Source, error: Exception) -> TransparencyError:
     if "Unrecognized configuration class" in str(error) or "does not recognize this architecture" in str(error):
         return TransparencyError(
             "modelUnsupported",
-            f"{found.name} is no language model or classifier that transformers knows.",
+            f"{found.name} is no causal language model that transformers knows, and no classifier.",
             first[:200],
         )
     if "ignore_mismatched_sizes" in str(error):

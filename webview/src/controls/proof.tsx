@@ -1,5 +1,5 @@
 /** That the parts sum to the whole: a quiet tick that opens the figures of every layer, or a sentence when they do not. */
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Proof } from '../../../extension/shared/protocol';
 import { nodeName, nodeRef } from '../names';
 import type { Store } from '../state';
@@ -66,7 +66,7 @@ function ProofLayers({ proof, onPick }: { proof: Proof; onPick: (layer: number) 
   const list = useRef<HTMLUListElement>(null);
   const scale = proofScale(proof);
   // the worst layer is the one to be looked at
-  useEffect(() => {
+  useLayoutEffect(() => {
     const worst = list.current?.querySelector<HTMLElement>('[tabindex="0"]');
     worst?.scrollIntoView({ block: 'nearest' });
     worst?.focus();
