@@ -76,7 +76,7 @@ describe('models in the formats that people have', () => {
     await dialog.getByRole('button', { name: 'Cancel' }).click();
     await dialog.waitFor({ state: 'detached' });
     expect(await name()).toContain('smollm2-135m-instruct');
-    expect(await notifications(page)).toEqual([]);
+    await expect.poll(() => notifications(page)).toEqual([]);
   });
 
   test.each([
@@ -93,7 +93,7 @@ describe('models in the formats that people have', () => {
       const said = truth[copy];
       await expect.poll(() => first.locator('.token').textContent()).toBe(visible(said?.text ?? ''));
       expectPercent((await first.locator('.number').textContent()) ?? '', said?.probability ?? 0);
-      expect(await notifications(page)).toEqual([]);
+      await expect.poll(() => notifications(page)).toEqual([]);
       if (copy === 'a-lora') await screenshot(page, 'loading-a-lora');
     },
     300_000,
