@@ -43,7 +43,7 @@ def test_each_copy_is_analyzed(copies: dict[str, Path], kind: str, capsys: pytes
     run = json.loads(
         told(["analyze", "--text", IOI, "--model", str(copies[kind]), "--dtype", dtype, "--format", "json"], capsys)
     )
-    assert run["proof"]["max_relative_error"] <= run["proof"]["tolerance"]
+    assert run["proof"]["max_relative_error"] <= (2e-2 if kind == "bfloat16" else 1e-5)
     assert run["model"]["dtype"] == ("bfloat16" if kind == "bfloat16" else "float32")
     assert run["edges"]
     if kind == "lora":
