@@ -19,7 +19,7 @@ import transformers
 from families import CAUSAL, IDS, build
 from lm_transparency import Lens, TransparencyError, Watch
 from lm_transparency.model.anatomy import dissect
-from lm_transparency.routes.contributions import contributions
+from lm_transparency.routes.contributions import contributions, layer_contributions
 from lm_transparency.trace.recording import record
 from lm_transparency.trace.trace import Trace
 
@@ -66,17 +66,33 @@ def outcome(family: str) -> Outcome:
     try:
         anatomy = dissect(model)
         trace = record(model, anatomy, IDS, Watch())
-        kept, proof = contributions(trace)
+        _, proof = contributions(trace)
     except TransparencyError as error:
         return Outcome(family, "refused", 0.0, error.message)
     if not proof.holds:
         return Outcome(family, "caught", proof.max_relative_error, proof.sentence())
-    # contributions are shares: every row sums to 1 or is dead
-    rows = kept.attention_residual + kept.attention_bias
-    assert bool((rows <= 1 + 1e-5).all()), family
+    assert_shares(trace)
     lens = Lens(anatomy).logits(trace.layers[-1].post)
     off = max(float((trace.logits - wanted).abs().max()), float((lens - wanted).abs().max()))
     return Outcome(family, "exact", max(proof.max_relative_error, off), described(trace))
+
+
+def assert_shares(trace: Trace) -> None:
+    """Every row's contributions sum to 1, or nothing in it carries towards the whole and all are 0."""
+    for index in range(trace.n_layers):
+        layer = layer_contributions(trace, index)
+        attention = layer.attention.sum(axis=(1, 2)) + layer.attention_residual + layer.attention_bias + layer.mixer
+        ffn = layer.ffn + layer.ffn_residual
+        sums = (
+            ((attention + ffn, layer.attention_total),)
+            if trace.anatomy.parallel
+            else (
+                (attention, layer.attention_total),
+                (ffn, layer.ffn_total),
+            )
+        )
+        for total, near in sums:
+            assert total == pytest.approx((near > 0).astype(float), abs=1e-5)
 
 
 def described(trace: Trace) -> str:

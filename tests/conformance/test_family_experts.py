@@ -26,7 +26,7 @@ from lm_transparency.routes.contributions import Contributions, contributions
 from lm_transparency.trace.recording import record
 
 #: Families whose experts open exactly with the transformers version that the constraints name.
-LEAST_OPENED = 29
+LEAST_OPENED = 44
 #: They must: what a person is most likely to look at.
 WANTED = {"mixtral", "qwen3_moe", "olmoe", "gpt_oss", "deepseek_v3", "qwen2_moe", "llama4_text", "minimax_m2"}
 #: Experts in the second of two layers, and more than one that is active.
@@ -132,7 +132,7 @@ def record_without(model: Any, layer: int, part: int, parts: experts.ExpertParts
                 if name.startswith("down_proj"):
                     weight[parts.experts[part]] = 0
         else:
-            for weight in found.shared[part - len(parts.experts)].down_proj.parameters():
+            for weight in found.shared_output(part - len(parts.experts)).parameters():
                 weight.zero_()
     return record(other, anatomy, IDS, Watch()).layers[layer].ffn[9]
 

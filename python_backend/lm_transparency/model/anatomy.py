@@ -382,7 +382,7 @@ def _open(layer: nn.Module, facts: BlockFacts, kind: str, d_model: int) -> Block
         after_ffn=after(facts.ffn_norm_after, multiplier * _product(layer, FFN_MULTIPLIERS)),
         mixer=None if mixer is None else Mixer(mixer, multiplier * _product(layer, MIXER_MULTIPLIERS)),
         ffn_beside=beside,
-        experts=None if ffn is None else find_experts(ffn),
+        experts=None if ffn is None else find_experts(ffn, beside),
         carried=_carried(layer, facts),
     )
 

@@ -42,21 +42,24 @@ class Experts:
         return bias[expert].detach().float() if isinstance(bias, Tensor) else None
 
 
-def find_experts(ffn: nn.Module) -> Experts | None:
+def find_experts(ffn: nn.Module, beside: nn.Module | None = None) -> Experts | None:
     """The experts of a feed-forward block; None where it has none, or none that can be opened.
 
-    They are opened where their output weights are one parameter and nothing but gates stands behind them.
+    They are opened where their output weights are one parameter and nothing but gates stands behind them. `beside`:
+    what the layer adds to the block's output, which is a shared expert by another name.
     """
     module, router = (_child(ffn, names) for names in (EXPERTS, ROUTERS))
     if module is None or router is None or _output_name(module) is None:
         return None
     others = [child for child in ffn.children() if child is not module and child is not router]
+    if beside is not None and _child(beside, DOWN_PROJECTIONS) is None:
+        return None
     shared = tuple(child for child in others if _child(child, DOWN_PROJECTIONS) is not None)
     gates = (child for child in others if child not in shared)
     # what has parameters and is no gate is a norm, which takes no sum apart (A.X K1)
     if any(not isinstance(child, nn.Linear) and any(True for _ in child.parameters()) for child in gates):
         return None
-    return Experts(module, router, shared)
+    return Experts(module, router, shared if beside is None else (*shared, beside))
 
 
 def _output_name(module: nn.Module) -> str | None:

@@ -343,7 +343,7 @@ LAYER_TYPES = ("layer_types", "layers_block_type")
 OUTPUT_PROJECTIONS = ("o_proj", "c_proj", "dense", "out_proj")
 #: W_O's bias where the attention holds it itself (GPT-NeoX Japanese).
 OUTPUT_BIAS = "dense_bias"
-DOWN_PROJECTIONS = ("down_proj", "c_proj", "dense_4h_to_h", "fc2", "fc_out")
+DOWN_PROJECTIONS = ("down_proj", "c_proj", "dense_4h_to_h", "fc2", "fc_out", "output_linear")
 #: The experts of a feed-forward block and what chooses among them, by the names they go by.
 EXPERTS = ("experts",)
 ROUTERS = ("router", "gate")

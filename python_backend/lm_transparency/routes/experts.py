@@ -236,9 +236,10 @@ def _run(trace: Trace, layer: int, states: Float[Tensor, "row d_model"]) -> Floa
     block = trace.anatomy.blocks[layer]
     with torch.no_grad():
         given = states[None] if block.ffn_norm is block.ffn else block.ffn_norm(states[None])
-        made: Any = block.ffn(given)
-    made = made[0] if isinstance(made, tuple) else made
-    return made.reshape(states.shape).float()
+        blocks = [block.ffn] if block.ffn_beside is None else [block.ffn, block.ffn_beside]
+        made: list[Any] = [module(given) for module in blocks]
+    wrote = [(x[0] if isinstance(x, tuple) else x).reshape(states.shape).float() for x in made]
+    return sum(wrote[1:], wrote[0])
 
 
 def _proximities(
