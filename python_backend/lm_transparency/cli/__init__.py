@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..errors import Cancelled, TransparencyError
-from . import analyze, attach, bench, doctor, inspect, models, serve
+from . import analyze, attach, bench, doctor, inspect, lens, models, serve
 
 #: 130 is what a shell reports for Ctrl-C.
 _INTERRUPTED = 130
@@ -47,6 +47,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (analyze, inspect, models, doctor, bench, serve, attach):
+    for module in (analyze, inspect, lens, models, doctor, bench, serve, attach):
         module.add_parser(commands)
     return parser

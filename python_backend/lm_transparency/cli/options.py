@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..model.loading import LoadedModel
@@ -33,17 +33,20 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 def load(session: Session, arguments: argparse.Namespace) -> LoadedModel:
     """The model that the options name. Raises `TransparencyError` as `load_model` does."""
-    return session.load(
-        arguments.model,
-        dtype=arguments.dtype,
-        device=arguments.device,
-        quantization=arguments.quantization,
-        base=arguments.base,
-        allow_download=arguments.download,
-        trust_remote_code=arguments.trust_remote_code,
-        anyway=arguments.anyway,
-        watch=terminal_watch(),
-    )
+    return session.load(arguments.model, **loading_options(arguments), watch=terminal_watch())
+
+
+def loading_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What `load_model` is told besides the model's name."""
+    return {
+        "dtype": arguments.dtype,
+        "device": arguments.device,
+        "quantization": arguments.quantization,
+        "base": arguments.base,
+        "allow_download": arguments.download,
+        "trust_remote_code": arguments.trust_remote_code,
+        "anyway": arguments.anyway,
+    }
 
 
 def terminal_watch() -> Watch:

@@ -437,5 +437,6 @@ def _unsupported(model: PreTrainedModel, why: str) -> TransparencyError:
     return TransparencyError(
         "modelUnsupported",
         f"{type(model).__name__} cannot be decomposed exactly: {why}.",
-        "docs/models.md lists the families that are supported.",
+        "docs/models.md lists the families that are supported. What its layers read as can still be seen: "
+        "lm-transparency lens FILE --model M.",
     )

@@ -130,6 +130,33 @@ def load_model(
     Raises `TransparencyError` (`modelNotFound`, `modelUnusable`, `modelUnsupported`, `dependencyMissing`, `tooLarge`,
     `outOfMemory`) and `Cancelled`.
     """
+    name, model, tokenizer = load_whole(
+        source,
+        dtype=dtype,
+        device=device,
+        quantization=quantization,
+        base=base,
+        allow_download=allow_download,
+        trust_remote_code=trust_remote_code,
+        anyway=anyway,
+        watch=watch,
+    )
+    return LoadedModel(source, name, model, tokenizer, dissect(model))
+
+
+def load_whole(
+    source: str = "",
+    *,
+    dtype: Dtype = "auto",
+    device: str = "auto",
+    quantization: Quantization = "auto",
+    base: str = "",
+    allow_download: bool = False,
+    trust_remote_code: Collection[str] = (),
+    anyway: bool = False,
+    watch: Watch | None = None,
+) -> tuple[str, PreTrainedModel, Any]:
+    """(name, model, tokenizer) as `load_model` loads them, also of a model that cannot be decomposed."""
     watch = watch or Watch()
     place = None if device == AUTO_MAP else choose_device(device)
     precision = _choose_precision(dtype, place)
@@ -166,7 +193,7 @@ def load_model(
         # a damaged file makes the parsers of safetensors and GGUF raise anything: SafetensorError, struct.error …
         raise _unreadable(found, error) from error
     model.eval()
-    return LoadedModel(source, name, model, tokenizer, dissect(model))
+    return name, model, tokenizer
 
 
 def _resolve_base(adapter: Adapter, watch: Watch, allow_download: bool) -> Source:

@@ -1,0 +1,62 @@
+"""`lm-transparency lens`: what every layer reads as at one position, of any language model, taken apart or not."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from ..errors import TransparencyError
+from .files import read_prompt
+from .options import add_model_options, loading_options, terminal_watch
+
+
+def add_parser(commands: Any) -> None:
+    help_ = "the logit lens of every layer, also of a model that cannot be decomposed"
+    parser = commands.add_parser("lens", help=help_, description=help_)
+    parser.add_argument("file", metavar="FILE", help="the prompt; - reads stdin")
+    add_model_options(parser)
+    parser.add_argument(
+        "--position", type=int, default=-1, metavar="P", help="negative from the end (default: the last)"
+    )
+    parser.add_argument("--top-k", type=int, default=5, metavar="N", help="tokens of each layer (default 5)")
+    parser.add_argument("--special-tokens", default="auto", choices=("auto", "bos", "none"))
+    parser.add_argument("--format", default="text", choices=("text", "json"))
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    prompt = read_prompt(arguments.file)
+    if arguments.top_k < 1:
+        raise TransparencyError("invalidParams", f"--top-k is {arguments.top_k}.", "It takes 1 or more.")
+    import torch
+
+    from ..lens.plain import plain_lens
+    from ..model.loading import load_whole
+    from ..model.tokens import check_prompt, encode, visible, vocabulary_text
+
+    check_prompt(prompt)
+    _, model, tokenizer = load_whole(arguments.model, **loading_options(arguments), watch=terminal_watch())
+    tokens = encode(tokenizer, prompt, arguments.special_tokens)
+    if not -len(tokens) <= arguments.position < len(tokens):
+        raise TransparencyError(
+            "invalidPosition",
+            f"There is no position {arguments.position}.",
+            f"The prompt has {len(tokens)} tokens: 0 to {len(tokens) - 1}, or -1 from the end.",
+        )
+    logits = plain_lens(model, torch.tensor([t.id for t in tokens]), arguments.position)
+    probability, ids = logits.softmax(dim=-1).topk(min(arguments.top_k, logits.shape[-1]), dim=-1)
+    rows = [
+        [{"token": vocabulary_text(tokenizer, i), "id": i, "probability": p} for i, p in zip(row, shares, strict=True)]
+        for row, shares in zip(ids.tolist(), probability.tolist(), strict=True)
+    ]
+    if arguments.format == "json":
+        sys.stdout.write(
+            json.dumps({"position": arguments.position % len(tokens), "rows": rows}, ensure_ascii=False) + "\n"
+        )
+        return 0
+    for index, row in enumerate(rows):
+        name = "embedding" if index == 0 else f"layer {index - 1}"
+        print(f"{name:<10} " + "  ".join(f"{visible(s['token'])} {100 * s['probability']:.1f} %" for s in row))
+    return 0

@@ -1,0 +1,79 @@
+"""The logit lens of any language model that hands out its hidden states, taken apart or not.
+
+Nothing is known of the model but its outputs: the final norm is the module that made the last hidden state, unless a
+whole block did, and what is read from the last state must be the model's own logits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from ..errors import TransparencyError
+from ..model.linear import device_of
+
+#: How far the last row may be from the model's logits, relative to the largest of them, by precision.
+_ROUNDING = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}
+
+
+def plain_lens(
+    model: PreTrainedModel, token_ids: Int[Tensor, "position"], position: int = -1
+) -> Float[Tensor, "row vocabulary"]:
+    """Logits read at `position`, float32: row 0 from the embedding, row l + 1 after layer l; the last are the model's.
+
+    Raises `TransparencyError("modelUnsupported")` where the model's logits are not what its unembedding reads there.
+    """
+    unembedding = model.get_output_embeddings()
+    if unembedding is None:
+        raise _unreadable(model, "it has no output embedding")
+    made: list[tuple[nn.Module, Tensor]] = []
+
+    def keep(module: nn.Module, _args: Any, output: Any) -> None:
+        state = output[0] if isinstance(output, tuple) else output
+        if isinstance(state, Tensor) and state.is_floating_point() and state.dim() == 3:
+            made.append((module, state))
+
+    handles = [module.register_forward_hook(keep) for module in model.modules()]
+    try:
+        with torch.no_grad():
+            ids = token_ids[None].to(device_of(model.get_input_embeddings()))
+            out = model(input_ids=ids, use_cache=False, output_hidden_states=True)
+    finally:
+        for handle in handles:
+            handle.remove()
+    states = getattr(out, "hidden_states", None) or getattr(out, "decoder_hidden_states", None)
+    if not states:
+        raise _unreadable(model, "it hands out no hidden states")
+    norm = _final_norm(model, made, states[-1])
+    with torch.no_grad():
+        rows = [state[0, position] for state in states]
+        # the last state is normed already
+        read = rows if norm is None else [*(norm(row[None, None])[0, 0] for row in rows[:-1]), rows[-1]]
+        place = device_of(unembedding)
+        logits = unembedding(torch.stack([row.to(place) for row in read])).float()
+    wanted = out.logits[0, position].float().to(place)
+    # a multiplier behind the unembedding is one for all rows
+    scale = float((logits[-1] * wanted).sum() / (logits[-1] * logits[-1]).sum())
+    off = float((scale * logits[-1] - wanted).abs().max() / wanted.abs().max())
+    if not off <= _ROUNDING.get(model.dtype, 1e-4):
+        raise _unreadable(model, "its logits are not what its unembedding reads from the last state")
+    return scale * logits
+
+
+def _final_norm(model: PreTrainedModel, made: list[tuple[nn.Module, Tensor]], last: Tensor) -> nn.Module | None:
+    """What made the last hidden state of the state before it; None where a block of layers did, norm and all."""
+    blocks = {child for module in model.modules() if isinstance(module, nn.ModuleList) for child in module}
+    makers = [module for module, state in made if state.shape == last.shape and torch.equal(state, last)]
+    if any(module in blocks for module in makers):
+        return None
+    return next((module for module in makers if not any(True for _ in module.children())), None)
+
+
+def _unreadable(model: PreTrainedModel, why: str) -> TransparencyError:
+    return TransparencyError(
+        "modelUnsupported", f"The layers of {type(model).__name__} cannot be read either: {why}.", "Try another model."
+    )

@@ -1,0 +1,50 @@
+"""The logit lens of models that nothing is known of: the last row is the model's own, the others what ours reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from families import IDS, build
+from lm_transparency import Analysis, Lens, TransparencyError
+from lm_transparency.cli import main
+from lm_transparency.lens.plain import plain_lens
+
+
+def test_it_reads_what_the_lens_of_a_model_taken_apart_reads(ioi: Analysis) -> None:
+    rows = plain_lens(ioi.model.model, ioi.trace.token_ids)
+    lens = Lens(ioi.model.anatomy)
+    states = [ioi.trace.layers[0].pre[-1], *(layer.post[-1] for layer in ioi.trace.layers)]
+    wanted = torch.stack([lens.logits(state) for state in states])
+    assert rows.shape == wanted.shape
+    assert float((rows - wanted).abs().max()) <= 1e-3
+
+
+@pytest.mark.parametrize("family", ["falcon_mamba", "openai-gpt", "jetmoe", "rwkv", "diffllama"])
+def test_models_that_cannot_be_decomposed_can_be_read(family: str) -> None:
+    model = build(family, {})
+    rows = plain_lens(model, IDS, 4)
+    with torch.no_grad():
+        wanted = model(input_ids=IDS[None], use_cache=False).logits[0, 4]
+    assert len(rows) >= 3
+    assert float((rows[-1] - wanted).abs().max()) <= 1e-4 * float(wanted.abs().max())
+    assert float((rows[0] - rows[-1]).abs().max()) > 1e-3
+
+
+def test_what_is_not_read_by_the_unembedding_is_refused() -> None:
+    with pytest.raises(TransparencyError, match="cannot be read either: its logits are not"):
+        plain_lens(build("bert", {}), IDS)
+
+
+def test_the_command_prints_every_layer(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "p.txt"
+    file.write_text("The capital of France is")
+    assert main(["lens", str(file), "--format", "json", "--dtype", "float32", "--device", "cpu"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert len(rows) == 31
+    assert rows[-1][0]["token"] == " Paris"
+    assert main(["lens", str(file), "--position", "99"]) == 2
+    assert "There is no position 99" in capsys.readouterr().err
