@@ -10,13 +10,21 @@ export const vsix = join(repositoryRoot, 'dist', 'lm-transparency.vsix');
 
 /** The real VS Code with our VSIX installed and the repository's own interpreter as the backend. */
 export async function startProduct(
-  options: { folder?: string; python?: string; env?: Record<string, string> } = {},
+  options: {
+    folder?: string;
+    python?: string;
+    env?: Record<string, string>;
+    machineSettings?: Record<string, unknown>;
+  } = {},
 ): Promise<RunningServer> {
   if (!existsSync(vsix)) throw new Error('dist/lm-transparency.vsix is missing: run `make vsix`');
   return startCodeServer({
     vsix,
     folder: options.folder ?? samples,
-    machineSettings: { 'lmTransparency.backend.python': options.python ?? repositoryPython() },
+    machineSettings: {
+      'lmTransparency.backend.python': options.python ?? repositoryPython(),
+      ...options.machineSettings,
+    },
     env: options.env,
   });
 }
