@@ -42,6 +42,11 @@ import { readSettings, SECTION } from './settings';
 import { showStatus } from './status';
 
 let running: Backend | undefined;
+let leave: () => Thenable<void> = () => Promise.resolve();
+
+// a window that is loaded anew joins its backend again, before that takes it for left
+const LEFT_AT = 'backend.leftAt';
+const REJOIN_MS = 30_000;
 
 /** Wires the parts together; nothing is started before it is used. */
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
@@ -88,6 +93,10 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     now: Date.now,
   });
   running = backend;
+  leave = () => context.workspaceState.update(LEFT_AT, backend.sessionId === null ? undefined : Date.now());
+  if (Date.now() - context.workspaceState.get(LEFT_AT, 0) < REJOIN_MS) {
+    backend.start().catch((error: unknown) => info(`not joined again: ${String(error)}`));
+  }
 
   const store = new ResultStore(path.join((context.storageUri ?? context.globalStorageUri).fsPath, 'results'));
   const marker = new Marker();
@@ -178,5 +187,5 @@ function isFile(file: string): Promise<boolean> {
 
 /** Ends the backend; VS Code gives five seconds. */
 export async function deactivate(): Promise<void> {
-  await running?.stop();
+  await Promise.all([leave(), running?.stop()]);
 }

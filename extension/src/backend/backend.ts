@@ -55,6 +55,7 @@ const HANDSHAKE_MS = 60_000;
 const HEALTH_MS = 20_000;
 const IMPORT_MS = 240_000;
 const QUIT_MS = 2_000;
+const REASON_MS = 3_000;
 const TRIES = 3;
 
 /**
@@ -101,7 +102,7 @@ export class Backend {
     const { cancel, onProgress, timeoutMs, early } = wanted;
     const session = early ? await orCancelled(this.#ensure(), cancel) : await this.#ready(cancel, onProgress);
     const { connection, gone } = session;
-    if (!onProgress) return ask(connection, method, params, { timeoutMs, cancel, gone });
+    if (!onProgress) return withReason(gone, ask(connection, method, params, { timeoutMs, cancel, gone }));
     const workDoneToken = randomUUID();
     let alive = () => {};
     const listening = connection.onProgress(workDoneToken, (progress) => {
@@ -111,7 +112,7 @@ export class Backend {
     try {
       const whenAlive = (renew: () => void) => (alive = renew);
       const options = { timeoutMs, cancel, gone, whenAlive };
-      return await ask(connection, method, { ...params, workDoneToken }, options);
+      return await withReason(gone, ask(connection, method, { ...params, workDoneToken }, options));
     } finally {
       listening.dispose();
     }
@@ -219,10 +220,7 @@ export class Backend {
   async #handshake(server: ServerProcess, gone: Promise<never>): Promise<Connection> {
     let timer: NodeJS.Timeout | undefined;
     // when the process ends, its exit code says more than the broken pipe
-    const connecting = this.world.connect(server).catch(async (error: unknown): Promise<never> => {
-      await Promise.race([gone, new Promise((resolve) => setTimeout(resolve, 500))]);
-      throw error;
-    });
+    const connecting = this.world.connect(server).catch((error: unknown) => reasonFor(error, gone));
     const silence = new Promise<never>((_, reject) => {
       const patienceMs = server.link?.patienceMs ?? HANDSHAKE_MS;
       const failure = new Failure(
@@ -345,6 +343,20 @@ function verdictOn(server: ServerProcess, exit: Exit, restarts: number, wasConne
   return server.link
     ? afterBridge(exit, restarts, server.lastLines(), server.link, wasConnected)
     : afterExit(exit, restarts, server.lastLines());
+}
+
+/** What a process says by its end, where it ends with this error; else the error. */
+async function reasonFor(error: unknown, gone: Promise<never>): Promise<never> {
+  await Promise.race([gone, new Promise((resolve) => setTimeout(resolve, REASON_MS))]);
+  throw error;
+}
+
+// a client notices first that the stream is closed, and why only the process tells
+function withReason(gone: Promise<never>, reply: Promise<unknown>): Promise<unknown> {
+  return reply.catch((error: unknown) => {
+    if (toFailure(error).kind !== 'backendStopped') throw error;
+    return reasonFor(error, gone);
+  });
 }
 
 async function end(session: Session): Promise<void> {
