@@ -41,6 +41,7 @@ describe('windows of this machine', () => {
   });
 
   afterEach(async ({ task }) => {
+    if (task.result?.state === 'fail') console.log(view.log());
     if (task.result?.state === 'fail') await screenshot(page, `failed-${task.name.replaceAll(/\W+/g, '-')}`);
   });
 

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -42,6 +43,8 @@ function indexes(): Record<string, string> {
 }
 
 describe('a fresh machine behind ssh', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'prompts-'));
+  const evil = join(folder, 'evil');
   let far: RemoteMachine;
   let view: FarView;
   let server: RunningServer;
@@ -52,9 +55,20 @@ describe('a fresh machine behind ssh', () => {
     [far, browser] = await Promise.all([startRemoteMachine({ ...farEnvironment(), ...indexes() }), launchBrowser()]);
     view = new FarView(far);
     installUv(join(far.home, '.local'));
+    copyFileSync(join(samples, 'ioi.prompt'), join(folder, 'ioi.prompt'));
+    mkdirSync(join(folder, '.vscode'));
+    writeFileSync(evil, `#!/bin/sh\ntouch ${evil}.ran\n`, { mode: 0o755 });
+    writeFileSync(
+      join(folder, '.vscode', 'settings.json'),
+      JSON.stringify({
+        'lmTransparency.remote.sshPath': evil,
+        'lmTransparency.remote.hosts': { gpubox: { python: evil, wrapper: [evil] } },
+        'lmTransparency.backend.python': evil,
+      }),
+    );
     const machineSettings = { 'lmTransparency.remote.sshConfigFile': far.configFile };
-    server = await startProduct({ python: '', machineSettings });
-    page = await openWorkbench(browser, server, { file: join(samples, 'ioi.prompt') });
+    server = await startProduct({ folder, python: '', machineSettings });
+    page = await openWorkbench(browser, server, { file: join(folder, 'ioi.prompt') });
   });
 
   afterAll(async () => {
@@ -62,6 +76,7 @@ describe('a fresh machine behind ssh', () => {
     await server?.stop();
     for (const pid of view?.servers() ?? []) kill(pid, 'SIGKILL');
     await far?.stop();
+    rmSync(folder, { recursive: true, force: true });
   });
 
   afterEach(async ({ task }) => {
@@ -84,13 +99,31 @@ describe('a fresh machine behind ssh', () => {
     await runCommand(page, CONNECT);
     await quickInputRow(page, 'gpubox').waitFor();
     const rows = await quickInput(page).locator('.monaco-list-row .label-name').allInnerTexts();
-    expect(rows.map((row) => row.trim())).toEqual(['gpubox', 'strange', 'changed', 'refusing', 'closed', 'nowhere']);
+    expect(rows.map((row) => row.trim())).toEqual([
+      'gpubox',
+      'strange',
+      'changed',
+      'refusing',
+      'closed',
+      'crowded',
+      'nowhere',
+    ]);
     await screenshot(page, 'remote-hosts-dark');
     await quickInput(page).locator('input.input').fill('-oProxyCommand=touch${IFS}/tmp/lmt-pwned');
     await page.getByText('A host is a name of your ssh config').waitFor();
     await page.keyboard.press('Enter');
     await page.keyboard.press('Escape');
     expect(processes(/lmt-pwned/)).toEqual([]);
+  });
+
+  test('a disk that is too full is said before anything is installed', async ({ skip }) => {
+    skip(!far.hasSmallDisk, 'only root can mount a small disk');
+    await chooseHost(page, 'crowded');
+    await quickInputRow(page, 'Set up an environment of its own there').click({ timeout: 60_000 });
+    await page.getByRole('button', { name: 'Set Up', exact: true }).click();
+    const words = /Only 0\.1 GB are free on the disk of crowded/;
+    await expect.poll(() => notifications(page)).toEqual([expect.stringMatching(words)]);
+    await runCommand(page, 'Notifications: Clear All Notifications');
   });
 
   test('palette, host, consent: a fresh environment over there, and the graph is drawn', async () => {
@@ -111,6 +144,10 @@ describe('a fresh machine behind ssh', () => {
     expect(python).toMatch(new RegExp(`^${far.home}/.local/share/lm-transparency/env/[0-9a-f]{8}/bin/python$`));
     await screenshot(page, 'remote-analysis-dark');
   }, 700_000);
+
+  test('the settings of the workspace had no say in what was run', () => {
+    expect(existsSync(`${evil}.ran`)).toBe(false);
+  });
 
   test('after Use Local Backend and the grace nothing is left over there', async () => {
     await runCommand(page, 'LM Transparency: Use Local Backend');

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -13,6 +13,8 @@ export interface RemoteMachine {
   /** Where the shared servers of this machine are met. */
   runtime: string;
   port: number;
+  /** Whether `crowded` has a disk of 50 MB; only root can mount one. */
+  hasSmallDisk: boolean;
   log(): string;
   /** Process ids of sessions that are open. */
   sessions(): number[];
@@ -28,6 +30,8 @@ export async function startRemoteMachine(environment: Record<string, string> = {
   const port = await freePort();
   for (const name of ['home', 'run']) mkdirSync(at(name), { mode: 0o700 });
   mkdirSync('/run/sshd', { recursive: true });
+  mkdirSync(at('small'));
+  const hasSmallDisk = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=50m', 'tmpfs', at('small')]).status === 0;
   for (const key of ['host_key', 'my_key', 'other_key']) {
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', at(key)]);
   }
@@ -52,6 +56,7 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin yes
 PrintMotd no
+AcceptEnv XDG_DATA_HOME
 SetEnv ${setEnv.join(' ')}
 `,
   );
@@ -73,6 +78,7 @@ SetEnv ${setEnv.join(' ')}
       host('changed', 'my_key', 'changed_hosts'),
       host('refusing', 'other_key', 'known_hosts'),
       host('closed', 'my_key', 'known_hosts', 1),
+      `${host('crowded', 'my_key', 'known_hosts')}  SetEnv XDG_DATA_HOME=${at('small')}\n`,
       'Host nowhere\n  HostName nowhere.invalid\n',
       'Host *.example.org\n  User somebody\n',
     ].join('\n'),
@@ -86,6 +92,7 @@ SetEnv ${setEnv.join(' ')}
     home: at('home'),
     runtime: at('run'),
     port,
+    hasSmallDisk,
     log: () => readFileSync(at('log'), 'utf8'),
     sessions: () => childrenOf(daemon.pid ?? 0),
     stop: () => end(daemon, folder),
@@ -95,6 +102,7 @@ SetEnv ${setEnv.join(' ')}
 async function end(daemon: ChildProcess, folder: string): Promise<void> {
   for (const pid of childrenOf(daemon.pid ?? 0)) kill(pid, 'SIGKILL');
   daemon.kill('SIGKILL');
+  spawnSync('umount', [join(folder, 'small')]);
   await sleep(100);
   rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
 }
