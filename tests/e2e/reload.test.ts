@@ -65,7 +65,7 @@ describe('windows of this machine', () => {
     }
     frame = await analyze(page);
     expect(view.servers()).toEqual([before]);
-    expect(view.count('Loading weights: 100%')).toBe(1);
+    expect(view.count(': Loaded ')).toBe(1);
     console.log(`${RELOADS} reloads, one process; memory in MB: ${sizes.join(' ')}`);
     expect(sizes.at(-1) ?? 0).toBeLessThan(1.1 * (sizes[1] ?? 0));
   }, 600_000);

@@ -22,7 +22,7 @@ import {
 import { analyze, samples, startProduct } from './product.ts';
 import { chooseHost, farEnvironment, FarView } from './remote-steps.ts';
 
-const LONG = Array.from({ length: 40 }, (_, i) => `The number ${i} follows ${i - 1}.`).join(' ');
+const LONG = Array.from({ length: 25 }, (_, i) => `The number ${i} follows ${i - 1}.`).join(' ');
 
 describe('the link to a backend', () => {
   const folder = mkdtempSync(join(tmpdir(), 'prompts-'));
@@ -100,7 +100,7 @@ describe('the link to a backend', () => {
 
   test.each(breaks.slice(0, 2))('when %s during an analysis, it is drawn nevertheless', async (_, breakIt) => {
     const before = view.servers();
-    const loads = view.count('Loading weights');
+    const loads = view.count(': Loaded ');
     await openFile(page, 'long.prompt');
     await runCommand(page, 'LM Transparency: Analyze Prompt');
     frame = webviewFrame(page);
@@ -111,7 +111,7 @@ describe('the link to a backend', () => {
     breakIt();
     await frame.locator('[data-testid=panel][data-state=ready]').waitFor({ timeout: 120_000 });
     expect(view.servers()).toEqual(before);
-    expect(view.count('Loading weights')).toBe(loads);
+    expect(view.count(': Loaded ')).toBe(loads);
   });
 
   test('the log of the window and of the server hold no prompt', () => {
