@@ -9,7 +9,8 @@ import { cancelled, Failure, toFailure } from './failure';
 import type { PythonChoice } from './findPython';
 import type { Exit, ServerProcess } from './launch';
 import { backOff, isPassing, LINK_PATIENCE_MS, Reconnection } from './reconnection';
-import { type AfterExit, afterBridge, afterExit, FORGIVEN_AFTER_MS, outdated } from './restartPolicy';
+import { FORGIVEN_AFTER_MS, outdated } from './restartPolicy';
+import { end, orCancelled, reasonFor, type Session, verdictOn, whenGone, withReason } from './session';
 
 /** `reconnecting`: the link to a server that lives on is being made again. */
 export type Phase = 'stopped' | 'starting' | 'running' | 'reconnecting' | 'failed';
@@ -39,23 +40,10 @@ export interface RequestOptions {
   early?: boolean;
 }
 
-interface Session {
-  /** Counts processes: what one process knows (run ids), the next one does not. */
-  id: number;
-  server: ServerProcess;
-  connection: Connection;
-  startedAt: number;
-  /** Rejects with the reason when the process ends, or the link to it. */
-  gone: Promise<never>;
-  /** Makes `gone` reject: nothing is heard any more. */
-  lose(failure: Failure): void;
-}
-
 const HANDSHAKE_MS = 60_000;
 const HEALTH_MS = 20_000;
 const IMPORT_MS = 240_000;
 const QUIT_MS = 2_000;
-const REASON_MS = 3_000;
 const TRIES = 3;
 
 /**
@@ -324,57 +312,6 @@ export class Backend {
   #set(status: BackendStatus): void {
     this.#status = status;
     this.changed.fire(status);
-  }
-}
-
-function whenGone(server: ServerProcess, isConnected: () => boolean): Pick<Session, 'gone' | 'lose'> {
-  let lose: (failure: Failure) => void = () => undefined;
-  const lost = new Promise<never>((_, reject) => (lose = reject));
-  const ended = server.exited.then((exit): never => {
-    const verdict = verdictOn(server, exit, 0, isConnected());
-    throw verdict.next === 'rest' ? new Failure('backendStopped', 'The backend ended.', 'Try again.') : verdict.failure;
-  });
-  const gone = Promise.race([ended, lost]);
-  gone.catch(() => undefined);
-  return { gone, lose };
-}
-
-function verdictOn(server: ServerProcess, exit: Exit, restarts: number, wasConnected: boolean): AfterExit {
-  return server.link
-    ? afterBridge(exit, restarts, server.lastLines(), server.link, wasConnected)
-    : afterExit(exit, restarts, server.lastLines());
-}
-
-/** What a process says by its end, where it ends with this error; else the error. */
-async function reasonFor(error: unknown, gone: Promise<never>): Promise<never> {
-  await Promise.race([gone, new Promise((resolve) => setTimeout(resolve, REASON_MS))]);
-  throw error;
-}
-
-// a client notices first that the stream is closed, and why only the process tells
-function withReason(gone: Promise<never>, reply: Promise<unknown>): Promise<unknown> {
-  return reply.catch((error: unknown) => {
-    if (toFailure(error).kind !== 'backendStopped') throw error;
-    return reasonFor(error, gone);
-  });
-}
-
-async function end(session: Session): Promise<void> {
-  await session.connection.close();
-  await session.server.kill();
-}
-
-async function orCancelled<T>(promise: Promise<T>, cancel?: Cancel): Promise<T> {
-  if (!cancel) return promise;
-  if (cancel.isCancellationRequested) throw cancelled();
-  let listening: { dispose(): void } | undefined;
-  const stopped = new Promise<never>((_, reject) => {
-    listening = cancel.onCancellationRequested(() => reject(cancelled()));
-  });
-  try {
-    return await Promise.race([promise, stopped]);
-  } finally {
-    listening?.dispose();
   }
 }
 
