@@ -36,6 +36,7 @@ import { heed } from './panel/notices';
 import type { Panel } from './panel/panel';
 import { PANEL_TYPE, Panels } from './panel/panels';
 import { ResultStore } from './panel/resultStore';
+import { Visit } from './backend/visit';
 import { launchAttached } from './remote/attached';
 import { launchOn } from './remote/remote';
 import { Targets } from './remote/target';
@@ -43,6 +44,7 @@ import { readSettings, SECTION } from './settings';
 import { showStatus } from './status';
 
 let running: Backend | undefined;
+let visit: Visit | undefined;
 
 /** Wires the parts together; nothing is started before it is used. */
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
@@ -90,8 +92,11 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     now: Date.now,
   });
   running = backend;
+  const folder = (context.storageUri ?? context.globalStorageUri).fsPath;
+  visit = new Visit(folder);
+  if (visit.wasJustNow()) backend.start().catch((error: unknown) => info(`not joined again: ${String(error)}`));
 
-  const store = new ResultStore(path.join((context.storageUri ?? context.globalStorageUri).fsPath, 'results'));
+  const store = new ResultStore(path.join(folder, 'results'));
   const marker = new Marker();
   const analyses: Analyses = new Analyses(backend, () => panels, store, readSettings, info);
   const panels: Panels = new Panels(context.extensionUri, store, {
@@ -180,5 +185,6 @@ function isFile(file: string): Promise<boolean> {
 
 /** Ends the backend; VS Code gives five seconds. */
 export async function deactivate(): Promise<void> {
+  if (running && running.sessionId !== null) visit?.leave();
   await running?.stop();
 }

@@ -1,24 +1,42 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
 import { repositoryPython, repositoryRoot } from '../../scripts/host/paths.mjs';
-import { runCommand, startCodeServer, webviewFrame, type RunningServer } from './harness/index.ts';
+import { kill, runCommand, startCodeServer, webviewFrame, type RunningServer } from './harness/index.ts';
+import { FarView } from './remote-steps.ts';
 
 export const samples = join(repositoryRoot, 'samples');
 export const vsix = join(repositoryRoot, 'dist', 'lm-transparency.vsix');
 
 /** The real VS Code with our VSIX installed and the repository's own interpreter as the backend. */
 export async function startProduct(
-  options: { folder?: string; python?: string; env?: Record<string, string> } = {},
-): Promise<RunningServer> {
+  options: {
+    folder?: string;
+    python?: string;
+    env?: Record<string, string>;
+    machineSettings?: Record<string, unknown>;
+  } = {},
+): Promise<RunningServer & { runtime: string }> {
   if (!existsSync(vsix)) throw new Error('dist/lm-transparency.vsix is missing: run `make vsix`');
-  return startCodeServer({
+  // short: a socket's path may have 103 characters
+  const runtime = mkdtempSync('/tmp/lmt-near-');
+  const server = await startCodeServer({
     vsix,
     folder: options.folder ?? samples,
-    machineSettings: { 'lmTransparency.backend.python': options.python ?? repositoryPython() },
-    env: options.env,
+    machineSettings: {
+      'lmTransparency.backend.python': options.python ?? repositoryPython(),
+      ...options.machineSettings,
+    },
+    env: { LM_TRANSPARENCY_RUNTIME_DIR: runtime, ...options.env },
   });
+  const stop = async () => {
+    await server.stop();
+    // they outlive windows that are killed
+    for (const pid of new FarView({ runtime, configFile: '' }).servers()) kill(pid, 'SIGKILL');
+    rmSync(runtime, { recursive: true, force: true });
+  };
+  return { ...server, runtime, stop };
 }
 
 /** Runs Analyze Prompt from the palette and waits for the drawn graph. */

@@ -1,9 +1,14 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { PassThrough } from 'node:stream';
+import type { Memento } from 'vscode';
 import { describe, expect, it } from 'vitest';
+import type { Health, ModelInfo } from '../../extension/shared/protocol';
+import { Failure } from '../../extension/src/backend/failure';
+import { statusView } from '../../extension/src/backend/health';
+import { Visit } from '../../extension/src/backend/visit';
 import { attachScript } from '../../extension/src/remote/attachCommand';
 import { configuredHosts, refuseHost } from '../../extension/src/remote/hosts';
 import { baseOf, lookScript, readLook, refuseMachine } from '../../extension/src/remote/look';
@@ -12,6 +17,7 @@ import { quote, quoteAll } from '../../extension/src/remote/quote';
 import { builtPython, setUpScript } from '../../extension/src/remote/setUpScript';
 import { sshArgv } from '../../extension/src/remote/ssh';
 import { explainSsh } from '../../extension/src/remote/sshFailure';
+import { Targets } from '../../extension/src/remote/target';
 import { checkSettings } from '../../extension/src/settings';
 
 const ODD = [
@@ -298,4 +304,77 @@ describe('the settings of hosts', () => {
       c: { python: '', wrapper: [] },
     });
   });
+});
+
+describe('the status of a host', () => {
+  const target = { host: 'gpubox', python: '/p', home: '/h', gpu: '' };
+  const gpu = { id: 'cuda:0', name: 'NVIDIA H100', memoryBytes: 85e9, freeBytes: 61.2e9 };
+  const loaded = { source: 'org/m', name: 'm', device: 'cuda:0', dtype: 'bfloat16' } as ModelInfo;
+  const health = { state: 'ready', message: 'Ready.', devices: [gpu], loaded: [loaded] } as unknown as Health;
+
+  it('shows host, model, GPU and what is free of it', () => {
+    const view = statusView({ phase: 'running', health, failure: null }, 'org/m', target);
+    expect(view).toMatchObject({
+      text: 'm',
+      detail: 'gpubox · cuda:0 · bfloat16 · NVIDIA H100, 61.2 GB free',
+      severity: 'information',
+    });
+  });
+
+  it('says that the link is being made again', () => {
+    const view = statusView({ phase: 'reconnecting', health: null, failure: null }, 'org/m', target);
+    expect(view).toMatchObject({ detail: 'reconnecting to gpubox', severity: 'warning', busy: true });
+  });
+
+  it.each([
+    ['hostUnreachable', 'lmTransparency.connectRemote'],
+    ['remoteOutdated', 'lmTransparency.setUpRemote'],
+  ] as const)('offers what helps against %s', (kind, command) => {
+    const failure = new Failure(kind, 'x');
+    expect(statusView({ phase: 'failed', health: null, failure }, '', target).command.id).toBe(command);
+  });
+});
+
+describe('a visit to the backend', () => {
+  it('was just now, or not at all', () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'visit-'));
+    try {
+      const visit = new Visit(path.join(folder, 'window'));
+      expect(visit.wasJustNow()).toBe(false);
+      visit.leave();
+      expect(visit.wasJustNow()).toBe(true);
+      utimesSync(path.join(folder, 'window', 'left'), 0, 0);
+      expect(visit.wasJustNow()).toBe(false);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+describe('the host that is in use', () => {
+  const memento = (kept: Record<string, unknown> = {}) =>
+    ({
+      get: (key: string) => kept[key],
+      update: (key: string, value: unknown) => Promise.resolve(void (kept[key] = value)),
+      keys: () => [],
+    }) as unknown as Memento & { setKeysForSync(): void };
+
+  it('is remembered for the workspace, and among the recent ones for all', async () => {
+    const targets = new Targets(memento(), memento(), '/home/me');
+    await targets.use({ host: 'a', python: '/p', home: '/h', gpu: 'L4' });
+    await targets.use({ host: 'b', python: '/p', home: '/h', gpu: '' });
+    await targets.use({ host: 'a', python: '/q', home: '/h', gpu: 'L4' });
+    expect(targets.current).toMatchObject({ host: 'a', python: '/q' });
+    expect(targets.recent.map(({ host }) => host)).toEqual(['a', 'b']);
+    expect(targets.place()).toEqual({ platform: 'linux', home: '/h', isRemote: true });
+    await targets.use(null);
+    expect(targets.current).toBeNull();
+  });
+
+  it.each([{ host: '-oProxyCommand=x', python: '/p' }, { host: 'a', python: 'relative' }, 'a', null, { host: 'a' }])(
+    'is not what was stored as %j',
+    (stored) => {
+      expect(new Targets(memento({ 'remote.target': stored }), memento(), '/').current).toBeNull();
+    },
+  );
 });

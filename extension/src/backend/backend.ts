@@ -19,7 +19,8 @@ import { cancelled, Failure, toFailure } from './failure';
 import type { PythonChoice } from './findPython';
 import type { Exit, ServerProcess } from './launch';
 import { backOff, isPassing, LINK_PATIENCE_MS, Reconnection } from './reconnection';
-import { type AfterExit, afterBridge, afterExit, FORGIVEN_AFTER_MS, outdated } from './restartPolicy';
+import { FORGIVEN_AFTER_MS, outdated } from './restartPolicy';
+import { end, orCancelled, reasonFor, type Session, verdictOn, whenGone, withReason } from './session';
 
 /** `reconnecting`: the link to a server that lives on is being made again. */
 export type Phase = 'stopped' | 'starting' | 'running' | 'reconnecting' | 'failed';
@@ -49,18 +50,6 @@ export interface RequestOptions {
   onProgress?: (progress: Progress) => void;
   /** The backend can answer before PyTorch is loaded. */
   early?: boolean;
-}
-
-interface Session {
-  /** Counts processes: what one process knows (run ids), the next one does not. */
-  id: number;
-  server: ServerProcess;
-  connection: Connection;
-  startedAt: number;
-  /** Rejects with the reason when the process ends, or the link to it. */
-  gone: Promise<never>;
-  /** Makes `gone` reject: nothing is heard any more. */
-  lose(failure: Failure): void;
 }
 
 const HANDSHAKE_MS = 60_000;
@@ -120,7 +109,7 @@ export class Backend {
     const { cancel, onProgress, timeoutMs, early } = wanted;
     const session = early ? await orCancelled(this.#ensure(), cancel) : await this.#ready(cancel, onProgress);
     const { connection, gone } = session;
-    if (!onProgress) return ask(connection, method, params, { timeoutMs, cancel, gone });
+    if (!onProgress) return withReason(gone, ask(connection, method, params, { timeoutMs, cancel, gone }));
     const workDoneToken = randomUUID();
     let alive = () => {};
     const listening = connection.onProgress(workDoneToken, (progress) => {
@@ -130,7 +119,7 @@ export class Backend {
     try {
       const whenAlive = (renew: () => void) => (alive = renew);
       const options = { timeoutMs, cancel, gone, whenAlive };
-      return await ask(connection, method, { ...params, workDoneToken }, options);
+      return await withReason(gone, ask(connection, method, { ...params, workDoneToken }, options));
     } finally {
       listening.dispose();
     }
@@ -238,10 +227,7 @@ export class Backend {
   async #handshake(server: ServerProcess, gone: Promise<never>): Promise<Connection> {
     let timer: NodeJS.Timeout | undefined;
     // when the process ends, its exit code says more than the broken pipe
-    const connecting = this.world.connect(server).catch(async (error: unknown): Promise<never> => {
-      await Promise.race([gone, new Promise((resolve) => setTimeout(resolve, 500))]);
-      throw error;
-    });
+    const connecting = this.world.connect(server).catch((error: unknown) => reasonFor(error, gone));
     const silence = new Promise<never>((_, reject) => {
       const patienceMs = server.link?.patienceMs ?? HANDSHAKE_MS;
       const failure = new Failure(
@@ -345,43 +331,6 @@ export class Backend {
   #set(status: BackendStatus): void {
     this.#status = status;
     this.changed.fire(status);
-  }
-}
-
-function whenGone(server: ServerProcess, isConnected: () => boolean): Pick<Session, 'gone' | 'lose'> {
-  let lose: (failure: Failure) => void = () => undefined;
-  const lost = new Promise<never>((_, reject) => (lose = reject));
-  const ended = server.exited.then((exit): never => {
-    const verdict = verdictOn(server, exit, 0, isConnected());
-    throw verdict.next === 'rest' ? new Failure('backendStopped', 'The backend ended.', 'Try again.') : verdict.failure;
-  });
-  const gone = Promise.race([ended, lost]);
-  gone.catch(() => undefined);
-  return { gone, lose };
-}
-
-function verdictOn(server: ServerProcess, exit: Exit, restarts: number, wasConnected: boolean): AfterExit {
-  return server.link
-    ? afterBridge(exit, restarts, server.lastLines(), server.link, wasConnected)
-    : afterExit(exit, restarts, server.lastLines());
-}
-
-async function end(session: Session): Promise<void> {
-  await session.connection.close();
-  await session.server.kill();
-}
-
-async function orCancelled<T>(promise: Promise<T>, cancel?: Cancel): Promise<T> {
-  if (!cancel) return promise;
-  if (cancel.isCancellationRequested) throw cancelled();
-  let listening: { dispose(): void } | undefined;
-  const stopped = new Promise<never>((_, reject) => {
-    listening = cancel.onCancellationRequested(() => reject(cancelled()));
-  });
-  try {
-    return await Promise.race([promise, stopped]);
-  } finally {
-    listening?.dispose();
   }
 }
 

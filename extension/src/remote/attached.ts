@@ -2,6 +2,8 @@ import { Writable } from 'node:stream';
 import { type LaunchOptions, launch, type ServerProcess } from '../backend/launch';
 import { type Attached, afterMarker } from './marker';
 
+const GOODBYE_MS = 1000;
+
 /** What stands between this window and a server that outlives it. */
 export interface Link {
   /** The machine on its other side; empty for this one. */
@@ -31,8 +33,20 @@ export function launchAttached(
     ...bridge,
     stdin,
     stdout: stream,
+    kill: () => leave(bridge, stdin),
     link: { host, attached, patienceMs: options.patienceMs, heardAt: () => heardAt },
   };
+}
+
+/** Ends a bridge by the end of its stdin, so that the goodbye that was written last arrives; then by force. */
+async function leave(bridge: ServerProcess, stdin: Writable): Promise<void> {
+  stdin.end();
+  // nobody reads it any more, and unread it would keep the end from being noticed
+  bridge.stdout.unpipe().resume();
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([bridge.exited, new Promise((resolve) => (timer = setTimeout(resolve, GOODBYE_MS)))]);
+  clearTimeout(timer);
+  await bridge.kill();
 }
 
 /** Takes writes at once and passes them on when `until` resolves: a shell may read on beyond the end of its script. */

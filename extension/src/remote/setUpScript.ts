@@ -77,8 +77,10 @@ mkdir -p "$env" "$parcel" || leave 73
 function building(set: RemoteSetUp, wheel: string, constraints: string | null): string {
   const { base, uv, cpuOnly, pipArguments, version, id } = set;
   const pip = `"$python" -m pip install --disable-pip-version-check --no-input --progress-bar off`;
-  const install = (words: string) =>
-    uv === '' ? `${pip} ${words}` : `{ ${quote(uv)} pip install --python "$python" ${words} || ${pip} ${words}; }`;
+  const install = (words: string, onlyPip = '') => {
+    const withPip = `${pip} ${onlyPip} ${words}`;
+    return uv === '' ? withPip : `{ ${quote(uv)} pip install --python "$python" ${words} || ${withPip}; }`;
+  };
   const extra = quoteAll(pipArguments);
   const bound = constraints === null ? '' : `--constraint "$parcel/"${quote(constraints)}`;
   const make =
@@ -95,7 +97,7 @@ python="$env/bin/python"
 ${
   cpuOnly
     ? `step 'Installing PyTorch without CUDA'
-${pip} --quiet --retries 0 --timeout 10 --index-url ${CPU_INDEX} ${bound} torch </dev/null \\
+${install(`--quiet --index-url ${CPU_INDEX} ${bound} torch`, '--retries 0 --timeout 10')} </dev/null \\
   || echo 'The index of PyTorch without CUDA cannot be had; taking it from the usual one.'`
     : ''
 }

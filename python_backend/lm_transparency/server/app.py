@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
+from cattrs import Converter
 from lsprotocol.types import EXIT, INITIALIZE, INITIALIZED, InitializeParams, TextDocumentSyncKind
+from pygls.protocol import default_converter
 
 from .. import __version__
 from ..errors import TransparencyError
@@ -34,6 +36,7 @@ def build_server(
         __version__,
         text_document_sync_kind=TextDocumentSyncKind.None_,
         protocol_cls=AnsweringProtocol,
+        converter_factory=_converter,
     )
     for method, handle in Handlers(backend, server.protocol).by_method().items():
         server.feature(method)(_answering(handle))
@@ -60,6 +63,12 @@ def build_server(
         on_exit(0 if server.protocol.was_shut_down else 1)
 
     return server
+
+
+@cache
+def _converter() -> Converter:
+    # one for all connections: cattrs keeps the code it generates for each of them for ever
+    return default_converter()
 
 
 def _options(given: Any) -> ClientOptions:

@@ -110,7 +110,10 @@ class Backend:
                 return job(session)
             finally:
                 # described and not kept: a model that is kept here could not be unloaded
-                self._loaded = [describe(model) for model in session.loaded]
+                before, self._loaded = self._loaded, [describe(model) for model in session.loaded]
+                for info in self._loaded:
+                    if info not in before:
+                        logger.info("Loaded %s (%s, %s).", info.name, info.device, info.dtype)
 
         return await self._queue.run(work, watch, doing, *asked)
 

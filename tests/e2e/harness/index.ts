@@ -21,3 +21,4 @@ export {
   webviewFrame,
   type WorkbenchOptions,
 } from './workbench.ts';
+export { childrenOf, kill, processes, type RemoteMachine, startRemoteMachine, waitUntil } from './sshd.ts';

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from language_client import Client, Refused, decode
 from shared_world import World, leave
@@ -113,3 +115,21 @@ def test_every_request_of_many_windows_is_answered_as_a_lone_run_answers(world: 
     # the queue is drained: the next request is alone
     assert keeper.ask(HEALTH)["state"] == "ready"
     assert is_same(decode(keeper.ask(ANALYZE, {"prompt": PROMPTS[1]}))[1], truth[PROMPTS[1]])
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="prlimit is Linux's")
+def test_memory_that_does_not_suffice_is_said_and_the_next_analysis_works(world: World) -> None:
+    client = world.client("window")
+    client.ask(ANALYZE, {"prompt": PROMPTS[0]})
+    process_id = world.process_id(client)
+    limit = resource.prlimit(process_id, resource.RLIMIT_AS)
+    used = psutil.Process(process_id).memory_info().vms
+    # as `ulimit -v` does it; a long prompt's maps need more
+    resource.prlimit(process_id, resource.RLIMIT_AS, (used + 40_000_000, limit[1]))
+    with pytest.raises(Refused) as refused:
+        client.ask(ANALYZE, {"prompt": " ".join(f"The number {i} follows {i - 1}." for i in range(60))}, 300)
+    assert refused.value.kind == "outOfMemory"
+    assert refused.value.remedy
+    resource.prlimit(process_id, resource.RLIMIT_AS, limit)
+    assert client.ask(ANALYZE, {"prompt": PROMPTS[1]})["runId"]
+    assert world.process_id(client) == process_id

@@ -1,0 +1,71 @@
+import type { Cancel } from '../cancel';
+import type { Connection } from './connection';
+import { cancelled, Failure, toFailure } from './failure';
+import type { Exit, ServerProcess } from './launch';
+import { type AfterExit, afterBridge, afterExit } from './restartPolicy';
+
+const REASON_MS = 3_000;
+
+/** A server process that this window speaks with. */
+export interface Session {
+  /** Counts processes: what one process knows (run ids), the next one does not. */
+  id: number;
+  server: ServerProcess;
+  connection: Connection;
+  startedAt: number;
+  /** Rejects with the reason when the process ends, or the link to it. */
+  gone: Promise<never>;
+  /** Makes `gone` reject: nothing is heard any more. */
+  lose(failure: Failure): void;
+}
+
+export function whenGone(server: ServerProcess, isConnected: () => boolean): Pick<Session, 'gone' | 'lose'> {
+  let lose: (failure: Failure) => void = () => undefined;
+  const lost = new Promise<never>((_, reject) => (lose = reject));
+  const ended = server.exited.then((exit): never => {
+    const verdict = verdictOn(server, exit, 0, isConnected());
+    throw verdict.next === 'rest' ? new Failure('backendStopped', 'The backend ended.', 'Try again.') : verdict.failure;
+  });
+  const gone = Promise.race([ended, lost]);
+  gone.catch(() => undefined);
+  return { gone, lose };
+}
+
+export function verdictOn(server: ServerProcess, exit: Exit, restarts: number, wasConnected: boolean): AfterExit {
+  return server.link
+    ? afterBridge(exit, restarts, server.lastLines(), server.link, wasConnected)
+    : afterExit(exit, restarts, server.lastLines());
+}
+
+/** What a process says by its end, where it ends with this error; else the error. */
+export async function reasonFor(error: unknown, gone: Promise<never>): Promise<never> {
+  await Promise.race([gone, new Promise((resolve) => setTimeout(resolve, REASON_MS))]);
+  throw error;
+}
+
+// a client notices first that the stream is closed, and why only the process tells
+export function withReason(gone: Promise<never>, reply: Promise<unknown>): Promise<unknown> {
+  return reply.catch((error: unknown) => {
+    if (toFailure(error).kind !== 'backendStopped') throw error;
+    return reasonFor(error, gone);
+  });
+}
+
+export async function end(session: Session): Promise<void> {
+  await session.connection.close();
+  await session.server.kill();
+}
+
+export async function orCancelled<T>(promise: Promise<T>, cancel?: Cancel): Promise<T> {
+  if (!cancel) return promise;
+  if (cancel.isCancellationRequested) throw cancelled();
+  let listening: { dispose(): void } | undefined;
+  const stopped = new Promise<never>((_, reject) => {
+    listening = cancel.onCancellationRequested(() => reject(cancelled()));
+  });
+  try {
+    return await Promise.race([promise, stopped]);
+  } finally {
+    listening?.dispose();
+  }
+}
