@@ -76,7 +76,12 @@ describe('a model that is too large', () => {
     );
     const backend = { request, sessionId: 1 } as unknown as Backend;
     const log = { error: vi.fn() };
-    const done = selectModel({ backend, log, recent: { list: () => [] }, targets: { place: () => '' } } as unknown as App)();
+    const done = selectModel({
+      backend,
+      log,
+      recent: { list: () => [] },
+      targets: { place: () => '' },
+    } as unknown as App)();
     await new Promise((resolve) => setTimeout(resolve, 0));
     quickPicks[0]?.types('org/big');
     quickPicks[0]?.accepts('$(cloud-download)');
