@@ -1,13 +1,7 @@
+/* eslint-disable @typescript-eslint/no-non-null-assertion -- indices are in range by construction */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { TokenInfo } from '../../extension/shared/protocol';
-import {
-  MOST_COLUMNS,
-  columnsOf,
-  groupAt,
-  groupsOf,
-  singleColumns,
-  sizeOf,
-} from '../../webview/src/groups/grouping';
+import { MOST_COLUMNS, columnsOf, groupAt, groupsOf, singleColumns, sizeOf } from '../../webview/src/groups/grouping';
 import type { Columns, Text } from '../../webview/src/groups/grouping';
 import { shownGraph, strongestAt } from '../../webview/src/groups/shown';
 import type { Shown } from '../../webview/src/groups/shown';
@@ -70,7 +64,9 @@ describe('groups of tokens', () => {
 
   it('leave a short prompt as it is, and make a long one readable', () => {
     expect(groupsOf(text, 'auto').unit).toBe('token');
-    const words = textOf(...Array.from({ length: 2000 }, (_, t) => (t % 20 === 19 ? '.' : t % 20 === 0 ? ' The' : ' river')));
+    const words = textOf(
+      ...Array.from({ length: 2000 }, (_, t) => (t % 20 === 19 ? '.' : t % 20 === 0 ? ' The' : ' river')),
+    );
     expect(groupsOf(words, 'auto').unit).toBe('sentence');
     const noise = textOf(...Array.from({ length: 2000 }, () => 'x'));
     const spans = groupsOf(noise, 'auto');
@@ -93,7 +89,8 @@ const sum = (values: Iterable<number>): number => [...values].reduce((total, val
 /** Columns of random widths, some groups open, the first is not. */
 function randomColumns(nTokens: number, random: () => number): Columns {
   const first = [0, 2];
-  while ((first.at(-1) ?? 0) < nTokens) first.push(Math.min(nTokens, (first.at(-1) ?? 0) + 1 + Math.floor(random() * 6)));
+  while ((first.at(-1) ?? 0) < nTokens)
+    first.push(Math.min(nTokens, (first.at(-1) ?? 0) + 1 + Math.floor(random() * 6)));
   return columnsOf({ unit: 'word', first: Uint32Array.from(first) }, (group) => group > 0 && random() < 0.3);
 }
 

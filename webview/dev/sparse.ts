@@ -17,7 +17,13 @@ export interface SparseRows {
 }
 
 /** `density` edges in a row of enough tokens: half of them near, the others anywhere before. */
-export function sparseRows(nLayers: number, nTokens: number, nHeads: number, density: number, floor: number): SparseRows {
+export function sparseRows(
+  nLayers: number,
+  nTokens: number,
+  nHeads: number,
+  density: number,
+  floor: number,
+): SparseRows {
   const random = randomNumbers(11);
   const nRows = nLayers * nTokens;
   const most = nRows * density;

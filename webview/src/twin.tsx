@@ -39,7 +39,8 @@ export function Twin({ store }: { store: Store }) {
   const long = useSignal(false);
   const analysis = store.analysis.value;
   const routes = store.settledRoutes.value;
-  if (!analysis || !routes || routes.mass.length !== analysis.columns.ffn.length + analysis.meta.tokens.length) return null;
+  if (!analysis || !routes || routes.mass.length !== analysis.columns.ffn.length + analysis.meta.tokens.length)
+    return null;
   const most = long.value ? LONG : SHORT;
   const kept = strongest(crossEdges(analysis, routes), (i) => routes.keptFlow[i]!, most);
   const edges = kept.map((i) => routes.kept[i]!);
@@ -174,14 +175,7 @@ function EdgeRow({
   const { edgeLayer, edgeKey, edgeQuery } = analysis.columns;
   const name = edgeName(edgeRef(analysis, edge));
   return (
-    <Row
-      store={store}
-      name={name}
-      label={inWords(analysis, routes, name)}
-      first={first}
-      flow={flow}
-      most={most}
-    >
+    <Row store={store} name={name} label={inWords(analysis, routes, name)} first={first} flow={flow} most={most}>
       <bdi class={tokenClass(analysis, edgeKey[edge]!)}>{labelAt(analysis, edgeKey[edge]!)}</bdi> →{' '}
       <bdi class={tokenClass(analysis, edgeQuery[edge]!)}>{labelAt(analysis, edgeQuery[edge]!)}</bdi>
       <span class="dim"> L{edgeLayer[edge]}</span>

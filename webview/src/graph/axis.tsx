@@ -149,7 +149,9 @@ export function TokenRow({ store, view }: Props) {
   const top = frame.plot.y + frame.plot.height;
   const massTop = top + layout.chipsHeight;
   const chipHeight = layout.chipsHeight - 8 - (columns.grouped ? GROUP_LINE : 0);
+  const hasLabel = (column: number): boolean => labelled(store, columns, column, everyNth);
   const inView = columnsInView(frame, columns.nColumns);
+  const told = thinned(inView, Math.ceil(BAR_LEAST / frame.dx), (column) => masses[column]!, hasLabel);
   return (
     <div class={`tokens ${style}`}>
       <span class="axis-label" style={{ top: px(top + 8) }}>
@@ -164,7 +166,7 @@ export function TokenRow({ store, view }: Props) {
       </span>
       <div class="columns" style={{ clipPath: `inset(0 0 0 ${px(frame.plot.x - 2)})` }}>
         <Moving frame={frame}>
-          {inView.map((column) => {
+          {told.map((column) => {
             const t = columns.first[column]!;
             return (
               <div
@@ -172,7 +174,7 @@ export function TokenRow({ store, view }: Props) {
                 class="column"
                 style={{ left: px((column - 0.5) * frame.dx), width: px(frame.dx), top: px(top) }}
               >
-                {labelled(store, columns, column, everyNth) &&
+                {hasLabel(column) &&
                   (sizeOf(columns, column) === 1 ? (
                     <Chip
                       store={store}
@@ -201,6 +203,25 @@ export function TokenRow({ store, view }: Props) {
       {view.pannable.value && <Range view={view} />}
     </div>
   );
+}
+
+/** Bars of mass are at least so many pixels wide: of columns that share one, the one with the most is told. */
+const BAR_LEAST = 2;
+
+function thinned(
+  inView: number[],
+  together: number,
+  mass: (column: number) => number,
+  kept: (column: number) => boolean,
+): number[] {
+  if (together <= 1) return inView;
+  const told: number[] = [];
+  for (let i = 0; i < inView.length; i += together) {
+    const some = inView.slice(i, i + together);
+    const most = some.reduce((best, column) => (mass(column) > mass(best) ? column : best));
+    told.push(...some.filter((column) => kept(column) || (column === most && mass(column) > 0)));
+  }
+  return told;
 }
 
 /** The mass that arrives at each column's tokens. */

@@ -1,7 +1,7 @@
 /** What stands under the columns of a grouped prompt: a chip for each group, and a line under the tokens of an open one. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices are in range by construction */
 import { groupAt, sizeOf } from '../groups/grouping';
-import { groupText, groupTitle } from '../groups/words';
+import { groupSpan, groupText, groupTitle } from '../groups/words';
 import type { Analysis } from '../payload';
 import { px } from '../px';
 import type { Store } from '../state';
@@ -23,6 +23,7 @@ export function GroupChip({
   const columns = view.columns.value;
   const [first, end] = [columns.first[column]!, columns.first[column + 1]!];
   const current = store.editorPosition.value;
+  const text = groupText(analysis, first, end);
   const names = ['chip', 'group'];
   if (current !== null && current >= first && current < end) names.push('current');
   return (
@@ -32,13 +33,13 @@ export function GroupChip({
       class={names.join(' ')}
       data-testid={`group-${first}`}
       aria-expanded={false}
-      aria-label={`${groupTitle(analysis, first, end)}: open`}
+      aria-label={`${text}, ${groupSpan(first, end)}: open`}
       title={`${groupTitle(analysis, first, end)}\nClick: a column for each token`}
       style={{ height: px(height) }}
       onClick={() => view.openGroup(first, true)}
     >
       <bdi class="token" style={{ fontSize: px(10) }}>
-        {groupText(analysis, first, end)}
+        {text}
       </bdi>
     </button>
   );
@@ -56,7 +57,9 @@ export function GroupLines({
   const groups = store.groups.value;
   const analysis = store.analysis.value;
   if (!groups || !analysis) return null;
-  const open = new Set(inView.filter((column) => sizeOf(columns, column) === 1).map((column) => columns.group[column]!));
+  const open = new Set(
+    inView.filter((column) => sizeOf(columns, column) === 1).map((column) => columns.group[column]!),
+  );
   return (
     <>
       {[...open]
@@ -69,7 +72,9 @@ export function GroupLines({
           const title = groupTitle(analysis, first, end);
           if (store.heldGroups.value.has(group)) {
             const why = groupAt(groups, store.target.value) === group ? 'target' : 'selection';
-            return <span key={group} class="group-line held" title={`${title}\nOpen with the ${why} in it`} style={place} />;
+            return (
+              <span key={group} class="group-line held" title={`${title}\nOpen with the ${why} in it`} style={place} />
+            );
           }
           return (
             <button

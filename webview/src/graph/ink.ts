@@ -14,6 +14,8 @@ export const strengthOf = (step: number): number => (step + 1) / INK_STEPS;
 
 /** So many attention edges are drawn at most, the strongest: more are too faint to see and cost the frame. */
 export const MOST_EDGES = 20000;
+/** Lines between groups are fewer and longer. */
+export const MOST_LINES = 8000;
 /** A float32's exponent and the first three bits of its mantissa: eight bins an octave, without a logarithm. */
 const BIN_SHIFT = 20;
 const N_BINS = 1 << 11;

@@ -75,7 +75,13 @@ export function drawGraph(ctx: CanvasRenderingContext2D, frame: Frame, scene: Sc
   ctx.restore();
 }
 
-function drawBands(ctx: CanvasRenderingContext2D, frame: Frame, view: Window, nColumns: number, palette: Palette): void {
+function drawBands(
+  ctx: CanvasRenderingContext2D,
+  frame: Frame,
+  view: Window,
+  nColumns: number,
+  palette: Palette,
+): void {
   if (palette.contrast || frame.dy < 5) return;
   const left = Math.max(frame.plot.x, columnX(frame, -0.5));
   const right = Math.min(frame.plot.x + frame.plot.width, columnX(frame, nColumns - 0.5));
@@ -327,7 +333,7 @@ function drawNodes(
     }
   }
   batches.draw((strength, rows) => {
-    ctx.globalAlpha = Math.max(0.32, opacity(strength, palette.contrast));
+    ctx.globalAlpha = Math.max(columns.grouped ? 0.16 : 0.32, opacity(strength, palette.contrast));
     const radius = Math.max(0.8, most * (0.55 + 0.45 * strength));
     ctx.beginPath();
     for (const row of rows) {

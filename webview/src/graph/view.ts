@@ -45,7 +45,9 @@ export function createGraphView(store: Store) {
     if (!layout.value) return null;
     return moved.value ? clampCamera(layout.value, moved.value) : homeCamera(layout.value, columnOf(homeTarget.value));
   });
-  const frame = computed(() => (layout.value && camera.value ? frameOf(layout.value, camera.value, columns.value.of) : null));
+  const frame = computed(() =>
+    layout.value && camera.value ? frameOf(layout.value, camera.value, columns.value.of) : null,
+  );
 
   function pan(byX: number, byY: number): void {
     if (layout.value && camera.value) moved.value = panCamera(layout.value, camera.value, byX, byY);
@@ -138,5 +140,21 @@ export function createGraphView(store: Store) {
     acted = null;
   }
 
-  return { size, palette, columns, layout, camera, frame, follow, openGroup, pannable, pan, zoom, fit, reset, reveal, revealColumn };
+  return {
+    size,
+    palette,
+    columns,
+    layout,
+    camera,
+    frame,
+    follow,
+    openGroup,
+    pannable,
+    pan,
+    zoom,
+    fit,
+    reset,
+    reveal,
+    revealColumn,
+  };
 }

@@ -146,5 +146,11 @@ export function groupAt({ first }: Groups, position: number): number {
 /** One token a column. */
 export function singleColumns(nTokens: number): Columns {
   const first = Uint32Array.from({ length: nTokens + 1 }, (_, t) => t);
-  return { nColumns: nTokens, first, of: first.subarray(0, nTokens), group: first.subarray(0, nTokens), grouped: false };
+  return {
+    nColumns: nTokens,
+    first,
+    of: first.subarray(0, nTokens),
+    group: first.subarray(0, nTokens),
+    grouped: false,
+  };
 }

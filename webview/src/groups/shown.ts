@@ -1,6 +1,6 @@
 /** What of the routes is drawn: a column for each token, or one for many, and the strongest edges between columns. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices are in range by construction */
-import { MOST_EDGES, faintestDrawn } from '../graph/ink';
+import { MOST_EDGES, MOST_LINES, faintestDrawn } from '../graph/ink';
 import type { Analysis } from '../payload';
 import type { Routes } from '../routes/routes';
 import type { Ink } from '../state';
@@ -49,7 +49,7 @@ export function shownGraph(
   ink: Ink,
   columns: Columns,
   emphasis: Uint8Array | null = null,
-  most = MOST_EDGES,
+  most = columns.grouped ? MOST_LINES : MOST_EDGES,
 ): Shown {
   const flow = ink === 'flow';
   const values = {
@@ -165,12 +165,12 @@ function joinedEdges(
   const vivid = new Uint8Array(nColumns);
   const touched = new Uint32Array(nColumns);
   let nTouched = 0;
-  let edges = emptyEdges(4096, true, emphasis !== null);
+  let edges = roomFor(emphasis !== null);
   let layer = -1;
   let query = -1;
 
   const flush = (): void => {
-    if (edges.count + nTouched > edges.ink.length) edges = grown(edges, 2 * edges.ink.length + nTouched);
+    if (edges.count + nTouched > edges.ink.length) edges = room = grown(edges, 2 * edges.ink.length + nTouched);
     for (let i = 0; i < nTouched; i++) {
       const key = touched[i]!;
       const n = edges.count++;
@@ -209,6 +209,15 @@ function joinedEdges(
   return edges;
 }
 
+/** Lines before the strongest are taken: kept from one threshold to the next, for fresh memory is slow. */
+let room = emptyEdges(4096, true, false);
+
+function roomFor(marked: boolean): ShownEdges {
+  if ((room.vivid !== null) !== marked) room = emptyEdges(room.ink.length, true, marked);
+  room.count = 0;
+  return room;
+}
+
 function grown(edges: ShownEdges, capacity: number): ShownEdges {
   const next = emptyEdges(capacity, edges.members !== null, edges.vivid !== null);
   next.count = edges.count;
@@ -223,23 +232,26 @@ function grown(edges: ShownEdges, capacity: number): ShownEdges {
   return next;
 }
 
+/** A copy of about the `most` strongest. */
 function strongestOf(edges: ShownEdges, most: number): ShownEdges {
-  if (edges.count <= most) return edges;
   const faintest = faintestDrawn(edges.ink, edges.count, most);
+  const capacity = Math.min(edges.count, 2 * most);
+  const found = emptyEdges(capacity, edges.members !== null, edges.vivid !== null);
   let n = 0;
-  for (let i = 0; i < edges.count && n < 2 * most; i++) {
+  for (let i = 0; i < edges.count && n < capacity; i++) {
     if (edges.ink[i]! < faintest) continue;
-    edges.layer[n] = edges.layer[i]!;
-    edges.query[n] = edges.query[i]!;
-    edges.key[n] = edges.key[i]!;
-    edges.ink[n] = edges.ink[i]!;
-    edges.flow[n] = edges.flow[i]!;
-    edges.strongest[n] = edges.strongest[i]!;
-    if (edges.members) edges.members[n] = edges.members[i]!;
-    if (edges.vivid) edges.vivid[n] = edges.vivid[i]!;
+    found.layer[n] = edges.layer[i]!;
+    found.query[n] = edges.query[i]!;
+    found.key[n] = edges.key[i]!;
+    found.ink[n] = edges.ink[i]!;
+    found.flow[n] = edges.flow[i]!;
+    found.strongest[n] = edges.strongest[i]!;
+    if (found.members) found.members[n] = edges.members?.[i] ?? 1;
+    if (found.vivid) found.vivid[n] = edges.vivid?.[i] ?? 0;
     n++;
   }
-  return { ...edges, count: n };
+  found.count = n;
+  return found;
 }
 
 /** The position in a column at which `values` (a row of T of them, beginning at `start`) are largest. */

@@ -28,13 +28,20 @@ export function groupText({ meta }: Analysis, first: number, end: number, longes
   for (let t = first; t < end && text.length <= 2 * longest; t++) text += meta.tokens[t]!.text;
   const line = [...text.replace(/\s+/g, ' ').trim()];
   if (line.length === 0) return visibleText(text);
-  return line.length > longest ? `${line.slice(0, longest - 1).join('').trimEnd()}…` : line.join('');
+  return line.length > longest
+    ? `${line
+        .slice(0, longest - 1)
+        .join('')
+        .trimEnd()}…`
+    : line.join('');
 }
 
 /** "“The river rose …”, 25 tokens from 120 to 144" */
 export function groupTitle(analysis: Analysis, first: number, end: number): string {
-  return `“${groupText(analysis, first, end, 60)}”, ${count(end - first)} tokens, ${first} to ${end - 1}`;
+  return `“${groupText(analysis, first, end, 60)}”, ${groupSpan(first, end)}`;
 }
+
+export const groupSpan = (first: number, end: number): string => `${count(end - first)} tokens, ${first} to ${end - 1}`;
 
 /** What is drawn at a name: null unless one of its columns holds several tokens. */
 export interface JoinedMark {

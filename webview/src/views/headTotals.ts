@@ -21,8 +21,7 @@ export function headTotals(source: RouteSource, routes: Routes, nHeads: number, 
     for (let i = first; i < end; i++) {
       const part = headWeight[i]!;
       if (part <= tau) continue;
-      totals[edgeLayer[e]! * nHeads + headIndex[i]!]! +=
-        ink === 'flow' ? (routes.keptFlow[k]! * part) / whole : part;
+      totals[edgeLayer[e]! * nHeads + headIndex[i]!]! += ink === 'flow' ? (routes.keptFlow[k]! * part) / whole : part;
     }
   }
   return totals;
@@ -67,8 +66,7 @@ export function strongestEdges(source: RouteSource, routes: Routes, head: HeadRe
       if (routes.renormalize) whole += part;
       if (headIndex[i] === head.head) contribution = part;
     }
-    if (contribution > 0)
-      found.push({ edge, contribution, flow: (routes.keptFlow[k]! * contribution) / whole });
+    if (contribution > 0) found.push({ edge, contribution, flow: (routes.keptFlow[k]! * contribution) / whole });
   }
   return found.sort((a, b) => b.flow - a.flow).slice(0, most);
 }
