@@ -13,6 +13,10 @@ export interface Question<M extends Method = Method> {
 /** What the graph's place shows. */
 export type ViewName = 'routes' | 'lens' | 'heads';
 
+/** How the tokens of a long prompt are joined to columns of the graph; auto: not at all in a short one. */
+export const GROUPINGS = ['auto', 'token', 'word', 'sentence', 'line', 'span8', 'span32', 'span128'] as const;
+export type Grouping = (typeof GROUPINGS)[number];
+
 /** The part of the view that survives a reload: small, plain JSON. */
 export interface ViewState {
   runId: string;
@@ -24,6 +28,9 @@ export interface ViewState {
   view: ViewName;
   /** Whether the flow is shown as heat on the prompt's text. */
   heat: boolean;
+  grouping: Grouping;
+  /** First positions of the groups that are open. */
+  opened: number[];
 }
 
 /** A button in an empty, error or offline state; the extension knows what it does. */

@@ -11,6 +11,8 @@ const VIEW = {
   selection: 'I3_5',
   view: 'heads',
   heat: true,
+  grouping: 'sentence',
+  opened: [0, 40],
 };
 const QUESTION = { method: 'lmTransparency/nodeTokens', params: { runId: 'r', node: 'A3_5', normalize: true } };
 const SAVE = { type: 'save', name: 'ioi.svg', content: '<svg/>', encoding: 'utf8' };
@@ -140,8 +142,8 @@ describe('messages of the webview', () => {
   });
 
   it('a state that was kept before there were views and heat still counts', () => {
-    const { view: _view, heat: _heat, ...old } = VIEW;
-    expect(readView(old)).toEqual({ ...old, view: 'routes', heat: false });
+    const { view: _view, heat: _heat, grouping: _grouping, opened: _opened, ...old } = VIEW;
+    expect(readView(old)).toEqual({ ...old, view: 'routes', heat: false, grouping: 'auto', opened: [] });
   });
 
   it('a kept state that is not ours is no view', () => {

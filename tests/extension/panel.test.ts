@@ -20,6 +20,7 @@ const result = (runId: string): StoredResult => ({
 
 const VIEW = {
   runId: 'r1', target: 0, threshold: 0.05, renormalize: false, ink: 'local', selection: 'I0_0', view: 'lens', heat: true,
+  grouping: 'word', opened: [3],
 } as const; // prettier-ignore
 const QUESTION = { method: 'lmTransparency/nodeTokens', params: { runId: 'r1', node: 'I0_0' } };
 const ASK = { type: 'ask', id: 1, question: QUESTION };
@@ -86,7 +87,7 @@ describe('the panel', () => {
     panel.showResult(result('r2'));
     expect(fake.sent[1]).toMatchObject({
       runId: 'r2',
-      view: { threshold: 0.05, renormalize: false, ink: 'local', view: 'lens', heat: true },
+      view: { threshold: 0.05, renormalize: false, ink: 'local', view: 'lens', heat: true, grouping: 'word' },
     });
     expect((fake.sent[1] as { view: object }).view).not.toHaveProperty('target');
   });

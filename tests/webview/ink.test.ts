@@ -23,11 +23,10 @@ describe('ink', () => {
   });
 
   it('leaves out the faintest where more are kept than can be drawn', () => {
-    const items = Uint32Array.from({ length: 1000 }, (_, i) => i);
-    const ink = (item: number): number => (item + 1) / 1000;
-    expect(faintestDrawn(items, ink, 1000)).toBe(0);
-    const least = faintestDrawn(items, ink, 100);
-    const drawn = items.filter((item) => ink(item) >= least).length;
+    const ink = Array.from({ length: 1000 }, (_, item) => (item + 1) / 1000);
+    expect(faintestDrawn(ink, 1000, 1000)).toBe(0);
+    const least = faintestDrawn(ink, 1000, 100);
+    const drawn = ink.filter((value) => value >= least).length;
     expect(drawn).toBeGreaterThan(50);
     expect(drawn).toBeLessThan(200);
   });

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { columnX, computeLayout, frameOf, homeCamera, levelY } from '../../webview/src/graph/layout';
 import { distanceToEdge, ffnReach, loopReach } from '../../webview/src/graph/curves';
+import { singleColumns } from '../../webview/src/groups/grouping';
+import { shownGraph } from '../../webview/src/groups/shown';
 import { pick } from '../../webview/src/graph/picking';
 import { computeRoutes } from '../../webview/src/routes/routes';
 import type { Analysis } from '../../webview/src/payload';
@@ -22,15 +24,16 @@ function smallAnalysis(parallel = false): Analysis {
 function scene(analysis: Analysis, emphasis: Uint8Array | null = null) {
   const source = sourceOfAnalysis(analysis);
   const routes = computeRoutes(source, { target: source.nTokens - 1, threshold: 0.02, renormalize: true });
+  const shown = shownGraph(analysis, routes, 'flow', singleColumns(source.nTokens), emphasis);
   const layout = computeLayout({ width: 700, height: 500 }, source.nTokens, source.nLayers);
   const frame = frameOf(layout, homeCamera(layout, 0));
   const at = (t: number, level: number, dx = 0, dy = 0): string | null =>
-    pick(analysis, routes, frame, columnX(frame, t) + dx, levelY(frame, level) + dy, emphasis);
-  return { frame, at };
+    pick(shown, frame, columnX(frame, t) + dx, levelY(frame, level) + dy);
+  return { frame, shown, at };
 }
 
 describe('picking', () => {
-  const { frame, at } = scene(smallAnalysis());
+  const { frame, shown, at } = scene(smallAnalysis());
 
   it('finds nodes after layers and after attention', () => {
     expect(at(2, 1)).toBe('I1_2');
@@ -69,15 +72,7 @@ describe('picking', () => {
   });
 
   it('finds nothing beside the plot', () => {
-    expect(
-      pick(
-        smallAnalysis(),
-        computeRoutes(sourceOfAnalysis(smallAnalysis()), { target: 2, threshold: 0.02, renormalize: true }),
-        frame,
-        2,
-        2,
-      ),
-    ).toBe(null);
+    expect(pick(shown, frame, 2, 2)).toBe(null);
   });
 
   it('names the edges of parallel blocks by what they lead into', () => {

@@ -1,6 +1,7 @@
 /**
  * The development page: ?sample=ioi|war|moe|30x128|… &theme=dark|light|hc-dark|hc-light &state=ready|empty|loading|failure|offline
- * &proof=off &fail=lens &select=M4_5@3 &unsure. Sizes other than recordings are synthetic.
+ * &proof=off &fail=lens &select=M4_5@3 &unsure. Sizes other than recordings are synthetic: layers x tokens, and x edges in
+ * a row where not every pair of tokens is to have a weight. &payload=URL shows a recording from elsewhere.
  */
 import type { Answer, Question, ToWebview } from '../../extension/shared/webview';
 import type { Page } from '../src/host.browser';
@@ -18,12 +19,16 @@ const sample = query.get('sample') ?? 'ioi';
 const state = query.get('state') ?? 'ready';
 applyTheme((query.get('theme') ?? 'dark') as ThemeName);
 
+/** Edges in a row of a synthetic long prompt, where the sample does not say. */
+const LONG_ROW = 50;
+
 function payload(): ArrayBuffer | string {
   const recorded = recordings[sample];
   if (recorded !== undefined) return recorded;
-  const [nLayers = 30, nTokens = 40] = sample.split('x').map(Number);
+  const [nLayers = 30, nTokens = 40, edges = nTokens > 1000 ? LONG_ROW : 0] = sample.split('x').map(Number);
   const proofHolds = query.get('proof') !== 'off';
-  const bytes = syntheticPayload({ nLayers, nTokens, parallel: query.has('parallel'), proofHolds });
+  const density = edges > 0 ? { density: edges } : {};
+  const bytes = syntheticPayload({ nLayers, nTokens, parallel: query.has('parallel'), proofHolds, ...density });
   return bytes.slice().buffer;
 }
 
@@ -44,7 +49,14 @@ function answer(question: Question): Promise<Answer> {
 
 const selection = query.get('select');
 const page: Page = { title: sample, runId: sample, answer, view: selection === null ? null : { selection } };
-if (state === 'ready' || state === 'offline') {
+const elsewhere = query.get('payload');
+if (elsewhere !== null) {
+  const post = (payload: ArrayBuffer): void => {
+    measure(payload);
+    window.postMessage({ type: 'analysis', runId: 'recorded', title: 'recorded', payload, view: null }, '*');
+  };
+  void fetch(elsewhere).then(async (response) => post(await response.arrayBuffer()));
+} else if (state === 'ready' || state === 'offline') {
   page.payload = payload();
   measure(page.payload);
 }

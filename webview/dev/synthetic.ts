@@ -2,6 +2,8 @@
 import { encode } from '@msgpack/msgpack';
 import { PAYLOAD_FORMAT } from '../../extension/shared/protocol';
 import type { AnalysisMeta, ModelInfo } from '../../extension/shared/protocol';
+import { sparseRows } from './sparse';
+import type { SparseRows } from './sparse';
 
 export interface SyntheticOptions {
   nLayers: number;
@@ -12,6 +14,8 @@ export interface SyntheticOptions {
   floor?: number;
   proofHolds?: boolean;
   task?: ModelInfo['task'];
+  /** Edges in a row: only so many are made, which long prompts need. Otherwise every pair of tokens has a weight. */
+  density?: number;
   /** Experts of each layer; neurons where there are none. */
   nExperts?: number[];
 }
@@ -38,8 +42,52 @@ export const syntheticPayload = (options: SyntheticOptions): Uint8Array => packe
 
 /** An analysis whose rows sum to 1 and of which few parts are large, as in a real model. */
 export function unpacked(options: SyntheticOptions): Payload {
-  const { nLayers, nTokens, nHeads = 9, parallel = false, floor = 0.005 } = options;
+  const { nLayers, nTokens, nHeads = 9, floor = 0.005 } = options;
   const random = randomNumbers(options.seed ?? 7);
+  const made = options.density
+    ? sparseRows(nLayers, nTokens, nHeads, options.density, floor)
+    : denseRows(options, random);
+
+  const topK = options.task === undefined || options.task === 'token' ? 10 : LABELS.length;
+  const probability = new Float32Array(nTokens * topK);
+  for (let t = 0; t < nTokens; t++) {
+    let left = 0.2 + 0.7 * random();
+    for (let k = 0; k < topK; k++, left *= 0.4) probability[t * topK + k] = left * 0.6;
+  }
+  const column = (data: Uint16Array | Uint32Array | Float32Array, shape: number[] = [data.length]) => ({
+    dtype: data instanceof Uint16Array ? 'uint16' : data instanceof Uint32Array ? 'uint32' : 'float32',
+    shape,
+    data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+  });
+  return {
+    meta: syntheticMeta(options, topK, floor),
+    columns: {
+      edgeLayer: column(made.layer),
+      edgeQuery: column(made.query),
+      edgeKey: column(made.key),
+      edgeWeight: column(made.weight),
+      headOffset: column(made.headOffset),
+      headIndex: column(made.headIndex),
+      headWeight: column(made.headWeight),
+      attentionResidual: column(made.residual, [nLayers, nTokens]),
+      attentionBias: column(made.bias, [nLayers, nTokens]),
+      ffn: column(made.ffn, [nLayers, nTokens]),
+      ffnResidual: column(made.ffnResidual, [nLayers, nTokens]),
+      predictionId: column(
+        Uint32Array.from({ length: nTokens * topK }, (_, i) => i),
+        [nTokens, topK],
+      ),
+      predictionProbability: column(probability, [nTokens, topK]),
+      predictionLogit: column(
+        probability.map((p) => 20 + Math.log(p)),
+        [nTokens, topK],
+      ),
+    },
+  };
+}
+
+function denseRows(options: SyntheticOptions, random: () => number): SparseRows {
+  const { nLayers, nTokens, nHeads = 9, parallel = false, floor = 0.005 } = options;
   const nRows = nLayers * nTokens;
   const edges = { layer: [] as number[], query: [] as number[], key: [] as number[], weight: [] as number[] };
   const heads = { offset: [0], index: [] as number[], weight: [] as number[] };
@@ -88,42 +136,15 @@ export function unpacked(options: SyntheticOptions): Payload {
       }
     }
   }
-
-  const topK = options.task === undefined || options.task === 'token' ? 10 : LABELS.length;
-  const probability = new Float32Array(nTokens * topK);
-  for (let t = 0; t < nTokens; t++) {
-    let left = 0.2 + 0.7 * random();
-    for (let k = 0; k < topK; k++, left *= 0.4) probability[t * topK + k] = left * 0.6;
-  }
-  const column = (data: Uint16Array | Uint32Array | Float32Array, shape: number[] = [data.length]) => ({
-    dtype: data instanceof Uint16Array ? 'uint16' : data instanceof Uint32Array ? 'uint32' : 'float32',
-    shape,
-    data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
-  });
   return {
-    meta: syntheticMeta(options, topK, floor),
-    columns: {
-      edgeLayer: column(Uint16Array.from(edges.layer)),
-      edgeQuery: column(Uint32Array.from(edges.query)),
-      edgeKey: column(Uint32Array.from(edges.key)),
-      edgeWeight: column(Float32Array.from(edges.weight)),
-      headOffset: column(Uint32Array.from(heads.offset)),
-      headIndex: column(Uint16Array.from(heads.index)),
-      headWeight: column(Float32Array.from(heads.weight)),
-      attentionResidual: column(rows.residual, [nLayers, nTokens]),
-      attentionBias: column(rows.bias, [nLayers, nTokens]),
-      ffn: column(rows.ffn, [nLayers, nTokens]),
-      ffnResidual: column(rows.ffnResidual, [nLayers, nTokens]),
-      predictionId: column(
-        Uint32Array.from({ length: nTokens * topK }, (_, i) => i),
-        [nTokens, topK],
-      ),
-      predictionProbability: column(probability, [nTokens, topK]),
-      predictionLogit: column(
-        probability.map((p) => 20 + Math.log(p)),
-        [nTokens, topK],
-      ),
-    },
+    layer: Uint16Array.from(edges.layer),
+    query: Uint32Array.from(edges.query),
+    key: Uint32Array.from(edges.key),
+    weight: Float32Array.from(edges.weight),
+    headOffset: Uint32Array.from(heads.offset),
+    headIndex: Uint16Array.from(heads.index),
+    headWeight: Float32Array.from(heads.weight),
+    ...rows,
   };
 }
 

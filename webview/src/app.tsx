@@ -58,6 +58,7 @@ function Ready({ store, host, arrangement, lens }: Props) {
     return () => window.removeEventListener('keydown', onKeyDown);
   }, [store, arrangement]);
   useEffect(() => view.reset(), [view, analysis]);
+  useEffect(() => view.follow(), [view]);
   useEffect(
     () =>
       host.theme(() => {

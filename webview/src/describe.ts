@@ -45,7 +45,12 @@ export function edgeNumbers(analysis: Analysis, routes: Routes, edge: EdgeRef): 
   switch (edge.kind) {
     case 'attention': {
       const index = attentionIndex(analysis, edge.target.layer, edge.target.position, edge.source.position);
-      return pick(columns.edgeWeight, routes.attention, routes.attentionFlow, index);
+      const at = index < 0 ? -1 : keptAt(analysis, routes, index);
+      return {
+        contribution: columns.edgeWeight[index] ?? 0,
+        weight: routes.keptWeight[at] ?? 0,
+        flow: routes.keptFlow[at] ?? 0,
+      };
     }
     case 'mixer':
       return pick(columns.mixer, routes.mixer, routes.mixerFlow, row);
@@ -105,6 +110,38 @@ export function edgesInto(analysis: Analysis, node: NodeRef): EdgeRef[] {
   return edges.sort((a, b) => b.contribution - a.contribution).map((entry) => entry.edge);
 }
 
+/** Where the kept attention edges of one layer begin and end: binary search, for they are kept from the top down. */
+export function keptIn({ columns }: Columns, { kept }: Pick<Routes, 'kept'>, layer: number): [number, number] {
+  const above = (least: number) => (e: number) => columns.edgeLayer[e]! > least;
+  return [firstAfter(kept, above(layer)), firstAfter(kept, above(layer - 1))];
+}
+
+type Columns = Pick<Analysis, 'columns'>;
+
+/** Where an attention edge stands among the kept ones, or −1. */
+function keptAt({ columns }: Columns, { kept }: Routes, edge: number): number {
+  const [layer, query] = [columns.edgeLayer[edge]!, columns.edgeQuery[edge]!];
+  const before = (e: number): boolean =>
+    columns.edgeLayer[e]! > layer || (columns.edgeLayer[e] === layer && columns.edgeQuery[e]! > query);
+  for (let i = firstAfter(kept, before); i < kept.length; i++) {
+    if (kept[i] === edge) return i;
+    if (columns.edgeLayer[kept[i]!] !== layer || columns.edgeQuery[kept[i]!] !== query) return -1;
+  }
+  return -1;
+}
+
+/** The first index at which `before` no longer holds. */
+function firstAfter(items: Uint32Array, before: (item: number) => boolean): number {
+  let low = 0;
+  let high = items.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (before(items[middle]!)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 /** All kept edges out of a node, largest flow first. */
 export function edgesOutOf(analysis: Analysis, routes: Routes, node: NodeRef): EdgeRef[] {
   const { meta, columns } = analysis;
@@ -123,8 +160,9 @@ export function edgesOutOf(analysis: Analysis, routes: Routes, node: NodeRef): E
     add('residual', nodeRef(parallel ? 'I' : 'A', above, position));
     add('mixer', nodeRef(parallel ? 'I' : 'A', above, position));
     if (parallel) add('ffn', nodeRef('M', above, position));
-    for (const e of routes.kept) {
-      if (columns.edgeLayer[e] !== above || columns.edgeKey[e] !== position) continue;
+    const [first, end] = keptIn(analysis, routes, above);
+    for (const e of routes.kept.subarray(first, end)) {
+      if (columns.edgeKey[e] !== position) continue;
       add('attention', nodeRef(parallel ? 'I' : 'A', above, columns.edgeQuery[e]!));
     }
   }

@@ -1,8 +1,10 @@
 /** Everything the view knows, in one place; what follows from it is computed. */
 import { batch, computed, effect, signal } from '@preact/signals';
-import type { PanelAction, SaveFormat, ToWebview, ViewName, ViewState } from '../../extension/shared/webview';
+import type { Grouping, PanelAction, SaveFormat, ToWebview, ViewName, ViewState } from '../../extension/shared/webview';
 import { createAsker } from './ask';
 import { edgeNumbers, edgesInto, edgesOutOf, exists } from './describe';
+import { columnsOf, groupAt, groupsOf } from './groups/grouping';
+import { shownGraph } from './groups/shown';
 import { NO_HISTORY, step, visit } from './history';
 import type { History } from './history';
 import type { Host } from './host';
@@ -12,6 +14,7 @@ import type { Analysis } from './payload';
 import { autoThreshold } from './routes/auto';
 import { computeRoutes } from './routes/routes';
 import type { RouteSource } from './routes/routes';
+import { edgesOfHead } from './views/headTotals';
 
 export type Ink = ViewState['ink'];
 
@@ -67,6 +70,9 @@ export function createStore(host: Host) {
   const heat = signal(false);
   /** Only edges that this head has a kept part in are drawn. */
   const headFilter = signal<HeadRef | null>(null);
+  const grouping = signal<Grouping>('auto');
+  /** First positions of the groups that were opened by hand. */
+  const opened = signal<ReadonlySet<number>>(new Set());
   /** A selection that stays beside the current one, to compare the two. */
   const pinned = signal<string | null>(null);
   /** A token of the vocabulary that is followed through the layers, beside the target's prediction. */
@@ -98,6 +104,31 @@ export function createStore(host: Host) {
       ? computeRoutes(source.value, { target: target.value, threshold: tau.value, renormalize: renormalize.value })
       : null,
   );
+  const groups = computed(() => (analysis.value ? groupsOf(analysis.value.meta, grouping.value) : null));
+  const autoUnit = computed(() => (analysis.value ? groupsOf(analysis.value.meta, 'auto').unit : 'token'));
+  /** Groups that stay open: the target's, and the selection's. */
+  const heldGroups = computed<ReadonlySet<number>>(() => {
+    const [read, name] = [groups.value, selection.value ?? ''];
+    if (!read) return new Set();
+    const edge = parseEdge(name);
+    const positions = [target.value, parseNode(name)?.position, edge?.source.position, edge?.target.position];
+    return new Set(positions.filter((position) => position !== undefined).map((position) => groupAt(read, position)));
+  });
+  const columns = computed(() => {
+    const read = groups.value;
+    if (!read) return null;
+    const { value: held } = heldGroups;
+    return columnsOf(read, (group) => held.has(group) || opened.value.has(read.first[group] ?? -1));
+  });
+  const emphasis = computed(() => {
+    const head = headFilter.value;
+    return source.value && head ? edgesOfHead(source.value, head, tau.value, renormalize.value) : null;
+  });
+  const shown = computed(() =>
+    analysis.value && routes.value && columns.value
+      ? shownGraph(analysis.value, routes.value, ink.value, columns.value, emphasis.value)
+      : null,
+  );
   const settledRoutes = signal(routes.peek());
   const selectionEdges = computed(() => keptEdgesOf(selection.value));
   const hoverEdges = computed(() => keptEdgesOf(hover.value));
@@ -119,6 +150,25 @@ export function createStore(host: Host) {
   function setThreshold(value: number | 'auto'): void {
     if (value === 'auto') threshold.value = value;
     else if (Number.isFinite(value)) threshold.value = Math.min(HIGHEST_THRESHOLD, Math.max(lowest.value, value));
+  }
+
+  /** Opens the group of a token, or closes it; one that is held stays open. */
+  function openGroup(position: number, open: boolean): void {
+    const read = groups.value;
+    if (!read) return;
+    const first = read.first[groupAt(read, position)] ?? 0;
+    if (opened.value.has(first) === open) return;
+    const next = new Set(opened.value);
+    if (open) next.add(first);
+    else next.delete(first);
+    opened.value = next;
+  }
+
+  function setGrouping(next: Grouping): void {
+    batch(() => {
+      grouping.value = next;
+      opened.value = new Set();
+    });
   }
 
   function select(name: string | null): void {
@@ -152,6 +202,8 @@ export function createStore(host: Host) {
       ink.value = kept?.ink === 'local' ? 'local' : 'flow';
       view.value = kept?.view ?? 'routes';
       heat.value = kept?.heat ?? false;
+      grouping.value = kept?.grouping ?? 'auto';
+      opened.value = new Set(kept?.opened ?? []);
       headFilter.value = null;
       pinned.value = null;
       rival.value = null;
@@ -243,13 +295,15 @@ export function createStore(host: Host) {
       selection: selection.value,
       view: view.value,
       heat: heat.value,
+      grouping: grouping.value,
+      opened: [...opened.value],
     };
   }
 
   return {
     phase, analysis, title, offline, target, threshold, renormalize, ink, history, selection, hover, caret,
-    editorPosition, lensNormalized, themed, view, heat, headFilter, pinned, rival, exportAsked, asker, source, tau, lowest, routes, settledRoutes, selectionEdges, hoverEdges,
-    setTarget, setThreshold, select, travel, receive, act, live, tell: host.tell,
+    editorPosition, lensNormalized, themed, view, heat, headFilter, pinned, rival, exportAsked, asker, grouping, opened, groups, autoUnit, heldGroups, columns, emphasis, shown, source, tau, lowest, routes, settledRoutes, selectionEdges, hoverEdges,
+    setTarget, setThreshold, setGrouping, openGroup, select, travel, receive, act, live, tell: host.tell,
     recording: host.recording,
   }; // prettier-ignore
 }

@@ -17,21 +17,33 @@ import { count, share } from './words';
 const SHORT = 12;
 const LONG = 200;
 
-/** Indices of the `most` largest values among those given, largest first. */
+/** Indices of the `most` largest values among those given, largest first; only these are sorted. */
 export function strongest(indices: ArrayLike<number>, value: (index: number) => number, most: number): number[] {
-  return Array.from(indices)
-    .filter((index) => value(index) > 0)
-    .sort((a, b) => value(b) - value(a))
-    .slice(0, most);
+  let kept: number[] = [];
+  let least = 0;
+  const trim = (): void => {
+    kept = kept.sort((a, b) => value(b) - value(a)).slice(0, most);
+    if (kept.length === most) least = value(kept[most - 1]!);
+  };
+  for (let i = 0; i < indices.length; i++) {
+    const index = indices[i]!;
+    if (value(index) <= least) continue;
+    kept.push(index);
+    if (kept.length >= 4 * most) trim();
+  }
+  trim();
+  return kept;
 }
 
 export function Twin({ store }: { store: Store }) {
   const long = useSignal(false);
   const analysis = store.analysis.value;
   const routes = store.settledRoutes.value;
-  if (!analysis || !routes || routes.attention.length !== analysis.columns.edgeKey.length) return null;
+  if (!analysis || !routes || routes.mass.length !== analysis.columns.ffn.length + analysis.meta.tokens.length)
+    return null;
   const most = long.value ? LONG : SHORT;
-  const edges = strongest(crossEdges(analysis, routes), (e) => routes.attentionFlow[e]!, most);
+  const kept = strongest(crossEdges(analysis, routes), (i) => routes.keptFlow[i]!, most);
+  const edges = kept.map((i) => routes.kept[i]!);
   const nTokens = analysis.meta.tokens.length;
   const nodes = strongest(
     long.value ? allNodes(routes, nTokens) : topNodes(routes, nTokens),
@@ -60,8 +72,9 @@ export function Twin({ store }: { store: Store }) {
               analysis={analysis}
               routes={routes}
               edge={e}
+              flow={routes.keptFlow[kept[index]!]!}
               first={index === 0}
-              most={routes.attentionFlow[edges[0]!]!}
+              most={routes.keptFlow[kept[0]!]!}
             />
           ))}
         </ul>
@@ -119,9 +132,12 @@ function nodeTable(analysis: Analysis, routes: Routes, rows: number[]): Table {
   };
 }
 
-function crossEdges(analysis: Analysis, routes: Routes): Uint32Array {
+/** Those between different tokens, as indices into the kept edges. */
+function crossEdges(analysis: Analysis, { kept, crossEdges }: Routes): Uint32Array {
   const { edgeKey, edgeQuery } = analysis.columns;
-  return routes.kept.filter((e) => edgeKey[e] !== edgeQuery[e]);
+  const found = new Uint32Array(crossEdges);
+  for (let i = 0, n = 0; i < kept.length; i++) if (edgeKey[kept[i]!] !== edgeQuery[kept[i]!]) found[n++] = i;
+  return found;
 }
 
 /** Rows of `mass`: every residual node, without the embeddings. */
@@ -147,18 +163,19 @@ interface RowProps {
   first: boolean;
 }
 
-function EdgeRow({ store, analysis, routes, edge, first, most }: RowProps & { edge: number; most: number }) {
+function EdgeRow({
+  store,
+  analysis,
+  routes,
+  edge,
+  flow,
+  first,
+  most,
+}: RowProps & { edge: number; flow: number; most: number }) {
   const { edgeLayer, edgeKey, edgeQuery } = analysis.columns;
   const name = edgeName(edgeRef(analysis, edge));
   return (
-    <Row
-      store={store}
-      name={name}
-      label={inWords(analysis, routes, name)}
-      first={first}
-      flow={routes.attentionFlow[edge]!}
-      most={most}
-    >
+    <Row store={store} name={name} label={inWords(analysis, routes, name)} first={first} flow={flow} most={most}>
       <bdi class={tokenClass(analysis, edgeKey[edge]!)}>{labelAt(analysis, edgeKey[edge]!)}</bdi> →{' '}
       <bdi class={tokenClass(analysis, edgeQuery[edge]!)}>{labelAt(analysis, edgeQuery[edge]!)}</bdi>
       <span class="dim"> L{edgeLayer[edge]}</span>

@@ -1,3 +1,4 @@
+import { GROUPINGS } from '../../shared/webview';
 import type { FromWebview, PanelAction, SaveFormat, ViewName, ViewState } from '../../shared/webview';
 import { isRecord, readQuestion } from './question';
 
@@ -81,7 +82,16 @@ export function readView(value: unknown): ViewState | null {
   if (selection !== null && !isText(selection, LONGEST_ID)) return null;
   const view = VIEWS.find((name) => name === shown);
   if (!view || typeof heat !== 'boolean') return null;
-  return { runId, target, threshold, renormalize, ink, selection, view, heat };
+  const grouping = GROUPINGS.find((name) => name === (value['grouping'] ?? 'auto'));
+  const opened = readPositions(value['opened'] ?? []);
+  if (!grouping || !opened) return null;
+  return { runId, target, threshold, renormalize, ink, selection, view, heat, grouping, opened };
+}
+
+function readPositions(value: unknown): number[] | null {
+  if (!Array.isArray(value) || value.length > MOST_TOKENS) return null;
+  const copied: unknown[] = Array.from(value);
+  return copied.every(isCount) ? copied : null;
 }
 
 function readHeat(masses: unknown): FromWebview | null {

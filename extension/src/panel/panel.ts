@@ -113,8 +113,8 @@ export class Panel {
 
   #carriedOver(): Partial<ViewState> | null {
     if (!this.view) return null;
-    const { threshold, renormalize, ink, view, heat } = this.view;
-    return { threshold, renormalize, ink, view, heat };
+    const { threshold, renormalize, ink, view, heat, grouping } = this.view;
+    return { threshold, renormalize, ink, view, heat, grouping };
   }
 
   #show(state: ToWebview): void {

@@ -1,4 +1,6 @@
 /** How edges are kept and inked, and the heat in the editor; folds into a small menu where the panel is narrow. */
+import { GROUPINGS } from '../../../extension/shared/webview';
+import { unitText } from '../groups/words';
 import type { Store } from '../state';
 import { usePopup } from './popup';
 
@@ -56,6 +58,7 @@ export function Options({ store }: { store: Store }) {
             Local
           </button>
         </span>
+        <GroupingChoice store={store} />
         {!store.recording && (
           <button
             type="button"
@@ -71,5 +74,35 @@ export function Options({ store }: { store: Store }) {
         )}
       </span>
     </span>
+  );
+}
+
+/** Prompts of no more tokens than this are shorter than any choice about them. */
+const CHOICE_FROM = 64;
+
+/** How the tokens of a long prompt share columns. */
+function GroupingChoice({ store }: { store: Store }) {
+  const groups = store.groups.value;
+  const nTokens = store.analysis.value?.meta.tokens.length ?? 0;
+  if (!groups || nTokens <= CHOICE_FROM) return null;
+  return (
+    <select
+      class="grouping"
+      tabIndex={-1}
+      data-testid="grouping"
+      aria-label="Columns"
+      title="What has a column of its own: every token, or a group of them that opens with a click"
+      value={store.grouping.value}
+      onChange={(event) => {
+        const chosen = GROUPINGS.find((grouping) => grouping === event.currentTarget.value);
+        if (chosen) store.setGrouping(chosen);
+      }}
+    >
+      {GROUPINGS.map((grouping) => (
+        <option key={grouping} value={grouping}>
+          {grouping === 'auto' ? `auto: ${unitText(store.autoUnit.value)}` : unitText(grouping)}
+        </option>
+      ))}
+    </select>
   );
 }

@@ -5,7 +5,10 @@ import { answerAt, answerInWords, classifies } from '../answer';
 import type { Analysis } from '../payload';
 import type { Store } from '../state';
 import { shortShare, tokenLabel } from '../words';
-import { BAND_WIDTH, FLAT_MIN, chipStyle, columnX } from './layout';
+import { sizeOf } from '../groups/grouping';
+import type { Columns } from '../groups/grouping';
+import { GroupChip, GroupLines } from './groupAxis';
+import { BAND_WIDTH, FLAT_MIN, GROUP_LINE, chipStyle, tokenX } from './layout';
 import type { Frame } from './layout';
 import type { GraphView } from './view';
 import { px } from '../px';
@@ -27,14 +30,10 @@ const CHARACTER = 0.61;
 const fontSize = (columnWidth: number): string => px(Math.max(9, Math.min(11, (columnWidth - 5) / 6 / CHARACTER)));
 
 /** Columns that are at least partly in view. */
-function columnsInView(frame: Frame, nTokens: number): number[] {
-  const { plot, dx } = frame;
-  const columns: number[] = [];
-  for (let t = 0; t < nTokens; t++) {
-    const x = columnX(frame, t);
-    if (x >= plot.x - dx / 2 - 1 && x <= plot.x + plot.width + dx / 2 + 1) columns.push(t);
-  }
-  return columns;
+function columnsInView({ plot, x0, dx }: Frame, nColumns: number): number[] {
+  const first = Math.max(0, Math.ceil((plot.x - 1 - x0) / dx - 0.5));
+  const last = Math.min(nColumns - 1, Math.floor((plot.x + plot.width + 1 - x0) / dx + 0.5));
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
 }
 
 /** What stands at a column moves as one: panning sets one transform, and nothing is laid out again. */
@@ -47,29 +46,31 @@ function Moving({ frame, children }: { frame: Frame; children: ComponentChildren
 }
 
 /** Narrow columns show every nth token, and always those that matter. */
-function labelled(store: Store, position: number, everyNth: number): boolean {
-  const matters = [store.target.value, store.editorPosition.value];
-  if (matters.includes(position)) return true;
-  const crowded = matters.some((other) => other !== null && Math.abs(other - position) < everyNth);
-  return position % everyNth === 0 && !crowded;
+function labelled(store: Store, columns: Columns, column: number, everyNth: number): boolean {
+  const matters = [store.target.value, store.editorPosition.value].map((position) => columns.of[position ?? -1]);
+  if (matters.includes(column)) return true;
+  const crowded = matters.some((other) => other !== undefined && Math.abs(other - column) < everyNth);
+  return column % everyNth === 0 && !crowded;
 }
 
 export function PredictionRow({ store, view }: Props) {
   const analysis = store.analysis.value;
   const frame = view.frame.value;
   if (!analysis || !frame) return null;
-  const { tokens } = analysis.meta;
+  const columns = view.columns.value;
   const everyNth = Math.max(1, Math.ceil(PREDICTION_MIN / frame.dx));
   const target = store.target.value;
   const chip = targetChip(analysis, target, frame);
   const covered = (t: number): boolean => {
-    const [left, right] = [columnX(frame, t - 0.5), columnX(frame, t + 0.5)];
+    const [left, right] = [tokenX(frame, t) - frame.dx / 2, tokenX(frame, t) + frame.dx / 2];
     return t !== target && Math.min(right, chip.left + chip.width) - Math.max(left, chip.left) > COVERED;
   };
   return (
     <div class="predictions" style={{ clipPath: `inset(0 0 0 ${px(frame.plot.x - 2)})` }}>
       <Moving frame={frame}>
-        {columnsInView(frame, tokens.length)
+        {columnsInView(frame, columns.nColumns)
+          .filter((column) => sizeOf(columns, column) === 1)
+          .map((column) => columns.first[column]!)
           .filter((t) => (everyNth === 1 ? !covered(t) : t === target))
           .map((t) => (
             <Prediction key={t} store={store} analysis={analysis} position={t} frame={frame} />
@@ -95,7 +96,7 @@ function Prediction({
   const isTarget = store.target.value === position;
   const likely = probability >= 0.5 ? ' likely' : '';
   const width = frame.dx - 2;
-  const chip = isTarget ? targetChip(analysis, position, frame) : { left: columnX(frame, position) - width / 2, width };
+  const chip = isTarget ? targetChip(analysis, position, frame) : { left: tokenX(frame, position) - width / 2, width };
   return (
     <button
       type="button"
@@ -125,7 +126,7 @@ function targetChip(analysis: Analysis, position: number, frame: Frame): { left:
   const { text } = answerAt(analysis, position);
   const ownWidth = Math.min(120, [...text].length * 12 * CHARACTER + 10);
   const width = Math.max(44, Math.min(frame.dx - 2, BAND_WIDTH), ownWidth);
-  return { left: clampCentre(columnX(frame, position), width, frame), width };
+  return { left: clampCentre(tokenX(frame, position), width, frame), width };
 }
 
 /** Keeps a label wider than its column inside the plot. */
@@ -138,14 +139,19 @@ export function TokenRow({ store, view }: Props) {
   const analysis = store.analysis.value;
   const frame = view.frame.value;
   const layout = view.layout.value;
-  const routes = store.routes.value;
-  if (!analysis || !frame || !layout || !routes) return null;
-  const { tokens } = analysis.meta;
-  const style = layout.chipsHeight > 40 && frame.dx >= FLAT_MIN ? 'flat' : chipStyle(frame.dx);
+  const masses = massesOf(store, view);
+  if (!analysis || !frame || !layout || !masses) return null;
+  const columns = view.columns.value;
+  const style = !columns.grouped && layout.chipsHeight > 40 && frame.dx >= FLAT_MIN ? 'flat' : chipStyle(frame.dx);
   const everyNth = style === 'hidden' ? Math.ceil(16 / frame.dx) : 1;
-  const mostMass = Math.max(1e-9, ...routes.mass.subarray(0, tokens.length));
+  let mostMass = 1e-9;
+  for (let column = 0; column < columns.nColumns; column++) mostMass = Math.max(mostMass, masses[column]!);
   const top = frame.plot.y + frame.plot.height;
   const massTop = top + layout.chipsHeight;
+  const chipHeight = layout.chipsHeight - 8 - (columns.grouped ? GROUP_LINE : 0);
+  const hasLabel = (column: number): boolean => labelled(store, columns, column, everyNth);
+  const inView = columnsInView(frame, columns.nColumns);
+  const told = thinned(inView, Math.ceil(BAR_LEAST / frame.dx), (column) => masses[column]!, hasLabel);
   return (
     <div class={`tokens ${style}`}>
       <span class="axis-label" style={{ top: px(top + 8) }}>
@@ -160,25 +166,38 @@ export function TokenRow({ store, view }: Props) {
       </span>
       <div class="columns" style={{ clipPath: `inset(0 0 0 ${px(frame.plot.x - 2)})` }}>
         <Moving frame={frame}>
-          {columnsInView(frame, tokens.length).map((t) => (
-            <div key={t} class="column" style={{ left: px((t - 0.5) * frame.dx), width: px(frame.dx), top: px(top) }}>
-              {labelled(store, t, everyNth) && (
-                <Chip
-                  store={store}
-                  analysis={analysis}
-                  position={t}
-                  height={layout.chipsHeight - 8}
-                  width={style === 'flat' ? frame.dx : 100}
+          {told.map((column) => {
+            const t = columns.first[column]!;
+            return (
+              <div
+                key={t}
+                class="column"
+                style={{ left: px((column - 0.5) * frame.dx), width: px(frame.dx), top: px(top) }}
+              >
+                {hasLabel(column) &&
+                  (sizeOf(columns, column) === 1 ? (
+                    <Chip
+                      store={store}
+                      analysis={analysis}
+                      position={t}
+                      height={chipHeight}
+                      width={style === 'flat' ? frame.dx : 100}
+                    />
+                  ) : (
+                    <GroupChip store={store} view={view} analysis={analysis} column={column} height={chipHeight} />
+                  ))}
+                <Mass
+                  value={masses[column]!}
+                  height={(BAR_HEIGHT * masses[column]!) / mostMass}
+                  top={layout.chipsHeight}
+                  wide={frame.dx >= 26}
                 />
-              )}
-              <Mass
-                value={routes.mass[t]!}
-                height={(BAR_HEIGHT * routes.mass[t]!) / mostMass}
-                top={layout.chipsHeight}
-                wide={frame.dx >= 26}
-              />
-            </div>
-          ))}
+              </div>
+            );
+          })}
+          {columns.grouped && (
+            <GroupLines store={store} view={view} inView={inView} frame={frame} top={massTop - GROUP_LINE - 1} />
+          )}
         </Moving>
       </div>
       {view.pannable.value && <Range view={view} />}
@@ -186,13 +205,38 @@ export function TokenRow({ store, view }: Props) {
   );
 }
 
+/** Bars of mass are at least so many pixels wide: of columns that share one, the one with the most is told. */
+const BAR_LEAST = 2;
+
+function thinned(
+  inView: number[],
+  together: number,
+  mass: (column: number) => number,
+  kept: (column: number) => boolean,
+): number[] {
+  if (together <= 1) return inView;
+  const told: number[] = [];
+  for (let i = 0; i < inView.length; i += together) {
+    const some = inView.slice(i, i + together);
+    const most = some.reduce((best, column) => (mass(column) > mass(best) ? column : best));
+    told.push(...some.filter((column) => kept(column) || (column === most && mass(column) > 0)));
+  }
+  return told;
+}
+
+/** The mass that arrives at each column's tokens. */
+function massesOf(store: Store, view: GraphView): Float64Array | null {
+  const shown = store.shown.value;
+  return shown && shown.columns === view.columns.value ? shown.mass : (store.routes.value?.mass ?? null);
+}
+
 /** Which part of the columns is in view. */
 function Range({ view }: { view: GraphView }) {
   const layout = view.layout.value;
   const camera = view.camera.value;
   if (!layout || !camera) return null;
-  const { plot, columnWidth, nTokens } = layout;
-  const whole = columnWidth * nTokens * camera.scaleX;
+  const { plot, columnWidth, nColumns } = layout;
+  const whole = columnWidth * nColumns * camera.scaleX;
   if (whole <= plot.width + 1) return null;
   const top = plot.y + plot.height + layout.chipsHeight + layout.massHeight - 4;
   const left = plot.x + (plot.width * camera.offsetX) / whole;

@@ -14,21 +14,28 @@ export const strengthOf = (step: number): number => (step + 1) / INK_STEPS;
 
 /** So many attention edges are drawn at most, the strongest: more are too faint to see and cost the frame. */
 export const MOST_EDGES = 20000;
-const BINS_PER_OCTAVE = 8;
-const N_BINS = 64 * BINS_PER_OCTAVE;
+/** Lines between groups are fewer and longer. */
+export const MOST_LINES = 8000;
+/** A float32's exponent and the first three bits of its mantissa: eight bins an octave, without a logarithm. */
+const BIN_SHIFT = 20;
+const N_BINS = 1 << 11;
+const asFloat = new Float32Array(1);
+const asBits = new Uint32Array(asFloat.buffer);
 
-/** The ink that about `most` of the items exceed; 0 where there are no more than that. */
-export function faintestDrawn(items: Uint32Array, ink: (item: number) => number, most: number): number {
-  if (items.length <= most) return 0;
+/** The ink that about `most` of the first `n` reach, to an eighth of an octave; 0 where there are no more than that. */
+export function faintestDrawn(ink: ArrayLike<number>, n: number, most: number): number {
+  if (n <= most) return 0;
   const bins = new Uint32Array(N_BINS);
-  for (const item of items) {
-    const value = ink(item);
-    if (value > 0) bins[Math.min(N_BINS - 1, Math.floor(-Math.log2(Math.min(1, value)) * BINS_PER_OCTAVE))]!++;
+  for (let i = 0; i < n; i++) {
+    asFloat[0] = ink[i]!;
+    bins[asBits[0]! >>> BIN_SHIFT]!++;
   }
   let count = 0;
-  for (let bin = 0; bin < N_BINS; bin++) {
+  for (let bin = N_BINS - 1; bin >= 0; bin--) {
     count += bins[bin]!;
-    if (count > most) return 2 ** (-bin / BINS_PER_OCTAVE);
+    if (count <= most) continue;
+    asBits[0] = bin << BIN_SHIFT;
+    return asFloat[0]!;
   }
   return 0;
 }

@@ -1,5 +1,7 @@
 /** Where the arrow keys lead from a node: tokens left and right, layers up and down. */
 import type { AnalysisMeta } from '../../../extension/shared/protocol';
+import { singleColumns } from '../groups/grouping';
+import type { Columns } from '../groups/grouping';
 import { nodeName, nodeRef, parseNode } from '../names';
 import type { NodeRef } from '../names';
 
@@ -9,15 +11,22 @@ const ARROWS: Record<string, Direction> = { ArrowLeft: 'left', ArrowRight: 'righ
 
 export const directionOf = (key: string): Direction | undefined => ARROWS[key];
 
-/** One step from a node; `fine` visits every node on the way up (A, M, I) instead of whole layers. */
-export function neighbour(meta: AnalysisMeta, from: string, direction: Direction, fine: boolean): string {
+/** One step from a node, onto a group's first token; `fine` visits every node on the way up (A, M, I) instead of whole layers. */
+export function neighbour(
+  meta: AnalysisMeta,
+  from: string,
+  direction: Direction,
+  fine: boolean,
+  columns: Columns = singleColumns(meta.tokens.length),
+): string {
   const node = parseNode(from);
   if (!node) return from;
   const { nLayers, parallel } = meta.model;
   const { letter, layer, position } = node;
   if (direction === 'left' || direction === 'right') {
-    const next = position + (direction === 'left' ? -1 : 1);
-    return next < 0 || next >= meta.tokens.length ? from : nodeName({ ...node, position: next });
+    const next = (columns.of[position] ?? 0) + (direction === 'left' ? -1 : 1);
+    const first = columns.first[next] ?? 0;
+    return next < 0 || next >= columns.nColumns ? from : nodeName({ ...node, position: first });
   }
   if (fine) return nodeName(fineStep(node, direction === 'up' ? 1 : -1, nLayers, parallel));
   const at = letter === 'X' ? -1 : layer;

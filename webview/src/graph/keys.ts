@@ -1,4 +1,5 @@
 /** Keys of the graph; those with a meaning everywhere are handled in the panel. */
+import { sizeOf } from '../groups/grouping';
 import { nodeName, nodeRef, parseEdge, parseNode } from '../names';
 import type { Store } from '../state';
 import { directionOf, neighbour } from './keyboard';
@@ -20,7 +21,7 @@ export function handleKey(event: KeyboardEvent, { store, view, openFinder }: Con
   const direction = directionOf(event.key);
   const caret = store.caret.value ?? topNode(store);
   if (direction) {
-    const next = store.caret.value ? neighbour(meta, caret, direction, event.shiftKey) : caret;
+    const next = store.caret.value ? neighbour(meta, caret, direction, event.shiftKey, view.columns.value) : caret;
     store.caret.value = next;
     view.reveal(next);
   } else if (!pressed(event.key, caret, { store, view, openFinder })) return;
@@ -40,6 +41,8 @@ function pressed(key: string, caret: string, { store, view, openFinder }: Contex
     case 't':
       store.setTarget(positionOf(store.caret.value ?? store.selection.value) ?? store.target.value);
       return true;
+    case 'g':
+      return toggleGroup(caret, store, view);
     case 'f':
       view.fit();
       return true;
@@ -56,6 +59,17 @@ function pressed(key: string, caret: string, { store, view, openFinder }: Contex
     default:
       return false;
   }
+}
+
+/** Opens the group that the keyboard is on, or closes it again. */
+function toggleGroup(caret: string, store: Store, view: GraphView): boolean {
+  const position = positionOf(caret);
+  const groups = store.groups.value;
+  if (position === undefined || !groups || groups.unit === 'token' || store.view.value !== 'routes') return false;
+  const { columns } = view;
+  view.openGroup(position, sizeOf(columns.value, columns.value.of[position] ?? 0) > 1);
+  view.reveal(caret);
+  return true;
 }
 
 /** First the selection goes, then the keyboard's place. */

@@ -19,7 +19,7 @@ export interface Layout {
   /** Room over the last layer and under the embeddings. */
   padTop: number;
   padBottom: number;
-  nTokens: number;
+  nColumns: number;
   nLayers: number;
 }
 
@@ -38,6 +38,8 @@ export interface Frame {
   y0: number;
   dy: number;
   plot: Layout['plot'];
+  /** [T] the column of each token; null: each has its own. */
+  columnOf: Uint32Array | null;
 }
 
 export const LEFT_GUTTER = 54;
@@ -46,6 +48,9 @@ export const HEADER_HEIGHT = 44;
 const MASS_HEIGHT = 46;
 const FLAT_CHIPS = 30;
 const UPRIGHT_CHIPS = 74;
+/** Groups have more to say than tokens, and a line under the tokens of an open one. */
+const GROUP_CHIPS = 116;
+export const GROUP_LINE = 12;
 /** A column narrower than this has its token upright; than the second, none fits and the view pans instead. */
 export const FLAT_MIN = 34;
 export const UPRIGHT_MIN = 15;
@@ -60,11 +65,13 @@ export const BAND_WIDTH = 56;
 const PAD_TOP = 10;
 const PAD_BOTTOM = 12;
 
-/** T tokens by L layers on a stage of this size; as `cells`, every node fills its place in a grid. */
-export function computeLayout(size: Size, nTokens: number, nLayers: number, cells = false): Layout {
+/** So many columns by L layers on a stage of this size; as `cells`, every node fills its place in a grid. */
+export function computeLayout(size: Size, nColumns: number, nLayers: number, cells = false, grouped = false): Layout {
   const width = Math.max(60, size.width - LEFT_GUTTER - RIGHT_PAD);
-  const columnWidth = Math.min(COLUMN_MAX, Math.max(UPRIGHT_MIN, width / nTokens));
-  const chipsHeight = columnWidth >= FLAT_MIN ? FLAT_CHIPS : UPRIGHT_CHIPS;
+  const columnWidth = Math.min(COLUMN_MAX, Math.max(UPRIGHT_MIN, width / nColumns));
+  const chips = columnWidth >= FLAT_MIN ? FLAT_CHIPS : UPRIGHT_CHIPS;
+  // on a low stage the graph goes first
+  const chipsHeight = grouped ? Math.max(chips, Math.min(GROUP_CHIPS, size.height / 5)) : chips;
   const available = size.height - HEADER_HEIGHT - chipsHeight - MASS_HEIGHT;
   // Levels run from −1 (embeddings) to L − 1; half a cell stands out over and under them.
   const [least, most] = cells ? [CELL_MIN, CELL_MAX] : [LAYER_MIN, LAYER_MAX];
@@ -85,7 +92,7 @@ export function computeLayout(size: Size, nTokens: number, nLayers: number, cell
     massHeight: MASS_HEIGHT,
     padTop,
     padBottom,
-    nTokens,
+    nColumns,
     nLayers,
   };
 }
@@ -95,7 +102,7 @@ export function usedHeight(layout: Layout): number {
   return layout.plot.y + layout.plot.height + layout.chipsHeight + layout.massHeight;
 }
 
-/** The usual view: every layer, and every column unless columns are at their least width; then the target's end. */
+/** The usual view: every layer, and every column unless columns are at their least width; then the target's column. */
 export function homeCamera(layout: Layout, target: number): Camera {
   const camera = { scaleX: 1, scaleY: 1, offsetX: 0, offsetY: 0 };
   const wanted = (target + 0.5) * layout.columnWidth - layout.plot.width * 0.8;
@@ -107,7 +114,7 @@ export function wholeCamera(layout: Layout): Camera {
   return clampCamera(layout, { scaleX: leastScaleX(layout), scaleY: 1, offsetX: 0, offsetY: 0 });
 }
 
-const leastScaleX = (layout: Layout): number => Math.min(1, layout.plot.width / (layout.columnWidth * layout.nTokens));
+const leastScaleX = (layout: Layout): number => Math.min(1, layout.plot.width / (layout.columnWidth * layout.nColumns));
 
 const MOST_SCALE = 24;
 
@@ -115,7 +122,7 @@ const MOST_SCALE = 24;
 export function clampCamera(layout: Layout, camera: Camera): Camera {
   const scaleX = Math.min(MOST_SCALE, Math.max(leastScaleX(layout), camera.scaleX));
   const scaleY = Math.min(MOST_SCALE, Math.max(1, camera.scaleY));
-  const spareX = layout.columnWidth * layout.nTokens * scaleX - layout.plot.width;
+  const spareX = layout.columnWidth * layout.nColumns * scaleX - layout.plot.width;
   const spareY = layout.plot.height * (scaleY - 1);
   return {
     scaleX,
@@ -141,7 +148,7 @@ export function panCamera(layout: Layout, camera: Camera, byX: number, byY: numb
   return clampCamera(layout, { ...camera, offsetX: camera.offsetX + byX, offsetY: camera.offsetY + byY });
 }
 
-export function frameOf(layout: Layout, camera: Camera): Frame {
+export function frameOf(layout: Layout, camera: Camera, columnOf: Uint32Array | null = null): Frame {
   const { plot, columnWidth, layerHeight, nLayers, padTop } = layout;
   const dx = columnWidth * camera.scaleX;
   const dy = layerHeight * camera.scaleY;
@@ -152,16 +159,20 @@ export function frameOf(layout: Layout, camera: Camera): Frame {
     y0: plot.y - camera.offsetY + top + (nLayers - 1) * dy,
     dy,
     plot,
+    columnOf,
   };
 }
 
-export const columnX = (frame: Frame, position: number): number => frame.x0 + position * frame.dx;
+export const columnX = (frame: Frame, column: number): number => frame.x0 + column * frame.dx;
+/** The column that a token stands in, by itself or with others. */
+export const columnOf = (frame: Frame, position: number): number => frame.columnOf?.[position] ?? position;
+export const tokenX = (frame: Frame, position: number): number => columnX(frame, columnOf(frame, position));
 export const levelY = (frame: Frame, level: number): number => frame.y0 - level * frame.dy;
 
 /** The column under x, or −1. */
-export function columnAt(frame: Frame, nTokens: number, x: number): number {
+export function columnAt(frame: Frame, nColumns: number, x: number): number {
   const column = Math.round((x - frame.x0) / frame.dx);
-  return column >= 0 && column < nTokens ? column : -1;
+  return column >= 0 && column < nColumns ? column : -1;
 }
 
 export function chipStyle(columnWidth: number): ChipStyle {
@@ -170,14 +181,22 @@ export function chipStyle(columnWidth: number): ChipStyle {
 }
 
 /** Scrolls just far enough to have a column and a level in view. */
-export function revealed(layout: Layout, camera: Camera, position: number, level: number): Camera {
+export function revealed(layout: Layout, camera: Camera, column: number, level: number): Camera {
   const frame = frameOf(layout, camera);
   const margin = Math.min(frame.dx, 60);
-  const x = columnX(frame, position);
+  const x = columnX(frame, column);
   const y = levelY(frame, level);
   const { plot } = layout;
   const byX = x < plot.x + margin ? x - plot.x - margin : Math.max(0, x - (plot.x + plot.width - margin));
   const byY = y < plot.y + 8 ? y - plot.y - 8 : Math.max(0, y - (plot.y + plot.height - 8));
   const next = panCamera(layout, camera, byX, byY);
   return next.offsetX === camera.offsetX && next.offsetY === camera.offsetY ? camera : next;
+}
+
+/** The camera on a changed number of columns: of the same scale, with a column where another one was before. */
+export function followed(before: Layout, camera: Camera, from: number, layout: Layout, to: number): Camera {
+  const frame = frameOf(before, camera);
+  const scaleX = frame.dx / layout.columnWidth;
+  const offsetX = layout.plot.x + frame.dx / 2 + to * frame.dx - columnX(frame, from);
+  return clampCamera(layout, { ...camera, scaleX, offsetX });
 }

@@ -2,10 +2,11 @@
 import type { Store } from '../state';
 import { count, shortShare } from '../words';
 import { MIXER, MIXER_NOTE } from '../describe';
-import { MOST_EDGES } from './ink';
+import { unitText } from '../groups/words';
 
 export function Legend({ store }: { store: Store }) {
   const routes = store.routes.value;
+  const shown = store.shown.value;
   const flow = store.ink.value === 'flow';
   return (
     <div class="legend">
@@ -36,7 +37,27 @@ export function Legend({ store }: { store: Store }) {
           mixer (not taken apart by token)
         </span>
       )}
-      {routes && routes.kept.length > MOST_EDGES && <span>the {count(MOST_EDGES)} strongest edges are drawn</span>}
+      {shown?.columns.grouped && (
+        <span
+          class="key"
+          data-testid="legend-groups"
+          title={
+            flow
+              ? 'A line between groups is the sum of the flow of the edges between their tokens; a node is the sum of their mass'
+              : 'A line between groups is the strongest of the edges between their tokens'
+          }
+        >
+          <svg viewBox="0 0 14 8" width="14" height="8" aria-hidden="true">
+            <rect class="group" x="0" y="2" width="14" height="4" />
+          </svg>
+          {unitText(store.groups.value?.unit ?? 'token')}, {flow ? 'flow summed' : 'strongest edge'} · g opens
+        </span>
+      )}
+      {shown && shown.nEdges > shown.edges.count && (
+        <span data-testid="legend-budget">
+          the {count(shown.edges.count)} strongest of {count(shown.nEdges)} lines are drawn
+        </span>
+      )}
       {routes && routes.biasMass >= 0.005 && <span>biases {shortShare(routes.biasMass)}</span>}
       {routes && routes.endedMass >= 0.005 && (
         <span title="mass that ended at nodes with no part above the threshold">

@@ -3,7 +3,7 @@ import { nodeLevel, parseEdge, parseNode } from '../names';
 import type { EdgeRef, NodeRef } from '../names';
 import { ffnReach, loopReach, traceEdge } from './curves';
 import type { Frame } from './layout';
-import { columnX, levelY } from './layout';
+import { levelY, tokenX } from './layout';
 import type { Palette } from './palette';
 
 export interface Marks {
@@ -53,7 +53,7 @@ function drawCursorColumn(ctx: CanvasRenderingContext2D, frame: Frame, position:
   ctx.lineWidth = 1;
   ctx.setLineDash([1, 3]);
   ctx.beginPath();
-  const x = Math.round(columnX(frame, position) - Math.min(frame.dx / 2, 28)) + 0.5;
+  const x = Math.round(tokenX(frame, position) - Math.min(frame.dx / 2, 28)) + 0.5;
   ctx.moveTo(x, frame.plot.y);
   ctx.lineTo(x, frame.plot.y + frame.plot.height);
   ctx.stroke();
@@ -107,7 +107,7 @@ function drawRing(ctx: CanvasRenderingContext2D, frame: Frame, node: NodeRef, ra
 /** Where a node stands on the stage: feed-forward blocks to the right of their column, biases to the left. */
 export function pointOf(frame: Frame, node: NodeRef): [number, number] {
   const aside = node.letter === 'M' ? ffnReach(frame.dx) : node.letter === 'B' ? -ffnReach(frame.dx) : 0;
-  return [columnX(frame, node.position) + aside, levelY(frame, nodeLevel(node))];
+  return [tokenX(frame, node.position) + aside, levelY(frame, nodeLevel(node))];
 }
 
 function drawCaret(ctx: CanvasRenderingContext2D, frame: Frame, name: string, palette: Palette): void {

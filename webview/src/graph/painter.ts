@@ -1,7 +1,5 @@
 /** Two canvases, one over the other: the graph, and what is selected or hovered. Draws at most once a frame. */
-import type { Analysis } from '../payload';
-import type { Routes } from '../routes/routes';
-import type { Ink } from '../state';
+import type { Shown } from '../groups/shown';
 import type { Frame, Size } from './layout';
 import { EASE_MS, ease, motionWanted } from './motion';
 import { drawMarks } from './overlay';
@@ -10,21 +8,17 @@ import type { Palette } from './palette';
 import { drawGraph } from './renderer';
 
 export interface Picture {
-  analysis: Analysis;
-  routes: Routes;
-  ink: Ink;
+  shown: Shown;
   frame: Frame;
   size: Size;
   palette: Palette;
-  /** [E] 1 for the edges that stand out; null: all of them. */
-  emphasis: Uint8Array | null;
   marks: Omit<Marks, 'appeared'>;
 }
 
 export class Painter {
   private picture: Picture | null = null;
   private drawn: Picture | null = null;
-  private before: Routes | null = null;
+  private before: Shown | null = null;
   private targetSince = -Infinity;
   private selectionSince = -Infinity;
   private requested = 0;
@@ -54,9 +48,7 @@ export class Painter {
     if (!moving) this.before = null;
     const sameGraph =
       drawn !== null &&
-      drawn.routes === picture.routes &&
-      drawn.ink === picture.ink &&
-      drawn.emphasis === picture.emphasis &&
+      drawn.shown === picture.shown &&
       drawn.frame === picture.frame &&
       drawn.size === picture.size &&
       drawn.palette === picture.palette;
@@ -71,20 +63,22 @@ export class Painter {
   private noteChanges(picture: Picture, now: number): void {
     const { drawn } = this;
     if (!drawn || !motionWanted()) return;
-    if (drawn.analysis === picture.analysis && drawn.routes.target !== picture.routes.target) {
-      this.before = drawn.routes;
+    const [was, is] = [drawn.shown, picture.shown];
+    const same = was.analysis === is.analysis && !was.columns.grouped && !is.columns.grouped;
+    if (same && was.routes.target !== is.routes.target) {
+      this.before = was;
       this.targetSince = now;
     }
-    if (drawn.analysis !== picture.analysis) this.targetSince = -Infinity;
+    if (!same) this.targetSince = -Infinity;
     if (drawn.marks.selection !== picture.marks.selection) this.selectionSince = now;
   }
 
   private paintGraph(picture: Picture, now: number): void {
     const ctx = prepare(this.graph, picture.size);
     if (!ctx) return;
-    const { analysis, routes, ink, frame, palette, emphasis } = picture;
+    const { shown, frame, palette } = picture;
     const progress = this.before ? ease(now - this.targetSince) : 1;
-    drawGraph(ctx, frame, { analysis, routes, ink, emphasis, before: this.before, progress }, palette);
+    drawGraph(ctx, frame, { shown, before: this.before, progress }, palette);
   }
 
   private paintMarks(picture: Picture, now: number): void {

@@ -28,8 +28,7 @@ export function RoutesGraph({ store, view, openFinder }: Props) {
   }, []);
 
   useSignalEffect(() => {
-    const analysis = store.analysis.value;
-    const routes = store.routes.value;
+    const shown = store.shown.value;
     const frame = view.frame.value;
     const palette = view.palette.value;
     const marks = {
@@ -41,17 +40,14 @@ export function RoutesGraph({ store, view, openFinder }: Props) {
       editorPosition: store.editorPosition.value,
     };
     const size = view.size.value;
-    const ink = store.ink.value;
-    const emphasis = view.emphasis.value;
-    if (!analysis || !routes || !frame || !palette) return;
-    painter.current?.show({ analysis, routes, frame, size, palette, ink, emphasis, marks });
+    if (!shown || !frame || !palette) return;
+    painter.current?.show({ shown, frame, size, palette, marks });
   });
 
   const under = (x: number, y: number): string | null => {
-    const { value: analysis } = store.analysis;
-    const { value: routes } = store.routes;
+    const { value: shown } = store.shown;
     const { value: frame } = view.frame;
-    return analysis && routes && frame ? pick(analysis, routes, frame, x, y, view.emphasis.value) : null;
+    return shown && frame ? pick(shown, frame, x, y) : null;
   };
   return (
     <Stage

@@ -3,9 +3,11 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
 import { useSignal } from '@preact/signals';
 import type { Signal } from '@preact/signals';
-import { inWords } from '../describe';
+import { inWords, nodeTitle } from '../describe';
+import { groupTitle, joinedMark, spanOf } from '../groups/words';
 import { parseEdge, parseNode } from '../names';
 import type { Store } from '../state';
+import { share } from '../words';
 import { PredictionRow, TokenRow } from './axis';
 import { LayerLabels } from './labels';
 import { columnAt } from './layout';
@@ -102,8 +104,8 @@ export function Stage(props: Props) {
   };
   const onDblClick = (event: MouseEvent): void => {
     const frame = view.frame.value;
-    const nTokens = store.analysis.value?.meta.tokens.length ?? 0;
-    if (frame) store.setTarget(columnAt(frame, nTokens, at(event).x));
+    const { first, nColumns } = view.columns.value;
+    if (frame) store.setTarget(first[columnAt(frame, nColumns, at(event).x)] ?? -1);
   };
 
   return (
@@ -153,9 +155,20 @@ function Announcer({ store }: { store: Store }) {
   const known = name !== null && (parseNode(name) ?? parseEdge(name)) !== null;
   return (
     <div class="sr-only" aria-live="polite">
-      {analysis && routes && known ? inWords(analysis, routes, name) : ''}
+      {analysis && routes && known ? (joinedWords(store, name) ?? inWords(analysis, routes, name)) : ''}
     </div>
   );
+}
+
+/** Where the keyboard stands on a group: its text, and that it opens. */
+function joinedWords(store: Store, name: string): string | null {
+  const shown = store.shown.value;
+  const node = parseNode(name);
+  const joined = shown && store.view.value === 'routes' ? joinedMark(shown, name) : null;
+  if (!shown || !node || !joined) return null;
+  const [first, end] = spanOf(shown.columns, shown.columns.of[node.position] ?? 0);
+  const what = nodeTitle(node, shown.analysis.meta.layerKinds);
+  return `group ${groupTitle(shown.analysis, first, end)}, ${what}, summed flow ${share(joined.value)}, g opens`;
 }
 
 /** Control or command with the wheel, or a pinch, zooms; the wheel alone pans where there is room. */

@@ -4,7 +4,11 @@ import type { ReadonlySignal } from '@preact/signals';
 import { MIXER, MIXER_NOTE, edgeNumbers, labelAt, nodeMass, nodeTitle, tokenClass } from '../describe';
 import { parseEdge, parseNode } from '../names';
 import type { Store } from '../state';
-import { share } from '../words';
+import { sizeOf } from '../groups/grouping';
+import type { Shown } from '../groups/shown';
+import { groupText, joinedMark, spanOf } from '../groups/words';
+import type { JoinedMark } from '../groups/words';
+import { count, share } from '../words';
 import type { GraphView } from './view';
 import { px } from '../px';
 
@@ -37,14 +41,65 @@ export function Tooltip({ view, pointer, tip }: Props) {
   );
 }
 
-/** A node or an edge of the routes. */
+/** A node or an edge of the routes; of groups, what they sum up and the strongest in it. */
 export function RouteTip({ store, name }: { store: Store; name: string }) {
+  const shown = store.shown.value;
+  const joined = shown && joinedMark(shown, name);
+  if (joined) return <JoinedTip shown={shown} name={name} joined={joined} />;
   return (
     <>
       <Title store={store} name={name} />
       <Figures store={store} name={name} />
       {parseEdge(name)?.kind === 'mixer' && <div class="note">{MIXER_NOTE}</div>}
       <div class="note">Flow is a reading aid, not a causal claim.</div>
+    </>
+  );
+}
+
+function JoinedTip({ shown, name, joined }: { shown: Shown; name: string; joined: JoinedMark }) {
+  const { analysis, columns, routes, ink } = shown;
+  const { edge, members, value } = joined;
+  const flow = ink === 'flow';
+  const at = (position: number) => {
+    const [first, end] = spanOf(columns, columns.of[position] ?? 0);
+    if (end - first === 1) return <bdi class={tokenClass(analysis, position)}>{labelAt(analysis, position)}</bdi>;
+    return <bdi class="token">{groupText(analysis, first, end, 24)}</bdi>;
+  };
+  if (edge?.kind === 'attention') {
+    const strongest = edgeNumbers(analysis, routes, edge);
+    const what = flow ? 'summed flow' : 'strongest contribution';
+    return (
+      <>
+        <div class="title">
+          {at(edge.source.position)} → {at(edge.target.position)}
+          <span class="dim"> attention, layer {edge.target.layer}</span>
+        </div>
+        <div>
+          {count(members)} {members === 1 ? 'edge' : 'edges'} · {what} <b>{share(value)}</b>
+        </div>
+        <div class="note">
+          Strongest: <bdi class="token">{labelAt(analysis, edge.source.position)}</bdi> →{' '}
+          <bdi class="token">{labelAt(analysis, edge.target.position)}</bdi>,{' '}
+          {share(flow ? strongest.flow : strongest.contribution)}. A click opens it.
+        </div>
+      </>
+    );
+  }
+  const node = edge ? edge.target : parseNode(name);
+  if (!node) return null;
+  const title = edge ? `${edge.kind}, layer ${node.layer}` : nodeTitle(node, analysis.meta.layerKinds);
+  const what = edge && !flow ? 'strongest contribution' : 'summed flow';
+  return (
+    <>
+      <div class="title">
+        {at(node.position)} <span class="dim">{title}</span>
+      </div>
+      <div>
+        {count(sizeOf(columns, columns.of[node.position] ?? 0))} tokens · {what} <b>{share(value)}</b>
+      </div>
+      <div class="note">
+        Strongest: <bdi class="token">{labelAt(analysis, node.position)}</bdi>. A click opens it.
+      </div>
     </>
   );
 }

@@ -1,11 +1,14 @@
 /** How the graph is looked at: the stage's size, zoom and pan, the colours. */
-import { computed, signal } from '@preact/signals';
+import { computed, effect, signal, untracked } from '@preact/signals';
+import { singleColumns } from '../groups/grouping';
+import type { Columns } from '../groups/grouping';
 import { nodeLevel, parseEdge, parseNode } from '../names';
 import type { Store } from '../state';
-import { edgesOfHead } from '../views/headTotals';
 import {
   clampCamera,
+  columnX,
   computeLayout,
+  followed,
   frameOf,
   homeCamera,
   panCamera,
@@ -13,7 +16,7 @@ import {
   wholeCamera,
   zoomCamera,
 } from './layout';
-import type { Camera, Size } from './layout';
+import type { Camera, Layout, Size } from './layout';
 import type { Palette } from './palette';
 
 export type GraphView = ReturnType<typeof createGraphView>;
@@ -24,22 +27,27 @@ export function createGraphView(store: Store) {
   /** Null: at home, wherever that is for the present size. */
   const moved = signal<Camera | null>(null);
 
+  /** The lens reads every token: only the routes are grouped. */
+  const columns = computed(() => {
+    const own = store.columns.value ?? singleColumns(1);
+    return own.grouped && store.view.value === 'lens' ? singleColumns(own.of.length) : own;
+  });
+  const columnOf = (position: number): number => columns.value.of[position] ?? position;
   const layout = computed(() => {
     const source = store.source.value;
     if (!source || size.value.width === 0) return null;
-    return computeLayout(size.value, source.nTokens, source.nLayers, store.view.value === 'lens');
-  });
-  const emphasis = computed(() => {
-    const source = store.source.value;
-    const head = store.headFilter.value;
-    return source && head ? edgesOfHead(source, head, store.tau.value, store.renormalize.value) : null;
+    const lens = store.view.value === 'lens';
+    const { nColumns, grouped } = columns.value;
+    return computeLayout(size.value, nColumns, source.nLayers, lens, grouped);
   });
   const homeTarget = signal(0);
   const camera = computed<Camera | null>(() => {
     if (!layout.value) return null;
-    return moved.value ? clampCamera(layout.value, moved.value) : homeCamera(layout.value, homeTarget.value);
+    return moved.value ? clampCamera(layout.value, moved.value) : homeCamera(layout.value, columnOf(homeTarget.value));
   });
-  const frame = computed(() => (layout.value && camera.value ? frameOf(layout.value, camera.value) : null));
+  const frame = computed(() =>
+    layout.value && camera.value ? frameOf(layout.value, camera.value, columns.value.of) : null,
+  );
 
   function pan(byX: number, byY: number): void {
     if (layout.value && camera.value) moved.value = panCamera(layout.value, camera.value, byX, byY);
@@ -64,26 +72,89 @@ export function createGraphView(store: Store) {
 
   /** Brings a node or an edge's upper end into view. */
   function reveal(name: string): void {
+    keepUp();
     const node = parseNode(name) ?? parseEdge(name)?.target;
     if (!node || !layout.value || !camera.value) return;
-    const next = revealed(layout.value, camera.value, node.position, nodeLevel(node));
+    const next = revealed(layout.value, camera.value, columnOf(node.position), nodeLevel(node));
     if (next !== camera.value) moved.value = next;
   }
 
   /** Brings a column into view, at the height that is being looked at. */
   function revealColumn(position: number): void {
+    keepUp();
     if (!layout.value || !camera.value || !frame.value) return;
     const { plot, y0, dy } = frame.value;
-    const next = revealed(layout.value, camera.value, position, (y0 - plot.y - plot.height / 2) / dy);
+    const next = revealed(layout.value, camera.value, columnOf(position), (y0 - plot.y - plot.height / 2) / dy);
     if (next !== camera.value) moved.value = next;
   }
 
   /** True where there is something beside the plot to pan to. */
   const pannable = computed(() => {
     if (!layout.value || !camera.value) return false;
-    const { columnWidth, nTokens, plot } = layout.value;
-    return camera.value.scaleY > 1 || columnWidth * nTokens * camera.value.scaleX > plot.width + 1;
+    const { columnWidth, nColumns, plot } = layout.value;
+    return camera.value.scaleY > 1 || columnWidth * nColumns * camera.value.scaleX > plot.width + 1;
   });
 
-  return { size, palette, layout, camera, frame, emphasis, pannable, pan, zoom, fit, reset, reveal, revealColumn };
+  let acted: number | null = null;
+  let last: { columns: Columns; layout: Layout; camera: Camera; analysis: unknown } | null = null;
+
+  /** After groups have opened or closed: what was acted on stays where it is, else the selection, the target, the middle. */
+  function keepUp(): void {
+    const before = last;
+    const now = { columns: columns.value, layout: layout.value, analysis: store.analysis.value };
+    if (!now.layout) return void (last = null);
+    const { columnWidth, nColumns, plot } = now.layout;
+    const atHome = moved.value === null && columnWidth * nColumns <= plot.width + 1;
+    if (before && before.analysis === now.analysis && before.columns !== now.columns && !atHome) {
+      const position = anchor(before.layout, before.camera, before.columns);
+      const [from, to] = [before.columns.of[position] ?? 0, now.columns.of[position] ?? 0];
+      moved.value = followed(before.layout, before.camera, from, now.layout, to);
+    }
+    if (camera.value) last = { ...now, layout: now.layout, camera: camera.value };
+  }
+
+  function anchor(was: Layout, cameraWas: Camera, { first, of, nColumns }: Columns): number {
+    const frame = frameOf(was, cameraWas);
+    const { x, width } = frame.plot;
+    const name = store.selection.value ?? '';
+    const selected = parseNode(name)?.position ?? parseEdge(name)?.target.position ?? null;
+    const inView = (position: number | null): position is number => {
+      const at = position === null ? NaN : columnX(frame, of[position] ?? 0);
+      return at >= x && at <= x + width;
+    };
+    const middle = Math.min(nColumns - 1, Math.max(0, Math.round((x + width / 2 - frame.x0) / frame.dx)));
+    return acted ?? [selected, store.target.value].find(inView) ?? first[middle] ?? 0;
+  }
+
+  /** Watches the columns; returns how to stop that. */
+  const follow = (): (() => void) =>
+    effect(() => {
+      if (columns.value && layout.value && camera.value) untracked(keepUp);
+    });
+
+  /** Opens or closes a token's group, which stays where it is. */
+  function openGroup(position: number, open: boolean): void {
+    acted = position;
+    store.openGroup(position, open);
+    keepUp();
+    acted = null;
+  }
+
+  return {
+    size,
+    palette,
+    columns,
+    layout,
+    camera,
+    frame,
+    follow,
+    openGroup,
+    pannable,
+    pan,
+    zoom,
+    fit,
+    reset,
+    reveal,
+    revealColumn,
+  };
 }

@@ -10,7 +10,7 @@ const PRECISION = 1e-4;
 /** Smallest τ in [max(0.005, floor), 0.1] at which the target keeps at most 60 edges between different tokens (0.1 if none). */
 export function autoThreshold(source: RouteSource, target: number, renormalize: boolean): number {
   const fits = (threshold: number): boolean =>
-    computeRoutes(source, { target, threshold, renormalize }).crossEdges <= AUTO_EDGES;
+    computeRoutes(source, { target, threshold, renormalize }, AUTO_EDGES).crossEdges <= AUTO_EDGES;
   let low = Math.max(AUTO_LOWEST, source.floor);
   if (fits(low)) return low;
   let high = AUTO_HIGHEST;

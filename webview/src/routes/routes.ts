@@ -23,9 +23,9 @@ export interface RouteRules {
 
 /** The kept graph. Row r = l·T + t; a weight of 0 means: not kept, or not reached from the target. */
 export interface Routes extends RouteRules {
-  /** [E] */
-  attention: Float64Array;
-  attentionFlow: Float64Array;
+  /** [E] of all attention edges; made when first asked for. */
+  readonly attention: Float64Array;
+  readonly attentionFlow: Float64Array;
   /** [L×T] the residual around attention, the bias, the feed-forward block and the residual around it. */
   residual: Float64Array;
   residualFlow: Float64Array;
@@ -45,6 +45,9 @@ export interface Routes extends RouteRules {
   reachedAttention: Uint8Array;
   /** Kept attention edges, layer by layer from the top. */
   kept: Uint32Array;
+  /** [kept] */
+  keptWeight: Float64Array;
+  keptFlow: Float64Array;
   /** How many of them join different tokens. */
   crossEdges: number;
   /** Mass that arrived at biases, and mass that ended at rows which keep nothing. */
@@ -52,15 +55,24 @@ export interface Routes extends RouteRules {
   endedMass: number;
 }
 
-/** The graph that the target keeps at a threshold, with the flow of mass 1 from I(L−1, target). */
-export function computeRoutes(source: RouteSource, rules: RouteRules): Routes {
+/**
+ * The graph that the target keeps at a threshold, with the flow of mass 1 from I(L−1, target). With `most`, layers under
+ * one at which more than so many edges join different tokens are left out: enough to know that there are more.
+ */
+export function computeRoutes(source: RouteSource, rules: RouteRules, most = Infinity): Routes {
   const { nLayers, nTokens, parallel, columns } = source;
   const nEdges = columns.edgeKey.length;
   const nRows = nLayers * nTokens;
+  let attention: Float64Array | null = null;
+  let attentionFlow: Float64Array | null = null;
   const routes: Routes = {
     ...rules,
-    attention: new Float64Array(nEdges),
-    attentionFlow: new Float64Array(nEdges),
+    get attention() {
+      return (attention ??= spread(routes.kept, routes.keptWeight, nEdges));
+    },
+    get attentionFlow() {
+      return (attentionFlow ??= spread(routes.kept, routes.keptFlow, nEdges));
+    },
     residual: new Float64Array(nRows),
     residualFlow: new Float64Array(nRows),
     bias: new Float64Array(nRows),
@@ -74,7 +86,7 @@ export function computeRoutes(source: RouteSource, rules: RouteRules): Routes {
     mass: new Float64Array(nRows + nTokens),
     reached: new Uint8Array(nRows + nTokens),
     reachedAttention: new Uint8Array(nRows),
-    kept: new Uint32Array(nEdges),
+    ...scratchFor(nEdges),
     crossEdges: 0,
     biasMass: 0,
     endedMass: 0,
@@ -85,7 +97,7 @@ export function computeRoutes(source: RouteSource, rules: RouteRules): Routes {
 
   routes.mass[nRows + rules.target] = 1;
   routes.reached[nRows + rules.target] = 1;
-  for (let layer = nLayers - 1; layer >= 0; layer--) {
+  for (let layer = nLayers - 1; layer >= 0 && routes.crossEdges <= most; layer--) {
     for (let t = rules.target; t >= 0; t--) {
       const row = layer * nTokens + t;
       if (!routes.reached[row + nTokens]) continue;
@@ -98,9 +110,58 @@ export function computeRoutes(source: RouteSource, rules: RouteRules): Routes {
       }
     }
   }
-  routes.kept = routes.kept.subarray(0, nKept);
+  routes.kept = routes.kept.slice(0, nKept);
+  routes.keptWeight = routes.keptWeight.slice(0, nKept);
+  routes.keptFlow = routes.keptFlow.slice(0, nKept);
   return routes;
 }
+
+type Kept = Pick<Routes, 'kept' | 'keptWeight' | 'keptFlow'>;
+let scratch: Kept = { kept: new Uint32Array(), keptWeight: new Float64Array(), keptFlow: new Float64Array() };
+
+/** Room for every edge, used again and again: fresh memory costs more than all that is written to it. */
+function scratchFor(nEdges: number): Kept {
+  if (scratch.kept.length < nEdges) {
+    scratch = {
+      kept: new Uint32Array(nEdges),
+      keptWeight: new Float64Array(nEdges),
+      keptFlow: new Float64Array(nEdges),
+    };
+  }
+  return scratch;
+}
+
+function spread(kept: Uint32Array, values: Float64Array, nEdges: number): Float64Array {
+  const all = new Float64Array(nEdges);
+  for (let i = 0; i < kept.length; i++) all[kept[i]!] = values[i]!;
+  return all;
+}
+
+const orders = new WeakMap<Float32Array, Uint32Array>();
+
+/** [E] the edges of each row from the largest contribution down, so that a threshold ends the row; made once. */
+function byWeight({ columns: { edgeWeight }, rowOffset }: RouteSource): Uint32Array {
+  const known = orders.get(edgeWeight);
+  if (known) return known;
+  const order = new Uint32Array(edgeWeight.length);
+  for (let row = 0; row + 1 < rowOffset.length; row++) {
+    const [first, end] = [rowOffset[row]!, rowOffset[row + 1]!];
+    for (let e = first; e < end; e++) {
+      order[e] = e;
+      if (end - first > INSERTED) continue;
+      const weight = edgeWeight[e]!;
+      let at = e;
+      for (; at > first && edgeWeight[order[at - 1]!]! < weight; at--) order[at] = order[at - 1]!;
+      order[at] = e;
+    }
+    if (end - first > INSERTED) order.subarray(first, end).sort((a, b) => edgeWeight[b]! - edgeWeight[a]!);
+  }
+  orders.set(edgeWeight, order);
+  return order;
+}
+
+/** Rows up to this length are sorted by insertion, which is faster on so few. */
+const INSERTED = 80;
 
 const keep = (contribution: number, tau: number): number => (contribution > tau ? contribution : 0);
 
@@ -140,6 +201,7 @@ function passDown(
 ): number {
   const { columns, rowOffset } = source;
   const { edgeKey, edgeWeight, headOffset, headWeight } = columns;
+  const falling = byWeight(source);
   const first = rowOffset[row]!;
   const end = rowOffset[row + 1]!;
   const residual = keep(columns.attentionResidual[row]!, tau);
@@ -148,20 +210,23 @@ function passDown(
   let sum = residual + bias + mixer + ffn;
 
   // Locals, and no call in the inner loops: this is where the slider's frame goes.
-  const { renormalize, attention, attentionFlow, mass: masses, reached, kept } = routes;
-  for (let e = first; e < end; e++) {
+  const { renormalize, keptWeight, keptFlow, mass: masses, reached, kept } = routes;
+  const firstKept = nKept;
+  for (let i = first; i < end; i++) {
+    const e = falling[i]!;
     const whole = edgeWeight[e]!;
-    if (whole <= tau) continue; // then no head exceeds it either
+    if (whole <= tau) break; // then no head exceeds it either, nor does any edge after it
     let weight = whole;
     if (renormalize) {
       weight = 0;
-      for (let i = headOffset[e]!, last = headOffset[e + 1]!; i < last; i++) {
-        const part = headWeight[i]!;
+      for (let h = headOffset[e]!, last = headOffset[e + 1]!; h < last; h++) {
+        const part = headWeight[h]!;
         if (part > tau) weight += part;
       }
       if (weight === 0) continue;
     }
-    attention[e] = weight;
+    keptWeight[nKept] = weight;
+    kept[nKept++] = e;
     sum += weight;
   }
   if (sum === 0) {
@@ -171,16 +236,14 @@ function passDown(
 
   const scale = renormalize ? 1 / sum : 1;
   const below = row - position;
-  for (let e = first; e < end; e++) {
-    const weight = attention[e]!;
-    if (weight === 0) continue;
-    const key = edgeKey[e]!;
+  for (let i = firstKept; i < nKept; i++) {
+    const weight = keptWeight[i]!;
+    const key = edgeKey[kept[i]!]!;
     const flow = (mass * weight) / sum;
-    attention[e] = weight * scale;
-    attentionFlow[e] = flow;
+    keptWeight[i] = weight * scale;
+    keptFlow[i] = flow;
     masses[below + key]! += flow;
     reached[below + key] = 1;
-    kept[nKept++] = e;
     if (key !== position) routes.crossEdges++;
   }
   if (bias > 0) {

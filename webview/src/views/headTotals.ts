@@ -1,6 +1,7 @@
 /** What each head contributes to the routes that are kept. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import type { Routes, RouteSource } from '../routes/routes';
+import { keptIn } from '../describe';
 import type { HeadRef, Ink } from '../state';
 
 /**
@@ -11,7 +12,8 @@ export function headTotals(source: RouteSource, routes: Routes, nHeads: number, 
   const { edgeLayer, edgeWeight, headOffset, headIndex, headWeight } = source.columns;
   const totals = new Float64Array(source.nLayers * nHeads);
   const tau = leastPart(routes.threshold, routes.renormalize);
-  for (const e of routes.kept) {
+  for (let k = 0; k < routes.kept.length; k++) {
+    const e = routes.kept[k]!;
     const [first, end] = [headOffset[e]!, headOffset[e + 1]!];
     let whole = 0;
     if (!routes.renormalize) whole = edgeWeight[e]!;
@@ -19,8 +21,7 @@ export function headTotals(source: RouteSource, routes: Routes, nHeads: number, 
     for (let i = first; i < end; i++) {
       const part = headWeight[i]!;
       if (part <= tau) continue;
-      totals[edgeLayer[e]! * nHeads + headIndex[i]!]! +=
-        ink === 'flow' ? (routes.attentionFlow[e]! * part) / whole : part;
+      totals[edgeLayer[e]! * nHeads + headIndex[i]!]! += ink === 'flow' ? (routes.keptFlow[k]! * part) / whole : part;
     }
   }
   return totals;
@@ -51,11 +52,12 @@ export interface HeadEdge {
 
 /** The kept edges of a head, most flow first. */
 export function strongestEdges(source: RouteSource, routes: Routes, head: HeadRef, most: number): HeadEdge[] {
-  const { edgeLayer, edgeWeight, headOffset, headIndex, headWeight } = source.columns;
+  const { edgeWeight, headOffset, headIndex, headWeight } = source.columns;
   const tau = leastPart(routes.threshold, routes.renormalize);
   const found: HeadEdge[] = [];
-  for (const edge of routes.kept) {
-    if (edgeLayer[edge] !== head.layer) continue;
+  const [first, end] = keptIn(source, routes, head.layer);
+  for (let k = first; k < end; k++) {
+    const edge = routes.kept[k]!;
     let whole = routes.renormalize ? 0 : edgeWeight[edge]!;
     let contribution = 0;
     for (let i = headOffset[edge]!; i < headOffset[edge + 1]!; i++) {
@@ -64,8 +66,7 @@ export function strongestEdges(source: RouteSource, routes: Routes, head: HeadRe
       if (routes.renormalize) whole += part;
       if (headIndex[i] === head.head) contribution = part;
     }
-    if (contribution > 0)
-      found.push({ edge, contribution, flow: (routes.attentionFlow[edge]! * contribution) / whole });
+    if (contribution > 0) found.push({ edge, contribution, flow: (routes.keptFlow[k]! * contribution) / whole });
   }
   return found.sort((a, b) => b.flow - a.flow).slice(0, most);
 }

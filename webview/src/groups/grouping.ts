@@ -1,0 +1,156 @@
+/** Which tokens make up a word, a sentence, a line or a span, and which of them share a column of the graph. */
+/* eslint-disable @typescript-eslint/no-non-null-assertion -- indices are in range by construction */
+import type { TokenInfo } from '../../../extension/shared/protocol';
+import type { Grouping } from '../../../extension/shared/webview';
+
+/** A text of G groups, as positions. */
+export interface Groups {
+  unit: Exclude<Grouping, 'auto'>;
+  /** [G+1] first position of each group, and the number of tokens. */
+  first: Uint32Array;
+}
+
+/** C columns that stand for T tokens, from left to right. */
+export interface Columns {
+  nColumns: number;
+  /** [C+1] first position of each column, and the number of tokens. */
+  first: Uint32Array;
+  /** [T] the column of each token. */
+  of: Uint32Array;
+  /** [C] the group that a column shows or is in. */
+  group: Uint32Array;
+  /** True where a column holds several tokens. */
+  grouped: boolean;
+}
+
+/** Up to so many columns a graph is read as a whole; a prompt of no more tokens is not grouped by itself. */
+export const MOST_COLUMNS = 150;
+/** Fewer groups than this tell too little: spans are taken instead. */
+const LEAST_GROUPS = 24;
+const SPANS = { span8: 8, span32: 32, span128: 128 } as const;
+
+export interface Text {
+  prompt: string;
+  tokens: readonly TokenInfo[];
+}
+
+/** The finest grouping of which all columns can be read; tokens where they are few. */
+export function groupsOf(text: Text, grouping: Grouping): Groups {
+  const nTokens = text.tokens.length;
+  if (grouping !== 'auto') return { unit: grouping, first: startsOf(text, grouping) };
+  if (nTokens <= MOST_COLUMNS) return { unit: 'token', first: startsOf(text, 'token') };
+  const fits = (groups: Groups): boolean =>
+    groups.first.length - 1 >= LEAST_GROUPS && groups.first.length - 1 <= MOST_COLUMNS;
+  const read = (unit: Groups['unit']): Groups => ({ unit, first: startsOf(text, unit) });
+  const natural = [read('word'), read('sentence'), read('line')].filter(fits);
+  natural.sort((a, b) => b.first.length - a.first.length);
+  if (natural[0]) return natural[0];
+  return [read('span8'), read('span32')].find(fits) ?? read('span128');
+}
+
+function startsOf(text: Text, unit: Groups['unit']): Uint32Array {
+  const nTokens = text.tokens.length;
+  if (unit === 'token') return Uint32Array.from({ length: nTokens + 1 }, (_, t) => t);
+  const starts: number[] = [];
+  if (unit === 'word' || unit === 'sentence' || unit === 'line') {
+    const begins = beginnings(text, unit);
+    for (let t = 0; t < nTokens; t++) if (begins(t) || t === 0) starts.push(t);
+  } else for (let t = 0; t < nTokens; t += SPANS[unit]) starts.push(t);
+  return Uint32Array.from([...starts, nTokens]);
+}
+
+/** Tells of each token in turn whether a group begins with it. White space and marks go with what stands before them. */
+function beginnings({ prompt, tokens }: Text, unit: 'word' | 'sentence' | 'line'): (position: number) => boolean {
+  const starts = unit === 'line' ? lineStarts(prompt) : segmentStarts(prompt, unit);
+  let segment = -1;
+  let added = false;
+  return (position) => {
+    const { start, end, special } = tokens[position]!;
+    const wasAdded = added;
+    added = special || end <= start;
+    if (added || wasAdded) {
+      while (segment + 1 < starts.length && starts[segment + 1]! < end) segment++;
+      return true;
+    }
+    let at = start;
+    while (at < end && isSpace(prompt.charCodeAt(at))) at++;
+    if (at === end) return false;
+    const before = segment;
+    // What begins inside of a token belongs to the tokens after it, but a word's first letter is where it begins.
+    const reach = unit === 'word' ? end - 1 : at;
+    while (segment + 1 < starts.length && starts[segment + 1]! <= reach) segment++;
+    return segment > before;
+  };
+}
+
+const isSpace = (code: number): boolean => code === 32 || (code >= 9 && code <= 13) || code === 0xa0;
+
+function lineStarts(prompt: string): number[] {
+  const starts = [0];
+  for (let at = prompt.indexOf('\n'); at >= 0; at = prompt.indexOf('\n', at + 1)) starts.push(at + 1);
+  return starts;
+}
+
+/** By the rules of Unicode (UAX 29), in every language; of words only what has letters or digits. */
+function segmentStarts(prompt: string, granularity: 'word' | 'sentence'): number[] {
+  const starts: number[] = [];
+  for (const segment of new Intl.Segmenter(undefined, { granularity }).segment(prompt)) {
+    if (granularity === 'sentence' || segment.isWordLike) starts.push(segment.index);
+  }
+  return starts;
+}
+
+/** Every group as one column, but for those that are open: their tokens have a column each. */
+export function columnsOf({ first: starts }: Groups, isOpen: (group: number) => boolean): Columns {
+  const nGroups = starts.length - 1;
+  const nTokens = starts[nGroups]!;
+  const first: number[] = [];
+  const group: number[] = [];
+  const of = new Uint32Array(nTokens);
+  for (let g = 0; g < nGroups; g++) {
+    const open = isOpen(g);
+    for (let t = starts[g]!; t < starts[g + 1]!; t++) {
+      if (open || t === starts[g]) {
+        first.push(t);
+        group.push(g);
+      }
+      of[t] = first.length - 1;
+    }
+  }
+  const nColumns = first.length;
+  first.push(nTokens);
+  return {
+    nColumns,
+    first: Uint32Array.from(first),
+    of,
+    group: Uint32Array.from(group),
+    grouped: nColumns < nTokens,
+  };
+}
+
+/** How many tokens a column holds. */
+export const sizeOf = (columns: Columns, column: number): number => columns.first[column + 1]! - columns.first[column]!;
+
+/** The group of a position: binary search. */
+export function groupAt({ first }: Groups, position: number): number {
+  let low = 0;
+  let high = first.length - 2;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (first[middle]! <= position) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+/** One token a column. */
+export function singleColumns(nTokens: number): Columns {
+  const first = Uint32Array.from({ length: nTokens + 1 }, (_, t) => t);
+  return {
+    nColumns: nTokens,
+    first,
+    of: first.subarray(0, nTokens),
+    group: first.subarray(0, nTokens),
+    grouped: false,
+  };
+}
