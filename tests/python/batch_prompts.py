@@ -6,30 +6,7 @@ import json
 import random
 from pathlib import Path
 
-_WORDS = [
-    "When",
-    "Mary",
-    "and",
-    "John",
-    "went",
-    "to",
-    "the",
-    "store",
-    "a",
-    "drink",
-    "was",
-    "given",
-    "by",
-    "one",
-    "of",
-    "them",
-    "in",
-    "the",
-    "year",
-    "of",
-    "the",
-    "war",
-]
+_WORDS = ("When", "Mary", "and", "John", "went", "to", "the", "store", "a", "drink", "was", "given", "by", "one", "war")
 
 
 def texts(count: int, *, longest: int = 24) -> list[str]:

@@ -52,6 +52,7 @@ class JsonlStore:
             self._saved = time.monotonic()
 
     def close(self) -> None:
+        self._out.flush()
         os.fsync(self._out.fileno())
         self._out.close()
         unlock(self._lock)

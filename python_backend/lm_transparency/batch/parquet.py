@@ -116,10 +116,11 @@ class ParquetStore:
             return
         last = max((int(part["name"][5:-8]) for part in self._parts), default=-1)
         part = self.directory / f"part-{last + 1:05d}.parquet"
-        table = pa.Table.from_pylist(self._rows, schema=_schema())
+        # Ctrl-C anywhere below: `close` must not write them once more
+        rows, self._rows = self._rows, []
+        table = pa.Table.from_pylist(rows, schema=_schema())
         replace_file(part, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
-        self._parts.append({"name": part.name, "records": len(self._rows)})
-        self._rows = []
+        self._parts.append({"name": part.name, "records": len(rows)})
         self._list()
 
     def _known(self, part: Path) -> None:

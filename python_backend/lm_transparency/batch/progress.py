@@ -30,8 +30,9 @@ class ProgressLine:
             self._shown = now
             self._show(self._line(now), last=False)
 
-    def end(self, words: str) -> None:
-        """The last line: what became of it."""
+    def end(self, words: str, done: int | None = None) -> None:
+        """The last line: what became of it. `done`: where that is better known."""
+        self._done = self._done if done is None else done
         self._show(f"{self._done}/{self._total} prompts{self._failed()}{words}", last=True)
 
     def _line(self, now: float) -> str:

@@ -80,7 +80,9 @@ def run_many(arguments: argparse.Namespace, threshold: float | None) -> int:
     except (KeyboardInterrupt, Cancelled):
         # what is in memory is written before anything is said
         kept.close()
-        progress.end(f"{where}; the same command goes on from there" if where else "")
+        if store is not None:
+            done = sum(prompt.id in store.done for prompt in prompts)
+            progress.end(f"{where}; the same command goes on from there", done)
         raise
     progress.end(where)
     return 0
