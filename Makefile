@@ -30,7 +30,7 @@ run: vsix ## open VS Code on samples/ with the embedded model
 test: setup lint test-python vsix test-unit test-e2e ## lint, types and every test
 
 test-python: webview ## the backend's tests
-	$(PYTHON) -m pytest
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 2 --dist loadfile
 
 test-unit: setup ## unit tests of extension and webview
 	npx vitest run --config vitest.config.ts

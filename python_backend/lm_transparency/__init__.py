@@ -18,6 +18,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .analysis import Analysis, analyze
+    from .batch.engine import analyze_many
+    from .batch.prompts import Prompt, read_prompts
     from .errors import Cancelled, TransparencyError
     from .exports import export_text
     from .inspection.experts import inspect_expert, inspect_expert_neuron, inspect_experts
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "Analysis": "analysis",
     "analyze": "analysis",
+    "analyze_many": "batch.engine",
+    "Prompt": "batch.prompts",
+    "read_prompts": "batch.prompts",
     "Cancelled": "errors",
     "TransparencyError": "errors",
     "inspect_node": "inspection.nodes",
@@ -77,6 +82,7 @@ __all__ = [
     "Contributions",
     "Lens",
     "LoadedModel",
+    "Prompt",
     "Proof",
     "RouteGraph",
     "Session",
@@ -85,6 +91,7 @@ __all__ = [
     "Watch",
     "__version__",
     "analyze",
+    "analyze_many",
     "attention_map",
     "auto_threshold",
     "chat_of",
@@ -102,6 +109,7 @@ __all__ = [
     "load_model",
     "measure_head_tags",
     "parse_chat",
+    "read_prompts",
     "route_graph",
     "track_tokens",
 ]

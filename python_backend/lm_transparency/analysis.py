@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +18,7 @@ from .model.loading import LoadedModel
 from .model.options import SpecialTokens
 from .model.tokens import Token, encode
 from .routes.contributions import FLOOR, Contributions, contributions
+from .routes.graph import RouteGraph, auto_threshold, check_position, route_graph
 from .trace.proof import Proof
 from .trace.recording import record
 from .trace.trace import Trace
@@ -54,6 +57,22 @@ class Analysis:
         """The position that the model's answer comes from: a classifier's pooled one, else the last."""
         return self.trace.target
 
+    def routes(
+        self, position: int | None = None, threshold: float | None = 0.04, *, renormalize: bool = True
+    ) -> RouteGraph:
+        """The routes into `position` (negative from the end; None: the target); `threshold` None: chosen by itself.
+
+        Raises `TransparencyError` as `route_graph` does.
+        """
+        n_tokens = len(self.tokens)
+        asked = self.target if position is None else position
+        at = asked + n_tokens if asked < 0 else asked
+        if not 0 <= at < n_tokens:
+            check_position(asked, n_tokens)
+        if threshold is None:
+            threshold = auto_threshold(self.contributions, at, renormalize=renormalize)
+        return route_graph(self.contributions, at, threshold, renormalize=renormalize)
+
     def predictions(self, k: int) -> Predictions:
         """The `k` most probable next tokens (or labels) at every position, by the model's own logits."""
         logits = self.trace.logits.float()
@@ -83,41 +102,70 @@ def analyze(
     within one layer's time of `watch.cancel()`.
     """
     watch = watch or Watch()
-    chat = prompt if isinstance(prompt, Chat) else None
-    text = prompt.text if isinstance(prompt, Chat) else prompt
-    tokens = encode(model.tokenizer, text, special_tokens) if chat is None else encode_chat(model.tokenizer, chat)
-    check_length(model, len(tokens))
-    try:
-        started = time.perf_counter()
+    tokens = tokens_of(model, prompt, special_tokens)
+    started = time.perf_counter()
+    with memory_told(model, len(tokens)):
         trace = record(model.model, model.anatomy, torch.tensor([t.id for t in tokens]), watch)
+    return analysis_of(model, prompt, tokens, trace, time.perf_counter() - started, floor=floor, watch=watch)
+
+
+def tokens_of(model: LoadedModel, prompt: str | Chat, special_tokens: SpecialTokens = "auto") -> list[Token]:
+    """What the model reads of `prompt`. Raises `TransparencyError`: `invalidPrompt`, `promptTooLong`."""
+    if isinstance(prompt, Chat):
+        tokens = encode_chat(model.tokenizer, prompt)
+    else:
+        tokens = encode(model.tokenizer, prompt, special_tokens)
+    check_length(model, len(tokens))
+    return tokens
+
+
+def analysis_of(
+    model: LoadedModel,
+    prompt: str | Chat,
+    tokens: Sequence[Token],
+    trace: Trace,
+    forward_s: float,
+    *,
+    floor: float = FLOOR,
+    watch: Watch,
+) -> Analysis:
+    """The analysis of a trace that took `forward_s`. Raises `TransparencyError` (`modelUnsupported`, `outOfMemory`)."""
+    started = time.perf_counter()
+    with memory_told(model, len(tokens)):
         if not bool(torch.isfinite(trace.layers[-1].post).all()):
             raise TransparencyError(
                 "modelUnsupported",
                 f"The residual stream overflows in {model.dtype}.",
                 "Load the model in float32 or bfloat16.",
             )
-        recorded = time.perf_counter()
         weights, proof = contributions(trace, watch, floor=floor)
-        done = time.perf_counter()
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise TransparencyError(
-            "outOfMemory",
-            f"{len(tokens)} tokens do not fit into the memory of {model.device}.",
-            "Shorten the prompt, or load the model in a smaller dtype; it is still loaded.",
-        ) from error
+    chat = prompt if isinstance(prompt, Chat) else None
     return Analysis(
-        text,
+        prompt.text if isinstance(prompt, Chat) else prompt,
         model,
         tuple(tokens),
         trace,
         weights,
         proof,
         (*_notices(tokens, proof, trace), *_changed(chat, tokens)),
-        recorded - started,
-        done - recorded,
+        forward_s,
+        time.perf_counter() - started,
     )
+
+
+@contextmanager
+def memory_told(model: LoadedModel, n_tokens: int) -> Generator[None]:
+    """Raises `TransparencyError("outOfMemory")` where memory does not suffice for what is done inside."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise TransparencyError(
+            "outOfMemory",
+            f"{n_tokens} tokens do not fit into the memory of {model.device}.",
+            "Shorten the prompt, or load the model in a smaller dtype; it is still loaded.",
+        ) from error
 
 
 def check_length(model: LoadedModel, n_tokens: int) -> None:
@@ -131,7 +179,7 @@ def check_length(model: LoadedModel, n_tokens: int) -> None:
         )
 
 
-def _notices(tokens: list[Token], proof: Proof, trace: Trace) -> tuple[str, ...]:
+def _notices(tokens: Sequence[Token], proof: Proof, trace: Trace) -> tuple[str, ...]:
     notices: list[str] = []
     if not proof.holds:
         notices.append(proof.sentence())
@@ -175,7 +223,7 @@ def _names(trace: Trace, layers: list[int]) -> str:
     return ", ".join(sorted({type(mixer.module).__name__ for mixer in mixers if mixer is not None}))
 
 
-def _changed(chat: Chat | None, tokens: list[Token]) -> list[str]:
+def _changed(chat: Chat | None, tokens: Sequence[Token]) -> list[str]:
     """A chat template may leave out or change what a message says."""
     lost = [
         f"{i} ({message.role})"

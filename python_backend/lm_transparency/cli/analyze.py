@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..errors import TransparencyError
 from .chats import add_chat_option, as_prompt
 from .files import read_prompt, write_atomically
+from .many import FORMATS, add_many_options, is_many, run_many
 from .options import add_model_options, load, terminal_watch
 
 if TYPE_CHECKING:
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
     from ..routes.graph import RouteGraph
 
 
+_FORMATS = ("text", "json", "csv", "svg", "html")
+
+
 def add_parser(commands: Any) -> None:
     parser = commands.add_parser("analyze", help="the routes into one position of a prompt")
-    parser.add_argument("file", nargs="?", metavar="FILE", help="the prompt; - reads stdin")
+    parser.add_argument("file", nargs="*", metavar="FILE", help="the prompt, or many of them; - reads stdin")
     parser.add_argument("--text", metavar="T", help="the prompt itself")
     add_chat_option(parser)
     add_model_options(parser)
@@ -31,18 +35,25 @@ def add_parser(commands: Any) -> None:
         "--no-renormalize", action="store_true", help="keep token edges above the threshold as they are"
     )
     parser.add_argument("--special-tokens", default="auto", choices=("auto", "bos", "none"))
-    parser.add_argument("--format", default="text", choices=("text", "json", "csv", "svg", "html"))
-    parser.add_argument("-o", "--output", type=Path, metavar="F", help="write there instead of stdout")
+    parser.add_argument("--format", choices=(*_FORMATS, *FORMATS), help="default: text; of many prompts jsonl")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="F", help="write there instead of stdout; of many: go on there"
+    )
     parser.add_argument("--proof", action="store_true", help="list the error of every layer, in the text report")
     parser.add_argument("--contributions", type=Path, metavar="F.npz", help="also write all contributions, dense")
+    add_many_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    prompt = _prompt(arguments)
     threshold = _threshold(arguments.threshold)
     if arguments.top_k < 1:
         raise TransparencyError("invalidParams", f"--top-k is {arguments.top_k}.", "It takes 1 or more.")
+    if is_many(arguments):
+        return run_many(arguments, threshold)
+    arguments.format = arguments.format or "text"
+    arguments.file = arguments.file[0] if arguments.file else None
+    prompt = _prompt(arguments)
     from ..model.tokens import check_prompt
 
     # before a model is loaded for nothing
@@ -54,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     model = load(session, arguments)
     special = cast("SpecialTokens", arguments.special_tokens)
     run_id, analysis = session.analyze(model, asked, special_tokens=special, watch=terminal_watch())
-    graph = _graph(analysis, arguments, threshold)
+    graph = analysis.routes(arguments.position, threshold, renormalize=not arguments.no_renormalize)
     if not analysis.proof.holds:
         raise _not_proven(analysis, arguments)
     if arguments.contributions:
@@ -92,20 +103,6 @@ def _threshold(given: str) -> float | None:
     if not 0 < value < 1:
         raise TransparencyError("invalidParams", f"--threshold is {given}.", f"It takes {FLOOR} to 1, or auto.")
     return value
-
-
-def _graph(analysis: Analysis, arguments: argparse.Namespace, threshold: float | None) -> RouteGraph:
-    from ..routes.graph import auto_threshold, check_position, route_graph
-
-    n_tokens = len(analysis.tokens)
-    asked = analysis.target if arguments.position is None else arguments.position
-    position = asked + n_tokens if asked < 0 else asked
-    if not 0 <= position < n_tokens:
-        check_position(asked, n_tokens)
-    renormalize = not arguments.no_renormalize
-    if threshold is None:
-        threshold = auto_threshold(analysis.contributions, position, renormalize=renormalize)
-    return route_graph(analysis.contributions, position, threshold, renormalize=renormalize)
 
 
 def _write(run_id: str, analysis: Analysis, graph: RouteGraph, arguments: argparse.Namespace) -> None:

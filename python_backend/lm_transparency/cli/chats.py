@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import TYPE_CHECKING
 
 from ..errors import TransparencyError
@@ -27,15 +26,6 @@ def as_prompt(text: str, arguments: argparse.Namespace) -> str | Chat:
         raise TransparencyError(
             "invalidParams", "--special-tokens has no say in a chat: the chat template writes them.", "Leave it out."
         )
-    from ..model.chat import chat_of, parse_chat
+    from ..model.chat import read_chat
 
-    if not text.lstrip().startswith("["):
-        return parse_chat(text)
-    try:
-        return chat_of(json.loads(text))
-    except json.JSONDecodeError as error:
-        raise TransparencyError(
-            "invalidPrompt",
-            f"The chat begins like JSON and is none: {error.msg} in line {error.lineno}.",
-            "Give a JSON list of messages, or begin with a line <|user|>.",
-        ) from error
+    return read_chat(text)

@@ -49,14 +49,16 @@ def loading_options(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def terminal_watch() -> Watch:
-    """Progress on stderr, one line that is overwritten, where that is a terminal."""
+def terminal_watch(*only: str) -> Watch:
+    """Progress on stderr, where that is a terminal: one line, overwritten. `only`: stages that begin so, if given."""
     from ..watch import Watch
 
     if not sys.stderr.isatty():
         return Watch()
 
     def show(stage: str, done: int, total: int) -> None:
+        if only and not stage.startswith(only):
+            return
         share = f" {100 * done // total} %" if total else ""
         print(f"\r\x1b[2K{stage}{share}\r", end="", file=sys.stderr, flush=True)
 

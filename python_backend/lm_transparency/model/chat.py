@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -62,6 +63,20 @@ def parse_chat(text: str) -> Chat:
         at = end + 1
     messages = [Message(role, text[start:end], start) for role, start, end in found]
     return _checked(text, messages)
+
+
+def read_chat(text: str) -> Chat:
+    """A chat as `parse_chat` takes it, or a JSON list of messages. Raises `TransparencyError("invalidPrompt")`."""
+    if not text.lstrip().startswith("["):
+        return parse_chat(text)
+    try:
+        return chat_of(json.loads(text))
+    except json.JSONDecodeError as error:
+        raise TransparencyError(
+            "invalidPrompt",
+            f"The chat begins like JSON and is none: {error.msg} in line {error.lineno}.",
+            "Give a JSON list of messages, or begin with a line <|user|>.",
+        ) from error
 
 
 def chat_of(messages: Sequence[Any]) -> Chat:

@@ -12,14 +12,17 @@ from ..model.linear import device_of
 
 
 def run(
-    model: PreTrainedModel, anatomy: Anatomy, token_ids: Int[Tensor, "position"]
+    model: PreTrainedModel,
+    anatomy: Anatomy,
+    token_ids: Int[Tensor, "position"],
+    positions: Int[Tensor, "position"] | None = None,
 ) -> tuple[Float[Tensor, "position output"], int | None]:
     """Run `model` once: its logits at every position, and the position that a classifier reads (None: no classifier).
 
     Raises `TransparencyError("modelUnsupported")` for a classifier that does not read one position.
     """
     if not anatomy.readout.classifies:
-        return _run(model, token_ids)[0], None
+        return _run(model, token_ids, positions)[0], None
     rows: list[Tensor] = []
 
     def keep(_module: nn.Module, _args: object, output: Tensor) -> None:
@@ -55,9 +58,12 @@ def pooled_position(
     return wanted if wanted in same else int(same[-1])
 
 
-def _run(model: PreTrainedModel, token_ids: Int[Tensor, "position"]) -> Tensor:
-    ids = token_ids[None].to(device_of(model.get_input_embeddings()))
-    return model(input_ids=ids, use_cache=False).logits
+def _run(
+    model: PreTrainedModel, token_ids: Int[Tensor, "position"], positions: Int[Tensor, "position"] | None = None
+) -> Tensor:
+    place = device_of(model.get_input_embeddings())
+    given = {} if positions is None else {"position_ids": positions[None].to(place)}
+    return model(input_ids=token_ids[None].to(place), use_cache=False, **given).logits
 
 
 def _unreadable(model: PreTrainedModel) -> TransparencyError:

@@ -107,9 +107,17 @@ AttentionInterface.register(_IMPLEMENTATION, _recording_attention)
 AttentionMaskInterface.register(_IMPLEMENTATION, sdpa_mask)
 
 
-def record(model: PreTrainedModel, anatomy: Anatomy, token_ids: Int[Tensor, "position"], watch: Watch) -> Trace:
+def record(
+    model: PreTrainedModel,
+    anatomy: Anatomy,
+    token_ids: Int[Tensor, "position"],
+    watch: Watch,
+    *,
+    positions: Int[Tensor, "position"] | None = None,
+) -> Trace:
     """Run `model` once on `token_ids` and keep what recomputing every part needs.
 
+    `positions`: where each token stands in its prompt, where several stand in a row (`trace.packed`).
     Raises `Cancelled` within one layer's time of `watch.cancel()`, and `TransparencyError("modelUnsupported")` where
     the model's attention does not go through AttentionInterface or takes something unknown into account.
     """
@@ -122,7 +130,7 @@ def record(model: PreTrainedModel, anatomy: Anatomy, token_ids: Int[Tensor, "pos
     # attention code of its own: what it does is watched
     recorded = _attention_through_us(model, attention) if ours else watched(modules, attention)
     with torch.no_grad(), states.hooked(), recorded, between.between(anatomy.blocks, gates):
-        logits, pooled = run(model, anatomy, token_ids)
+        logits, pooled = run(model, anatomy, token_ids, positions)
     missing = [i for i, block in enumerate(anatomy.blocks) if block.has_attention and block.attention not in attention]
     if missing:
         raise TransparencyError(

@@ -1,0 +1,165 @@
+"""Prompts from files, directories, lines and JSONL, each with an id that stays the same from run to run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import TransparencyError
+from ..model.chat import Chat, read_chat
+
+#: Files of which each line is a prompt, and what a directory is searched for.
+LINES, JSONL, CHAT = ".prompts", ".jsonl", ".chat"
+SUFFIXES = (".prompt", ".txt", CHAT, LINES, JSONL)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """`index`: the place in the input, from 0. `line`: of `source`, from 1; None where the file is one prompt.
+
+    `error`: why there is nothing to analyse. `chat`: `text` is a chat, in either form that `read_chat` takes.
+    """
+
+    id: str
+    index: int
+    source: str
+    line: int | None
+    text: str
+    chat: bool = False
+    error: TransparencyError | None = None
+
+    def content(self) -> str | Chat:
+        """What is to be analysed. Raises `TransparencyError("invalidPrompt")`."""
+        if self.error is not None:
+            raise self.error
+        return read_chat(self.text) if self.chat else self.text
+
+
+def has_many(name: str) -> bool:
+    """Whether `name` is more than the file of one prompt."""
+    path = Path(name).expanduser()
+    return path.suffix in (LINES, JSONL) or path.name == "prompts.txt" or path.is_dir()
+
+
+def read_prompts(names: Sequence[str], line_files: Sequence[str] = (), *, chat: bool = False) -> list[Prompt]:
+    """The prompts of the files and directories `names`, and the lines of `line_files`; a file named twice is read once.
+
+    A `.prompts` file, and one named prompts.txt, holds a prompt a line (empty lines are left out); JSONL a `prompt` (a
+    text or a list of chat messages) and if you like an `id` a line; any other file is one prompt. `-` is stdin.
+    What is wrong with one prompt is its `error`. Raises `TransparencyError` for a file that cannot be found, a
+    directory without prompts and for an id that two prompts have.
+    """
+    found: list[Prompt] = []
+    seen: set[Path] = set()
+    for name, by_line in [*((name, False) for name in names), *((name, True) for name in line_files)]:
+        for path in _files(name):
+            where = Path(path).expanduser().resolve()
+            if where not in seen:
+                seen.add(where)
+                found += _in_file(path, by_line, chat)
+    return numbered(found)
+
+
+def prompts_of(given: Iterable[Prompt | str | Chat]) -> list[Prompt]:
+    """Texts and chats from Python as prompts. Raises `TransparencyError` for an id that two prompts have."""
+    found: list[Prompt] = []
+    for number, one in enumerate(given, start=1):
+        if isinstance(one, Chat):
+            messages = [{"role": m.role, "content": m.content} for m in one.messages]
+            one = _prompt("", number, json.dumps(messages, ensure_ascii=False), chat=True)
+        found.append(_prompt("", number, one) if isinstance(one, str) else one)
+    return numbered(found)
+
+
+def numbered(prompts: Iterable[Prompt]) -> list[Prompt]:
+    """`prompts` with their places as `index`. Raises `TransparencyError` for an id that two of them have."""
+    first: dict[str, Prompt] = {}
+    found: list[Prompt] = []
+    for index, prompt in enumerate(prompts):
+        other = first.setdefault(prompt.id, prompt)
+        if other is not prompt:
+            raise TransparencyError(
+                "invalidParams",
+                f"Two prompts have the id {prompt.id!r}: {_place(other)} and {_place(prompt)}.",
+                "Ids tell records apart: give each prompt its own, or none.",
+            )
+        found.append(replace(prompt, index=index))
+    return found
+
+
+def _place(prompt: Prompt) -> str:
+    return prompt.source if prompt.line is None else f"{prompt.source}:{prompt.line}"
+
+
+def _files(name: str) -> list[str]:
+    path = Path(name).expanduser()
+    if name == "-" or path.is_file():
+        return [name]
+    if not path.is_dir():
+        raise TransparencyError("invalidPrompt", f"{name} cannot be found.", "Name files or directories of prompts.")
+    found = sorted(
+        str(p)
+        for p in path.rglob("*")
+        if p.suffix in SUFFIXES and p.is_file() and not any(s.startswith(".") for s in p.relative_to(path).parts)
+    )
+    if not found:
+        raise TransparencyError(
+            "invalidPrompt", f"{name} holds no prompts.", f"A directory is searched for {', '.join(SUFFIXES)} files."
+        )
+    return found
+
+
+def _in_file(name: str, by_line: bool, chat: bool) -> Iterator[Prompt]:
+    try:
+        raw = sys.stdin.buffer.read() if name == "-" else Path(name).expanduser().read_bytes()
+        text = raw.decode("utf-8-sig").replace("\r\n", "\n")
+    except OSError as error:
+        yield _prompt(name, None, "", TransparencyError("invalidPrompt", f"{name} cannot be read: {error.strerror}."))
+        return
+    except UnicodeDecodeError as error:
+        reason = f"{name} is not UTF-8: byte {error.start} cannot be read."
+        yield _prompt(name, None, "", TransparencyError("invalidPrompt", reason, "Save it as UTF-8."))
+        return
+    path = Path(name)
+    if path.suffix == JSONL:
+        # not splitlines: a JSON text may hold U+2028 as it is
+        lines = enumerate(text.split("\n"), start=1)
+        yield from (_json_line(name, number, line, chat) for number, line in lines if line.strip())
+    elif by_line or path.suffix == LINES or path.name == "prompts.txt":
+        lines = enumerate(text.split("\n"), start=1)
+        yield from (_prompt(name, number, line, chat=chat) for number, line in lines if line.strip())
+    else:
+        yield _prompt(name, None, text.removesuffix("\n"), chat=chat or path.suffix == CHAT)
+
+
+def _json_line(name: str, number: int, line: str, chat: bool) -> Prompt:
+    def wrong(reason: str) -> Prompt:
+        remedy = 'A line is an object such as {"id": "a", "prompt": "The capital of France is"}.'
+        return _prompt(name, number, line, TransparencyError("invalidPrompt", f"{name}:{number} {reason}.", remedy))
+
+    try:
+        given: Any = json.loads(line)
+    except json.JSONDecodeError as error:
+        return wrong(f"is no JSON: {error.msg} at column {error.colno}")
+    prompt: Any = given.get("prompt") if isinstance(given, dict) else None
+    if not isinstance(prompt, str | list):
+        return wrong("has no `prompt` that is a text or a list of messages")
+    own: Any = given.get("id")
+    if own is not None and not isinstance(own, str | int):
+        return wrong("has an `id` that is neither a text nor a whole number")
+    text = prompt if isinstance(prompt, str) else json.dumps(prompt, ensure_ascii=False)
+    made = _prompt(name, number, text, chat=chat or isinstance(prompt, list))
+    return made if own is None else replace(made, id=str(own))
+
+
+def _prompt(
+    source: str, line: int | None, text: str, error: TransparencyError | None = None, *, chat: bool = False
+) -> Prompt:
+    # a lone surrogate, which JSON can spell, has no UTF-8
+    said = f"{source}\0{line}\0{text}".encode("utf-8", "surrogatepass")
+    return Prompt(hashlib.sha256(said).hexdigest()[:16], 0, source, line, text, chat, error)

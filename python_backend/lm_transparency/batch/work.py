@@ -1,0 +1,91 @@
+"""Prompts in, records out: what one worker does, in this process or on another machine."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ..analysis import Analysis
+from ..errors import Cancelled, TransparencyError
+from ..model.loading import LoadedModel
+from ..model.options import Dtype, Quantization, SpecialTokens
+from ..session import Session
+from ..watch import Watch
+from .packing import Packer
+from .prompts import Prompt
+from .records import Record, failure_of, failure_said, record_of
+
+
+@dataclass(frozen=True)
+class Choices:
+    """All that the records of a run depend on, beside the prompts. `threshold` None: chosen for each prompt."""
+
+    model: str = ""
+    dtype: Dtype = "auto"
+    device: str = "auto"
+    quantization: Quantization = "auto"
+    base: str = ""
+    allow_download: bool = False
+    trust_remote_code: Collection[str] = field(default=())
+    anyway: bool = False
+    threshold: float | None = 0.04
+    renormalize: bool = True
+    position: int | None = None
+    top_k: int = 10
+    special_tokens: SpecialTokens = "auto"
+
+    def said(self) -> dict[str, Any]:
+        """What must be the same where an output is continued; where it is computed and how it is got need not."""
+        free = ("device", "allow_download", "trust_remote_code", "anyway")
+        return {name: value for name, value in asdict(self).items() if name not in free}
+
+
+class Worker:
+    """Holds the model of `choices`, loaded when it is first needed, and analyses prompts with it."""
+
+    def __init__(self, choices: Choices, model: LoadedModel | None = None, watch: Watch | None = None) -> None:
+        self._choices = choices
+        self._packer = None if model is None else Packer(model)
+        self._watch = watch or Watch()
+
+    def load(self) -> Packer:
+        """Raises `TransparencyError` as `load_model`."""
+        if self._packer is None:
+            c = self._choices
+            model = Session().load(
+                c.model,
+                dtype=c.dtype,
+                device=c.device,
+                quantization=c.quantization,
+                base=c.base,
+                allow_download=c.allow_download,
+                trust_remote_code=c.trust_remote_code,
+                anyway=c.anyway,
+                watch=self._watch,
+            )
+            self._packer = Packer(model)
+        return self._packer
+
+    def analyze(self, prompts: Sequence[Prompt]) -> Iterator[Record]:
+        """One record a prompt: what is wrong with one of them stands in its record. Raises `Cancelled`."""
+        answers = self.load().analyze(prompts, self._choices.special_tokens, self._watch)
+        for prompt, answer in answers:
+            try:
+                yield self._record(prompt, answer)
+            except TransparencyError as error:
+                yield failure_of(prompt, error)
+            except (Cancelled, MemoryError):
+                raise
+            except Exception as error:
+                # the other prompts are not to wait for a fault that one of them brings to light
+                yield failure_said(prompt, "internal", f"{type(error).__name__}: {error}"[:500])
+
+    def _record(self, prompt: Prompt, answer: Analysis | Exception) -> Record:
+        if isinstance(answer, Exception):
+            raise answer
+        if not answer.proof.holds:
+            raise TransparencyError("modelUnsupported", answer.proof.sentence())
+        c = self._choices
+        graph = answer.routes(c.position, c.threshold, renormalize=c.renormalize)
+        return record_of(prompt, answer, graph, c.top_k)

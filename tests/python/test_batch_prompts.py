@@ -1,0 +1,138 @@
+"""Where many prompts come from, and where their records go."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from lm_transparency import Chat, TransparencyError, read_prompts
+from lm_transparency.batch.store import open_store
+
+SAID = {"model": "m", "threshold": 0.04}
+
+
+def record(name: str) -> dict:
+    return {"id": name, "index": 0, "source": "s", "line": 1, "prompt": "p", "error": None}
+
+
+def test_files_directories_lines_and_jsonl(tmp_path: Path) -> None:
+    folder = tmp_path / "all"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "a.prompt").write_text("one\nprompt\n")
+    (folder / "deep" / "b.chat").write_text("<|user|>\nHello")
+    (folder / ".hidden").mkdir()
+    (folder / ".hidden" / "c.prompt").write_text("not this")
+    (folder / "d.png").write_bytes(b"\x89PNG")
+    (folder / "e.prompts").write_text("first\n\n  third\n")
+    lines = tmp_path / "lines.csv"
+    lines.write_text("x\ny\n")
+    jsonl = tmp_path / "f.jsonl"
+    jsonl.write_text(
+        '{"id": 7, "prompt": "with id"}\n{"prompt": [{"role": "user", "content": "Hi"}]}\nno json\n{"a": 1}\n'
+    )
+    found = read_prompts([str(folder), str(jsonl), str(folder / "a.prompt")], [str(lines)])
+    assert [p.text for p in found[:5]] == ["one\nprompt", "<|user|>\nHello", "first", "  third", "with id"]
+    assert [p.line for p in found] == [None, None, 1, 3, 1, 2, 3, 4, 1, 2]
+    assert [p.index for p in found] == list(range(10))
+    assert found[4].id == "7"
+    assert isinstance(found[1].content(), Chat)
+    assert isinstance(found[5].content(), Chat)
+    assert found[6].error is not None
+    assert "f.jsonl:3 is no JSON" in str(found[6].error)
+    assert "no `prompt`" in str(found[7].error)
+    assert [p.text for p in found[8:]] == ["x", "y"]
+    assert [p.id for p in found] == [p.id for p in read_prompts([str(folder), str(jsonl)], [str(lines)])], (
+        "ids do not change from run to run"
+    )
+    assert len({p.id for p in found}) == 10
+
+
+def test_what_is_asked_wrongly_is_refused_and_what_is_read_badly_is_an_error_of_its_own(tmp_path: Path) -> None:
+    with pytest.raises(TransparencyError, match="cannot be found"):
+        read_prompts([str(tmp_path / "none")])
+    with pytest.raises(TransparencyError, match="holds no prompts"):
+        read_prompts([str(tmp_path)])
+    (tmp_path / "x.jsonl").write_text('{"id": "a", "prompt": "1"}\n{"id": "a", "prompt": "2"}\n')
+    with pytest.raises(TransparencyError, match=r"Two prompts have the id 'a': .*x.jsonl:1 and .*x.jsonl:2"):
+        read_prompts([str(tmp_path / "x.jsonl")])
+    (tmp_path / "latin.prompt").write_bytes(b"caf\xe9")
+    assert "not UTF-8" in str(read_prompts([str(tmp_path / "latin.prompt")])[0].error)
+
+
+@pytest.mark.parametrize("left", [b"", b'{"id":"b","ind', b'{"id":"b","index":0}', b"\xff\x00"])
+def test_half_a_line_at_the_end_is_cut_off(tmp_path: Path, left: bytes) -> None:
+    file = tmp_path / "out.jsonl"
+    store = open_store(file, "jsonl", SAID)
+    store.write(record("a"))
+    store.close()
+    whole = file.read_bytes()
+    file.write_bytes(whole + left)
+    again = open_store(file, "jsonl", SAID)
+    assert again.done == {"a"}
+    again.write(record("b"))
+    again.close()
+    assert file.read_bytes().startswith(whole)
+    assert [json.loads(line)["id"] for line in file.read_text().splitlines()] == ["a", "b"]
+
+
+def test_what_is_not_ours_is_left_alone(tmp_path: Path) -> None:
+    foreign = tmp_path / "data.jsonl"
+    foreign.write_text('{"mine": 1}\nhalf a li')
+    with pytest.raises(TransparencyError, match="is there already"):
+        open_store(foreign, "jsonl", SAID)
+    assert foreign.read_text() == '{"mine": 1}\nhalf a li'
+    damaged = tmp_path / "damaged.jsonl"
+    store = open_store(damaged, "jsonl", SAID)
+    store.write(record("a"))
+    store.close()
+    damaged.write_bytes(b"garbage\n" + damaged.read_bytes())
+    with pytest.raises(TransparencyError, match="damaged line after 0 records"):
+        open_store(damaged, "jsonl", SAID)
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    (parts / "part-00000.parquet").write_bytes(b"PAR1")
+    with pytest.raises(TransparencyError, match="no manifest"):
+        open_store(parts, "parquet", SAID)
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_one_writer_at_a_time_and_the_same_options(tmp_path: Path, form: str) -> None:
+    place = tmp_path / "out"
+    store = open_store(place, form, SAID)  # type: ignore[arg-type]
+    with pytest.raises(TransparencyError, match="being written by another run"):
+        open_store(place, form, SAID)  # type: ignore[arg-type]
+    store.write(record("a"))
+    store.close()
+    with pytest.raises(TransparencyError, match=r"begun with other options: threshold 0\.04"):
+        open_store(place, form, {**SAID, "threshold": 0.1})  # type: ignore[arg-type]
+    assert not [p for p in place.iterdir() if p.suffix in (".lock", ".tmp")]
+
+
+def test_a_part_that_is_not_listed_counts_and_an_unfinished_one_does_not(tmp_path: Path) -> None:
+    """A kill between a part and its manifest, and one while a part is written."""
+    store = open_store(tmp_path, "parquet", SAID, save_every_s=0)
+    store.write(record("a"))
+    manifest = (tmp_path / "_manifest.json").read_bytes()
+    store.write(record("b"))
+    store.close()
+    (tmp_path / "_manifest.json").write_bytes(manifest)
+    (tmp_path / ".part-00002.parquet.tmp").write_bytes(b"PAR1 and then nothing")
+    again = open_store(tmp_path, "parquet", SAID)
+    assert again.done == {"a", "b"}
+    again.write(record("c"))
+    again.close()
+    assert pq.read_table(tmp_path)["id"].to_pylist() == ["a", "b", "c"]
+    listed = json.loads((tmp_path / "_manifest.json").read_text())["parts"]
+    assert [part["name"] for part in listed] == [f"part-0000{i}.parquet" for i in range(3)]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["_manifest.json", *(part["name"] for part in listed)]
+
+
+def test_without_pyarrow_the_command_that_installs_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.delitem(sys.modules, "lm_transparency.batch.parquet", raising=False)
+    with pytest.raises(TransparencyError, match=r"pip install 'lm-transparency\[parquet\]'"):
+        open_store(tmp_path, "parquet", SAID)
