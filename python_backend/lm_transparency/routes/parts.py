@@ -69,6 +69,7 @@ def kept_parts(trace: Trace, layer: int, rest: Float64[np.ndarray, "query"], flo
     if gate is not None and by_query is None:
         values = values * gate.channels[0, :, None]
     outputs = values @ w_o if by_query is None else None
+    most = None if outputs is None else kernels.largest(outputs)
     everything = whole_of(trace, layer)
     n_tokens, error = trace.n_tokens, 0.0
     found: list[KeptRows] = []
@@ -86,7 +87,8 @@ def kept_parts(trace: Trace, layer: int, rest: Float64[np.ndarray, "query"], flo
         else:
             wrote = attention_output(weights, seen, w_o)
             slopes = kernels.slopes(whole, seen, w_o)
-            rows = kernels.kept_rows(whole, weights, outputs, rest[at], floor, slopes=slopes, first_query=first)
+            known: dict[str, Tensor | None] = {"slopes": slopes, "most": most}
+            rows = kernels.kept_rows(whole, weights, outputs, rest[at], floor, first_query=first, **known)
             error = worse(error, outputs_error(weights, outputs[:, :last], wrote, whole))
         found.append(rows)
         written.append(wrote)

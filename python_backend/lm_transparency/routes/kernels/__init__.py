@@ -46,6 +46,15 @@ def slopes(
     return (whole.sign() @ w_o.transpose(-1, -2)) @ values.transpose(-1, -2)
 
 
+def largest(outputs: Float[Tensor, "head key d_model"]) -> Float[Tensor, "head key"]:
+    """max|u| of every output: what bounds how far a part reaches."""
+    if outputs.device.type != "cpu":
+        return outputs.abs().amax(dim=-1)
+    from .cpu import largest as on_cpu
+
+    return torch.from_numpy(on_cpu(outputs.numpy()))
+
+
 def attention_proximities(
     whole: Float[Tensor, "query d_model"],
     weights: Float[Tensor, "head query key"],
@@ -62,9 +71,9 @@ def attention_proximities(
     if whole.device.type == "cpu":
         from .cpu import attention_proximities as on_cpu
 
-        largest, slopes = _bounds(whole, outputs, slopes)
-        y, w, u, most, slope = (x.numpy() for x in (whole, weights, outputs, largest, slopes))
-        return torch.from_numpy(on_cpu(y, w, u, most, slope, clip, first_query))
+        bounds = largest(outputs), _slopes(whole, outputs, slopes)
+        y, w, u, reach, slope = (x.numpy() for x in (whole, weights, outputs, *bounds))
+        return torch.from_numpy(on_cpu(y, w, u, reach, slope, clip, first_query))
     return _on_device(whole, weights, outputs, clip, slopes, first_query).cpu()
 
 
@@ -76,19 +85,21 @@ def kept_rows(
     floor: float,
     *,
     slopes: Float[Tensor, "head query key"] | None = None,
+    most: Float[Tensor, "head key"] | None = None,
     first_query: int = 0,
 ) -> KeptRows:
     """The contributions of a block of queries above `floor`. `rest`: the proximities of each row's other parts.
 
-    Otherwise as `attention_proximities`; a contribution is a proximity over `rest` and all of its row's.
+    Otherwise as `attention_proximities`; a contribution is a proximity over `rest` and all of its row's. `most`: as
+    `largest` gives it, where it is known.
     """
     if whole.device.type != "cpu":
         return keep(_on_device(whole, weights, outputs, 0.0, slopes, first_query), rest, floor)
     from .cpu import kept_rows as on_cpu
 
-    largest, slopes = _bounds(whole, outputs, slopes)
-    y, w, u, most, slope = (x.numpy() for x in (whole, weights, outputs, largest, slopes))
-    total, n_edges, key, weight, n_heads, head, share = on_cpu(y, w, u, most, slope, rest, floor, first_query)
+    most, slopes = (largest(outputs) if most is None else most), _slopes(whole, outputs, slopes)
+    y, w, u, reach, slope = (x.numpy() for x in (whole, weights, outputs, most, slopes))
+    total, n_edges, key, weight, n_heads, head, share = on_cpu(y, w, u, reach, slope, rest, floor, first_query)
     kept = np.arange(key.shape[1]) < n_edges[:, None]
     n_heads = np.where(kept, n_heads, 0)
     entries = np.arange(head.shape[1]) < n_heads.sum(axis=1)[:, None]
@@ -162,15 +173,13 @@ def use_cache_directory(directory: Path) -> None:
     os.environ.setdefault("NUMBA_CACHE_DIR", str(directory))
 
 
-def _bounds(
+def _slopes(
     whole: Float[Tensor, "query d_model"],
     outputs: Float[Tensor, "head key d_model"],
-    slopes: Float[Tensor, "head query key"] | None,
-) -> tuple[Float[Tensor, "head key"], Float[Tensor, "head query key"]]:
-    """max|u| of every output, and the slopes."""
+    known: Float[Tensor, "head query key"] | None,
+) -> Float[Tensor, "head query key"]:
     # by torch and not numpy: a second pool of threads would fight with torch's own
-    largest = torch.linalg.vector_norm(outputs, float("inf"), dim=-1)
-    return largest, whole.sign() @ outputs.transpose(-1, -2) if slopes is None else slopes
+    return whole.sign() @ outputs.transpose(-1, -2) if known is None else known
 
 
 @lru_cache(maxsize=1)
@@ -190,7 +199,7 @@ def _on_device(
     if whole.device.type == "cuda" and _has_triton():
         from .gpu import attention_proximities as on_gpu
 
-        return on_gpu(whole, weights, outputs, *_bounds(whole, outputs, slopes), clip, first_query)
+        return on_gpu(whole, weights, outputs, largest(outputs), _slopes(whole, outputs, slopes), clip, first_query)
     from .chunked import attention_proximities as in_chunks
 
     return in_chunks(whole, weights, outputs, clip, first_query)

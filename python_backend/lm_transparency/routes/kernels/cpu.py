@@ -140,6 +140,17 @@ def _keep(whole, weights, outputs, largest, slopes, rest, floor, first_query, to
         n_edges[query] = edges
 
 
+@numba.njit(parallel=True, fastmath=_FASTMATH | {"nnan"}, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
+def _fill_largest(outputs, largest):  # type: ignore[no-untyped-def]
+    n_heads, n_key, d_model = outputs.shape
+    for i in numba.prange(n_heads * n_key):
+        part = outputs[i // n_key, i % n_key]
+        most = np.float32(0.0)
+        for j in range(d_model):
+            most = max(most, abs(part[j]))
+        largest[i // n_key, i % n_key] = most
+
+
 @numba.njit(fastmath=_FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
 def _fill_rows(whole, part, clip, near):  # type: ignore[no-untyped-def]
     # one core: this is little work, and waking the others costs more than it saves
@@ -198,6 +209,13 @@ def kept_rows(
     whole, weights, outputs, largest, slopes = _contiguous(whole, weights, outputs, largest, slopes)
     _keep(whole, weights, outputs, largest, slopes, rest, np.float32(floor), first_query, total, kept)
     return total, *kept
+
+
+def largest(outputs: Float[np.ndarray, "head key d_model"]) -> Float[np.ndarray, "head key"]:
+    """max|u| of each output."""
+    most = np.empty(outputs.shape[:2], dtype=np.float32)
+    _fill_largest(np.ascontiguousarray(outputs), most)
+    return most
 
 
 def row_proximities(
