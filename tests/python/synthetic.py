@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from lm_transparency import Trace
-from lm_transparency.model.anatomy import Anatomy, Block, Sublayer
+from lm_transparency.model.anatomy import Anatomy
+from lm_transparency.model.block import Block, Sublayer
 from lm_transparency.model.facts import BlockFacts
 from lm_transparency.trace.trace import AttentionRecord, LayerRecord
 

@@ -10,7 +10,7 @@ import msgpack
 import numpy as np
 
 from ..analysis import Analysis, Predictions
-from ..model.anatomy import Block
+from ..model.block import Block
 from ..model.loading import LoadedModel
 from ..model.tokens import Token
 from ..trace.proof import Proof

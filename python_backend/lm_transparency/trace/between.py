@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..errors import TransparencyError
-from ..model.anatomy import Block
+from ..model.block import Block
 from .trace import HeadGate
 
 #: Relative error that rounding explains, by precision, where channels are compared.

@@ -19,7 +19,8 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from ..errors import TransparencyError
-from ..model.anatomy import Anatomy, Block, Sublayer
+from ..model.anatomy import Anatomy
+from ..model.block import Block, Sublayer
 from ..watch import Watch
 from . import between
 from .outputs import run
