@@ -56,25 +56,37 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def measure(model: LoadedModel, n_tokens: int, repeats: int) -> dict[str, float | int]:
-    """Medians over `repeats` rounds; in each round the three are timed one after the other, so that drift hits all."""
+def measure(model: LoadedModel, n_tokens: int, repeats: int) -> dict[str, float | int | None]:
+    """Medians over `repeats` rounds; in each round all are timed one after the other, so that drift hits all.
+
+    `whole` is the recorded forward, the contributions and the payload; naive and patching are timed once.
+    """
     import torch
 
-    from ..analysis import check_length
+    from ..analysis import analysis_of, check_length
+    from ..model.tokens import Token
     from ..routes.contributions import contributions
+    from ..server.payload import encode_payload
     from ..trace.recording import record
     from ..watch import Watch
+    from .bench_compare import extra_peak, naive_seconds, patching_seconds
 
     check_length(model, n_tokens)
     ids = model.tokenizer(_TEXT * (1 + n_tokens // 32), add_special_tokens=False)["input_ids"][:n_tokens]
     tokens = torch.tensor(ids)
-    samples: dict[str, list[float]] = {"plain": [], "recorded": [], "contributions": []}
+    samples: dict[str, list[float]] = {"plain": [], "recorded": [], "contributions": [], "payload": []}
 
     def finish() -> float:
         if model.model.device.type == "cuda":
             torch.cuda.synchronize()
         return time.perf_counter()
 
+    def forward() -> None:
+        with torch.no_grad():
+            model.model(input_ids=tokens[None].to(model.input_device), use_cache=False)
+
+    named = [Token(int(i), "", 0, 0, False, False) for i in tokens]
+    analysis = analysis_of(model, "", named, record(model.model, model.anatomy, tokens, Watch()), 0.0, watch=Watch())
     for round_ in range(repeats + 1):
         started = finish()
         with torch.no_grad():
@@ -83,18 +95,31 @@ def measure(model: LoadedModel, n_tokens: int, repeats: int) -> dict[str, float 
         trace = record(model.model, model.anatomy, tokens, Watch())
         recorded = finish()
         contributions(trace)
+        contributed = finish()
+        encode_payload("bench", analysis, 10)
         done = finish()
         if round_ > 0:
             samples["plain"].append(plain - started)
             samples["recorded"].append(recorded - plain)
-            samples["contributions"].append(done - recorded)
-    whole = [r + c for r, c in zip(samples["recorded"], samples["contributions"], strict=True)]
+            samples["contributions"].append(contributed - recorded)
+            samples["payload"].append(done - contributed)
+    parts = (samples[name] for name in ("recorded", "contributions", "payload"))
+    whole = [sum(row) for row in zip(*parts, strict=True)]
+    contributions_s, naive = statistics.median(samples["contributions"]), naive_seconds(analysis.trace)
+
+    def analyse() -> None:
+        contributions(record(model.model, model.anatomy, tokens, Watch()))
+
     return {
         "tokens": n_tokens,
         "plain_forward_s": statistics.median(samples["plain"]),
         "recorded_forward_s": statistics.median(samples["recorded"]),
-        "contributions_s": statistics.median(samples["contributions"]),
+        "contributions_s": contributions_s,
+        "payload_s": statistics.median(samples["payload"]),
         "whole_over_forward": statistics.median(w / p for w, p in zip(whole, samples["plain"], strict=True)),
+        "naive_over_contributions": None if naive is None else naive / contributions_s,
+        "patching_over_whole": patching_seconds(model, tokens) / statistics.median(whole),
+        "extra_peak_mb": extra_peak(forward, analyse) / 1e6,
     }
 
 
@@ -159,14 +184,19 @@ def _lengths(given: str) -> list[int]:
     return lengths
 
 
-def _table(model: LoadedModel, rows: list[dict[str, float | int]]) -> str:
+def _table(model: LoadedModel, rows: list[dict[str, float | int | None]]) -> str:
     lines = [
         f"{model.name}, {model.dtype}, {model.device}; medians",
-        f"{'tokens':>8}{'plain forward':>16}{'recorded':>12}{'contributions':>16}{'whole ÷ forward':>18}",
+        f"{'tokens':>8}{'plain forward':>16}{'recorded':>12}{'contributions':>16}{'payload':>10}{'whole ÷ forward':>18}"
+        f"{'definition ÷ ours':>20}{'patching ÷ whole':>19}{'extra peak':>13}",
     ]
     for row in rows:
+        naive = row["naive_over_contributions"]
         lines.append(
             f"{row['tokens']:>8}{row['plain_forward_s']:>14.3f} s{row['recorded_forward_s']:>10.3f} s"
-            f"{row['contributions_s']:>14.3f} s{row['whole_over_forward']:>17.2f}×"
+            f"{row['contributions_s']:>14.3f} s{row['payload_s']:>8.3f} s{row['whole_over_forward']:>17.2f}×"
+            f"{'too large' if naive is None else f'{naive:.0f}×':>20}{row['patching_over_whole']:>18.0f}×"
+            f"{row['extra_peak_mb']:>10.0f} MB"
         )
+    lines.append("patching: every head at every position, timed on a sample and multiplied")
     return "\n".join(lines) + "\n"

@@ -200,8 +200,10 @@ def test_bench_prints_rows_whose_ratio_follows_from_them(capsys: pytest.CaptureF
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert [row["tokens"] for row in rows] == [8, 16]
     for row in rows:
-        whole = row["recorded_forward_s"] + row["contributions_s"]
+        whole = row["recorded_forward_s"] + row["contributions_s"] + row["payload_s"]
         assert row["whole_over_forward"] == pytest.approx(whole / row["plain_forward_s"])
+        assert row["naive_over_contributions"] > 0
+        assert row["patching_over_whole"] > 10
 
 
 def test_importing_the_command_line_imports_no_torch() -> None:
