@@ -17,7 +17,7 @@ import {
 import { analyze, samples, startProduct } from './product.ts';
 import { FarView } from './remote-steps.ts';
 
-const RELOADS = Number(process.env['LMT_RELOADS'] ?? 4);
+const RELOADS = Number(process.env['LMT_RELOADS'] ?? 3);
 
 describe('windows of this machine', () => {
   const folder = mkdtempSync(join(tmpdir(), 'prompts-'));
