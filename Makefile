@@ -4,8 +4,9 @@ SHELL := /bin/bash
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMPS := .venv/stamps
+BENCH_TOKENS := 16,64,128,256,512,1024,2048
 
-.PHONY: help setup build run test test-python test-unit test-e2e lint format protocol protocol-check vsix wheel webview bench models screenshots clean
+.PHONY: help setup build run test test-python test-unit test-e2e test-more lint format protocol protocol-check vsix wheel webview bench bench-panel models screenshots clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -38,6 +39,9 @@ test-unit: setup ## unit tests of extension and webview
 test-e2e: setup vsix ## the real VS Code in a real browser
 	npm run test -w tests/e2e
 
+test-more: setup vsix ## what CI has no time for: every break of a link in every moment, 20 reloads, copies of a model, themes
+	LMT_MORE=1 LMT_RELOADS=20 npm run test -w tests/e2e -- remote.test.ts reload.test.ts loading.test.ts themes.test.ts
+
 lint: setup protocol-check ## ruff, pyright, eslint, prettier, tsc
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -56,9 +60,10 @@ protocol: $(STAMPS)/python ## regenerate extension/shared/protocol.ts
 protocol-check: $(STAMPS)/python
 	@$(PYTHON) scripts/generate_protocol.py --check
 
-# the page that an export fills in is a part of the Python package
+# the page that an export fills in, and what a notebook needs around it, are parts of the Python package
 webview: setup
 	@npm run --silent build -w webview && cp webview/dist/page.html python_backend/lm_transparency/exports/page.html
+	@cp webview/dist/notebook-bridge.js webview/dist/notebook-surroundings.js python_backend/lm_transparency/notebook/
 
 wheel: webview
 	@rm -rf dist/wheel && $(PYTHON) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist/wheel .
@@ -69,8 +74,14 @@ build: wheel ## compile extension and webview in place
 vsix: build ## dist/lm-transparency.vsix
 	npm run --silent package -w extension -- ../dist/lm-transparency.vsix
 
-bench: vsix ## time an analysis beside the forward pass, and clicks and frames in the panel
-	$(VENV)/bin/lm-transparency bench
+bench: webview ## time an analysis from 16 to 2048 tokens, and write docs/performance.md
+	@rm -rf dist/bench && mkdir -p dist/bench
+	$(VENV)/bin/lm-transparency bench --tokens $(BENCH_TOKENS) --clicks-tokens 64,512,2000 --payloads dist/bench --format json -o dist/bench/bench.json
+	node tests/benchmarks/rendering.mjs --first-paint dist/bench dist/bench/first-paint.json
+	$(PYTHON) scripts/performance.py dist/bench/bench.json dist/bench/first-paint.json
+	npx prettier --log-level warn --write docs/performance.md
+
+bench-panel: vsix ## clicks and frames in the panel
 	node tests/benchmarks/rendering.mjs
 	npx vitest run --config tests/benchmarks/vitest.config.ts
 

@@ -10,6 +10,8 @@ export default tseslint.config(
       'extension/shared/protocol.ts',
       'extension/backend/**',
       'tests/e2e/screenshots/**',
+      'python_backend/lm_transparency/notebook/*.js',
+      'build/**',
     ],
   },
   js.configs.recommended,

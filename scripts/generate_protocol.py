@@ -13,11 +13,11 @@ import attrs
 
 from lm_transparency.server import protocol
 from lm_transparency.server.messages import camel_case
-from lm_transparency.server.protocol import analysis, inspection, models
+from lm_transparency.server.protocol import analysis
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "extension/shared/protocol.ts"
-MODULES = (protocol, models, analysis, inspection)
+MODULES = (protocol, *protocol.MODULES)
 TYPED_ARRAYS = {"uint16": "Uint16Array", "uint32": "Uint32Array", "float32": "Float32Array"}
 
 
@@ -34,6 +34,9 @@ def ts_type(annotation: Any, names: dict[Any, str]) -> str:
         return ts_type(typing.get_args(annotation)[0], names) + "[]"
     if typing.get_origin(annotation) is Literal:
         return " | ".join(f"'{value}'" for value in typing.get_args(annotation))
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
+        parts = typing.get_args(annotation)
+        return " | ".join("null" if part is type(None) else ts_type(part, names) for part in parts)
     raise TypeError(f"no TypeScript for {annotation!r}")
 
 
@@ -60,8 +63,9 @@ def aliases() -> dict[Any, str]:
 def interface(cls: type, names: dict[Any, str]) -> list[str]:
     hints = typing.get_type_hints(cls)
     out = ["", *comment(cls.__dict__.get("__doc__")), f"export interface {cls.__name__} {{"]
+    is_sent = cls.__name__.endswith(("Params", "Options"))
     for attribute in attrs.fields(cls):
-        optional = "?" if attribute.default is not attrs.NOTHING and cls.__name__.endswith("Params") else ""
+        optional = "?" if attribute.default is not attrs.NOTHING and is_sent else ""
         out.append(f"  {camel_case(attribute.name)}{optional}: {ts_type(hints[attribute.name], names)};")
     return [*out, "}"]
 

@@ -79,10 +79,19 @@ async function writePage() {
   );
 }
 
+/** What a notebook needs around the page: a widget (a module) and a script for the notebook's own page. */
+async function writeNotebook() {
+  const options = { ...shared, outdir: dist, minify: true };
+  await Promise.all([
+    build({ ...options, format: 'esm', entryPoints: { 'notebook-bridge': 'src/notebook/bridge.ts' } }),
+    build({ ...options, entryPoints: { 'notebook-surroundings': 'src/notebook/surroundings.ts' } }),
+  ]);
+}
+
 await mkdir(dist, { recursive: true });
 await writeRecordings();
 if (watch) {
   for (const options of [product, page]) await (await context(options)).watch();
 } else {
-  await Promise.all([build(product), build(page), writePage()]);
+  await Promise.all([build(product), build(page), writePage(), writeNotebook()]);
 }

@@ -55,13 +55,38 @@ export type PanelAction =
 /** Files that the view can be saved as. */
 export type SaveFormat = ExportFormat | 'png' | 'html';
 
+/** Why `target` rather than `contrast`: texts of tokens; null where nothing is said. */
+export interface About {
+  target: string | null;
+  contrast: string | null;
+}
+
 /** A page of the documentation, with the heading to show: "inspectors#heads". */
 export type DocAddress = string;
 
+/** The rest of an analysis whose first graph is shown: being computed, or not any more and why (empty: called off). */
+export interface Filling {
+  going: boolean;
+  message: string;
+  fraction: number | null;
+}
+
 export type ToWebview =
-  | { type: 'analysis'; runId: string; title: string; payload: ArrayBuffer; view: Partial<ViewState> | null }
+  | {
+      type: 'analysis';
+      runId: string;
+      title: string;
+      payload: ArrayBuffer;
+      view: Partial<ViewState> | null;
+      /** Of the prompt that is shown, after some typing: what is looked at stays, but for what `view` says. */
+      edited?: boolean;
+      /** The tokens that the prompt's file asks about, by their texts. */
+      about?: About;
+    }
   | { type: 'progress'; message: string; fraction: number | null }
   | { type: 'failure'; message: string; remedy: string; actions: { action: PanelAction; label: string }[] }
+  /** null: the analysis is all there. */
+  | { type: 'filling'; filling: Filling | null }
   /** A question that takes a while is still being worked on. */
   | { type: 'asking'; id: number; message: string; fraction: number | null }
   | { type: 'answer'; id: number; answer: Answer | null; error: string | null }
@@ -70,7 +95,10 @@ export type ToWebview =
   | { type: 'cursor'; position: number | null }
   /** A command of the editor: save what is shown. */
   | { type: 'export'; format: SaveFormat }
-  | { type: 'toggleHeat' };
+  /** Whether the flow is to be shown on the prompt's text. */
+  | { type: 'showHeat'; shown: boolean }
+  /** The prompt is being edited: the graph before stays until the next one is there. Null: it is not coming. */
+  | { type: 'updating'; message: string | null; action?: { action: PanelAction; label: string } };
 
 /** What the webview tells without waiting for an answer. */
 export type Notice =

@@ -3,15 +3,24 @@ import type { Backend } from './backend/backend';
 import type { Environments } from './backend/environment';
 import type { Bundle } from './backend/wheel';
 import type { RecentModels } from './commands/recentModels';
+import type { Marker } from './editor/marker';
+import type { Surprisal } from './editor/surprisal';
 import type { Analyses } from './panel/analyses';
 import type { Panels } from './panel/panels';
+import type { ResultStore } from './panel/resultStore';
 import type { Targets } from './remote/target';
+import type { Runs } from './runs/library';
+import type { Settings } from './settings';
 
 /** The parts of the running extension that commands work with. */
 export interface App {
   backend: Backend;
   analyses: Analyses;
   panels: Panels;
+  store: ResultStore;
+  runs: Runs;
+  marker: Marker;
+  surprisal: Surprisal;
   environments: Environments;
   recent: RecentModels;
   targets: Targets;
@@ -20,6 +29,7 @@ export interface App {
   extensionUri: vscode.Uri;
   /** A folder of our own on this machine. */
   storage: string;
+  settingsFor(uri: vscode.Uri): Settings;
   bundle(): Promise<Bundle | null>;
   /** Looks up the interpreter that the Python extension has selected. */
   selectedPython(): Promise<string | null>;

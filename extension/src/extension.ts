@@ -9,28 +9,37 @@ import { Backend } from './backend/backend';
 import { connect } from './backend/client';
 import { Environments } from './backend/environment';
 import { findPython, type OwnEnvironment } from './backend/findPython';
+import { silenceFrom } from './backend/heartbeat';
 import { ATTACH_ARGUMENTS, launch, type LaunchOptions, SERVE_ARGUMENTS, type ServerProcess } from './backend/launch';
 import { backendEnvironment, currentPlatform, interpreterOf } from './backend/paths';
 import { probePython } from './backend/probe';
 import { selectedPython } from './backend/pythonExtension';
+import { tellTraceMemory } from './backend/traceMemory';
 import { findBundle } from './backend/wheel';
 import { runAction } from './commands/actions';
 import { analyzePrompt } from './commands/analyzePrompt';
 import { askForRoom } from './commands/askForRoom';
 import { cancelAnalysis } from './commands/cancelAnalysis';
 import { connectRemote, disconnect, setUpRemote, useLocalBackend } from './commands/connectRemote';
+import { comparePrompt } from './commands/comparePrompt';
 import { choosePrompt } from './commands/choosePrompt';
 import { exportGraph } from './commands/exportGraph';
+import { hideHeat, nextHeat } from './commands/heat';
+import { newPrompt } from './commands/newPrompt';
 import { offerSetUp } from './commands/offerSetUp';
 import { RecentModels } from './commands/recentModels';
+import { reportFailure } from './commands/report';
 import { restartBackend } from './commands/restartBackend';
 import { selectDevice, selectDtype } from './commands/selectCompute';
 import { selectModel } from './commands/selectModel';
 import { setUpBackend } from './commands/setUpBackend';
 import { showLog } from './commands/showLog';
-import { toggleHeat } from './commands/toggleHeat';
 import { unloadModel } from './commands/unloadModel';
+import { EarlyStart } from './editor/earlyStart';
+import { showLegend } from './editor/legend';
 import { Marker } from './editor/marker';
+import { Surprisal } from './editor/surprisal';
+import { LiveMode } from './live/liveMode';
 import { Analyses } from './panel/analyses';
 import { heed } from './panel/notices';
 import type { Panel } from './panel/panel';
@@ -40,8 +49,18 @@ import { Visit } from './backend/visit';
 import { launchAttached } from './remote/attached';
 import { launchOn } from './remote/remote';
 import { Targets } from './remote/target';
+import { surprisalAt } from './prompts/ask';
+import { runCommands } from './runs/commands';
+import { keepRun } from './runs/keep';
+import { Runs } from './runs/library';
+import { RunLinks } from './runs/link';
+import { registerTool } from './runs/tool';
+import { showRuns } from './runs/view';
 import { readSettings, SECTION } from './settings';
 import { showStatus } from './status';
+
+// a window of this machine whose connection broke is back at once, or never
+const AWAY_MINUTES = 1;
 
 let running: Backend | undefined;
 let visit: Visit | undefined;
@@ -58,6 +77,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const targets = new Targets(context.workspaceState, context.globalState, homedir());
   // of this window's life: a reconnection is known by it
   const clientId = randomUUID();
+  const silenceS = silenceFrom(process.env['LM_TRANSPARENCY_SILENCE_S']);
 
   const backend = new Backend({
     mayStart: () => vscode.workspace.isTrusted,
@@ -87,9 +107,16 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       });
     },
     load: askForRoom,
-    connect: (server) => connect(server, log, { clientId, idleMinutes: readSettings().idleMinutes }),
+    connect: (server) => {
+      const { idleMinutes, keepTrailingNewline, model, specialTokens } = readSettings();
+      const awayMinutes = server.link?.host ? idleMinutes : AWAY_MINUTES;
+      const silence = server.link ? silenceS : 0;
+      const known = { clientId, idleMinutes, awayMinutes, silenceS: silence, keepTrailingNewline };
+      return connect(server, log, { ...known, model, specialTokens, loadModel: false });
+    },
     log: info,
     now: Date.now,
+    silenceS,
   });
   running = backend;
   const folder = (context.storageUri ?? context.globalStorageUri).fsPath;
@@ -97,7 +124,9 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   if (visit.wasJustNow()) backend.start().catch((error: unknown) => info(`not joined again: ${String(error)}`));
 
   const store = new ResultStore(path.join(folder, 'results'));
+  const runs = new Runs(vscode.Uri.file(path.join(folder, 'runs')), info);
   const marker = new Marker();
+  const surprisal = new Surprisal((...asked) => surprisalAt(backend, ...asked), info);
   const analyses: Analyses = new Analyses(backend, () => panels, store, readSettings, info);
   const panels: Panels = new Panels(context.extensionUri, store, {
     ask: (...asked) => analyses.ask(...asked),
@@ -113,19 +142,25 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const { extensionUri } = context;
   const recent = new RecentModels(context.globalState);
   const app: App = {
-    ...{ backend, analyses, panels, environments, recent, targets, log, extensionUri, storage, bundle },
-    selectedPython: askSelected,
+    ...{ backend, analyses, panels, store, runs, marker, surprisal, environments, recent, targets },
+    ...{ log, extensionUri, storage, bundle, selectedPython: askSelected, settingsFor: readSettings },
   };
   const act = (action: PanelAction, panel: Panel) => void runAction(app, action, panel);
-  const notices = { extensionUri, marker, act, log: info };
+  const notices = { extensionUri, marker, surprisal, act, log: info };
   const offer = offerSetUp(app);
+  const live = new LiveMode({ analyses, panels, log: info });
+  const tree = showRuns(runs);
+  const report = (error: unknown) => reportFailure(app, error);
+  const tool = registerTool({ backend, settings: () => readSettings() });
 
   const commands: Record<string, (target?: unknown) => unknown> = {
     analyzePrompt: analyzePrompt(app),
     choosePrompt: choosePrompt(app),
+    comparePrompt: comparePrompt(app),
     cancel: cancelAnalysis(app),
     exportGraph: exportGraph(app),
-    toggleHeat: toggleHeat(app),
+    nextHeat: nextHeat(app),
+    hideHeat: hideHeat(app),
     selectModel: selectModel(app),
     selectDevice: selectDevice(app),
     selectDtype: selectDtype(app),
@@ -137,13 +172,27 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     disconnect: disconnect(app),
     useLocalBackend: useLocalBackend(app),
     showLog: showLog(app),
+    toggleLive: () => live.toggle(),
+    newPrompt: () => newPrompt(),
+    ...runCommands(app, tree),
   };
+  const early = new EarlyStart(backend, targets, info);
   context.subscriptions.push(
     log,
     marker,
+    live,
+    surprisal,
+    showLegend(marker, surprisal),
+    early,
     ...Object.entries(commands).map(([name, run]) => vscode.commands.registerCommand(`${SECTION}.${name}`, run)),
     vscode.window.registerWebviewPanelSerializer(PANEL_TYPE, panels),
     showStatus(backend, analyses, targets),
+    tellTraceMemory(backend, info),
+    runs.watch(),
+    tree,
+    vscode.window.registerUriHandler(new RunLinks({ ...app, report })),
+    ...(tool ? [tool] : []),
+    analyses.finished.listen((result) => void keepRun({ backend, runs, log: info }, result)),
     analyses.failed.listen(({ panel, failure }) => {
       if (failure.kind === 'backendMissing') void offer(panel);
     }),
@@ -155,9 +204,9 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     vscode.workspace.onDidChangeConfiguration((event) => {
       // the next use starts the interpreter that is set now
       const place = [`${SECTION}.backend.python`, `${SECTION}.remote`];
-      if (place.some((section) => event.affectsConfiguration(section))) void backend.stop();
+      if (place.some((section) => event.affectsConfiguration(section))) void backend.stop().then(() => early.look());
     }),
-    vscode.workspace.onDidGrantWorkspaceTrust(() => void backend.stop()),
+    vscode.workspace.onDidGrantWorkspaceTrust(() => void backend.stop().then(() => early.look())),
     vscode.workspace.onDidOpenTextDocument(() => marker.relinkAll()),
   );
 }

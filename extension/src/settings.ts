@@ -12,8 +12,17 @@ export interface Settings {
   dtype: Dtype;
   specialTokens: SpecialTokens;
   topK: number;
+  /** Milliseconds without a key after which live mode analyzes. */
+  liveDelay: number;
   /** Minutes without work after which a backend lets go of the model; 0: never. */
   idleMinutes: number;
+  /** An analysis that is told to take longer, or more memory, is asked about first; 0: any is fine. */
+  askAboveSeconds: number;
+  askAboveMb: number;
+  /** Whether the newline that ends a file belongs to its last prompt. */
+  keepTrailingNewline: boolean;
+  /** Whether an open prompt file starts the backend. */
+  startsEarly: boolean;
   ssh: SshSettings;
   /** What is set for single hosts. */
   remoteHosts: Record<string, HostSettings>;
@@ -28,7 +37,7 @@ export interface HostSettings {
 export const SECTION = 'lmTransparency';
 
 export const DTYPES: readonly Dtype[] = ['auto', 'float32', 'bfloat16', 'float16'];
-const SPECIAL_TOKENS: readonly SpecialTokens[] = ['auto', 'bos', 'none'];
+export const SPECIAL_TOKENS: readonly SpecialTokens[] = ['auto', 'bos', 'none'];
 
 export function readSettings(scope?: vscode.Uri): Settings {
   const section = vscode.workspace.getConfiguration(SECTION, scope);
@@ -43,9 +52,13 @@ export function checkSettings(get: (key: string) => unknown): Settings {
   };
   const oneOf = <T extends string>(key: string, values: readonly T[], otherwise: T) =>
     values.find((value) => value === get(key)) ?? otherwise;
+  const amount = (key: string, otherwise: number) => {
+    const value = get(key);
+    return typeof value === 'number' && value >= 0 ? value : otherwise;
+  };
   const pip = get('backend.pipArguments');
   const topK = get('topK');
-  const idle = get('backend.idleMinutes');
+  const liveDelay = get('live.delay');
   return {
     python: text('backend.python'),
     pipArguments: Array.isArray(pip) ? pip.filter((item) => typeof item === 'string') : [],
@@ -55,7 +68,12 @@ export function checkSettings(get: (key: string) => unknown): Settings {
     dtype: oneOf('dtype', DTYPES, 'auto'),
     specialTokens: oneOf('specialTokens', SPECIAL_TOKENS, 'auto'),
     topK: typeof topK === 'number' && Number.isInteger(topK) ? Math.min(100, Math.max(1, topK)) : 10,
-    idleMinutes: typeof idle === 'number' && idle >= 0 ? idle : 30,
+    liveDelay: typeof liveDelay === 'number' ? Math.min(5000, Math.max(20, liveDelay)) : 80,
+    idleMinutes: amount('backend.idleMinutes', 30),
+    askAboveSeconds: amount('analysis.askAboveSeconds', 60),
+    askAboveMb: amount('analysis.askAboveMb', 0),
+    keepTrailingNewline: get('prompts.keepTrailingNewline') === true,
+    startsEarly: get('editor.startBackend') !== false,
     ssh: { program: text('remote.sshPath'), configFile: text('remote.sshConfigFile') },
     remoteHosts: hostsOf(get('remote.hosts')),
   };
@@ -66,6 +84,12 @@ export function trustedModels(): string[] {
   const inspected = vscode.workspace.getConfiguration(SECTION).inspect<unknown>('models.trustRemoteCode');
   const value = inspected?.globalValue;
   return Array.isArray(value) ? value.filter((name) => typeof name === 'string' && name !== '') : [];
+}
+
+/** What analyses may hold in the backend's memory together; 0 where it is not set: then its command line decides. */
+export function traceMemoryMb(): number {
+  const value = vscode.workspace.getConfiguration(SECTION).inspect<unknown>('traces.memoryMb')?.globalValue;
+  return typeof value === 'number' && value >= 1 ? value : 0;
 }
 
 function hostsOf(value: unknown): Record<string, HostSettings> {

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .lens.projection import Lens
     from .model.chat import Chat, chat_of, parse_chat
     from .model.loading import LoadedModel, load_model
+    from .notebook import show
     from .routes.contributions import Contributions
     from .routes.graph import RouteGraph, auto_threshold, route_graph
     from .session import Session
@@ -65,6 +66,7 @@ _HOMES = {
     "parse_chat": "model.chat",
     "LoadedModel": "model.loading",
     "load_model": "model.loading",
+    "show": "notebook",
     "Contributions": "routes.contributions",
     "RouteGraph": "routes.graph",
     "auto_threshold": "routes.graph",
@@ -111,6 +113,7 @@ __all__ = [
     "parse_chat",
     "read_prompts",
     "route_graph",
+    "show",
     "track_tokens",
 ]
 

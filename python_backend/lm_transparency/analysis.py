@@ -9,27 +9,36 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from .errors import TransparencyError, is_out_of_memory
-from .lens.projection import Lens
+from .estimate import Shape, does_not_fit
 from .model.chat import Chat, encode_chat
 from .model.loading import LoadedModel
+from .model.memory import free_bytes
 from .model.options import SpecialTokens
 from .model.tokens import Token, encode
-from .routes.contributions import FLOOR, Contributions, contributions
+from .notices import changed_messages, notices
+from .routes.contributions import FLOOR, Contributions
+from .routes.gathering import Earlier, Gathering
 from .routes.graph import RouteGraph, auto_threshold, check_position, route_graph
+from .trace.outputs import read_all
+from .trace.prefix import record_after
 from .trace.proof import Proof
 from .trace.recording import record
 from .trace.trace import Trace
 from .watch import Watch
+
+#: Positions whose logits are read at once.
+_POSITIONS = 128
 
 
 @dataclass(frozen=True)
 class Predictions:
     """The most probable next tokens at every position; of a classifier the labels, if the text ended there.
 
-    `probabilities`: see `Readout.probability`.
+    `probabilities`: see `Readout.probability`. Where a position is not read yet (`Trace.unread`) all is 0 and `texts`
+    has none.
     """
 
     ids: Int[Tensor, "position k"]
@@ -40,7 +49,11 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Analysis:
-    """All that one forward pass over `prompt` says about every position. Seconds in `forward_s`, `contributions_s`."""
+    """All that one forward pass over `prompt` says about every position. Seconds in `forward_s`, `contributions_s`.
+
+    Of one that is not complete yet (`Started`), what is known so far. `n_reused`: at how many positions, from the
+    first, it was taken over from an earlier analysis.
+    """
 
     prompt: str
     model: LoadedModel
@@ -51,6 +64,11 @@ class Analysis:
     notices: tuple[str, ...]
     forward_s: float
     contributions_s: float
+    n_reused: int = 0
+
+    @property
+    def is_complete(self) -> bool:
+        return self.trace.unread is None and self.contributions.is_complete
 
     @property
     def target(self) -> int:
@@ -75,14 +93,22 @@ class Analysis:
 
     def predictions(self, k: int) -> Predictions:
         """The `k` most probable next tokens (or labels) at every position, by the model's own logits."""
-        logits = self.trace.logits.float()
-        k = max(1, min(k, int(logits.shape[-1])))
-        values, ids = logits.topk(k, dim=-1)
-        total = logits.logsumexp(dim=-1, keepdim=True)
+        k = max(1, min(k, int(self.trace.logits.shape[-1])))
+        # a block of positions at a time: of a large vocabulary all at once would be the height of the memory taken
+        read = [_highest(rows.float(), k) for rows in self.trace.logits.split(_POSITIONS)]
+        values, ids, total = (torch.cat(parts) for parts in zip(*read, strict=True))
         probabilities = self.trace.anatomy.readout.probability(values, total)
         names = {i: self.model.output_text(i) for i in set(ids.flatten().tolist())}
         texts = tuple(tuple(names[i] for i in row) for row in ids.tolist())
-        return Predictions(ids.cpu(), probabilities.cpu(), values.cpu(), texts)
+        unread = len(self.tokens) - len(ids)
+        columns = (nn.functional.pad(x.cpu(), (0, 0, unread, 0)) for x in (ids, probabilities, values))
+        return Predictions(*columns, texts=((),) * unread + texts)
+
+
+def _highest(logits: Float[Tensor, "position output"], k: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The `k` highest logits of each position, which they are, and the logarithm of the sum of all exponentials."""
+    values, ids = logits.topk(k, dim=-1)
+    return values, ids, logits.logsumexp(dim=-1, keepdim=True)
 
 
 def analyze(
@@ -92,21 +118,22 @@ def analyze(
     special_tokens: SpecialTokens = "auto",
     floor: float = FLOOR,
     watch: Watch | None = None,
+    earlier: Analysis | None = None,
 ) -> Analysis:
     """Analyse `prompt` at every position with one forward pass.
 
     A `Chat` (`parse_chat`, `chat_of`) is written by the tokenizer's chat template, special tokens included:
-    `special_tokens` has no say in it.
+    `special_tokens` has no say in it. `earlier`: an analysis by the same model; what it says of the tokens that both
+    begin with is taken over where that is sure to be right, and only the others are computed (`trace.prefix`).
 
     Raises `TransparencyError` (`invalidPrompt`, `promptTooLong`, `modelUnsupported`, `outOfMemory`), and `Cancelled`
     within one layer's time of `watch.cancel()`.
     """
     watch = watch or Watch()
     tokens = tokens_of(model, prompt, special_tokens)
-    started = time.perf_counter()
-    with memory_told(model, len(tokens)):
-        trace = record(model.model, model.anatomy, torch.tensor([t.id for t in tokens]), watch)
-    return analysis_of(model, prompt, tokens, trace, time.perf_counter() - started, floor=floor, watch=watch)
+    begun = _recorded(model, prompt, tokens, watch, floor=floor, earlier=earlier)
+    begun.go_on(watch)
+    return begun.analysis()
 
 
 def tokens_of(model: LoadedModel, prompt: str | Chat, special_tokens: SpecialTokens = "auto") -> list[Token]:
@@ -130,42 +157,181 @@ def analysis_of(
     watch: Watch,
 ) -> Analysis:
     """The analysis of a trace that took `forward_s`. Raises `TransparencyError` (`modelUnsupported`, `outOfMemory`)."""
+    started = Started(model, prompt, tokens, trace, forward_s, floor=floor)
+    started.go_on(watch)
+    return started.analysis()
+
+
+def start(
+    model: LoadedModel,
+    prompt: str | Chat,
+    *,
+    special_tokens: SpecialTokens = "auto",
+    watch: Watch | None = None,
+    earlier: Analysis | None = None,
+) -> Started:
+    """`analyze` to the point where the routes into the target are known. Raises as it does."""
+    watch = watch or Watch()
+    tokens = tokens_of(model, prompt, special_tokens)
+    begun = _recorded(model, prompt, tokens, watch, earlier=earlier, only_last=True)
+    begun.reach(begun.target, watch)
+    return begun
+
+
+def _recorded(
+    model: LoadedModel,
+    prompt: str | Chat,
+    tokens: Sequence[Token],
+    watch: Watch,
+    *,
+    floor: float = FLOOR,
+    earlier: Analysis | None = None,
+    only_last: bool = False,
+) -> Started:
+    """An analysis with its trace, and with what it has of `earlier`."""
+    ids = torch.tensor([token.id for token in tokens])
+    # rows that are wrong are not handed on, and rows above another floor are others
+    if earlier is not None and (
+        earlier.model is not model or not earlier.proof.holds or earlier.contributions.floor != floor
+    ):
+        earlier = None
     started = time.perf_counter()
     with memory_told(model, len(tokens)):
+        if earlier is None:
+            trace, n_reused = record(model.model, model.anatomy, ids, watch, only_last=only_last), 0
+        else:
+            trace, n_reused = record_after(earlier.trace, model.model, model.anatomy, ids, watch, only_last=only_last)
+    forward_s = time.perf_counter() - started
+    rows = None if earlier is None or not n_reused else Earlier(earlier.contributions, earlier.proof, n_reused)
+    return Started(model, prompt, tokens, trace, forward_s, floor=floor, earlier=rows)
+
+
+class Started:
+    """An analysis in the making. The routes into any position are there after `reach`, everything after `go_on`.
+
+    Raises `TransparencyError("modelUnsupported")` where the trace overflows; its methods `outOfMemory`.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        prompt: str | Chat,
+        tokens: Sequence[Token],
+        trace: Trace,
+        forward_s: float,
+        *,
+        floor: float = FLOOR,
+        earlier: Earlier | None = None,
+    ) -> None:
         if not bool(torch.isfinite(trace.layers[-1].post).all()):
             raise TransparencyError(
                 "modelUnsupported",
                 f"The residual stream overflows in {model.dtype}.",
                 "Load the model in float32 or bfloat16.",
             )
-        weights, proof = contributions(trace, watch, floor=floor)
-    chat = prompt if isinstance(prompt, Chat) else None
-    return Analysis(
-        prompt.text if isinstance(prompt, Chat) else prompt,
-        model,
-        tuple(tokens),
-        trace,
-        weights,
-        proof,
-        (*_notices(tokens, proof, trace), *_changed(chat, tokens)),
-        forward_s,
-        time.perf_counter() - started,
-    )
+        self._model = model
+        self._prompt = prompt
+        self._tokens = tuple(tokens)
+        self._trace = trace
+        self._gathering = Gathering(trace, floor, earlier)
+        self._n_reused = 0 if earlier is None else earlier.n_positions
+        self._forward_s = forward_s
+        self._contributions_s = 0.0
+
+    @property
+    def target(self) -> int:
+        return self._trace.target
+
+    @property
+    def is_complete(self) -> bool:
+        return self._trace.unread is None and self._gathering.is_complete
+
+    def reach(self, target: int, watch: Watch, *, threshold: float | None = None, renormalize: bool = True) -> None:
+        """See `Gathering.reach`."""
+        with self._timed():
+            self._gathering.reach(target, watch, threshold=threshold, renormalize=renormalize)
+
+    def complete(self, layer: int) -> None:
+        """Compute every row of a layer. Raises `TransparencyError("invalidParams")` for one that is not there."""
+        if 0 <= layer < self._trace.n_layers:
+            with self._timed():
+                self._gathering.complete(layer)
+
+    def go_on(self, watch: Watch, seconds: float = float("inf")) -> None:
+        """Compute what is still to come, for about `seconds`. Raises `Cancelled` within one layer's time."""
+        ends = time.perf_counter() + seconds
+        with self._timed():
+            for layer in self._gathering.to_go:
+                watch.step("contributions", layer, self._trace.n_layers)
+                self._gathering.complete(layer)
+                if time.perf_counter() > ends:
+                    return
+        watch.check()
+        if self._trace.unread is not None:
+            started = time.perf_counter()
+            with memory_told(self._model, len(self._tokens), self._trace.memory_bytes()):
+                self._trace = read_all(self._model.model, self._trace)
+            self._forward_s += time.perf_counter() - started
+
+    def analysis(self) -> Analysis:
+        """What is known so far."""
+        weights, proof = self._gathering.result()
+        chat = self._prompt if isinstance(self._prompt, Chat) else None
+        return Analysis(
+            self._prompt.text if isinstance(self._prompt, Chat) else self._prompt,
+            self._model,
+            self._tokens,
+            self._trace,
+            weights,
+            proof,
+            (*notices(self._tokens, proof, self._trace), *changed_messages(chat, self._tokens)),
+            self._forward_s,
+            self._contributions_s,
+            self._n_reused,
+        )
+
+    @contextmanager
+    def _timed(self) -> Generator[None]:
+        started = time.perf_counter()
+        try:
+            with memory_told(self._model, len(self._tokens), self._trace.memory_bytes()):
+                yield
+        finally:
+            self._contributions_s += time.perf_counter() - started
 
 
 @contextmanager
-def memory_told(model: LoadedModel, n_tokens: int) -> Generator[None]:
-    """Raises `TransparencyError("outOfMemory")` where memory does not suffice for what is done inside."""
+def memory_told(model: LoadedModel, n_tokens: int, held: int = 0) -> Generator[None]:
+    """Raises `TransparencyError("outOfMemory")` where memory does not suffice for what is done inside. `held`: bytes
+    that were taken for it before.
+    """
+    # asked before: what failed still holds what it had
+    free = free_bytes(model.input_device) + held
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        raise TransparencyError(
-            "outOfMemory",
-            f"{n_tokens} tokens do not fit into the memory of {model.device}.",
-            "Shorten the prompt, or load the model in a smaller dtype; it is still loaded.",
-        ) from error
+        raise TransparencyError("outOfMemory", *does_not_fit(shape_of(model), n_tokens, free)) from error
+
+
+def shape_of(model: LoadedModel) -> Shape:
+    """What of `model` the cost of an analysis depends on."""
+    anatomy = model.anatomy
+    block = next((block for block in anatomy.blocks if block.has_attention), None)
+    return Shape(
+        n_params=model.n_params,
+        weight_bytes=model.memory_bytes,
+        n_layers=anatomy.n_layers,
+        n_heads=anatomy.n_heads,
+        n_kv_heads=anatomy.n_kv_heads,
+        d_model=anatomy.d_model,
+        d_value=0 if block is None else block.w_o(anatomy.n_heads).shape[1],
+        d_ffn=anatomy.d_ffn,
+        n_outputs=anatomy.n_outputs,
+        n_context=anatomy.n_context,
+        itemsize=model.model.dtype.itemsize,
+    )
 
 
 def check_length(model: LoadedModel, n_tokens: int) -> None:
@@ -177,60 +343,3 @@ def check_length(model: LoadedModel, n_tokens: int) -> None:
             f"The prompt has {n_tokens} tokens; {model.name} reads at most {limit}.",
             f"Shorten it by {n_tokens - limit} tokens.",
         )
-
-
-def _notices(tokens: Sequence[Token], proof: Proof, trace: Trace) -> tuple[str, ...]:
-    notices: list[str] = []
-    if not proof.holds:
-        notices.append(proof.sentence())
-    logits = trace.logits[-1].float()
-    # the routes do not need it, but every lens does: the last state reads as the model's own logits
-    off = float((Lens(trace.anatomy).logits(trace.layers[-1].post[-1]).to(logits.device) - logits).abs().max())
-    if not off <= proof.tolerance * max(1.0, float(logits.abs().max())):
-        notices.append(
-            f"The logit lens of the last state is off by {off:.1e} from the model's logits: the routes are not touched "
-            "by this, but lens, promoted and suppressed tokens of this model cannot be trusted."
-        )
-    mixed = [i for i, block in enumerate(trace.anatomy.blocks) if block.mixer is not None]
-    if mixed:
-        notices.append(
-            f"{_layers(mixed)} ({_names(trace, mixed)}): linear attention or a state-space mixer, one part per "
-            "position. It carries information from earlier tokens that is not taken apart."
-        )
-    shared = [i for i, token in enumerate(tokens) if token.shared]
-    if shared:
-        notices.append(
-            f"Tokens {', '.join(map(str, shared))} are pieces of characters that the tokenizer splits; "
-            "they are shown as bytes."
-        )
-    return tuple(notices)
-
-
-def _layers(layers: list[int]) -> str:
-    """`Layers 0–2, 4–6`: runs of layers as ranges."""
-    runs: list[list[int]] = []
-    for layer in layers:
-        if runs and runs[-1][-1] == layer - 1:
-            runs[-1][-1] = layer
-        else:
-            runs.append([layer, layer])
-    text = ", ".join(str(first) if first == last else f"{first}–{last}" for first, last in runs)
-    return f"Layers {text}" if len(layers) > 1 else f"Layer {text}"
-
-
-def _names(trace: Trace, layers: list[int]) -> str:
-    mixers = (trace.anatomy.blocks[layer].mixer for layer in layers)
-    return ", ".join(sorted({type(mixer.module).__name__ for mixer in mixers if mixer is not None}))
-
-
-def _changed(chat: Chat | None, tokens: Sequence[Token]) -> list[str]:
-    """A chat template may leave out or change what a message says."""
-    lost = [
-        f"{i} ({message.role})"
-        for i, message in enumerate(chat.messages if chat else (), start=1)
-        if message.content.strip()
-        and not any(t.start < message.start + len(message.content) and t.end > message.start for t in tokens)
-    ]
-    if not lost:
-        return []
-    return [f"The chat template changed or left out message {', '.join(lost)}: its tokens are shown as the template's."]

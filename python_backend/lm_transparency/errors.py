@@ -16,6 +16,7 @@ Kind = Literal[
     "dependencyMissing",
     "tooLarge",
     "outOfMemory",
+    "costly",
     "runExpired",
 ]
 
@@ -31,6 +32,7 @@ EXIT_CODES: dict[Kind, int] = {
     "dependencyMissing": 3,
     "tooLarge": 4,
     "outOfMemory": 4,
+    "costly": 4,
     "modelUnsupported": 4,
 }
 
@@ -43,6 +45,10 @@ class TransparencyError(Exception):
         self.kind: Kind = kind
         self.message = message
         self.remedy = remedy
+
+    def _render_traceback_(self) -> list[str]:
+        # what IPython shows of an exception: a person can act on the sentence, not on the way there
+        return [f"{type(self).__name__}: {self}"]
 
     @property
     def exit_code(self) -> int:

@@ -4,77 +4,85 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
-from .analysis import Analysis, analyze
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from . import __version__
+from .analysis import Analysis, Started, analyze, shape_of, start, tokens_of
+from .calibration import Calibration
 from .errors import TransparencyError
+from .estimate import ASSUMED, Estimate, Sample, contributions_work, forward_work, longest, peak_bytes, rates
 from .inspection.heads import HeadTags, measure_head_tags
 from .model import embedded
 from .model.chat import Chat
 from .model.loading import LoadedModel, load_model
-from .model.memory import TooLarge
-from .model.options import Dtype, Quantization, SpecialTokens
+from .model.memory import TooLarge, free_bytes
+from .model.options import Loading, SpecialTokens
+from .model.tokens import Token
 from .routes.kernels import use_cache_directory, warm_up
+from .trace.prefix import n_common
 from .watch import Watch
 
-#: Bytes that traces may hold together; the newest is kept even where it exceeds this alone.
-TRACE_BUDGET = 2 * 1024**3
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+#: Bytes that analyses may hold together; the newest is kept even where it exceeds this alone.
+TRACE_BUDGET = 2_000_000_000
+
+#: From so many tokens on the routes into the target are worth handing out before all the others.
+LONG = 64
 
 _Key = tuple[str | bool, ...]
+
+
+class Traces(NamedTuple):
+    """Analyses that are held, the bytes they take, and how many they may."""
+
+    n_runs: int
+    n_bytes: int
+    budget_bytes: int
 
 
 class Session:
     """One per process, handed to every client's server. Not thread-safe: one compute queue calls it."""
 
-    def __init__(self, *, trace_budget: int = TRACE_BUDGET) -> None:
+    def __init__(self, *, trace_budget: int = TRACE_BUDGET, reuse: bool = True) -> None:
+        """`reuse`: an analysis takes over what one that is held says of the tokens that both begin with."""
         use_cache_directory(embedded.cache_directory() / "kernels")
         self._models: dict[_Key, LoadedModel] = {}
         self._runs: OrderedDict[str, Analysis] = OrderedDict()
+        #: of the runs those that are not complete
+        self._started: dict[str, Started] = {}
         self._trace_budget = trace_budget
+        self._reuse = reuse
         self._head_tags: dict[int, HeadTags] = {}
+        self._calibration = Calibration(embedded.cache_directory() / "calibration.json")
+        # models whose first analysis, in which much is made ready, is over
+        self._warm: set[int] = set()
 
     @property
     def loaded(self) -> list[LoadedModel]:
         return list(self._models.values())
 
-    def load(
-        self,
-        source: str = "",
-        *,
-        dtype: Dtype = "auto",
-        device: str = "auto",
-        quantization: Quantization = "auto",
-        base: str = "",
-        allow_download: bool = False,
-        trust_remote_code: Collection[str] = (),
-        anyway: bool = False,
-        watch: Watch | None = None,
-    ) -> LoadedModel:
+    def load(self, source: str = "", *, watch: Watch | None = None, **options: Unpack[Loading]) -> LoadedModel:
         """The model, loaded unless it already is. One model is held at a time: another one takes its place."""
-        key = (source or embedded.NAME, dtype, device, quantization, base, source in trust_remote_code)
-
-        def read() -> LoadedModel:
-            return load_model(
-                source,
-                dtype=dtype,
-                device=device,
-                quantization=quantization,
-                base=base,
-                allow_download=allow_download,
-                trust_remote_code=trust_remote_code,
-                anyway=anyway,
-                watch=watch,
-            )
-
+        trusted = source in options.get("trust_remote_code", ())
+        names = options.get("dtype", "auto"), options.get("device", "auto"), options.get("quantization", "auto")
+        key = (source or embedded.NAME, *names, options.get("base", ""), trusted)
         if key not in self._models:
             # asked first, so that a name that is nothing here costs no loaded model
             try:
-                loaded = read()
+                loaded = load_model(source, watch=watch, **options)
             except TransparencyError as error:
                 if not self._makes_room(error):
                     raise
                 self.unload()
-                loaded = read()
+                loaded = load_model(source, watch=watch, **options)
             if loaded.device == "cpu":
                 warm_up()
             self.unload()
@@ -95,7 +103,9 @@ class Session:
             del self._models[key]
         models = {id(m) for m in gone.values()}
         self._head_tags = {k: tags for k, tags in self._head_tags.items() if k not in models}
+        self._warm -= models
         self._runs = OrderedDict((k, run) for k, run in self._runs.items() if id(run.model) not in models)
+        self._started = {k: started for k, started in self._started.items() if k in self._runs}
         _free_memory()
         return [m.name for m in gone.values()]
 
@@ -107,13 +117,107 @@ class Session:
         special_tokens: SpecialTokens = "auto",
         watch: Watch | None = None,
     ) -> tuple[str, Analysis]:
-        """Analyse and remember: (run id, analysis). The oldest traces go first when the budget is exceeded."""
-        analysis = analyze(model, prompt, special_tokens=special_tokens, watch=watch)
+        """Analyse and remember (`keep`): (run id, analysis)."""
+        earlier = self._earlier(model, tokens_of(model, prompt, special_tokens))
+        analysis = analyze(model, prompt, special_tokens=special_tokens, watch=watch, earlier=earlier)
+        self._learn(analysis)
+        return self.keep(analysis), analysis
+
+    def begin(
+        self,
+        model: LoadedModel,
+        prompt: str | Chat,
+        *,
+        special_tokens: SpecialTokens = "auto",
+        watch: Watch | None = None,
+    ) -> tuple[str, Analysis]:
+        """As `analyze`, but of a long prompt the routes into the target alone: `go_on` computes the rest."""
+        tokens = tokens_of(model, prompt, special_tokens)
+        if len(tokens) < LONG:
+            return self.analyze(model, prompt, special_tokens=special_tokens, watch=watch)
+        earlier = self._earlier(model, tokens)
+        started = start(model, prompt, special_tokens=special_tokens, watch=watch, earlier=earlier)
+        analysis = started.analysis()
+        run_id = self.keep(analysis)
+        self._started[run_id] = started
+        return run_id, analysis
+
+    def _earlier(self, model: LoadedModel, tokens: Sequence[Token]) -> Analysis | None:
+        """The analysis held that knows most of what `tokens` begin with; of equal ones the newest."""
+        if not self._reuse:
+            return None
+        ids = torch.tensor([token.id for token in tokens])
+        runs = [run for run in reversed(self._runs.values()) if run.model is model]
+        return max(runs, key=lambda run: _known(run, ids), default=None)
+
+    def go_on(self, run_id: str, watch: Watch, seconds: float = float("inf")) -> Analysis:
+        """Compute what a begun run still lacks, for about `seconds`: what is known then. Raises as `run`."""
+        return self._advance(run_id, lambda started: started.go_on(watch, seconds))
+
+    def reach(
+        self, run_id: str, target: int, watch: Watch, *, threshold: float | None = None, renormalize: bool = True
+    ) -> Analysis:
+        """A begun run with the routes into `target`. Raises as `run`, and `invalidPosition`."""
+        return self._advance(
+            run_id, lambda started: started.reach(target, watch, threshold=threshold, renormalize=renormalize)
+        )
+
+    def complete(self, run_id: str, layer: int) -> Analysis:
+        """A run with every row of `layer`, if there is one. Raises as `run`."""
+        return self._advance(run_id, lambda started: started.complete(layer))
+
+    def _advance(self, run_id: str, work: Callable[[Started], None]) -> Analysis:
+        run = self.run(run_id)
+        started = self._started.get(run_id)
+        if started is None:
+            return run
+        work(started)
+        self._runs[run_id] = started.analysis()
+        if started.is_complete:
+            del self._started[run_id]
+            self._learn(self._runs[run_id])
+        return self._runs[run_id]
+
+    def keep(self, analysis: Analysis) -> str:
+        """Remember an analysis that is there: its run id. The oldest traces go first when the budget is exceeded."""
         run_id = secrets.token_hex(8)
         self._runs[run_id] = analysis
-        while len(self._runs) > 1 and sum(r.trace.memory_bytes() for r in self._runs.values()) > self._trace_budget:
-            self._runs.popitem(last=False)
-        return run_id, analysis
+        self._evict()
+        return run_id
+
+    @property
+    def traces(self) -> Traces:
+        """What is held of analyses."""
+        return Traces(len(self._runs), sum(_held(run) for run in self._runs.values()), self._trace_budget)
+
+    def set_trace_budget(self, n_bytes: int) -> None:
+        """Let analyses hold `n_bytes` together from now on; the oldest that exceed it go at once."""
+        self._trace_budget = n_bytes
+        self._evict()
+
+    def _evict(self) -> None:
+        while len(self._runs) > 1 and self.traces.n_bytes > self._trace_budget:
+            self._started.pop(self._runs.popitem(last=False)[0], None)
+
+    def estimate(self, model: LoadedModel, prompt: str | Chat, *, special_tokens: SpecialTokens = "auto") -> Estimate:
+        """What analysing `prompt` will take, in time and memory. Raises `TransparencyError` as `tokens_of` does."""
+        shape, n_tokens = shape_of(model), len(tokens_of(model, prompt, special_tokens))
+        samples = self._calibration.samples(_calibration_key(model))
+        assumed = ASSUMED.get(model.input_device.type, ASSUMED["cpu"])
+        forward, rest = rates(assumed, samples, model.name)
+        seconds = forward.seconds(forward_work(shape, n_tokens)) + rest.seconds(contributions_work(shape, n_tokens))
+        free = free_bytes(model.input_device)
+        return Estimate(n_tokens, seconds, peak_bytes(shape, n_tokens), free, longest(shape, free), bool(samples))
+
+    def _learn(self, analysis: Analysis) -> None:
+        model, n_tokens = analysis.model, len(analysis.tokens)
+        # what was taken over took no time
+        if id(model) in self._warm and not analysis.n_reused:
+            shape = shape_of(model)
+            works = forward_work(shape, n_tokens), contributions_work(shape, n_tokens)
+            sample = Sample(model.name, n_tokens, *works, analysis.forward_s, analysis.contributions_s)
+            self._calibration.learn(_calibration_key(model), sample)
+        self._warm.add(id(model))
 
     def run(self, run_id: str) -> Analysis:
         """Raises `TransparencyError("runExpired")` for a run that is not, or no longer, in memory."""
@@ -133,10 +237,30 @@ class Session:
         return self._head_tags[id(model)]
 
 
+def _known(run: Analysis, ids: Int[Tensor, "position"]) -> int:
+    """Of the tokens that both begin with: their states, and the rows of contributions into them."""
+    n = min(n_common(run.trace.token_ids, ids), len(ids) - 1)
+    return n * run.trace.n_layers + int(run.contributions.known[:, :n].sum())
+
+
+def _held(run: Analysis) -> int:
+    """Bytes: the trace, and the columns of the contributions."""
+    columns = vars(run.contributions).values()
+    return run.trace.memory_bytes() + sum(column.nbytes for column in columns if isinstance(column, np.ndarray))
+
+
+def _calibration_key(model: LoadedModel) -> str:
+    """What a measured time holds for: the kind of device, its threads or name, the precision, and this version."""
+    place = model.input_device
+    if place.type == "cuda":
+        name = torch.cuda.get_device_name(place)
+    else:
+        name = f"{torch.get_num_threads()} threads" if place.type == "cpu" else ""
+    return ", ".join(filter(None, (place.type, name, model.dtype, __version__)))
+
+
 def _free_memory() -> None:
     import gc
-
-    import torch
 
     gc.collect()
     if torch.cuda.is_available():

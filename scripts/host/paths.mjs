@@ -7,6 +7,8 @@ export const repositoryRoot = resolve(fileURLToPath(new URL('../..', import.meta
 
 export const codeServerVersion = '4.139.1';
 export const nodeWheelVersion = '24.19.0';
+/** The first names the folder; anywidget's part for the browser belongs to the server. */
+export const jupyterLabPackages = /** @type {const} */ (['jupyterlab==4.6.6', 'anywidget==0.11.0']);
 
 /** The folder that keeps downloaded development tools between runs. */
 export function developmentCache() {

@@ -25,6 +25,7 @@ const longestTemporaryPath = 50;
  * @property {Settings} [machineSettings] For scopes `machine` and `machine-overridable`, which a remote window reads nowhere else.
  * @property {string} [workDir] Everything the server writes; kept when given, otherwise a temporary one.
  * @property {string[]} [extraArgs] More arguments for code-server.
+ * @property {boolean} [withTrust] Folders have to be trusted first; the user settings have to turn that on too.
  * @property {Record<string, string | undefined>} [env] Laid over this process's environment.
  */
 
@@ -56,6 +57,7 @@ export async function startCodeServer({
   machineSettings = {},
   workDir,
   extraArgs = [],
+  withTrust = false,
   env = {},
 }) {
   const { node, entry } = await ensureCodeServer();
@@ -97,7 +99,7 @@ export async function startCodeServer({
       join(place.temporary, 'session.sock'),
       '--disable-telemetry',
       '--disable-update-check',
-      '--disable-workspace-trust',
+      ...(withTrust ? [] : ['--disable-workspace-trust']),
       '--disable-getting-started-override',
       '--ignore-last-opened',
       ...extraArgs,

@@ -5,7 +5,11 @@
  * The development page shows synthetic analyses. A real pointer drags the slider and the graph; printed are, over the
  * frames that drew something, the time until the next frame could begin (at best 16.7 ms) and the script's own time
  * (the events before the frame and the drawing), median and 95th percentile.
+ *
+ * `--first-paint FOLDER [FILE]` instead takes payloads, `<tokens>.msgpack` as `lm-transparency bench --payloads FOLDER`
+ * writes them: seconds from the arrival of each in the page to the first painted graph, as JSON into FILE.
  */
+import { readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -151,13 +155,68 @@ async function measure(browser, { sample, threshold, goalMs, grouping }) {
   await tab.close();
 }
 
+/** When the analysis arrives in the page, and when the first drawing of its graph has been painted. */
+function timeFirstPaint() {
+  const times = (window.firstPaint = { arrived: 0, painted: 0 });
+  window.addEventListener(
+    'message',
+    ({ data }) => {
+      if (data?.type === 'analysis') times.arrived ||= performance.now();
+    },
+    { capture: true },
+  );
+  const { clearRect } = CanvasRenderingContext2D.prototype;
+  CanvasRenderingContext2D.prototype.clearRect = function (...box) {
+    if (this.canvas.dataset.testid === 'graph-canvas' && times.arrived && !times.asked) {
+      times.asked = true;
+      // The task after the frame that draws: it has been painted.
+      window.requestAnimationFrame(() => setTimeout(() => (times.painted = performance.now())));
+    }
+    return clearRect.apply(this, box);
+  };
+}
+
+const PAINTS = 3;
+
+/** Median over a few fresh pages. */
+async function firstPaint(browser, file) {
+  const seconds = [];
+  for (let i = 0; i < PAINTS; i++) {
+    const tab = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+    await tab.addInitScript(timeFirstPaint);
+    await tab.route('http://recording.local/', (route) =>
+      route.fulfill({ path: file, headers: { 'access-control-allow-origin': '*' } }),
+    );
+    await tab.goto(`${page}?payload=http://recording.local/&theme=dark`, { timeout: 240_000 });
+    await tab.waitForFunction(() => window.firstPaint.painted > 0, null, { timeout: 120_000 });
+    await tab.locator('[data-testid=edge-count]', { hasText: /\d/ }).waitFor();
+    const { arrived, painted } = await tab.evaluate(() => window.firstPaint);
+    seconds.push((painted - arrived) / 1000);
+    await tab.close();
+  }
+  return quantile(seconds, 0.5);
+}
+
+async function firstPaints(browser, folder, out) {
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.msgpack'));
+  const found = {};
+  for (const name of names.sort((a, b) => parseInt(a, 10) - parseInt(b, 10))) {
+    const tokens = parseInt(name, 10);
+    found[tokens] = await firstPaint(browser, path.resolve(folder, name));
+    console.log(`${String(tokens).padStart(8)} tokens: first paint ${found[tokens].toFixed(3)} s after the payload`);
+  }
+  if (out) await writeFile(out, `${JSON.stringify(found)}\n`);
+}
+
 const browser = await chromium.launch({
   executablePath: await ensureBrowser(),
   args: ['--headless=new', '--no-sandbox', '--disable-gpu', '--use-gl=swiftshader', '--no-first-run'],
 });
 try {
-  const wanted = process.argv.slice(2);
-  for (const each of CASES) if (wanted.length === 0 || wanted.includes(each.sample)) await measure(browser, each);
+  const [first, ...rest] = process.argv.slice(2);
+  const wanted = first === undefined ? [] : [first, ...rest];
+  if (first === '--first-paint') await firstPaints(browser, ...rest);
+  else for (const each of CASES) if (wanted.length === 0 || wanted.includes(each.sample)) await measure(browser, each);
 } finally {
   await browser.close();
 }

@@ -1,17 +1,10 @@
 import { join } from 'node:path';
-import type { Browser, FrameLocator, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import {
-  allThemes,
-  launchBrowser,
-  openWorkbench,
-  runCommand,
-  screenshot,
-  setTheme,
-  type RunningServer,
-} from './harness/index.ts';
+import type { FrameLocator, Page } from 'playwright-core';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { allThemes, runCommand, screenshot, setTheme } from './harness/index.ts';
 import { expectPercent, truthOf } from './inspector-steps.ts';
-import { analyze, samples, startProduct, visible } from './product.ts';
+import { analyze, samples, visible } from './product.ts';
+import { useWindow } from './window.ts';
 
 interface Truth {
   tokens: string[];
@@ -25,31 +18,19 @@ const MESSAGES = [
 ];
 
 describe('a chat in the real VS Code', () => {
-  let server: RunningServer;
-  let browser: Browser;
+  const open = useWindow();
   let page: Page;
   let frame: FrameLocator;
   let truth: Truth;
 
   beforeAll(async () => {
-    [truth, server, browser] = await Promise.all([
-      truthOf<Truth>('expected_chat.py', JSON.stringify(MESSAGES)),
-      startProduct(),
-      launchBrowser(),
-    ]);
     const viewport = { width: 1500, height: 900 };
-    page = await openWorkbench(browser, server, { file: join(samples, 'capital.chat'), viewport });
+    [truth, { page }] = await Promise.all([
+      truthOf<Truth>('expected_chat.py', JSON.stringify(MESSAGES)),
+      open({}, { file: join(samples, 'capital.chat'), viewport }),
+    ]);
     await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
     frame = await analyze(page);
-  });
-
-  afterAll(async () => {
-    await browser.close();
-    await server.stop();
-  });
-
-  afterEach(async ({ task }) => {
-    if (task.result?.state === 'fail') await screenshot(page, `failed-${task.name.replaceAll(/\W+/g, '-')}`);
   });
 
   const chip = (position: number) => frame.locator(`[data-testid=token-${position}]`).first();

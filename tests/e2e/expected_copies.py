@@ -39,9 +39,11 @@ def main() -> None:
     save_header(base, folder / "too-large")
     tokenizer = AutoTokenizer.from_pretrained(base)
     lora = save_adapter(base, folder / "a-lora", r=2, lora_alpha=1)
-    gguf = save_gguf(base, folder / "model.Q8_0.gguf", "Q8_0")
-    copies = [save_as(base, folder / f"in-{dtype}", getattr(torch, dtype)) for dtype in ("bfloat16", "float32")]
-    models = {copy.name: AutoModelForCausalLM.from_pretrained(copy, dtype=torch.float32) for copy in copies}
+    # a few layers: what a GGUF file of all of them would show more of is only its size
+    few = save_as(base, folder / "few-layers", torch.float32, n_layers=3)
+    gguf = save_gguf(few, folder / "model.Q8_0.gguf", "Q8_0")
+    half = save_as(base, folder / "in-bfloat16", torch.bfloat16)
+    models = {half.name: AutoModelForCausalLM.from_pretrained(half, dtype=torch.float32)}
     models["a-lora"] = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), lora)
     models["model.Q8_0"] = AutoModelForCausalLM.from_pretrained(folder, gguf_file=gguf.name, dtype=torch.float32)
     print(json.dumps({name: said(model, tokenizer, prompt) for name, model in models.items()}))

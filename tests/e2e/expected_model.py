@@ -1,8 +1,10 @@
 """The model's facts and what it says to each line of a file, by plain transformers alone.
 
-    expected_model.py FOLDER PROMPTS_FILE
+    expected_model.py FOLDER PROMPTS_FILE COPY
 
-Prints JSON: the facts by precision, and of every line of the file its tokens and the most probable next one.
+Makes a copy of the model's first layers in the folder COPY.
+Prints JSON: the facts by precision; of every line of the file its tokens and the most probable next one, and of the
+first line that of the copy.
 """
 
 import json
@@ -12,6 +14,8 @@ from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from weights import save_as
 
 
 def facts(model: Any) -> dict[str, Any]:
@@ -54,6 +58,8 @@ def main() -> None:
         name: AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, name)).eval()
         for name in ("float32", "bfloat16")
     }
+    few = save_as(Path(folder), Path(sys.argv[3]), torch.float32, n_layers=3)
+    copy = AutoModelForCausalLM.from_pretrained(few, dtype=torch.float32).eval()
     print(
         json.dumps(
             {
@@ -61,6 +67,7 @@ def main() -> None:
                 "said": [
                     {name: said(model, tokenizer, prompt) for name, model in models.items()} for prompt in prompts
                 ],
+                "copySaid": said(copy, tokenizer, prompts[0]),
             }
         )
     )

@@ -1,24 +1,16 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import type { Browser, FrameLocator, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { repositoryPython } from '../../scripts/host/paths.mjs';
-import {
-  launchBrowser,
-  notifications,
-  openWorkbench,
-  pickInQuickInput,
-  quickInput,
-  runCommand,
-  screenshot,
-  type RunningServer,
-} from './harness/index.ts';
+import { notifications, pickInQuickInput, quickInput, runCommand, screenshot } from './harness/index.ts';
 import { expectShare } from './inspector-steps.ts';
-import { analyze, samples, startProduct, visible } from './product.ts';
+import { analyze, samples, visible, type Product } from './product.ts';
+import { byTestId, useWindow } from './window.ts';
 
 const run = promisify(execFile);
 
@@ -60,7 +52,7 @@ function cellsOf(csv: string): string[][] {
 describe('what one sees, as a file', () => {
   const folder = mkdtempSync(join(tmpdir(), 'exports-'));
   const prompt = join(samples, 'ioi.prompt');
-  let server: RunningServer;
+  const open = useWindow(folder);
   let browser: Browser;
   let page: Page;
   /** Of plain pages, to read files in. */
@@ -68,28 +60,18 @@ describe('what one sees, as a file', () => {
   let frame: FrameLocator;
   let cli: Promise<unknown>;
 
-  const byId = (id: string) => frame.locator(`[data-testid="${id}"]`);
+  const byId = byTestId(() => frame);
   const read = (name: string) => readFileSync(join(folder, name));
   const json = () => JSON.parse(read('graph.json').toString('utf8')) as Analysis;
 
   beforeAll(async () => {
-    [server, browser] = await Promise.all([startProduct(), launchBrowser()]);
-    page = await openWorkbench(browser, server, { file: prompt });
+    let server: Product;
+    ({ server, browser, page } = await open({}, { file: prompt }));
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write'], { origin: server.origin });
     reader = await browser.newPage();
     frame = await analyze(page);
     const words = ['-m', 'lm_transparency', 'analyze', prompt, '--format', 'html', '-o', join(folder, 'cli.html')];
     cli = run(repositoryPython(), words);
-  });
-
-  afterAll(async () => {
-    await browser.close();
-    await server.stop();
-    rmSync(folder, { recursive: true });
-  });
-
-  afterEach(async ({ task }) => {
-    if (task.result?.state === 'fail') await screenshot(page, `failed-${task.name.replaceAll(/\W+/g, '-')}`);
   });
 
   /** Types a path into the save dialog that has come; `proposed` is the name that it begins with. */

@@ -1,17 +1,9 @@
 import { join } from 'node:path';
-import type { Browser, FrameLocator, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import {
-  guardNetwork,
-  launchBrowser,
-  notifications,
-  openWorkbench,
-  reloadWindow,
-  screenshot,
-  webviewFrame,
-  type RunningServer,
-} from './harness/index.ts';
-import { analyze, expected, samples, startProduct, visible, type Expected } from './product.ts';
+import type { FrameLocator, Page } from 'playwright-core';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { guardNetwork, notifications, reloadWindow, screenshot, webviewFrame } from './harness/index.ts';
+import { analyze, expected, samples, visible, type Expected } from './product.ts';
+import { useWindow } from './window.ts';
 
 const count = async (frame: FrameLocator) =>
   Number(/\d+/.exec((await frame.locator('[data-testid=edge-count]').textContent()) ?? '')?.[0]);
@@ -38,8 +30,7 @@ async function expectTopToken(frame: FrameLocator, text: string): Promise<void> 
 }
 
 describe('a prompt becomes its graph in the real VS Code', () => {
-  let server: RunningServer;
-  let browser: Browser;
+  const open = useWindow();
   let page: Page;
   let frame: FrameLocator;
   let outside: readonly string[];
@@ -47,18 +38,8 @@ describe('a prompt becomes its graph in the real VS Code', () => {
 
   beforeAll(async () => {
     truth = expected('ioi.prompt');
-    [server, browser] = await Promise.all([startProduct(), launchBrowser()]);
-    page = await openWorkbench(browser, server, { file: join(samples, 'ioi.prompt') });
+    ({ page } = await open({}, { file: join(samples, 'ioi.prompt') }));
     outside = guardNetwork(page);
-  });
-
-  afterAll(async () => {
-    await browser.close();
-    await server.stop();
-  });
-
-  afterEach(async ({ task }) => {
-    if (task.result?.state === 'fail') await screenshot(page, `failed-${task.name.replaceAll(/\W+/g, '-')}`);
   });
 
   test('Analyze Prompt from the palette draws the routes with the proof', async () => {

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import type { Browser, FrameLocator, Locator, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { launchBrowser, openWorkbench, runCommand, screenshot, type RunningServer } from './harness/index.ts';
-import { analyze, samples, startProduct, visible } from './product.ts';
+import type { FrameLocator, Locator, Page } from 'playwright-core';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { runCommand } from './harness/index.ts';
+import { analyze, samples, visible } from './product.ts';
 import {
   clickNode,
   expectActivation,
@@ -16,6 +16,7 @@ import {
   type Ranked,
   type Update,
 } from './inspector-steps.ts';
+import { byTestId, useWindow } from './window.ts';
 
 type Matrix = number[][];
 type NodeTruth = Record<'normed' | 'raw', Update & { top: Ranked[] }>;
@@ -50,37 +51,25 @@ const NODES = ['I25_13', 'A23_13'];
 const BLOCK = 'M25_13';
 
 describe('the inspectors of the real VS Code show what plain torch computes', () => {
-  let server: RunningServer;
-  let browser: Browser;
+  const open = useWindow();
   let page: Page;
   let frame: FrameLocator;
   let panel: Locator;
   let truth: Record<string, unknown>;
 
-  const byId = (id: string) => panel.locator(`[data-testid="${id}"]`);
+  const byId = byTestId(() => panel);
   const token = (position: number) => visible((truth.tokens as string[])[position] ?? '');
   const text = async (id: string) => (await byId(id).textContent()) ?? '';
 
   beforeAll(async () => {
     const prompt = join(samples, 'ioi.prompt');
-    [truth, server, browser] = await Promise.all([
+    [truth, { page }] = await Promise.all([
       truthOf<Record<string, unknown>>('expected_inspectors.py', prompt, EDGE, BLOCK, ...NODES),
-      startProduct(),
-      launchBrowser(),
+      open({}, { file: prompt, viewport: { width: 1280, height: 800 } }),
     ]);
-    page = await openWorkbench(browser, server, { file: prompt, viewport: { width: 1280, height: 800 } });
     await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
     frame = await analyze(page);
     panel = inspector(frame);
-  });
-
-  afterAll(async () => {
-    await browser.close();
-    await server.stop();
-  });
-
-  afterEach(async ({ task }) => {
-    if (task.result?.state === 'fail') await screenshot(page, `failed-${task.name.replaceAll(/\W+/g, '-')}`);
   });
 
   test.each(NODES)(

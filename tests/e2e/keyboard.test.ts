@@ -1,18 +1,11 @@
 import { join } from 'node:path';
-import type { Browser, FrameLocator, Locator, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { FrameLocator, Locator, Page } from 'playwright-core';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { seriousFindings } from './accessibility.ts';
-import {
-  allThemes,
-  launchBrowser,
-  openWorkbench,
-  runCommand,
-  screenshot,
-  setTheme,
-  type RunningServer,
-} from './harness/index.ts';
+import { allThemes, runCommand, setTheme } from './harness/index.ts';
 import { inspector, selected } from './inspector-steps.ts';
-import { analyze, samples, startProduct } from './product.ts';
+import { analyze, samples } from './product.ts';
+import { byTestId, useWindow } from './window.ts';
 
 // the layer that moves the name to the last token of ioi.prompt
 const EDGE = 'attention:I22_1>A23_13';
@@ -21,12 +14,11 @@ const NODES = ['I25_13', 'A23_13'] as const;
 const MOST_TABS = 40;
 
 describe('without a pointer', () => {
-  let server: RunningServer;
-  let browser: Browser;
+  const open = useWindow();
   let page: Page;
   let frame: FrameLocator;
 
-  const byId = (id: string): Locator => frame.locator(`[data-testid="${id}"]`);
+  const byId = byTestId(() => frame);
   const press = async (...keys: string[]) => {
     for (const key of keys) await page.keyboard.press(key);
   };
@@ -55,24 +47,14 @@ describe('without a pointer', () => {
   const edgeCount = async () => Number(/\d+/.exec((await byId('edge-count').textContent()) ?? '')?.[0]);
 
   beforeAll(async () => {
-    [server, browser] = await Promise.all([startProduct(), launchBrowser()]);
     const viewport = { width: 1280, height: 800 };
-    page = await openWorkbench(browser, server, { file: join(samples, 'ioi.prompt'), viewport });
+    ({ page } = await open({}, { file: join(samples, 'ioi.prompt'), viewport }));
     await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
     frame = await analyze(page);
     await frame.locator('body').evaluate((body) => {
       body.dataset.pointed = '0';
       addEventListener('pointerdown', () => (body.dataset.pointed = `${Number(body.dataset.pointed) + 1}`), true);
     });
-  });
-
-  afterAll(async () => {
-    await browser.close();
-    await server.stop();
-  });
-
-  afterEach(async ({ task }) => {
-    if (task.result?.state === 'fail') await screenshot(page, `failed-${task.name.replaceAll(/\W+/g, '-')}`);
   });
 
   test('the panel takes the focus, and Tab leads to the graph, where arrows and Enter open nodes', async () => {

@@ -1,19 +1,12 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Browser, FrameLocator, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import {
-  launchBrowser,
-  notifications,
-  openWorkbench,
-  quickInput,
-  runCommand,
-  screenshot,
-  type RunningServer,
-} from './harness/index.ts';
-import { analyze, startProduct, visible } from './product.ts';
+import type { FrameLocator, Page } from 'playwright-core';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { notifications, quickInput, runCommand, screenshot } from './harness/index.ts';
+import { analyze, visible } from './product.ts';
 import { expectPercent, inspector, truthOf } from './inspector-steps.ts';
+import { useWindow } from './window.ts';
 
 type Truth = Record<string, { text: string; probability: number }>;
 
@@ -23,8 +16,7 @@ describe('models in the formats that people have', () => {
   const place = mkdtempSync(join(tmpdir(), 'loading-'));
   const models = join(place, 'models');
   const file = join(place, 'work', 'one.prompt');
-  let server: RunningServer;
-  let browser: Browser;
+  const open = useWindow(place);
   let page: Page;
   let frame: FrameLocator;
   let truth: Truth;
@@ -34,21 +26,10 @@ describe('models in the formats that people have', () => {
     mkdirSync(join(place, 'work'));
     writeFileSync(file, PROMPT);
     truth = await truthOf<Truth>('expected_copies.py', models, PROMPT);
-    [server, browser] = await Promise.all([startProduct({ folder: join(place, 'work') }), launchBrowser()]);
-    page = await openWorkbench(browser, server, { file, viewport: { width: 1280, height: 800 } });
+    ({ page } = await open({ folder: join(place, 'work') }, { file, viewport: { width: 1280, height: 800 } }));
     await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
     frame = await analyze(page);
   }, 600_000);
-
-  afterAll(async () => {
-    await browser.close();
-    await server.stop();
-    rmSync(place, { recursive: true });
-  });
-
-  afterEach(async ({ task }) => {
-    if (task.result?.state === 'fail') await screenshot(page, `failed-${task.name.replaceAll(/\W+/g, '-')}`);
-  });
 
   /** Select Model from the panel, which analyses anew, with a path that is typed. */
   const select = async (path: string) => {
@@ -82,7 +63,6 @@ describe('models in the formats that people have', () => {
   test.each([
     ['a-lora', 'a-lora', 'a-lora on smollm2-135m-instruct'],
     ['in-bfloat16', 'in-bfloat16', 'in-bfloat16'],
-    ['in-float32', 'in-float32', 'in-float32'],
     ['model.Q8_0', 'model.Q8_0.gguf', 'model.Q8_0'],
   ])(
     '%s is selected by its path, and says what the plain library says',

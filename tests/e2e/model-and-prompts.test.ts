@@ -1,20 +1,12 @@
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Browser, FrameLocator, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import {
-  launchBrowser,
-  notifications,
-  openWorkbench,
-  pickInQuickInput,
-  quickInput,
-  runCommand,
-  screenshot,
-  type RunningServer,
-} from './harness/index.ts';
-import { analyze, embeddedModel, startProduct, visible } from './product.ts';
+import type { FrameLocator, Page } from 'playwright-core';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { notifications, pickInQuickInput, quickInput, runCommand, screenshot, webviewFrame } from './harness/index.ts';
+import { analyze, embeddedModel, visible } from './product.ts';
 import { expectPercent, inspector, picture, truthOf } from './inspector-steps.ts';
+import { useWindow } from './window.ts';
 
 interface Said {
   tokens: string[];
@@ -24,6 +16,8 @@ interface Said {
 interface Truth {
   facts: Record<'float32' | 'bfloat16', Record<string, number | string>>;
   said: Record<'float32' | 'bfloat16', Said>[];
+  /** What its first layers alone say to the first prompt. */
+  copySaid: Said;
 }
 
 const PROMPTS = ['The capital of France is', '5 + 4 = 9, 2 + 3 =', 'The war lasted from the year 1732 to the year 17'];
@@ -38,21 +32,19 @@ function modelFolder(path: string, model: string): string {
   return path;
 }
 
-/** A cache of the hub in which the embedded model lies as one that was downloaded. */
-function hubCache(path: string, model: string): string {
+/** A cache of the hub in which a model is to lie as one that was downloaded: where its files go. */
+function hubCache(path: string): string {
   const repository = join(path, `models--${CACHED.replace('/', '--')}`);
-  modelFolder(join(repository, 'snapshots', '0123abcd'), model);
-  mkdirSync(join(repository, 'refs'));
+  mkdirSync(join(repository, 'refs'), { recursive: true });
   writeFileSync(join(repository, 'refs', 'main'), '0123abcd');
-  return path;
+  return join(repository, 'snapshots', '0123abcd');
 }
 
 describe('the model and the list of prompts', () => {
   const place = mkdtempSync(join(tmpdir(), 'prompts-'));
   const file = join(place, 'work', 'prompts.txt');
   const copy = join(place, 'a-model-folder');
-  let server: RunningServer;
-  let browser: Browser;
+  const open = useWindow(place);
   let page: Page;
   let frame: FrameLocator;
   let truth: Truth;
@@ -64,35 +56,23 @@ describe('the model and the list of prompts', () => {
     writeFileSync(file, `${PROMPTS.join('\n')}\n`);
     const all = join(place, 'all.txt');
     writeFileSync(all, [...PROMPTS, ADDED].join('\n'));
-    const env = { HF_HUB_CACHE: hubCache(join(place, 'hub'), model) };
-    [truth, server, browser] = await Promise.all([
-      truthOf<Truth>('expected_model.py', all),
-      startProduct({ folder: join(place, 'work'), env }),
-      launchBrowser(),
+    const env = { HF_HUB_CACHE: join(place, 'hub') };
+    [truth, { page }] = await Promise.all([
+      truthOf<Truth>('expected_model.py', all, hubCache(env.HF_HUB_CACHE)),
+      open({ folder: join(place, 'work'), env }, { file, viewport: { width: 1280, height: 800 } }),
     ]);
-    page = await openWorkbench(browser, server, { file, viewport: { width: 1280, height: 800 } });
     await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
     frame = await analyze(page);
   });
 
-  afterAll(async () => {
-    await browser.close();
-    await server.stop();
-    rmSync(place, { recursive: true });
-  });
-
-  afterEach(async ({ task }) => {
-    if (task.result?.state === 'fail') await screenshot(page, `failed-${task.name.replaceAll(/\W+/g, '-')}`);
-  });
-
   /** The tokens under the columns and the prediction over the last are those of plain transformers. */
-  const expectSaid = async ({ tokens, next }: Said) => {
-    const chip = (position: number) => frame.locator(`[data-testid=token-${position}]`).first();
+  const expectSaid = async ({ tokens, next }: Said, by = frame) => {
+    const chip = (position: number) => by.locator(`[data-testid=token-${position}]`).first();
     const shown = () => Promise.all(tokens.map((_, position) => chip(position).textContent({ timeout: 1000 })));
     const wanted = tokens.map((token) => expect.stringContaining(visible(token)));
     await expect.poll(() => shown().catch(() => []), { timeout: 60_000 }).toEqual(wanted);
-    expect(await frame.locator(`[data-testid=token-${tokens.length}]`).count()).toBe(0);
-    const first = frame.locator('[data-testid=predictions] li').first();
+    expect(await by.locator(`[data-testid=token-${tokens.length}]`).count()).toBe(0);
+    const first = by.locator('[data-testid=predictions] li').first();
     expect(await first.locator('.token').textContent()).toBe(visible(next.text));
     expectPercent((await first.locator('.number').textContent()) ?? '', next.probability);
   };
@@ -218,6 +198,22 @@ describe('the model and the list of prompts', () => {
       .poll(() => model.textContent({ timeout: 1000 }).catch(() => ''), { timeout: 60_000 })
       .toContain('fp32');
     await expectSaid(truth.said[0]?.float32 as Said);
+  });
+
+  test('Compare Prompt shows beside it what another model makes of the same prompt', async () => {
+    await openList('Compare Prompt');
+    await pickInQuickInput(page, CACHED, CACHED);
+    const other = webviewFrame(page, 1);
+    await other.locator('[data-testid=panel][data-state=ready]').waitFor({ timeout: 60_000 });
+    await expect.poll(() => other.locator('[data-testid=model]').textContent()).toContain(CACHED);
+    expect(truth.copySaid.next.text).not.toBe(truth.said[0]?.float32.next.text);
+    await expectSaid(truth.copySaid, other);
+    await expectSaid(truth.said[0]?.float32 as Said);
+    expect(await frame.locator('[data-testid=model]').textContent()).toContain(NAME);
+    await screenshot(page, 'compare-models');
+    await page.locator('.tab', { hasText: 'Compared' }).click();
+    await runCommand(page, 'View: Close Editor');
+    await page.locator('.tab', { hasText: 'Compared' }).waitFor({ state: 'detached' });
   });
 
   test('the prompt at the cursor is the one analysed', async () => {

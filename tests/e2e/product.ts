@@ -9,21 +9,31 @@ import { FarView } from './remote-steps.ts';
 export const samples = join(repositoryRoot, 'samples');
 export const vsix = join(repositoryRoot, 'dist', 'lm-transparency.vsix');
 
+export interface ProductOptions {
+  folder?: string;
+  python?: string;
+  env?: Record<string, string>;
+  machineSettings?: Record<string, unknown>;
+  userSettings?: Record<string, unknown>;
+  /** Whether folders have to be trusted first. */
+  withTrust?: boolean;
+  /** What is installed, in place of ours alone. */
+  extensions?: string[];
+}
+
+/** `runtime`: where its backends are met. */
+export type Product = RunningServer & { runtime: string };
+
 /** The real VS Code with our VSIX installed and the repository's own interpreter as the backend. */
-export async function startProduct(
-  options: {
-    folder?: string;
-    python?: string;
-    env?: Record<string, string>;
-    machineSettings?: Record<string, unknown>;
-  } = {},
-): Promise<RunningServer & { runtime: string }> {
+export async function startProduct(options: ProductOptions = {}): Promise<Product> {
   if (!existsSync(vsix)) throw new Error('dist/lm-transparency.vsix is missing: run `make vsix`');
   // short: a socket's path may have 103 characters
   const runtime = mkdtempSync('/tmp/lmt-near-');
   const server = await startCodeServer({
-    vsix,
+    vsix: options.extensions ?? vsix,
     folder: options.folder ?? samples,
+    userSettings: options.userSettings ?? {},
+    withTrust: options.withTrust ?? false,
     machineSettings: {
       'lmTransparency.backend.python': options.python ?? repositoryPython(),
       ...options.machineSettings,
@@ -39,11 +49,12 @@ export async function startProduct(
   return { ...server, runtime, stop };
 }
 
-/** Runs Analyze Prompt from the palette and waits for the drawn graph. */
+/** Runs Analyze Prompt from the palette and waits for the drawn graph, and for the routes of every other token. */
 export async function analyze(page: Page): Promise<FrameLocator> {
   await runCommand(page, 'LM Transparency: Analyze Prompt');
   const frame = webviewFrame(page);
   await frame.locator('[data-testid=panel][data-state=ready]').waitFor({ timeout: 180_000 });
+  await frame.locator('[data-testid=filling]').waitFor({ state: 'detached', timeout: 180_000 });
   return frame;
 }
 

@@ -1,26 +1,33 @@
-import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { repositoryPython, repositoryRoot } from '../../scripts/host/paths.mjs';
 import {
+  childrenOf,
   kill,
-  launchBrowser,
   notifications,
-  openWorkbench,
+  openFile,
   processes,
   quickInput,
   quickInputRow,
   type RemoteMachine,
   runCommand,
-  type RunningServer,
   screenshot,
   startRemoteMachine,
+  waitUntil,
+  webviewFrame,
 } from './harness/index.ts';
-import { analyze, expected, samples, startProduct, visible } from './product.ts';
+import { analyze, samples, type Product } from './product.ts';
+import { EVERY, faultTests } from './remote-faults.ts';
 import { chooseHost, CONNECT, farEnvironment, FarView } from './remote-steps.ts';
+import { useWindow } from './window.ts';
+
+const SECRET = 'Zanzibar-7431';
+const TOKEN = 'hf_notToBeSeenAnywhere';
+const LONG = Array.from({ length: 60 }, (_, i) => `The number ${i} follows ${i - 1}.`).join(' ');
 
 /** What pip and uv are told here, told to the machine on the other side too. */
 function indexes(): Record<string, string> {
@@ -46,15 +53,25 @@ describe('a fresh machine behind ssh', () => {
   const evil = join(folder, 'evil');
   let far: RemoteMachine;
   let view: FarView;
-  let server: RunningServer;
-  let browser: Browser;
+  /** What `cluster` runs in its jobs. */
+  let jobs: FarView;
+  let server: Product;
   let page: Page;
 
+  // before the window's own: it is run after it
+  afterAll(async () => {
+    for (const pid of [view, jobs].flatMap((one) => one?.servers() ?? [])) kill(pid, 'SIGKILL');
+    await far?.stop();
+  });
+  const open = useWindow(folder);
+
   beforeAll(async () => {
-    [far, browser] = await Promise.all([startRemoteMachine({ ...farEnvironment(), ...indexes() }), launchBrowser()]);
+    far = await startRemoteMachine({ ...farEnvironment(), ...indexes(), HF_TOKEN: TOKEN });
     view = new FarView(far);
     installUv(join(far.home, '.local'));
     copyFileSync(join(samples, 'ioi.prompt'), join(folder, 'ioi.prompt'));
+    writeFileSync(join(folder, 'secret.prompt'), `${SECRET} is what Mary told John at the store, and John told`);
+    writeFileSync(join(folder, 'long.prompt'), `${SECRET}. ${LONG}`);
     mkdirSync(join(folder, '.vscode'));
     writeFileSync(evil, `#!/bin/sh\ntouch ${evil}.ran\n`, { mode: 0o755 });
     writeFileSync(
@@ -65,21 +82,44 @@ describe('a fresh machine behind ssh', () => {
         'lmTransparency.backend.python': evil,
       }),
     );
-    const machineSettings = { 'lmTransparency.remote.sshConfigFile': far.configFile };
-    server = await startProduct({ folder, python: '', machineSettings });
-    page = await openWorkbench(browser, server, { file: join(folder, 'ioi.prompt') });
+    mkdirSync(join(far.home, 'job'), { mode: 0o700 });
+    jobs = new FarView({ runtime: join(far.home, 'job'), configFile: far.configFile });
+    const machineSettings = {
+      'lmTransparency.remote.sshConfigFile': far.configFile,
+      'lmTransparency.remote.hosts': { cluster: { wrapper: inAJob(join(far.home, 'job')) } },
+    };
+    const userSettings = {
+      'security.workspace.trust.enabled': true,
+      'security.workspace.trust.startupPrompt': 'never',
+    };
+    const env = { LM_TRANSPARENCY_SILENCE_S: '6' };
+    const product = { folder, python: '', machineSettings, userSettings, withTrust: true, env };
+    ({ server, page } = await open(product, { file: join(folder, 'ioi.prompt') }));
   });
 
-  afterAll(async () => {
-    await browser?.close();
-    await server?.stop();
-    for (const pid of view?.servers() ?? []) kill(pid, 'SIGKILL');
-    await far?.stop();
-    rmSync(folder, { recursive: true, force: true });
+  test('a workspace that is not trusted starts no process', async () => {
+    await page.getByText('Restricted Mode').first().waitFor();
+    await runCommand(page, 'LM Transparency: Analyze Prompt');
+    const frame = webviewFrame(page);
+    await frame.getByText('This workspace is not trusted, so no process is started for it.').waitFor();
+    await runCommand(page, CONNECT);
+    await expect.poll(() => notifications(page)).toEqual([expect.stringMatching(/not trusted/)]);
+    expect(childrenOf(server.processGroup).filter((pid) => /python|ssh|evil/.test(commandOf(pid)))).toEqual([]);
+    expect([readdirSync(server.runtime), view.links(), view.log()]).toEqual([[], [], '']);
+    await screenshot(page, 'untrusted-dark');
+    await frame.getByRole('button', { name: 'Manage Workspace Trust' }).click();
+    await page.getByRole('button', { name: 'Trust', exact: true }).click();
+    await page.getByText('You trust this folder').waitFor();
+    await runCommand(page, 'View: Close Editor');
+    await runCommand(page, 'Notifications: Clear All Notifications');
   });
 
-  afterEach(async ({ task }) => {
-    if (task.result?.state === 'fail') await screenshot(page, `failed-${task.name.replaceAll(/\W+/g, '-')}`);
+  test('in one that is trusted, its settings name no interpreter', async () => {
+    await openFile(page, 'ioi.prompt');
+    await runCommand(page, 'LM Transparency: Analyze Prompt');
+    await webviewFrame(page).getByRole('button', { name: 'Set Up Backend' }).waitFor({ timeout: 60_000 });
+    expect(existsSync(`${evil}.ran`)).toBe(false);
+    await runCommand(page, 'View: Close All Editors');
   });
 
   test.each([
@@ -104,50 +144,120 @@ describe('a fresh machine behind ssh', () => {
       'changed',
       'refusing',
       'closed',
-      'crowded',
+      'cluster',
       'nowhere',
     ]);
     await screenshot(page, 'remote-hosts-dark');
-    await quickInput(page).locator('input.input').fill('-oProxyCommand=touch${IFS}/tmp/lmt-pwned');
-    await page.getByText('A host is a name of your ssh config').waitFor();
-    await page.keyboard.press('Enter');
+    for (const host of [`-oProxyCommand=touch ${evil}.ran`, `me@gpubox; touch ${evil}.ran`, `"$(touch ${evil}.ran)"`]) {
+      await quickInput(page).locator('input.input').fill(host);
+      await page.getByText('A host is a name of your ssh config').waitFor();
+      await page.keyboard.press('Enter');
+      await quickInput(page).waitFor({ state: 'hidden' });
+      await runCommand(page, CONNECT);
+    }
     await page.keyboard.press('Escape');
-    expect(processes(/lmt-pwned/)).toEqual([]);
+    expect([view.links(), existsSync(`${evil}.ran`)]).toEqual([[], false]);
   });
 
-  test('a disk that is too full is said before anything is installed', async ({ skip }) => {
-    skip(!far.hasSmallDisk, 'only root can mount a small disk');
-    await chooseHost(page, 'crowded');
-    await quickInputRow(page, 'Set up an environment of its own there').click({ timeout: 60_000 });
-    await page.getByRole('button', { name: 'Set Up', exact: true }).click();
-    const words = /Only 0\.1 GB are free on the disk of crowded/;
-    await expect.poll(() => notifications(page)).toEqual([expect.stringMatching(words)]);
-    await runCommand(page, 'Notifications: Clear All Notifications');
-  });
-
-  test('palette, host, consent: a fresh environment over there, and the graph is drawn', async () => {
-    const begun = Date.now();
+  async function beginSetUp(): Promise<void> {
     await chooseHost(page, 'gpubox');
     await quickInputRow(page, 'Set up an environment of its own there').click({ timeout: 60_000 });
     await page.getByRole('button', { name: 'Set Up', exact: true }).click();
+  }
+
+  test('a disk that is too full is said before anything is installed', async ({ skip }) => {
+    if (!far.resizeDisk) return skip('only root can mount a small disk');
+    far.resizeDisk(50);
+    await beginSetUp();
+    const words = /Only 0\.1 GB are free on the disk of gpubox/;
+    await expect.poll(() => notifications(page)).toEqual([expect.stringMatching(words)]);
+    far.resizeDisk(8000);
+    await runCommand(page, 'Notifications: Clear All Notifications');
+  });
+
+  test.runIf(EVERY)('a disk that fills up during the set-up is said, and no half of it stays', async ({ skip }) => {
+    if (!far.resizeDisk) return skip('only root can mount a small disk');
+    await beginSetUp();
+    const used = () => Number(execFileSync('du', ['-sm', far.data], { encoding: 'utf8' }).split('\t')[0]);
+    await waitUntil(() => existsSync(far.data) && used() > 20, 'packages arrive', 120_000);
+    far.resizeDisk(used() + 100);
+    const words = /gpubox: The disk is full/;
+    await expect.poll(() => notifications(page), { timeout: 120_000 }).toEqual([expect.stringMatching(words)]);
+    expect(readdirSync(join(far.data, 'env'))).toEqual([]);
+    expect(existsSync(join(far.data, 'environment.json'))).toBe(false);
+    far.resizeDisk(8000);
+    await runCommand(page, 'Notifications: Clear All Notifications');
+  });
+
+  test('palette, host, consent: a fresh environment over there', async () => {
+    const begun = Date.now();
+    await beginSetUp();
     await page.getByText(/^Connected to gpubox/).waitFor({ timeout: 600_000 });
     console.log(`set up and connected in ${((Date.now() - begun) / 1000).toFixed(0)} s`);
     await runCommand(page, 'Notifications: Clear All Notifications');
-    const frame = await analyze(page);
-    expect(await frame.locator('[data-testid=proof]').textContent()).toMatch(/parts = whole \d/);
-    const truth = expected('ioi.prompt');
-    const last = visible(truth.predictions.at(-1)?.[0]?.text ?? '');
-    await frame.getByText(last).first().waitFor();
-    expect(view.servers()).toHaveLength(1);
-    const python = readFileSync(`/proc/${view.servers()[0]}/cmdline`, 'utf8').split('\0')[0];
-    expect(python).toMatch(new RegExp(`^${far.home}/.local/share/lm-transparency/env/[0-9a-f]{8}/bin/python$`));
-    await screenshot(page, 'remote-analysis-dark');
+    expect(view.servers().map(pythonOf)).toEqual([expect.stringMatching(ours())]);
   }, 700_000);
 
-  test('the settings of the workspace had no say in what was run', () => {
+  const ours = () => new RegExp(`^${far.data}/env/[0-9a-f]{8}/bin/python$`);
+
+  test('the same behind a command that a setting names, and the graph is drawn', async () => {
+    await openFile(page, 'secret.prompt');
+    await chooseHost(page, 'cluster');
+    await page.getByText(/^Connected to cluster/).waitFor({ timeout: 60_000 });
+    await runCommand(page, 'Notifications: Clear All Notifications');
+    const frame = await analyze(page);
+    expect(await frame.locator('[data-testid=proof]').textContent()).toMatch(/parts = whole \d/);
+    await frame.getByText('·Mary').first().waitFor();
+    expect(jobs.servers().map(pythonOf)).toEqual([expect.stringMatching(ours())]);
+    expect(getPriority(jobs.servers()[0])).toBe(getPriority() + 1);
+    await page.locator('[id="status.languageStatus"]').hover();
+    await page.getByText(/cluster · cpu · float32 · [\d.]+ GB free/).waitFor();
+    await screenshot(page, 'remote-status-dark');
+  });
+
+  describe('the link to it', () => {
+    faultTests(() => ({ far, view: jobs, page }), { prompt: 'secret.prompt', long: 'long.prompt' });
+  });
+
+  test('the settings of the workspace had no say, and no log holds a prompt or a token', () => {
     expect(existsSync(`${evil}.ran`)).toBe(false);
+    const files = execFileSync('find', [server.workDir, '-name', '*.log'], { encoding: 'utf8' }).trim().split('\n');
+    const text = files.map((file) => readFileSync(file, 'utf8')).join('') + view.log() + jobs.log();
+    expect(text).toContain('backend 0.1.0 runs');
+    // what the shell over there prints arrives, and does no harm
+    expect(text).toContain('Welcome to the cluster!');
+    expect(text).not.toContain(SECRET);
+    expect(text).not.toContain(TOKEN);
+  });
+
+  test('after Use Local Backend and the grace nothing is left over there, though the server was busy', async () => {
+    const [busy = 0] = jobs.servers();
+    kill(busy, 'SIGSTOP');
+    await runCommand(page, 'LM Transparency: Use Local Backend');
+    const left = () => [...far.sessions(), ...view.links(), ...processes(new RegExp(`${far.home}|${far.data}`))];
+    const how = () => `${left().map(commandOf).join('')}${view.log()}${jobs.log()}`;
+    await waitUntil(() => view.links().length === 0, 'the link ended', 20_000, how);
+    kill(busy, 'SIGCONT');
+    await waitUntil(() => left().length === 0, 'everything ended', 60_000, how);
+    expect([...view.sockets(), ...jobs.sockets()]).toEqual([]);
+    console.log('left behind: 0 processes, 0 sessions, 0 sockets');
   });
 });
+
+/** A command as `srun` is one: elsewhere, with an environment of its own. It asks for a short grace besides. */
+function inAJob(runtime: string): string[] {
+  const script = 'exec nice -n 1 "$@" --grace 3';
+  return ['env', `LM_TRANSPARENCY_RUNTIME_DIR=${runtime}`, 'bash', '-c', script, 'srun'];
+}
+
+function pythonOf(pid: number): string | undefined {
+  return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[0];
+}
+
+/** Empty for a process that has ended. */
+function commandOf(pid: number): string {
+  return spawnSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' }).stdout;
+}
 
 /** uv on the other side: what people have there, and quicker than pip. */
 function installUv(prefix: string): void {

@@ -1,21 +1,14 @@
-import { mkdtempSync, copyFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, copyFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Browser, FrameLocator, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import {
-  launchBrowser,
-  notifications,
-  openFile,
-  openWorkbench,
-  runCommand,
-  screenshot,
-  webviewFrame,
-  type RunningServer,
-} from './harness/index.ts';
-import { samples, startProduct } from './product.ts';
+import type { FrameLocator, Page } from 'playwright-core';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { notifications, openFile, runCommand, screenshot, setTheme, webviewFrame } from './harness/index.ts';
+import { samples } from './product.ts';
+import { useWindow } from './window.ts';
 
 const setUpMilliseconds = 600_000;
+const LONG = Array.from({ length: 16 }, (_, i) => `The number ${i} follows ${i - 1}.`).join(' ');
 
 /** The panel of the file that was analysed last: each file has its own, and only one is in view. */
 async function failure(page: Page): Promise<FrameLocator> {
@@ -26,26 +19,17 @@ async function failure(page: Page): Promise<FrameLocator> {
 
 describe('on a machine without the backend', () => {
   const folder = mkdtempSync(join(tmpdir(), 'prompts-'));
-  let server: RunningServer;
-  let browser: Browser;
+  const open = useWindow(folder);
   let page: Page;
 
   beforeAll(async () => {
     copyFileSync(join(samples, 'ioi.prompt'), join(folder, 'ioi.prompt'));
+    writeFileSync(join(folder, 'long.prompt'), LONG);
     writeFileSync(join(folder, 'empty.prompt'), '');
     writeFileSync(join(folder, 'nul.prompt'), 'The capital\0 of France is');
-    [server, browser] = await Promise.all([startProduct({ folder, python: '' }), launchBrowser()]);
-    page = await openWorkbench(browser, server);
-  });
-
-  afterAll(async () => {
-    await browser.close();
-    await server.stop();
-    rmSync(folder, { recursive: true });
-  });
-
-  afterEach(async ({ task }) => {
-    if (task.result?.state === 'fail') await screenshot(page, `failed-${task.name.replaceAll(/\W+/g, '-')}`);
+    // ioi.prompt takes a third of it, and long.prompt more than all
+    const machineSettings = { 'lmTransparency.analysis.askAboveMb': 100 };
+    ({ page } = await open({ folder, python: '', machineSettings }));
   });
 
   test('an empty prompt is refused with a sentence before any backend is asked for', async () => {
@@ -80,4 +64,48 @@ describe('on a machine without the backend', () => {
     },
     setUpMilliseconds,
   );
+
+  test('a costly analysis is asked about, with what it takes; no leaves all as it was, and yes draws it', async () => {
+    const question = page.locator('.notifications-toasts .notification-list-item', { hasText: 'long.prompt' });
+    const answer = (label: string) => question.getByRole('button', { name: label, exact: true }).click();
+    const panel = (state: string) => webviewFrame(page).locator(`[data-testid=panel][data-state=${state}]`);
+    const takes = /139 tokens take (under a second|(at most )?about \d+ \w+) and 164 MB; [\d.]+ [GM]B are free\./;
+    // files open beside the panel, not over it
+    await page.keyboard.press('Control+1');
+    await openFile(page, 'long.prompt');
+    await runCommand(page, 'LM Transparency: Analyze Prompt');
+    await question.waitFor();
+    expect(await question.textContent()).toMatch(new RegExp(`long\\.prompt: ${takes.source} Run it\\?`));
+    expect(await panel('loading').textContent()).toMatch(takes);
+    await page.getByRole('button', { name: 'long.prompt: waiting for your answer' }).waitFor();
+    await screenshot(page, 'costly-dark');
+    await setTheme(page, 'light');
+    await screenshot(page, 'costly-light');
+    await setTheme(page, 'dark');
+    await answer('Cancel');
+    expect(await panel('failure').textContent()).toMatch(/The analysis was cancelled\./);
+
+    await webviewFrame(page).getByRole('button', { name: 'Try Again' }).click();
+    await question.waitFor();
+    await answer('Run');
+    await panel('ready').locator('[data-testid=token-138]').first().waitFor();
+    await panel('ready').locator('[data-testid=filling]').waitFor({ state: 'detached' });
+
+    // what is drawn stays where the same prompt is not to be run again
+    await page.keyboard.press('Control+1');
+    await runCommand(page, 'LM Transparency: Analyze Prompt');
+    await question.waitFor();
+    await answer('Cancel');
+    await panel('ready').locator('[data-testid=token-138]').first().waitFor();
+
+    await page.keyboard.press('Control+1');
+    await page.locator('[id="status.languageStatus"]').hover();
+    const row = (text: string) => page.locator('.hover-language-status', { hasText: text });
+    await expect.poll(() => row('2 analyses held').innerText()).toMatch(/\d+ MB of 2\.0 GB/);
+    expect(await row('smollm2-135m-instruct').innerText()).toMatch(/cpu · float32[\s\S]*Select Model/);
+    // neither is cut off
+    const widths = await row('').evaluateAll((rows) => rows.map((one) => one.scrollWidth - one.clientWidth));
+    expect(widths).toEqual([0, 0]);
+    await screenshot(page, 'status-item-dark');
+  });
 });

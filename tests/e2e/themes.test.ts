@@ -1,33 +1,24 @@
 import { join } from 'node:path';
 import { mkdirSync } from 'node:fs';
-import type { Browser, FrameLocator, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { FrameLocator, Page } from 'playwright-core';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { repositoryRoot } from '../../scripts/host/paths.mjs';
-import {
-  allThemes,
-  launchBrowser,
-  openWorkbench,
-  runCommand,
-  screenshot,
-  setTheme,
-  type RunningServer,
-} from './harness/index.ts';
-import { analyze, samples, startProduct } from './product.ts';
+import { allThemes, runCommand, screenshot, setTheme } from './harness/index.ts';
+import { analyze, samples } from './product.ts';
+import { useWindow } from './window.ts';
 
 /** `make screenshots` sets it, and the pictures of README and docs are taken anew. */
 const folder = process.env.RETAKE_SCREENSHOTS ? join(repositoryRoot, 'docs', 'images') : undefined;
 
 describe('the panel in every theme', () => {
-  let server: RunningServer;
-  let browser: Browser;
+  const open = useWindow();
   let page: Page;
   let frame: FrameLocator;
 
   beforeAll(async () => {
     if (folder) mkdirSync(folder, { recursive: true });
-    [server, browser] = await Promise.all([startProduct(), launchBrowser()]);
     const viewport = { width: 1600, height: 1000 };
-    page = await openWorkbench(browser, server, { file: join(samples, 'ioi.prompt'), viewport });
+    ({ page } = await open({}, { file: join(samples, 'ioi.prompt'), viewport }));
     await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
     frame = await analyze(page);
     // the strongest route, which on this sentence leads from the name to the last token
@@ -35,11 +26,6 @@ describe('the panel in every theme', () => {
     // its maps are drawn, and all under them is there
     await frame.locator('[data-testid=map-attention][data-head]').waitFor();
     await frame.locator('[data-testid=why]').waitFor();
-  });
-
-  afterAll(async () => {
-    await browser.close();
-    await server.stop();
   });
 
   test.each(allThemes)('%s: the graph takes the colours of the theme', async (theme) => {

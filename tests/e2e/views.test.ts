@@ -1,17 +1,13 @@
+import { cpSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Browser, FrameLocator, Locator, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import {
-  launchBrowser,
-  notifications,
-  openWorkbench,
-  runCommand,
-  screenshot,
-  type RunningServer,
-} from './harness/index.ts';
+import type { FrameLocator, Locator, Page } from 'playwright-core';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { notifications, openFile, runCommand, screenshot, webviewFrame } from './harness/index.ts';
 import { expectPercent, expectShare, inspector, picture, pictures, selected, truthOf } from './inspector-steps.ts';
 import { keptEdges, type EdgeRow } from './kept-edges.ts';
-import { analyze, samples, startProduct, visible } from './product.ts';
+import { analyze, samples, visible } from './product.ts';
+import { byTestId, useWindow } from './window.ts';
 
 interface Followed {
   text: string;
@@ -28,18 +24,26 @@ interface LensTruth {
 }
 
 const LAST = { layer: 29, position: 13 };
+/** About 130 tokens. */
+const LONG = [1732, 1848, 1914, 1999]
+  .map(
+    (year) =>
+      `When Mary and John went to the store in ${year}, John gave a drink to Mary, who walked home along the river.`,
+  )
+  .concat('Then they counted the boats, talked about the war, and John gave a boat to')
+  .join(' ');
 /** Some edges keep several heads, some one. */
 const THRESHOLD = '0.04';
 
 describe('lens, heads and heat in the real VS Code', () => {
-  let server: RunningServer;
-  let browser: Browser;
+  const folder = mkdtempSync(join(tmpdir(), 'views-'));
+  const open = useWindow(folder);
   let page: Page;
   let frame: FrameLocator;
   let truth: LensTruth;
   let edges: EdgeRow[];
 
-  const byId = (id: string): Locator => frame.locator(`[data-testid="${id}"]`);
+  const byId = byTestId(() => frame);
   const stage = () => frame.locator('.stage');
   // the button is disabled where nothing is selected, and a click would wait for it
   const clearSelection = () =>
@@ -51,25 +55,16 @@ describe('lens, heads and heat in the real VS Code', () => {
   };
 
   beforeAll(async () => {
-    const prompt = join(samples, 'ioi.prompt');
-    [truth, edges, server, browser] = await Promise.all([
+    cpSync(samples, folder, { recursive: true });
+    writeFileSync(join(folder, 'long.prompt'), LONG);
+    const prompt = join(folder, 'ioi.prompt');
+    [truth, edges, { page }] = await Promise.all([
       truthOf<LensTruth>('expected_lens.py', prompt),
       keptEdges(prompt, THRESHOLD),
-      startProduct(),
-      launchBrowser(),
+      open({ folder }, { file: prompt, viewport: { width: 1280, height: 800 } }),
     ]);
-    page = await openWorkbench(browser, server, { file: prompt, viewport: { width: 1280, height: 800 } });
     await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
     frame = await analyze(page);
-  });
-
-  afterAll(async () => {
-    await browser.close();
-    await server.stop();
-  });
-
-  afterEach(async ({ task }) => {
-    if (task.result?.state === 'fail') await screenshot(page, `failed-${task.name.replaceAll(/\W+/g, '-')}`);
   });
 
   describe('the lens grid', () => {
@@ -346,6 +341,33 @@ describe('lens, heads and heat in the real VS Code', () => {
       await page.keyboard.press('Control+z');
       expect(await notifications(page)).toEqual([]);
     });
+  });
+
+  test('of a long prompt the graph of the last token is drawn first, and is the one of the whole', async () => {
+    await openFile(page, 'long.prompt');
+    await runCommand(page, 'LM Transparency: Analyze Prompt');
+    const long = webviewFrame(page);
+    const at = (id: string) => long.locator(`[data-testid="${id}"]`);
+    const drawn = async () => ({
+      edges: await at('edge-count').textContent(),
+      threshold: await at('threshold-value').inputValue(),
+      rows: await long.locator('.side .routes li').allTextContents(),
+    });
+    await at('filling').waitFor({ timeout: 60_000 });
+    const [first, open] = [await drawn(), await at('filling').getAttribute('data-open')];
+    await screenshot(page, 'first-graph');
+    expect([open, Number.parseInt(first.edges ?? '', 10) > 5]).toEqual(['false', true]);
+    await at('filling').waitFor({ state: 'detached', timeout: 60_000 });
+    await page.waitForTimeout(300);
+    expect(await drawn()).toEqual(first);
+    const kept = await keptEdges(join(folder, 'long.prompt'), first.threshold);
+    const across = kept.filter(({ name }) => /_(\d+)>.*_(?!\1$)\d+$/.test(name));
+    expect(Number.parseInt(first.edges ?? '', 10)).toBe(across.length);
+    // what one looks at has not moved, and another target is there at once
+    await at('token-132').waitFor();
+    await at('token-131').click();
+    await expect.poll(drawn).not.toEqual(first);
+    expect(await at('filling').count()).toBe(0);
   });
 });
 

@@ -1,16 +1,19 @@
 import { fileURLToPath } from 'node:url';
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
+
+// what CI has no time for, and tests on the wire cover in part: `make test-more`
+const longer = process.env['LMT_MORE'] ? [] : ['loading.test.ts', 'reload.test.ts', 'themes.test.ts'];
 
 export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
   test: {
     include: ['**/*.test.ts'],
-    // One workbench at a time: several browsers and language models would only slow each other down.
+    exclude: [...configDefaults.exclude, ...longer],
+    // Two workbenches at a time: a window waits half of its time.
     pool: 'forks',
-    maxWorkers: 1,
+    maxWorkers: 2,
     // each test goes on from where the one before left the window
     bail: 1,
-    fileParallelism: false,
     testTimeout: 240_000,
     // The first start on a fresh machine installs a browser and code-server.
     hookTimeout: 600_000,

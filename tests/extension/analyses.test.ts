@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { ANALYZE } from '../../extension/shared/protocol';
 import { Failure } from '../../extension/src/backend/failure';
-import { newWorld, reply, type World } from './analyses_world';
+import { NOTHING_SET, newWorld, reply, settle, wholeText, type World } from './analyses_world';
 import { createdPanels, type FakeWebviewPanel } from './vscode.fake';
 
 const states = (panel: FakeWebviewPanel | undefined) =>
@@ -14,16 +14,20 @@ let panels: World['panels'];
 let kept: World['kept'];
 let run: World['run'];
 let begin: World['begin'];
+let follow: World['follow'];
 
 beforeEach(() => {
-  ({ backend, analyses, panels, kept, run, begin } = newWorld());
+  ({ backend, analyses, panels, kept, run, begin, follow } = newWorld());
 });
 
 describe('an analysis', () => {
   it('shows the panel at once, then progress, then the result, and keeps it', async () => {
-    const { done, fake } = begin('Hi');
+    const done = run('Hi');
+    const fake = createdPanels.at(-1);
+    fake?.says({ type: 'ready' });
     expect(fake?.title).toBe('Routes: a.prompt');
     expect(last(fake)).toEqual({ type: 'progress', message: 'Preparing', fraction: null });
+    await settle();
     const request = backend.requests[0];
     expect(request).toMatchObject({
       method: ANALYZE,
@@ -42,25 +46,101 @@ describe('an analysis', () => {
     request?.resolve(reply('r1', 'Hi'));
     await done;
     expect(last(fake)).toMatchObject({ type: 'analysis', runId: 'r1' });
-    expect(kept).toMatchObject([{ runId: 'r1', uri: 'file:///p/a.prompt', start: 0, end: 2 }]);
+    expect(kept).toMatchObject([{ runId: 'r1', uri: 'file:///p/a.prompt', place: { start: 0, end: 2 } }]);
     expect(analyses.jobs).toEqual([]);
   });
 
-  it('is of the prompt at the cursor', async () => {
-    const text = 'one\n---\ntwo\n---\nthree\n';
-    for (const [index, prompt] of ['one', 'two', 'three'].entries()) {
-      const done = run(text, undefined, text.indexOf(prompt) + 1);
-      expect(backend.requests[index]?.params).toMatchObject({ prompt });
-      backend.requests[index]?.resolve(reply(`r${index}`, prompt));
-      await done;
-      expect(kept.at(-1)).toMatchObject({ start: text.indexOf(prompt), end: text.indexOf(prompt) + prompt.length });
-    }
+  it('shows the graph of its target first, and the rest without a word of progress in its place', async () => {
+    const { done, fake } = await begin('Hi');
+    const request = backend.requests[0];
+    request?.options.onPartial?.(reply('r1', 'Hi'));
+    request?.options.onProgress?.({ message: 'Contributions, layer 3 of 30', fraction: 0.4 });
+    expect(states(fake)?.slice(-3)).toEqual(['analysis', 'filling', 'filling']);
+    const filling = { going: true, message: 'Contributions, layer 3 of 30', fraction: 0.4 };
+    expect(last(fake)).toEqual({ type: 'filling', filling });
+    // a page that starts over hears it again
+    fake?.says({ type: 'ready' });
+    expect(last(fake)).toEqual({ type: 'filling', filling });
+    expect(kept).toEqual([]);
+    expect(analyses.jobs).toHaveLength(1);
+    const view = { runId: 'r1', target: 0, threshold: 'auto', renormalize: true, ink: 'flow', selection: 'I0_0' };
+    fake?.says({ type: 'remember', view });
+    request?.resolve(reply('r1', 'Hi'));
+    await done;
+    expect(fake?.sent.at(-2)).toMatchObject({ type: 'analysis', runId: 'r1', view });
+    expect(last(fake)).toEqual({ type: 'filling', filling: null });
+    expect(kept).toMatchObject([{ runId: 'r1' }]);
+  });
+
+  it.each([
+    ['called off', () => analyses.cancel(), ''],
+    ['out of memory', () => backend.requests[0]?.reject(new Failure('outOfMemory', 'Too long.')), 'Too long.'],
+  ])('keeps the first graph when the rest is %s', async (_, end, message) => {
+    const { done, fake } = await begin('Hi');
+    backend.requests[0]?.options.onPartial?.(reply('r1', 'Hi'));
+    end();
+    await done;
+    expect(states(fake)).not.toContain('failure');
+    expect(last(fake)).toEqual({ type: 'filling', filling: { going: false, message, fraction: null } });
+    expect(panels.all()[0]).toMatchObject({ shown: { runId: 'r1' }, isFilling: true });
+    expect(kept).toEqual([]);
+    // the next result is whole again
+    const again = run('Hi');
+    await settle();
+    backend.requests[1]?.resolve(reply('r2', 'Hi'));
+    await again;
+    expect(panels.all()[0]?.isFilling).toBe(false);
+  });
+
+  it('is of the prompt that the server finds, as its file says', async () => {
+    const settings = {
+      ...NOTHING_SET,
+      model: 'org/other',
+      specialTokens: 'none',
+      target: ' x',
+      threshold: 0.1,
+    } as const;
+    backend.prompt = (params) => ({
+      ...wholeText('one\n---\ntwo', { ...params, start: 8, end: 11 }),
+      chat: true,
+      settings,
+    });
+    const { done, fake } = await begin('one\n---\ntwo');
+    expect(backend.requests[0]?.params).toMatchObject({
+      prompt: 'two', chat: true, source: 'org/other', specialTokens: 'none',
+    }); // prettier-ignore
+    backend.requests[0]?.resolve(reply('r1', 'two'));
+    await done;
+    expect(kept.at(-1)).toMatchObject({ place: { start: 8, end: 11 }, settings });
+    expect(last(fake)).toMatchObject({ view: { threshold: 0.1 }, about: { target: ' x', contrast: null } });
+  });
+
+  it('stands beside another one to be compared, and both can be asked for again', async () => {
+    const first = await begin('one');
+    backend.requests[0]?.resolve(reply('r1', 'one'));
+    await first.done;
+    const second = await begin('one', undefined, { source: 'org/other' });
+    expect(backend.requests[1]?.params).toMatchObject({ prompt: 'one', source: 'org/other' });
+    backend.requests[1]?.resolve(reply('r2', 'one'));
+    await second.done;
+    expect(createdPanels.map(({ title }) => title)).toEqual(['Routes: a.prompt', 'Compared: a.prompt']);
+    expect(kept.map(({ isComparison }) => isComparison)).toEqual([false, true]);
+    // of another file: the one panel for comparisons
+    const third = run('two', '/p/b.prompt', { source: null });
+    await settle();
+    expect(createdPanels).toHaveLength(2);
+    backend.requests[2]?.resolve(reply('r3', 'two'));
+    await third;
+    expect(last(second.fake)).toMatchObject({ runId: 'r3' });
+    expect(last(first.fake)).toMatchObject({ runId: 'r1' });
+    expect(panels.all().map(({ comparison }) => comparison)).toEqual([null, { source: null }]);
   });
 
   it('is ended by a newer one of the same document', async () => {
-    const first = begin('one');
+    const first = await begin('one');
     const second = run('two');
     await first.done;
+    await settle();
     expect(createdPanels).toHaveLength(1);
     expect(backend.requests[0]?.options.cancel?.isCancellationRequested).toBe(true);
     backend.requests[0]?.options.onProgress?.({ message: 'late', fraction: 1 });
@@ -71,9 +151,37 @@ describe('an analysis', () => {
     expect(last(first.fake)).toMatchObject({ type: 'analysis', runId: 'r2' });
   });
 
+  it('that follows typing leaves the graph where it is, and says what stands against a newer one', async () => {
+    const first = await begin('one');
+    backend.requests[0]?.resolve(reply('r1', 'one'));
+    await first.done;
+    vi.useFakeTimers();
+    const typed = async (text: string) => {
+      const outcome = follow(text);
+      await vi.advanceTimersByTimeAsync(0);
+      return { outcome };
+    };
+    const [superseded, shown] = [await typed('one t'), await typed('one tw')];
+    expect(backend.requests[1]?.options.cancel?.isCancellationRequested).toBe(true);
+    backend.requests[1]?.reject(new Failure('cancelled', ''));
+    backend.requests[2]?.resolve(reply('r3', 'one tw'));
+    expect(await Promise.all([superseded.outcome, shown.outcome])).toEqual(['superseded', 'shown']);
+    expect(last(first.fake)).toMatchObject({ type: 'analysis', runId: 'r3', edited: true });
+    expect(states(first.fake)?.slice(-3)).toEqual(['updating', 'updating', 'analysis']);
+    const refused = await typed('');
+    backend.requests[3]?.reject(new Failure('invalidPrompt', 'The prompt is empty.'));
+    expect(await refused.outcome).toBe('refused');
+    expect(last(first.fake)).toEqual({ type: 'updating', message: 'There is no prompt here: the text is empty.' });
+    // one file when the hands rest
+    expect(kept).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(3000);
+    expect(kept.map(({ runId }) => runId)).toEqual(['r1', 'r3']);
+    vi.useRealTimers();
+  });
+
   it('leaves the analysis of another document alone', async () => {
-    const one = begin('one', '/p/one.prompt');
-    const two = begin('two', '/p/two.prompt');
+    const one = await begin('one', '/p/one.prompt');
+    const two = await begin('two', '/p/two.prompt');
     expect(createdPanels).toHaveLength(2);
     backend.requests[1]?.resolve(reply('r2', 'two'));
     await two.done;
@@ -84,11 +192,12 @@ describe('an analysis', () => {
   });
 
   it('that is cancelled says so, or goes back to the one before', async () => {
-    const { done, fake } = begin('one');
+    const { done, fake } = await begin('one');
     analyses.cancel();
     await done;
     expect(last(fake)).toMatchObject({ type: 'failure', message: 'The analysis was cancelled.' });
     const again = run('one');
+    await settle();
     backend.requests[1]?.resolve(reply('r1', 'one'));
     await again;
     const third = run('one');
@@ -98,7 +207,7 @@ describe('an analysis', () => {
   });
 
   it('ends when its panel is closed', async () => {
-    const { done, fake } = begin('one');
+    const { done, fake } = await begin('one');
     fake?.dispose();
     await done;
     expect(backend.requests[0]?.options.cancel?.isCancellationRequested).toBe(true);
@@ -108,7 +217,7 @@ describe('an analysis', () => {
   it('tells what the backend said', async () => {
     const failed = vi.fn();
     analyses.failed.listen(failed);
-    const { done, fake } = begin('one');
+    const { done, fake } = await begin('one');
     backend.requests[0]?.reject(new Failure('modelNotFound', 'There is no model at x.', 'Give a folder.'));
     await done;
     expect(last(fake)).toMatchObject({ type: 'failure', message: 'There is no model at x.', remedy: 'Give a folder.' });
@@ -116,20 +225,18 @@ describe('an analysis', () => {
     expect(failed).toHaveBeenCalledOnce();
   });
 
-  it.each([
-    ['', /empty/],
-    ['a\0b', /NUL/],
-    ['\ud800', /surrogate/],
-  ])('of a text that is no prompt asks nobody', async (text, message) => {
-    const { done, fake } = begin(text);
+  it('of what is no prompt asks for nothing else, and says why', async () => {
+    backend.prompt = () => {
+      throw new Failure('invalidPrompt', 'There is no prompt here.', 'Write one.');
+    };
+    const { done, fake } = await begin('---');
     await done;
     expect(backend.requests).toEqual([]);
-    fake?.says({ type: 'ready' });
-    expect(last(fake)).toMatchObject({ type: 'failure', message: expect.stringMatching(message) as string });
+    expect(last(fake)).toMatchObject({ type: 'failure', message: 'There is no prompt here.', remedy: 'Write one.' });
   });
 
   it('that cannot be read is a failure', async () => {
-    const { done, fake } = begin('one');
+    const { done, fake } = await begin('one');
     backend.requests[0]?.resolve({ runId: 'x', payload: 'AAAA' });
     await done;
     expect(last(fake)).toMatchObject({ type: 'failure', message: expect.stringContaining('cannot read') as string });
@@ -138,7 +245,7 @@ describe('an analysis', () => {
 
 describe('a panel that VS Code brings back', () => {
   it('shows the kept analysis without the backend', async () => {
-    const first = begin('Hi');
+    const first = await begin('Hi');
     backend.requests[0]?.resolve(reply('r1', 'Hi'));
     await first.done;
     const { FakeWebviewPanel } = await import('./vscode.fake');

@@ -1,17 +1,35 @@
 import { encode } from '@msgpack/msgpack';
+import { PROMPT_AT, type PromptAtParams, type PromptAtResult } from '../../extension/shared/protocol';
 import { vi } from 'vitest';
 import type { Selection, TextDocument, Uri } from 'vscode';
 import type { Backend, RequestOptions } from '../../extension/src/backend/backend';
 import { cancelled } from '../../extension/src/backend/failure';
-import { Analyses } from '../../extension/src/panel/analyses';
+import { Analyses, type Subject } from '../../extension/src/panel/analyses';
 import { Panels } from '../../extension/src/panel/panels';
 import type { ResultStore, StoredResult } from '../../extension/src/panel/resultStore';
 import { checkSettings } from '../../extension/src/settings';
 import { createdPanels, Uri as FakeUri } from './vscode.fake';
 
-/** A backend that holds every request until the test settles it. */
+export const NOTHING_SET = {
+  model: null, specialTokens: null, target: null, contrast: null, threshold: null, renormalize: null,
+}; // prettier-ignore
+
+/** The answer that a text as a whole is the prompt, or what of it is selected. */
+export function wholeText(text: string, { start, end }: PromptAtParams): PromptAtResult {
+  const [from, to] = start === end ? [0, text.length] : [start, end];
+  return {
+    text: text.slice(from, to), chat: false, start: from, end: to, index: 0,
+    pieceAt: [0], pieceFrom: [from], pieceLength: [to - from], settings: NOTHING_SET,
+  }; // prettier-ignore
+}
+
+/** A backend that holds every request until the test settles it, but what the prompt is it tells at once. */
 export class FakeBackend {
   sessionId: number | null = 1;
+  readonly documents = new Map<string, string>();
+  /** What the prompt is, where it is not the whole text. */
+  prompt: (params: PromptAtParams) => PromptAtResult = (params) =>
+    wholeText(this.documents.get(params.uri) ?? '', params);
   readonly requests: {
     method: string;
     params: Record<string, unknown>;
@@ -21,6 +39,8 @@ export class FakeBackend {
   }[] = [];
   start = () => Promise.resolve((this.sessionId ??= 1));
   request(method: string, params: Record<string, unknown>, options: RequestOptions): Promise<unknown> {
+    if (method === PROMPT_AT)
+      return new Promise((resolve) => resolve(this.prompt(params as unknown as PromptAtParams)));
     return new Promise((resolve, reject) => {
       this.requests.push({ method, params, options, resolve, reject });
       options.cancel?.onCancellationRequested(() => reject(cancelled()));
@@ -73,18 +93,28 @@ export function newWorld() {
   });
 
   /** Analyzes a text with the cursor at an offset. */
-  const run = (text: string, path?: string, cursor = 0) => {
-    const selection = { start: cursor, end: cursor, active: cursor } as unknown as Selection;
-    return analyses.run({ document: document(text, path), selection });
+  const run = (text: string, path?: string, comparison?: Subject['comparison']) => {
+    const selection = { start: 0, end: 0, active: 0 } as unknown as Selection;
+    const subject = { document: document(text, path), selection };
+    backend.documents.set(subject.document.uri.toString(), text);
+    return analyses.run({ ...subject, ...(comparison && { comparison }) });
   };
 
-  /** Starts an analysis; its page is ready. */
-  const begin = (text: string, path?: string) => {
-    const done = run(text, path);
+  /** As typing does. */
+  const follow = (text: string) => {
+    const subject = { document: document(text), selection: null };
+    backend.documents.set(subject.document.uri.toString(), text);
+    return analyses.follow(subject);
+  };
+
+  /** Starts an analysis; its page is ready, and the backend has been asked for it. */
+  const begin = async (text: string, path?: string, comparison?: Subject['comparison']) => {
+    const done = run(text, path, comparison);
     const fake = createdPanels.at(-1);
     fake?.says({ type: 'ready' });
+    await settle();
     return { done, fake };
   };
 
-  return { backend, analyses, panels, kept, run, begin };
+  return { backend, analyses, panels, kept, run, begin, follow };
 }

@@ -290,6 +290,12 @@ exec ${process.execPath} ${SERVER} ${mode}
     expect(servers).toHaveLength(2);
   });
 
+  it('says goodbye to a server of another protocol, which would wait for it', async () => {
+    const { backend, servers } = linked('old');
+    expect(await failureOf(analyze(backend, 'a'))).toMatchObject({ kind: 'backendOutdated' });
+    await expect.poll(() => servers[0]?.lastLines()).toContain('goodbye');
+  });
+
   it('tries again until the host answers', async () => {
     const away = 'exit: ssh: connect to host gpu1 port 22: No route to host';
     const { backend, servers } = linked('normal', away, away, 'normal');

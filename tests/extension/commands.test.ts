@@ -1,9 +1,16 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { LIST_MODELS, LOAD_MODEL, UNLOAD_MODEL } from '../../extension/shared/protocol';
+import {
+  LIST_MODELS,
+  LIST_PROMPTS,
+  type ListPromptsResult,
+  LOAD_MODEL,
+  UNLOAD_MODEL,
+} from '../../extension/shared/protocol';
 import type { App } from '../../extension/src/app';
 import { choosePrompt } from '../../extension/src/commands/choosePrompt';
+import { comparePrompt } from '../../extension/src/commands/comparePrompt';
 import { exportGraph } from '../../extension/src/commands/exportGraph';
-import { toggleHeat } from '../../extension/src/commands/toggleHeat';
+import { hideHeat, nextHeat } from '../../extension/src/commands/heat';
 import { selectDevice, selectDtype } from '../../extension/src/commands/selectCompute';
 import { selectModel } from '../../extension/src/commands/selectModel';
 import { EndOfLine, quickPicks, Selection, shown, Uri, window, workspace, type WorkspaceEdit } from './vscode.fake';
@@ -14,16 +21,18 @@ const HEALTH = { devices: [{ id: 'cpu', name: 'x', memoryBytes: 0 }, { id: 'cuda
 let requests: [method: string, params: object][];
 let run: ReturnType<typeof vi.fn>;
 let recent: string[];
+/** The prompts of the file that is open. */
+let prompts: ListPromptsResult;
 let panels: {
   webviewPanel: { viewColumn: number };
   uri: Uri;
   shown: object;
   export: (format: string) => void;
-  toggleHeat: () => void;
 }[];
 
 function app(loaded: object[] = []): App {
   const request = (method: string, params: object) => {
+    if (method === LIST_PROMPTS) return Promise.resolve(prompts);
     requests.push([method, params]);
     return Promise.resolve(method === LIST_MODELS ? { models: [], defaultSource: 'small' } : HEALTH);
   };
@@ -63,6 +72,11 @@ describe('Choose Prompt', () => {
       offsetAt: (position: number) => position,
       positionAt: (offset: number) => offset,
     };
+    const parts = text.split('---\n').filter((part) => part !== '');
+    const start = parts.map((part) => text.indexOf(part));
+    const end = parts.map((part, index) => (start[index] ?? 0) + part.trimEnd().length);
+    const active = start.findLastIndex((offset) => offset <= at);
+    prompts = { start, end, preview: parts.map((part) => part.trimEnd()), active };
     editor = { document, selection: new Selection(at, at), revealRange: vi.fn() };
     window.visibleTextEditors = [editor];
     Object.assign(window, { activeTextEditor: editor, tabGroups: { all: [], activeTabGroup: {} } });
@@ -117,6 +131,36 @@ describe('Choose Prompt', () => {
   });
 });
 
+describe('Compare Prompt', () => {
+  const uri = Uri.file('/p.prompt');
+  const document = { uri, languageId: 'lm-prompt', getText: () => '', offsetAt: (at: number) => at, positionAt: (at: number) => at }; // prettier-ignore
+
+  it.each([
+    ['another prompt', 'two', { start: 5, source: null }],
+    ['another model', 'Big', { start: 0, source: 'org/big' }],
+  ])('shows the prompt of the lens, and beside it %s', async (_, label, { start, source }) => {
+    prompts = { start: [0, 5], end: [3, 8], preview: ['one', 'two'], active: 0 };
+    workspace.textDocuments = [document];
+    const world = app();
+    const request = world.backend.request.bind(world.backend);
+    const model = { source: 'org/big', name: 'Big', kind: 'cached', sizeBytes: 0, support: 'exact' };
+    world.backend.request = (method: string, ...rest: [object, never]) =>
+      method === LIST_MODELS ? Promise.resolve({ models: [model], defaultSource: 'small' }) : request(method, ...rest);
+    const done = comparePrompt(world)({ uri: uri.toString(), start: 0 });
+    await settle();
+    await settle();
+    const offered = quickPicks[0]?.items.map((item) => item.label);
+    expect(offered).toContain('two');
+    expect(offered).not.toContain('one');
+    quickPicks[0]?.accepts(label);
+    await done;
+    expect(run.mock.calls).toEqual([
+      [{ document, selection: new Selection(0, 0) }],
+      [{ document, selection: new Selection(start, start), comparison: { source } }],
+    ]);
+  });
+});
+
 describe('Select Device and Select Precision', () => {
   it('offer what the backend finds, store the choice and let the loaded model go', async () => {
     const done = selectDevice(app([{}]))();
@@ -160,7 +204,6 @@ describe('Export Graph', () => {
     uri: Uri.file(path),
     shown: {},
     export: vi.fn(),
-    toggleHeat: vi.fn(),
   });
 
   it('asks the panel of the text in front for the format that is chosen', async () => {
@@ -178,14 +221,34 @@ describe('Export Graph', () => {
   it('says what to do first where nothing is shown', async () => {
     await exportGraph(app())('svg');
     expect(shown.information).toHaveLength(1);
-    toggleHeat(app())();
-    expect(shown.information).toHaveLength(2);
   });
+});
 
-  it('turns the heat of the only panel on and off', () => {
-    const one = panel('/one.prompt');
-    panels = [one];
-    toggleHeat(app())();
-    expect(one.toggleHeat).toHaveBeenCalledOnce();
+describe('Next Heat and Hide Heat', () => {
+  it('go from flow to surprisal to none, and none at once', async () => {
+    const uri = Uri.file('/a.prompt');
+    const document = { uri, offsetAt: () => 4, positionAt: (offset: number) => offset, languageId: 'lm-prompt' };
+    const editor = { document, selection: new Selection(4, 4) };
+    workspace.textDocuments = [document];
+    window.visibleTextEditors = [editor];
+    Object.assign(window, { activeTextEditor: editor });
+    let [isFlow, isSurprisal] = [false, false];
+    const panel = { uri, shown: {}, comparison: null, showHeat: (on: boolean) => void (isFlow = on) };
+    const surprisal = {
+      shownIn: () => (isSurprisal ? {} : null),
+      show: vi.fn(() => Promise.resolve(void (isSurprisal = true))),
+      hide: () => void (isSurprisal = false),
+    };
+    const world = { panels: { all: () => [panel], active: () => undefined }, marker: { isHeated: () => isFlow }, surprisal }; // prettier-ignore
+    const next = nextHeat(world as unknown as App);
+    const seen: boolean[][] = [];
+    for (let press = 0; press < 4; press++) {
+      await next();
+      seen.push([isFlow, isSurprisal]);
+    }
+    expect(seen).toEqual([[true, false], [false, true], [false, false], [true, false]]); // prettier-ignore
+    expect(surprisal.show).toHaveBeenCalledExactlyOnceWith(document, 4);
+    hideHeat(world as unknown as App)();
+    expect([isFlow, isSurprisal]).toEqual([false, false]);
   });
 });

@@ -35,6 +35,7 @@ const health = () => ({
   transformers: '5.23.0',
   devices: [],
   loaded: [],
+  traces: { nRuns: 0, heldBytes: 0, budgetBytes: 2e9 },
 });
 
 function analyze(id, params) {
@@ -87,6 +88,7 @@ function handle({ id, method, params }) {
       if (mode === 'mute') return;
       return send({ id, result: null });
     case 'exit':
+      process.stderr.write('goodbye\n');
       return process.exit(0);
     case '$/cancelRequest':
       clearInterval(pending.get(params.id));

@@ -1,31 +1,31 @@
 import { describe, expect, it } from 'vitest';
-import { HEAT_STEPS, heatOf, heatSentence } from '../../extension/src/editor/heat';
+import { flowHeat, flowSentence, HEAT_STEPS, surprisalHeat } from '../../extension/src/editor/heat';
 
 const ranges = [null, { start: 0, end: 2 }, { start: 2, end: 5 }, { start: 5, end: 7 }, { start: 5, end: 7 }];
 const rangeOf = (position: number) => ranges[position] ?? null;
 
 describe('heat on the prompt', () => {
   it('is scaled to the largest share that stands in the text', () => {
-    const heat = heatOf([0.6, 0.2, 0.1, 0, 0.1], rangeOf);
-    expect(heat.map(({ start, step, mass }) => [start, step, mass])).toEqual([
-      [0, HEAT_STEPS, 0.2],
-      [2, 4, 0.1],
-      [5, 4, 0.1],
+    const heat = flowHeat([0.6, 0.2, 0.1, 0, 0.1], ' x', rangeOf);
+    expect(heat.map(({ start, step, words }) => [start, step, words.slice(0, 4)])).toEqual([
+      [0, HEAT_STEPS, '20 %'],
+      [2, 4, '10 %'],
+      [5, 4, '10 %'],
     ]);
   });
 
   it('of tokens that share a character is their sum', () => {
-    expect(heatOf([0, 0.5, 0, 0.25, 0.25], rangeOf)).toMatchObject([
-      { start: 0, mass: 0.5, step: 8 },
-      { start: 5, mass: 0.5, step: 8 },
+    expect(flowHeat([0, 0.5, 0, 0.25, 0.25], ' x', rangeOf)).toMatchObject([
+      { start: 0, step: 8 },
+      { start: 5, words: '50 % of the flow into ·x arrives here', step: 8 },
     ]);
   });
 
   it('leaves out what is too little to be seen, and what has no place', () => {
-    expect(heatOf([0, 1, 0.01], rangeOf)).toHaveLength(1);
-    expect(heatOf([1, 0, 0], rangeOf)).toEqual([]);
-    expect(heatOf([], rangeOf)).toEqual([]);
-    expect(heatOf([0, 0, 0, 0, 0, 1], rangeOf)).toEqual([]);
+    expect(flowHeat([0, 1, 0.01], ' x', rangeOf)).toHaveLength(1);
+    expect(flowHeat([1, 0, 0], ' x', rangeOf)).toEqual([]);
+    expect(flowHeat([], ' x', rangeOf)).toEqual([]);
+    expect(flowHeat([0, 0, 0, 0, 0, 1], ' x', rangeOf)).toEqual([]);
   });
 
   it.each([
@@ -35,6 +35,18 @@ describe('heat on the prompt', () => {
     [0.00001, ' to', '< 0.1 % of the flow into ·to arrives here'],
     [1, ' to', '100 % of the flow into ·to arrives here'],
   ])('says how much arrives: %d', (mass, target, sentence) => {
-    expect(heatSentence(mass, target)).toBe(sentence);
+    expect(flowSentence(mass, target)).toBe(sentence);
+  });
+});
+
+describe('surprisal as heat', () => {
+  it('has the same scale for every prompt, and leaves cold what was expected or had nothing before it', () => {
+    const found = { start: [0, 1, 2, 3, 4], end: [1, 2, 3, 4, 5], surprisal: [-1, 0.4, 3.1, 16, 40] };
+    expect(surprisalHeat(found).map(({ start, end, step }) => [start, end, step])).toEqual([
+      [2, 3, 2],
+      [3, 4, HEAT_STEPS],
+      [4, 5, HEAT_STEPS],
+    ]);
+    expect(surprisalHeat(found)[0]?.words).toBe('Surprisal 3.1 bits: the model gave this 12 %');
   });
 });

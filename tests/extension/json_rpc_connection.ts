@@ -20,12 +20,17 @@ export async function connectBare(server: ServerProcess): Promise<Connection> {
         const progress = readProgress(value);
         if (progress) listener(progress);
       }),
+    onPartial: (token, listener) => connection.onProgress(progressType, token, listener),
     close: async () => {
-      const goodbye = async () => {
-        await connection.sendRequest('shutdown');
-        await connection.sendNotification('exit');
-      };
-      await Promise.race([goodbye().catch(() => undefined), new Promise((resolve) => setTimeout(resolve, 300))]);
+      // a connection that is closed throws at once
+      const quietly = (send: () => Promise<unknown>) =>
+        Promise.resolve()
+          .then(send)
+          .catch(() => undefined);
+      const patience = new Promise((resolve) => setTimeout(resolve, 300));
+      await Promise.race([quietly(() => connection.sendRequest('shutdown')), patience]);
+      // answered or not, as the real one does
+      await quietly(() => connection.sendNotification('exit'));
       connection.dispose();
     },
   };

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { HEAT_STEPS } from '../../extension/src/editor/heat';
-import { CHAT_LANGUAGE, PROMPT_LANGUAGE, PROMPT_LINES_LANGUAGE } from '../../extension/src/prompts/choose';
+import { PROMPT_LANGUAGES } from '../../extension/src/prompts/languages';
 
 const at = (file: string) => new URL(`../../extension/${file}`, import.meta.url);
 const read = (file: string) => readFileSync(at(file), 'utf8');
@@ -14,9 +14,14 @@ interface Manifest {
   devDependencies: Record<string, string>;
   contributes: {
     commands: { command: string; title: string; category: string }[];
-    keybindings: { command: string; when: string }[];
+    keybindings: { command: string; key: string; mac: string; when: string }[];
     menus: Record<string, { command: string; when?: string }[]>;
-    languages: { id: string }[];
+    languages: { id: string; extensions: string[]; configuration: string; icon: { light: string; dark: string } }[];
+    grammars: { language: string; scopeName: string; path: string }[];
+    snippets: { language: string; path: string }[];
+    walkthroughs: {
+      steps: { title: string; description: string; media: { svg: string }; completionEvents: string[] }[];
+    }[];
     colors: { id: string; defaults: Record<string, string> }[];
     configuration: {
       properties: Record<string, { scope: string; markdownDescription?: string; default: unknown; enum?: string[] }>;
@@ -24,16 +29,18 @@ interface Manifest {
   };
 }
 const manifest = JSON.parse(read('package.json')) as Manifest;
-const { colors, commands, configuration, keybindings, languages, menus } = manifest.contributes;
+const { colors, commands, configuration, grammars, keybindings, languages, menus, snippets, walkthroughs } =
+  manifest.contributes;
 
 describe('the manifest', () => {
   it('has the commands under one category, all of them wired', () => {
     expect(commands.map(({ title }) => title)).toEqual([
-      'Analyze Prompt', 'Choose Prompt…', 'Cancel Analysis', 'Toggle Heat', 'Export Graph…', 'Select Model…', 'Select Device…',
+      'Analyze Prompt', 'Choose Prompt…', 'Compare Prompt…', 'Cancel Analysis', 'Next Heat (Flow, Surprisal, None)', 'Hide Heat', 'Toggle Live Mode', 'Export Graph…', 'Select Model…', 'Select Device…',
       'Select Precision…', 'Set Up Backend', 'Restart Backend', 'Unload Model', 'Connect to Remote Backend…',
-      'Set Up Remote Backend', 'Disconnect', 'Use Local Backend', 'Show Log',
+      'Set Up Remote Backend', 'Disconnect', 'Use Local Backend', 'Show Log', 'New Prompt', 'Open Run', 'Open Run as Text',
+      'Rename Run…', 'Delete Run', 'Save Run Beside Prompt', 'Copy Link to Run',
     ]); // prettier-ignore
-    const wiring = read('src/extension.ts');
+    const wiring = read('src/extension.ts') + read('src/runs/commands.ts');
     for (const { command, category } of commands) {
       expect(category).toBe('LM Transparency');
       expect(wiring).toContain(`${command.replace('lmTransparency.', '')}:`);
@@ -71,17 +78,61 @@ describe('the manifest', () => {
   });
 
   it('has the languages that prompts are looked for in', () => {
-    expect(languages.map(({ id }) => id)).toEqual([PROMPT_LANGUAGE, PROMPT_LINES_LANGUAGE, CHAT_LANGUAGE]);
+    expect(languages.map(({ id }) => id).sort()).toEqual([...PROMPT_LANGUAGES].sort());
+  });
+
+  it('gives each of them rules, an icon, and all but plain lines a grammar and snippets', () => {
+    const named = ['lm-prompt', 'lm-chat', 'lm-prompts-jsonl'];
+    expect(grammars.map(({ language }) => language)).toEqual(named);
+    expect(snippets.map(({ language }) => language)).toEqual(named);
+    const files = languages.flatMap(({ configuration, icon }) => [configuration, icon.light, icon.dark]);
+    for (const file of [...files, ...[...grammars, ...snippets].map((one) => one.path)])
+      expect(existsSync(at(file)), file).toBe(true);
+    for (const { scopeName, path } of grammars) expect(JSON.parse(read(path))).toMatchObject({ scopeName });
+  });
+
+  it('binds only keys that VS Code leaves free', () => {
+    // chords of Ctrl+K that VS Code 1.139 has for nothing
+    const free = [
+      'ctrl+k ctrl+enter',
+      'ctrl+k g',
+      'ctrl+k h',
+      'ctrl+k shift+h',
+      'ctrl+k j',
+      'ctrl+k l',
+      'ctrl+k ctrl+g',
+      'ctrl+k ctrl+y',
+    ];
+    // in a view of our own the keys that rename and delete everywhere are ours
+    for (const { key, mac } of keybindings.filter(({ when }) => !when.startsWith('focusedView == lmTransparency.'))) {
+      expect(free).toContain(key);
+      expect(mac).toBe(key.replaceAll('ctrl', 'cmd'));
+    }
   });
 
   it('packs all that the extension reads', () => {
     const packed = read('.vscodeignore').split('\n');
+    for (const folder of ['languages', 'syntaxes', 'snippets']) expect(packed).toContain(`!${folder}/*.json`);
     for (const entry of ['!dist/webview/page.html', '!dist/docs/*.md', '!dist/docs/images/*'])
       expect(packed).toContain(entry);
   });
 
+  it('has a walkthrough of small pictures in the colours of the theme, whose buttons exist', () => {
+    const known = new Set(commands.map(({ command }) => command));
+    expect(walkthroughs.flatMap(({ steps }) => steps.map(({ title }) => title))).toEqual([
+      'Your First Analysis', 'Choose a Model', 'Connect to a GPU Machine',
+    ]); // prettier-ignore
+    for (const { description, media, completionEvents } of walkthroughs.flatMap(({ steps }) => steps)) {
+      const asked = [...description.matchAll(/\(command:(\w[\w.]*)\)/g), ...completionEvents.map((e) => e.split(':'))];
+      for (const [, command] of asked) expect(known).toContain(command);
+      const picture = read(media.svg);
+      expect(picture.length).toBeLessThan(10_000);
+      expect(picture).not.toMatch(/#[0-9a-f]{6}|<script|<image|href/i);
+    }
+  });
+
   it('is activated only by use', () => {
-    expect(manifest.activationEvents).toEqual(['onWebviewPanel:lmTransparency.routes']);
+    expect(manifest.activationEvents).toEqual(['onWebviewPanel:lmTransparency.routes', 'onUri']);
     expect(read('src/panel/panels.ts')).toContain("'lmTransparency.routes'");
   });
 

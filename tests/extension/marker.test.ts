@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Marker } from '../../extension/src/editor/marker';
 import type { Panel } from '../../extension/src/panel/panel';
+import { placeOf } from '../../extension/src/prompts/place';
+import { NOTHING_SET } from './analyses_world';
 import { ColorThemeKind, happens, Uri, window, workspace } from './vscode.fake';
 
 interface Style {
@@ -46,9 +48,11 @@ beforeEach(() => {
   const setDecorations = (style: Style, ranges: Drawn[]) => void drawn.set(style, ranges);
   window.visibleTextEditors = [{ document, selection: { active: 0 }, setDecorations, revealRange: vi.fn() }];
   marker = new Marker();
+  const found = { text: 'Hi you', chat: false, start: 6, end: 12, index: 1, settings: NOTHING_SET };
+  const place = placeOf({ ...found, pieceAt: [0], pieceFrom: [6], pieceLength: [6] }, text);
   const heading = { prompt: 'Hi you', tokens: TOKENS, target: TOKENS.length - 1 };
   panel = {
-    shown: { uri: uri.toString(), start: 6, end: 12, indent: 0, heading },
+    shown: { uri: uri.toString(), place, heading },
     view: null,
     showCursor: vi.fn(),
   } as unknown as Panel;

@@ -78,7 +78,8 @@ describe('messages of the webview', () => {
     [withParam('layer', () => 1)],
     [withParam('nested', { a: 1 })],
     [withParam('tokens', [1, [2]])],
-    [withParam('tokens', ['1'])],
+    [withParam('tokens', [1, '1'])],
+    [withParam('texts', ['x'.repeat(201)])],
     [withParam('tokens', [1, Number.NaN])],
     [withParam('tokens', new Array(3))],
     [

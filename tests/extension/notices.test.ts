@@ -8,11 +8,12 @@ import { executed, failing, files, shown, Uri as FakeUri, workspace } from './vs
 
 const text = (path: string) => Buffer.from(files.get(path) ?? []).toString();
 const marker = { select: vi.fn(), heat: vi.fn() };
+const surprisal = { hide: vi.fn() };
 const act = vi.fn();
 const log = vi.fn();
 
 function tell(notice: Notice, panel: Partial<Panel> = {}): Promise<void> {
-  const world = { extensionUri: FakeUri.file('/ext') as unknown as Uri, marker, act, log };
+  const world = { extensionUri: FakeUri.file('/ext') as unknown as Uri, marker, surprisal, act, log };
   const uri = FakeUri.file('/work/ioi.prompt') as unknown as Uri;
   return heed(world, { uri, shown: null, view: null, ...panel } as Panel, notice);
 }

@@ -1,11 +1,13 @@
 import { encode } from '@msgpack/msgpack';
 import { describe, expect, it, vi } from 'vitest';
 import type { Uri, WebviewPanel } from 'vscode';
+import type { PromptSettings } from '../../extension/shared/protocol';
 import { Failure } from '../../extension/src/backend/failure';
 import type { Cancel } from '../../extension/src/cancel';
 import { panelHtml } from '../../extension/src/panel/html';
 import { Panel, type PanelEvents } from '../../extension/src/panel/panel';
 import type { StoredResult } from '../../extension/src/panel/resultStore';
+import { NOTHING_SET } from './analyses_world';
 import { FakeWebviewPanel, Uri as FakeUri } from './vscode.fake';
 
 const payloadOf = (runId: string) =>
@@ -14,8 +16,9 @@ const payloadOf = (runId: string) =>
     columns: {},
   });
 
-const result = (runId: string): StoredResult => ({
-  runId, uri: 'file:///a.prompt', title: 'a.prompt', asked: {}, start: 0, end: 2, indent: 0, payload: payloadOf(runId),
+const result = (runId: string, settings: Partial<PromptSettings> = {}): StoredResult => ({
+  runId, uri: 'file:///a.prompt', title: 'a.prompt', asked: {}, payload: payloadOf(runId), isComparison: false,
+  place: { start: 0, end: 2, at: [0], from: [0], length: [2], digest: '' }, settings: { ...NOTHING_SET, ...settings },
 }); // prettier-ignore
 
 const VIEW = {
@@ -90,6 +93,24 @@ describe('the panel', () => {
       view: { threshold: 0.05, renormalize: false, ink: 'local', view: 'lens', heat: true, grouping: 'word' },
     });
     expect((fake.sent[1] as { view: object }).view).not.toHaveProperty('target');
+  });
+
+  it('begins with what the prompt’s file sets, and lets the person move it', () => {
+    const { fake, panel } = make();
+    const view = (index: number) => (fake.sent[index] as { view: object }).view;
+    fake.says({ type: 'ready' });
+    panel.showResult(result('r1', { threshold: 0.2, renormalize: false, target: ' a', contrast: ' b' }));
+    expect(fake.sent[0]).toMatchObject({
+      view: { threshold: 0.2, renormalize: false },
+      about: { target: ' a', contrast: ' b' },
+    });
+    fake.says({ type: 'remember', view: VIEW });
+    // the same settings once more are no reason to move the slider back
+    panel.showResult(result('r2', { threshold: 0.2, renormalize: false }));
+    expect(view(1)).toMatchObject({ threshold: 0.05, ink: 'local' });
+    fake.says({ type: 'remember', view: { ...VIEW, runId: 'r2' } });
+    panel.showResult(result('r3'));
+    expect(view(2)).toMatchObject({ threshold: 'auto', renormalize: true, ink: 'local' });
   });
 
   it('ignores a view that belongs to another analysis', () => {
@@ -218,6 +239,25 @@ describe('the panel', () => {
     panel.showProgress('Again', null);
     expect(panel.showLastResult()).toBe(true);
     expect(types(fake)).toEqual(['analysis', 'progress', 'analysis']);
+  });
+
+  it('says of one that was left half filled in that nothing fills it in any more', () => {
+    const { fake, panel } = make();
+    fake.says({ type: 'ready' });
+    panel.showResult(result('r1'));
+    panel.showFilling({ going: true, message: 'layer 2', fraction: 0.3 });
+    panel.showProgress('Again', null);
+    panel.showLastResult();
+    const stopped = { type: 'filling', filling: { going: false, message: '', fraction: null } };
+    expect(fake.sent.at(-1)).toEqual(stopped);
+    fake.says({ type: 'ready' });
+    expect(fake.sent.at(-1)).toEqual(stopped);
+    // a whole one has nothing to say
+    panel.showResult(result('r2'));
+    panel.showFilling(null);
+    panel.showProgress('Again', null);
+    panel.showLastResult();
+    expect(fake.sent.at(-1)).toMatchObject({ type: 'analysis', runId: 'r2' });
   });
 
   it('says once that the backend is gone or back, and only beside an analysis', () => {

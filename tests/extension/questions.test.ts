@@ -21,7 +21,7 @@ describe('questions about an analysis', () => {
   const question = about('I0_0');
 
   async function shown() {
-    const { done } = begin('Hi');
+    const { done } = await begin('Hi');
     backend.requests[0]?.resolve(reply('r1', 'Hi'));
     await done;
     const [panel] = panels.all();

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { PassThrough } from 'node:stream';
 import type { Memento } from 'vscode';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import type { Health, ModelInfo } from '../../extension/shared/protocol';
 import { Failure } from '../../extension/src/backend/failure';
 import { statusView } from '../../extension/src/backend/health';
@@ -147,13 +147,18 @@ describe('the hosts of an ssh config', () => {
 });
 
 describe('a look at a machine', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'look-'));
   const output = execFileSync('sh', ['-s'], {
-    input: lookScript(['/nowhere/python', "/tmp/it's $(touch pwned)", '~/nothing']),
+    input: lookScript(['/nowhere/python', "/tmp/it's $(touch pwned)", '~/$(touch pwned)', '~/nothing']),
     encoding: 'utf8',
+    cwd: folder,
     env: { ...process.env, XDG_DATA_HOME: '/nowhere/at/all' },
   });
 
-  it('tells what it is, in one script for a plain shell', () => {
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it('tells what it is, in one script for a plain shell, and runs no path', () => {
+    expect(execFileSync('ls', [folder], { encoding: 'utf8' })).toBe('');
     const machine = readLook(`Welcome!\nmotd${output}`);
     expect(machine).toMatchObject({ system: 'Linux', data: '/nowhere/at/all/lm-transparency', own: null, uv: '' });
     expect(machine?.freeBytes).toBeGreaterThan(0);
@@ -200,8 +205,8 @@ describe('the set-up of a host', () => {
   });
   const bytes = new Uint8Array(300_000).map((_, index) => (index * 7919) % 256);
   const wheel = { name: 'lm_transparency-0.1.0-py3-none-any.whl', bytes };
-  const run = (data: string, base: string) =>
-    spawnSync('sh', ['-s'], { input: setUpScript(set(data, base), [wheel]), encoding: 'utf8' });
+  const run = (data: string, base: string, uv = '') =>
+    spawnSync('sh', ['-s'], { input: setUpScript({ ...set(data, base), uv }, [wheel]), encoding: 'utf8' });
 
   it('receives files whole inside of the script, and leaves nothing when a step fails', () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'set-up-'));
@@ -217,6 +222,31 @@ describe('the set-up of a host', () => {
       expect(readFileSync(path.join(folder, 'arrived')).equals(Buffer.from(bytes))).toBe(true);
       expect(execFileSync('ls', ['-A', path.join(folder, 'data', 'env')], { encoding: 'utf8' })).toBe('');
       expect(builtPython(result.stdout)).toBeNull();
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('tries no other installer when the disk fills up, and another one when it does not', () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'set-up-'));
+    const uv = path.join(folder, 'uv');
+    // makes an environment whose interpreter only tells that it was asked, and fails to install
+    const script = (words: string) =>
+      `#!/bin/sh\nfor last in "$@"; do :; done\n` +
+      `[ "$1" = venv ] && mkdir -p "$last/bin" && printf '#!/bin/sh\necho "asked $2" >>${folder}/tried\nexit 1\n' ` +
+      `>"$last/bin/python" && chmod +x "$last/bin/python" && exit\necho uv >>${folder}/tried; echo '${words}' >&2; exit 2\n`;
+    try {
+      for (const [words, status, tried] of [
+        ['failed to write: No space left on device (os error 28)', 74, ['uv']],
+        ['a package is missing', 70, ['uv', 'asked pip', 'uv', 'asked pip']],
+      ] as const) {
+        rmSync(path.join(folder, 'tried'), { force: true });
+        execFileSync('sh', ['-c', 'cat >"$0" && chmod +x "$0"', uv], { input: script(words) });
+        const result = run(path.join(folder, 'data'), 'python3', uv);
+        expect([result.status, result.stdout.includes(words)]).toEqual([status, true]);
+        expect(readFileSync(path.join(folder, 'tried'), 'utf8').trim().split('\n')).toEqual(tried);
+        expect(execFileSync('ls', ['-A', path.join(folder, 'data', 'env')], { encoding: 'utf8' })).toBe('');
+      }
     } finally {
       rmSync(folder, { recursive: true });
     }
@@ -310,7 +340,13 @@ describe('the status of a host', () => {
   const target = { host: 'gpubox', python: '/p', home: '/h', gpu: '' };
   const gpu = { id: 'cuda:0', name: 'NVIDIA H100', memoryBytes: 85e9, freeBytes: 61.2e9 };
   const loaded = { source: 'org/m', name: 'm', device: 'cuda:0', dtype: 'bfloat16' } as ModelInfo;
-  const health = { state: 'ready', message: 'Ready.', devices: [gpu], loaded: [loaded] } as unknown as Health;
+  const health = {
+    state: 'ready',
+    message: 'Ready.',
+    devices: [gpu],
+    loaded: [loaded],
+    traces: { nRuns: 0 },
+  } as unknown as Health;
 
   it('shows host, model, GPU and what is free of it', () => {
     const view = statusView({ phase: 'running', health, failure: null }, 'org/m', target);

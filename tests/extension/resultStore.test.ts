@@ -2,6 +2,7 @@ import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { NOTHING_SET } from './analyses_world';
 import { ResultStore, type StoredResult } from '../../extension/src/panel/resultStore';
 
 let folder: string;
@@ -15,9 +16,9 @@ const result = (runId: string, size = 3): StoredResult => ({
   uri: 'file:///p/ïoi.prompt',
   title: 'ïoi.prompt',
   asked: { source: '', dtype: 'auto' },
-  start: 0,
-  end: 12,
-  indent: 0,
+  place: { start: 0, end: 12, at: [0], from: [0], length: [12], digest: 'x' },
+  settings: NOTHING_SET,
+  isComparison: false,
   payload: Uint8Array.from({ length: size }, (_, index) => index % 256),
 });
 
@@ -88,6 +89,8 @@ describe('the result store', () => {
       await writeFile(path.join(folder, name), content, 'latin1');
       expect(await store.get('a')).toBeNull();
     }
+    await store.put({ ...result('a'), place: { ...result('a').place, from: [] } });
+    expect(await store.get('a')).toBeNull();
   });
 
   it('leaves no drafts behind', async () => {

@@ -98,6 +98,26 @@ export class ThemeColor {
   constructor(readonly id: string) {}
 }
 
+export class ThemeIcon extends ThemeColor {}
+
+export class TreeItem {
+  constructor(
+    readonly label: string,
+    readonly collapsibleState: number,
+  ) {}
+}
+
+export const TreeItemCollapsibleState = { None: 0, Collapsed: 1, Expanded: 2 } as const;
+
+export class RelativePattern {
+  constructor(
+    readonly base: Uri,
+    readonly pattern: string,
+  ) {}
+}
+
+export class CancellationError extends Error {}
+
 export class Range {
   constructor(
     readonly start: unknown,
@@ -110,6 +130,9 @@ export class MarkdownString {
   appendText(text: string): this {
     this.value += text;
     return this;
+  }
+  appendMarkdown(text: string): this {
+    return this.appendText(text);
   }
 }
 
@@ -197,6 +220,12 @@ export const happens = {
   cursor: new EventEmitter<unknown>(),
   editors: new EventEmitter<unknown>(),
   theme: new EventEmitter<unknown>(),
+  configuration: new EventEmitter<{ affectsConfiguration(section: string): boolean }>(),
+  opened: new EventEmitter<unknown>(),
+  folders: new EventEmitter<unknown>(),
+  /** Another program wrote a file. */
+  files: new EventEmitter<unknown>(),
+  closed: new EventEmitter<unknown>(),
 };
 
 /** What the user was shown and answers next. */
@@ -216,6 +245,8 @@ export const shown = {
   choice: '',
   settings: {} as Record<string, unknown>,
   clipboard: '',
+  /** What the next box is answered with. */
+  typed: undefined as string | undefined,
 };
 
 export const window = {
@@ -245,6 +276,8 @@ export const window = {
   showQuickPick: async (items: Item[]) => items.find(({ label }) => label === shown.choice),
   showTextDocument: async (document: unknown) =>
     window.visibleTextEditors.find((editor) => (editor as { document: unknown }).document === document),
+  showInputBox: async (options: { validateInput: (text: string) => string | null }) =>
+    shown.typed !== undefined && options.validateInput(shown.typed) === null ? shown.typed : undefined,
   setStatusBarMessage: (text: string) => void shown.status.push(text),
   showSaveDialog: async (options: { defaultUri: Uri; filters: unknown }) => {
     shown.saveDialogs.push(options);
@@ -252,7 +285,10 @@ export const window = {
   },
 };
 
-export const env = { clipboard: { writeText: async (text: string) => void (shown.clipboard = text) } };
+export const env = {
+  uriScheme: 'vscode',
+  clipboard: { writeText: async (text: string) => void (shown.clipboard = text) },
+};
 
 /** The commands that were run, with their arguments. */
 export const executed: unknown[][] = [];
@@ -264,6 +300,8 @@ export const commands = {
 /** Files by path; a test may let the next step of a write fail. */
 export const files = new Map<string, Uint8Array>();
 export const failing = { write: false, rename: false };
+const times = new Map<string, number>();
+let writes = 0;
 
 const fileAt = (uri: Uri): Uint8Array => {
   const found = files.get(uri.path);
@@ -284,19 +322,46 @@ export const workspace = {
   applyEdit: async (_edit: WorkspaceEdit): Promise<boolean> => false,
   workspaceFolders: undefined as { uri: Uri }[] | undefined,
   textDocuments: [] as unknown[],
+  isTrusted: true,
+  getWorkspaceFolder: (uri: Uri) =>
+    workspace.workspaceFolders?.find((folder) => uri.path.startsWith(`${folder.uri.path}/`)),
+  asRelativePath: (uri: Uri) => uri.path.slice((workspace.getWorkspaceFolder(uri)?.uri.path.length ?? -1) + 1),
+  onDidChangeWorkspaceFolders: happens.folders.event,
+  /** As many globs as are used: files that have a folder and an ending. */
+  findFiles: async (glob: string) => {
+    const [folder = '', ending = ''] = glob.replace('**/', '/').split('*');
+    const found = [...files.keys()].filter((file) => file.includes(folder) && file.endsWith(ending));
+    return found.map((file) => Uri.file(file)).filter((uri) => workspace.getWorkspaceFolder(uri));
+  },
+  createFileSystemWatcher: () => ({
+    onDidCreate: happens.files.event,
+    onDidChange: () => undefined,
+    onDidDelete: () => undefined,
+    dispose: () => undefined,
+  }),
   onDidChangeTextDocument: happens.edit.event,
+  onDidChangeConfiguration: happens.configuration.event,
+  onDidOpenTextDocument: happens.opened.event,
+  onDidCloseTextDocument: happens.closed.event,
   fs: {
     readFile: async (uri: Uri) => fileAt(uri),
-    stat: async (uri: Uri) => ({ size: fileAt(uri).length }),
+    stat: async (uri: Uri) => ({ size: fileAt(uri).length, mtime: times.get(uri.path) ?? 0 }),
+    readDirectory: async (uri: Uri) => {
+      const names = [...files.keys()].filter((file) => path.posix.dirname(file) === uri.path);
+      return names.map((name) => [path.posix.basename(name), 1]);
+    },
+    createDirectory: async () => undefined,
     writeFile: async (uri: Uri, bytes: Uint8Array) => {
       // a disk that is full has written a part
       files.set(uri.path, failing.write ? bytes.slice(0, 1) : bytes);
+      times.set(uri.path, (writes += 1));
       if (failing.write) throw new Error('The disk is full.');
     },
     rename: async (from: Uri, to: Uri, { overwrite }: { overwrite: boolean }) => {
       if (failing.rename) throw new Error('The file is locked.');
       if (!overwrite && files.has(to.path)) throw new Error('exists');
       files.set(to.path, fileAt(from));
+      times.set(to.path, (writes += 1));
       files.delete(from.path);
     },
     delete: async (uri: Uri) => void files.delete(uri.path),

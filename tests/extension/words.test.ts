@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Health, ListModelsResult, ModelInfo } from '../../extension/shared/protocol';
 import { readProgress } from '../../extension/src/backend/connection';
 import { Failure, isCancelled, toFailure } from '../../extension/src/backend/failure';
-import { shortName, statusView } from '../../extension/src/backend/health';
+import { heldView, shortName, statusView } from '../../extension/src/backend/health';
 import { deviceItems, dtypeItems } from '../../extension/src/commands/computeItems';
 import { modelSections, type Place, refuseHubId, typedItem } from '../../extension/src/commands/modelItems';
 import { sizeText } from '../../extension/src/commands/pick';
@@ -17,6 +17,7 @@ const HEALTH: Health = {
   processId: 1,
   host: 'here',
   protocolVersion: 1, packageVersion: '0.1.0', state: 'ready', message: 'Ready.', remedy: '', python: '3.12', torch: '2', transformers: '5', devices: [], loaded: [],
+  traces: { nRuns: 0, heldBytes: 0, budgetBytes: 2e9 },
 }; // prettier-ignore
 
 describe('the status item', () => {
@@ -44,6 +45,16 @@ describe('the status item', () => {
       detail: 'not loaded · loading PyTorch',
       busy: true,
     });
+  });
+
+  it('says how many analyses are held, and in how much memory', () => {
+    const held = (nRuns: number) => {
+      const traces = { nRuns, heldBytes: 3.2e8, budgetBytes: 2e9 };
+      return heldView({ phase: 'running', health: { ...HEALTH, traces }, failure: null });
+    };
+    expect(held(1)).toEqual({ text: '1 analysis held', detail: '320 MB of 2.0 GB' });
+    expect(held(7)?.text).toBe('7 analyses held');
+    expect(held(0)).toBe(null);
   });
 
   it('turns an error into the command that helps', () => {
@@ -300,7 +311,7 @@ describe('settings', () => {
 
   it('have defaults', () => {
     expect(check({})).toEqual({
-      idleMinutes: 30, ssh: { program: '', configFile: '' }, remoteHosts: {},
+      idleMinutes: 30, liveDelay: 80, askAboveSeconds: 60, askAboveMb: 0, startsEarly: true, keepTrailingNewline: false, ssh: { program: '', configFile: '' }, remoteHosts: {},
       python: '', pipArguments: [], model: '', allowDownload: false, device: 'auto', dtype: 'auto', specialTokens: 'auto', topK: 10,
     }); // prettier-ignore
   });

@@ -32,7 +32,9 @@ def to_contributions(table: dict[str, Any]) -> Contributions:
     # the graph never looks at the totals; a table has none
     rows = np.ones((table["n_layers"], table["n_tokens"]))
     plain = {name: table[name] for name in _PLAIN}
-    return Contributions(**plain, **columns, attention_total=rows, ffn_total=rows)
+    return Contributions(
+        **plain, **columns, attention_total=rows, ffn_total=rows, known=np.ones(rows.shape, dtype=bool)
+    )
 
 
 def to_table(contributions: Contributions) -> dict[str, Any]:

@@ -11,6 +11,11 @@ WAR = "The war lasted from the year 1732 to the year 17"
 SUM = "5 + 4 = 9, 2 + 3 ="
 CODE = 'def mean(values: list[float]) -> float:\n    """The arithmetic mean."""\n    return sum(values) /'
 MULTILINGUAL = "Bonjour le monde — Привет, мир — 日本語のテキスト 👋🏽 — مرحبا"
+#: About 150 tokens.
+LONG = " ".join(
+    f"{IOI} Mary. Then {who} walked home along the {what}, counted the boats and talked about the war of {year}."
+    for who, what, year in (("John", "river", 1732), ("Ann", "old wall", 1848), ("Mary", "harbour", 1914))
+)
 
 BY_NAME = {"ioi": IOI, "war": WAR, "sum": SUM, "code": CODE, "multilingual": MULTILINGUAL}
 

@@ -204,8 +204,8 @@ def _interrupted(
     return process, _ids(place, form)
 
 
-# starting a Ray takes most of a minute, and what is written is written by the same code
-@pytest.mark.parametrize(("form", "engine"), [("jsonl", "local"), ("parquet", "local"), ("jsonl", "ray")])
+# what is written is written by the same code, whichever engine runs
+@pytest.mark.parametrize(("form", "engine"), [("parquet", "local"), ("jsonl", "ray")])
 def test_200_prompts_killed_and_resumed_are_each_there_once(
     form: str, engine: str, tiny_llama_folder: Path, tmp_path: Path, running: list[subprocess.Popen[str]]
 ) -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from lm_transparency import Chat, TransparencyError, read_prompts
+from lm_transparency.batch.prompts import has_many
 from lm_transparency.batch.store import open_store
+from lm_transparency.cli.chats import as_prompt
+from lm_transparency.cli.files import read_prompt
+from lm_transparency.cli.front_matter import take_front_matter
 
 SAID = {"model": "m", "threshold": 0.04}
 
@@ -49,6 +54,65 @@ def test_files_directories_lines_and_jsonl(tmp_path: Path) -> None:
         "ids do not change from run to run"
     )
     assert len({p.id for p in found}) == 10
+
+
+def test_a_line_that_python_cannot_read_is_an_error_of_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "f.jsonl"
+    deep, large = "[" * 200_000, "9" * 5_000
+    file.write_text(f'{{"prompt": {deep}\n{{"prompt": {large}}}\n["prompt"]\n{{"prompt": "x", "id": 1.5}}\n')
+    found = read_prompts([str(file)])
+    assert [prompt.error and prompt.error.message.removeprefix(f"{file}:") for prompt in found] == [
+        "1 is nested too deeply.",
+        "2 has a number that is too long.",
+        "3 has no `prompt` that is a text or a list of messages.",
+        "4 has an `id` that is neither a text nor a whole number.",
+    ]
+
+
+def test_a_prompt_file_holds_several_prompts_and_settings_for_all_of_them(tmp_path: Path) -> None:
+    file, chat, plain = tmp_path / "a.prompt", tmp_path / "b.chat", tmp_path / "c.prompt"
+    file.write_text("---\nmodel: m\nthreshold: 0.1\nrenormalize: false\n---\none\n---\n\ntwo\nlines\n", newline="\r\n")
+    chat.write_text("<|user|>\nHi\n---\n<|user|>\nBye\n")
+    plain.write_text("just one\n")
+    found = read_prompts([str(file), str(chat), str(plain)])
+    assert [(p.text, p.line, p.chat) for p in found] == [
+        ("one", 6, False),
+        ("two\nlines", 9, False),
+        ("<|user|>\nHi", 1, True),
+        ("<|user|>\nBye", 4, True),
+        ("just one", None, False),
+    ]
+    assert has_many(str(file)) and has_many(str(chat)) and not has_many(str(plain))
+    given = {"file": [str(file)], "model": "", "special_tokens": None, "threshold": None, "no_renormalize": False}
+    asked = Namespace(**given)
+    take_front_matter(asked)
+    assert (asked.model, asked.special_tokens, asked.threshold, asked.no_renormalize) == ("m", "auto", "0.1", True)
+    # what is given at the command line goes first
+    asked = Namespace(**{**given, "model": "n", "threshold": "auto"})
+    take_front_matter(asked)
+    assert (asked.model, asked.threshold) == ("n", "auto")
+    with pytest.raises(TransparencyError, match=r"c.prompt does not set what that of .*a.prompt does"):
+        take_front_matter(Namespace(**{**given, "file": [str(file), str(plain)]}))
+    with pytest.raises(TransparencyError, match="holds 2 prompts; one is needed here"):
+        read_prompt(str(file))
+    plain.write_text("---\nmodel: m\n---\njust one\n")
+    assert read_prompt(str(plain)) == "just one"
+
+
+def test_front_matter_that_is_wrong_stops_the_command_and_is_the_error_of_its_prompts(tmp_path: Path) -> None:
+    file = tmp_path / "a.prompt"
+    file.write_text("---\nthreshold: 9\n---\none\n")
+    with pytest.raises(TransparencyError, match="`threshold` is 9"):
+        take_front_matter(Namespace(file=[str(file)], model="", special_tokens=None, threshold=None))
+    (prompt,) = read_prompts([str(file)])
+    assert prompt.error is not None and "`threshold` is 9" in prompt.error.message
+    file.write_text("---\nchat:\n  - {role: system, content: Be brief.}\n---\none\n")
+    (prompt,) = read_prompts([str(file)])
+    content = prompt.content()
+    assert isinstance(content, Chat) and [m.content for m in content.messages] == ["Be brief.", "one"]
+    assert isinstance(
+        as_prompt(read_prompt(str(file)), Namespace(file=str(file), chat=False, special_tokens="auto")), Chat
+    )
 
 
 def test_what_is_asked_wrongly_is_refused_and_what_is_read_badly_is_an_error_of_its_own(tmp_path: Path) -> None:

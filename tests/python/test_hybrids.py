@@ -12,9 +12,9 @@ import torch
 import lm_transparency as lt
 from families import IDS, build
 from lm_transparency import TransparencyError, Watch
-from lm_transparency.cli.report import as_text
 from lm_transparency.exports import export_text
 from lm_transparency.exports.arrays import as_arrays
+from lm_transparency.exports.report import as_text
 from lm_transparency.model.anatomy import dissect
 from lm_transparency.routes import parts as parts_module
 from lm_transparency.routes.contribution import contributions as definition

@@ -234,7 +234,7 @@ def test_small_maps_are_the_largest_of_each_cell(case: Subject, side: int) -> No
 @pytest.mark.parametrize(("n_tokens", "side"), [(1, 48), (2, 48), (48, 48), (49, 48), (100, 48), (97, 7), (13, 12)])
 def test_every_token_is_in_one_cell_and_cells_are_as_even_as_can_be(n_tokens: int, side: int) -> None:
     made = synthetic.trace(1, n_layers=1, n_tokens=n_tokens, n_heads=2, n_kv_heads=1)
-    maps = heads.layer_maps(made, 0, side=side)
+    maps = heads.layer_maps(made, contributions(made)[0], 0, side=side)
     dense = made.layers[0].attention.probabilities().double().numpy()
     wanted = cells(dense, side)
     assert maps.probability.shape == wanted.shape
@@ -242,6 +242,20 @@ def test_every_token_is_in_one_cell_and_cells_are_as_even_as_can_be(n_tokens: in
     sizes = np.bincount(cell_of(n_tokens, side))
     assert sizes.sum() == n_tokens
     assert sizes.max() - sizes.min() <= 1
+
+
+@pytest.mark.parametrize(("n_tokens", "side"), [(1, 4), (9, 9), (40, 7), (50, 49)])
+def test_a_map_in_cells_says_where_the_largest_of_each_cell_is(n_tokens: int, side: int) -> None:
+    dense = np.tril(np.random.default_rng(n_tokens).random((n_tokens, n_tokens), dtype=np.float32))
+    # equal values, and cells of which only a corner is under the diagonal
+    dense[dense < 0.3] = 0
+    found = heads.in_cells(dense, side)
+    assert found.largest == pytest.approx(cells(dense[None], side)[0])
+    of = cell_of(n_tokens, side)
+    for (row, column), at in np.ndenumerate(found.at):
+        query, key = divmod(int(at), n_tokens)
+        assert (of[query], of[key]) == (row, column)
+        assert dense[query, key] == found.largest[row, column]
 
 
 def cell_of(n_tokens: int, side: int) -> Array:

@@ -87,11 +87,11 @@ def test_a_broken_index_is_refused(tiny_llama_folder: Path, tmp_path: Path, inde
 
 
 @pytest.mark.parametrize("kind", ["Q8_0", "F32"])
-def test_a_gguf_is_the_model_that_it_was_made_from(
-    embedded: LoadedModel, embedded_folder: Path, tmp_path: Path, kind: str
-) -> None:
-    model = load_model(str(save_gguf(embedded_folder, tmp_path / f"model-{kind}.gguf", kind)))
-    run, original = analyze(model, PROMPT), analyze(embedded, PROMPT)
+def test_a_gguf_is_the_model_that_it_was_made_from(embedded_folder: Path, tmp_path: Path, kind: str) -> None:
+    # what a file of all the layers would show more of is only its size
+    first = save_as(embedded_folder, tmp_path / "first", torch.float32, n_layers=3)
+    model = load_model(str(save_gguf(first, tmp_path / f"model-{kind}.gguf", kind)))
+    run, original = analyze(model, PROMPT), analyze(load_model(str(first)), PROMPT)
     assert run.proof.holds and run.proof.tolerance == 1e-4
     assert [t.id for t in run.tokens] == [t.id for t in original.tokens]
     off = float((run.trace.logits - original.trace.logits).abs().max())

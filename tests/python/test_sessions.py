@@ -82,10 +82,7 @@ def test_the_embedded_model_is_one_model_under_both_its_names(session: Session) 
 
 
 def test_the_oldest_run_goes_first_when_the_budget_is_exceeded(tiny_llama_folder: Path) -> None:
-    measured = Session()
-    model = measured.load(str(tiny_llama_folder))
-    sizes = [measured.analyze(model, prompt)[1].trace.memory_bytes() for prompt in PROMPTS]
-
+    sizes = [_size(tiny_llama_folder, prompt) for prompt in PROMPTS]
     session = Session(trace_budget=sum(sizes[-2:]) + min(sizes) // 2)
     model = session.load(str(tiny_llama_folder))
     runs = [session.analyze(model, prompt)[0] for prompt in PROMPTS]
@@ -98,10 +95,7 @@ def test_the_oldest_run_goes_first_when_the_budget_is_exceeded(tiny_llama_folder
 
 
 def test_a_run_that_is_looked_into_counts_as_new(tiny_llama_folder: Path) -> None:
-    measured = Session()
-    model = measured.load(str(tiny_llama_folder))
-    size = measured.analyze(model, PROMPTS[0])[1].trace.memory_bytes()
-
+    size = _size(tiny_llama_folder, PROMPTS[0])
     session = Session(trace_budget=int(2.5 * size))
     model = session.load(str(tiny_llama_folder))
     first, second = (session.analyze(model, PROMPTS[0])[0] for _ in range(2))
@@ -111,6 +105,29 @@ def test_a_run_that_is_looked_into_counts_as_new(tiny_llama_folder: Path) -> Non
     assert session.run(third)
     with pytest.raises(TransparencyError):
         session.run(second)
+
+
+def _size(folder: Path, prompt: str) -> int:
+    """What the analysis of `prompt` holds."""
+    session = Session()
+    session.analyze(session.load(str(folder)), prompt)
+    return session.traces.n_bytes
+
+
+def test_a_smaller_budget_lets_the_oldest_go_at_once_and_what_is_held_is_told(
+    session: Session, tiny_llama_folder: Path
+) -> None:
+    model = session.load(str(tiny_llama_folder))
+    first, analysis = session.analyze(model, PROMPTS[0])
+    size = session.traces.n_bytes
+    assert analysis.trace.memory_bytes() < size < 2 * analysis.trace.memory_bytes()
+    second, _ = session.analyze(model, PROMPTS[0])
+    assert session.traces == (2, 2 * size, session.traces.budget_bytes)
+    session.set_trace_budget(size)
+    assert session.traces == (1, size, size)
+    assert session.run(second)
+    with pytest.raises(TransparencyError):
+        session.run(first)
 
 
 def test_the_newest_run_is_kept_even_where_it_exceeds_the_budget_alone(tiny_llama_folder: Path) -> None:

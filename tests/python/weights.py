@@ -35,9 +35,12 @@ def save_adapter(base: Path, folder: Path, *, seed: int = 0, **changes: Any) -> 
     return folder
 
 
-def save_as(base: Path, folder: Path, dtype: torch.dtype, **options: Any) -> Path:
-    """A copy of `base` in another dtype; `options` of save_pretrained."""
-    AutoModelForCausalLM.from_pretrained(base, dtype=dtype).save_pretrained(folder, **options)
+def save_as(base: Path, folder: Path, dtype: torch.dtype, *, n_layers: int | None = None, **options: Any) -> Path:
+    """A copy of `base` in another dtype, of its first `n_layers` alone; `options` of save_pretrained."""
+    config = AutoConfig.from_pretrained(base)
+    if n_layers is not None:
+        config.num_hidden_layers = n_layers
+    AutoModelForCausalLM.from_pretrained(base, config=config, dtype=dtype).save_pretrained(folder, **options)
     AutoTokenizer.from_pretrained(base).save_pretrained(folder)
     return folder
 

@@ -76,7 +76,9 @@ describe('a question about a run', () => {
   it('keeps answers up to a weight, and forgets the one that was looked at longest ago', async () => {
     const map = (head: number) => {
       const array = { dtype: 'float32' as const, shape: [1, 1], data: 'x'.repeat(10_000) };
-      return { layer: 1, head, probability: array, contribution: array };
+      const nothing = { dtype: 'uint32' as const, shape: [0, 0], data: '' };
+      const at = { probabilityAt: nothing, contributionAt: nothing };
+      return { layer: 1, head, side: 1, probability: array, contribution: array, ...at };
     };
     host.reply = ({ params }) => Promise.resolve(map((params as { head: number }).head));
     const own = createAsker(host, () => run, 60_000);

@@ -7,9 +7,9 @@ import { lensCells, cellStrength } from '../../webview/src/views/lensCells';
 import { mount } from '../../webview/src/mount';
 import { packedNumbers } from '../../webview/dev/views';
 import { FakeHost, analysisMessage } from './host';
+import { settled } from './panelDom';
 import { randomAnalysis } from './sources';
 
-const settled = (ms = 150): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const all = (): string => document.body.textContent ?? '';
 const titles = (): string[] =>
   [...document.querySelectorAll('.section h3')].map((heading) => heading.textContent ?? '');

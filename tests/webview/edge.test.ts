@@ -25,6 +25,7 @@ const payload = (): ArrayBuffer =>
 /** Answers as the development page does, a moment later, or not at all. */
 class PageHost implements Host {
   readonly recording = false;
+  readonly inEditor = true;
   readonly asked: Question[] = [];
   silent = false;
   change: (question: Question, answer: Answer) => Answer = (_question, answer) => answer;

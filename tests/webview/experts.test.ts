@@ -1,10 +1,11 @@
 // @vitest-environment happy-dom
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ExpertParams, FfnExpertsParams, FfnNeuronsParams, NeuronParams } from '../../extension/shared/protocol';
 import type { TokenScore } from '../../extension/shared/protocol';
 import type { Answer, Question, ViewState } from '../../extension/shared/webview';
 import { mount } from '../../webview/src/mount';
 import { FakeHost, analysisMessage } from './host';
+import { all, answered, open, find, maybe, press, rows, selection, settled } from './panelDom';
 
 const scores = (count: number): TokenScore[] =>
   Array.from({ length: count }, (_, k) => ({ id: k, text: ` w${k}`, logit: 5 - k, probability: 0, rankChange: 0 }));
@@ -63,31 +64,6 @@ function answer({ method, params }: Question): Promise<Answer> {
   }
 }
 
-const settled = (ms = 150): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-const answered = (): Promise<void> =>
-  vi.waitFor(() => expect(document.querySelectorAll('.inspector [aria-busy]')).toHaveLength(0), { timeout: 3000 });
-const all = (selector: string): HTMLElement[] => [...document.querySelectorAll<HTMLElement>(selector)];
-const maybe = (id: string): HTMLElement | undefined => all(`[data-testid="${id}"]`)[0];
-const find = (id: string): HTMLElement => {
-  const element = maybe(id);
-  if (!element) throw new Error(`no ${id} in the panel`);
-  return element;
-};
-const rows = (id: string): string[] => all(`[data-testid="${id}"] li`).map((row) => row.textContent ?? '');
-const selection = (): string | undefined => find('inspector').dataset['selection'];
-const click = async (element: HTMLElement | null | undefined): Promise<void> => {
-  if (!element) throw new Error('nothing to click');
-  element.focus();
-  element.click();
-  await settled(40);
-  await answered();
-};
-const press = async (key: string): Promise<void> => {
-  document.activeElement?.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
-  await settled(40);
-  await answered();
-};
-
 describe('a mixture of experts', () => {
   let host: FakeHost;
   let unmount: () => void;
@@ -114,14 +90,14 @@ describe('a mixture of experts', () => {
       '@20.040.39·w0·w1·w2·w3·w4',
     ]);
     expect(find('expert-sum').textContent).toBe('3 experts together 0.5, residual 0.49, bias 0.01');
-    expect(maybe('neurons')).toBeUndefined();
+    expect(maybe('neurons')).toBeNull();
     expect(host.askedBy('lmTransparency/ffnNeurons')).toEqual([]);
     expect(host.askedBy('lmTransparency/ffnExperts')).toEqual([
       { layer: 1, position: 3, topK: 5, normalize: true, runId: expect.any(String) as string },
     ]);
     const [first] = all('[data-testid="experts"] button');
     expect(first?.title).toBe('expert 5: contribution 0.31, gate 0.61, promotes ·w0 ·w1 ·w2 ·w3 ·w4');
-    expect(maybe('experts-notice')).toBeUndefined();
+    expect(maybe('experts-notice')).toBeNull();
   });
 
   it('shows the router: who was chosen, who nearly was', async () => {
@@ -130,13 +106,13 @@ describe('a mixture of experts', () => {
     const runnerUp = find('router').querySelector<HTMLElement>('[data-router="7"]');
     expect(runnerUp?.title).toBe('expert 7: softmax 0.04, logit +0.4, not chosen');
     expect(runnerUp?.className).toContain('faint');
-    await click(runnerUp);
+    await open(runnerUp);
     expect(selection()).toBe('M1_3@7');
   });
 
   it('lists neurons in a layer without experts', async () => {
     await show({ selection: 'M0_3' });
-    expect(maybe('experts')).toBeUndefined();
+    expect(maybe('experts')).toBeNull();
     expect(rows('neurons')).toEqual(['#30.11.00']);
   });
 
@@ -145,13 +121,13 @@ describe('a mixture of experts', () => {
     await show({ selection: 'M1_3' });
     expect(find('experts-notice').textContent).toBe(notice);
     expect(find('experts-notice').getAttribute('role')).toBe('alert');
-    await click(find('experts').querySelector<HTMLElement>('[data-expert="5"]'));
+    await open(find('experts').querySelector<HTMLElement>('[data-expert="5"]'));
     expect(find('expert-notice').textContent).toBe(notice);
   });
 
   it('opens an expert, then a neuron of it, and leads back by Escape to the rows', async () => {
     await show({ selection: 'M1_3' });
-    await click(find('experts').querySelector<HTMLElement>('[data-expert="5"]'));
+    await open(find('experts').querySelector<HTMLElement>('[data-expert="5"]'));
     expect(selection()).toBe('M1_3@5');
     expect(find('inspector').querySelector('h2')?.textContent).toContain('expert 5 at');
     expect(find('expert-gate').textContent).toBe('0.61');
@@ -159,7 +135,7 @@ describe('a mixture of experts', () => {
     expect(find('neuron-sum').textContent).toBe(
       '1,408 neurons together 0.24, other experts 0.33, residual 0.42, bias 0.01',
     );
-    await click(find('neurons').querySelector<HTMLElement>('[data-neuron="17"]'));
+    await open(find('neurons').querySelector<HTMLElement>('[data-neuron="17"]'));
     expect(selection()).toBe('M1_3@5#17');
     expect(host.askedBy('lmTransparency/neuron')).toEqual([
       expect.objectContaining({ layer: 1, position: 3, expert: '5', neuron: 17 }),
@@ -179,7 +155,7 @@ describe('a mixture of experts', () => {
   it('goes from a neuron to the expert it is in by its name', async () => {
     await show({ selection: 'M1_3@shared#4' });
     const link = all('.what button').find((button) => button.textContent === 'shared expert');
-    await click(link);
+    await open(link);
     expect(selection()).toBe('M1_3@shared');
   });
 
@@ -189,11 +165,11 @@ describe('a mixture of experts', () => {
     expect(bars).toHaveLength(8);
     expect(bars[3]?.getAttribute('aria-pressed')).toBe('true');
     expect(bars[1]?.getAttribute('aria-label')).toMatch(/ at position 1: gate 0\.25$/);
-    await click(bars[2]);
+    await open(bars[2]);
     expect(selection()).toBe('M1_2@5');
     expect(find('inspector').textContent).toContain('not chosen at this token');
-    expect(maybe('neurons')).toBeUndefined();
-    await click(all('[data-testid="expert-positions"] button')[7]);
+    expect(maybe('neurons')).toBeNull();
+    await open(all('[data-testid="expert-positions"] button')[7]);
     expect(find('expert-gate').textContent).toBe('0.4');
   });
 });

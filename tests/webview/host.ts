@@ -6,6 +6,7 @@ import type { SyntheticOptions } from '../../webview/dev/synthetic';
 
 export class FakeHost implements Host {
   recording = false;
+  inEditor = true;
   readonly asked: Question[] = [];
   readonly givenUp: Question[] = [];
   readonly told: Notice[] = [];

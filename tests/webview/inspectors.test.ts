@@ -1,9 +1,10 @@
 // @vitest-environment happy-dom
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { FfnNeuronsParams, NeuronParams, NodeTokensParams, TokenScore } from '../../extension/shared/protocol';
 import type { Answer, Question, ViewState } from '../../extension/shared/webview';
 import { mount } from '../../webview/src/mount';
 import { FakeHost, analysisMessage } from './host';
+import { all, answered, open, find, press, rows, selection, settled } from './panelDom';
 
 const scores = (count: number, sign: 1 | -1 = 1): TokenScore[] =>
   Array.from({ length: count }, (_, k) => ({
@@ -47,29 +48,6 @@ function answer({ method, params }: Question): Promise<Answer> {
   }
 }
 
-/** Until what was asked is shown. */
-const answered = (): Promise<void> =>
-  vi.waitFor(() => expect(document.querySelectorAll('.inspector [aria-busy]')).toHaveLength(0), { timeout: 3000 });
-const settled = (ms = 150): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-const all = (selector: string): HTMLElement[] => [...document.querySelectorAll<HTMLElement>(selector)];
-const find = (id: string): HTMLElement => {
-  const element = document.querySelector<HTMLElement>(`[data-testid="${id}"]`);
-  if (!element) throw new Error(`no ${id} in the panel`);
-  return element;
-};
-const rows = (id: string): string[] => all(`[data-testid="${id}"] li`).map((row) => row.textContent ?? '');
-const selection = (): string | undefined => find('inspector').dataset['selection'];
-const click = async (element: HTMLElement | null | undefined): Promise<void> => {
-  if (!element) throw new Error('nothing to click');
-  element.focus();
-  element.click();
-  await settled(40);
-  await answered();
-};
-const press = async (key: string): Promise<void> => {
-  document.activeElement?.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
-  await settled(40);
-};
 const more = (id: string): HTMLElement | null | undefined => find(id).parentElement?.querySelector('.more');
 
 let host: FakeHost;
@@ -98,12 +76,12 @@ describe('what is inspected', () => {
       expect(find('top-tokens').querySelector('button')?.title).toMatch(
         /50%, logit 12\.35, up 4 against the node before/,
       );
-      await click(more('top-tokens'));
+      await open(more('top-tokens'));
       expect(rows('top-tokens')).toHaveLength(30);
       expect(more('top-tokens')?.getAttribute('aria-expanded')).toBe('true');
       for (const id of ['promoted', 'suppressed']) {
         expect(rows(id)).toHaveLength(8);
-        await click(more(id));
+        await open(more(id));
         expect(rows(id)).toHaveLength(15);
       }
       expect(rows('suppressed')[0]).toBe('·word0−12.3');
@@ -114,12 +92,12 @@ describe('what is inspected', () => {
 
     it('is asked without the final norm by the switch, and with it from memory', async () => {
       await show({ selection: 'I1_1' });
-      await click(find('norm-toggle'));
+      await open(find('norm-toggle'));
       expect(find('norm-toggle').getAttribute('aria-pressed')).toBe('false');
       const normalized = (): unknown[] =>
         host.askedBy('lmTransparency/nodeTokens').map((params) => (params as NodeTokensParams).normalize);
       expect(normalized()).toEqual([true, false]);
-      await click(find('norm-toggle'));
+      await open(find('norm-toggle'));
       expect(normalized()).toEqual([true, false]);
     });
 
@@ -136,10 +114,10 @@ describe('what is inspected', () => {
       await show({ selection: 'I1_1' });
       const pressed = (id: string): boolean[] =>
         all(`[data-testid="${id}"] button`).map((row) => row.getAttribute('aria-pressed') === 'true');
-      await click(all('[data-testid="promoted"] button')[2]);
+      await open(all('[data-testid="promoted"] button')[2]);
       expect(pressed('promoted').indexOf(true)).toBe(2);
       expect(pressed('top-tokens').indexOf(true)).toBe(2);
-      await click(all('[data-testid="top-tokens"] button')[2]);
+      await open(all('[data-testid="top-tokens"] button')[2]);
       expect(pressed('promoted')).not.toContain(true);
     });
   });
@@ -154,7 +132,7 @@ describe('what is inspected', () => {
       expect(rows('neurons').slice(0, 2)).toEqual(['#2000.052.25', '#1990.025−1.50']);
       expect(find('neuron-sum').textContent).toBe('1,536 neurons together 0.31, residual 0.69, bias 0');
       expect(rows('promoted')).toHaveLength(8);
-      await click(find('neurons').querySelector<HTMLElement>('[data-neuron="199"]'));
+      await open(find('neurons').querySelector<HTMLElement>('[data-neuron="199"]'));
       expect(selection()).toBe('M2_5#199');
     });
 
@@ -179,7 +157,7 @@ describe('what is inspected', () => {
       expect([rows('neuron-promoted').length, rows('neuron-suppressed').length]).toEqual([8, 8]);
       const help = find('help-neuron');
       expect(help.title).toMatch(/sign of the activation is taken into account/);
-      await click(help);
+      await open(help);
       expect(host.told).toContainEqual({ type: 'openDocs', address: 'inspectors#neuron' });
     });
 
@@ -196,7 +174,7 @@ describe('what is inspected', () => {
       bars[5]?.focus();
       for (let i = 0; i < 3; i++) await press('ArrowLeft');
       expect((document.activeElement as HTMLElement).dataset['position']).toBe('2');
-      await click(document.activeElement as HTMLElement);
+      await open(document.activeElement as HTMLElement);
       expect(selection()).toBe('M2_2#831');
       expect(find('neuron-activation').textContent).toBe('−2.00');
       expect(find('inspector').textContent).toContain('the opposite of its output vector');
@@ -216,7 +194,7 @@ describe('what is inspected', () => {
         '1,000 tokens',
       ]);
       for (const action of ['selectModel', 'selectDevice', 'selectDtype', 'unloadModel'] as const) {
-        await click(find('inspector').querySelector<HTMLElement>(`[data-action="${action}"]`));
+        await open(find('inspector').querySelector<HTMLElement>(`[data-action="${action}"]`));
         expect(host.toldOf('action').at(-1)).toEqual({ type: 'action', action });
       }
     });
@@ -225,12 +203,12 @@ describe('what is inspected', () => {
   describe('lists', () => {
     it('are copied and saved whole, also with c', async () => {
       await show({ selection: 'I1_1' });
-      await click(find('copy-top-tokens'));
+      await open(find('copy-top-tokens'));
       const lines = host.toldOf('copy').at(-1)?.text.trimEnd().split('\n') ?? [];
       expect(lines[0]).toBe('rank\tid\ttoken\tlogit\tprobability\trank_change');
       expect(lines).toHaveLength(31);
       expect(lines[2]?.split('\t').slice(0, 3)).toEqual(['1', '101', ' word1']);
-      await click(find('save-top-tokens'));
+      await open(find('save-top-tokens'));
       expect(host.toldOf('save').at(-1)).toMatchObject({ name: 'top-tokens-I1_1.csv', encoding: 'utf8' });
       find('made-of').querySelector('button')?.focus();
       await press('c');
@@ -259,7 +237,7 @@ describe('what is inspected', () => {
 
     it('Escape leads from the neuron to its row, from the block to the graph', async () => {
       await show({ selection: 'M2_5' });
-      await click(find('neurons').querySelector<HTMLElement>('[data-neuron="198"]'));
+      await open(find('neurons').querySelector<HTMLElement>('[data-neuron="198"]'));
       expect(find('inspector').contains(document.activeElement)).toBe(true);
       await press('Escape');
       expect(selection()).toBe('M2_5');

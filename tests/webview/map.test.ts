@@ -5,6 +5,7 @@ import {
   blockLargest,
   blockOf,
   cellAt,
+  cellOf,
   gridOf,
   levelOf,
   paint,
@@ -101,6 +102,23 @@ describe('a point on a map', () => {
     const grid = gridOf(n, 4, 1, 14);
     expect(cellAt(values, grid, 1.5, 2.5)).toEqual({ query: 5, key: 2 });
     expect(cellAt(values, grid, 3.5, 3.5)).toEqual({ query: 6, key: 6 });
+  });
+
+  it('is where the largest of a cell is, of a map that comes in fewer cells than tokens', () => {
+    // 4 cells of 25 tokens each
+    const values = new Float32Array(16);
+    const places = new Uint32Array(16);
+    values[at(4, 3, 1)] = 0.4;
+    places[at(4, 3, 1)] = at(100, 88, 30);
+    const grid = gridOf(100, 40, 1, 10, 4);
+    expect(grid).toMatchObject({ blocks: 4, cells: 4, side: 40 });
+    expect(cellAt(values, grid, 15, 35, places)).toEqual({ query: 88, key: 30 });
+    expect(spanOf(grid, 88)).toEqual({ from: 30, size: 10 });
+    expect([0, 24, 25, 99].map((token) => cellOf(grid, token))).toEqual([0, 0, 1, 3]);
+    // drawn smaller than its cells
+    const small = gridOf(100, 2, 1, 10, 4);
+    expect([...blockLargest(values, small)].map((value) => Math.round(value * 10))).toEqual([0, 0, 4, 0]);
+    expect(cellAt(values, small, 0.5, 1.5, places)).toEqual({ query: 88, key: 30 });
   });
 
   it('moves with the arrows and stays on or under the diagonal', () => {

@@ -132,6 +132,7 @@ describe('the panel', () => {
     unmount();
     host = new FakeHost();
     host.recording = true;
+    host.inEditor = false;
     host.reply = () => Promise.reject(new Error('nobody answers'));
     unmount = mount(document.getElementById('app') as HTMLElement, host);
     await show({}, { selection: 'model' });
@@ -184,6 +185,22 @@ describe('the panel', () => {
     expect(text('offline')).toContain('The backend has stopped.');
     expect(find('panel').dataset['state']).toBe('ready');
     expect(text('inspector')).toContain('The backend is offline');
+  });
+
+  it('says quietly over the graph of an edited prompt what stands against the next, and what can be done', async () => {
+    await show();
+    const action = { action: 'analyze', label: 'Analyze Once' } as const;
+    host.say({ type: 'updating', message: 'Updating' });
+    await settled(20);
+    expect(find('updating').getAttribute('aria-hidden')).toBe('true');
+    host.say({ type: 'updating', message: 'Too long to follow.', action });
+    await settled(20);
+    expect(find('updating').getAttribute('aria-hidden')).toBeNull();
+    find('updating').querySelector('button')?.click();
+    expect(host.told).toContainEqual({ type: 'action', action: 'analyze' });
+    host.say({ type: 'updating', message: null });
+    await settled(20);
+    expect(document.querySelector('[data-testid=updating]')).toBeNull();
   });
 
   it('goes back and forward with brackets, and clears with Escape', async () => {

@@ -2,24 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mount } from '../../webview/src/mount';
 import { FakeHost, analysisMessage } from './host';
+import { click, find, maybe, press, settled } from './panelDom';
 
-const settled = (ms = 40): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-const maybe = (id: string): HTMLElement | null => document.querySelector<HTMLElement>(`[data-testid="${id}"]`);
-const find = (id: string): HTMLElement => {
-  const element = maybe(id);
-  if (!element) throw new Error(`no ${id} in the panel`);
-  return element;
-};
-const click = async (element: HTMLElement | null | undefined): Promise<void> => {
-  if (!element) throw new Error('nothing to click');
-  element.focus();
-  element.click();
-  await settled();
-};
-const press = async (key: string, on: EventTarget | null = document.activeElement): Promise<void> => {
-  on?.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
-  await settled();
-};
 const shown = (id: 'pinned' | 'inspector'): string | undefined => maybe(id)?.dataset['selection'];
 const route = (at: number): HTMLElement | undefined =>
   [...find('twin').querySelectorAll<HTMLElement>('section:nth-child(2) button.route')][at];

@@ -5,8 +5,8 @@ import type { SyntheticOptions } from '../../webview/dev/synthetic';
 import { errorPlace, proofScale } from '../../webview/src/controls/proofScale';
 import { mount } from '../../webview/src/mount';
 import { FakeHost, analysisMessage } from './host';
+import { settled } from './panelDom';
 
-const settled = (ms = 150): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const find = (id: string): HTMLElement | null => document.querySelector<HTMLElement>(`[data-testid="${id}"]`);
 const rows = (): HTMLElement[] => [...document.querySelectorAll<HTMLElement>('.proof-row')];
 

@@ -56,6 +56,7 @@ export function sourceOf(rows: RowText[][], parallel = false): RouteSource {
       mixer: Float32Array.from(flat, (row) => row.mixer ?? 0),
       ffn: Float32Array.from(flat, (row) => row.ffn ?? 0),
       ffnResidual: Float32Array.from(flat, (row) => row.ffnResidual ?? (parallel ? 0 : 1)),
+      known: new Uint16Array(0),
       predictionId: new Uint32Array(0),
       predictionProbability: new Float32Array(0),
       predictionLogit: new Float32Array(0),

@@ -3,14 +3,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LEAST_SHARE, MOST_SHARE, createArrangement } from '../../webview/src/layout/arrangement';
 import { mount } from '../../webview/src/mount';
 import { FakeHost, analysisMessage } from './host';
+import { press, settled } from './panelDom';
 
-const settled = (ms = 40): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const find = (id: string): HTMLElement => document.querySelector(`[data-testid="${id}"]`) as HTMLElement;
 const body = (): HTMLElement => document.querySelector('.body') as HTMLElement;
-const press = async (key: string, on: EventTarget): Promise<void> => {
-  on.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
-  await settled();
-};
 
 describe('the arrangement', () => {
   it('keeps both parts visible however far the line is dragged', () => {

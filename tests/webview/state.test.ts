@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { ToWebview, ViewState } from '../../extension/shared/webview';
 import { syntheticPayload } from '../../webview/dev/synthetic';
 import { exists } from '../../webview/src/describe';
@@ -7,8 +7,8 @@ import { NO_HISTORY, step, visit } from '../../webview/src/history';
 import { around, baseOf, detailOf, edgeName, expertOf, parseEdge, parseNode } from '../../webview/src/names';
 import { withDetail, withExpert } from '../../webview/src/names';
 import { decodeAnalysis } from '../../webview/src/payload';
-import { createStore } from '../../webview/src/state';
-import { FakeHost, analysisMessage } from './host';
+import { analysisMessage, type FakeHost } from './host';
+import { useLiveStore, type Store } from './liveStore';
 import { randomAnalysis } from './sources';
 
 describe('history', () => {
@@ -95,18 +95,8 @@ const analysis = (view: Partial<ViewState> | null = null): ToWebview => analysis
 
 describe('the store', () => {
   let host: FakeHost;
-  let store: ReturnType<typeof createStore>;
-  let stop: () => void;
-  beforeEach(() => {
-    vi.useFakeTimers();
-    host = new FakeHost();
-    store = createStore(host);
-    stop = store.live();
-  });
-  afterEach(() => {
-    stop();
-    vi.useRealTimers();
-  });
+  let store: Store;
+  useLiveStore((...made) => ([host, store] = made));
 
   it('goes from empty over loading to ready', () => {
     expect(store.phase.value.kind).toBe('empty');
@@ -122,6 +112,31 @@ describe('the store', () => {
   it('says what is wrong with a payload instead of showing it', () => {
     host.say({ type: 'analysis', runId: 'r', title: 't', payload: new ArrayBuffer(3), view: null });
     expect(store.phase.value).toMatchObject({ kind: 'failure', actions: [{ action: 'retry' }, { action: 'showLog' }] });
+  });
+
+  it('keeps what is looked at while the prompt is edited, and a target at the end at the end', () => {
+    host.say(analysis());
+    store.setThreshold(0.1);
+    store.select('I2_3');
+    store.view.value = 'heads';
+    host.say({ type: 'updating', message: 'Updating' });
+    expect([store.phase.value.kind, store.updating.value?.message]).toEqual(['ready', 'Updating']);
+    const afresh = store.afresh.value;
+    host.say({ ...(analysisMessage({ nTokens: 9 }) as object), edited: true } as ToWebview);
+    expect(store.updating.value).toBeNull();
+    expect([store.target.value, store.threshold.value, store.selection.value, store.view.value]).toEqual([
+      8,
+      0.1,
+      'I2_3',
+      'heads',
+    ]);
+    expect(store.history.value.entries).toEqual(['I2_3']);
+    expect(store.afresh.value).toBe(afresh);
+    store.setTarget(2);
+    host.say({ ...(analysisMessage({ nTokens: 3 }) as object), edited: true } as ToWebview);
+    expect([store.target.value, store.selection.value]).toEqual([2, null]);
+    host.say(analysis());
+    expect([store.threshold.value, store.afresh.value]).toEqual(['auto', afresh + 1]);
   });
 
   it('restores a view, and what of it still fits', () => {

@@ -67,6 +67,7 @@ function sourceOf(given: Contributions): RouteSource {
       mixer: Float32Array.from(given.mixer?.flat() ?? new Array<number>(rows).fill(0)),
       ffn: Float32Array.from(given.ffn.flat()),
       ffnResidual: Float32Array.from(given.ffn_residual.flat()),
+      known: new Uint16Array(0),
       predictionId: new Uint32Array(0),
       predictionProbability: new Float32Array(0),
       predictionLogit: new Float32Array(0),

@@ -6,19 +6,8 @@ import { mount } from '../../webview/src/mount';
 import { sizes, syntheticAnswer } from '../../webview/dev/answers';
 import { VIEWS, packedNumbers } from '../../webview/dev/views';
 import { FakeHost, analysisMessage } from './host';
+import { find, maybe, press, settled, text } from './panelDom';
 
-const settled = (ms = 60): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-const maybe = (id: string): HTMLElement | null => document.querySelector<HTMLElement>(`[data-testid="${id}"]`);
-const find = (id: string): HTMLElement => {
-  const element = maybe(id);
-  if (!element) throw new Error(`no ${id} in the panel`);
-  return element;
-};
-const text = (id: string): string => find(id).textContent ?? '';
-const press = async (key: string, on: EventTarget = document.activeElement ?? document.body): Promise<void> => {
-  on.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
-  await settled(30);
-};
 const click = async (id: string): Promise<void> => {
   find(id).click();
   await settled();

@@ -119,7 +119,10 @@ export const ATTENTION: Answers = {
   'lmTransparency/attentionMap': ({ layer, head = -1 }) => {
     const n = analysis().meta.tokens.length;
     const { probability, contribution } = head < 0 ? together(layer) : mapsOf(layer, head);
-    return { layer, head, probability: packed(probability, [n, n]), contribution: packed(contribution, [n, n]) };
+    const nothing = { dtype: 'uint32' as const, shape: [0, 0], data: '' };
+    const maps = { probability: packed(probability, [n, n]), contribution: packed(contribution, [n, n]) };
+    // a page of its own can afford the whole map
+    return { layer, head, side: n, ...maps, probabilityAt: nothing, contributionAt: nothing };
   },
   'lmTransparency/layerMaps': ({ layer, side: most = 48 }) => {
     const { model, tokens } = analysis().meta;

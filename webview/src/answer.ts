@@ -50,6 +50,9 @@ export const outputText = (model: ModelInfo | undefined, text: string): string =
 export const outputFigure = (model: ModelInfo | undefined, probability: number, logit: number): string =>
   model?.task === 'value' ? valueText(logit) : percent(probability);
 
+/** Stands where a position is not read yet. */
+const UNREAD = '…';
+
 /** The best output at a position, and its figure. */
 export function answerAt(analysis: Analysis, position: number): { text: string; figure: string; probability: number } {
   const { model, tokens, predicted } = analysis.meta;
@@ -57,8 +60,8 @@ export function answerAt(analysis: Analysis, position: number): { text: string; 
   const first = (position * predictionProbability.length) / tokens.length;
   const probability = predictionProbability[first] ?? 0;
   return {
-    text: outputText(model, predicted[position]?.[0] ?? ''),
-    figure: outputFigure(model, probability, predictionLogit[first] ?? 0),
+    text: outputText(model, predicted[position]?.[0] ?? UNREAD),
+    figure: predicted[position]?.length ? outputFigure(model, probability, predictionLogit[first] ?? 0) : '',
     probability,
   };
 }

@@ -11,11 +11,12 @@ import { readPalette } from './graph/palette';
 import { RoutesGraph } from './graph/routesGraph';
 import { createGraphView } from './graph/view';
 import type { Host } from './host';
+import { followAbout } from './inspectors/contrast';
 import { Inspector } from './inspectors/inspector';
 import { createArrangement, maximizeKey } from './layout/arrangement';
 import type { Arrangement } from './layout/arrangement';
 import { Splitter } from './layout/splitter';
-import { Empty, Failure, Loading, Notices, OfflineBanner } from './states';
+import { Empty, Failure, Loading, Notices, OfflineBanner, Updating } from './states';
 import type { Store } from './state';
 import { Twin } from './twin';
 import { HeadsView } from './views/headsView';
@@ -57,8 +58,11 @@ function Ready({ store, host, arrangement, lens }: Props) {
     window.addEventListener('keydown', onKeyDown);
     return () => window.removeEventListener('keydown', onKeyDown);
   }, [store, arrangement]);
-  useEffect(() => view.reset(), [view, analysis]);
+  const afresh = store.afresh.value;
+  useEffect(() => view.reset(), [view, afresh]);
+  useEffect(() => view.keep(), [view, analysis]);
   useEffect(() => view.follow(), [view]);
+  followAbout(store);
   useEffect(
     () =>
       host.theme(() => {
@@ -75,9 +79,10 @@ function Ready({ store, host, arrangement, lens }: Props) {
   // Where the cursor stood before says nothing about what to look at: only its moves do.
   const cursor = useRef<{ of: unknown; position: number | null }>({ of: null, position: null });
   useSignalEffect(() => {
-    const [of, position] = [store.analysis.value, store.editorPosition.value];
-    const moved = cursor.current.of === of && cursor.current.position !== null;
+    const [of, position] = [store.analysis.value?.meta.runId, store.editorPosition.value];
+    const before = cursor.current;
     cursor.current = { of, position };
+    const moved = before.of === of && before.position !== null && before.position !== position;
     if (moved && position !== null) untracked(() => view.revealColumn(position));
   });
   useSignalEffect(() => {
@@ -89,13 +94,15 @@ function Ready({ store, host, arrangement, lens }: Props) {
   if (!analysis) return null;
   const focusGraph = (): void => main.current?.querySelector<HTMLElement>('.stage')?.focus();
   const shown = store.view.value;
+  const updating = store.updating.value;
   return (
     <>
       <Toolbar store={store} exporter={exporter} arrangement={arrangement} />
       <ProofWarning store={store} proof={analysis.meta.proof} />
       <Notices store={store} />
       <div {...divided(arrangement)}>
-        <main ref={main} class="graph">
+        <main ref={main} class={updating === null ? 'graph' : 'graph updating'}>
+          <Updating store={store} />
           <div class="view" id={VIEW_PANEL} role="tabpanel" aria-labelledby={tabId(shown)}>
             {shown === 'routes' && <RoutesGraph store={store} view={view} openFinder={openFinder} />}
             {shown === 'routes' && <Legend store={store} />}

@@ -45,7 +45,8 @@ export function attempt<T>(read: () => T): Read<T> {
 
 const sizes = (shape: readonly number[]): string => shape.join('×') || 'of one number';
 
-function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
+/** Throws `ArrayError` for what is no base64. */
+export function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
   let text: string;
   try {
     text = atob(base64);

@@ -26,6 +26,7 @@ export function browserHost(): Host {
   const page = window.lmTransparencyPage ?? {};
   return {
     recording: page.answer === undefined,
+    inEditor: page.answer !== undefined,
 
     ask<M extends Method>(question: Question<M>): Promise<Answer<M>> {
       if (page.answer) return page.answer(question) as Promise<Answer<M>>;
@@ -43,7 +44,14 @@ export function browserHost(): Host {
       });
       if (page.payload === undefined) return;
       const payload = typeof page.payload === 'string' ? bytesOf(page.payload) : page.payload;
-      listener({ type: 'analysis', runId: page.runId ?? '', title: page.title ?? '', payload, view: recall(page) });
+      listener({
+        type: 'analysis',
+        runId: page.runId ?? '',
+        title: page.title ?? '',
+        payload,
+        view: recall(page),
+        edited: false,
+      });
     },
 
     remember(view) {

@@ -14,8 +14,10 @@ export interface AskOptions {
 }
 
 export interface Host {
-  /** Only what was recorded is there: no model to ask, no editor beside it. */
+  /** Only what was recorded is there: no model to ask. */
   readonly recording: boolean;
+  /** An editor is around it: text to be marked, commands to run. */
+  readonly inEditor: boolean;
   /** Resolves with the answer, rejects with a sentence for the reader. */
   ask<M extends Method>(question: Question<M>, options?: AskOptions): Promise<Answer<M>>;
   /** Hears what the host has to say, from now on: analyses, progress, failures, the editor's cursor. */

@@ -38,6 +38,7 @@ export function editorHost(): Host {
 
   return {
     recording: false,
+    inEditor: true,
 
     ask<M extends Method>(question: Question<M>, { signal, onProgress }: AskOptions = {}): Promise<Answer<M>> {
       const id = ++lastId;

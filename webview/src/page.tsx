@@ -1,24 +1,34 @@
-/** Starts the view in an exported page: one file with a recording, without editor, backend or network. */
+/** Starts the view in a page of its own: an exported file with a recording, or a notebook's output. */
 import { browserHost } from './host.browser';
 import type { Page } from './host.browser';
 import { mount } from './mount';
+import { startInNotebook } from './notebook/frame';
 import { startTheme } from './pageTheme';
 import './styles/main.css';
 import './styles/page.css';
 
+/** What Python fills the page with; `notebook`: it stands in an output. */
+interface Filled extends Page {
+  notebook?: { channel: string; words: string };
+}
+
 /** What the page was filled with; the placeholder itself is no JSON, and then there is nothing to show. */
-function recording(): Page {
+function recording(): Filled {
   const holder = document.getElementById('lm-transparency-page');
   try {
-    return JSON.parse(holder?.textContent ?? '') as Page;
+    return JSON.parse(holder?.textContent ?? '') as Filled;
   } catch {
     return {};
   }
 }
 
-startTheme();
 const root = document.getElementById('root');
 if (root) {
-  window.lmTransparencyPage = recording();
-  mount(root, browserHost());
+  const { notebook, ...page } = recording();
+  if (notebook) startInNotebook(root, page, notebook);
+  else {
+    startTheme();
+    window.lmTransparencyPage = page;
+    mount(root, browserHost());
+  }
 }

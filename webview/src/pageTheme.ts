@@ -3,7 +3,8 @@
 const CLASSES = { light: 'vscode-light', dark: 'vscode-dark' } as const;
 type Appearance = keyof typeof CLASSES;
 
-export function startTheme(): void {
+/** Returns how to stop following the system. */
+export function startTheme(): () => void {
   const system = window.matchMedia('(prefers-color-scheme: light)');
   let chosen: Appearance | null = null;
   const button = document.getElementById('appearance');
@@ -21,4 +22,5 @@ export function startTheme(): void {
     apply();
   });
   apply();
+  return () => system.removeEventListener('change', apply);
 }

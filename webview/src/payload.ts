@@ -16,6 +16,9 @@ export class PayloadError extends Error {}
 type Column = Uint16Array | Uint32Array | Float32Array;
 const ARRAYS = { uint16: Uint16Array, uint32: Uint32Array, float32: Float32Array } as const;
 
+/** Whether every row is there: until then `known` says which are, and afterwards it is empty. */
+export const isComplete = ({ columns }: Analysis): boolean => columns.known.length === 0;
+
 /** msgpack map {"meta", "columns": {name: {dtype, shape, data}}} → checked, typed columns. */
 export function decodeAnalysis(bytes: ArrayBuffer | Uint8Array): Analysis {
   let root: unknown;
@@ -59,11 +62,12 @@ function checkMeta(meta: Record<string, unknown>): AnalysisMeta {
 function readColumns(source: Record<string, unknown>): AnalysisColumns {
   const columns: Partial<Record<keyof AnalysisColumns, Column>> = {};
   for (const name of Object.keys(COLUMN_TYPES) as (keyof AnalysisColumns)[]) {
-    if (name === 'mixer' && source[name] === undefined) continue;
+    if ((name === 'mixer' || name === 'known') && source[name] === undefined) continue;
     columns[name] = readColumn(name, source[name], COLUMN_TYPES[name]);
   }
-  // An analysis that was saved before there were mixers has none.
+  // An analysis that was saved before there were mixers has none, and one from before there were first graphs is whole.
   columns.mixer ??= new Float32Array(columns.ffn?.length ?? 0);
+  if (columns.known?.every((known) => known > 0) ?? true) columns.known = new Uint16Array();
   return columns as AnalysisColumns;
 }
 
@@ -94,6 +98,7 @@ function checkColumns(meta: AnalysisMeta, columns: AnalysisColumns): Uint32Array
   const perRow = ['attentionResidual', 'attentionBias', 'mixer', 'ffn', 'ffnResidual'] as const;
   for (const name of perRow) expectLength(name, columns[name].length, nLayers * nTokens);
   for (const name of ['edgeQuery', 'edgeKey', 'edgeWeight'] as const) expectLength(name, columns[name].length, nEdges);
+  if (columns.known.length > 0) expectLength('known', columns.known.length, nLayers * nTokens);
   expectLength('headOffset', columns.headOffset.length, nEdges + 1);
   expectLength('headWeight', columns.headWeight.length, nHeads);
   expectLength('predictionProbability', columns.predictionProbability.length, columns.predictionId.length);

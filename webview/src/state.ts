@@ -1,17 +1,28 @@
 /** Everything the view knows, in one place; what follows from it is computed. */
 import { batch, computed, effect, signal } from '@preact/signals';
-import type { Grouping, PanelAction, SaveFormat, ToWebview, ViewName, ViewState } from '../../extension/shared/webview';
+import type { ReachParams } from '../../extension/shared/protocol';
+import type {
+  About,
+  Filling,
+  Grouping,
+  PanelAction,
+  SaveFormat,
+  ToWebview,
+  ViewName,
+  ViewState,
+} from '../../extension/shared/webview';
 import { createAsker } from './ask';
 import { edgeNumbers, edgesInto, edgesOutOf, exists } from './describe';
+import { createReach } from './filling';
 import { columnsOf, groupAt, groupsOf } from './groups/grouping';
 import { shownGraph } from './groups/shown';
 import { NO_HISTORY, step, visit } from './history';
 import type { History } from './history';
 import type { Host } from './host';
 import { edgeName, parseEdge, parseNode } from './names';
-import { decodeAnalysis } from './payload';
+import { decodeAnalysis, isComplete } from './payload';
 import type { Analysis } from './payload';
-import { autoThreshold } from './routes/auto';
+import { USUAL_THRESHOLD, autoThreshold } from './routes/auto';
 import { computeRoutes } from './routes/routes';
 import type { RouteSource } from './routes/routes';
 import { edgesOfHead } from './views/headTotals';
@@ -23,6 +34,9 @@ export type Phase =
   | { kind: 'loading'; message: string; fraction: number | null }
   | { kind: 'ready' }
   | { kind: 'failure'; message: string; remedy: string; actions: { action: PanelAction; label: string }[] };
+
+/** What stands over the graph of a prompt that is being typed, and what can be done about it. */
+export type Updating = Pick<Extract<ToWebview, { type: 'updating' }>, 'action'> & { message: string };
 
 /** One head of one layer. */
 export interface HeadRef {
@@ -51,6 +65,8 @@ export function createStore(host: Host) {
   const analysis = signal<Analysis | null>(null);
   const title = signal('');
   const offline = signal<string | null>(null);
+  /** How far the rest of the analysis is, while not every row is there. */
+  const filling = signal<Filling | null>(null);
 
   const target = signal(0);
   const threshold = signal<number | 'auto'>('auto');
@@ -77,6 +93,13 @@ export function createStore(host: Host) {
   const pinned = signal<string | null>(null);
   /** A token of the vocabulary that is followed through the layers, beside the target's prediction. */
   const rival = signal<Rival | null>(null);
+  /** What the prompt's file asks about, by the texts of tokens; and the target that it names, once it is known. */
+  const about = signal<About | null>(null);
+  const wanted = signal<Rival | null>(null);
+  /** What is said while the graph of an edited prompt is on its way, or why it is not. */
+  const updating = signal<Updating | null>(null);
+  /** Counts analyses that are looked at anew; an edited prompt's is not. */
+  const afresh = signal(0);
   /** The editor's command to save what is shown; whoever exports takes it off. */
   const exportAsked = signal<SaveFormat | null>(null);
   const asker = createAsker(host, () => analysis.value?.meta.runId ?? null);
@@ -96,14 +119,24 @@ export function createStore(host: Host) {
   const auto = computed(() =>
     source.value ? autoThreshold(source.value, target.value, renormalize.value) : LOWEST_THRESHOLD,
   );
+  /** Rows on the way to the target are missing, so that nobody knows yet which threshold leaves a readable graph. */
+  const unsettled = computed(() => {
+    const rows = source.value;
+    if (!rows || rows.columns.known.length === 0 || threshold.value !== 'auto') return false;
+    return computeRoutes(rows, { target: target.value, threshold: auto.value, renormalize: renormalize.value }).open;
+  });
   /** Nothing under the floor is known, so no threshold may lie under it. */
   const lowest = computed(() => Math.max(LOWEST_THRESHOLD, source.value?.floor ?? 0));
-  const tau = computed(() => (threshold.value === 'auto' ? auto.value : threshold.value));
+  const tau = computed(() =>
+    unsettled.value ? USUAL_THRESHOLD : threshold.value === 'auto' ? auto.value : threshold.value,
+  );
   const routes = computed(() =>
     source.value
       ? computeRoutes(source.value, { target: target.value, threshold: tau.value, renormalize: renormalize.value })
       : null,
   );
+  /** Rows of the graph that is asked for are still to be computed. */
+  const open = computed(() => unsettled.value || (routes.value?.open ?? false));
   const groups = computed(() => (analysis.value ? groupsOf(analysis.value.meta, grouping.value) : null));
   const autoUnit = computed(() => (analysis.value ? groupsOf(analysis.value.meta, 'auto').unit : 'token'));
   /** Groups that stay open: the target's, and the selection's. */
@@ -190,10 +223,51 @@ export function createStore(host: Host) {
     });
   }
 
-  function show(next: Analysis, kept: Partial<ViewState> | null): void {
+  /** More rows of the analysis that is shown; whatever one looks at stays as it is. */
+  function fillIn(more: Analysis): void {
+    const current = analysis.value;
+    if (!current || isComplete(current)) return;
+    batch(() => {
+      analysis.value = { ...more, meta: { ...more.meta, runId: current.meta.runId } };
+      phase.value = { kind: 'ready' };
+      if (isComplete(more)) filling.value = null;
+      // its edges are numbered anew
+      settledRoutes.value = routes.value;
+    });
+  }
+
+  const reach = createReach(host, wishedRows, {
+    more: fillIn,
+    failed: (message) => (filling.value = { going: false, message, fraction: null }),
+  });
+
+  /** What is to be computed for the graph that is asked for; null where all of it is there. */
+  function wishedRows(): ReachParams | null {
+    const meta = analysis.value?.meta;
+    if (!meta || !open.value || offline.value !== null) return null;
+    return {
+      runId: meta.runId,
+      target: target.value,
+      threshold: threshold.value === 'auto' ? 0 : threshold.value,
+      renormalize: renormalize.value,
+      topK: Math.max(1, ...meta.predicted.map((texts) => texts.length)),
+    };
+  }
+
+  /** The view as it is, for the analysis of the prompt after some typing: a target at the end stays at the end. */
+  function viewAfterEditing(next: Analysis): ViewState | null {
+    const [view, before] = [viewState(), analysis.peek()];
+    if (!view || !before) return null;
+    return view.target === before.meta.target ? { ...view, target: next.meta.target } : view;
+  }
+
+  function show(next: Analysis, kept: Partial<ViewState> | null, asked: About | null, edited = false): void {
     const last = next.meta.tokens.length - 1;
     batch(() => {
+      updating.value = null;
+      if (!edited) afresh.value = afresh.peek() + 1;
       analysis.value = next;
+      filling.value = null;
       phase.value = { kind: 'ready' };
       target.value = isPosition(kept?.target, last) ? kept.target : next.meta.target;
       threshold.value = 'auto';
@@ -204,13 +278,22 @@ export function createStore(host: Host) {
       heat.value = kept?.heat ?? false;
       grouping.value = kept?.grouping ?? 'auto';
       opened.value = new Set(kept?.opened ?? []);
-      headFilter.value = null;
-      pinned.value = null;
-      rival.value = null;
-      history.value = NO_HISTORY;
       hover.value = null;
-      caret.value = null;
-      editorPosition.value = null;
+      const asksAnew = JSON.stringify(asked) !== JSON.stringify(about.peek());
+      if (!edited || asksAnew) {
+        about.value = asked;
+        wanted.value = null;
+        rival.value = null;
+      }
+      if (!edited) {
+        headFilter.value = null;
+        pinned.value = null;
+        history.value = NO_HISTORY;
+        caret.value = null;
+        editorPosition.value = null;
+      }
+      if (pinned.value !== null && !exists(next, pinned.value)) pinned.value = null;
+      if (caret.value !== null && !exists(next, caret.value)) caret.value = null;
       const selected = kept?.selection;
       select(typeof selected === 'string' && exists(next, selected) ? selected : null);
       settledRoutes.value = routes.value;
@@ -222,7 +305,14 @@ export function createStore(host: Host) {
       case 'analysis':
         title.value = message.title;
         try {
-          show(decodeAnalysis(message.payload), message.view);
+          const next = decodeAnalysis(message.payload);
+          const shown = analysis.value;
+          if (phase.value.kind === 'ready' && shown?.meta.runId === message.runId && !isComplete(shown)) {
+            fillIn(next);
+            return;
+          }
+          const view = message.edited === true && phase.value.kind === 'ready' ? viewAfterEditing(next) : null;
+          show(next, view ? { ...view, ...message.view } : message.view, message.about ?? null, view !== null);
         } catch (error) {
           phase.value = failureOf(error);
         }
@@ -236,6 +326,9 @@ export function createStore(host: Host) {
       case 'offline':
         offline.value = message.offline ? message.message : null;
         return;
+      case 'filling':
+        filling.value = message.filling;
+        return;
       case 'cursor':
         editorPosition.value = message.position;
         return;
@@ -246,8 +339,11 @@ export function createStore(host: Host) {
       case 'export':
         exportAsked.value = message.format;
         return;
-      case 'toggleHeat':
-        heat.value = !heat.value;
+      case 'updating':
+        updating.value = message.message === null ? null : { ...message, message: message.message };
+        return;
+      case 'showHeat':
+        heat.value = message.shown;
         return;
     }
   }
@@ -263,6 +359,7 @@ export function createStore(host: Host) {
         const timer = setTimeout(() => (settledRoutes.value = current), SETTLE_MS);
         return () => clearTimeout(timer);
       }),
+      effect(reach),
       effect(() => {
         const graph = heat.value ? settledRoutes.value : null;
         // the first row of masses is the embeddings'
@@ -301,10 +398,10 @@ export function createStore(host: Host) {
   }
 
   return {
-    phase, analysis, title, offline, target, threshold, renormalize, ink, history, selection, hover, caret,
-    editorPosition, lensNormalized, themed, view, heat, headFilter, pinned, rival, exportAsked, asker, grouping, opened, groups, autoUnit, heldGroups, columns, emphasis, shown, source, tau, lowest, routes, settledRoutes, selectionEdges, hoverEdges,
+    phase, analysis, title, offline, filling, open, target, threshold, renormalize, ink, history, selection, hover, caret,
+    editorPosition, lensNormalized, themed, view, heat, headFilter, pinned, rival, about, wanted, exportAsked, updating, afresh, asker, grouping, opened, groups, autoUnit, heldGroups, columns, emphasis, shown, source, tau, lowest, routes, settledRoutes, selectionEdges, hoverEdges,
     setTarget, setThreshold, setGrouping, openGroup, select, travel, receive, act, live, tell: host.tell,
-    recording: host.recording,
+    recording: host.recording, inEditor: host.inEditor,
   }; // prettier-ignore
 }
 

@@ -81,6 +81,23 @@ function Skeleton({ fraction }: { fraction: number }) {
   );
 }
 
+/** The graph is of the text before the last keys; quiet, and said to nobody at each key. */
+export function Updating({ store }: { store: Store }) {
+  const updating = store.updating.value;
+  if (updating === null) return null;
+  const { message, action } = updating;
+  return (
+    <div class="updating-mark" data-testid="updating" {...(action ? {} : { 'aria-hidden': true })}>
+      {message}
+      {action && (
+        <button type="button" class="link" onClick={() => store.act(action.action)}>
+          {action.label}
+        </button>
+      )}
+    </div>
+  );
+}
+
 /** Results stay usable while the backend is away. */
 export function OfflineBanner({ store }: { store: Store }) {
   const message = store.offline.value;

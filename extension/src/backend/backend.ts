@@ -1,22 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import {
-  ANALYZE,
-  type Health,
-  HEALTH,
-  LOAD_MODEL,
-  PING,
-  PING_S,
-  PROTOCOL_VERSION,
-  QUIT,
-  SILENCE_S,
-} from '../../shared/protocol';
+import { ANALYZE, type Health, HEALTH, LOAD_MODEL, PROTOCOL_VERSION, QUIT, SILENCE_S } from '../../shared/protocol';
 import { linkLost } from '../remote/sshFailure';
-import { type Cancel, CancelSource } from '../cancel';
+import type { Cancel } from '../cancel';
 import { Signal } from '../signal';
 import { ask } from './ask';
 import type { Connection, Progress } from './connection';
 import { cancelled, Failure, toFailure } from './failure';
 import type { PythonChoice } from './findPython';
+import { keepListening } from './heartbeat';
 import type { Exit, ServerProcess } from './launch';
 import { backOff, isPassing, LINK_PATIENCE_MS, Reconnection } from './reconnection';
 import { FORGIVEN_AFTER_MS, outdated } from './restartPolicy';
@@ -42,12 +33,16 @@ export interface BackendWorld {
   load?(send: (params: object) => Promise<unknown>): Promise<unknown>;
   log(line: string): void;
   now(): number;
+  /** How long a link may be silent; `SILENCE_S` without. */
+  silenceS?: number;
 }
 
 export interface RequestOptions {
   timeoutMs: number;
   cancel?: Cancel;
   onProgress?: (progress: Progress) => void;
+  /** Asks for a part of the answer before the rest is there, which counts as a sign of life. */
+  onPartial?: (value: unknown) => void;
   /** The backend can answer before PyTorch is loaded. */
   early?: boolean;
 }
@@ -106,7 +101,7 @@ export class Backend {
   }
 
   async #request(method: string, params: object, wanted: RequestOptions): Promise<unknown> {
-    const { cancel, onProgress, timeoutMs, early } = wanted;
+    const { cancel, onProgress, onPartial, timeoutMs, early } = wanted;
     const session = early ? await orCancelled(this.#ensure(), cancel) : await this.#ready(cancel, onProgress);
     const { connection, gone } = session;
     if (!onProgress) return withReason(gone, ask(connection, method, params, { timeoutMs, cancel, gone }));
@@ -116,12 +111,21 @@ export class Backend {
       alive();
       onProgress(progress);
     });
+    const partial = onPartial ? { partialResultToken: randomUUID() } : {};
+    const hearing =
+      partial.partialResultToken === undefined
+        ? null
+        : connection.onPartial(partial.partialResultToken, (value) => {
+            alive();
+            onPartial?.(value);
+          });
     try {
       const whenAlive = (renew: () => void) => (alive = renew);
       const options = { timeoutMs, cancel, gone, whenAlive };
-      return await withReason(gone, ask(connection, method, { ...params, workDoneToken }, options));
+      return await withReason(gone, ask(connection, method, { ...params, workDoneToken, ...partial }, options));
     } finally {
       listening.dispose();
+      hearing?.dispose();
     }
   }
 
@@ -196,11 +200,10 @@ export class Backend {
     this.world.log(`starting ${choice.python}`);
     const server = this.world.launch(choice, again);
     this.#startingServer = server;
-    let connected = false;
-    const { gone, lose } = whenGone(server, () => connected);
+    let connection: Connection | null = null;
+    const { gone, lose } = whenGone(server, () => connection !== null);
     try {
-      const connection = await this.#handshake(server, gone);
-      connected = true;
+      connection = await this.#handshake(server, gone);
       connection.onHealth((health) => {
         if (this.#generation === generation) this.#set({ phase: 'running', health, failure: null });
       });
@@ -217,6 +220,8 @@ export class Backend {
       this.#listenFor(session);
       return session;
     } catch (error) {
+      // a server that outlives its link would wait for this window
+      await connection?.close();
       await server.kill();
       throw error;
     } finally {
@@ -271,23 +276,17 @@ export class Backend {
     const { connection, server } = session;
     const { link } = server;
     if (!link) return;
-    const timer = setInterval(() => {
-      if (this.#session !== session) return clearInterval(timer);
-      const silentS = (Date.now() - link.heardAt()) / 1000;
-      if (silentS <= SILENCE_S) {
-        connection.sendRequest(PING, {}, new CancelSource().token).catch(() => undefined);
-        return;
-      }
-      clearInterval(timer);
-      this.world.log(`nothing heard for ${Math.round(silentS)} s`);
+    const { silenceS = SILENCE_S } = this.world;
+    const isOver = () => this.#session !== session;
+    keepListening(connection, { heardAt: () => link.heardAt(), silenceS }, isOver, (silent) => {
+      this.world.log(`nothing heard for ${Math.round(silent)} s`);
       const failure = linkLost(link.host, ': nothing was heard any more');
       session.lose(failure);
       this.#session = null;
       void server.kill();
       void connection.close();
       this.#reconnect(failure);
-    }, PING_S * 1000);
-    timer.unref();
+    });
   }
 
   #reconnect(failure: Failure): void {

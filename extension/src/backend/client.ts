@@ -4,14 +4,21 @@ import {
   ErrorAction,
   LanguageClient,
   type LanguageClientOptions,
+  type NotificationMessage,
+  ProgressType,
   RevealOutputChannelOn,
   StreamMessageReader,
   StreamMessageWriter,
   WorkDoneProgress,
 } from 'vscode-languageclient/node';
 import { type ClientOptions, type Health, HEALTH_CHANGED, PROTOCOL_VERSION } from '../../shared/protocol';
+import { PROMPT_LANGUAGES } from '../prompts/languages';
+import { SECTION } from '../settings';
 import { type Connection, readProgress } from './connection';
 import type { ServerProcess } from './launch';
+
+const PARTIAL = new ProgressType<unknown>();
+const goodbye = { jsonrpc: '2.0', method: 'exit' } satisfies NotificationMessage;
 
 class QuietClient extends LanguageClient {
   // a start that fails is told by the panel, with a remedy
@@ -21,29 +28,24 @@ class QuietClient extends LanguageClient {
 }
 
 /** Speaks with one server process through a LanguageClient; restarting is the `Backend`'s business, not the client's. */
-export async function connect(
-  server: ServerProcess,
-  log: LogOutputChannel,
-  told: Omit<ClientOptions, 'pings'>,
-): Promise<Connection> {
+export async function connect(server: ServerProcess, log: LogOutputChannel, told: ClientOptions): Promise<Connection> {
   const quiet = atDebugLevel(log);
   const options: LanguageClientOptions = {
+    documentSelector: PROMPT_LANGUAGES.map((language) => ({ language })),
     outputChannel: quiet,
     traceOutputChannel: quiet,
     revealOutputChannelOn: RevealOutputChannelOn.Never,
-    initializationOptions: { protocolVersion: PROTOCOL_VERSION, ...told, pings: server.link !== undefined },
+    // what is changed later is told, too
+    synchronize: { configurationSection: SECTION },
+    initializationOptions: { protocolVersion: PROTOCOL_VERSION, ...told },
     initializationFailedHandler: () => false,
     errorHandler: {
       error: () => ({ action: ErrorAction.Continue, handled: true }),
       closed: () => ({ action: CloseAction.DoNotRestart, handled: true }),
     },
   };
-  const transports = () =>
-    Promise.resolve({
-      reader: new StreamMessageReader(server.stdout),
-      writer: new StreamMessageWriter(server.stdin),
-      detached: true,
-    });
+  const writer = new StreamMessageWriter(server.stdin);
+  const transports = () => Promise.resolve({ reader: new StreamMessageReader(server.stdout), writer, detached: true });
   const client = new QuietClient('lmTransparency', 'LM Transparency', transports, options);
   await client.start();
   return {
@@ -54,7 +56,16 @@ export async function connect(
         const progress = readProgress(value);
         if (progress) listener(progress);
       }),
-    close: () => client.dispose(2000).catch((error: unknown) => quiet.appendLine(String(error))),
+    onPartial: (token, listener) => client.onProgress(PARTIAL, token, listener),
+    close: async () => {
+      try {
+        await client.dispose(2000);
+      } catch (error) {
+        quiet.appendLine(String(error));
+        // one that is too busy to answer reads later that this window left, and was not lost
+        await writer.write(goodbye).catch(() => undefined);
+      }
+    },
   };
 }
 

@@ -11,6 +11,8 @@ export interface Progress {
 export interface Connection extends Requester {
   onHealth(listener: (health: Health) => void): { dispose(): void };
   onProgress(token: string, listener: (progress: Progress) => void): { dispose(): void };
+  /** What a request gives before its result. */
+  onPartial(token: string, listener: (value: unknown) => void): { dispose(): void };
   /** Asks the server to end (shutdown, exit), waiting two seconds at most. Never rejects. */
   close(): Promise<void>;
 }

@@ -13,6 +13,7 @@ export type FailureKind =
   | 'timedOut'
   | 'untrusted'
   | 'noDocument'
+  | 'incomplete'
   | 'noResult';
 
 /** An error meant for the user: a sentence of what happened, and a sentence of what helps. Never a stack trace. */
@@ -49,6 +50,7 @@ const ERROR_KINDS: Record<ErrorKind, true> = {
   dependencyMissing: true,
   tooLarge: true,
   outOfMemory: true,
+  costly: true,
   runExpired: true,
   cancelled: true,
   internal: true,

@@ -1,5 +1,6 @@
 import type { Health, ModelInfo } from '../../shared/protocol';
 import type { Target } from '../remote/target';
+import { sizeText } from '../commands/pick';
 import type { BackendStatus } from './backend';
 
 /** What the language status item shows. */
@@ -62,14 +63,30 @@ export function statusView(status: BackendStatus, chosenModel: string, target: T
   const where = `${host}${loaded ? `${loaded.device} · ${loaded.dtype}` : 'not loaded'}${memoryOf(health, loaded)}`;
   const busy = health.state !== 'ready';
   const doing = health.message.replace(/\.$/, '') || (health.state === 'starting' ? 'loading PyTorch' : 'working');
-  return { ...calm, text: loaded?.name ?? model, detail: busy ? `${where} · ${doing}` : where, busy };
+  return {
+    ...calm,
+    text: loaded?.name ?? model,
+    detail: `${where}${busy ? ` · ${doing}` : ''}`,
+    busy,
+  };
 }
 
-/** The GPU in use, or the one there is, and what is free of it; nothing without one. */
+/** The GPU in use, or the one there is, and what is free of its memory; of the machine's memory without one. */
 function memoryOf(health: Health, loaded: ModelInfo | undefined): string {
-  const gpu = health.devices.find(({ id }) => id === loaded?.device) ?? health.devices.find(({ id }) => id !== 'cpu');
-  if (!gpu || gpu.id === 'cpu') return '';
-  return ` · ${gpu.name}${gpu.freeBytes > 0 ? `, ${(gpu.freeBytes / 1e9).toFixed(1)} GB free` : ''}`;
+  const gpu = health.devices.find(({ id }) => id !== 'cpu');
+  const device = health.devices.find(({ id }) => id === loaded?.device) ?? gpu;
+  if (!device) return '';
+  const free = device.freeBytes > 0 ? `${(device.freeBytes / 1e9).toFixed(1)} GB free` : '';
+  const words = [device.id === 'cpu' ? '' : device.name, free].filter(Boolean).join(', ');
+  return words && ` · ${words}`;
+}
+
+/** What the backend keeps of analyses, and how much it may: a row of its own; null where there are none. */
+export function heldView({ health }: BackendStatus): Pick<StatusView, 'text' | 'detail'> | null {
+  if (!health || health.traces.nRuns === 0) return null;
+  const { nRuns, heldBytes, budgetBytes } = health.traces;
+  const text = nRuns === 1 ? '1 analysis held' : `${nRuns} analyses held`;
+  return { text, detail: `${sizeText(heldBytes)} of ${sizeText(budgetBytes)}` };
 }
 
 /** The last part of a path or hub id; the embedded model for an empty one. */

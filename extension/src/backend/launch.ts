@@ -4,11 +4,11 @@ import { killable, killTree } from './killTree';
 import { LineSplitter } from './lines';
 import type { Link } from '../remote/attached';
 
-/** What follows the interpreter on the server's command line. */
-export const SERVE_ARGUMENTS = ['-u', '-m', 'lm_transparency', 'serve'] as const;
+/** What follows the interpreter on the command line of a server of this machine, which the editor is on too. */
+export const SERVE_ARGUMENTS = ['-u', '-m', 'lm_transparency', 'serve', '--low-priority'] as const;
 
 /** The same for the server that windows share. */
-export const ATTACH_ARGUMENTS = ['-u', '-m', 'lm_transparency', 'attach'] as const;
+export const ATTACH_ARGUMENTS = ['-u', '-m', 'lm_transparency', 'attach', '--low-priority'] as const;
 
 /** How the server ended. `problem`: it could not be started at all. */
 export interface Exit {

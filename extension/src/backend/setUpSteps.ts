@@ -58,11 +58,19 @@ export function venvArgv(python: string, folder: string): string[] {
   return [python, '-I', '-m', 'venv', '--clear', folder];
 }
 
+/** What every `pip install` of ours says. Not compiled: thousands of modules that are never imported would be. */
+export const PIP_OPTIONS = [
+  '--disable-pip-version-check',
+  '--no-input',
+  '--progress-bar',
+  'off',
+  '--no-compile',
+] as const;
+
 /** argv that installs the bundled wheel. Index, proxy and certificates are pip's own settings and apply. */
 export function pipArgv(python: string, bundle: Bundle, extra: readonly string[], constrained: boolean): string[] {
   const constraints = constrained && bundle.constraints !== null ? ['--constraint', bundle.constraints] : [];
-  const quiet = ['--disable-pip-version-check', '--no-input', '--progress-bar', 'off'];
-  return [python, '-m', 'pip', 'install', ...quiet, ...constraints, ...extra, bundle.wheel];
+  return [python, '-m', 'pip', 'install', ...PIP_OPTIONS, ...constraints, ...extra, bundle.wheel];
 }
 
 /** argv that proves the environment works: the imports that fail when a library of the system is missing. */

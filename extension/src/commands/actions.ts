@@ -25,6 +25,8 @@ export async function runAction(app: App, action: PanelAction, panel?: Panel): P
     case 'setUpRemote':
     case 'useLocalBackend': {
       const succeeded = await vscode.commands.executeCommand<boolean>(`lmTransparency.${action}`);
+      // the model that was chosen just now counts, and not the one that was compared by
+      if (panel?.comparison && action === 'selectModel') panel.comparison = { source: null };
       if (succeeded && panel) return analyzeAgain(app, panel);
       return;
     }

@@ -1,12 +1,19 @@
 import * as vscode from 'vscode';
 import type { App } from '../app';
 import type { Panel } from '../panel/panel';
+import { RUN_SUFFIX } from '../runs/runFile';
 
 const NOT_TEXT = 'This file cannot be analyzed: it is binary, or too large to be opened as text.';
 
 /** Analyze Prompt: the selection, else the prompt at the cursor, of the given file or the active editor. */
 export function analyzePrompt(app: App): (target?: unknown) => Promise<void> {
   return async (target) => {
+    const place = readPlace(target);
+    if (place) {
+      const document = await openText(place.uri);
+      if (document) return app.analyses.run({ document, selection: selectionAt(document, place.start) });
+      return void vscode.window.showErrorMessage(NOT_TEXT);
+    }
     const editor = editorFor(target);
     if (editor) return app.analyses.run({ document: editor.document, selection: editor.selection });
     const uri = target instanceof vscode.Uri ? target : activeFile();
@@ -29,10 +36,19 @@ export async function analyzeAgain(app: App, panel: Panel): Promise<void> {
     void vscode.window.showInformationMessage('Open a file with a prompt, then analyze it.');
     return;
   }
+  if (uri.path.endsWith(RUN_SUFFIX)) {
+    void vscode.window.showInformationMessage('This run’s file names no prompt of this workspace to analyze again.');
+    return;
+  }
   panel.uri ??= uri;
   const editor = vscode.window.visibleTextEditors.find((visible) => visible.document.uri.toString() === uri.toString());
   const document = editor?.document ?? (await openText(uri));
-  if (document) return app.analyses.run({ document, selection: editor?.selection ?? selectionShown(panel, document) });
+  const shown = document && panel.shown && selectionAt(document, panel.shown.place.start);
+  if (document && panel.comparison) {
+    const { comparison } = panel;
+    return app.analyses.run({ document, selection: shown, comparison });
+  }
+  if (document) return app.analyses.run({ document, selection: editor?.selection ?? shown });
   void vscode.window.showErrorMessage('The file of this analysis is gone, or is not text any more.');
 }
 
@@ -66,8 +82,16 @@ export async function openText(uri: vscode.Uri): Promise<vscode.TextDocument | n
   }
 }
 
-function selectionShown(panel: Panel, document: vscode.TextDocument): vscode.Selection | null {
-  if (!panel.shown) return null;
-  const at = document.positionAt(panel.shown.start);
+/** The place that a code lens stands for: a document, and an offset in its prompt. */
+export function readPlace(target: unknown): { uri: vscode.Uri; start: number } | null {
+  if (typeof target !== 'object' || target === null || target instanceof vscode.Uri) return null;
+  const { uri, start } = target as Record<string, unknown>;
+  if (typeof uri !== 'string' || typeof start !== 'number') return null;
+  return { uri: vscode.Uri.parse(uri), start };
+}
+
+/** The cursor at an offset, with nothing selected. */
+export function selectionAt(document: vscode.TextDocument, offset: number): vscode.Selection {
+  const at = document.positionAt(offset);
   return new vscode.Selection(at, at);
 }

@@ -1,9 +1,11 @@
 import * as vscode from 'vscode';
 import type { App } from '../app';
-import { addition, promptsOf } from '../prompts/list';
+import { addition } from '../prompts/addition';
+import { type ListedPrompt, listPrompts } from '../prompts/ask';
 import { editorFor, openText } from './analyzePrompt';
 import { picked } from './pick';
-import { type PromptItem, promptItems } from './promptItems';
+import { type PromptItem, promptItems, withTyped } from './promptItems';
+import { reportFailure } from './report';
 
 const ADD_FAILED = 'The prompt could not be added: the file cannot be changed.';
 
@@ -15,9 +17,10 @@ export function choosePrompt(app: App): (target?: unknown) => Promise<void> {
       void vscode.window.showInformationMessage('Open a file with prompts, then choose one.');
       return;
     }
-    const chosen = await choose(document);
+    const chosen = await choose(app, document);
     if (!chosen) return;
-    const start = chosen.start ?? (await add(document, chosen.text));
+    const { item, prompts } = chosen;
+    const start = item.start ?? (await add(document, prompts, item.text));
     if (start === null) return void vscode.window.showErrorMessage(ADD_FAILED);
     const editor = await show(app, document);
     const at = document.positionAt(start);
@@ -28,29 +31,58 @@ export function choosePrompt(app: App): (target?: unknown) => Promise<void> {
   };
 }
 
-async function choose(document: vscode.TextDocument): Promise<PromptItem | undefined> {
+interface Chosen {
+  item: PromptItem;
+  prompts: readonly ListedPrompt[];
+}
+
+async function choose(app: App, document: vscode.TextDocument): Promise<Chosen | undefined> {
   const text = document.getText();
-  const { languageId } = document;
   const cursor = editorShowing(document)?.selection.active;
-  const at = cursor ? document.offsetAt(cursor) : 0;
-  const prompts = promptsOf({ text, languageId, selectionStart: at, selectionEnd: at, cursor: at });
-  const canAdd = (prompt: string) => addition(text, languageId, prompt, '\n') !== null;
   const quickPick = vscode.window.createQuickPick<PromptItem>();
   quickPick.title = 'Choose Prompt';
-  quickPick.placeholder = canAdd('x') ? 'Choose a prompt, or type a new one' : 'Choose a prompt';
-  quickPick.items = promptItems(prompts, '', canAdd);
-  quickPick.activeItems = quickPick.items.filter((_, index) => prompts[index]?.active);
-  quickPick.onDidChangeValue((typed) => (quickPick.items = promptItems(prompts, typed, canAdd)));
-  return picked(quickPick);
+  quickPick.placeholder = 'Reading the prompts…';
+  quickPick.busy = true;
+  const hidden = new vscode.CancellationTokenSource();
+  let prompts: ListedPrompt[] = [];
+  const listed = listPrompts(app.backend, document, cursor ? document.offsetAt(cursor) : 0, hidden.token).then(
+    (found) => {
+      prompts = found;
+      const canAdd = (prompt: string) => addition(text, document.languageId, prompts, prompt, '\n') !== null;
+      const items = promptItems(prompts, ({ start, end }) => linesBetween(document, start, end));
+      quickPick.busy = false;
+      quickPick.placeholder = canAdd('x') ? 'Choose a prompt, or type a new one' : 'Choose a prompt';
+      quickPick.items = withTyped(items, quickPick.value, canAdd);
+      quickPick.activeItems = items.filter((_, index) => prompts[index]?.active);
+      quickPick.onDidChangeValue((typed) => (quickPick.items = withTyped(items, typed, canAdd)));
+    },
+  );
+  listed.catch((error: unknown) => {
+    quickPick.hide();
+    return reportFailure(app, error);
+  });
+  const item = await picked(quickPick);
+  hidden.cancel();
+  hidden.dispose();
+  return item && { item, prompts };
+}
+
+function linesBetween(document: vscode.TextDocument, start: number, end: number): number {
+  return document.positionAt(end).line - document.positionAt(start).line + 1;
 }
 
 /** Writes a prompt at the end of the document; resolves with where it stands. */
-async function add(document: vscode.TextDocument, prompt: string): Promise<number | null> {
+async function add(
+  document: vscode.TextDocument,
+  prompts: readonly ListedPrompt[],
+  prompt: string,
+): Promise<number | null> {
   const eol = document.eol === vscode.EndOfLine.CRLF ? '\r\n' : '\n';
-  const added = addition(document.getText(), document.languageId, prompt, eol);
+  const text = document.getText();
+  const added = addition(text, document.languageId, prompts, prompt, eol);
   if (!added) return null;
   const edit = new vscode.WorkspaceEdit();
-  edit.insert(document.uri, document.positionAt(added.offset), added.insert);
+  edit.insert(document.uri, document.positionAt(text.length), added.insert);
   return (await vscode.workspace.applyEdit(edit)) ? added.start : null;
 }
 

@@ -64,6 +64,8 @@ async function chooseHost(app: App): Promise<string | undefined> {
   quickPick.title = 'Connect to Remote Backend';
   quickPick.placeholder = 'Choose a host of your ssh config, or type one: user@host';
   quickPick.matchOnDescription = true;
+  // a name may have to be looked up elsewhere first
+  quickPick.ignoreFocusOut = true;
   const recent = app.targets.recent.map(({ host, gpu }) => ({ host, description: gpu }));
   let configured: { host: string; description: string }[] = [];
   const row = ({ host, description }: { host: string; description: string }): HostRow => ({

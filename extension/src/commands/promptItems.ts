@@ -1,4 +1,4 @@
-import type { ListedPrompt } from '../prompts/list';
+import type { ListedPrompt } from '../prompts/ask';
 import { plainLabel } from './pick';
 
 /** A line of the list of prompts. */
@@ -7,24 +7,29 @@ export interface PromptItem {
   description?: string;
   /** Where the prompt stands; null for one that is to be added. */
   start: number | null;
+  /** What is to be added, or how the prompt begins. */
   text: string;
   alwaysShow?: boolean;
 }
 
 const LONGEST_LABEL = 200;
 
+/** The prompts of a file. `linesOf`: how many lines one has. */
+export function promptItems(prompts: readonly ListedPrompt[], linesOf: (prompt: ListedPrompt) => number): PromptItem[] {
+  return prompts.map((prompt) => {
+    const { start, preview } = prompt;
+    const lines = linesOf(prompt);
+    return { label: shortened(preview), ...(lines > 1 && { description: `${lines} lines` }), start, text: preview };
+  });
+}
+
 /** The prompts of a file, and what was typed as one more. */
-export function promptItems(
-  prompts: readonly ListedPrompt[],
+export function withTyped(
+  items: readonly PromptItem[],
   typed: string,
   canAdd: (prompt: string) => boolean,
-): PromptItem[] {
-  const items = prompts.map(({ start, text }): PromptItem => {
-    const lines = text.trim().split('\n');
-    const more = lines.length > 1 ? { description: `${lines.length} lines` } : {};
-    return { label: shortened(lines[0] ?? ''), ...more, start, text };
-  });
-  if (prompts.some(({ text }) => text === typed) || !canAdd(typed)) return items;
+): readonly PromptItem[] {
+  if (items.some(({ text }) => text === typed) || !canAdd(typed)) return items;
   // in the description: matching labels are sorted by name, and Enter must take a prompt that is there before this one
   const description = `Add “${shortened(typed)}” as a new prompt`;
   return [...items, { label: '$(add)', description, start: null, text: typed, alwaysShow: true }];

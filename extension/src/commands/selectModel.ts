@@ -16,7 +16,7 @@ export function selectModel(app: App): () => Promise<boolean> {
     const chosen = await choose(app);
     if (chosen === undefined) return false;
     try {
-      await load(app, chosen);
+      await loadModel(app, chosen);
     } catch (error) {
       const failure = toFailure(error);
       // without a backend the choice still stands; it is tried when there is one
@@ -32,7 +32,7 @@ export function selectModel(app: App): () => Promise<boolean> {
   };
 }
 
-interface Chosen {
+export interface Chosen {
   source: string;
   /** A hub id that was just typed is asked for: it may be downloaded. */
   allowDownload: boolean;
@@ -100,7 +100,8 @@ async function browse(options: vscode.OpenDialogOptions): Promise<Chosen | undef
   return chosen?.[0] && { source: chosen[0].fsPath, allowDownload: false };
 }
 
-function load(app: App, { source, allowDownload }: Chosen): Thenable<unknown> {
+/** Loads a model as the settings say, in a notification that cancels it. Rejects with a `Failure`. */
+export function loadModel(app: App, { source, allowDownload }: Chosen): Thenable<unknown> {
   const { dtype, device } = readSettings();
   const params = { source, allowDownload, dtype, device };
   const options = { location: vscode.ProgressLocation.Notification, title: 'Loading the model', cancellable: true };

@@ -1,25 +1,29 @@
 import { visibleText } from './visibleText';
 
 export const HEAT_STEPS = 8;
+/** Bits of surprisal from one step to the next. */
+export const BITS_PER_STEP = 2;
 
-/** A stretch of the document that flow arrives at. */
+/** A stretch of the document that is heated. */
 export interface Warmth {
   start: number;
   end: number;
-  /** The share of the target's flow. */
-  mass: number;
-  /** 1 to `HEAT_STEPS`: the share beside the largest that has a place in the text. */
+  /** 1 to `HEAT_STEPS`. */
   step: number;
+  /** What a hover says; empty where others tell it. */
+  words: string;
 }
 
 /**
- * The heat on a prompt's text. `masses`: the flow that arrives at each token.
+ * The flow as heat on a prompt's text. `masses`: the flow that arrives at each token; `target`: the text of the token
+ * whose prediction is explained. Steps: the share beside the largest that has a place in the text.
  *
  * Tokens that share a character share its heat; tokens that are not in the text, like the first, do not count: the
  * flow that ends there would leave the text cold.
  */
-export function heatOf(
+export function flowHeat(
   masses: readonly number[],
+  target: string,
   rangeOf: (position: number) => { start: number; end: number } | null,
 ): Warmth[] {
   const found = new Map<string, { start: number; end: number; mass: number }>();
@@ -31,18 +35,31 @@ export function heatOf(
   }
   const stretches = [...found.values()];
   const most = stretches.reduce((largest, { mass }) => Math.max(largest, mass), 0);
-  return stretches.flatMap((stretch) => {
-    const step = Math.round((HEAT_STEPS * stretch.mass) / most);
-    return step > 0 ? [{ ...stretch, step }] : [];
+  return stretches.flatMap(({ start, end, mass }) => {
+    const step = Math.round((HEAT_STEPS * mass) / most);
+    return step > 0 ? [{ start, end, step, words: flowSentence(mass, target) }] : [];
   });
 }
 
-/** What the hover over a token says. `target`: the text of the token whose prediction is explained. */
-export function heatSentence(mass: number, target: string): string {
+/** Surprisal as heat, on a scale that is the same for every prompt; what nothing comes before (-1) stays cold. */
+export function surprisalHeat(found: { start: number[]; end: number[]; surprisal: number[] }): Warmth[] {
+  return found.surprisal.flatMap((bits, index) => {
+    const step = Math.min(HEAT_STEPS, Math.round(bits / BITS_PER_STEP));
+    const [start, end] = [found.start[index] ?? 0, found.end[index] ?? 0];
+    return step > 0 ? [{ start, end, step, words: surprisalSentence(bits) }] : [];
+  });
+}
+
+/** What the hover over a token says. */
+export function flowSentence(mass: number, target: string): string {
   return `${percentage(mass)} of the flow into ${visibleText(target)} arrives here`;
 }
 
-function percentage(share: number): string {
+function surprisalSentence(bits: number): string {
+  return `Surprisal ${bits.toFixed(1)} bits: the model gave this ${percentage(2 ** -bits)}`;
+}
+
+export function percentage(share: number): string {
   const hundredths = share * 100;
   if (hundredths < 0.1) return '< 0.1 %';
   return `${hundredths < 0.95 ? hundredths.toFixed(1) : Math.round(hundredths)} %`;

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { HEAT_STEPS, heatSentence, type Warmth } from './heat';
+import { HEAT_STEPS, type Warmth } from './heat';
 
 /** Draws heat on text: backgrounds in eight steps, and in high contrast underlines of growing thickness. */
 export class HeatInk implements vscode.Disposable {
@@ -19,15 +19,15 @@ export class HeatInk implements vscode.Disposable {
     });
   }
 
-  /** Shows this heat and no other in an editor. `target`: the text of the token that the flow goes into. */
-  draw(editor: vscode.TextEditor, heat: readonly { warmth: Warmth; target: string }[]): void {
+  /** Shows this heat, and no other of this ink, in an editor. */
+  draw(editor: vscode.TextEditor, heat: readonly Warmth[]): void {
     for (const [index, style] of this.#styles.entries()) {
-      const drawn = heat.filter(({ warmth }) => warmth.step === index + 1);
+      const drawn = heat.filter(({ step }) => step === index + 1);
       editor.setDecorations(
         style,
-        drawn.map(({ warmth: { start, end, mass }, target }) => ({
+        drawn.map(({ start, end, words }) => ({
           range: new vscode.Range(editor.document.positionAt(start), editor.document.positionAt(end)),
-          hoverMessage: new vscode.MarkdownString().appendText(heatSentence(mass, target)),
+          ...(words && { hoverMessage: new vscode.MarkdownString().appendText(words) }),
         })),
       );
     }
@@ -52,7 +52,7 @@ export class HeatInk implements vscode.Disposable {
   }
 }
 
-function hasHighContrast(): boolean {
+export function hasHighContrast(): boolean {
   const { kind } = vscode.window.activeColorTheme;
   return kind === vscode.ColorThemeKind.HighContrast || kind === vscode.ColorThemeKind.HighContrastLight;
 }

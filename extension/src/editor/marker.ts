@@ -1,13 +1,16 @@
 import * as vscode from 'vscode';
 import type { Panel } from '../panel/panel';
-import { heatOf } from './heat';
+import { Signal } from '../signal';
+import { flowHeat } from './heat';
 import { HeatInk } from './heatInk';
-import { type Anchor, moved, PromptLink } from './link';
+import { moved, type Place, stands } from '../prompts/place';
+import { PromptLink } from './link';
 
 interface Linked {
   panel: Panel;
   uri: string;
-  anchor: Anchor;
+  /** Null once the prompt has been edited: not even the old text brings it back. */
+  place: Place | null;
   link: PromptLink | null;
   selected: number | null;
   /** The flow that arrives at each token, while it is shown. */
@@ -17,6 +20,8 @@ interface Linked {
 
 /** Marks a panel's selected token and its heat in the prompt's text, and tells the panel which token the cursor is on. */
 export class Marker implements vscode.Disposable {
+  /** Another flow is shown on the text of a document, or none any more. */
+  readonly heated = new Signal<string>();
   readonly #linked = new Map<Panel, Linked>();
   readonly #style = vscode.window.createTextEditorDecorationType({
     backgroundColor: new vscode.ThemeColor('lmTransparency.selectedTokenBackground'),
@@ -44,13 +49,16 @@ export class Marker implements vscode.Disposable {
   link(panel: Panel): void {
     const { shown } = panel;
     if (!shown) return this.unlink(panel);
-    const anchor = { start: shown.start, end: shown.end, indent: shown.indent };
-    this.#linked.set(panel, { panel, uri: shown.uri, anchor, link: null, selected: null, masses: null, cursor: null });
-    this.#relink(shown.uri);
+    const { uri, place } = shown;
+    this.#linked.set(panel, { panel, uri, place, link: null, selected: null, masses: null, cursor: null });
+    this.#relink(uri);
   }
 
   unlink(panel: Panel): void {
-    if (this.#linked.delete(panel)) this.#drawAll();
+    const linked = this.#linked.get(panel);
+    if (!linked || !this.#linked.delete(panel)) return;
+    this.#drawAll();
+    this.heated.fire(linked.uri);
   }
 
   /** Marks a token of the panel's prompt; null marks none. */
@@ -72,12 +80,30 @@ export class Marker implements vscode.Disposable {
     if (!linked || (linked.masses === null && masses === null)) return;
     linked.masses = masses;
     this.#draw(linked.uri);
+    this.heated.fire(linked.uri);
+  }
+
+  /** Whether a panel's flow is shown on the text. */
+  isHeated(panel: Panel): boolean {
+    return (this.#linked.get(panel)?.masses ?? null) !== null;
+  }
+
+  /** The flow that is shown on a document's text: into what, and the largest share there; null where there is none. */
+  flowIn(uri: string): { target: string; most: number } | null {
+    for (const { link, masses, panel } of this.#of(uri)) {
+      if (!link || !masses) continue;
+      const here = masses.filter((_, position) => link.rangeOf(position));
+      return { target: targetOf(panel), most: here.reduce((most, mass) => Math.max(most, mass), 0) };
+    }
+    return null;
   }
 
   /** The panel's target is another one: the heat's words name it. */
   redraw(panel: Panel): void {
     const linked = this.#linked.get(panel);
-    if (linked?.masses) this.#draw(linked.uri);
+    if (!linked?.masses) return;
+    this.#draw(linked.uri);
+    this.heated.fire(linked.uri);
   }
 
   /** Looks again whether the documents hold the prompts: one may just have been opened. */
@@ -93,36 +119,39 @@ export class Marker implements vscode.Disposable {
   #relink(uri: string): void {
     const document = vscode.workspace.textDocuments.find((open) => open.uri.toString() === uri);
     for (const linked of this.#of(uri)) {
-      const heading = linked.panel.shown?.heading;
-      linked.link =
-        document && heading ? PromptLink.of(document.getText(), linked.anchor, heading.prompt, heading.tokens) : null;
+      const { place } = linked;
+      linked.link = document && place && stands(place, document.getText()) ? linkOf(linked, place) : null;
     }
+    this.#show(uri);
+  }
+
+  #show(uri: string): void {
     this.#draw(uri);
+    this.heated.fire(uri);
     for (const editor of editorsOf(uri)) this.#onCursor(editor);
   }
 
   #onEdit(event: vscode.TextDocumentChangeEvent): void {
     const uri = event.document.uri.toString();
-    if (event.contentChanges.length === 0) return;
+    if (event.contentChanges.length === 0 || this.#of(uri).length === 0) return;
     for (const linked of this.#of(uri)) {
       // changes come last first, so that the offsets of each hold
-      const anchor = event.contentChanges.reduce<Anchor | null>(
+      linked.place = event.contentChanges.reduce<Place | null>(
         (before, change) =>
           before &&
           moved(before, { offset: change.rangeOffset, removed: change.rangeLength, inserted: change.text.length }),
-        linked.anchor,
+        linked.place,
       );
-      if (anchor) {
-        linked.anchor = anchor;
+      if (linked.place) {
+        linked.link &&= linkOf(linked, linked.place);
       } else {
         linked.link = null;
         linked.selected = null;
         linked.masses = null;
-        linked.anchor = { start: -1, end: -1, indent: 0 };
         this.#tell(linked, null);
       }
     }
-    this.#relink(uri);
+    this.#show(uri);
   }
 
   #onCursor(editor: vscode.TextEditor): void {
@@ -154,8 +183,7 @@ export class Marker implements vscode.Disposable {
     });
     editor.setDecorations(this.#style, ranges);
     const heat = linked.flatMap(({ link, masses, panel }) => {
-      const target = targetOf(panel);
-      return link && masses ? heatOf(masses, (at) => link.rangeOf(at)).map((warmth) => ({ warmth, target })) : [];
+      return link && masses ? flowHeat(masses, targetOf(panel), (at) => link.rangeOf(at)) : [];
     });
     this.#ink.draw(editor, heat);
   }
@@ -163,6 +191,10 @@ export class Marker implements vscode.Disposable {
   #of(uri: string): Linked[] {
     return [...this.#linked.values()].filter((linked) => linked.uri === uri);
   }
+}
+
+function linkOf({ panel }: Linked, place: Place): PromptLink {
+  return new PromptLink(place, panel.shown?.heading.tokens ?? []);
 }
 
 function editorsOf(uri: string): vscode.TextEditor[] {

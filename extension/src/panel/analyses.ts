@@ -1,14 +1,16 @@
 import path from 'node:path';
 import type * as vscode from 'vscode';
 import type { Answer, Question } from '../../shared/webview';
-import { ANALYZE } from '../../shared/protocol';
+import { ANALYZE, type PromptSettings } from '../../shared/protocol';
 import type { Backend } from '../backend/backend';
 import type { Progress } from '../backend/connection';
 import { Failure, isCancelled, toFailure } from '../backend/failure';
 import { type Cancel, CancelSource } from '../cancel';
-import { choosePrompt, isChat } from '../prompts/choose';
+import { CostQuestions } from '../commands/askForTime';
+import { promptAt } from '../prompts/ask';
 import type { Settings } from '../settings';
 import { Signal } from '../signal';
+import type { Outcome } from '../live/pace';
 import { LiveRuns } from './liveRuns';
 import type { Panel } from './panel';
 import type { Panels } from './panels';
@@ -18,6 +20,12 @@ import type { Asked, ResultStore, StoredResult } from './resultStore';
 // analysing may load a model first; each sign of progress starts these anew
 const ANALYZE_SILENCE_MS = 300_000;
 const QUESTION_SILENCE_MS = 120_000;
+/** What follows typing is kept when the hands rest. */
+const REST_MS = 2000;
+/** What goes away by typing on. */
+const UNFINISHED = new Set<string>(['invalidPrompt', 'promptTooLong']);
+
+const ANALYZE_ONCE = { action: 'analyze', label: 'Analyze Once' } as const;
 
 /** An analysis that is under way. */
 export interface Job {
@@ -25,28 +33,47 @@ export interface Job {
   title: string;
   panel: Panel;
   message: string;
+  /** The graph of its target is shown, and the rest is being computed. */
+  begun: boolean;
+  /** The panel has been told that it is being updated. */
+  said?: boolean;
   cancel(): void;
+  /** It follows what is typed: the graph before stays until this one is there. */
+  follows: boolean;
 }
 
 /** A document and what is selected in it. */
 export interface Subject {
   document: vscode.TextDocument;
   selection: vscode.Selection | null;
+  /** Shown beside the document's own panel; by this model, where one is named. */
+  comparison?: { source: string | null };
 }
 
-/** Runs analyses, one a document: a newer request ends the older one. Answers the panels' questions about them. */
+/** A prompt, how it is asked about, and where it stands in its document. */
+export interface Chosen extends Pick<StoredResult, 'asked' | 'place' | 'settings' | 'isComparison'> {
+  prompt: string;
+}
+
+type Choose = (job: Job, cancel: Cancel) => Promise<Chosen>;
+
+/** Runs analyses, one a panel: a newer request ends the older one. Answers the panels' questions about them. */
 export class Analyses {
   readonly changed = new Signal<readonly Job[]>();
   /** An analysis failed, and the panel says why. */
   readonly failed = new Signal<{ panel: Panel; failure: Failure }>();
-  readonly #jobs = new Map<string, Job>();
+  /** An analysis is finished and shown. */
+  readonly finished = new Signal<StoredResult>();
+  readonly #jobs = new Map<Panel, Job>();
   readonly #live: LiveRuns;
+  #resting: NodeJS.Timeout | undefined;
+  readonly #costs = new CostQuestions();
 
   constructor(
     private readonly backend: Backend,
     private readonly panels: () => Panels,
     private readonly store: ResultStore,
-    private readonly settingsFor: (uri: vscode.Uri) => Settings,
+    private readonly settingsFor: (uri?: vscode.Uri) => Settings,
     private readonly log: (line: string) => void,
   ) {
     this.#live = new LiveRuns(backend, ANALYZE_SILENCE_MS, log);
@@ -57,28 +84,62 @@ export class Analyses {
   }
 
   /** Analyzes the prompt of a document and shows it in the document's panel. Never rejects. */
-  async run({ document, selection }: Subject): Promise<void> {
-    const uri = document.uri.toString();
-    this.#jobs.get(uri)?.cancel();
+  async run(subject: Subject): Promise<void> {
+    await this.#runFor(subject, false);
+  }
+
+  /** As `run`, for a prompt that is being typed: what is looked at stays, and nothing covers the graph before. */
+  follow(subject: Subject): Promise<Outcome> {
+    return this.#runFor(subject, true);
+  }
+
+  #runFor(subject: Subject, follows: boolean): Promise<Outcome> {
+    const { uri } = subject.document;
+    const title = path.posix.basename(uri.path) || 'Untitled';
+    const panel = this.panels().open(uri, title, subject.comparison ?? null);
+    return this.#run(uri, title, panel, (job, cancel) => this.#choose(subject, job, cancel), follows);
+  }
+
+  /** Analyzes a prompt as it was asked about before, wherever it stands now. Never rejects. */
+  async runAgain(uri: vscode.Uri, title: string, chosen: Chosen): Promise<void> {
+    await this.#run(uri, title, this.panels().open(uri, title), () => Promise.resolve(chosen), false);
+  }
+
+  async #run(uri: vscode.Uri, title: string, panel: Panel, choose: Choose, follows: boolean): Promise<Outcome> {
+    this.#jobs.get(panel)?.cancel();
     const source = new CancelSource();
-    const title = path.posix.basename(document.uri.path) || 'Untitled';
-    const panel = this.panels().open(document.uri, title);
-    const job: Job = { uri, title, panel, message: 'Preparing', cancel: () => source.cancel() };
-    this.#jobs.set(uri, job);
+    const cancel = (): void => source.cancel();
+    const job: Job = { uri: uri.toString(), title, panel, message: 'Preparing', cancel, follows, begun: false };
+    this.#jobs.set(panel, job);
     this.#say(job, job.message, null);
     try {
-      const result = await this.#analyze({ document, selection }, job, source.token);
-      if (this.#jobs.get(uri) !== job) return;
-      panel.showResult(result);
+      const result = await this.#analyze(await choose(job, source.token), job, source.token);
+      if (this.#jobs.get(panel) !== job) return 'superseded';
+      if (follows && !job.begun) panel.showEdited(result);
+      else panel.showResult(result);
       this.#live.put(result.runId);
-      this.store.put(result).catch((error: unknown) => this.log(`the result could not be kept: ${String(error)}`));
+      panel.showFilling(null);
+      this.#keep(result, follows);
+      return 'shown';
     } catch (error) {
-      if (this.#jobs.get(uri) === job) this.#onFailure(panel, toFailure(error));
+      if (this.#jobs.get(panel) !== job) return 'superseded';
+      return this.#onFailure(job, toFailure(error));
     } finally {
       source.dispose();
-      if (this.#jobs.get(uri) === job) this.#jobs.delete(uri);
+      if (this.#jobs.get(panel) === job) this.#jobs.delete(panel);
       this.changed.fire(this.jobs);
     }
+  }
+
+  // one file for what was typed, and not one for each key
+  #keep(result: StoredResult, follows: boolean): void {
+    clearTimeout(this.#resting);
+    const keep = (): void => {
+      this.store.put(result).catch((error: unknown) => this.log(`the result could not be kept: ${String(error)}`));
+      this.finished.fire(result);
+    };
+    if (follows) this.#resting = setTimeout(keep, REST_MS);
+    else keep();
   }
 
   /** Ends what runs for this panel, or everything. */
@@ -109,50 +170,97 @@ export class Analyses {
     }
   }
 
-  async #analyze({ document, selection }: Subject, job: Job, cancel: Cancel): Promise<StoredResult> {
-    const editor = {
-      text: document.getText(),
-      languageId: document.languageId,
-      selectionStart: selection ? document.offsetAt(selection.start) : 0,
-      selectionEnd: selection ? document.offsetAt(selection.end) : 0,
-      cursor: selection ? document.offsetAt(selection.active) : 0,
-    };
-    const prompt = choosePrompt(editor);
-    const asked = { ...askedBy(this.settingsFor(document.uri)), chat: isChat(editor, prompt) };
-    const reply = await this.backend.request(
-      ANALYZE,
-      { prompt: prompt.text, ...asked },
-      {
-        timeoutMs: ANALYZE_SILENCE_MS,
-        cancel,
-        onProgress: ({ message, fraction }) => this.#say(job, message, fraction),
-      },
-    );
-    const payload = payloadBytes(reply);
-    const { runId } = readHeading(payload);
-    const { start, end, indent } = prompt;
-    return { runId, uri: job.uri, title: job.title, asked, start, end, indent, payload };
+  async #choose({ document, selection, comparison }: Subject, job: Job, cancel: Cancel): Promise<Chosen> {
+    if (this.backend.sessionId === null) this.#say(job, 'Starting the backend', null);
+    const { text, place, settings, chat } = await promptAt(this.backend, document, selection, cancel);
+    const source = comparison?.source ?? settings.model;
+    const asked = { ...askedBy(this.settingsFor(document.uri), settings), ...(source !== null && { source }), chat };
+    return { prompt: text, asked, place, settings, isComparison: comparison !== undefined };
   }
 
-  #say(job: Job, message: string, fraction: number | null): void {
-    if (this.#jobs.get(job.uri) !== job) return;
-    job.message = message || job.message;
-    job.panel.showProgress(job.message, fraction);
+  async #analyze({ prompt, ...chosen }: Chosen, job: Job, cancel: Cancel): Promise<StoredResult> {
+    const read = (reply: unknown): StoredResult => {
+      const payload = payloadBytes(reply);
+      const { runId } = readHeading(payload);
+      return { runId, uri: job.uri, title: job.title, ...chosen, payload };
+    };
+    const options = {
+      timeoutMs: ANALYZE_SILENCE_MS,
+      cancel,
+      onProgress: ({ message, fraction }: Progress) => this.#say(job, message, fraction),
+      onPartial: (first: unknown) => this.#begin(job, first, read),
+    };
+    // a notification hides after a while, and waits behind the bell
+    const waiting = (question: string) =>
+      this.#say(job, `${question} Run, or cancel? The notification asks.`, null, 'waiting for your answer');
+    const limits = this.settingsFor(job.panel.uri ?? undefined);
+    const reply = await this.#costs.send(job, limits, cancel, waiting, (costs) =>
+      this.backend.request(ANALYZE, { prompt, ...chosen.asked, ...costs, live: job.follows }, options),
+    );
+    return read(reply);
+  }
+
+  /** Shows the graph of the target; whatever is wrong with it, the whole result will tell. */
+  #begin(job: Job, first: unknown, read: (reply: unknown) => StoredResult): void {
+    if (this.#jobs.get(job.panel) !== job) return;
+    try {
+      const result = read(first);
+      if (job.follows) job.panel.showEdited(result);
+      else job.panel.showResult(result);
+      this.#live.put(result.runId);
+      job.begun = true;
+      job.panel.showFilling({ going: true, message: job.message, fraction: null });
+    } catch (error) {
+      this.log(`a first graph could not be shown: ${String(error)}`);
+    }
+  }
+
+  /** `brief`: what the status bar has room for. */
+  #say(job: Job, message: string, fraction: number | null, brief = message): void {
+    if (this.#jobs.get(job.panel) !== job) return;
+    const said = message || job.message;
+    job.message = brief || job.message;
+    if (job.begun) job.panel.showFilling({ going: true, message: said, fraction });
+    else if (job.follows && job.panel.offersAction) return;
+    else if (job.follows && job.panel.shown) this.#sayUpdating(job);
+    else job.panel.showProgress(said, fraction);
     this.changed.fire(this.jobs);
   }
 
-  #onFailure(panel: Panel, failure: Failure): void {
+  // once: how far it is would be a message a layer, at each key
+  #sayUpdating(job: Job): void {
+    if (!job.said) job.panel.showUpdating('Updating');
+    job.said = true;
+  }
+
+  #onFailure({ panel, begun, follows }: Job, failure: Failure): Outcome {
+    // the graph of the target stays, and any other token's is computed when it is asked for
+    if (begun)
+      panel.showFilling({ going: false, message: isCancelled(failure) ? '' : failure.message, fraction: null });
+    if (follows && !begun && panel.shown && (isCancelled(failure) || UNFINISHED.has(failure.kind))) {
+      panel.showUpdating(isCancelled(failure) ? null : failure.message);
+      return 'refused';
+    }
+    if (follows && !begun && failure.kind === 'costly') {
+      const message = `Too long to follow as you type: ${failure.message}`;
+      if (panel.shown) panel.showUpdating(message, ANALYZE_ONCE);
+      else panel.showFailure(failure);
+      return 'costly';
+    }
     if (isCancelled(failure)) {
+      if (begun) return 'failed';
       if (!panel.showLastResult()) panel.showFailure(new Failure('cancelled', 'The analysis was cancelled.'));
-      return;
+      return 'failed';
     }
     this.log(`analysis failed (${failure.kind}): ${failure.message}`);
     if (failure.cause instanceof Error && failure.cause.stack) this.log(failure.cause.stack);
-    panel.showFailure(failure);
+    if (!begun) panel.showFailure(failure);
     this.failed.fire({ panel, failure });
+    return 'failed';
   }
 }
 
-function askedBy({ model, allowDownload, dtype, device, specialTokens, topK }: Settings): Asked {
-  return { source: model, allowDownload, dtype, device, specialTokens, topK };
+/** What the prompt's file says counts before the settings. */
+function askedBy({ model, allowDownload, dtype, device, specialTokens, topK }: Settings, file: PromptSettings): Asked {
+  return { source: model, allowDownload, dtype, device, specialTokens: file.specialTokens ?? specialTokens, topK };
 }

@@ -31,6 +31,7 @@ const HELPFUL: Record<FailureKind, readonly PanelAction[]> = {
   dependencyMissing: ['setUpBackend', 'showLog'],
   tooLarge: ['selectDtype', 'selectModel', 'selectDevice', 'retry'],
   outOfMemory: ['selectModel', 'selectDtype', 'selectDevice', 'retry', 'showLog'],
+  costly: ['retry', 'selectModel', 'openSettings'],
   runExpired: ['retry'],
   cancelled: ['retry'],
   internal: ['retry', 'showLog'],
@@ -44,6 +45,7 @@ const HELPFUL: Record<FailureKind, readonly PanelAction[]> = {
   timedOut: ['retry', 'restartBackend', 'showLog'],
   untrusted: ['manageTrust'],
   noDocument: [],
+  incomplete: [],
   noResult: ['analyze'],
 };
 

@@ -1,7 +1,8 @@
 import * as vscode from 'vscode';
 import type { Notice, PanelAction } from '../../shared/webview';
-import { toFailure } from '../backend/failure';
+import { Failure, toFailure } from '../backend/failure';
 import type { Marker } from '../editor/marker';
+import type { Surprisal } from '../editor/surprisal';
 import { fillPage } from './page';
 import type { Panel } from './panel';
 import { saveFile } from './save';
@@ -12,6 +13,7 @@ const MESSAGE_MS = 3000;
 export interface NoticeWorld {
   extensionUri: vscode.Uri;
   marker: Pick<Marker, 'select' | 'heat'>;
+  surprisal: Pick<Surprisal, 'hide'>;
   act(action: PanelAction, panel: Panel): void;
   log(line: string): void;
 }
@@ -34,6 +36,8 @@ async function obey(world: NoticeWorld, panel: Panel, notice: Notice): Promise<v
     case 'selected':
       return world.marker.select(panel, notice.position);
     case 'heat':
+      // one heat at a time
+      if (notice.masses && panel.uri) world.surprisal.hide(panel.uri.toString());
       return world.marker.heat(panel, notice.masses);
     case 'copy':
       await vscode.env.clipboard.writeText(notice.text);
@@ -52,6 +56,12 @@ async function obey(world: NoticeWorld, panel: Panel, notice: Notice): Promise<v
 export async function savePage(extensionUri: vscode.Uri, panel: Panel): Promise<void> {
   const { shown, view } = panel;
   if (!shown) return;
+  if (panel.isFilling) {
+    throw new Failure(
+      'incomplete',
+      'The page is of every token, and their routes are still being computed. Save it when that is done.',
+    );
+  }
   const template = await vscode.workspace.fs.readFile(
     vscode.Uri.joinPath(extensionUri, 'dist', 'webview', 'page.html'),
   );

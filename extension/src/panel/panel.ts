@@ -1,5 +1,15 @@
 import * as vscode from 'vscode';
-import type { Answer, Notice, Question, SaveFormat, ToWebview, ViewState } from '../../shared/webview';
+import type { PromptSettings } from '../../shared/protocol';
+import type {
+  Answer,
+  Filling,
+  Notice,
+  PanelAction,
+  Question,
+  SaveFormat,
+  ToWebview,
+  ViewState,
+} from '../../shared/webview';
 import type { Progress } from '../backend/connection';
 import { type Cancel, CancelSource } from '../cancel';
 import { Failure, toFailure } from '../backend/failure';
@@ -12,6 +22,11 @@ import type { StoredResult } from './resultStore';
 /** An analysis that a panel shows, with what the editor needs of it. */
 export interface Shown extends StoredResult {
   heading: Heading;
+}
+
+/** `source`: the model that was named; null: the one that the prompt is for. */
+export interface Comparison {
+  source: string | null;
 }
 
 /** What a panel tells the rest of the extension. */
@@ -33,7 +48,13 @@ export class Panel {
   shown: Shown | null = null;
   /** The view that the webview asked to remember. */
   view: ViewState | null = null;
+  /** The view before it, of a prompt that is being edited. */
+  #lastView: ViewState | null = null;
   #state: ToWebview | null = null;
+  #filling: Filling | null = null;
+  #offers = false;
+  /** Whether what was shown last is without some of its rows, whatever hides it now. */
+  #isPartial = false;
   #offline: string | null = null;
   #saidOffline: string | null = null;
   #loaded: CancelSource | null = null;
@@ -47,6 +68,8 @@ export class Panel {
     public uri: vscode.Uri | null,
     dist: vscode.Uri,
     private readonly events: PanelEvents,
+    /** Where it is shown beside another analysis: by which model, where one was named. Null in a document's own panel. */
+    public comparison: Comparison | null = null,
   ) {
     const { webview } = webviewPanel;
     webview.options = { enableScripts: true, localResourceRoots: [dist] };
@@ -67,19 +90,49 @@ export class Panel {
     this.#show(failureMessage(toFailure(error)));
   }
 
-  /** Shows an analysis; a new one keeps the slider and switches of the last. */
-  showResult(result: StoredResult, view: Partial<ViewState> | null = this.#carriedOver()): void {
+  /** Shows an analysis; a new one keeps the slider and switches of the last, unless its file sets them anew. */
+  showResult(result: StoredResult, given: Partial<ViewState> | null = null): void {
+    // the rest of what is shown already moves nothing
+    const known = this.shown?.runId === result.runId ? this.view : null;
+    this.#showAnalysis(result, given ?? known ?? this.#viewFor(result.settings), false);
+  }
+
+  #showAnalysis(result: StoredResult, view: Partial<ViewState> | null, edited: boolean): void {
+    const { runId, title, settings } = result;
+    // an edited prompt's view is known once the page says it; until then the one before it goes on
+    this.#lastView = edited ? (this.view ?? this.#lastView) : null;
     this.shown = { ...result, heading: readHeading(result.payload) };
-    this.view = view?.runId === result.runId ? readView(view) : null;
-    this.webviewPanel.title = tabTitle(result.title);
-    this.#show({ type: 'analysis', runId: result.runId, title: result.title, payload: bufferOf(result.payload), view });
+    this.#isPartial = false;
+    this.view = view?.runId === runId ? readView(view) : null;
+    this.webviewPanel.title = tabTitle(title, this.comparison);
+    const about = { target: settings.target, contrast: settings.contrast };
+    this.#show({ type: 'analysis', runId, title, payload: bufferOf(result.payload), view, edited, about });
     this.events.shown(this);
+  }
+
+  /** Shows the analysis of a prompt that was edited: what is looked at stays. */
+  showEdited(result: StoredResult): void {
+    this.#showAnalysis(result, this.#setAnew(result.settings), true);
+  }
+
+  /** Says over the graph that another is on its way, or why there is none yet. */
+  showUpdating(message: string | null, action?: { action: PanelAction; label: string }): void {
+    this.#offers = action !== undefined;
+    this.#post({ type: 'updating', message, ...(action && { action }) });
+  }
+
+  /** Whether what is said over the graph is of use to whoever stops typing: it stays until there is news. */
+  get offersAction(): boolean {
+    return this.#offers;
   }
 
   /** Goes back to the analysis that was shown before; false when there was none. */
   showLastResult(): boolean {
     if (!this.shown) return false;
-    this.showResult(this.shown, this.view ?? this.#carriedOver());
+    const isPartial = this.#isPartial;
+    this.showResult(this.shown);
+    // nothing fills it in any more
+    if (isPartial) this.showFilling({ going: false, message: '', fraction: null });
     return true;
   }
 
@@ -87,6 +140,19 @@ export class Panel {
   showOffline(offline: boolean, message: string): void {
     this.#offline = offline ? message : null;
     this.#postOffline();
+  }
+
+  /** How far the rest of the analysis is that is shown; null once it is all there. */
+  showFilling(filling: Filling | null): void {
+    this.#isPartial = filling !== null;
+    if (filling === null && this.#filling === null) return;
+    this.#filling = filling;
+    this.#post({ type: 'filling', filling });
+  }
+
+  /** Whether the analysis that is shown is still without some of its rows. */
+  get isFilling(): boolean {
+    return this.#filling !== null;
   }
 
   showCursor(position: number | null): void {
@@ -102,8 +168,8 @@ export class Panel {
   }
 
   /** The heat is the page's to know; one out of sight keeps what it has. */
-  toggleHeat(): void {
-    this.#post({ type: 'toggleHeat' });
+  showHeat(shown: boolean): void {
+    this.#post({ type: 'showHeat', shown });
   }
 
   reveal(): void {
@@ -111,16 +177,27 @@ export class Panel {
     if (!this.webviewPanel.visible) this.webviewPanel.reveal(column, true);
   }
 
-  #carriedOver(): Partial<ViewState> | null {
-    if (!this.view) return null;
-    const { threshold, renormalize, ink, view, heat, grouping } = this.view;
-    return { threshold, renormalize, ink, view, heat, grouping };
+  #viewFor(set: PromptSettings): Partial<ViewState> | null {
+    const last = this.view ?? this.#lastView;
+    const view = { ...(last && carriedOver(last)), ...this.#setAnew(set) };
+    return Object.keys(view).length > 0 ? view : null;
+  }
+
+  /** What the prompt's file says of the view now and did not say before. */
+  #setAnew(set: PromptSettings): Partial<ViewState> {
+    const before = this.shown?.settings ?? NOTHING_SET;
+    return {
+      ...(set.threshold !== before.threshold && { threshold: set.threshold ?? 'auto' }),
+      ...(set.renormalize !== before.renormalize && { renormalize: set.renormalize ?? true }),
+    };
   }
 
   #show(state: ToWebview): void {
     this.#state = state;
+    this.#offers = false;
     this.#post(state);
     this.#postOffline();
+    if (state.type !== 'analysis') this.#filling = null;
   }
 
   #postOffline(): void {
@@ -163,10 +240,14 @@ export class Panel {
     this.#loaded?.cancel();
     this.#questions.clear();
     this.#loaded = new CancelSource();
-    if (this.#state?.type === 'analysis') this.#state = { ...this.#state, view: this.view ?? this.#state.view };
+    if (this.#state?.type === 'analysis') {
+      const kept = this.#lastView && { ...carriedOver(this.#lastView), ...this.#state.view };
+      this.#state = { ...this.#state, view: this.view ?? kept ?? this.#state.view };
+    }
     if (this.#state) this.#post(this.#state);
     this.#saidOffline = null;
     this.#postOffline();
+    if (this.#filling) this.#post({ type: 'filling', filling: this.#filling });
     if (this.#state?.type !== 'analysis') return;
     this.events.shown(this);
     if (this.#pending) this.#post(this.#pending);
@@ -196,8 +277,14 @@ export class Panel {
 }
 
 /** The title of a panel's tab. */
-export function tabTitle(title: string): string {
-  return `Routes: ${title}`;
+export function tabTitle(title: string, comparison: Comparison | null): string {
+  return `${comparison ? 'Compared' : 'Routes'}: ${title}`;
+}
+
+const NOTHING_SET = { threshold: null, renormalize: null };
+
+function carriedOver({ threshold, renormalize, ink, view, heat, grouping }: ViewState): Partial<ViewState> {
+  return { threshold, renormalize, ink, view, heat, grouping };
 }
 
 function bufferOf(bytes: Uint8Array): ArrayBuffer {

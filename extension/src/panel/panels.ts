@@ -1,14 +1,15 @@
 import * as vscode from 'vscode';
 import { Failure } from '../backend/failure';
 import { readView } from './messages';
-import { Panel, type PanelEvents, tabTitle } from './panel';
+import { type Comparison, Panel, type PanelEvents, tabTitle } from './panel';
 import type { ResultStore } from './resultStore';
 
 export const PANEL_TYPE = 'lmTransparency.routes';
 
 const PROMPT_AND_GRAPH = { orientation: 0, groups: [{ size: 0.34 }, { size: 0.66 }] };
+const PROMPT_AND_TWO_GRAPHS = { orientation: 0, groups: [{ size: 0.2 }, { size: 0.4 }, { size: 0.4 }] };
 
-/** The open panels, one a document; also brings them back after a window reload. */
+/** The open panels, one a document and one for comparisons; also brings them back after a window reload. */
 export class Panels implements vscode.WebviewPanelSerializer {
   readonly #panels = new Set<Panel>();
   readonly #dist: vscode.Uri;
@@ -32,22 +33,32 @@ export class Panels implements vscode.WebviewPanelSerializer {
     };
   }
 
-  /** The document's panel, brought into view beside the editor; the focus stays where it is. */
-  open(uri: vscode.Uri, title: string): Panel {
-    const known = [...this.#panels].find((panel) => panel.uri?.toString() === uri.toString());
+  /** The document's panel, or the one for comparisons, brought into view beside the editor; the focus stays where it is. */
+  open(uri: vscode.Uri, title: string, comparison: Comparison | null = null): Panel {
+    const isMeant = (panel: Panel) =>
+      comparison ? panel.comparison !== null : !panel.comparison && panel.uri?.toString() === uri.toString();
+    const known = [...this.#panels].find(isMeant);
     if (known) {
+      Object.assign(known, { uri, comparison });
       known.reveal();
       return known;
     }
-    const column = { viewColumn: this.#columnFor(), preserveFocus: true };
-    const isFirstBeside = vscode.window.tabGroups.all.length === 1;
-    const created = vscode.window.createWebviewPanel(PANEL_TYPE, tabTitle(title), column, {
+    const column = { viewColumn: comparison ? this.#lastColumn() : this.#columnFor(), preserveFocus: true };
+    const nGroups = vscode.window.tabGroups.all.length;
+    const created = vscode.window.createWebviewPanel(PANEL_TYPE, tabTitle(title, comparison), column, {
       enableScripts: true,
       localResourceRoots: [this.#dist],
     });
     // a prompt is narrow and a graph is wide; a layout that the user made stays as it is
-    if (isFirstBeside) void vscode.commands.executeCommand('vscode.setEditorLayout', PROMPT_AND_GRAPH);
-    return this.#add(created, uri);
+    const layout = comparison
+      ? nGroups === 2
+        ? PROMPT_AND_TWO_GRAPHS
+        : null
+      : nGroups === 1
+        ? PROMPT_AND_GRAPH
+        : null;
+    if (layout) void vscode.commands.executeCommand('vscode.setEditorLayout', layout);
+    return this.#add(created, uri, comparison);
   }
 
   /** The panel the user looks at or acted in last. */
@@ -62,7 +73,8 @@ export class Panels implements vscode.WebviewPanelSerializer {
   async deserializeWebviewPanel(webviewPanel: vscode.WebviewPanel, state: unknown): Promise<void> {
     const view = readView(state);
     const result = view && (await this.store.get(view.runId));
-    const panel = this.#add(webviewPanel, result ? vscode.Uri.parse(result.uri, true) : null);
+    const comparison = result?.isComparison ? { source: result.asked.source ?? null } : null;
+    const panel = this.#add(webviewPanel, result ? vscode.Uri.parse(result.uri, true) : null, comparison);
     if (!result) {
       panel.showFailure(new Failure('noResult', 'There is no analysis to show here.', 'Analyze the prompt once more.'));
       return;
@@ -76,13 +88,20 @@ export class Panels implements vscode.WebviewPanelSerializer {
 
   // beside the other panels, so that each document does not open one more column
   #columnFor(): vscode.ViewColumn {
-    const used = this.all().flatMap(({ webviewPanel }) => webviewPanel.viewColumn ?? []);
+    const own = this.all().filter((panel) => !panel.comparison);
+    const used = own.flatMap(({ webviewPanel }) => webviewPanel.viewColumn ?? []);
     const editing = vscode.window.activeTextEditor?.viewColumn;
     return used.find((column) => column !== editing) ?? vscode.ViewColumn.Beside;
   }
 
-  #add(webviewPanel: vscode.WebviewPanel, uri: vscode.Uri | null): Panel {
-    const panel = new Panel(webviewPanel, uri, this.#dist, this.#events);
+  // behind the column of the panels, which is the last one where nobody has moved anything
+  #lastColumn(): vscode.ViewColumn {
+    const used = this.all().flatMap(({ webviewPanel }) => webviewPanel.viewColumn ?? []);
+    return Math.min(vscode.ViewColumn.Nine, Math.max(vscode.ViewColumn.One, ...used) + 1);
+  }
+
+  #add(webviewPanel: vscode.WebviewPanel, uri: vscode.Uri | null, comparison: Comparison | null): Panel {
+    const panel = new Panel(webviewPanel, uri, this.#dist, this.#events, comparison);
     webviewPanel.iconPath = this.#icon;
     this.#panels.add(panel);
     return panel;

@@ -1,10 +1,10 @@
 import { INSPECTIONS } from '../../shared/protocol';
 import type { Method, Params, Question } from '../../shared/webview';
 
-type Plain = number | boolean | string | number[];
+type Plain = number | boolean | string | number[] | string[];
 
 const LONGEST_TEXT = 200;
-const MOST_NUMBERS = 64;
+const MOST_ITEMS = 64;
 const MOST_PARAMS = 24;
 const NAME = /^[a-z][A-Za-z]{0,39}$/;
 
@@ -37,10 +37,11 @@ function readParams(value: unknown): Record<string, Plain> | null {
 
 function readPlain(value: unknown): Plain | null {
   if (typeof value === 'boolean' || Number.isFinite(value) || isShort(value)) return value as Plain;
-  if (!Array.isArray(value) || value.length > MOST_NUMBERS) return null;
+  if (!Array.isArray(value) || value.length > MOST_ITEMS) return null;
   // copied first, so that holes are looked at as well
-  const numbers: unknown[] = Array.from(value);
-  return numbers.every((number) => Number.isFinite(number)) ? (numbers as number[]) : null;
+  const copied: unknown[] = Array.from(value);
+  const isPlain = copied.every((item) => Number.isFinite(item)) || copied.every(isShort);
+  return isPlain ? (copied as number[] | string[]) : null;
 }
 
 function isShort(value: unknown): value is string {

@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { AnalyzeParams } from '../../shared/protocol';
+import type { AnalyzeParams, PromptSettings } from '../../shared/protocol';
+import { isPlace, type Place } from '../prompts/place';
 
 /** How an analysis was asked for, less the prompt, which is in the payload. */
 export type Asked = Pick<
@@ -15,10 +16,11 @@ export interface StoredResult {
   uri: string;
   title: string;
   asked: Asked;
-  /** Offsets of the prompt in its document, and the indentation that was left out. */
-  start: number;
-  end: number;
-  indent: number;
+  place: Place;
+  /** What the prompt's file says of its analyses. */
+  settings: PromptSettings;
+  /** Shown beside another analysis, to be compared with it. */
+  isComparison: boolean;
   payload: Uint8Array;
 }
 
@@ -66,6 +68,11 @@ export class ResultStore {
     }
   }
 
+  /** Lets go of a run; one that is not kept is as well. */
+  async drop(runId: string): Promise<void> {
+    await rm(this.#fileOf(runId), { force: true });
+  }
+
   async #trim(newest: string): Promise<void> {
     const names = await readdir(this.folder);
     const files = await Promise.all(
@@ -111,8 +118,8 @@ function unpack(file: Buffer): StoredResult | null {
 
 function isRest(value: unknown): value is Omit<StoredResult, 'payload'> {
   if (typeof value !== 'object' || value === null) return false;
-  const { runId, uri, title, asked, start, end, indent } = value as Record<string, unknown>;
+  const { runId, uri, title, asked, place, settings, isComparison } = value as Record<string, unknown>;
   const texts = [runId, uri, title].every((text) => typeof text === 'string');
-  const numbers = [start, end, indent].every((number) => Number.isSafeInteger(number));
-  return texts && numbers && typeof asked === 'object' && asked !== null;
+  const records = [asked, settings].every((record) => typeof record === 'object' && record !== null);
+  return texts && records && isPlace(place) && typeof isComparison === 'boolean';
 }

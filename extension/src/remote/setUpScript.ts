@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { PIP_OPTIONS } from '../backend/setUpSteps';
 import type { Bundle } from '../backend/wheel';
 import { quote, quoteAll } from './quote';
 
@@ -26,6 +27,7 @@ export interface Sent {
 
 const CPU_INDEX = 'https://download.pytorch.org/whl/cpu';
 export const STEP = '@step ';
+const STATUS = '@status ';
 
 /**
  * What a POSIX shell reads from stdin to build an environment and install our wheel into it.
@@ -68,6 +70,26 @@ parcel="$data/env/${id}.parcel"
 leave() { rm -rf "$parcel" "$data/environment.json.${id}"; [ "$1" -eq 0 ] || rm -rf "$env"; exit "$1"; }
 trap 'leave 130' HUP INT TERM PIPE
 step() { printf '${STEP}%s\\n' "$1"; }
+# runs a command without input; on a full disk another try would only fill it again
+attempt() {
+  { "$@" </dev/null 2>&1; printf '\\n${STATUS}%s\\n' "$?"; } | {
+    full=0
+    while IFS= read -r line; do
+      case "$line" in
+        ${quote(STATUS)}*)
+          status="\${line#${STATUS}}"
+          [ "$status" -eq 0 ] || [ "$full" -eq 0 ] || status=74
+          exit "$status" ;;
+        *'No space left on device'* | *'os error 28'* | *'Disk quota exceeded'*) full=1 ;;
+      esac
+      printf '%s\\n' "$line"
+    done
+    exit 70
+  }
+  code=$?
+  [ "$code" -ne 74 ] || leave 74
+  return "$code"
+}
 receive() { ${quote(base)} -I -c ${quote(RECEIVE)} "$parcel/$1" "$2" || leave 74; }
 step 'Sending the backend'
 mkdir -p "$env" "$parcel" || leave 73
@@ -76,34 +98,34 @@ mkdir -p "$env" "$parcel" || leave 73
 
 function building(set: RemoteSetUp, wheel: string, constraints: string | null): string {
   const { base, uv, cpuOnly, pipArguments, version, id } = set;
-  const pip = `"$python" -m pip install --disable-pip-version-check --no-input --progress-bar off`;
+  const pip = `attempt "$python" -m pip install ${quoteAll(PIP_OPTIONS)}`;
   const install = (words: string, onlyPip = '') => {
     const withPip = `${pip} ${onlyPip} ${words}`;
-    return uv === '' ? withPip : `{ ${quote(uv)} pip install --python "$python" ${words} || ${withPip}; }`;
+    return uv === '' ? withPip : `{ attempt ${quote(uv)} pip install --python "$python" ${words} || ${withPip}; }`;
   };
   const extra = quoteAll(pipArguments);
   const bound = constraints === null ? '' : `--constraint "$parcel/"${quote(constraints)}`;
   const make =
     uv === ''
-      ? `${quote(base)} -I -m venv --clear "$env"`
-      : `${quote(uv)} venv --quiet --seed --allow-existing --python ${quote(base)} "$env"`;
+      ? `attempt ${quote(base)} -I -m venv --clear "$env"`
+      : `attempt ${quote(uv)} venv --quiet --seed --allow-existing --python ${quote(base)} "$env"`;
   return `
 unset PYTHONPATH PYTHONHOME
 export PYTHONUTF8=1 PYTHONUNBUFFERED=1 PYTHONNOUSERSITE=1
 cd /
 step 'Creating an environment'
-${make} </dev/null || leave 71
+${make} || leave 71
 python="$env/bin/python"
 ${
   cpuOnly
     ? `step 'Installing PyTorch without CUDA'
-${install(`--quiet --index-url ${CPU_INDEX} ${bound} torch`, '--retries 0 --timeout 10')} </dev/null \\
+${install(`--quiet --index-url ${CPU_INDEX} ${bound} torch`, '--retries 0 --timeout 10')} \\
   || echo 'The index of PyTorch without CUDA cannot be had; taking it from the usual one.'`
     : ''
 }
 step 'Installing the backend'
-${install(`${bound} ${extra} "$parcel/"${quote(wheel)}`)} </dev/null \\
-  || ${install(`${extra} "$parcel/"${quote(wheel)}`)} </dev/null || leave 70
+${install(`${bound} ${extra} "$parcel/"${quote(wheel)}`)} \\
+  || ${install(`${extra} "$parcel/"${quote(wheel)}`)} || leave 70
 step 'Checking what was installed'
 "$python" -I -c 'import torch, transformers, numba, lm_transparency
 print("cuda", torch.cuda.is_available())' </dev/null || leave 70

@@ -12,10 +12,18 @@ from typing import Any
 
 from ..errors import TransparencyError
 from ..model.chat import Chat, read_chat
+from ..prompts.documents import CHAT as CHAT_LANGUAGE
+from ..prompts.documents import PROMPT as PROMPT_LANGUAGE
+from ..prompts.documents import Document
+from ..prompts.front_matter import Settings
+from ..prompts.jsonl import REMEDY, BadLine, read_object
 
 #: Files of which each line is a prompt, and what a directory is searched for.
-LINES, JSONL, CHAT = ".prompts", ".jsonl", ".chat"
-SUFFIXES = (".prompt", ".txt", CHAT, LINES, JSONL)
+LINES, JSONL, CHAT, PROMPT = ".prompts", ".jsonl", ".chat", ".prompt"
+SUFFIXES = (PROMPT, ".txt", CHAT, LINES, JSONL)
+
+#: What a file's prompts are written in.
+LANGUAGES = {PROMPT: PROMPT_LANGUAGE, CHAT: CHAT_LANGUAGE}
 
 
 @dataclass(frozen=True)
@@ -43,14 +51,54 @@ class Prompt:
 def has_many(name: str) -> bool:
     """Whether `name` is more than the file of one prompt."""
     path = Path(name).expanduser()
-    return path.suffix in (LINES, JSONL) or path.name == "prompts.txt" or path.is_dir()
+    if path.suffix in (LINES, JSONL) or path.name == "prompts.txt" or path.is_dir():
+        return True
+    document = prompt_document(name)
+    return document is not None and len(document.stretches) > 1
+
+
+def prompt_document(name: str) -> Document | None:
+    """A `.prompt` or `.chat` file, which may have front matter and several prompts; None for another and an unreadable
+    one."""
+    path = Path(name).expanduser()
+    if path.suffix not in LANGUAGES:
+        return None
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return Document(text.replace("\r\n", "\n"), LANGUAGES[path.suffix])
+
+
+def common_settings(names: Sequence[str]) -> Settings:
+    """What the front matters of the files `names`, and of those in directories, set.
+
+    Raises `TransparencyError("invalidPrompt")` where one cannot be read or two differ: one run has one model.
+    """
+    first: tuple[str, Settings] | None = None
+    # what is not there is told of by who reads it
+    names = [name for name in names if Path(name).expanduser().exists()]
+    for path in dict.fromkeys(path for name in names for path in _files(name)):
+        document = prompt_document(path)
+        if document is not None and document.front is not None:
+            document.front.check()
+        settings = document.settings if document is not None else Settings()
+        if first is not None and settings != first[1]:
+            raise TransparencyError(
+                "invalidPrompt",
+                f"The front matter of {path} does not set what that of {first[0]} does.",
+                "Analyze files with different settings one by one.",
+            )
+        first = first or (path, settings)
+    return first[1] if first else Settings()
 
 
 def read_prompts(names: Sequence[str], line_files: Sequence[str] = (), *, chat: bool = False) -> list[Prompt]:
     """The prompts of the files and directories `names`, and the lines of `line_files`; a file named twice is read once.
 
-    A `.prompts` file, and one named prompts.txt, holds a prompt a line (empty lines are left out); JSONL a `prompt` (a
-    text or a list of chat messages) and if you like an `id` a line; any other file is one prompt. `-` is stdin.
+    A `.prompt` or `.chat` file holds prompts parted by lines of `---`, and front matter before them; a `.prompts` file,
+    and one named prompts.txt, a prompt a line (empty lines are left out); JSONL a `prompt` (a text or a list of chat
+    messages) and if you like an `id` a line; any other file is one prompt. `-` is stdin.
     What is wrong with one prompt is its `error`. Raises `TransparencyError` for a file that cannot be found, a
     directory without prompts and for an id that two prompts have.
     """
@@ -133,22 +181,33 @@ def _in_file(name: str, by_line: bool, chat: bool) -> Iterator[Prompt]:
     elif by_line or path.suffix == LINES or path.name == "prompts.txt":
         lines = enumerate(text.split("\n"), start=1)
         yield from (_prompt(name, number, line, chat=chat) for number, line in lines if line.strip())
+    elif path.suffix in LANGUAGES:
+        yield from _blocks(name, Document(text, LANGUAGES[path.suffix]), chat)
     else:
-        yield _prompt(name, None, text.removesuffix("\n"), chat=chat or path.suffix == CHAT)
+        yield _prompt(name, None, text.removesuffix("\n"), chat=chat)
+
+
+def _blocks(name: str, document: Document, chat: bool) -> Iterator[Prompt]:
+    stretches = document.stretches
+    for stretch in stretches or [document.at(0)]:
+        line = document.lines.at(stretch.start) + 1 if len(stretches) > 1 else None
+        try:
+            found = document.prompt(stretch)
+        except TransparencyError as error:
+            yield _prompt(name, line, document.text[stretch.start : stretch.end], error, chat=chat)
+        else:
+            yield _prompt(name, line, found.text, chat=chat or found.chat)
 
 
 def _json_line(name: str, number: int, line: str, chat: bool) -> Prompt:
     def wrong(reason: str) -> Prompt:
-        remedy = 'A line is an object such as {"id": "a", "prompt": "The capital of France is"}.'
-        return _prompt(name, number, line, TransparencyError("invalidPrompt", f"{name}:{number} {reason}.", remedy))
+        return _prompt(name, number, line, TransparencyError("invalidPrompt", f"{name}:{number} {reason}.", REMEDY))
 
     try:
-        given: Any = json.loads(line)
-    except json.JSONDecodeError as error:
-        return wrong(f"is no JSON: {error.msg} at column {error.colno}")
-    prompt: Any = given.get("prompt") if isinstance(given, dict) else None
-    if not isinstance(prompt, str | list):
-        return wrong("has no `prompt` that is a text or a list of messages")
+        given = read_object(line)
+    except BadLine as error:
+        return wrong(error.reason)
+    prompt = given["prompt"]
     own: Any = given.get("id")
     if own is not None and not isinstance(own, str | int):
         return wrong("has an `id` that is neither a text nor a whole number")

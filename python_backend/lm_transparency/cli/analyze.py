@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import TransparencyError
-from .chats import add_chat_option, as_prompt
+from ..estimate import Costly, in_words, rounded
+from .chats import add_chat_option, as_prompt, is_chat
 from .files import read_prompt, write_atomically
+from .front_matter import take_front_matter
 from .many import FORMATS, add_many_options, is_many, run_many
 from .options import add_model_options, load, terminal_watch
+from .replay import add_replay_options, run_replay
 
 if TYPE_CHECKING:
     from ..analysis import Analysis
+    from ..inspection.named import Named
     from ..model.options import SpecialTokens
     from ..routes.graph import RouteGraph
 
 
-_FORMATS = ("text", "json", "csv", "svg", "html")
+_FORMATS = ("text", "json", "csv", "svg", "html", "run")
 
 
 def add_parser(commands: Any) -> None:
@@ -30,22 +35,27 @@ def add_parser(commands: Any) -> None:
     add_model_options(parser)
     parser.add_argument("--position", type=int, metavar="P", help="target token; negative from the end (default: last)")
     parser.add_argument("--top-k", type=int, default=10, metavar="N", help="predictions to show (default 10)")
-    parser.add_argument("--threshold", default="0.04", metavar="X", help="0.005 to 1, or auto (default 0.04)")
+    parser.add_argument("--threshold", metavar="X", help="0.005 to 1, or auto (default 0.04)")
     parser.add_argument(
         "--no-renormalize", action="store_true", help="keep token edges above the threshold as they are"
     )
-    parser.add_argument("--special-tokens", default="auto", choices=("auto", "bos", "none"))
+    parser.add_argument("--special-tokens", choices=("auto", "bos", "none"), help="default auto")
     parser.add_argument("--format", choices=(*_FORMATS, *FORMATS), help="default: text; of many prompts jsonl")
     parser.add_argument(
         "-o", "--output", type=Path, metavar="F", help="write there instead of stdout; of many: go on there"
     )
+    parser.add_argument("--estimate", action="store_true", help="only say what it will take, in time and memory")
     parser.add_argument("--proof", action="store_true", help="list the error of every layer, in the text report")
     parser.add_argument("--contributions", type=Path, metavar="F.npz", help="also write all contributions, dense")
+    add_replay_options(parser)
     add_many_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.replay:
+        return run_replay(arguments)
+    take_front_matter(arguments)
     threshold = _threshold(arguments.threshold)
     if arguments.top_k < 1:
         raise TransparencyError("invalidParams", f"--top-k is {arguments.top_k}.", "It takes 1 or more.")
@@ -64,13 +74,24 @@ def run(arguments: argparse.Namespace) -> int:
     session = Session()
     model = load(session, arguments)
     special = cast("SpecialTokens", arguments.special_tokens)
+    estimate = session.estimate(model, asked, special_tokens=special)
+    if arguments.estimate:
+        sys.stdout.write(f"{in_words(estimate)} Up to about {rounded(estimate.longest)} tokens fit.\n")
+        return 0
+    if not estimate.fits and not arguments.anyway:
+        raise TransparencyError(
+            "costly", Costly(estimate).message, "Shorten the prompt, or add --anyway to try all the same."
+        )
     run_id, analysis = session.analyze(model, asked, special_tokens=special, watch=terminal_watch())
     graph = analysis.routes(arguments.position, threshold, renormalize=not arguments.no_renormalize)
     if not analysis.proof.holds:
         raise _not_proven(analysis, arguments)
     if arguments.contributions:
         _write_arrays(analysis, arguments.contributions)
-    _write(run_id, analysis, graph, arguments)
+    from ..inspection.named import named_tokens
+
+    named = named_tokens(analysis, graph.target, arguments.target, arguments.contrast)
+    _write(run_id, analysis, graph, named, arguments)
     return 0
 
 
@@ -105,19 +126,23 @@ def _threshold(given: str) -> float | None:
     return value
 
 
-def _write(run_id: str, analysis: Analysis, graph: RouteGraph, arguments: argparse.Namespace) -> None:
-    text = _as_text(run_id, analysis, graph, arguments)
+def _write(
+    run_id: str, analysis: Analysis, graph: RouteGraph, named: Named | None, arguments: argparse.Namespace
+) -> None:
+    text = _as_text(run_id, analysis, graph, named, arguments)
     if arguments.output:
         write_atomically(arguments.output, lambda file: file.write(text.encode("utf-8")))
     else:
         sys.stdout.write(text)
 
 
-def _as_text(run_id: str, analysis: Analysis, graph: RouteGraph, arguments: argparse.Namespace) -> str:
+def _as_text(
+    run_id: str, analysis: Analysis, graph: RouteGraph, named: Named | None, arguments: argparse.Namespace
+) -> str:
     if arguments.format == "text":
-        from .report import as_text
+        from ..exports.report import as_text
 
-        report = as_text(analysis, graph, arguments.top_k, to_terminal=arguments.output is None)
+        report = as_text(analysis, graph, arguments.top_k, to_terminal=arguments.output is None, named=named)
         if not arguments.proof:
             return report
         from .proof import proof_lines
@@ -131,9 +156,37 @@ def _as_text(run_id: str, analysis: Analysis, graph: RouteGraph, arguments: argp
         view = {"target": graph.target, "threshold": graph.threshold, "renormalize": graph.renormalize}
         payload = encode_payload(run_id, analysis, arguments.top_k)
         return as_page(Path(title).name, run_id, payload, {"runId": run_id, **view})
+    if arguments.format == "run":
+        return _as_run(analysis, graph, arguments)
     from ..exports import graph_text
 
-    return graph_text(analysis, graph, arguments.format, top_k=arguments.top_k)
+    return graph_text(analysis, graph, arguments.format, top_k=arguments.top_k, named=named)
+
+
+def _as_run(analysis: Analysis, graph: RouteGraph, arguments: argparse.Namespace) -> str:
+    from ..exports.run import Asked, as_run
+
+    asked = Asked(
+        model=arguments.model,
+        dtype=arguments.dtype,
+        quantization=arguments.quantization,
+        base=arguments.base,
+        special_tokens=arguments.special_tokens,
+        chat=is_chat(arguments),
+        top_k=arguments.top_k,
+    )
+    return as_run(analysis, graph, asked, place=_place(arguments))
+
+
+def _place(arguments: argparse.Namespace) -> dict[str, str] | None:
+    """The prompt's file as seen from the run's; None where either is none, or on another drive."""
+    if arguments.file in (None, "-") or not arguments.output:
+        return None
+    try:
+        file = os.path.relpath(Path(arguments.file).expanduser(), arguments.output.expanduser().parent)
+    except ValueError:
+        return None
+    return {"file": Path(file).as_posix()}
 
 
 def _write_arrays(analysis: Analysis, path: Path) -> None:

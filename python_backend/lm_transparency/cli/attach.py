@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from ..errors import TransparencyError
+from .options import add_low_priority, add_trace_memory, trace_memory
 
 
 def add_parser(commands: Any) -> None:
@@ -15,7 +16,8 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--serve", action="store_true", help="be that server, in the foreground (in a batch job, say)")
     parser.add_argument("--grace", type=float, metavar="S", help="seconds to stay after the last client (default 30)")
-    parser.add_argument("--silence", type=float, metavar="S", help="seconds until a silent client is lost (default 20)")
+    add_trace_memory(parser)
+    add_low_priority(parser)
     parser.set_defaults(run=run)
 
 
@@ -26,8 +28,9 @@ def run(arguments: argparse.Namespace) -> int:
     from ..server.attach import attach
     from ..server.shared import main
 
-    given = {"--grace": arguments.grace, "--silence": arguments.silence}
-    options = [word for name, value in given.items() if value is not None for word in (name, str(value))]
+    options = [] if arguments.grace is None else ["--grace", str(arguments.grace)]
+    options += ["--trace-memory", str(trace_memory(arguments))]
+    options += ["--low-priority"] if arguments.low_priority else []
     if arguments.serve:
         main(options)
     return attach(options)

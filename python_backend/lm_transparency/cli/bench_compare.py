@@ -2,42 +2,56 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
     from ..model.loading import LoadedModel
     from ..trace.trace import Trace
 
-#: Heads and positions that are patched and timed; the rest is their mean times their number.
-PATCHED = 8
-#: Parts of one layer that may be materialised at once, in bytes.
-_ROOM = 2 * 1024**3
+#: Heads and positions that are patched and timed, two at least and then for so many seconds; the rest is their mean
+#: times their number.
+PATCHED, PATCHING_S = 8, 10.0
+#: What the parts of one layer and two tensors of their size may take, in bytes.
+_ROOM = 6 * 1024**3
+#: Of longer prompts a part of the layers is timed: every fourth at 128, every eighth at 256.
+ALL_LAYERS_UP_TO = 64
+
+#: `parts`: every α · v of a (query, key, head) goes through W_O, as the definition is written; `keys`: v · W_O is
+#: computed once for a key and head, and scaled.
+Projected = Literal["parts", "keys"]
 
 
-def naive_seconds(trace: Trace) -> float | None:
+def definition_seconds(trace: Trace, projected: Projected) -> float | None:
     """Seconds for every α · v · W_O of every layer as a tensor, and its proximity (method.md, section 1).
 
-    None where the parts of one layer do not fit into memory at once.
+    All queries of a layer at once. Past `ALL_LAYERS_UP_TO` tokens timed on a sample of layers and multiplied. None
+    where one layer does not fit into memory.
     """
     n, heads, d_model = trace.n_tokens, trace.n_heads, trace.anatomy.d_model
-    # the parts, and what is left of the whole without each of them
-    if 2 * 4 * n * n * heads * d_model > _ROOM:
+    if 3 * 4 * n * n * heads * d_model > _ROOM:
         return None
+    layers = [i for i, layer in enumerate(trace.layers) if layer.heads is not None]
+    sample = layers if n <= ALL_LAYERS_UP_TO else layers[:: n // 32]
     started = time.perf_counter()
-    for layer, block in zip(trace.layers, trace.anatomy.blocks, strict=True):
-        outputs = layer.attention.values() @ block.w_o(heads)
-        parts = layer.weights()[..., None] * outputs[:, None]
-        whole = layer.mid.float()[None, :, None]
-        near = (whole.abs().sum(dim=-1) - (whole - parts).abs().sum(dim=-1)).clamp_min(0)
-        _ = near / near.sum(dim=(0, 2), keepdim=True).clamp_min(1e-12)
-    return time.perf_counter() - started
+    for index in sample:
+        _contributions(trace, index, projected)
+    return (time.perf_counter() - started) * len(layers) / len(sample)
+
+
+def _contributions(trace: Trace, index: int, projected: Projected) -> Tensor:
+    from ..routes.parts import whole_of
+
+    layer, w_o = trace.layers[index], trace.anatomy.blocks[index].w_o(trace.n_heads)
+    values, weights = layer.attention.values(), layer.weights()[..., None]
+    by_key = projected == "keys"
+    parts = weights * (values @ w_o)[:, None] if by_key else (weights * values[:, None]) @ w_o[:, None]
+    whole = whole_of(trace, index)[None, :, None]
+    near = (whole.abs().sum(dim=-1) - (whole - parts).abs().sum(dim=-1)).clamp_min(0)
+    return near / near.sum(dim=(0, 2), keepdim=True).clamp_min(1e-12)
 
 
 def patching_seconds(model: LoadedModel, tokens: torch.Tensor) -> float:
@@ -47,16 +61,17 @@ def patching_seconds(model: LoadedModel, tokens: torch.Tensor) -> float:
     import torch
 
     anatomy, n_tokens = model.anatomy, len(tokens)
+    blocks = [block for block in anatomy.blocks if block.has_attention]
     times: list[float] = []
     for i in range(PATCHED):
-        layer, head, position = i * anatomy.n_layers // PATCHED, i % anatomy.n_heads, i * n_tokens // PATCHED
+        block, head, position = blocks[i * len(blocks) // PATCHED], i % anatomy.n_heads, i * n_tokens // PATCHED
 
         def zero(_module: Any, inputs: tuple[torch.Tensor, ...], head: int = head, position: int = position) -> Any:
             given = inputs[0].clone()
             given.unflatten(-1, (anatomy.n_heads, -1))[:, position, head] = 0
             return (given, *inputs[1:])
 
-        handle = anatomy.blocks[layer].output_projection.register_forward_pre_hook(zero)
+        handle = block.output_projection.register_forward_pre_hook(zero)
         try:
             started = time.perf_counter()
             with torch.no_grad():
@@ -64,41 +79,6 @@ def patching_seconds(model: LoadedModel, tokens: torch.Tensor) -> float:
             times.append(time.perf_counter() - started)
         finally:
             handle.remove()
-    return sum(times) / len(times) * anatomy.n_layers * anatomy.n_heads * n_tokens
-
-
-@dataclass
-class Peak:
-    """The largest resident memory that was seen, in bytes above that at the beginning."""
-
-    extra: int = 0
-
-
-@contextmanager
-def peak_memory() -> Generator[Peak]:
-    """Samples this process's resident memory every few milliseconds."""
-    import psutil
-
-    process, found, done = psutil.Process(), Peak(), threading.Event()
-    before = process.memory_info().rss
-
-    def sample() -> None:
-        while not done.wait(0.004):
-            found.extra = max(found.extra, process.memory_info().rss - before)
-
-    thread = threading.Thread(target=sample, daemon=True)
-    thread.start()
-    try:
-        yield found
-    finally:
-        done.set()
-        thread.join()
-
-
-def extra_peak(plain: Callable[[], object], whole: Callable[[], object]) -> int:
-    """How much more memory `whole` takes at its height than `plain`, in bytes."""
-    with peak_memory() as of_plain:
-        plain()
-    with peak_memory() as of_whole:
-        whole()
-    return of_whole.extra - of_plain.extra
+        if len(times) > 1 and sum(times) > PATCHING_S:
+            break
+    return sum(times) / len(times) * len(blocks) * anatomy.n_heads * n_tokens

@@ -18,9 +18,20 @@ def add_chat_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--chat", action="store_true", help=help_)
 
 
+def is_chat(arguments: argparse.Namespace) -> bool:
+    """Whether the prompt is a chat: so it is said, the file's name says so, or its front matter begins one."""
+    name: str = arguments.file or ""
+    if arguments.chat or name.endswith(SUFFIX):
+        return True
+    from ..batch.prompts import prompt_document
+
+    document = prompt_document(name)
+    return document is not None and document.front is not None and bool(document.front.chat)
+
+
 def as_prompt(text: str, arguments: argparse.Namespace) -> str | Chat:
     """`text`, or the chat that it is meant as. Raises `TransparencyError("invalidPrompt")`."""
-    if not arguments.chat and not (arguments.file or "").endswith(SUFFIX):
+    if not is_chat(arguments):
         return text
     if arguments.special_tokens != "auto":
         raise TransparencyError(

@@ -9,13 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+from ..batch.prompts import LANGUAGES
 from ..errors import TransparencyError
+from ..prompts.documents import Document
 
 
 def read_prompt(name: str) -> str:
-    """The text of a prompt file (`-`: stdin), without the newline that editors end a file with.
+    """The text of a prompt file (`-`: stdin), without front matter and the newline that editors end a file with.
 
-    Raises `TransparencyError("invalidPrompt")` for a file that is missing, binary or not UTF-8.
+    Raises `TransparencyError("invalidPrompt")` for a file that is missing, binary, not UTF-8, or of several prompts.
     """
     try:
         raw = sys.stdin.buffer.read() if name == "-" else Path(name).expanduser().read_bytes()
@@ -29,7 +31,20 @@ def read_prompt(name: str) -> str:
         raise TransparencyError(
             "invalidPrompt", f"{name} is not UTF-8: byte {error.start} cannot be read.", "Save it as UTF-8."
         ) from error
-    return text.replace("\r\n", "\n").removesuffix("\n")
+    text = text.replace("\r\n", "\n")
+    return text.removesuffix("\n") if Path(name).suffix not in LANGUAGES else _only_prompt(name, text)
+
+
+def _only_prompt(name: str, text: str) -> str:
+    """The prompt of a `.prompt` or `.chat` file that holds one; an empty text where it holds none."""
+    document = Document(text, LANGUAGES[Path(name).suffix])
+    if len(document.stretches) > 1:
+        raise TransparencyError(
+            "invalidPrompt",
+            f"{name} holds {len(document.stretches)} prompts; one is needed here.",
+            "Put it into a file of its own; `lm-transparency analyze FILE` takes them all.",
+        )
+    return document.prompt(document.stretches[0]).text if document.stretches else ""
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:

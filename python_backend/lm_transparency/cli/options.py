@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..errors import TransparencyError
 
 if TYPE_CHECKING:
     from ..model.loading import LoadedModel
+    from ..model.options import Loading
     from ..session import Session
     from ..watch import Watch
 
@@ -21,7 +24,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--base", default="", metavar="M", help="the base model of an adapter, in place of its own")
     parser.add_argument("--download", action="store_true", help="let a hub id be downloaded")
-    parser.add_argument("--anyway", action="store_true", help="load it also where memory will not suffice")
+    parser.add_argument("--anyway", action="store_true", help="go on also where memory will not suffice")
     parser.add_argument(
         "--trust-remote-code",
         action="append",
@@ -31,12 +34,35 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_trace_memory(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--trace-memory",
+        type=int,
+        metavar="MB",
+        help="what analyses may hold together, the oldest goes first (default 2000); a window's setting goes before",
+    )
+
+
+def add_low_priority(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--low-priority", action="store_true", help="leave the processor to the editor on the same machine"
+    )
+
+
+def trace_memory(arguments: argparse.Namespace) -> int:
+    """Megabytes; 0 where nothing was said. Raises `TransparencyError`."""
+    given: int | None = arguments.trace_memory
+    if given is not None and given < 1:
+        raise TransparencyError("invalidParams", f"--trace-memory is {given}.", "It takes 1 or more.")
+    return given or 0
+
+
 def load(session: Session, arguments: argparse.Namespace) -> LoadedModel:
     """The model that the options name. Raises `TransparencyError` as `load_model` does."""
     return session.load(arguments.model, **loading_options(arguments), watch=terminal_watch())
 
 
-def loading_options(arguments: argparse.Namespace) -> dict[str, Any]:
+def loading_options(arguments: argparse.Namespace) -> Loading:
     """What `load_model` is told besides the model's name."""
     return {
         "dtype": arguments.dtype,

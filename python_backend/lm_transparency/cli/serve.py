@@ -5,13 +5,20 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from .options import add_low_priority, add_trace_memory, trace_memory
+
 
 def add_parser(commands: Any) -> None:
     parser = commands.add_parser("serve", help="the language server, over stdin and stdout")
+    add_trace_memory(parser)
+    add_low_priority(parser)
     parser.set_defaults(run=run)
 
 
-def run(_arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    from ..server.priority import lower_priority
     from ..server.stdio import serve
 
-    return serve() or 0
+    if arguments.low_priority:
+        lower_priority()
+    return serve(trace_budget=trace_memory(arguments) * 1_000_000) or 0

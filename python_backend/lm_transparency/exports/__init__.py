@@ -1,4 +1,5 @@
-"""An analysis as a file: JSON, CSV and SVG of one target's graph, a page that opens without VS Code, dense arrays.
+"""An analysis as a file: JSON, CSV and SVG of one target's graph, a page that opens without VS Code,
+dense arrays, a report for people, and a run file that can be run again.
 
 Text in, text out: where it is written is the command line's or the editor's business.
 """
@@ -6,6 +7,7 @@ Text in, text out: where it is written is the command line's or the editor's bus
 from __future__ import annotations
 
 from ..analysis import Analysis
+from ..inspection.named import Named
 from ..routes.graph import RouteGraph, route_graph
 from .document import as_json
 from .svg import Appearance, Ink, as_svg
@@ -36,10 +38,11 @@ def graph_text(
     ink: Ink = "flow",
     appearance: Appearance = "light",
     top_k: int = 10,
+    named: Named | None = None,
 ) -> str:
-    """A graph that is there as `json`, `csv` or `svg`."""
+    """A graph that is there as `json`, `csv` or `svg`; `named` goes into the JSON."""
     if form == "json":
-        return as_json(analysis, graph, top_k)
+        return as_json(analysis, graph, top_k, named)
     if form == "csv":
         return as_csv(analysis, graph)
     return as_svg(analysis, graph, ink=ink, appearance=appearance)

@@ -7,13 +7,15 @@ import math
 from typing import Any
 
 from ..analysis import Analysis
+from ..inspection.lens import LensTrack
+from ..inspection.named import Named
 from ..routes.graph import MIXER_WORDS, RouteGraph
 from ..trace.proof import Proof
 
 JSON_FORMAT = 1
 
 
-def as_document(analysis: Analysis, graph: RouteGraph, top_k: int) -> dict[str, Any]:
+def as_document(analysis: Analysis, graph: RouteGraph, top_k: int, named: Named | None = None) -> dict[str, Any]:
     """JSON, format 1; `start` and `end` count characters of the prompt, times are seconds."""
     predictions = analysis.predictions(top_k)
     at = graph.target
@@ -49,6 +51,7 @@ def as_document(analysis: Analysis, graph: RouteGraph, top_k: int) -> dict[str, 
                 strict=True,
             )
         ],
+        **({} if named is None else {"named": _named(named)}),
         "threshold": graph.threshold,
         "renormalize": graph.renormalize,
         "proof": _proof(analysis.proof),
@@ -82,5 +85,19 @@ def _finite(error: float | None) -> float | None:
     return error if error is not None and math.isfinite(error) else None
 
 
-def as_json(analysis: Analysis, graph: RouteGraph, top_k: int) -> str:
-    return json.dumps(as_document(analysis, graph, top_k), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+def _named(named: Named) -> dict[str, Any]:
+    """Rank 0 is the most probable; the difference has a row for the embedding, then one for each layer."""
+
+    def last(track: LensTrack) -> dict[str, Any]:
+        scores = {"probability": track.probability[-1], "logit": track.logit[-1], "rank": track.rank[-1]}
+        return {"id": track.token, "text": track.text, **scores}
+
+    return {
+        "target": last(named.target),
+        "contrast": None if named.contrast is None else last(named.contrast),
+        "logit_difference": list(named.differences),
+    }
+
+
+def as_json(analysis: Analysis, graph: RouteGraph, top_k: int, named: Named | None = None) -> str:
+    return json.dumps(as_document(analysis, graph, top_k, named), ensure_ascii=False, indent=1, allow_nan=False) + "\n"

@@ -14,8 +14,12 @@ from ..errors import TransparencyError
 _TEMPLATE = Path(__file__).with_name("page.html")
 
 
-def as_page(title: str, run_id: str, payload: bytes, view: dict[str, Any]) -> str:
+def as_page(
+    title: str, run_id: str, payload: bytes, view: dict[str, Any], *, notebook: dict[str, str] | None = None
+) -> str:
     """The page that shows `payload` (bytes as `server.payload.encode_payload` makes them) as `view` says.
+
+    `notebook`: what `notebook.output` tells the page of the notebook that it stands in.
 
     Raises `TransparencyError("dependencyMissing")` where the package was built without the page.
     """
@@ -25,7 +29,14 @@ def as_page(title: str, run_id: str, payload: bytes, view: dict[str, Any]) -> st
             "This installation of lm-transparency comes without the page.",
             "Install it from the VSIX's wheel, or run `make build` in the repository.",
         )
-    content = {"title": title, "runId": run_id, "payload": base64.b64encode(payload).decode("ascii"), "view": view}
+    content: dict[str, Any] = {
+        "title": title,
+        "runId": run_id,
+        "payload": base64.b64encode(payload).decode("ascii"),
+        "view": view,
+    }
+    if notebook is not None:
+        content["notebook"] = notebook
     # a script element ends at the first `</`, whatever the JSON says
     document = json.dumps(content, ensure_ascii=False).replace("<", "\\u003c")
     parts = {"__LM_TRANSPARENCY_TITLE__": escape(title), "__LM_TRANSPARENCY_PAGE__": document}

@@ -135,7 +135,7 @@ def layer_maps(analysis: Analysis, layer: int, *, side: int = 48) -> LayerMaps:
     """Small maps of every head of a layer."""
     check_place(analysis, layer, 0, 0)
     check_heads(analysis, layer)
-    return heads.layer_maps(analysis.trace, layer, side=side)
+    return heads.layer_maps(analysis.trace, analysis.contributions, layer, side=side)
 
 
 def measure_head_tags(model: LoadedModel, watch: Watch | None = None) -> HeadTags:

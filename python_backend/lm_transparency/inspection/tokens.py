@@ -10,6 +10,7 @@ from torch import Tensor
 from ..analysis import Analysis
 from ..errors import TransparencyError
 from ..lens.projection import Lens, TopTokens
+from ..model.tokens import encode_text, vocabulary_text
 
 
 @dataclass(frozen=True)
@@ -106,3 +107,25 @@ def check_finite(analysis: Analysis, read: Tensor) -> None:
             f"The lens overflows in {analysis.model.dtype}.",
             "Load the model in float32 or bfloat16.",
         )
+
+
+def output_named(analysis: Analysis, text: str) -> int:
+    """The id of the one token, or of a classifier's label, that is written `text`.
+
+    Raises `TransparencyError("invalidParams")` that says how a text of several tokens splits.
+    """
+    model = analysis.model
+    labels = model.anatomy.readout.labels
+    if labels:
+        if text in labels:
+            return labels.index(text)
+        raise TransparencyError("invalidParams", f"There is no label {text!r}.", f"Labels are {', '.join(labels)}.")
+    found = [t for t in encode_text(model.tokenizer, text, add_special_tokens=False) if not t.special]
+    if len(found) == 1:
+        return found[0].id
+    pieces = " + ".join(repr(vocabulary_text(model.tokenizer, token.id)) for token in found)
+    raise TransparencyError(
+        "invalidParams",
+        f"{text!r} is not one token of {model.name}: it splits into {pieces or 'nothing'}.",
+        "Name a single token, with its leading space where it has one.",
+    )

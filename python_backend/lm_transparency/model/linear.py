@@ -7,7 +7,7 @@ the one definition that holds for every adapter and every number format. Nothing
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate.utils import align_module_device
@@ -78,7 +78,8 @@ def precision_of(module: nn.Module) -> torch.dtype:
     given) counts as bfloat16, the coarsest that the proof knows.
     """
     if is_plain(module):
-        return like_input(module).dtype
+        # `is_plain` has seen that it is a tensor
+        return cast(Tensor, module.weight).dtype
     if module not in _precisions:
         like = like_input(module)
         x, y = torch.randn(2, 1, sizes(module)[0], generator=torch.Generator().manual_seed(0)).to(like)

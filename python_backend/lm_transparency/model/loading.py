@@ -8,8 +8,9 @@ import re
 import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
@@ -21,10 +22,13 @@ from .adapters import Adapter, attach, read_adapter
 from .anatomy import Anatomy, dissect
 from .linear import device_of
 from .memory import check_fits, needed_bytes
-from .options import AUTO_MAP, Dtype, Quantization
+from .options import AUTO_MAP, Dtype, Loading, Quantization
 from .readout import auto_class
 from .sources import Source, resolve
 from .tokens import vocabulary_text
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -73,11 +77,11 @@ class LoadedModel:
         labels = self.anatomy.readout.labels
         return labels[index] if labels else vocabulary_text(self.tokenizer, index)
 
-    @property
+    @cached_property
     def n_params(self) -> int:
         return int(self.model.num_parameters())
 
-    @property
+    @cached_property
     def memory_bytes(self) -> int:
         tensors = [*self.model.parameters(), *self.model.buffers()]
         return sum(t.numel() * t.element_size() for t in tensors)
@@ -109,18 +113,7 @@ class _Plan:
         return os.path.dirname(self.found.location) if self.found.kind == "gguf" else self.found.location
 
 
-def load_model(
-    source: str = "",
-    *,
-    dtype: Dtype = "auto",
-    device: str = "auto",
-    quantization: Quantization = "auto",
-    base: str = "",
-    allow_download: bool = False,
-    trust_remote_code: Collection[str] = (),
-    anyway: bool = False,
-    watch: Watch | None = None,
-) -> LoadedModel:
+def load_model(source: str = "", *, watch: Watch | None = None, **options: Unpack[Loading]) -> LoadedModel:
     """Load the embedded default (empty), a GGUF file, a local folder, an adapter or a hub id, in evaluation mode.
 
     `source`: a hub id may end in `@revision`; an adapter brings its base model, or takes `base` instead. `dtype` auto:
@@ -130,17 +123,7 @@ def load_model(
     Raises `TransparencyError` (`modelNotFound`, `modelUnusable`, `modelUnsupported`, `dependencyMissing`, `tooLarge`,
     `outOfMemory`) and `Cancelled`.
     """
-    name, model, tokenizer = load_whole(
-        source,
-        dtype=dtype,
-        device=device,
-        quantization=quantization,
-        base=base,
-        allow_download=allow_download,
-        trust_remote_code=trust_remote_code,
-        anyway=anyway,
-        watch=watch,
-    )
+    name, model, tokenizer = load_whole(source, watch=watch, **options)
     return LoadedModel(source, name, model, tokenizer, dissect(model))
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import math
+import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,12 @@ _SHARE, _BYTES = 1.1, 200_000_000
 #: Bytes an element, by safetensors' names. Floats are converted while they are read, anything else stays as it is.
 _FLOATS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 _OTHERS = {"I16": 2, "U16": 2, "I32": 4, "U32": 4, "I64": 8, "U64": 8}
+
+
+_UNLIMITED = 1 << 62
+
+if sys.platform != "win32":
+    import resource
 
 
 @dataclass(frozen=True)
@@ -69,7 +78,15 @@ def free_bytes(place: torch.device) -> int:
         return free + torch.cuda.memory_reserved(place) - torch.cuda.memory_allocated(place)
     if place.type == "mps":
         return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
-    return min(psutil.virtual_memory().available, _left_in_container())
+    return min(psutil.virtual_memory().available, _left_in_container(), _left_under_limit())
+
+
+def give_back() -> None:
+    """Return memory that was freed to the system, which the allocator keeps to use it again."""
+    if sys.platform == "linux":
+        # glibc alone has it
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def check_fits(name: str, needed: int, precision: str, place: torch.device) -> None:
@@ -138,6 +155,16 @@ def _in_config(config: Any) -> Iterable[_Tensor]:
         yield _Tensor(parameter.numel(), parameter.dim(), dtype.itemsize if isinstance(dtype, torch.dtype) else 4)
 
 
+def _left_under_limit() -> int:
+    """What this process may still take where its address space is limited (`ulimit -v`)."""
+    if sys.platform == "win32":
+        return _UNLIMITED
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return _UNLIMITED
+    return max(0, limit - psutil.Process().memory_info().vms)
+
+
 def _left_in_container() -> int:
     """What the control group of this process may still take, by Linux's files for it (version 2, then 1)."""
     root = Path("/sys/fs/cgroup")
@@ -154,4 +181,4 @@ def _left_in_container() -> int:
         except (OSError, ValueError):
             # no such file, or "max"
             continue
-    return 1 << 62
+    return _UNLIMITED

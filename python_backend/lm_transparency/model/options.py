@@ -1,6 +1,7 @@
 """What a person chooses and what a model answers, as words: shared by API, command line and wire. Imports nothing."""
 
-from typing import Literal
+from collections.abc import Collection
+from typing import Literal, TypedDict
 
 #: auto: float32 on the CPU, elsewhere the precision the model was published in.
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
@@ -11,9 +12,25 @@ Quantization = Literal["auto", "4bit", "8bit"]
 #: The device that stands for all: every GPU, then main memory, then the disk (accelerate's `device_map="auto"`).
 AUTO_MAP = "auto-map"
 
+
+class Loading(TypedDict, total=False):
+    """What loading is told besides the model's name; see `model.loading.load_model`."""
+
+    dtype: Dtype
+    device: str
+    quantization: Quantization
+    base: str
+    allow_download: bool
+    trust_remote_code: Collection[str]
+    anyway: bool
+
+
 #: auto: what the tokenizer adds by itself; bos: a beginning-of-sequence token in front; none: the text alone.
 SpecialTokens = Literal["auto", "bos", "none"]
 
 #: What a state is read as. token: the next token. label: one of a classifier's labels. labels: each label for itself
 #: (multi-label). value: a number for each label, and no probability (regression, reward models).
 Task = Literal["token", "label", "labels", "value"]
+
+#: The lowest threshold of a graph: contributions below are not kept.
+LOWEST_THRESHOLD = 0.005

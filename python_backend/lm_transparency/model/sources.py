@@ -114,6 +114,24 @@ def snapshot(repo: str, revision: str = "") -> Path | None:
     return next((c for c in candidates if (c / "config.json").is_file() or (c / ADAPTER).is_file()), None)
 
 
+def hub_folder(source: str) -> Path | None:
+    """The folder of `org/name`, with `@revision` or without, in the Hugging Face cache; None where it is not there."""
+    hub = _HUB_ID.fullmatch(source)
+    return None if hub is None or ".." in source else snapshot(hub["repo"], hub["revision"] or "")
+
+
+def revision_of(source: str) -> str:
+    """Which version of a model's files is on this machine: a hub id's commit, of the embedded model its checksum's
+    beginning; empty for what has no history (a folder, a GGUF file, a cache that was put together by hand)."""
+    if source in ("", embedded.NAME):
+        return embedded.REVISION
+    hub = _HUB_ID.fullmatch(source)
+    if hub is None or Path(source).exists():
+        return ""
+    folder = snapshot(hub["repo"], hub["revision"] or "")
+    return "" if folder is None else folder.name
+
+
 def _hub_adapter(repo: str, revision: str, allow_download: bool) -> Path | None:
     """The folder of an adapter on the hub, fetched where that is allowed; None for what is no adapter."""
     folder = snapshot(repo, revision)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -109,7 +109,19 @@ def _tile(tokenizer: Any, prompt: str, ids: list[int], offsets: list[tuple[int, 
         else:
             tokens.append(Token(token_id, prompt[begin:end], begin, end))
         covered = max(covered, end)
-    return tokens
+    return _to_the_end(prompt, tokens, covered)
+
+
+def _to_the_end(prompt: str, tokens: list[Token], covered: int) -> list[Token]:
+    """What a tokenizer leaves out at the end (white space, a combining mark) goes to the last token of the text."""
+    last = next((i for i in range(len(tokens) - 1, -1, -1) if not tokens[i].special), None)
+    if covered == len(prompt) or last is None:
+        return tokens
+    token = tokens[last]
+    text = token.text if token.shared else prompt[token.start :]
+    # what is added behind stays behind
+    after = [replace(t, start=len(prompt), end=len(prompt)) for t in tokens[last + 1 :]]
+    return [*tokens[:last], replace(token, text=text, end=len(prompt)), *after]
 
 
 def _overlap(offsets: list[tuple[int, int]], i: int, j: int) -> bool:

@@ -6,20 +6,22 @@ renormalised afterwards; dense rows are for a layer that is looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64, UInt16, UInt32
+from jaxtyping import Bool, Float, Float64, UInt16, UInt32
+from torch import Tensor
 
+from ..model.options import LOWEST_THRESHOLD
 from ..trace.proof import TOLERANCES, LayerError, Proof, attention_bias, layer_error
-from ..trace.trace import Trace
+from ..trace.trace import EVERYWHERE, Positions, Trace
 from ..watch import Watch
 from .kernels import KeptRows, no_rows, row_proximities
-from .parts import head_parts, kept_parts, whole_of
+from .parts import head_parts, kept_parts, kept_parts_of, whole_of
 
-FLOOR = 0.005
+FLOOR = LOWEST_THRESHOLD
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class LayerContributions(LayerRows):
 class Contributions:
     """A prompt's contributions, sparse: token edges (layer, query, key) whose weight, summed over *all* heads, exceeds
     `floor`, sorted; of edge i the heads above the floor are `head_offset[i] : head_offset[i + 1]`. The rest: see
-    `LayerRows`.
+    `LayerRows`. A row that is not `known` is still to be computed (`routes.gathering`): it has no edges and is 0
+    throughout.
     """
 
     n_layers: int
@@ -75,6 +78,20 @@ class Contributions:
     attention_total: Float64[np.ndarray, "layer position"]
     ffn_total: Float64[np.ndarray, "layer position"]
     mixer: Float[np.ndarray, "layer position"]
+    known: Bool[np.ndarray, "layer position"]
+
+    @property
+    def is_complete(self) -> bool:
+        return bool(self.known.all())
+
+
+@dataclass(frozen=True)
+class SomeRows:
+    """Rows of one layer, sparse, and what their proof says; `kept` counts queries from the first of them."""
+
+    kept: KeptRows
+    rows: LayerRows
+    error: LayerError
 
 
 @dataclass(frozen=True)
@@ -108,21 +125,21 @@ class _Near:
         )
 
 
-def _near(trace: Trace, layer: int, clip: float = 0.0) -> _Near:
+def _near(trace: Trace, layer: int, clip: float = 0.0, at: Positions = EVERYWHERE) -> _Near:
     record = trace.layers[layer]
-    whole = whole_of(trace, layer)
-    residual = row_proximities(whole, (record.pre if record.carried is None else record.carried).float(), clip)
+    whole = whole_of(trace, layer)[at]
+    residual = row_proximities(whole, (record.pre if record.carried is None else record.carried)[at].float(), clip)
     nothing = np.zeros_like(residual)
-    biases, post = attention_bias(trace, layer), record.post.float()
+    biases, post = attention_bias(trace, layer), record.post[at].float()
     beside = None
     if not trace.anatomy.parallel:
         mid = record.mid if record.carried_mid is None else record.carried_mid
-        beside = row_proximities(post, mid.float(), clip)
+        beside = row_proximities(post, mid[at].float(), clip)
     return _Near(
         residual=residual,
-        bias=nothing if biases is None else row_proximities(whole, biases, clip),
-        mixer=nothing if record.mixer is None else row_proximities(whole, record.mixer.float(), clip),
-        ffn=row_proximities(post, record.ffn.float(), clip) if trace.anatomy.blocks[layer].has_ffn else nothing,
+        bias=nothing if biases is None else row_proximities(whole, biases[at], clip),
+        mixer=nothing if record.mixer is None else row_proximities(whole, record.mixer[at].float(), clip),
+        ffn=row_proximities(post, record.ffn[at].float(), clip) if trace.anatomy.blocks[layer].has_ffn else nothing,
         ffn_residual=beside,
     )
 
@@ -148,28 +165,42 @@ def each_layer(trace: Trace, watch: Watch, *, clip: float = 0.0) -> Iterator[Lay
         yield layer_contributions(trace, layer, clip=clip)
 
 
+def some_rows(trace: Trace, layer: int, floor: float, at: Positions = EVERYWHERE) -> SomeRows:
+    """The rows of one layer at the positions `at` (ascending), of the heads what exceeds `floor`."""
+    near = _near(trace, layer, at=at)
+    if trace.layers[layer].heads is None:
+        kept, error = no_rows(near.beside_heads), layer_error(trace, layer, None, at)
+    else:
+        beside = near.beside_heads
+        parts = (
+            kept_parts_of(trace, layer, at, beside, floor)
+            if isinstance(at, Tensor)
+            else kept_parts(trace, layer, beside, floor)
+        )
+        kept, error = parts.rows, layer_error(trace, layer, parts.wrote, at).with_heads(parts.error)
+    return SomeRows(kept, near.rows(kept.total), error)
+
+
 def contributions(trace: Trace, watch: Watch | None = None, *, floor: float = FLOOR) -> tuple[Contributions, Proof]:
     """The contributions of every position at every layer, and the proof of every layer.
 
     Raises `Cancelled` within one layer's time of `watch.cancel()`.
     """
     watch = watch or Watch()
-    kept: list[KeptRows] = []
-    rows: list[LayerRows] = []
-    errors: list[LayerError] = []
+    layers: list[SomeRows] = []
     for layer in range(trace.n_layers):
         watch.step("contributions", layer, trace.n_layers)
-        near = _near(trace, layer)
-        if trace.layers[layer].heads is None:
-            kept.append(no_rows(near.beside_heads))
-            errors.append(layer_error(trace, layer, None))
-        else:
-            parts = kept_parts(trace, layer, near.beside_heads, floor)
-            kept.append(parts.rows)
-            errors.append(layer_error(trace, layer, parts.wrote).with_heads(parts.error))
-        rows.append(near.rows(kept[-1].total))
+        layers.append(some_rows(trace, layer, floor))
+    return together(trace, layers, floor), proof_of(trace, [layer.error for layer in layers])
+
+
+def together(
+    trace: Trace, layers: Sequence[SomeRows], floor: float, known: Bool[np.ndarray, "layer position"] | None = None
+) -> Contributions:
+    """All layers as columns. `known`: see `Contributions`."""
+    kept, rows = [layer.kept for layer in layers], [layer.rows for layer in layers]
     n_heads = np.concatenate([k.n_heads for k in kept])
-    result = Contributions(
+    return Contributions(
         n_layers=trace.n_layers,
         n_tokens=trace.n_tokens,
         n_heads=trace.n_heads,
@@ -189,10 +220,14 @@ def contributions(trace: Trace, watch: Watch | None = None, *, floor: float = FL
         ffn_residual=np.stack([r.ffn_residual for r in rows]).astype(np.float32),
         attention_total=np.stack([r.attention_total for r in rows]),
         ffn_total=np.stack([r.ffn_total for r in rows]),
+        known=np.ones((trace.n_layers, trace.n_tokens), dtype=bool) if known is None else known,
     )
+
+
+def proof_of(trace: Trace, errors: Sequence[LayerError]) -> Proof:
+    """The proof of all layers, with the tolerance of the trace's precision."""
     precisions = {trace.layers[0].post.dtype, *(block.dtype for block in trace.anatomy.blocks)}
-    tolerance = max(TOLERANCES.get(dtype, TOLERANCES[torch.float32]) for dtype in precisions)
-    return result, Proof(tuple(errors), tolerance)
+    return Proof(tuple(errors), max(TOLERANCES.get(dtype, TOLERANCES[torch.float32]) for dtype in precisions))
 
 
 def inverse(total: Float64[np.ndarray, "position"]) -> Float64[np.ndarray, "position"]:

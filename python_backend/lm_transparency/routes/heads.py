@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, UInt8, UInt32
 from torch import Tensor
 
 from ..trace.trace import Trace
-from .contributions import Contributions, inverse, layer_contributions
+from .contributions import Contributions, inverse
 from .kernels import part_proximities
 from .parts import head_parts, whole_of
 
@@ -43,6 +43,14 @@ class AttentionMap:
 
     probability: Float[np.ndarray, "query key"]
     contribution: Float[np.ndarray, "query key"]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A map in fewer cells than tokens: the largest value of each, and at which query · n_tokens + key it is."""
+
+    largest: Float[np.ndarray, "side side"]
+    at: UInt32[np.ndarray, "side side"]
 
 
 @dataclass(frozen=True)
@@ -103,32 +111,65 @@ def head_part(trace: Trace, layer: int, head: int, query: int, key: int) -> Floa
 def attention_map(trace: Trace, contributions: Contributions, layer: int, head: int | None) -> AttentionMap:
     """The maps of one head over the whole prompt; `head` None: of all heads together."""
     record = trace.layers[layer]
-    if head is None:
-        probability = record.attention.probabilities().mean(dim=0).cpu().numpy()
-        return AttentionMap(probability, layer_contributions(trace, layer).attention.sum(axis=-1))
-    heads = slice(head, head + 1)
-    probability = record.attention.probabilities(heads)
-    near = head_parts(trace, layer, heads).near[..., 0]
-    share = _share(contributions, layer).astype(np.float32)
-    return AttentionMap(probability[0].cpu().numpy(), near * share[:, None])
+    if head is not None:
+        heads = slice(head, head + 1)
+        share = _share(contributions, layer).astype(np.float32)
+        near = head_parts(trace, layer, heads).near[..., 0]
+        return AttentionMap(record.attention.probabilities(heads)[0].cpu().numpy(), near * share[:, None])
+    # one head at a time: all of them over a long prompt are more than what the analysis itself took
+    probability = contribution = np.zeros((trace.n_tokens, trace.n_tokens), dtype=np.float32)
+    for one in range(trace.n_heads):
+        found = attention_map(trace, contributions, layer, one)
+        probability = probability + found.probability / np.float32(trace.n_heads)
+        contribution = contribution + found.contribution
+    return AttentionMap(probability, contribution)
 
 
-def layer_maps(trace: Trace, layer: int, *, side: int = 48) -> LayerMaps:
+def layer_maps(trace: Trace, contributions: Contributions, layer: int, *, side: int = 48) -> LayerMaps:
     """Maps of every head, at most `side` cells wide."""
-    probability = trace.layers[layer].attention.probabilities().cpu().numpy()
-    contribution = layer_contributions(trace, layer).attention.transpose(2, 0, 1)
-    largest = float(contribution.max(initial=0.0))
-    scaled = contribution / largest if largest > 0 else contribution
-    total = contribution.sum(axis=-1).mean(axis=-1)
-    return LayerMaps(_small(probability, side), _small(scaled, side), largest, total)
+    probability: list[Float[np.ndarray, "side side"]] = []
+    contribution: list[Float[np.ndarray, "side side"]] = []
+    total: list[float] = []
+    for head in range(trace.n_heads):
+        found = attention_map(trace, contributions, layer, head)
+        probability.append(_largest(found.probability, side))
+        contribution.append(_largest(found.contribution, side))
+        total.append(float(found.contribution.sum(axis=-1, dtype=np.float64).mean()))
+    small = np.stack(contribution)
+    largest = float(small.max(initial=0.0))
+    scaled = small / largest if largest > 0 else small
+    return LayerMaps(_levels(np.stack(probability)), _levels(scaled), largest, np.array(total, dtype=np.float32))
 
 
-def _small(maps: Float[np.ndarray, "head query key"], side: int) -> UInt8[np.ndarray, "head side side"]:
-    n_tokens = maps.shape[1]
+def in_cells(values: Float[np.ndarray, "query key"], side: int) -> Cells:
+    """A map in `side` × `side` cells, no more than there are tokens."""
+    n_tokens = len(values)
     side = min(side, n_tokens)
-    # where the cells begin: as even as whole tokens allow
-    edges = np.arange(side) * n_tokens // side
-    cells = np.maximum.reduceat(np.maximum.reduceat(maps, edges, axis=1), edges, axis=2)
+    edges = _edges(n_tokens, side)
+    largest, at = np.empty((side, side), dtype=np.float32), np.empty((side, side), dtype=np.uint32)
+    ends = np.append(edges[1:], n_tokens)
+    for row, (first, last) in enumerate(zip(edges, ends, strict=True)):
+        # the query that gives most to each key, then the first key of each cell that has the cell's most
+        queries = values[first:last].argmax(axis=0)
+        most = values[first:last][queries, np.arange(n_tokens)]
+        largest[row] = np.maximum.reduceat(most, edges)
+        found = np.flatnonzero(most == np.repeat(largest[row], ends - edges))
+        key = found[np.searchsorted(found, edges)]
+        at[row] = (first + queries[key]) * n_tokens + key
+    return Cells(largest, at)
+
+
+def _edges(n_tokens: int, side: int) -> Int[np.ndarray, "side"]:
+    """Where the cells begin: as even as whole tokens allow."""
+    return np.arange(side) * n_tokens // side
+
+
+def _largest(values: Float[np.ndarray, "query key"], side: int) -> Float[np.ndarray, "side side"]:
+    edges = _edges(len(values), min(side, len(values)))
+    return np.maximum.reduceat(np.maximum.reduceat(values, edges, axis=0), edges, axis=1)
+
+
+def _levels(cells: Float[np.ndarray, "head side side"]) -> UInt8[np.ndarray, "head side side"]:
     return np.rint(255 * np.sqrt(np.clip(cells, 0, 1))).astype(np.uint8)
 
 

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
-from ..trace.proof import attention_output, outputs_error, worse
-from ..trace.trace import Trace
+from ..trace.proof import attention_output, outputs_error, trial_direction, worse
+from ..trace.trace import Positions, Trace
 from . import kernels
-from .kernels import KeptRows, attention_proximities, part_proximities
+from .kernels import KeptRows, Measured, attention_proximities
 
-#: Weights that are in memory at once, of every head and key for a block of queries: 8 M float32 are 32 MB.
-_BLOCK_ELEMENTS = 8_000_000
+#: Weights that are in memory at once, of every head and key for a block of queries: 2 M float32 are 8 MB.
+_BLOCK_ELEMENTS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,10 @@ def head_parts(trace: Trace, layer: int, heads: slice = slice(None), *, clip: fl
         return HeadParts(near, wrote, 0.0)
     if gate is not None:
         values = values * gate.channels[0, heads, None]
-    wrote = attention_output(weights, values, w_o)
     outputs = values @ w_o
-    slopes = kernels.slopes(whole, values, w_o)
-    near = attention_proximities(whole, weights, outputs, clip, slopes=slopes).numpy()
-    return HeadParts(near, wrote, outputs_error(weights, outputs, wrote, whole))
+    known = _known(whole, weights, values, w_o, outputs, _measured(outputs))
+    near = attention_proximities(whole, weights, outputs, clip, slopes=known.slopes, most=known.most).numpy()
+    return HeadParts(near, known.wrote, known.error)
 
 
 def kept_parts(trace: Trace, layer: int, rest: Float64[np.ndarray, "query"], floor: float) -> KeptParts:
@@ -63,36 +62,89 @@ def kept_parts(trace: Trace, layer: int, rest: Float64[np.ndarray, "query"], flo
 
     `rest`: the proximities of what else a row is made of.
     """
-    record, block = trace.layers[layer], trace.anatomy.blocks[layer]
-    w_o, values, gate = block.w_o(trace.n_heads), record.attention.values(), record.gate
-    by_query = gate.channels if gate is not None and gate.by_query else None
-    if gate is not None and by_query is None:
-        values = values * gate.channels[0, :, None]
-    outputs = values @ w_o if by_query is None else None
-    most = None if outputs is None else kernels.largest(outputs)
-    everything = whole_of(trace, layer)
-    n_tokens, error = trace.n_tokens, 0.0
-    found: list[KeptRows] = []
-    written: list[Tensor] = []
+    n_tokens, keys = trace.n_tokens, _Keys(trace, layer)
     step = max(16, _BLOCK_ELEMENTS // (trace.n_heads * n_tokens))
-    for first in range(0, n_tokens, step):
-        last = min(first + step, n_tokens)
-        at = slice(first, last)
-        whole, seen = everything[at], values[:, :last]
-        weights = record.weights(queries=at, n_keys=last)
-        if outputs is None:
-            assert by_query is not None
-            near, wrote = _gated(whole, weights, seen, by_query[at], w_o, 0.0, first)
-            rows = kernels.keep(torch.from_numpy(near), rest[at], floor)
-        else:
-            wrote = attention_output(weights, seen, w_o)
-            slopes = kernels.slopes(whole, seen, w_o)
-            known: dict[str, Tensor | None] = {"slopes": slopes, "most": most}
-            rows = kernels.kept_rows(whole, weights, outputs, rest[at], floor, first_query=first, **known)
-            error = worse(error, outputs_error(weights, outputs[:, :last], wrote, whole))
-        found.append(rows)
-        written.append(wrote)
-    return KeptParts(kernels.stack(found, range(0, n_tokens, step)), torch.cat(written), error)
+    blocks = [slice(first, min(first + step, n_tokens)) for first in range(0, n_tokens, step)]
+    found = [keys.read_by(at, at.stop, rest[at], floor, at.start) for at in blocks]
+    error = 0.0
+    for block in found:
+        error = worse(error, block.error)
+    rows = kernels.stack([block.rows for block in found], [at.start for at in blocks])
+    return KeptParts(rows, torch.cat([block.wrote for block in found]), error)
+
+
+def kept_parts_of(
+    trace: Trace, layer: int, queries: Int[Tensor, "query"], rest: Float64[np.ndarray, "query"], floor: float
+) -> KeptParts:
+    """`kept_parts` of some queries, ascending and counted from the first of them; all else is of those alone too."""
+    n_keys = int(queries[-1]) + 1
+    return _Keys(trace, layer).read_by(queries, n_keys, rest, floor, n_keys)
+
+
+class _Keys:
+    """What a layer's heads bring from every key, whoever reads it."""
+
+    def __init__(self, trace: Trace, layer: int) -> None:
+        block = trace.anatomy.blocks[layer]
+        self._record = trace.layers[layer]
+        self._whole = whole_of(trace, layer)
+        self._w_o = block.w_o(trace.n_heads)
+        self._values = self._record.attention.values()
+        gate = self._record.gate
+        self._by_query = gate.channels if gate is not None and gate.by_query else None
+        if gate is not None and self._by_query is None:
+            self._values = self._values * gate.channels[0, :, None]
+        self._outputs = self._values @ self._w_o if self._by_query is None else None
+        self._measured = None if self._outputs is None else _measured(self._outputs)
+
+    def read_by(
+        self, at: Positions, n_keys: int, rest: Float64[np.ndarray, "query"], floor: float, first_query: int
+    ) -> KeptParts:
+        """The parts of the queries `at`, which look at `n_keys` keys at most; `first_query`: see `kernels`."""
+        whole, values = self._whole[at], self._values[:, :n_keys]
+        weights = self._record.weights(queries=at, n_keys=n_keys)
+        if self._outputs is None or self._measured is None:
+            assert self._by_query is not None
+            near, wrote = _gated(whole, weights, values, self._by_query[at], self._w_o, 0.0, first_query)
+            return KeptParts(kernels.keep(torch.from_numpy(near), rest, floor), wrote, 0.0)
+        known = _known(whole, weights, values, self._w_o, self._outputs[:, :n_keys], self._measured)
+        bounds = {"slopes": known.slopes, "most": known.most}
+        rows = kernels.kept_rows(whole, weights, self._outputs, rest, floor, first_query=first_query, **bounds)
+        return KeptParts(rows, known.wrote, known.error)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Of a block of queries and all head outputs: what the kernels take as known, and what the parts sum to."""
+
+    slopes: Float[Tensor, "head query key"]
+    most: Float[Tensor, "head key"]
+    wrote: Float[Tensor, "query d_model"]
+    error: float
+
+
+def _measured(outputs: Float[Tensor, "head key d_model"]) -> Measured:
+    return kernels.measure(outputs, trial_direction(outputs.shape[-1], outputs.device))
+
+
+def _known(
+    whole: Float[Tensor, "query d_model"],
+    weights: Float[Tensor, "head query key"],
+    values: Float[Tensor, "head key d_value"],
+    w_o: Float[Tensor, "head d_value d_model"],
+    outputs: Float[Tensor, "head key d_model"],
+    measured: Measured,
+) -> _Known:
+    """Through the head outputs where a head has no more keys than channels, else through the channels: whichever are
+    fewer numbers. Through the channels, the outputs themselves are tried in one direction (`outputs_error`).
+    """
+    n_keys, d_value = values.shape[1:]
+    if n_keys <= d_value:
+        wrote = weights.transpose(0, 1).flatten(1) @ outputs.flatten(0, 1)
+        return _Known(kernels.slopes_of(whole, outputs), measured.largest, wrote, 0.0)
+    wrote = attention_output(weights, values, w_o)
+    error = outputs_error(weights, measured.along[:, :n_keys], wrote, whole)
+    return _Known(kernels.slopes(whole, values, w_o), measured.largest, wrote, error)
 
 
 def whole_of(trace: Trace, layer: int) -> Float[Tensor, "position d_model"]:
@@ -117,10 +169,10 @@ def _gated(
     near = np.zeros((n_query, n_key, n_heads), dtype=np.float32)
     wrote = torch.zeros_like(whole)
     for query in range(n_query):
-        seen = first_query + query + 1
-        outputs = ((values[:, :seen] * channels[query][:, None]) @ w_o).flatten(0, 1)
-        scales = weights[:, query, :seen].flatten()
-        proximity = part_proximities(whole[query], scales, outputs)
-        near[query, :seen] = np.maximum(clip, proximity.reshape(n_heads, seen).T)
-        wrote[query] = scales @ outputs
+        seen = min(first_query + query + 1, n_key)
+        read, row, own = values[:, :seen] * channels[query][:, None], weights[:, query, None, :seen], whole[query, None]
+        slopes = kernels.slopes(own, read, w_o)
+        outputs = read @ w_o
+        near[query, :seen] = attention_proximities(own, row, outputs, clip, slopes=slopes, first_query=seen)[0]
+        wrote[query] = attention_output(row, read, w_o)[0]
     return near, wrote

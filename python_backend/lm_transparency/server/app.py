@@ -17,8 +17,9 @@ from . import protocol
 from .backend import Backend
 from .failures import as_reply
 from .handlers import Handler, Handlers
+from .language.features import LanguageFeatures
 from .messages import read, to_wire
-from .protocol.models import ClientOptions
+from .protocol.models import ClientOptions, Health
 from .rpc import AnsweringProtocol, AnsweringServer
 
 
@@ -34,23 +35,39 @@ def build_server(
     server = AnsweringServer(
         "lm-transparency",
         __version__,
-        text_document_sync_kind=TextDocumentSyncKind.None_,
+        text_document_sync_kind=TextDocumentSyncKind.Incremental,
         protocol_cls=AnsweringProtocol,
         converter_factory=_converter,
     )
     for method, handle in Handlers(backend, server.protocol).by_method().items():
         server.feature(method)(_answering(handle))
+    language = LanguageFeatures(server, backend)
+    language.register(_answering)
 
     @server.feature(INITIALIZE)
     def hello(params: InitializeParams) -> None:  # pyright: ignore[reportUnusedFunction]
-        on_hello(_options(params.initialization_options))
+        options = _options(params.initialization_options)
+        language.meet(params, options)
+        on_hello(options)
 
     @server.feature(INITIALIZED)
     def initialized(_params: Any) -> None:  # pyright: ignore[reportUnusedFunction]
         server.unlisten()
         tell = partial(server.protocol.notify, protocol.HEALTH_CHANGED)
-        server.unlisten = backend.listen(lambda health: tell(to_wire(health)))
+
+        def changed(health: Health) -> None:
+            tell(to_wire(health))
+            language.health_changed(health)
+
+        stop = backend.listen(changed)
+
+        def unlisten() -> None:
+            stop()
+            language.leave()
+
+        server.unlisten = unlisten
         backend.start()
+        language.begin()
 
     @server.feature(protocol.QUIT)
     async def end(_params: Any) -> None:  # pyright: ignore[reportUnusedFunction]

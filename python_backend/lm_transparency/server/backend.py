@@ -8,6 +8,7 @@ import os
 import platform
 import secrets
 from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import attrs
@@ -16,8 +17,9 @@ from pygls.exceptions import JsonRpcException
 from .. import __version__
 from ..watch import Watch
 from . import dependencies, devices
+from .language.reader import Reader
 from .protocol import PROTOCOL_VERSION
-from .protocol.models import Health, HealthState, ModelInfo
+from .protocol.models import Health, HealthState, ModelInfo, Traces
 from .worker import ComputeQueue
 
 if TYPE_CHECKING:
@@ -29,12 +31,12 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
-def new_session() -> Session:
-    """A `Session`, and all that its first request would import."""
-    from ..session import Session
+def new_session(trace_budget: int = 0) -> Session:
+    """A `Session`, and all that its first request would import. `trace_budget`: 0 for its own."""
+    from ..session import TRACE_BUDGET, Session
     from . import inspectors, payload  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
-    return Session()
+    return Session(trace_budget=trace_budget or TRACE_BUDGET)
 
 
 def describe(model: LoadedModel) -> ModelInfo:
@@ -58,8 +60,14 @@ class Backend:
         self._session: Session | None = None
         self._queue = ComputeQueue(self._on_queue)
         self._starting: asyncio.Future[Session] | None = None
+        self._own_budget = 0
         self._loaded: list[ModelInfo] = []
+        self._traces = Traces()
+        # what a client has asked for; 0: nothing
+        self._trace_budget = 0
         self._listeners: list[Callable[[Health], None]] = []
+        #: What editors are told of texts.
+        self.reader = Reader(self)
         self._health = Health(
             instance=secrets.token_hex(8),
             process_id=os.getpid(),
@@ -74,6 +82,7 @@ class Backend:
             transformers="",
             devices=[devices.cpu()],
             loaded=[],
+            traces=Traces(),
         )
 
     @property
@@ -111,11 +120,33 @@ class Backend:
             finally:
                 # described and not kept: a model that is kept here could not be unloaded
                 before, self._loaded = self._loaded, [describe(model) for model in session.loaded]
+                self._traces = Traces(*session.traces)
                 for info in self._loaded:
                     if info not in before:
                         logger.info("Loaded %s (%s, %s).", info.name, info.device, info.dtype)
 
         return await self._queue.run(work, watch, doing, *asked)
+
+    async def run_spare(self, job: Callable[[Session, Watch], T]) -> T:
+        """`job(session, watch)` when no request waits; one that comes goes first. See `ComputeQueue.run_spare`."""
+        session = await asyncio.shield(self.start())
+        return await self._queue.run_spare(lambda watch: job(session, watch))
+
+    def held(self) -> AbstractContextManager[None]:
+        """See `ComputeQueue.held`."""
+        return self._queue.held()
+
+    async def set_trace_budget(self, n_bytes: int) -> int:
+        """Let analyses hold `n_bytes` together, for all clients; 0: as the session was made. What holds then."""
+        self._trace_budget = n_bytes
+        if self._session is None:
+            # begun by whoever computes first
+            return n_bytes
+        await self.run(self._heed, Watch(), "")
+        return self._traces.budget_bytes
+
+    def _heed(self, session: Session) -> None:
+        session.set_trace_budget(self._trace_budget or self._own_budget)
 
     def abandon(self, client: Hashable) -> None:
         """See `ComputeQueue.abandon`."""
@@ -143,7 +174,12 @@ class Backend:
 
     def _open(self) -> Session:
         dependencies.import_heavy()
-        return self._session_factory()
+        session = self._session_factory()
+        self._traces = Traces(*session.traces)
+        self._own_budget = self._traces.budget_bytes
+        if self._trace_budget:
+            self._heed(session)
+        return session
 
     def _on_queue(self, doing: str) -> None:
         if self._session is not None:
@@ -160,6 +196,7 @@ class Backend:
             transformers=versions.transformers,
             devices=[devices.cpu(), *devices.accelerators()],
             loaded=self._loaded,
+            traces=self._traces,
         )
         if now != self._health:
             self._health = now

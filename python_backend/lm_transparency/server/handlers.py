@@ -5,23 +5,29 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lsprotocol.types import PROGRESS, ProgressParams
+
 from ..errors import TransparencyError
 from ..model import embedded
-from ..model.chat import parse_chat
+from ..model.chat import Chat, parse_chat
 from ..model.listing import Listed, listed
 from ..model.tokens import check_prompt
 from ..watch import Watch
 from . import protocol
 from .backend import Asked, Backend, describe
-from .messages import camel_case, read
+from .messages import camel_case, read, to_wire
+from .priority import leaving_a_core
 from .progress import Progress
-from .protocol.analysis import AnalyzeParams, AnalyzeResult
+from .protocol.analysis import AnalyzeParams, AnalyzeResult, EstimateParams, EstimateResult
 from .protocol.models import (
+    ConfigureParams,
+    ConfigureResult,
     Health,
     ListedModel,
     ListModelsResult,
@@ -33,6 +39,8 @@ from .protocol.models import (
 from .rpc import AnsweringProtocol
 
 if TYPE_CHECKING:
+    from ..analysis import Analysis
+    from ..estimate import Estimate
     from ..model.loading import LoadedModel
     from ..session import Session
 
@@ -42,8 +50,11 @@ Handler = Callable[[Any], Awaitable[Any]]
 logger = logging.getLogger(__name__)
 
 #: More of a list than this is a table of the vocabulary, and more of a map's side no thumbnail.
-MOST = {"top_k": 100, "update_k": 100, "keys_k": 100, "neurons_k": 100, "side": 256}
+MOST = {"top_k": 100, "update_k": 100, "keys_k": 100, "neurons_k": 100, "side": 512}
 MOST_TOKENS = 64
+
+#: Seconds after which the rest of an analysis lets others have a turn.
+_SLICE_S = 0.2
 
 
 class Handlers:
@@ -61,6 +72,8 @@ class Handlers:
             protocol.LOAD_MODEL: self.load_model,
             protocol.UNLOAD_MODEL: self.unload_model,
             protocol.ANALYZE: self.analyze,
+            protocol.ESTIMATE: self.estimate,
+            protocol.CONFIGURE: self.configure,
             **{method: partial(self.inspect, method) for method in protocol.INSPECTIONS},
         }
 
@@ -105,17 +118,67 @@ class Handlers:
         check_prompt(params.prompt)
         prompt = parse_chat(params.prompt) if params.chat else params.prompt
 
+        if params.partial_result_token:
+            return await self._in_two_steps(params, prompt)
+
         def job(session: Session, watch: Watch) -> AnalyzeResult:
             model = _load(session, params, watch)
-            run_id, run = session.analyze(model, prompt, special_tokens=params.special_tokens, watch=watch)
-            figures = (len(run.tokens), run.forward_s, run.contributions_s)
-            logger.info("Analyzed %d tokens: forward %.2f s, contributions %.2f s.", *figures)
-            from .payload import encode_payload
+            if params.ask:
+                _check_cost(session.estimate(model, prompt, special_tokens=params.special_tokens), params)
+            return _told(*session.analyze(model, prompt, special_tokens=params.special_tokens, watch=watch), params)
 
-            payload = encode_payload(run_id, run, params.top_k)
-            return AnalyzeResult(run_id, base64.b64encode(payload).decode("ascii"))
+        return await self._compute(job, "Analyzing", params.work_done_token, live=params.live)
 
-        return await self._compute(job, "Analyzing", params.work_done_token)
+    async def _in_two_steps(self, params: AnalyzeParams, prompt: str | Chat) -> AnalyzeResult:
+        """The routes into the target first; then the rest in short jobs, so that questions come between."""
+
+        def begin(session: Session, watch: Watch) -> tuple[AnalyzeResult, bool]:
+            model = _load(session, params, watch)
+            if params.ask:
+                _check_cost(session.estimate(model, prompt, special_tokens=params.special_tokens), params)
+            run_id, run = session.begin(model, prompt, special_tokens=params.special_tokens, watch=watch)
+            return _told(run_id, run, params), run.is_complete
+
+        with Progress(self._connection, params.work_done_token, "Analyzing") as progress, self._backend.held():
+            first, is_complete = await self._take_turn(begin, "Analyzing", progress, self._connection, params.live)
+            if is_complete:
+                return first
+            self._connection.notify(PROGRESS, ProgressParams(params.partial_result_token, to_wire(first)))
+
+            def go_on(session: Session, watch: Watch) -> AnalyzeResult | None:
+                run = session.go_on(first.run_id, watch, _SLICE_S)
+                return _told(first.run_id, run, params) if run.is_complete else None
+
+            # as a client of its own, it takes turns with what is asked meanwhile
+            rest = ("rest", self._connection)
+            while True:
+                last = await self._take_turn(go_on, "Analyzing", progress, rest, params.live)
+                if last is not None:
+                    return last
+
+    async def estimate(self, raw: Any) -> EstimateResult:
+        params = read(EstimateParams, raw)
+        check_prompt(params.prompt)
+        prompt = parse_chat(params.prompt) if params.chat else params.prompt
+
+        def job(session: Session, watch: Watch) -> EstimateResult:
+            model = _load(session, params, watch)
+            found = session.estimate(model, prompt, special_tokens=params.special_tokens)
+            return EstimateResult(
+                tokens=found.n_tokens,
+                seconds=found.seconds,
+                bytes=found.n_bytes,
+                free_bytes=found.free_bytes,
+                fits=found.fits,
+                longest_that_fits=found.longest,
+                calibrated=found.calibrated,
+            )
+
+        return await self._compute(job, "Estimating", params.work_done_token)
+
+    async def configure(self, raw: Any) -> ConfigureResult:
+        params = read(ConfigureParams, raw)
+        return ConfigureResult(await self._backend.set_trace_budget(round(params.trace_memory_mb * 1e6)))
 
     async def inspect(self, method: str, raw: Any) -> Any:
         """Any question of `protocol.INSPECTIONS`."""
@@ -129,14 +192,35 @@ class Handlers:
 
         return await self._compute(job, "Looking into the analysis", getattr(params, "work_done_token", ""))
 
-    async def _compute(self, job: Callable[[Session, Watch], T], doing: str, token: str = "") -> T:
+    async def _compute(
+        self, job: Callable[[Session, Watch], T], doing: str, token: str = "", *, live: bool = False
+    ) -> T:
         with Progress(self._connection, token, doing) as progress:
-            watch = Watch(progress.report)
-            asked = Asked(self._connection, progress.waiting)
-            return await self._backend.run(lambda session: job(session, watch), watch, doing, asked)
+            return await self._take_turn(job, doing, progress, self._connection, live)
+
+    async def _take_turn(
+        self, job: Callable[[Session, Watch], T], doing: str, progress: Progress, client: Hashable, live: bool = False
+    ) -> T:
+        watch = Watch(progress.report)
+
+        def turn(session: Session) -> T:
+            with leaving_a_core() if live else nullcontext():
+                return job(session, watch)
+
+        return await self._backend.run(turn, watch, doing, Asked(client, progress.waiting))
 
 
-def _load(session: Session, params: LoadModelParams | AnalyzeParams, watch: Watch) -> LoadedModel:
+def _told(run_id: str, run: Analysis, params: AnalyzeParams) -> AnalyzeResult:
+    from .payload import encode_payload
+
+    if run.is_complete:
+        figures = (len(run.tokens), run.forward_s, run.contributions_s)
+        logger.info("Analyzed %d tokens: forward %.2f s, contributions %.2f s.", *figures)
+    payload = encode_payload(run_id, run, params.top_k)
+    return AnalyzeResult(run_id, base64.b64encode(payload).decode("ascii"))
+
+
+def _load(session: Session, params: LoadModelParams | AnalyzeParams | EstimateParams, watch: Watch) -> LoadedModel:
     # a client that is lost while it loads comes back for the model
     with watch.finishing():
         return session.load(
@@ -148,6 +232,16 @@ def _load(session: Session, params: LoadModelParams | AnalyzeParams, watch: Watc
             anyway=params.anyway,
             watch=watch,
         )
+
+
+def _check_cost(estimate: Estimate, params: AnalyzeParams) -> None:
+    """Raises `Costly`."""
+    from ..estimate import Costly
+
+    too_long = 0 < params.ask_above_seconds < estimate.seconds
+    too_much = 0 < params.ask_above_mb < estimate.n_bytes / 1e6
+    if too_long or too_much or not estimate.fits:
+        raise Costly(estimate)
 
 
 def _listed(model: Listed, loaded: list[ModelInfo]) -> ListedModel:

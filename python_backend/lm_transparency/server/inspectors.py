@@ -9,11 +9,15 @@ from typing import Any, cast
 import numpy as np
 
 from ..inspection import experts, ffn, heads, lens, nodes
-from ..inspection.tokens import TokenScore, Update
+from ..inspection.tokens import TokenScore, Update, output_named
+from ..routes.heads import in_cells
 from ..routes.tags import TAGS
 from ..session import Session
 from ..watch import Watch
+from .protocol import ffn as of_ffn
+from .protocol import heads as of_heads
 from .protocol import inspection as wire
+from .protocol import lens as of_lens
 
 _KINDS: dict[str, wire.NodeKind] = {"X": "embedding", "A": "attention", "M": "ffn", "I": "residual"}
 
@@ -23,6 +27,9 @@ _LOWEST = float(np.finfo(np.float32).min)
 
 def answer(params: Any, session: Session, watch: Watch) -> Any:
     """The result that belongs to `params`. Raises `TransparencyError` (`runExpired`, `invalidParams` …)."""
+    if isinstance(layer := getattr(params, "layer", None), int):
+        # of an analysis that is not complete yet
+        session.complete(params.run_id, layer)
     return _ANSWERS[type(params)](params, session, watch)
 
 
@@ -39,15 +46,15 @@ def _node_tokens(params: wire.NodeTokensParams, session: Session, _watch: Watch)
     return wire.NodeTokensResult(str(at), _KINDS[at.kind], at.layer, at.position, top, promoted, suppressed)
 
 
-def _edge_heads(params: wire.EdgeHeadsParams, session: Session, _watch: Watch) -> wire.EdgeHeadsResult:
+def _edge_heads(params: of_heads.EdgeHeadsParams, session: Session, _watch: Watch) -> of_heads.EdgeHeadsResult:
     view = heads.inspect_edge(session.run(params.run_id), params.layer, params.query, params.key)
     columns = (view.heads.contribution, view.heads.probability, view.heads.rank)
     rows = zip(*(column.tolist() for column in columns), strict=True)
-    shares = [wire.HeadShare(head, c, p, rank) for head, (c, p, rank) in enumerate(rows)]
-    return wire.EdgeHeadsResult(view.layer, view.query, view.key, view.weight, shares)
+    shares = [of_heads.HeadShare(head, c, p, rank) for head, (c, p, rank) in enumerate(rows)]
+    return of_heads.EdgeHeadsResult(view.layer, view.query, view.key, view.weight, shares)
 
 
-def _head(params: wire.HeadParams, session: Session, _watch: Watch) -> wire.HeadResult:
+def _head(params: of_heads.HeadParams, session: Session, _watch: Watch) -> of_heads.HeadResult:
     view = heads.inspect_head(
         session.run(params.run_id),
         params.layer,
@@ -60,7 +67,7 @@ def _head(params: wire.HeadParams, session: Session, _watch: Watch) -> wire.Head
     )
     promoted, suppressed = _update(view.update)
     part_promoted, part_suppressed = _update(view.part)
-    return wire.HeadResult(
+    return of_heads.HeadResult(
         layer=view.layer,
         head=view.head,
         query=view.query,
@@ -69,7 +76,7 @@ def _head(params: wire.HeadParams, session: Session, _watch: Watch) -> wire.Head
         probability=view.key.probability,
         rank=view.rank,
         contribution=view.key.contribution,
-        keys=[wire.KeyShare(k.position, k.score, k.probability, k.contribution) for k in view.keys],
+        keys=[of_heads.KeyShare(k.position, k.score, k.probability, k.contribution) for k in view.keys],
         promoted=promoted,
         suppressed=suppressed,
         part_promoted=part_promoted,
@@ -79,15 +86,22 @@ def _head(params: wire.HeadParams, session: Session, _watch: Watch) -> wire.Head
     )
 
 
-def _attention_map(params: wire.AttentionMapParams, session: Session, _watch: Watch) -> wire.AttentionMapResult:
+def _attention_map(params: of_heads.AttentionMapParams, session: Session, _watch: Watch) -> of_heads.AttentionMapResult:
     head = None if params.head == -1 else params.head
     found = heads.attention_map(session.run(params.run_id), params.layer, head)
-    return wire.AttentionMapResult(params.layer, params.head, _array(found.probability), _array(found.contribution))
+    n_tokens = len(found.probability)
+    if n_tokens <= params.side:
+        nothing = _array(np.empty((0, 0)), "uint32")
+        maps = _array(found.probability), _array(found.contribution)
+        return of_heads.AttentionMapResult(params.layer, params.head, n_tokens, *maps, nothing, nothing)
+    cells = [in_cells(values, params.side) for values in (found.probability, found.contribution)]
+    largest, at = (_array(c.largest) for c in cells), (_array(c.at, "uint32") for c in cells)
+    return of_heads.AttentionMapResult(params.layer, params.head, params.side, *largest, *at)
 
 
-def _layer_maps(params: wire.LayerMapsParams, session: Session, _watch: Watch) -> wire.LayerMapsResult:
+def _layer_maps(params: of_heads.LayerMapsParams, session: Session, _watch: Watch) -> of_heads.LayerMapsResult:
     found = heads.layer_maps(session.run(params.run_id), params.layer, side=params.side)
-    return wire.LayerMapsResult(
+    return of_heads.LayerMapsResult(
         layer=params.layer,
         side=found.probability.shape[-1],
         largest=found.largest,
@@ -97,14 +111,14 @@ def _layer_maps(params: wire.LayerMapsParams, session: Session, _watch: Watch) -
     )
 
 
-def _head_tags(params: wire.HeadTagsParams, session: Session, watch: Watch) -> wire.HeadTagsResult:
+def _head_tags(params: of_heads.HeadTagsParams, session: Session, watch: Watch) -> of_heads.HeadTagsResult:
     found = session.head_tags(session.run(params.run_id).model, watch)
-    return wire.HeadTagsResult(list(TAGS), found.n_tokens, _array(found.scores))
+    return of_heads.HeadTagsResult(list(TAGS), found.n_tokens, _array(found.scores))
 
 
-def _ffn_neurons(params: wire.FfnNeuronsParams, session: Session, _watch: Watch) -> wire.FfnNeuronsResult:
+def _ffn_neurons(params: of_ffn.FfnNeuronsParams, session: Session, _watch: Watch) -> of_ffn.FfnNeuronsResult:
     view = ffn.inspect_ffn(session.run(params.run_id), params.layer, params.position, top_k=params.top_k)
-    return wire.FfnNeuronsResult(
+    return of_ffn.FfnNeuronsResult(
         layer=view.layer,
         position=view.position,
         n_neurons=view.n_neurons,
@@ -113,14 +127,14 @@ def _ffn_neurons(params: wire.FfnNeuronsParams, session: Session, _watch: Watch)
         neurons_total=view.neurons_total,
         residual=view.residual,
         bias=view.bias,
-        neurons=[wire.NeuronShare(n.neuron, n.activation, n.contribution) for n in view.neurons],
+        neurons=[of_ffn.NeuronShare(n.neuron, n.activation, n.contribution) for n in view.neurons],
     )
 
 
-def _ffn_experts(params: wire.FfnExpertsParams, session: Session, _watch: Watch) -> wire.FfnExpertsResult:
+def _ffn_experts(params: of_ffn.FfnExpertsParams, session: Session, _watch: Watch) -> of_ffn.FfnExpertsResult:
     run = session.run(params.run_id)
     view = experts.inspect_experts(run, params.layer, params.position, top_k=params.top_k, normalize=params.normalize)
-    return wire.FfnExpertsResult(
+    return of_ffn.FfnExpertsResult(
         layer=view.layer,
         position=view.position,
         n_experts=view.n_experts,
@@ -132,12 +146,12 @@ def _ffn_experts(params: wire.FfnExpertsParams, session: Session, _watch: Watch)
         error=view.error,
         tolerance=view.tolerance,
         notice=view.notice,
-        experts=[wire.ExpertShare(e.expert, e.gate, e.contribution, _scores(e.promoted)) for e in view.experts],
-        router=[wire.RouterScore(r.expert, r.logit, r.probability, r.gate) for r in view.router],
+        experts=[of_ffn.ExpertShare(e.expert, e.gate, e.contribution, _scores(e.promoted)) for e in view.experts],
+        router=[of_ffn.RouterScore(r.expert, r.logit, r.probability, r.gate) for r in view.router],
     )
 
 
-def _expert(params: wire.ExpertParams, session: Session, _watch: Watch) -> wire.ExpertResult:
+def _expert(params: of_ffn.ExpertParams, session: Session, _watch: Watch) -> of_ffn.ExpertResult:
     view = experts.inspect_expert(
         session.run(params.run_id),
         params.layer,
@@ -148,7 +162,7 @@ def _expert(params: wire.ExpertParams, session: Session, _watch: Watch) -> wire.
         normalize=params.normalize,
     )
     promoted, suppressed = _update(view.update)
-    return wire.ExpertResult(
+    return of_ffn.ExpertResult(
         layer=view.layer,
         expert=view.expert,
         position=view.position,
@@ -165,11 +179,11 @@ def _expert(params: wire.ExpertParams, session: Session, _watch: Watch) -> wire.
         bias=view.bias,
         error=view.error,
         notice=view.notice,
-        neurons=[wire.NeuronShare(n.neuron, n.activation, n.contribution) for n in view.neurons],
+        neurons=[of_ffn.NeuronShare(n.neuron, n.activation, n.contribution) for n in view.neurons],
     )
 
 
-def _neuron(params: wire.NeuronParams, session: Session, _watch: Watch) -> wire.NeuronResult:
+def _neuron(params: of_ffn.NeuronParams, session: Session, _watch: Watch) -> of_ffn.NeuronResult:
     run, k, normalize = session.run(params.run_id), params.top_k, params.normalize
     at = params.neuron, params.position
     if params.expert:
@@ -177,7 +191,7 @@ def _neuron(params: wire.NeuronParams, session: Session, _watch: Watch) -> wire.
     else:
         view = ffn.inspect_neuron(run, params.layer, *at, top_k=k, normalize=normalize)
     promoted, suppressed = _update(view.update)
-    return wire.NeuronResult(
+    return of_ffn.NeuronResult(
         layer=view.layer,
         expert=view.expert,
         neuron=view.share.neuron,
@@ -190,14 +204,14 @@ def _neuron(params: wire.NeuronParams, session: Session, _watch: Watch) -> wire.
     )
 
 
-def _lens_grid(params: wire.LensGridParams, session: Session, watch: Watch) -> wire.LensGridResult:
+def _lens_grid(params: of_lens.LensGridParams, session: Session, watch: Watch) -> of_lens.LensGridResult:
     run = session.run(params.run_id)
     token = None if params.token == -1 else params.token
     grid = lens.inspect_lens(run, token=token, normalize=params.normalize, watch=watch)
     # a token is on top in many cells: its text is sent once
     ids, places = np.unique(grid.top.numpy(), return_inverse=True)
     empty = np.empty((0, 0))
-    return wire.LensGridResult(
+    return of_lens.LensGridResult(
         texts=[run.model.output_text(i) for i in ids.tolist()],
         top=_array(places.reshape(grid.top.shape), "uint32"),
         top_probability=_array(grid.top_probability),
@@ -208,21 +222,31 @@ def _lens_grid(params: wire.LensGridParams, session: Session, watch: Watch) -> w
     )
 
 
-def _lens_track(params: wire.LensTrackParams, session: Session, _watch: Watch) -> wire.LensTrackResult:
+def _lens_track(params: of_lens.LensTrackParams, session: Session, _watch: Watch) -> of_lens.LensTrackResult:
     run = session.run(params.run_id)
-    tracks = lens.track_tokens(run, params.position, params.tokens, normalize=params.normalize)
-    return wire.LensTrackResult(
+    tokens = [*params.tokens, *(output_named(run, text) for text in params.texts)]
+    tracks = lens.track_tokens(run, params.position, tokens, normalize=params.normalize)
+    return of_lens.LensTrackResult(
         params.position,
-        [wire.LensTrack(t.token, t.text, list(t.probability), list(t.logit), list(t.rank)) for t in tracks],
+        [of_lens.LensTrack(t.token, t.text, list(t.probability), list(t.logit), list(t.rank)) for t in tracks],
     )
 
 
-def _export(params: wire.ExportParams, session: Session, _watch: Watch) -> wire.ExportResult:
+def _reach(params: wire.ReachParams, session: Session, watch: Watch) -> wire.ReachResult:
+    from .payload import encode_payload
+
+    threshold, renormalize = params.threshold or None, params.renormalize
+    run = session.reach(params.run_id, params.target, watch, threshold=threshold, renormalize=renormalize)
+    payload = encode_payload(params.run_id, run, params.top_k)
+    return wire.ReachResult(base64.b64encode(payload).decode("ascii"))
+
+
+def _export(params: wire.ExportParams, session: Session, watch: Watch) -> wire.ExportResult:
     from ..exports import export_text
 
     return wire.ExportResult(
         export_text(
-            session.run(params.run_id),
+            session.go_on(params.run_id, watch),
             params.format,
             target=params.target,
             threshold=params.threshold,
@@ -231,6 +255,26 @@ def _export(params: wire.ExportParams, session: Session, _watch: Watch) -> wire.
             appearance=params.appearance,
         )
     )
+
+
+def _describe(params: wire.DescribeParams, session: Session, _watch: Watch) -> wire.DescribeResult:
+    run = session.run(params.run_id)
+    target = None if params.target == -1 else params.target
+    graph = run.routes(target, params.threshold or None, renormalize=params.renormalize)
+    if params.form == "text":
+        from ..exports.report import as_text
+
+        return wire.DescribeResult(as_text(run, graph, params.top_k, to_terminal=False, bars=False))
+    from ..exports.run import Asked, as_run
+
+    asked = Asked(
+        model=run.model.source,
+        dtype=params.dtype,
+        special_tokens=params.special_tokens,
+        chat=params.chat,
+        top_k=params.top_k,
+    )
+    return wire.DescribeResult(as_run(run, graph, asked))
 
 
 def _scores(scores: tuple[TokenScore, ...]) -> list[wire.TokenScore]:
@@ -249,16 +293,18 @@ def _array(values: Any, dtype: str = "float32") -> wire.NumericArray:
 
 _ANSWERS: dict[type, Callable[[Any, Session, Watch], Any]] = {
     wire.NodeTokensParams: _node_tokens,
-    wire.EdgeHeadsParams: _edge_heads,
-    wire.HeadParams: _head,
-    wire.AttentionMapParams: _attention_map,
-    wire.LayerMapsParams: _layer_maps,
-    wire.HeadTagsParams: _head_tags,
-    wire.FfnNeuronsParams: _ffn_neurons,
-    wire.FfnExpertsParams: _ffn_experts,
-    wire.ExpertParams: _expert,
-    wire.NeuronParams: _neuron,
-    wire.LensGridParams: _lens_grid,
-    wire.LensTrackParams: _lens_track,
+    of_heads.EdgeHeadsParams: _edge_heads,
+    of_heads.HeadParams: _head,
+    of_heads.AttentionMapParams: _attention_map,
+    of_heads.LayerMapsParams: _layer_maps,
+    of_heads.HeadTagsParams: _head_tags,
+    of_ffn.FfnNeuronsParams: _ffn_neurons,
+    of_ffn.FfnExpertsParams: _ffn_experts,
+    of_ffn.ExpertParams: _expert,
+    of_ffn.NeuronParams: _neuron,
+    of_lens.LensGridParams: _lens_grid,
+    of_lens.LensTrackParams: _lens_track,
+    wire.ReachParams: _reach,
     wire.ExportParams: _export,
+    wire.DescribeParams: _describe,
 }

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from collections import deque
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,6 +14,8 @@ from .place import Place, write_ended
 
 _KEPT_LINES = 20
 _LOOK_S = 0.5
+#: What is killed may take so many looks to end.
+_DYING = 10
 
 
 def keep(files: Place) -> None:
@@ -29,8 +32,9 @@ def keep(files: Place) -> None:
 
 
 def _leave_as(child: int, files: Place, oom_kills: int) -> NoReturn:
+    recent = deque([oom_kills], maxlen=_DYING)
     while True:
-        recent, oom_kills = oom_kills, _oom_kills()
+        recent.append(_oom_kills())
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             break
@@ -42,7 +46,7 @@ def _leave_as(child: int, files: Place, oom_kills: int) -> NoReturn:
         "code": code,
         "signal": signal.Signals(number).name if number else None,
         # the counters are the machine's: a kill at the time of this one is taken for the same
-        "outOfMemory": number == signal.SIGKILL and _oom_kills() > recent,
+        "outOfMemory": number == signal.SIGKILL and _oom_kills() > recent[0],
         "lines": _last_lines(files.log),
     }
     try:
@@ -67,7 +71,10 @@ def _last_lines(log: Path) -> list[str]:
             lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return []
-    return [line[:500] for line in lines[-_KEPT_LINES:]]
+    # a crash writes where every thread was, the one that crashed first
+    crashes = [at for at, line in enumerate(lines) if line.startswith("Fatal Python error")]
+    begin = crashes[-1] if crashes else -_KEPT_LINES
+    return [line[:500] for line in lines[begin:][:_KEPT_LINES]]
 
 
 if sys.platform == "win32":

@@ -25,8 +25,10 @@ _SHARES = {
     "verifying the embedded model": 0.1,
     "converting the embedded model (once)": 0.5,
     "forward": 0.25,
+    "routes": 0.1,
     "contributions": 1.0,
 }
+_LAYERS = {"forward": "Forward pass", "routes": "Routes into the target", "contributions": "Contributions"}
 
 
 class Progress:
@@ -95,9 +97,8 @@ class Progress:
 
 def describe(stage: str, done: int, total: int) -> str:
     """A stage of `Watch.step` as a person reads it: `Forward pass, layer 12 of 30`."""
-    if stage in ("forward", "contributions"):
-        name = "Forward pass" if stage == "forward" else "Contributions"
-        return f"{name}, layer {done + 1} of {total}"
+    if stage in _LAYERS:
+        return f"{_LAYERS[stage]}, layer {done + 1} of {total}"
     name = stage[:1].upper() + stage[1:]
     if total >= _MEGABYTE:
         return f"{name}, {done // _MEGABYTE} of {total // _MEGABYTE} MB"

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from lsprotocol.types import CANCEL_REQUEST, EXIT, INITIALIZE
+from lsprotocol.types import CANCEL_REQUEST, EXIT, INITIALIZE, WORKSPACE_EXECUTE_COMMAND
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import JsonRPCNotification, JsonRPCRequestMessage, LanguageServerProtocol
@@ -17,7 +17,8 @@ from .failures import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, NOT_INI
 
 logger = logging.getLogger(__name__)
 
-_NOT_SERVED = ("textDocument/", "notebookDocument/", "workspace/")
+_NOT_PYGLS = ("textDocument/", "notebookDocument/", "workspace/")
+_COMMANDS = (WORKSPACE_EXECUTE_COMMAND,)
 
 
 class AnsweringProtocol(LanguageServerProtocol):
@@ -28,8 +29,8 @@ class AnsweringProtocol(LanguageServerProtocol):
 
     def __init__(self, server: LanguageServer, converter: Any) -> None:
         super().__init__(server, converter)
-        # what is open in the editor is none of our business, so it is not asked for
-        for method in [m for m in self.fm.builtin_features if m.startswith(_NOT_SERVED)]:
+        # `language.store` keeps what is open: pygls's own takes other characters than LSP for line ends
+        for method in [m for m in self.fm.builtin_features if m.startswith(_NOT_PYGLS) and m not in _COMMANDS]:
             del self.fm.builtin_features[method]
         # pygls's own ends the process; what an end means is said by `build_server`
         del self.fm.builtin_features[EXIT]
@@ -43,7 +44,7 @@ class AnsweringProtocol(LanguageServerProtocol):
         return data
 
     def handle_message(self, message: Any) -> None:
-        """Answer a request, act on a notification, drop a response (the server never asks)."""
+        """Answer a request, act on a notification, drop a response (what `ask` asks for says nothing)."""
         if not isinstance(message, dict):
             self.refuse(None, failure(INVALID_REQUEST, "internal", "A message is a JSON object."))
         elif "method" not in message:
@@ -69,6 +70,10 @@ class AnsweringProtocol(LanguageServerProtocol):
             self.refuse(msg_id, as_reply(asyncio.CancelledError()))
         else:
             super()._send_handler_result(future, msg_id=msg_id)
+
+    def ask(self, msg_id: str, method: str, params: Any = None) -> None:
+        """Ask the client for something whose answer says nothing, such as to look again."""
+        self._send_data({"jsonrpc": self.VERSION, "id": msg_id, "method": method, "params": params})
 
     def refuse(self, msg_id: Any, error: JsonRpcException) -> None:
         """Reply with `error`; an id that is none becomes null."""

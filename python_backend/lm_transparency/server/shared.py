@@ -18,10 +18,12 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from .keeper import keep
 from .place import GREETING, Place, locked, peer_uid, place
+from .priority import lower_priority
 
 if TYPE_CHECKING:
     from ..session import Session
@@ -37,10 +39,9 @@ _LAST_WORDS_S = 1.0
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds. `grace`: after the last client left; `silence`: of a client that pings; `rest`: from unload to exit."""
+    """Seconds. `grace`: after the last client left; `rest`: from unload to exit."""
 
     grace: float = 30.0
-    silence: float = 20.0
     rest: float = 600.0
 
 
@@ -48,27 +49,38 @@ def main(arguments: list[str] | None = None, session_factory: Callable[[], Sessi
     """Serve until nobody needs it any more."""
     parser = argparse.ArgumentParser(prog="python -m lm_transparency.server.shared")
     parser.add_argument("--ready", type=int, default=-1)
-    for name in ("grace", "silence", "rest"):
+    parser.add_argument("--trace-memory", type=int, default=0)
+    parser.add_argument("--low-priority", action="store_true")
+    for name in ("grace", "rest"):
         parser.add_argument(f"--{name}", type=float, default=getattr(Patience, name))
     given = parser.parse_args(arguments)
+    factory = partial(_session, given.trace_memory * 1_000_000)
     files = place()
+    if given.low_priority:
+        lower_priority()
     keep(files)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    _serve(files, Patience(given.grace, given.silence, given.rest), given.ready, session_factory)
+    _serve(files, Patience(given.grace, given.rest), given.ready, session_factory or factory)
 
 
-def _serve(files: Place, patience: Patience, ready: int, session_factory: Callable[[], Session] | None) -> NoReturn:
+def _session(trace_budget: int) -> Session:
+    from .backend import new_session
+
+    return new_session(trace_budget)
+
+
+def _serve(files: Place, patience: Patience, ready: int, session_factory: Callable[[], Session]) -> NoReturn:
     from .stdio import EXIT_DEPENDENCY_MISSING, be_quiet, log_to_stderr
 
     log_to_stderr()
     be_quiet()
     try:
-        from .backend import Backend, new_session
+        from .backend import Backend
     except ImportError as error:
         missing = error.name or str(error)
         print(f"The Python package {missing} cannot be imported by {sys.executable}; the backend needs it.")
         os._exit(EXIT_DEPENDENCY_MISSING)
-    backend = Backend(session_factory or new_session)
+    backend = Backend(session_factory)
     with suppress(KeyboardInterrupt, asyncio.CancelledError):
         asyncio.run(_Shared(files, patience, backend).serve(ready))
     backend.stop(0.3)
@@ -134,24 +146,27 @@ class _Shared:
             self._clients.discard(client)
             self._left(client)
 
-    def _said_hello(self, client: _Client, options: ClientOptions) -> None:
+    def _said_hello(self, client: _Client) -> None:
+        options = client.options
         self._idle_s = options.idle_minutes * 60
         self._lost.pop(options.client_id, None)
         for other in list(self._clients):
-            if other is not client and options.client_id and other.client_id == options.client_id:
+            if other is not client and options.client_id and other.options.client_id == options.client_id:
                 # the same window, whose link broke without a word
                 other.drop()
 
     def _left(self, client: _Client) -> None:
         now = self._left_at = time.monotonic()
-        is_back = any(other.client_id == client.client_id for other in self._clients)
-        if client.client_id and not client.said_goodbye and not is_back:
-            self._lost[client.client_id] = now + (self._idle_s or float("inf"))
+        client_id = client.options.client_id
+        is_back = any(other.options.client_id == client_id for other in self._clients)
+        if client_id and not client.said_goodbye and not is_back:
+            self._lost[client_id] = now + (client.options.away_minutes * 60 or float("inf"))
         logger.info("A client %s; %d left.", "left" if client.said_goodbye else "was lost", len(self._clients))
 
     async def _watch(self) -> None:
-        period = min(1.0, self._patience.grace / 4, self._patience.silence / 4)
         while not self._over.is_set():
+            silences = [client.options.silence_s / 4 for client in self._clients if client.options.silence_s]
+            period = min(1.0, self._patience.grace / 4, *silences)
             before = time.monotonic()
             await asyncio.sleep(period)
             now = time.monotonic()
@@ -164,8 +179,9 @@ class _Shared:
 
     def _end_silent(self, now: float) -> None:
         for client in list(self._clients):
-            if client.pings and now - client.heard_at > self._patience.silence:
-                logger.info("A client has been silent for %.0f s.", now - client.heard_at)
+            silent = now - client.heard_at
+            if 0 < client.options.silence_s < silent:
+                logger.info("A client has been silent for %.0f s.", silent)
                 client.drop()
 
     async def _rest(self, now: float) -> None:
@@ -188,23 +204,22 @@ class _Client:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         backend: Backend,
-        on_hello: Callable[[_Client, ClientOptions], None],
+        on_hello: Callable[[_Client], None],
         on_quit: Callable[[], None],
     ) -> None:
         from .app import build_server
+        from .protocol.models import ClientOptions
 
         self._reader = reader
         self._writer = writer
         self._backend = backend
-        self.client_id = ""
+        self.options = ClientOptions()
         self.said_goodbye = False
-        self.pings = False
         self.heard_at = time.monotonic()
 
         def hello(options: ClientOptions) -> None:
-            self.client_id = options.client_id
-            self.pings = options.pings
-            on_hello(self, options)
+            self.options = options
+            on_hello(self)
 
         self._server: AnsweringServer = build_server(backend, self._on_exit, on_hello=hello, on_quit=on_quit)
 

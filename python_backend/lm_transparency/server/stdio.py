@@ -5,12 +5,14 @@ Only the standard library is imported before the streams are safe.
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
 
 if TYPE_CHECKING:
@@ -25,8 +27,11 @@ EXIT_USAGE = 2
 _GRACE = 0.3
 
 
-def serve(session_factory: Callable[[], Session] | None = None) -> NoReturn:
-    """Serve one client on stdin and stdout. The process ends with `exit` or with the end of stdin, whatever runs."""
+def serve(session_factory: Callable[[], Session] | None = None, *, trace_budget: int = 0) -> NoReturn:
+    """Serve one client on stdin and stdout. The process ends with `exit` or with the end of stdin, whatever runs.
+
+    `trace_budget`: as `new_session` takes it.
+    """
     stdin, stdout = _take_streams()
     log_to_stderr()
     be_quiet()
@@ -37,7 +42,7 @@ def serve(session_factory: Callable[[], Session] | None = None) -> NoReturn:
         missing = error.name or str(error)
         _say(f"The Python package {missing} cannot be imported by {sys.executable}; the backend needs it.")
         os._exit(EXIT_DEPENDENCY_MISSING)
-    backend = Backend(session_factory or new_session)
+    backend = Backend(session_factory or partial(new_session, trace_budget))
 
     def leave(code: int = 0) -> NoReturn:
         backend.stop(_GRACE)
@@ -78,7 +83,8 @@ def be_quiet() -> None:
 
 
 def log_to_stderr() -> None:
-    """One line a record, from INFO up, and no bodies of messages: they hold prompts."""
+    """One line a record, from INFO up, and no bodies of messages: they hold prompts. Of a crash, where it was."""
+    faulthandler.enable(2)
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     handler.addFilter(_is_news)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Generator, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
+from pygls.exceptions import JsonRpcException
+
 from ..watch import Watch
-from .failures import REQUEST_FAILED, as_reply, failure
+from .failures import CANCELLED, REQUEST_FAILED, as_reply, failure
 from .turns import Turns
 
 T = TypeVar("T")
@@ -38,10 +42,25 @@ class ComputeQueue:
         self._turns: Turns[_Ticket] = Turns()
         self._taken = False
         self._current: tuple[Future[Any], Watch, Hashable] | None = None
+        # what may run when nobody waits, and the watch of such a job that runs
+        self._spare: list[_Ticket] = []
+        self._spare_watch: Watch | None = None
+        self._held = 0
 
     @property
     def is_idle(self) -> bool:
-        return not self._taken and not len(self._turns)
+        return not self._taken and not len(self._turns) and not self._held
+
+    @contextmanager
+    def held(self) -> Generator[None]:
+        """A request whose work is done in several jobs, one after the other: between them the queue is not idle."""
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
+            self._call_next()
+            self._tell_idle()
 
     async def run(
         self,
@@ -63,10 +82,7 @@ class ComputeQueue:
         # waiting happens here and not in the executor, which would keep what was called off until its turn came
         await self._turn(client, _Ticket(on_wait))
         self._on_change(doing)
-        loop = asyncio.get_running_loop()
-        future = self._executor.submit(_guarded, job, watch)
-        self._current = future, watch, client
-        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._free))
+        future = self._submit(job, watch, client)
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
@@ -74,6 +90,39 @@ class ComputeQueue:
             if not watch.is_abandoned:
                 watch.cancel()
             raise
+
+    async def run_spare(self, job: Callable[[Watch], T]) -> T:
+        """`job(watch)` when the queue is idle, the newest first. A request that comes cancels it; then it begins anew.
+
+        Raises what stands for the job's failure.
+        """
+        while True:
+            ticket = _Ticket(lambda _before: None)
+            self._spare.append(ticket)
+            self._call_next()
+            try:
+                await ticket.called
+            except asyncio.CancelledError:
+                if ticket in self._spare:
+                    self._spare.remove(ticket)
+                elif not ticket.called.cancelled():
+                    self._free()
+                raise
+            watch = self._spare_watch = Watch()
+            if len(self._turns):
+                watch.cancel()
+            future = self._submit(partial(job, watch), watch, None)
+            try:
+                return await asyncio.wrap_future(future)
+            except asyncio.CancelledError:
+                watch.cancel()
+                raise
+            except JsonRpcException as error:
+                if error.code != CANCELLED:
+                    raise
+            finally:
+                if self._spare_watch is watch:
+                    self._spare_watch = None
 
     def abandon(self, client: Hashable) -> None:
         """`client` was lost: what runs for it may end what it is loading, and goes no further."""
@@ -88,7 +137,16 @@ class ComputeQueue:
             watch.cancel()
             wait([future], grace)
 
+    def _submit(self, job: Callable[[], T], watch: Watch, client: Hashable) -> Future[T]:
+        loop = asyncio.get_running_loop()
+        future = self._executor.submit(_guarded, job, watch)
+        self._current = future, watch, client
+        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._free))
+        return future
+
     async def _turn(self, client: Hashable, ticket: _Ticket) -> None:
+        if self._spare_watch is not None:
+            self._spare_watch.cancel()
         self._turns.add(client, ticket)
         self._call_next()
         try:
@@ -108,6 +166,11 @@ class ComputeQueue:
             if not ticket.called.done():
                 self._taken = True
                 ticket.called.set_result(None)
+        while not self._taken and not self._held and self._spare:
+            ticket = self._spare.pop()
+            if not ticket.called.done():
+                self._taken = True
+                ticket.called.set_result(None)
         self._tell_positions()
 
     def _tell_positions(self) -> None:
@@ -118,7 +181,10 @@ class ComputeQueue:
         self._current = None
         self._taken = False
         self._call_next()
-        if not self._taken:
+        self._tell_idle()
+
+    def _tell_idle(self) -> None:
+        if not self._taken and not self._held:
             self._on_change("")
 
 

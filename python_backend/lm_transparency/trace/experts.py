@@ -19,8 +19,7 @@ from torch.overrides import TorchFunctionMode
 from ..errors import TransparencyError
 from ..model.experts import Experts
 from ..model.linear import bias_of, weight_in_out
-
-_PRODUCTS = {torch.matmul, torch.bmm, Tensor.matmul, Tensor.bmm, Tensor.__matmul__}
+from .own_code import PRODUCTS
 
 
 @dataclass(frozen=True)
@@ -241,7 +240,7 @@ class _Watching(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if (func in _PRODUCTS or func is linear) and len(args) >= 2 and self._is_output(args[1]):
+        if (func in PRODUCTS or func is linear) and len(args) >= 2 and self._is_output(args[1]):
             weight = args[1].detach()
             self.caught.append((args[0].detach(), weight.mT if func is linear else weight))
         return func(*args, **(kwargs or {}))

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import Cache, PreTrainedModel
 
 from ..errors import TransparencyError
 from ..model.anatomy import Anatomy
 from ..model.linear import device_of
+from .proof import TOLERANCES
+from .trace import Trace
 
 
 def run(
@@ -16,13 +24,16 @@ def run(
     anatomy: Anatomy,
     token_ids: Int[Tensor, "position"],
     positions: Int[Tensor, "position"] | None = None,
+    cache: Cache | None = None,
 ) -> tuple[Float[Tensor, "position output"], int | None]:
     """Run `model` once: its logits at every position, and the position that a classifier reads (None: no classifier).
+
+    `cache`: what the model remembers of the tokens before these.
 
     Raises `TransparencyError("modelUnsupported")` for a classifier that does not read one position.
     """
     if not anatomy.readout.classifies:
-        return _run(model, token_ids, positions)[0], None
+        return _run(model, token_ids, positions, cache)[0], None
     rows: list[Tensor] = []
 
     def keep(_module: nn.Module, _args: object, output: Tensor) -> None:
@@ -36,6 +47,52 @@ def run(
     if len(rows) != 1 or rows[0].shape[:2] != (1, len(token_ids)):
         raise _unreadable(model)
     return rows[0][0], pooled_position(model, token_ids, rows[0][0], pooled)
+
+
+@contextmanager
+def last_alone(anatomy: Anatomy, unread: list[Float[Tensor, "position d_model"]]) -> Generator[None]:
+    """Hand the unembedding the last position alone, and put what it would have read into `unread`.
+
+    A classifier reads one position anyway.
+    """
+    if anatomy.readout.classifies:
+        yield
+        return
+
+    def cut(_module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        states = args[0]
+        if states.dim() != 3:
+            return None
+        unread.append(states[0])
+        return states[:, -1:], *args[1:]
+
+    handle = anatomy.unembedding.register_forward_pre_hook(cut)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def read_all(model: PreTrainedModel, trace: Trace) -> Trace:
+    """`trace` with the logits of every position: what `record` gives where it is not told `only_last`."""
+    if trace.unread is None:
+        return trace
+    anatomy = trace.anatomy
+    with torch.no_grad():
+        logits = None
+        if anatomy.logit_scale == 1 and anatomy.logit_softcap is None:
+            logits = anatomy.unembedding(trace.unread)
+        # what else a model does to its logits shows at the last position, and is left to the model
+        if logits is None or not _same(logits[-1], trace.logits[-1]):
+            logits = _run(model, trace.token_ids)[0]
+    return replace(trace, logits=logits, unread=None)
+
+
+def _same(logits: Float[Tensor, "output"], recorded: Float[Tensor, "output"]) -> bool:
+    if logits.shape != recorded.shape:
+        return False
+    off = (logits.float() - recorded.float()).abs().max()
+    return bool(off <= TOLERANCES.get(recorded.dtype, 1e-4) * recorded.float().abs().max().clamp_min(1.0))
 
 
 def pooled_position(
@@ -59,11 +116,16 @@ def pooled_position(
 
 
 def _run(
-    model: PreTrainedModel, token_ids: Int[Tensor, "position"], positions: Int[Tensor, "position"] | None = None
+    model: PreTrainedModel,
+    token_ids: Int[Tensor, "position"],
+    positions: Int[Tensor, "position"] | None = None,
+    cache: Cache | None = None,
 ) -> Tensor:
     place = device_of(model.get_input_embeddings())
-    given = {} if positions is None else {"position_ids": positions[None].to(place)}
-    return model(input_ids=token_ids[None].to(place), use_cache=False, **given).logits
+    given: dict[str, Any] = {} if positions is None else {"position_ids": positions[None].to(place)}
+    if cache is not None:
+        given["past_key_values"] = cache
+    return model(input_ids=token_ids[None].to(place), use_cache=cache is not None, **given).logits
 
 
 def _unreadable(model: PreTrainedModel) -> TransparencyError:

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 from torch.overrides import TorchFunctionMode
 
-from .trace import AttentionRecord
+from .trace import EVERYWHERE, AttentionRecord, Positions
 
-_PRODUCTS = {torch.matmul, torch.bmm, Tensor.matmul, Tensor.bmm, Tensor.__matmul__}
+#: What torch multiplies matrices by, as a function mode sees it.
+PRODUCTS = {torch.matmul, torch.bmm, Tensor.matmul, Tensor.bmm, Tensor.__matmul__}
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,13 @@ class CaughtAttention(AttentionRecord):
     caught: Float[Tensor, "head query key"] | None = None
 
     def probabilities(
-        self, heads: slice = slice(None), queries: slice = slice(None), *, n_keys: int | None = None
+        self, heads: slice = slice(None), queries: Positions = EVERYWHERE, *, n_keys: int | None = None
     ) -> Float[Tensor, "head query key"]:
         assert self.caught is not None
         return self.caught[heads, queries, :n_keys].float()
 
     def scores(
-        self, heads: slice = slice(None), queries: slice = slice(None), *, n_keys: int | None = None
+        self, heads: slice = slice(None), queries: Positions = EVERYWHERE, *, n_keys: int | None = None
     ) -> Float[Tensor, "head query key"]:
         """The scores up to a constant a row: the logarithms of the probabilities."""
         return self.probabilities(heads, queries, n_keys=n_keys).log()
@@ -76,7 +77,7 @@ class _Watching(TorchFunctionMode):
     ) -> Any:
         if self._running:
             caught = None
-            if func in _PRODUCTS and len(args) == 2:
+            if func in PRODUCTS and len(args) == 2:
                 caught = _read(args[0], args[1])
             elif func is scaled_dot_product_attention:
                 caught = _given(*args, **(kwargs or {}))

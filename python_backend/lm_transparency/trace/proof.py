@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .trace import Trace
+from .trace import EVERYWHERE, Positions, Trace
 
 #: Largest relative error that rounding explains, by the model's precision (method.md, section 2).
 TOLERANCES = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 2e-2}
@@ -48,6 +48,13 @@ class LayerError:
         """What the proof goes by: the larger error of the sublayers."""
         errors = {"attention": self.attention, "ffn": self.ffn, "layer": self.whole}
         return errors[self.worst_part] or 0.0
+
+    def worst_of(self, other: LayerError) -> LayerError:
+        """Of two sets of rows of one layer, the larger errors."""
+        if self.attention is None or self.ffn is None or other.attention is None or other.ffn is None:
+            return replace(self, whole=worse(self.whole, other.whole))
+        errors = (worse(self.attention, other.attention), worse(self.ffn, other.ffn), worse(self.whole, other.whole))
+        return LayerError(*errors)
 
     def with_heads(self, error: float) -> LayerError:
         """With `error` of the head outputs (`outputs_error`) beside that of what they sum to."""
@@ -109,27 +116,33 @@ def attention_output(
 
 
 @lru_cache(maxsize=1)
-def _signs(d_model: int, device: torch.device) -> Float[Tensor, "d_model"]:
+def trial_direction(d_model: int, device: torch.device) -> Float[Tensor, "d_model"]:
+    """Random signs, always the same."""
     return (torch.randint(0, 2, (d_model,), generator=torch.Generator().manual_seed(0)) * 2.0 - 1.0).to(device)
 
 
 def outputs_error(
     weights: Float[Tensor, "head query key"],
-    outputs: Float[Tensor, "head key d_model"],
+    along: Float[Tensor, "head key"],
     heads_wrote: Float[Tensor, "query d_model"],
     whole: Float[Tensor, "query d_model"],
 ) -> float:
     """How far the head outputs, weighted and summed, are from `heads_wrote`, by one random direction (Freivalds, 1977).
 
-    The largest |(Σ w·u − wrote)·r| / max(‖whole‖, ‖wrote‖) over queries, r of random signs: on average as large as the
-    error itself, without a sum over keys, heads and d_model. 0 where the rounding of the trial itself explains it.
+    `along`: u·r of the head outputs, r the `trial_direction`. The largest |Σ w·(u·r) − wrote·r| / max(‖whole‖, ‖wrote‖)
+    over queries: on average as large as the error itself, without a sum over keys, heads and d_model. 0 where the
+    rounding of the trial itself explains it.
     """
-    signs = _signs(whole.shape[-1], whole.device)
-    seen = (weights @ (outputs @ signs)[..., None])[..., 0].sum(dim=0)
-    # where large parts cancel, the whole is no measure of what was added up
-    size = torch.maximum(whole.norm(dim=-1), heads_wrote.norm(dim=-1)).clamp_min(torch.finfo(torch.float32).tiny)
-    off = (seen - heads_wrote @ signs).abs() / size
-    largest = float(off.max())
+    direction = trial_direction(whole.shape[-1], whole.device)
+    if whole.device.type == "cpu":
+        from .rows import trial_error
+
+        largest = trial_error(*(x.numpy() for x in (weights, along, heads_wrote, direction, whole)))
+    else:
+        off = weights.transpose(0, 1).flatten(1) @ along.flatten() - heads_wrote @ direction
+        # where large parts cancel, the whole is no measure of what was added up
+        size = torch.maximum(whole.norm(dim=-1), heads_wrote.norm(dim=-1))
+        largest = float((off.abs() / size.clamp_min(torch.finfo(torch.float32).tiny)).max())
     return 0.0 if largest <= _TRIAL_ROUNDING else largest
 
 
@@ -142,29 +155,30 @@ def attention_bias(trace: Trace, layer: int) -> Float[Tensor, "position d_model"
     return block.after_attention.bias(block.b_o(), record.attention_scale, trace.n_tokens)
 
 
-def layer_error(trace: Trace, layer: int, heads_wrote: Float[Tensor, "query d_model"] | None) -> LayerError:
+def layer_error(
+    trace: Trace, layer: int, heads_wrote: Float[Tensor, "query d_model"] | None, at: Positions = EVERYWHERE
+) -> LayerError:
     """The proof of one layer: the relative errors of its two sublayers (of both in one, in a parallel block).
 
-    `heads_wrote`: see `attention_output`; None where the block has no attention.
+    `heads_wrote`: see `attention_output`, at the positions `at`; None where the block has no attention.
     """
+    # compiled, and so imported, when it is needed first
+    from .rows import relative_error, sublayer_errors
+
     record = trace.layers[layer]
-    before = record.pre if record.carried is None else record.carried
-    beside = record.mid if record.carried_mid is None else record.carried_mid
-    added = [heads_wrote, attention_bias(trace, layer), record.mixer]
+    entered = record.pre if record.carried is None else record.carried
     # in numpy: for so little work, waking torch's threads takes longer than the work
-    wrote = sum(part.float().cpu().numpy() for part in added if part is not None)
-    moved = before.float().cpu().numpy() + wrote
-    mid, beside, ffn, post = (x.float().cpu().numpy() for x in (record.mid, beside, record.ffn, record.post))
+    before, mid, ffn, post = (x[at].float().cpu().numpy() for x in (entered, record.mid, record.ffn, record.post))
+    others = [part[at] for part in (attention_bias(trace, layer), record.mixer) if part is not None]
+    added = [x.float().cpu().numpy() for x in (heads_wrote, *others) if x is not None]
+    wrote = sum(added, np.zeros_like(before)) if len(added) != 1 else added[0]
     if trace.anatomy.parallel:
-        return LayerError(None, None, _relative(post, moved + ffn))
-    # a state that enters the second sum changed (`carried_mid`) is not the first sum any more
-    added_up = moved if record.carried_mid is None else beside
-    return LayerError(_relative(mid, moved), _relative(post, beside + ffn), _relative(post, added_up + ffn))
-
-
-def _relative(whole: Float[np.ndarray, "position d_model"], parts: Float[np.ndarray, "position d_model"]) -> float:
-    error, norm = (np.sqrt(np.einsum("td,td->t", x, x, dtype=np.float64)) for x in (whole - parts, whole))
-    return float((error / np.maximum(norm, np.finfo(np.float64).tiny)).max())
+        return LayerError(None, None, relative_error(post, before + wrote, ffn))
+    if record.carried_mid is None:
+        return LayerError(*sublayer_errors(before, wrote, mid, ffn, post))
+    # a state that enters the second sum changed is not the first sum any more
+    of_ffn = relative_error(post, record.carried_mid[at].float().cpu().numpy(), ffn)
+    return LayerError(relative_error(mid, before, wrote), of_ffn, of_ffn)
 
 
 def worse(a: float, b: float) -> float:

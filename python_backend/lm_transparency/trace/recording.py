@@ -7,23 +7,24 @@ Nothing is rewritten, and after the pass the model is as it was.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers import AttentionInterface, AttentionMaskInterface, Cache, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from ..errors import TransparencyError
 from ..model.anatomy import Anatomy
 from ..model.block import Block, Sublayer
+from ..model.memory import give_back
 from ..watch import Watch
 from . import between
-from .outputs import run
+from .outputs import last_alone, run
 from .own_code import watched
 from .trace import AttentionRecord, HeadGate, LayerRecord, Trace
 
@@ -42,6 +43,9 @@ _HARMLESS = {
 }
 #: … and what `AttentionRecord` takes into account.
 _KNOWN = {"s_aux", "softcap", "indices"}
+
+#: Bytes of a trace from which on it is worth the time to tidy up after the pass.
+_LARGE = 100_000_000
 
 
 def _recording_attention(
@@ -115,10 +119,14 @@ def record(
     watch: Watch,
     *,
     positions: Int[Tensor, "position"] | None = None,
+    only_last: bool = False,
+    cache: Cache | None = None,
 ) -> Trace:
     """Run `model` once on `token_ids` and keep what recomputing every part needs.
 
-    `positions`: where each token stands in its prompt, where several stand in a row (`trace.packed`).
+    `positions`: where each token stands in its prompt, where several stand in a row (`trace.packed`). `only_last`:
+    leave all logits but the last position's for later (`Trace.unread`). `cache`: keys and values of the tokens before
+    these; the trace is then of these alone but for its keys and values, which are of all (`trace.prefix`).
     Raises `Cancelled` within one layer's time of `watch.cancel()`, and `TransparencyError("modelUnsupported")` where
     the model's attention does not go through AttentionInterface or takes something unknown into account.
     """
@@ -126,12 +134,14 @@ def record(
     gates: dict[nn.Module, HeadGate] = {}
     states = _States(anatomy, watch)
     modules = [block.attention for block in anatomy.blocks if block.has_attention]
+    unread: list[Tensor] = []
+    reading = last_alone(anatomy, unread) if only_last else nullcontext()
 
     ours = bool(model._can_set_attn_implementation())  # pyright: ignore[reportPrivateUsage]
     # attention code of its own: what it does is watched
     recorded = _attention_through_us(model, attention) if ours else watched(modules, attention)
-    with torch.no_grad(), states.hooked(), recorded, between.between(anatomy.blocks, gates):
-        logits, pooled = run(model, anatomy, token_ids, positions)
+    with torch.no_grad(), states.hooked(), recorded, reading, between.between(anatomy.blocks, gates):
+        logits, pooled = run(model, anatomy, token_ids, positions, cache)
     missing = [i for i, block in enumerate(anatomy.blocks) if block.has_attention and block.attention not in attention]
     if missing:
         raise TransparencyError(
@@ -143,7 +153,12 @@ def record(
         states.layer(i, attention.get(block.attention), gates.get(block.attention))
         for i, block in enumerate(anatomy.blocks)
     )
-    return Trace(anatomy=anatomy, token_ids=token_ids.cpu(), layers=layers, logits=logits, pooled=pooled)
+    left = unread[0] if len(logits) < len(token_ids) else None
+    trace = Trace(anatomy, token_ids.cpu(), layers, logits, pooled, left)
+    if trace.memory_bytes() > _LARGE:
+        # what the pass needed on its way would stay beside what comes next
+        give_back()
+    return trace
 
 
 @contextmanager

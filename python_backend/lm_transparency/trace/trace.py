@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -12,10 +13,16 @@ from torch import Tensor
 from ..errors import TransparencyError
 from ..model.anatomy import Anatomy
 
+#: Positions of a prompt: a run of them, or each by its number.
+Positions: TypeAlias = slice | Tensor
+EVERYWHERE = slice(None)
+
 
 @lru_cache(maxsize=1)
-def _causal(n_query: int, n_key: int, device: torch.device) -> Bool[Tensor, "query key"]:
-    return torch.ones(n_query, n_key, dtype=torch.bool, device=device).tril_()
+def _causal(queries: tuple[int, int], n_keys: int, device: torch.device) -> Float[Tensor, "1 query key"]:
+    """0 where one of a run of queries may look, else −inf: what is added to scores."""
+    first, stop = queries
+    return torch.full((1, stop - first, n_keys), float("-inf"), device=device).triu_(first + 1)
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class AttentionRecord:
     softcap: float | None = None
 
     def probabilities(
-        self, heads: slice = slice(None), queries: slice = slice(None), *, n_keys: int | None = None
+        self, heads: slice = slice(None), queries: Positions = EVERYWHERE, *, n_keys: int | None = None
     ) -> Float[Tensor, "head query key"]:
         """Attention probabilities α, float32; 0 above the diagonal. A row sums to 1, to less where there are sinks.
 
@@ -48,10 +55,10 @@ class AttentionRecord:
         return torch.cat([scores, sinks], dim=-1).softmax(dim=-1)[..., :-1]
 
     def scores(
-        self, heads: slice = slice(None), queries: slice = slice(None), *, n_keys: int | None = None
+        self, heads: slice = slice(None), queries: Positions = EVERYWHERE, *, n_keys: int | None = None
     ) -> Float[Tensor, "head query key"]:
         """What the softmax is taken of, float32: scaled q·k with the mask, −inf where a query may not look."""
-        query = self.query[heads, queries].float() * self.scaling
+        query = self.query[heads, queries].float()
         key = self.key[:, :n_keys].float()
         group = self.query.shape[0] // self.key.shape[0]
         if heads == slice(None):
@@ -61,19 +68,23 @@ class AttentionRecord:
         else:
             own = torch.arange(self.query.shape[0], device=key.device)[heads] // group
             scores = query @ key[own].transpose(-1, -2)
+        mask = self._added(heads, queries, key.shape[1])
         if self.softcap is not None:
-            scores = self.softcap * (scores / self.softcap).tanh()
-        mask = self.mask
-        if mask is None:
-            mask = _causal(self.query.shape[1], self.key.shape[1], scores.device)
-        elif mask.shape[0] > 1:
-            mask = mask[heads]
-        mask = mask[..., queries, :n_keys]
+            return (scores * (self.scaling / self.softcap)).tanh_().mul_(self.softcap).add_(mask)
+        # scaled and masked in one look at them
+        return torch.add(mask, scores, alpha=self.scaling, out=scores)
+
+    def _added(self, heads: slice, queries: Positions, n_keys: int) -> Float[Tensor, "#head query key"]:
+        """What the mask adds to scores."""
+        if self.mask is None:
+            if isinstance(queries, slice):
+                return _causal(queries.indices(self.query.shape[1])[:2], n_keys, self.key.device)
+            ahead = torch.arange(n_keys, device=self.key.device) > queries[:, None]
+            return torch.zeros(ahead.shape, device=ahead.device).masked_fill_(ahead, float("-inf"))[None]
+        mask = (self.mask if self.mask.shape[0] == 1 else self.mask[heads])[..., queries, :n_keys]
         if mask.dtype == torch.bool:
-            scores.masked_fill_(~mask, float("-inf"))
-        else:
-            scores += mask.float()
-        return scores
+            return torch.zeros(mask.shape, device=mask.device).masked_fill_(~mask, float("-inf"))
+        return mask.float()
 
     def tensors(self) -> list[Tensor]:
         """What is held."""
@@ -148,7 +159,7 @@ class LayerRecord:
         return self.heads
 
     def weights(
-        self, heads: slice = slice(None), queries: slice = slice(None), *, n_keys: int | None = None
+        self, heads: slice = slice(None), queries: Positions = EVERYWHERE, *, n_keys: int | None = None
     ) -> Float[Tensor, "head query key"]:
         """What v · W_O (`Block.w_o`) is multiplied by to be a part: α, the gate's and the norm's scale behind it."""
         probabilities = self.attention.probabilities(heads, queries, n_keys=n_keys)
@@ -158,7 +169,7 @@ class LayerRecord:
         self,
         probabilities: Float[Tensor, "head query key"],
         heads: slice = slice(None),
-        queries: slice = slice(None),
+        queries: Positions = EVERYWHERE,
     ) -> Float[Tensor, "head query key"]:
         """`weights` of probabilities that are known."""
         if self.gate is not None:
@@ -183,7 +194,8 @@ class Trace:
     """One recorded forward pass over one prompt. `layers[0].pre` is the token embedding (with learned positions).
 
     `logits`: of the vocabulary's tokens, or of a classifier's labels, as they would be if the text ended at a position;
-    `pooled` is the position that the classifier reads, None where the model is none.
+    `pooled` is the position that the classifier reads, None where the model is none. `unread`: what the unembedding
+    reads at every position, where `logits` are of the last position alone (`outputs.read_all`).
     """
 
     anatomy: Anatomy
@@ -191,6 +203,7 @@ class Trace:
     layers: tuple[LayerRecord, ...]
     logits: Float[Tensor, "position output"]
     pooled: int | None = None
+    unread: Float[Tensor, "position d_model"] | None = None
 
     @property
     def n_tokens(self) -> int:
@@ -212,7 +225,7 @@ class Trace:
     def memory_bytes(self) -> int:
         """What the recorded tensors hold; one that several records share is counted once."""
         held: dict[int, int] = {}
-        tensors = [self.token_ids, self.logits]
+        tensors = [self.token_ids, self.logits] if self.unread is None else [self.token_ids, self.logits, self.unread]
         for layer in self.layers:
             tensors += [layer.pre, layer.mid, layer.ffn, layer.post]
             tensors += [x for x in (layer.mixer, layer.carried, layer.carried_mid, layer.activation) if x is not None]

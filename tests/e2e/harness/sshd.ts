@@ -7,14 +7,16 @@ import { ensureSshServer } from '../../../scripts/host/ssh-server.mjs';
 
 /** A machine behind ssh: a private daemon on the loopback, with a home folder of its own. */
 export interface RemoteMachine {
-  /** The ssh config that knows it as `gpubox`, and other hosts that are out of order in various ways. */
+  /** The ssh config that knows it as `gpubox` and `cluster`, and hosts that are out of order in various ways. */
   configFile: string;
   home: string;
   /** Where the shared servers of this machine are met. */
   runtime: string;
   port: number;
-  /** Whether `crowded` has a disk of 50 MB; only root can mount one. */
-  hasSmallDisk: boolean;
+  /** Where its environments are. */
+  data: string;
+  /** Makes the disk of `data` so large, in MB; null where that is the disk of all, because only root can mount one. */
+  resizeDisk: ((megabytes: number) => void) | null;
   log(): string;
   /** Process ids of sessions that are open. */
   sessions(): number[];
@@ -28,10 +30,11 @@ export async function startRemoteMachine(environment: Record<string, string> = {
   const folder = mkdtempSync('/tmp/lmt-far-');
   const at = (name: string) => join(folder, name);
   const port = await freePort();
-  for (const name of ['home', 'run']) mkdirSync(at(name), { mode: 0o700 });
+  for (const name of ['home', 'run', 'disk']) mkdirSync(at(name), { mode: 0o700 });
   mkdirSync('/run/sshd', { recursive: true });
-  mkdirSync(at('small'));
-  const hasSmallDisk = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=50m', 'tmpfs', at('small')]).status === 0;
+  const isMounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=8g,mode=700', 'tmpfs', at('disk')]).status === 0;
+  const resizeDisk = (megabytes: number) =>
+    void execFileSync('mount', ['-o', `remount,size=${megabytes}m`, at('disk')], { stdio: 'ignore' });
   for (const key of ['host_key', 'my_key', 'other_key']) {
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', at(key)]);
   }
@@ -41,7 +44,12 @@ export async function startRemoteMachine(environment: Record<string, string> = {
   writeFileSync(at('changed_hosts'), `${address} ${readFileSync(at('other_key.pub'), 'utf8')}`);
   writeFileSync(at('no_hosts'), '');
   writeFileSync(at('home/.bashrc'), "printf 'Welcome to the cluster!\\nYour quota is fine'\n");
-  const variables = { HOME: at('home'), LM_TRANSPARENCY_RUNTIME_DIR: at('run'), ...environment };
+  const variables = {
+    HOME: at('home'),
+    XDG_DATA_HOME: at('disk'),
+    LM_TRANSPARENCY_RUNTIME_DIR: at('run'),
+    ...environment,
+  };
   const setEnv = Object.entries(variables).map(([name, value]) => `"${name}=${value}"`);
   writeFileSync(
     at('sshd_config'),
@@ -56,7 +64,6 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin yes
 PrintMotd no
-AcceptEnv XDG_DATA_HOME
 SetEnv ${setEnv.join(' ')}
 `,
   );
@@ -78,7 +85,7 @@ SetEnv ${setEnv.join(' ')}
       host('changed', 'my_key', 'changed_hosts'),
       host('refusing', 'other_key', 'known_hosts'),
       host('closed', 'my_key', 'known_hosts', 1),
-      `${host('crowded', 'my_key', 'known_hosts')}  SetEnv XDG_DATA_HOME=${at('small')}\n`,
+      host('cluster', 'my_key', 'known_hosts'),
       'Host nowhere\n  HostName nowhere.invalid\n',
       'Host *.example.org\n  User somebody\n',
     ].join('\n'),
@@ -92,7 +99,8 @@ SetEnv ${setEnv.join(' ')}
     home: at('home'),
     runtime: at('run'),
     port,
-    hasSmallDisk,
+    data: join(at('disk'), 'lm-transparency'),
+    resizeDisk: isMounted ? resizeDisk : null,
     log: () => readFileSync(at('log'), 'utf8'),
     sessions: () => childrenOf(daemon.pid ?? 0),
     stop: () => end(daemon, folder),
@@ -102,16 +110,21 @@ SetEnv ${setEnv.join(' ')}
 async function end(daemon: ChildProcess, folder: string): Promise<void> {
   for (const pid of childrenOf(daemon.pid ?? 0)) kill(pid, 'SIGKILL');
   daemon.kill('SIGKILL');
-  spawnSync('umount', [join(folder, 'small')]);
+  spawnSync('umount', ['--lazy', join(folder, 'disk')]);
   await sleep(100);
   rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
 }
 
-/** Polls until something holds; says what did not come. */
-export async function waitUntil(holds: () => boolean, what: string, timeoutMs = 30_000): Promise<void> {
+/** Polls until something holds; says what did not come, and `how` it stood. */
+export async function waitUntil(
+  holds: () => boolean,
+  what: string,
+  timeoutMs = 30_000,
+  how = (): string => '',
+): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!holds()) {
-    if (Date.now() > deadline) throw new Error(`${what}: did not come within ${timeoutMs / 1000} s`);
+    if (Date.now() > deadline) throw new Error(`${what}: did not come within ${timeoutMs / 1000} s\n${how()}`);
     await sleep(50);
   }
 }

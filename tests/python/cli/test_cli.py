@@ -67,6 +67,31 @@ def test_json_has_the_promised_shape_and_the_models_own_prediction(
         assert 0 < edge["flow"] <= 1 + 1e-6
 
 
+def test_the_target_of_a_file_stands_beside_its_contrast(
+    embedded: LoadedModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "named.prompt"
+    file.write_text(f'---\ntarget: " John"\ncontrast: " Mary"\n---\n{IOI}\n')
+    named = run_json([str(file)], capsys)["named"]
+    ids = torch.tensor([embedded.tokenizer(IOI)["input_ids"]])
+    with torch.no_grad():
+        logits = embedded.model(ids).logits[0, -1]
+    for key, text in (("target", " John"), ("contrast", " Mary")):
+        (token,) = embedded.tokenizer(text)["input_ids"]
+        assert (named[key]["id"], named[key]["text"]) == (token, text)
+        assert named[key]["logit"] == pytest.approx(float(logits[token]), abs=1e-3)
+        assert named[key]["probability"] == pytest.approx(float(logits.softmax(-1)[token]), abs=1e-5)
+        assert named[key]["rank"] == int((logits > logits[token]).sum())
+    assert len(named["logit_difference"]) == 31
+    assert named["logit_difference"][-1] == pytest.approx(named["target"]["logit"] - named["contrast"]["logit"])
+    assert main(["analyze", str(file)]) == 0
+    report = capsys.readouterr().out
+    assert "Target against contrast" in report and f"logit difference {named['logit_difference'][-1]:+.2f}" in report
+    file.write_text(f'---\ncontrast: " Johnathanson"\n---\n{IOI}\n')
+    assert main(["analyze", str(file)]) != 0
+    assert "is not one token of smollm2-135m-instruct: it splits into" in capsys.readouterr().err
+
+
 def test_a_beginning_token_changes_the_tokens_as_asked(capsys: pytest.CaptureFixture[str]) -> None:
     plain = run_json(["--text", IOI, "--special-tokens", "none"], capsys)
     with_bos = run_json(["--text", IOI, "--special-tokens", "bos"], capsys)
@@ -195,15 +220,41 @@ def test_missing_torch_is_a_sentence_with_the_remedy(tmp_path: Path) -> None:
     assert "Traceback" not in process.stderr
 
 
-def test_bench_prints_rows_whose_ratio_follows_from_them(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", "--tokens", "8,16", "--repeats", "1", "--format", "json"]) == 0
-    rows = json.loads(capsys.readouterr().out)["rows"]
+def test_bench_prints_rows_whose_ratio_follows_from_them(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    options = ["--repeats", "1", "--clicks", "1", "--clicks-tokens", "8", "--payloads", str(tmp_path), "--append", "16"]
+    assert main(["bench", "--tokens", "8,16", *options, "--format", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    rows = document["rows"]
     assert [row["tokens"] for row in rows] == [8, 16]
     for row in rows:
-        whole = row["recorded_forward_s"] + row["contributions_s"] + row["payload_s"]
-        assert row["whole_over_forward"] == pytest.approx(whole / row["plain_forward_s"])
-        assert row["naive_over_contributions"] > 0
+        assert row["whole_over_forward"] == pytest.approx(row["whole_s"] / row["plain_forward_s"])
+        assert row["whole_s"] >= row["recorded_forward_s"] + row["contributions_s"] + row["payload_s"]
+        assert row["first_graph_over_forward"] == pytest.approx(row["first_graph_s"] / row["plain_forward_s"])
+        for name in ("naive", "naive_by_key"):
+            assert row[f"{name}_over_contributions"] == pytest.approx(row[f"{name}_s"] / row["contributions_s"])
         assert row["patching_over_whole"] > 10
+        assert row["whole_peak_mb"] > 1
+        assert (tmp_path / f"{row['tokens']}.msgpack").stat().st_size == pytest.approx(1e6 * row["payload_mb"])
+    assert {look["tokens"] for look in document["inspectors"]} == {8}
+    (appended,) = document["append"]
+    assert (appended["tokens"], appended["n_reused"]) == (16, 16)
+    assert appended["whole_over_after"] == pytest.approx(appended["whole_cpu_s"] / appended["after_cpu_s"])
+    assert set(document["machine"]) == {"cores", "threads", "architecture", "system", "python", "torch"}
+
+
+def test_an_estimate_says_what_an_analysis_would_take_and_one_that_does_not_fit_is_not_begun(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ["analyze", "--text", "The capital of France is"]
+    assert main([*asked, "--estimate"]) == 0
+    assert re.fullmatch(
+        r"5 tokens take (under a second|(at most )?about .*) and \d+ MB; .* are free\. Up to about \d+ tokens fit\.\n",
+        capsys.readouterr().out,
+    )
+    monkeypatch.setattr("lm_transparency.session.free_bytes", lambda _place: 20_000_000)
+    assert main(asked) == 4
+    assert "Up to about" in (said := capsys.readouterr().err)
+    assert "--anyway" in said
 
 
 def test_importing_the_command_line_imports_no_torch() -> None:
@@ -371,7 +422,7 @@ def test_the_proof_is_listed_by_layer(capsys: pytest.CaptureFixture[str]) -> Non
 def test_a_proof_that_fails_names_the_sublayer_and_lists_the_layers(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def error(_trace: Any, layer: int, _wrote: Any) -> LayerError:
+    def error(_trace: Any, layer: int, _wrote: Any, _at: Any = None) -> LayerError:
         return LayerError(1e-7, 0.02 if layer == 7 else 1e-7, float("nan") if layer == 9 else 1e-7)
 
     monkeypatch.setattr("lm_transparency.routes.contributions.layer_error", error)

@@ -14,6 +14,7 @@ from lm_transparency.server.stdio import serve
 
 class FakeSession:
     loaded: tuple[()] = ()
+    traces = 0, 0, 0
 
     def load(self, source: str, *, watch: Any, **_options: Any) -> None:
         print(f"began {source}", file=sys.stderr, flush=True)
@@ -25,6 +26,9 @@ class FakeSession:
         if source == "slow":
             print("ended slow", file=sys.stderr, flush=True)
             return
+        held: list[bytes] = []
+        while source == "hungry":
+            held.append(b"x" * 10_000_000)
         if source == "sleep":
             time.sleep(3600)
         while source == "step":
@@ -53,6 +57,12 @@ class FakeSession:
     def analyze(self, _model: None, prompt: str, *, watch: Any, **_options: Any) -> None:
         watch.check()
         print(f"began to analyze {prompt}", file=sys.stderr, flush=True)
+        if prompt == "threads":
+            import numba
+            import torch
+
+            print(f"{torch.get_num_threads()} and {numba.get_num_threads()} threads", file=sys.stderr, flush=True)
+            raise KeyError
         while True:
             watch.step("forward", 0, 30)
             time.sleep(0.005)

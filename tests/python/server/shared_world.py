@@ -39,10 +39,10 @@ class World:
         until(lambda: "Listening" in path.read_text())
         return path
 
-    def client(self, name: str = "", *, pings: bool = False, idle_minutes: float = 30, options: Any = ()) -> Client:
-        """An initialized client; `name` is its client id."""
+    def client(self, name: str = "", *, options: Any = (), **told_besides: float) -> Client:
+        """An initialized client; `name` is its client id, `told_besides` more of `ClientOptions` as on the wire."""
         client = self.raw(*options)
-        told = {"clientId": name, "pings": pings, "idleMinutes": idle_minutes}
+        told = {"clientId": name, **told_besides}
         params = {"processId": None, "rootUri": None, "capabilities": {}, "initializationOptions": told}
         client.ask("initialize", params)
         client.notify("initialized", {})

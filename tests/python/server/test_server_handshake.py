@@ -34,10 +34,10 @@ def test_initialize_and_health_are_answered_before_torch_is_imported(
     client.until_logged("importing torch")
 
 
-def test_the_server_names_itself_and_asks_for_no_documents(fake: Client) -> None:
+def test_the_server_names_itself_and_asks_for_documents_edit_by_edit(fake: Client) -> None:
     result = next(m["result"] for m in fake.messages if "result" in m)
     assert result["serverInfo"]["name"] == "lm-transparency"
-    assert result["capabilities"]["textDocumentSync"] == {"openClose": False, "change": 0, "save": False}
+    assert result["capabilities"]["textDocumentSync"] == {"openClose": True, "change": 2, "save": False}
 
 
 def test_a_request_before_initialize_is_refused(start: StartClient, empty_packages: dict[str, str]) -> None:
@@ -59,7 +59,7 @@ def test_a_request_after_shutdown_is_refused(fake: Client) -> None:
 
 
 def test_an_unknown_method_is_said_to_be_unknown(fake: Client) -> None:
-    for method in ("lmTransparency/fly", "textDocument/hover", "workspace/executeCommand", "", "$/x"):
+    for method in ("lmTransparency/fly", "textDocument/definition", "workspace/symbol", "", "$/x"):
         with pytest.raises(Refused, match="knows no method") as refused:
             fake.ask(method, {"textDocument": {}})
         assert (refused.value.code, refused.value.kind) == (-32601, "internal")

@@ -17,6 +17,7 @@ from language_client import Client, Refused, StartClient, decode
 
 from lm_transparency import Analysis, analyze, load_model
 from lm_transparency.exports import export_text
+from lm_transparency.exports.run import read_run
 from lm_transparency.inspection import ffn, heads, lens, nodes
 from lm_transparency.server.protocol import INSPECTIONS
 from prompts import IOI
@@ -72,15 +73,18 @@ ASKED = {
     "lensGrid",
     "lensTrack",
     "export",
+    "describe",
 }
 
 
 #: The embedded model has no experts: `test_server_experts.py` asks these.
 OF_EXPERTS = {"ffnExperts", "expert"}
+#: Of long prompts: `test_server_first_graph.py`.
+OF_LONG_PROMPTS = {"reach"}
 
 
 def test_every_question_of_the_protocol_is_asked_here() -> None:
-    assert {name.removeprefix("lmTransparency/") for name in INSPECTIONS} == ASKED | OF_EXPERTS
+    assert {name.removeprefix("lmTransparency/") for name in INSPECTIONS} == ASKED | OF_EXPERTS | OF_LONG_PROMPTS
 
 
 # ---------------------------------------------------------------- the numbers of the Python API
@@ -142,6 +146,18 @@ def test_maps(ask: Ask, ioi: Analysis, head: int) -> None:
     assert wire["probability"]["dtype"] == "float32"
     assert numbers(wire["probability"]) == pytest.approx(view.probability, abs=1e-4)
     assert numbers(wire["contribution"]) == pytest.approx(view.contribution, abs=1e-4)
+
+
+def test_maps_of_more_tokens_than_cells_come_in_cells(ask: Ask, ioi: Analysis) -> None:
+    wire, view = ask("attentionMap", layer=11, head=8, side=4), heads.attention_map(ioi, 11, 8)
+    assert wire["side"] == 4
+    for name, dense in (("probability", view.probability), ("contribution", view.contribution)):
+        largest, at = numbers(wire[name]), numbers(wire[f"{name}At"])
+        assert largest.shape == at.shape == (4, 4)
+        assert dense.flat[at] == pytest.approx(largest, abs=1e-4)
+        assert largest.max() == pytest.approx(dense.max(), abs=1e-4)
+    whole = ask("attentionMap", layer=11, head=8, side=15)
+    assert (whole["side"], whole["probabilityAt"]["shape"]) == (15, [0, 0])
 
 
 @pytest.mark.parametrize("side", [48, 4])
@@ -237,6 +253,9 @@ def test_tracks(ask: Ask, ioi: Analysis) -> None:
         assert found["logit"] == pytest.approx(wanted.logit, rel=1e-3, abs=1e-3)
         assert np.abs(np.array(found["rank"]) - wanted.rank).max() <= 5
     assert ask("lensTrack", position=14, tokens=[])["tracks"] == []
+    named = ask("lensTrack", position=14, tokens=[5], texts=[" Mary", " John"])["tracks"]
+    assert [track["text"] for track in named[1:]] == [" Mary", " John"]
+    assert named[1]["rank"][-1] == 0
 
 
 def test_exports(ask: Ask, ioi: Analysis) -> None:
@@ -256,6 +275,24 @@ def test_exports(ask: Ask, ioi: Analysis) -> None:
     kept = json.loads(ask("export", format="json", renormalize=False, **options)["text"])
     assert not kept["renormalize"]
     assert kept["edges"] != document["edges"]
+
+
+def test_a_description_is_a_run_file_or_a_report_without_bars(ask: Ask, ioi: Analysis) -> None:
+    asked = {"specialTokens": "bos", "topK": 3}
+    run = read_run(ask("describe", form="run", target=14, threshold=0.04, **asked)["text"], "run")
+    assert (run.prompt, run.target, run.asked.special_tokens) == (IOI, 14, "bos")
+    ours = json.loads(export_text(ioi, "json", target=14, threshold=0.04))
+    assert [e["source"] for e in run.document["edges"]] == [e["source"] for e in ours["edges"]]
+    assert [p["text"] for p in run.document["predictions"]] == [p["text"] for p in ours["predictions"]][:3]
+    # neither target nor threshold: the answer's position, and about as many edges as can be read
+    own = read_run(ask("describe", form="run", **asked)["text"], "run")
+    assert (own.target, own.threshold) == (14, pytest.approx(ioi.routes(14, None).threshold, abs=1e-3))
+    report = ask("describe", form="text", **asked)["text"]
+    assert "·Mary" in report
+    assert "Strongest routes" in report
+    assert not set("█▏▎▍▌▋▊▉\x1b") & set(report)
+    with pytest.raises(Refused, match="out of range"):
+        ask("describe", form="text", target=15)
 
 
 # ---------------------------------------------------------------- refusals
@@ -281,7 +318,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("attentionMap", {"layer": 0, "head": -2}, "no head -2"),
     ("layerMaps", {"layer": -1}, "no layer -1"),
     ("layerMaps", {"layer": 0, "side": 0}, "side"),
-    ("layerMaps", {"layer": 0, "side": 257}, "side"),
+    ("layerMaps", {"layer": 0, "side": 513}, "side"),
     ("ffnNeurons", {"layer": 30, "position": 0}, "no layer 30"),
     ("ffnNeurons", {"layer": 0, "position": 15}, "position 15"),
     ("ffnNeurons", {"layer": 0, "position": 0, "topK": 0}, "topK"),
@@ -296,6 +333,8 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("lensTrack", {"position": 15, "tokens": [1]}, "position 15"),
     ("lensTrack", {"position": 0, "tokens": [1, 49152]}, "no token 49152"),
     ("lensTrack", {"position": 0, "tokens": [1] * 65}, "more than 64"),
+    ("describe", {"form": "poem"}, "form"),
+    ("lensTrack", {"position": 0, "tokens": [], "texts": [" xylophonist"]}, "splits into ' xyl' + 'ophon' + 'ist'"),
     ("export", {"format": "json", "target": 0, "threshold": 0.0}, "threshold"),
     ("export", {"format": "html", "target": 0, "threshold": 0.04}, "format"),
     ("export", {"format": "svg", "target": 0, "threshold": 0.04, "ink": "red"}, "ink"),
@@ -323,6 +362,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     "nodeTokens": {"node": "I1_1"},
     "edgeHeads": {"layer": 0, "query": 1, "key": 0},
     "head": {"layer": 0, "head": 0, "query": 1},
+    "describe": {"form": "text"},
     "attentionMap": {"layer": 0},
     "layerMaps": {"layer": 0},
     "headTags": {},

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from language_client import Client, Refused
 
 from lm_transparency.errors import TransparencyError
 from lm_transparency.model.memory import TooLarge
@@ -31,3 +34,24 @@ def test_params_take_names_and_nothing_else(cls: type) -> None:
     for wrong in (True, "org/a", [1], {"org/a": True}):
         with pytest.raises(TransparencyError, match="trustRemoteCode"):
             read(cls, {"prompt": "x", "trustRemoteCode": wrong})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "$(touch pwned)",
+        "`touch pwned`",
+        "a; touch pwned",
+        "a\ntouch pwned",
+        "| touch pwned",
+        "--help",
+        "../" * 40,
+        "a\0b",
+    ],
+)
+def test_a_name_that_is_no_model_is_refused_and_runs_nothing(server: Client, name: str) -> None:
+    with pytest.raises(Refused) as refused:
+        server.ask("lmTransparency/loadModel", {"source": name, "allowDownload": True})
+    assert refused.value.kind in ("modelNotFound", "modelUnusable", "invalidParams")
+    assert refused.value.remedy
+    assert not Path("pwned").exists()

@@ -80,7 +80,12 @@ class Window:
 
 
 def is_same(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> bool:
-    return found.keys() == expected.keys() and all(np.array_equal(found[k], expected[k]) for k in expected)
+    """Up to rounding: a prompt that begins as an earlier one did takes over what that one said."""
+    return found.keys() == expected.keys() and all(is_close(found[k], expected[k]) for k in expected)
+
+
+def is_close(found: np.ndarray, expected: np.ndarray) -> bool:
+    return found.shape == expected.shape and np.allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.timeout(1800)

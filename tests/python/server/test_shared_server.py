@@ -13,11 +13,14 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 from language_client import Client, Refused
 from shared_world import PING, World, leave, until
+
+from lm_transparency.server.priority import n_cores
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Unix sockets")
 
@@ -51,6 +54,30 @@ def test_many_that_attach_at_once_start_one_server(world: World) -> None:
         clients = list(pool.map(lambda _: world.raw(), range(6)))
     assert len({world.process_id(client) for client in clients}) == 1
     assert sum(b'"started": true' in client.garbage for client in clients) == 1
+
+
+def test_the_server_beside_an_editor_leaves_it_the_processor(world: World) -> None:
+    server = world.process_id(world.raw("--low-priority"))
+    threads = psutil.Process(server).threads()
+    wanted = min(19, os.nice(0) + 5)
+    assert {os.getpriority(os.PRIO_PROCESS, thread.id) for thread in threads} == {wanted}
+    session = Path(f"/proc/{server}/autogroup")
+    if session.exists():
+        assert session.read_text().split()[1:] == ["nice", "5"]
+
+
+def test_an_analysis_of_what_is_typed_leaves_a_core_to_the_editor(world: World) -> None:
+    # the real torch, not the empty one
+    del world.environment["PYTHONPATH"]
+    world.environment["OMP_NUM_THREADS"] = world.environment["NUMBA_NUM_THREADS"] = str(n_cores())
+    log = world.fake_server("--low-priority")
+    client = world.client()
+    for live in (True, False):
+        with pytest.raises(Refused):
+            client.ask(ANALYZE, {"source": "analyzed", "prompt": "threads", "live": live})
+    left, all_ = max(1, n_cores() - 1), n_cores()
+    found = re.findall(r"(\d+) and (\d+) threads", log.read_text())
+    assert found == [(str(left), str(left)), (str(all_), str(all_))]
 
 
 def test_what_a_shell_prints_before_stands_on_lines_of_its_own(world: World) -> None:
@@ -155,6 +182,14 @@ def test_the_server_outlives_a_killed_link_and_knows_what_it_knew(world: World) 
     assert world.client("window").ask(HEALTH)["instance"] == before["instance"]
 
 
+def test_a_window_that_died_is_waited_for_as_long_as_it_has_said(world: World) -> None:
+    process = psutil.Process(world.process_id(world.client("window", options=("--grace", "0.5"), awayMinutes=0.02)))
+    processes = [process, process.parent()]
+    world.clients[-1].process.kill()
+    until(lambda: not any(one.is_running() and one.status() != "zombie" for one in processes if one), timeout=10)
+    assert list(world.folder.glob("*.sock")) == []
+
+
 def test_after_the_last_goodbye_and_the_grace_nothing_is_left(world: World) -> None:
     clients = [world.client(name, options=("--grace", "1")) for name in ("one", "two")]
     process = psutil.Process(world.process_id(clients[0]))
@@ -167,6 +202,26 @@ def test_after_the_last_goodbye_and_the_grace_nothing_is_left(world: World) -> N
     assert list(world.folder.glob("*.sock")) == []
 
 
+@pytest.mark.parametrize("reads_on", [True, False], ids=["after more that is pending", "alone"])
+def test_a_goodbye_counts_though_nobody_waits_until_a_busy_server_has_read_it(world: World, reads_on: bool) -> None:
+    log = world.fake_server("--grace", "0.5")
+    client = world.client("window")
+    server = psutil.Process(world.process_id(client))
+    server.suspend()
+    if reads_on:
+        for _ in range(20):
+            client.request(HEALTH)
+    client.request("shutdown")
+    client.notify("exit")
+    assert client.process.stdin is not None
+    client.process.stdin.close()
+    assert client.process.wait(10) == 0
+    server.resume()
+    until(lambda: "A client " in log.read_text())
+    assert "A client left" in log.read_text()
+    until(lambda: not server.is_running() or server.status() == "zombie")
+
+
 def test_a_window_that_comes_back_within_the_grace_finds_the_same_process(world: World) -> None:
     first = world.client("a")
     before = world.process_id(first)
@@ -176,15 +231,15 @@ def test_a_window_that_comes_back_within_the_grace_finds_the_same_process(world:
 
 def test_an_idle_server_lets_go_of_the_model_and_later_ends(world: World) -> None:
     log = world.fake_server("--rest", "1")
-    client = world.client("window", pings=True, idle_minutes=0.02)
+    client = world.client("window", idleMinutes=0.02)
     assert client.ask(UNLOAD, {"source": "work"}) == {"unloaded": ["work"]}
     assert client.process.wait(20) == 0
     assert "Idle; ending." in log.read_text()
 
 
 def test_a_client_that_freezes_is_noticed_and_one_that_pings_is_kept(world: World) -> None:
-    world.fake_server("--silence", "1.5")
-    frozen, awake = world.client("frozen", pings=True), world.client("awake", pings=True)
+    world.fake_server()
+    frozen, awake = world.client("frozen", silenceS=1.5), world.client("awake", silenceS=1.5)
     running(frozen, "of the frozen")
 
     def frozen_is_gone() -> bool:
@@ -197,9 +252,9 @@ def test_a_client_that_freezes_is_noticed_and_one_that_pings_is_kept(world: Worl
 
 def test_a_window_that_comes_back_takes_the_place_of_its_frozen_connection(world: World) -> None:
     world.fake_server()
-    frozen = world.client("same", pings=True)
+    frozen = world.client("same", silenceS=20)
     running(frozen, "of the old connection")
-    again = world.client("same", pings=True)
+    again = world.client("same", silenceS=20)
     assert frozen.process.wait(10) == 0
     assert again.ask(UNLOAD, {"source": "next"}) == {"unloaded": ["next"]}
 
@@ -279,15 +334,52 @@ def test_quit_ends_the_process_for_all_and_is_no_crash(world: World) -> None:
     assert "lm-transparency ended" not in one.stderr() + two.stderr()
 
 
-def test_a_killed_server_is_told_with_its_signal_and_the_next_attach_starts_another(world: World) -> None:
+def ended(client: Client) -> dict[str, Any]:
+    """What a bridge tells of a server that ended without being asked to."""
+    assert client.process.wait(20) == 5
+    return json.loads(client.stderr().partition("lm-transparency ended ")[2].splitlines()[0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_server_that_dies_is_told_with_its_signal_and_the_next_attach_starts_another(
+    world: World, number: signal.Signals
+) -> None:
     client = world.client("window")
     before = world.process_id(client)
-    os.kill(before, signal.SIGKILL)
-    assert client.process.wait(10) == 5
-    ended = json.loads(client.stderr().partition("lm-transparency ended ")[2].splitlines()[0])
-    assert (ended["processId"], ended["signal"], ended["code"]) == (before, "SIGKILL", None)
-    assert any("Listening" in line for line in ended["lines"])
+    os.kill(before, number)
+    told = ended(client)
+    assert (told["processId"], told["signal"], told["code"]) == (before, number.name, None)
+    assert not told["outOfMemory"]
+    words = "Listening" if number == signal.SIGKILL else "Fatal Python error: Segmentation fault"
+    assert any(words in line for line in told["lines"])
     assert world.process_id(world.client("window")) != before
+
+
+@pytest.fixture
+def little_memory() -> Iterator[Path]:
+    """A control group of the kernel's that may hold 50 MB."""
+    old, new = (Path(f"/sys/fs/cgroup{where}/lmt-{os.getpid()}") for where in ("/memory", ""))
+    group, limit = (old, "memory.limit_in_bytes") if old.parent.is_dir() else (new, "memory.max")
+    try:
+        group.mkdir()
+        (group / limit).write_text("50000000")
+        (group / "memory.swap.max").write_text("0") if group == new else None
+    except OSError:
+        if group.is_dir():
+            group.rmdir()
+        pytest.skip("only root can make control groups, and not everywhere")
+    yield group
+    group.rmdir()
+
+
+def test_a_server_that_the_kernel_kills_for_want_of_memory_is_said_to_be(world: World, little_memory: Path) -> None:
+    world.fake_server()
+    client = world.client("window")
+    process_id = client.ask(HEALTH)["processId"]
+    (little_memory / "cgroup.procs").write_text(str(process_id))
+    client.request(LOAD, {"source": "hungry"})
+    told = ended(client)
+    assert (told["processId"], told["signal"], told["outOfMemory"]) == (process_id, "SIGKILL", True)
 
 
 def test_a_server_that_cannot_start_says_why(world: World, tmp_path: Path) -> None:

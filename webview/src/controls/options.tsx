@@ -59,7 +59,7 @@ export function Options({ store }: { store: Store }) {
           </button>
         </span>
         <GroupingChoice store={store} />
-        {!store.recording && (
+        {store.inEditor && (
           <button
             type="button"
             tabIndex={-1}

@@ -6,6 +6,7 @@ import { MODEL } from '../names';
 import type { Store } from '../state';
 import { count, shortDtype } from '../words';
 import { ExportMenu } from './exportMenu';
+import { FillingIn } from './filling';
 import { Options } from './options';
 import { ProofTick } from './proof';
 import { roving } from './roving';
@@ -43,6 +44,7 @@ export function Toolbar({ store, exporter, arrangement }: Props) {
         <span class="edge-count dim" data-testid="edge-count" title="kept attention edges between different tokens">
           {count(edges)} {edges === 1 ? 'edge' : 'edges'}
         </span>
+        <FillingIn store={store} />
         <HeadChip store={store} />
         <span class="spring" />
         <ModelName store={store} />

@@ -70,6 +70,11 @@ export function createGraphView(store: Store) {
     moved.value = null;
   }
 
+  /** The prompt was edited: what was moved to stays, and home follows the target. */
+  function keep(): void {
+    if (moved.peek() === null) homeTarget.value = store.target.peek();
+  }
+
   /** Brings a node or an edge's upper end into view. */
   function reveal(name: string): void {
     keepUp();
@@ -154,6 +159,7 @@ export function createGraphView(store: Store) {
     zoom,
     fit,
     reset,
+    keep,
     reveal,
     revealColumn,
   };

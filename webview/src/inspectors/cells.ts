@@ -6,9 +6,13 @@ export interface Cell {
   key: number;
 }
 
-/** How a map of `nTokens` is laid out: `blocks` a side, each `scale` device pixels wide. */
+/**
+ * How a map of `nTokens` is laid out: `blocks` a side, each `scale` device pixels wide. Its values come in `cells` a
+ * side, which of a long prompt hold several tokens each.
+ */
 export interface Grid {
   nTokens: number;
+  cells: number;
   blocks: number;
   scale: number;
   /** Device pixels of a block that stay empty, to tell it from the next. */
@@ -24,31 +28,37 @@ export const DECADES = 4;
 export const LEVELS = 256;
 
 /** Whole device pixels only, so that a map is as sharp as the screen; more tokens than pixels share blocks. */
-export function gridOf(nTokens: number, room: number, ratio: number, largest: number): Grid {
+export function gridOf(nTokens: number, room: number, ratio: number, largest: number, cells = nTokens): Grid {
   const device = Math.max(1, Math.floor(room * ratio));
-  const blocks = Math.min(nTokens, device);
+  const blocks = Math.min(cells, device);
   const scale = Math.max(1, Math.min(Math.floor(device / blocks), Math.round(largest * ratio)));
   const gap = scale >= GAP_FROM * ratio ? Math.max(1, Math.round(ratio)) : 0;
-  return { nTokens, blocks, scale, gap, side: (blocks * scale) / ratio };
+  return { nTokens, cells, blocks, scale, gap, side: (blocks * scale) / ratio };
 }
 
-const firstOf = (grid: Grid, block: number): number => Math.floor((block * grid.nTokens) / grid.blocks);
+/** The first cell of a block. */
+const firstOf = (grid: Grid, block: number): number => Math.floor((block * grid.cells) / grid.blocks);
+
+/** The cell that a token lies in. */
+export const cellOf = ({ cells, nTokens }: Grid, token: number): number =>
+  Math.floor(((token + 1) * cells - 1) / nTokens);
 
 /** The block that a token lies in. */
-export const blockOf = (grid: Grid, token: number): number =>
-  Math.floor(((token + 1) * grid.blocks - 1) / grid.nTokens);
+export const blockOf = (grid: Grid, token: number): number => blockOfCell(grid, cellOf(grid, token));
+
+const blockOfCell = ({ blocks, cells }: Grid, cell: number): number => Math.floor(((cell + 1) * blocks - 1) / cells);
 
 /** The largest value of each block: one strong cell among many faint ones stays seen. */
 export function blockLargest(values: Float32Array, grid: Grid): Float32Array {
-  const { nTokens, blocks } = grid;
-  if (blocks === nTokens) return values;
+  const { cells, blocks } = grid;
+  if (blocks === cells) return values;
   const largest = new Float32Array(blocks * blocks);
-  for (let query = 0; query < nTokens; query++) {
-    const row = blockOf(grid, query) * blocks;
+  for (let query = 0; query < cells; query++) {
+    const row = blockOfCell(grid, query) * blocks;
     for (let column = 0; column < blocks; column++) {
       const end = Math.min(firstOf(grid, column + 1), query + 1);
       for (let key = firstOf(grid, column); key < end; key++) {
-        const value = values[query * nTokens + key]!;
+        const value = values[query * cells + key]!;
         if (value > largest[row + column]!) largest[row + column] = value;
       }
     }
@@ -88,9 +98,18 @@ export function paint(values: Float32Array, grid: Grid, inks: Uint32Array, logar
   return pixels;
 }
 
-/** The cell under a point, in CSS pixels; of a block that holds several, the largest. Null above the diagonal. */
-export function cellAt(values: Float32Array | null, grid: Grid, x: number, y: number): Cell | null {
-  const { nTokens, blocks, side } = grid;
+/**
+ * What is under a point, in CSS pixels: of a block that holds several, the largest. Null above the diagonal. `at`: where
+ * the largest of each cell is, if it holds several tokens.
+ */
+export function cellAt(
+  values: Float32Array | null,
+  grid: Grid,
+  x: number,
+  y: number,
+  at: Uint32Array | null = null,
+): Cell | null {
+  const { nTokens, cells, blocks, side } = grid;
   const column = Math.floor((x / side) * blocks);
   const row = Math.floor((y / side) * blocks);
   if (column < 0 || row < 0 || row >= blocks || column > row) return null;
@@ -98,11 +117,12 @@ export function cellAt(values: Float32Array | null, grid: Grid, x: number, y: nu
   let most = -1;
   for (let query = firstOf(grid, row); query < firstOf(grid, row + 1); query++) {
     for (let key = firstOf(grid, column); key < firstOf(grid, column + 1) && key <= query; key++) {
-      const value = values?.[query * nTokens + key] ?? 0;
+      const value = values?.[query * cells + key] ?? 0;
       if (value > most) [found, most] = [{ query, key }, value];
     }
   }
-  return found;
+  const place = found === null ? undefined : at?.[found.query * cells + found.key];
+  return place === undefined ? found : { query: Math.floor(place / nTokens), key: place % nTokens };
 }
 
 /** Where a token's block begins, and how wide it is, in CSS pixels. */

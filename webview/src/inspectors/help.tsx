@@ -4,6 +4,8 @@ import type { Store } from '../state';
 /** By heading of docs/inspectors.md. */
 export const HOW = {
   predictions: 'Softmax of the logits at this position, as the model computed them in the recorded pass.',
+  contrast:
+    'The logit lens at the target position, of the tokens that the prompt’s file names: their logits after each layer, and which layers change the difference.',
   'top-tokens':
     'Logit lens: the residual state through the final norm and the unembedding, then softmax. ↑n and ↓n: ranks gained or lost against the node before.',
   'promoted-and-suppressed':
@@ -49,7 +51,7 @@ export function HelpMark({ store, topic }: { store: Store; topic: HelpTopic }) {
       type="button"
       class="tool"
       data-testid={`help-${topic}`}
-      title={store.recording ? HOW[topic] : `${HOW[topic]} Click for the documentation.`}
+      title={store.inEditor ? `${HOW[topic]} Click for the documentation.` : HOW[topic]}
       aria-label={`How is this computed? ${HOW[topic]}`}
       onClick={() => store.tell({ type: 'openDocs', address: `inspectors#${topic}` })}
     >

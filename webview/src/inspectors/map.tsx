@@ -23,6 +23,8 @@ interface Props {
   /** The head whose map is drawn, −1 for all; null while none is. */
   drawn: number | null;
   values: Float32Array | null;
+  /** Where the largest of each cell is, where cells hold several tokens. */
+  at: Uint32Array | null;
   grid: Grid;
   /** Width of the row labels; 0 leaves them to the map beside. */
   gutter: number;
@@ -44,7 +46,7 @@ export const LABEL_FROM = 9;
 const LEAST_MARK = 7;
 
 export function CellMap(props: Props) {
-  const { store, analysis, kind, layer, of, values, grid, gutter, logarithmic, marked, hovered } = props;
+  const { store, analysis, kind, layer, of, values, at, grid, gutter, logarithmic, marked, hovered } = props;
   const canvas = useRef<HTMLCanvasElement>(null);
   const largest = useMemo(() => values && largestOf(values), [values]);
   const draw = (): void => {
@@ -60,7 +62,7 @@ export function CellMap(props: Props) {
   };
   const under = (event: MouseEvent): Cell | null => {
     const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
-    return cellAt(values, grid, event.clientX - box.left, event.clientY - box.top);
+    return cellAt(values, grid, event.clientX - box.left, event.clientY - box.top, at);
   };
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;

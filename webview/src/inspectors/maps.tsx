@@ -2,7 +2,7 @@
 import { useEffect, useId, useMemo, useRef } from 'preact/hooks';
 import { useSignal } from '@preact/signals';
 import type { Signal } from '@preact/signals';
-import type { AttentionMapResult } from '../../../extension/shared/protocol';
+import type { AttentionMapResult, NumericArray } from '../../../extension/shared/protocol';
 import { attempt, numbersOf } from '../arrays';
 import { useLatest } from '../ask';
 import { labelAt } from '../describe';
@@ -10,8 +10,8 @@ import { attentionEdgeName, withDetail } from '../names';
 import type { Analysis } from '../payload';
 import type { Store } from '../state';
 import { share } from '../words';
-import { gridOf, stepCell } from './cells';
-import type { Cell } from './cells';
+import { cellOf, gridOf, stepCell } from './cells';
+import type { Cell, Grid } from './cells';
 import { CellMap } from './map';
 import { NoAnswer, Section } from './parts';
 import { shownIn } from './shown';
@@ -53,7 +53,9 @@ export function Maps({ store, analysis, layer, query, position, head }: Props) {
   const room = enlarged ? enlargedRoom(width, gutter, nTokens) : (width - gutter - BETWEEN) / 2;
   const ratio = window.devicePixelRatio || 1;
   const largest = enlarged ? LARGEST_CELL.enlarged : LARGEST_CELL.beside;
-  const grid = useMemo(() => gridOf(nTokens, room, ratio, largest), [nTokens, room, ratio, largest]);
+  const values = read?.value ?? null;
+  const cells = values?.side ?? nTokens;
+  const grid = useMemo(() => gridOf(nTokens, room, ratio, largest, cells), [nTokens, room, ratio, largest, cells]);
 
   const go = (cell: Cell): void => {
     const edge = attentionEdgeName(layer, cell.query, cell.key, analysis.meta.model.parallel);
@@ -61,7 +63,6 @@ export function Maps({ store, analysis, layer, query, position, head }: Props) {
     store.select(withDetail(edge, head));
   };
   const [marked, step] = useSteps({ query, key: position }, nTokens, go);
-  const values = read?.value ?? null;
   const title = `Layer ${layer} ${head === null ? 'all heads' : `head ${head}`}`;
   const shared = {
     ...{
@@ -86,11 +87,26 @@ export function Maps({ store, analysis, layer, query, position, head }: Props) {
   return (
     <Section title={title} store={store} help="maps" aside={<Switches store={store} />}>
       <div ref={frame} class={`map-pair${enlarged ? ' enlarged' : ''}${stale && values ? ' stale' : ''}`}>
-        <CellMap {...shared} kind="attention" values={values?.probability ?? null} gutter={gutter} />
-        <CellMap {...shared} kind="contribution" values={values?.contribution ?? null} gutter={enlarged ? gutter : 0} />
+        <CellMap
+          {...shared}
+          kind="attention"
+          values={values?.probability ?? null}
+          at={values?.probabilityAt ?? null}
+          gutter={gutter}
+        />
+        <CellMap
+          {...shared}
+          kind="contribution"
+          values={values?.contribution ?? null}
+          at={values?.contributionAt ?? null}
+          gutter={enlarged ? gutter : 0}
+        />
       </div>
-      <p class="dim caption">rows: query · columns: key · marked: this edge</p>
-      <Words id={wordsId} {...{ analysis, marked, hovered, values }} />
+      <p class="dim caption">
+        rows: query · columns: key · marked: this edge
+        {cells < nTokens && ` · ${Math.ceil(nTokens / cells)} tokens a cell, the largest of them shown`}
+      </p>
+      <Words id={wordsId} {...{ analysis, marked, hovered, values, grid }} />
     </Section>
   );
 }
@@ -101,15 +117,25 @@ function enlargedRoom(width: number, gutter: number, nTokens: number): number {
   return half >= nTokens * BESIDE_FROM ? half : Math.min(LARGEST_SIDE, width - gutter);
 }
 
-interface Values {
+/** Both maps in `side` cells a side; of a prompt with more tokens, with where the largest of each cell is. */
+export interface Values {
+  side: number;
   probability: Float32Array;
   contribution: Float32Array;
+  probabilityAt: Uint32Array | null;
+  contributionAt: Uint32Array | null;
 }
 
 function mapsOf(result: AttentionMapResult, nTokens: number): Values {
+  const side = Math.min(result.side, nTokens);
+  const shape = [side, side];
+  const at = (array: NumericArray) => (side < nTokens ? numbersOf(array, 'uint32', shape) : null);
   return {
-    probability: numbersOf(result.probability, 'float32', [nTokens, nTokens]),
-    contribution: numbersOf(result.contribution, 'float32', [nTokens, nTokens]),
+    side,
+    probability: numbersOf(result.probability, 'float32', shape),
+    contribution: numbersOf(result.contribution, 'float32', shape),
+    probabilityAt: at(result.probabilityAt),
+    contributionAt: at(result.contributionAt),
   };
 }
 
@@ -126,23 +152,27 @@ interface WordsProps {
   marked: Cell;
   hovered: Signal<Cell | null>;
   values: Values | null;
+  grid: Grid;
 }
 
 /** The cell under the pointer, or the marked one, in words. */
-function Words({ id, analysis, marked, hovered, values }: WordsProps) {
+function Words({ id, analysis, marked, hovered, values, grid }: WordsProps) {
   return (
     <p id={id} class="map-words" data-testid="map-words" aria-live="polite">
-      {cellWords(analysis, hovered.value ?? marked, values)}
+      {cellWords(analysis, hovered.value ?? marked, values, grid)}
     </p>
   );
 }
 
-/** "query ·to, key ·Mary, probability 0.41, contribution 0.096" */
-export function cellWords(analysis: Analysis, cell: Cell, values: Values | null): string {
+/** "query ·to, key ·Mary, probability 0.41, contribution 0.096"; "≤" where only the largest of a cell is known. */
+export function cellWords(analysis: Analysis, cell: Cell, values: Values | null, grid: Grid): string {
   const words = `query ${labelAt(analysis, cell.query)}, key ${labelAt(analysis, cell.key)}`;
   if (!values) return words;
-  const at = cell.query * analysis.meta.tokens.length + cell.key;
-  return `${words}, probability ${share(values.probability[at] ?? 0)}, contribution ${share(values.contribution[at] ?? 0)}`;
+  const i = cellOf(grid, cell.query) * values.side + cellOf(grid, cell.key);
+  const place = cell.query * grid.nTokens + cell.key;
+  const known = (at: Uint32Array | null) => (at === null || at[i] === place ? '' : '≤ ');
+  const probability = `${known(values.probabilityAt)}${share(values.probability[i] ?? 0)}`;
+  return `${words}, probability ${probability}, contribution ${known(values.contributionAt)}${share(values.contribution[i] ?? 0)}`;
 }
 
 /** The marked cell moves at once; the selection follows when the keys rest, and comes into the history once. */

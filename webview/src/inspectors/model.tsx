@@ -93,7 +93,7 @@ export function ModelInspector({ store }: { store: Store }) {
           ))}
         </dl>
       </Section>
-      {!store.recording && (
+      {store.inEditor && (
         <div class="model-actions" role="group" aria-label="Model" onKeyDown={roving}>
           {ACTIONS.map(({ action, label }, index) => (
             <button

@@ -4,6 +4,7 @@ import { labelAt, tokenClass } from '../describe';
 import type { Store } from '../state';
 import type { Table } from '../table';
 import { percent } from '../words';
+import { Contrast } from './contrast';
 import { Kind } from './kind';
 import { following } from './lens';
 import { Section, TextBars } from './parts';
@@ -48,7 +49,7 @@ export function TargetInspector({ store }: { store: Store }) {
       <h2 class="what">
         <bdi class={tokenClass(analysis, position)}>{labelAt(analysis, position)}</bdi>
         <span class="arrow"> → </span>
-        <bdi class="token warm">{rows[0]?.text ?? ''}</bdi>
+        <bdi class="token warm">{rows[0]?.text ?? '…'}</bdi>
         <span class="where">position {position}</span>
       </h2>
       {classifies(model) && (
@@ -61,6 +62,7 @@ export function TargetInspector({ store }: { store: Store }) {
       <Section title={names.predictions} store={store} help="predictions" table={table}>
         <TextBars rows={rows} tone="plain" testId="predictions" />
       </Section>
+      <Contrast store={store} />
       <p class="hint" data-testid="hint">
         Click a node or an edge to open it, or walk there with the arrows and press Enter. Double-click a column to make
         it the target. <kbd>/</kbd> finds a token.

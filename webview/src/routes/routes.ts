@@ -53,6 +53,8 @@ export interface Routes extends RouteRules {
   /** Mass that arrived at biases, and mass that ended at rows which keep nothing. */
   biasMass: number;
   endedMass: number;
+  /** Leads to rows that are still to be computed: there is more of it. */
+  open: boolean;
 }
 
 /**
@@ -90,6 +92,7 @@ export function computeRoutes(source: RouteSource, rules: RouteRules, most = Inf
     crossEdges: 0,
     biasMass: 0,
     endedMass: 0,
+    open: false,
   };
   // Contributions are float32: a threshold must be one too, or 0.1 would exceed 0.1.
   const tau = Math.fround(rules.threshold);
@@ -101,6 +104,11 @@ export function computeRoutes(source: RouteSource, rules: RouteRules, most = Inf
     for (let t = rules.target; t >= 0; t--) {
       const row = layer * nTokens + t;
       if (!routes.reached[row + nTokens]) continue;
+      if (columns.known.length > 0 && !columns.known[row]) {
+        routes.open = true;
+        routes.endedMass += routes.mass[row + nTokens]!;
+        continue;
+      }
       const ffn = keep(columns.ffn[row]!, tau);
       if (parallel) {
         nKept = passDown(source, routes, row, t, routes.mass[row + nTokens]!, ffn, tau, nKept);

@@ -69,7 +69,7 @@ function Follow({ store, lens }: { store: Store; lens: LensState }) {
   const names = namesOf(model);
   const rival = store.rival.value;
   if (!predicted) return null;
-  const others = lens.predictions.value.slice(1);
+  const others = lens.predictions.value.filter((other) => other.id !== predicted.id);
   const listed = rival && !others.some((other) => other.id === rival.id) ? [rival, ...others] : others;
   const onRival = rival !== null && lens.wantsRival.value;
   const choose = (id: string): void => {
@@ -88,7 +88,9 @@ function Follow({ store, lens }: { store: Store; lens: LensState }) {
           title={
             classifies(model)
               ? 'What the classifier answers at the target'
-              : 'What the model predicts after the target token'
+              : store.wanted.value
+                ? 'The target that the prompt’s file names'
+                : 'What the model predicts after the target token'
           }
           onClick={() => (lens.wantsRival.value = false)}
         >

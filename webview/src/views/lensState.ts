@@ -24,7 +24,8 @@ export function createLensState(store: Store) {
     const texts = analysis.meta.predicted[store.target.value] ?? [];
     return texts.map((text, k) => ({ id: predictionId[store.target.value * each + k] ?? 0, text }));
   });
-  const predicted = computed<Followed | null>(() => predictions.value[0] ?? null);
+  /** The target that the prompt's file names, else what the model predicts. */
+  const predicted = computed<Followed | null>(() => store.wanted.value ?? predictions.value[0] ?? null);
   const followed = computed<Followed | null>(() => {
     const rival = store.rival.value;
     return wantsRival.value && rival ? rival : predicted.value;

@@ -3,6 +3,7 @@
 A kernel takes the whole of each query position, the weights α (with what else scales a part) and the head outputs
 u = v · W_O, and returns the proximity of every (query, key, head) part α·u to its whole, or only what matters of it.
 Nothing of size T²·H·d is ever in memory. Queries may come in blocks: `first_query` is the position of the first.
+Queries from anywhere come with the number of keys as `first_query`: where one may not look, its weight is 0.
 """
 
 from __future__ import annotations
@@ -46,13 +47,29 @@ def slopes(
     return (whole.sign() @ w_o.transpose(-1, -2)) @ values.transpose(-1, -2)
 
 
-def largest(outputs: Float[Tensor, "head key d_model"]) -> Float[Tensor, "head key"]:
-    """max|u| of every output: what bounds how far a part reaches."""
-    if outputs.device.type != "cpu":
-        return outputs.abs().amax(dim=-1)
-    from .cpu import largest as on_cpu
+def slopes_of(
+    whole: Float[Tensor, "query d_model"], outputs: Float[Tensor, "head key d_model"]
+) -> Float[Tensor, "head query key"]:
+    """`slopes`, from the head outputs."""
+    # by torch and not numpy: a second pool of threads would fight with torch's own
+    return whole.sign() @ outputs.transpose(-1, -2)
 
-    return torch.from_numpy(on_cpu(outputs.numpy()))
+
+@dataclass(frozen=True)
+class Measured:
+    """Of every head output: max|u|, which bounds how far a part reaches, and how far it goes along a direction."""
+
+    largest: Float[Tensor, "head key"]
+    along: Float[Tensor, "head key"]
+
+
+def measure(outputs: Float[Tensor, "head key d_model"], direction: Float[Tensor, "d_model"]) -> Measured:
+    """Both in one look at them. All inputs float32 on one device."""
+    if outputs.device.type != "cpu":
+        return Measured(outputs.abs().amax(dim=-1), outputs @ direction)
+    from .cpu import measure as on_cpu
+
+    return Measured(*(torch.from_numpy(x) for x in on_cpu(outputs.numpy(), direction.numpy())))
 
 
 def attention_proximities(
@@ -62,19 +79,21 @@ def attention_proximities(
     clip: float = 0.0,
     *,
     slopes: Float[Tensor, "head query key"] | None = None,
+    most: Float[Tensor, "head key"] | None = None,
     first_query: int = 0,
 ) -> Float[Tensor, "query key head"]:
     """max(clip, ‖y‖₁ − ‖y − α·u‖₁) of every part, float32 on the CPU; 0 above the diagonal (no parts there).
 
-    All inputs float32 on one device. `slopes`: as `slopes` gives them, where they are known.
+    All inputs float32 on one device. `slopes`, `most`: as `slopes` gives them and max|u| of each output (`measure`),
+    where they are known.
     """
     if whole.device.type == "cpu":
         from .cpu import attention_proximities as on_cpu
 
-        bounds = largest(outputs), _slopes(whole, outputs, slopes)
+        bounds = _largest(outputs) if most is None else most, slopes_of(whole, outputs) if slopes is None else slopes
         y, w, u, reach, slope = (x.numpy() for x in (whole, weights, outputs, *bounds))
         return torch.from_numpy(on_cpu(y, w, u, reach, slope, clip, first_query))
-    return _on_device(whole, weights, outputs, clip, slopes, first_query).cpu()
+    return _on_device(whole, weights, outputs, clip, slopes, most, first_query).cpu()
 
 
 def kept_rows(
@@ -90,21 +109,15 @@ def kept_rows(
 ) -> KeptRows:
     """The contributions of a block of queries above `floor`. `rest`: the proximities of each row's other parts.
 
-    Otherwise as `attention_proximities`; a contribution is a proximity over `rest` and all of its row's. `most`: as
-    `largest` gives it, where it is known.
+    Otherwise as `attention_proximities`; a contribution is a proximity over `rest` and all of its row's.
     """
     if whole.device.type != "cpu":
-        return keep(_on_device(whole, weights, outputs, 0.0, slopes, first_query), rest, floor)
+        return keep(_on_device(whole, weights, outputs, 0.0, slopes, most, first_query), rest, floor)
     from .cpu import kept_rows as on_cpu
 
-    most, slopes = (largest(outputs) if most is None else most), _slopes(whole, outputs, slopes)
+    most, slopes = _largest(outputs) if most is None else most, slopes_of(whole, outputs) if slopes is None else slopes
     y, w, u, reach, slope = (x.numpy() for x in (whole, weights, outputs, most, slopes))
-    total, n_edges, key, weight, n_heads, head, share = on_cpu(y, w, u, reach, slope, rest, floor, first_query)
-    kept = np.arange(key.shape[1]) < n_edges[:, None]
-    n_heads = np.where(kept, n_heads, 0)
-    entries = np.arange(head.shape[1]) < n_heads.sum(axis=1)[:, None]
-    query = np.repeat(np.arange(len(n_edges)), n_edges)
-    return KeptRows(total, query, key[kept], weight[kept], n_heads[kept], head[entries], share[entries])
+    return KeptRows(*on_cpu(y, w, u, reach, slope, rest, floor, first_query))
 
 
 def keep(near: Float[Tensor, "query key head"], rest: Float64[np.ndarray, "query"], floor: float) -> KeptRows:
@@ -152,9 +165,10 @@ def part_proximities(
 ) -> Float64[np.ndarray, "part"]:
     """max(0, ‖y‖₁ − ‖y − a·u‖₁) of many parts a·u of one whole, float64 on the CPU. All inputs float32, one device."""
     if whole.device.type == "cpu":
-        # a part is a head that looks at one key; rows that lie apart in memory would be gathered several times
-        near = attention_proximities(whole[None], scales[:, None, None], vectors.contiguous()[:, None])
-        return near[0, 0].numpy().astype(np.float64)
+        # the parts are the keys of one head
+        n_parts = len(scales)
+        near = attention_proximities(whole[None], scales[None, None], vectors[None], first_query=n_parts - 1)
+        return near[0, :, 0].numpy().astype(np.float64)
     from .chunked import part_proximities as in_chunks
 
     return in_chunks(whole, scales, vectors).cpu().numpy()
@@ -162,10 +176,15 @@ def part_proximities(
 
 def warm_up() -> None:
     """Compile the kernels, or read them from the cache, so that the first analysis does not wait for it."""
+    from ...trace.rows import relative_error, sublayer_errors
+
     ones = torch.ones(1, 1, 1)
     attention_proximities(ones[0], ones, ones)
     kept_rows(ones[0], ones, ones, np.zeros(1), 0.0)
     row_proximities(ones[0], ones[0])
+    measure(ones, ones[0, 0])
+    relative_error(*[ones[0].numpy()] * 3)
+    sublayer_errors(*[ones[0].numpy()] * 5)
 
 
 def use_cache_directory(directory: Path) -> None:
@@ -173,13 +192,8 @@ def use_cache_directory(directory: Path) -> None:
     os.environ.setdefault("NUMBA_CACHE_DIR", str(directory))
 
 
-def _slopes(
-    whole: Float[Tensor, "query d_model"],
-    outputs: Float[Tensor, "head key d_model"],
-    known: Float[Tensor, "head query key"] | None,
-) -> Float[Tensor, "head query key"]:
-    # by torch and not numpy: a second pool of threads would fight with torch's own
-    return whole.sign() @ outputs.transpose(-1, -2) if known is None else known
+def _largest(outputs: Float[Tensor, "head key d_model"]) -> Float[Tensor, "head key"]:
+    return outputs.abs().amax(dim=-1)
 
 
 @lru_cache(maxsize=1)
@@ -194,12 +208,14 @@ def _on_device(
     outputs: Float[Tensor, "head key d_model"],
     clip: float,
     slopes: Float[Tensor, "head query key"] | None,
+    most: Float[Tensor, "head key"] | None,
     first_query: int,
 ) -> Float[Tensor, "query key head"]:
     if whole.device.type == "cuda" and _has_triton():
         from .gpu import attention_proximities as on_gpu
 
-        return on_gpu(whole, weights, outputs, largest(outputs), _slopes(whole, outputs, slopes), clip, first_query)
+        bounds = _largest(outputs) if most is None else most, slopes_of(whole, outputs) if slopes is None else slopes
+        return on_gpu(whole, weights, outputs, *bounds, clip, first_query)
     from .chunked import attention_proximities as in_chunks
 
     return in_chunks(whole, weights, outputs, clip, first_query)

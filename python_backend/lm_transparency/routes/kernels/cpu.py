@@ -6,24 +6,24 @@ a·u_i passes y_i (method.md, section 1). So, exactly,
     p(a) = a·g − 2 · Σ over {i : a·u_i·sign(y_i) > |y_i|} of (|a·u_i| − |y_i|)
 
 A part whose a·g is not positive has proximity 0; in every other one only the coordinates with |y_i| < |a|·max|u| can
-bend it. With the smallest |y_i| of a row at hand those are a few (in long prompts hardly any), and where they are many
-the definition itself is computed. All the slopes of a layer are a matrix product or two.
+bend it. With the smallest |y_i| of a row at hand those are a few (in long prompts hardly any), and where they are more
+the definition itself is computed. All the slopes of a layer are a matrix product or two. A row is parted without a
+branch: what is done with its slope, what bends a little, what bends much.
 """
 
 from __future__ import annotations
 
 import numba
 import numpy as np
-from jaxtyping import Float, Float64, Int32
+from jaxtyping import Float, Float64
 
-# reassociation lets the sum run in vector lanes; NaN and infinity keep their meaning
-_FASTMATH = {"reassoc", "contract", "nsz"}
+from ...trace.rows import FASTMATH, contiguous
 
-#: Coordinates of a row that are looked at one by one; past these the definition is as fast.
-_FEW = 32
+#: Coordinates that are looked at where a part bends a little; past these the definition is as fast.
+_FEW = 8
 
 
-@numba.njit(fastmath=_FASTMATH, cache=True, inline="always")  # pyright: ignore[reportUntypedFunctionDecorator]
+@numba.njit(fastmath=FASTMATH, cache=True, inline="always")  # pyright: ignore[reportUntypedFunctionDecorator]
 def _definition(whole, part, scale):  # type: ignore[no-untyped-def]  # numba infers
     # element by element: forming the two norms first loses up to 1e-5, because ‖y‖₁ is large
     near = np.float32(0.0)
@@ -32,11 +32,10 @@ def _definition(whole, part, scale):  # type: ignore[no-untyped-def]  # numba in
     return near
 
 
-@numba.njit(fastmath=_FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
-def _smallest(whole, size, index):  # type: ignore[no-untyped-def]
-    """The smallest |y_i|, ascending, and where they are; infinite where there are no more."""
-    size[:] = np.inf
-    index[:] = 0
+@numba.njit(fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
+def _smallest(whole):  # type: ignore[no-untyped-def]
+    """The smallest |y_i|, ascending, where they are, and their signs; infinite where there are no more."""
+    size, index, sign = np.full(_FEW, np.inf, np.float32), np.zeros(_FEW, np.int64), np.empty(_FEW, np.float32)
     for i in range(whole.shape[0]):
         value = abs(whole[i])
         j = size.shape[0] - 1
@@ -45,84 +44,81 @@ def _smallest(whole, size, index):  # type: ignore[no-untyped-def]
                 size[j], index[j] = size[j - 1], index[j - 1]
                 j -= 1
             size[j], index[j] = value, i
-
-
-@numba.njit(fastmath=_FASTMATH, cache=True, inline="always")  # pyright: ignore[reportUntypedFunctionDecorator]
-def _proximity(whole, size, index, part, largest, slope, scale):  # type: ignore[no-untyped-def]
-    near = scale * slope
-    reach = abs(scale) * largest
-    if near <= 0 or reach <= size[0]:
-        return max(np.float32(0.0), near)
-    if reach > size[-1]:
-        return max(np.float32(0.0), _definition(whole, part, scale))
     for j in range(size.shape[0]):
-        if size[j] >= reach:
-            break
-        y, step = whole[index[j]], scale * part[index[j]]
-        if y == 0:
-            # the sign of 0 is 0: the slope does not know that any step leads away
-            near -= abs(step)
-        else:
-            step = step if y > 0 else -step
-            if step > size[j]:
-                near -= np.float32(2.0) * (step - size[j])
-    return max(np.float32(0.0), near)
+        sign[j] = 1 if whole[index[j]] > 0 else -1
+    return size, index, sign
 
 
-@numba.njit(fastmath=_FASTMATH, cache=True, inline="always")  # pyright: ignore[reportUntypedFunctionDecorator]
+@numba.njit(fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
+def _proximities(whole, smallest, weights, outputs, largest, slopes, near, reach, few, many):  # type: ignore[no-untyped-def]
+    """`near`: the proximities of one head's parts from its first keys to one whole."""
+    size, index, sign = smallest
+    for key in range(near.shape[0]):
+        value = weights[key] * slopes[key]
+        near[key] = value if value > 0 else np.float32(0.0)
+        reach[key] = abs(weights[key]) * largest[key] if value > 0 else np.float32(0.0)
+    # the sign of 0 is 0: where a coordinate is 0, the slope does not know that any step leads away
+    last = size[_FEW - 1] if size[0] > 0 else np.float32(0.0)
+    n_few, n_many = 0, 0
+    for key in range(near.shape[0]):
+        few[n_few], many[n_many] = key, key
+        n_few += size[0] < reach[key] <= last
+        n_many += reach[key] > last
+    for i in range(n_few):
+        key = few[i]
+        scale, value = weights[key], near[key]
+        # all of them, whether they bend it or not: to ask takes longer
+        for j in range(_FEW):
+            past = sign[j] * (scale * outputs[key, index[j]]) - size[j]
+            value -= np.float32(2.0) * (past if past > 0 else np.float32(0.0))
+        near[key] = value if value > 0 else np.float32(0.0)
+    for i in range(n_many):
+        key = many[i]
+        value = _definition(whole, outputs[key], weights[key])
+        near[key] = value if value > 0 else np.float32(0.0)
+
+
+@numba.njit(fastmath=FASTMATH, cache=True, inline="always")  # pyright: ignore[reportUntypedFunctionDecorator]
 def _row(i, n_query):  # type: ignore[no-untyped-def]
     # cores get equal runs of i: alternate the shortest row left with the longest one
     half = np.int64(i) // 2
     return half if np.int64(i) % 2 == 0 else n_query - 1 - half
 
 
-@numba.njit(parallel=True, fastmath=_FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
+@numba.njit(parallel=True, fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
 def _fill(whole, weights, outputs, largest, slopes, clip, first_query, near):  # type: ignore[no-untyped-def]
     n_heads, n_query, _ = weights.shape
     for i in numba.prange(n_query):
         query = _row(i, n_query)
-        size, index = np.empty(_FEW, np.float32), np.empty(_FEW, np.int64)
-        _smallest(whole[query], size, index)
+        n_key = min(first_query + query + 1, weights.shape[2])
+        smallest = _smallest(whole[query])
+        row, reach = np.empty(n_key, np.float32), np.empty(n_key, np.float32)
+        few, many = np.empty(n_key, np.int64), np.empty(n_key, np.int64)
         for head in range(n_heads):
-            for key in range(first_query + query + 1):
-                value = _proximity(
-                    whole[query],
-                    size,
-                    index,
-                    outputs[head, key],
-                    largest[head, key],
-                    slopes[head, query, key],
-                    weights[head, query, key],
-                )
-                near[query, key, head] = max(clip, value)
+            a, g = weights[head, query], slopes[head, query]
+            _proximities(whole[query], smallest, a, outputs[head], largest[head], g, row, reach, few, many)
+            for key in range(n_key):
+                near[query, key, head] = max(clip, row[key])
 
 
-@numba.njit(parallel=True, fastmath=_FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
+@numba.njit(parallel=True, fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
 def _keep(whole, weights, outputs, largest, slopes, rest, floor, first_query, total, kept):  # type: ignore[no-untyped-def]
-    n_edges, key_at, weight_at, n_heads_at, head_at, share_at = kept
+    n_edges, n_entries, key_at, weight_at, n_heads_at, head_at, share_at = kept
     n_heads, n_query, _ = weights.shape
     for i in numba.prange(n_query):
         query = _row(i, n_query)
-        n_key = first_query + query + 1
-        size, index = np.empty(_FEW, np.float32), np.empty(_FEW, np.int64)
-        _smallest(whole[query], size, index)
+        n_key = min(first_query + query + 1, weights.shape[2])
+        smallest = _smallest(whole[query])
         near, edge = np.empty((n_heads, n_key), np.float32), np.zeros(n_key, np.float32)
+        reach, few, many = np.empty(n_key, np.float32), np.empty(n_key, np.int64), np.empty(n_key, np.int64)
         row_total = rest[query]
         for head in range(n_heads):
+            a, g = weights[head, query], slopes[head, query]
+            _proximities(whole[query], smallest, a, outputs[head], largest[head], g, near[head], reach, few, many)
             head_total = 0.0
             for key in range(n_key):
-                value = _proximity(
-                    whole[query],
-                    size,
-                    index,
-                    outputs[head, key],
-                    largest[head, key],
-                    slopes[head, query, key],
-                    weights[head, query, key],
-                )
-                near[head, key] = value
-                edge[key] += value
-                head_total += value
+                edge[key] += near[head, key]
+                head_total += near[head, key]
             row_total += head_total
         total[query] = row_total
         share = np.float32(1.0 / row_total) if row_total > 0 else np.float32(0.0)
@@ -137,21 +133,38 @@ def _keep(whole, weights, outputs, largest, slopes, rest, floor, first_query, to
                 key_at[query, edges], weight_at[query, edges] = key, edge[key] * share
                 n_heads_at[query, edges] = entries - before
                 edges += 1
-        n_edges[query] = edges
+        n_edges[query], n_entries[query] = edges, entries
 
 
-@numba.njit(parallel=True, fastmath=_FASTMATH | {"nnan"}, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
-def _fill_largest(outputs, largest):  # type: ignore[no-untyped-def]
+@numba.njit(fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
+def _pack(kept, query_of, key, weight, n_heads, head, share):  # type: ignore[no-untyped-def]
+    n_edges, n_entries, key_at, weight_at, n_heads_at, head_at, share_at = kept
+    edge, entry = 0, 0
+    for query in range(n_edges.shape[0]):
+        for i in range(n_edges[query]):
+            query_of[edge], key[edge], weight[edge] = query, key_at[query, i], weight_at[query, i]
+            n_heads[edge] = n_heads_at[query, i]
+            edge += 1
+        for i in range(n_entries[query]):
+            head[entry], share[entry] = head_at[query, i], share_at[query, i]
+            entry += 1
+
+
+@numba.njit(parallel=True, fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
+def _measure(outputs, direction, largest, along):  # type: ignore[no-untyped-def]
     n_heads, n_key, d_model = outputs.shape
     for i in numba.prange(n_heads * n_key):
         part = outputs[i // n_key, i % n_key]
-        most = np.float32(0.0)
+        # sizes of floats are in the order of their bits, and the maximum of integers runs in vector lanes
+        bits, most, sum_ = part.view(np.int32), np.int32(0), np.float32(0.0)
         for j in range(d_model):
-            most = max(most, abs(part[j]))
-        largest[i // n_key, i % n_key] = most
+            most = max(most, bits[j] & np.int32(0x7FFFFFFF))
+        for j in range(d_model):
+            sum_ += part[j] * direction[j]
+        largest[i // n_key, i % n_key], along[i // n_key, i % n_key] = most, sum_
 
 
-@numba.njit(fastmath=_FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
+@numba.njit(fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
 def _fill_rows(whole, part, clip, near):  # type: ignore[no-untyped-def]
     # one core: this is little work, and waking the others costs more than it saves
     for row in range(whole.shape[0]):
@@ -170,7 +183,7 @@ def attention_proximities(
     """See `kernels.attention_proximities`; float32 in and out. `largest`: max|u| of each output."""
     n_heads, n_query, n_key = weights.shape
     near = np.zeros((n_query, n_key, n_heads), dtype=np.float32)
-    whole, weights, outputs, largest, slopes = _contiguous(whole, weights, outputs, largest, slopes)
+    whole, weights, outputs, largest, slopes = contiguous(whole, weights, outputs, largest, slopes)
     _fill(whole, weights, outputs, largest, slopes, np.float32(clip), first_query, near)
     return near
 
@@ -184,38 +197,34 @@ def kept_rows(
     rest: Float64[np.ndarray, "query"],
     floor: float,
     first_query: int,
-) -> tuple[
-    Float64[np.ndarray, "query"],
-    Int32[np.ndarray, "query"],
-    Int32[np.ndarray, "query room"],
-    Float[np.ndarray, "query room"],
-    Int32[np.ndarray, "query room"],
-    Int32[np.ndarray, "query entries"],
-    Float[np.ndarray, "query entries"],
-]:
-    """See `kernels.kept_rows`: totals, the number of edges of each row, and its keys, weights, number of heads; heads
-    and their shares, each row from its beginning. A row is never in memory whole but for the one that is computed.
+) -> tuple[np.ndarray, ...]:
+    """See `kernels.kept_rows`: the columns of `KeptRows`. A row is never in memory whole but for the one that is
+    computed.
     """
     n_heads, n_query, n_key = weights.shape
     # shares sum to 1, so at most 1 / floor of a row exceed the floor
     most = n_key * n_heads if floor <= 0 else min(n_key * n_heads, int(1.0 / floor) + 2)
     room = min(n_key, most)
     total = np.empty(n_query)
-    n_edges = np.empty(n_query, np.int32)
-    key_at, n_heads_at = np.empty((n_query, room), np.int32), np.empty((n_query, room), np.int32)
-    weight_at = np.empty((n_query, room), np.float32)
-    head_at, share_at = np.empty((n_query, most), np.int32), np.empty((n_query, most), np.float32)
-    kept = (n_edges, key_at, weight_at, n_heads_at, head_at, share_at)
-    whole, weights, outputs, largest, slopes = _contiguous(whole, weights, outputs, largest, slopes)
+    edges = np.empty((n_query, room), np.int32), np.empty((n_query, room), np.float32)
+    entries = np.empty((n_query, most), np.int32), np.empty((n_query, most), np.float32)
+    n_edges, n_entries = np.empty(n_query, np.int32), np.empty(n_query, np.int32)
+    kept = (n_edges, n_entries, *edges, np.empty((n_query, room), np.int32), *entries)
+    whole, weights, outputs, largest, slopes = contiguous(whole, weights, outputs, largest, slopes)
     _keep(whole, weights, outputs, largest, slopes, rest, np.float32(floor), first_query, total, kept)
-    return total, *kept
+    per_edge = [np.empty(n_edges.sum(), dtype) for dtype in (np.int64, np.int64, np.float32, np.int64)]
+    per_entry = [np.empty(n_entries.sum(), dtype) for dtype in (np.int64, np.float32)]
+    _pack(kept, *per_edge, *per_entry)
+    return total, *per_edge, *per_entry
 
 
-def largest(outputs: Float[np.ndarray, "head key d_model"]) -> Float[np.ndarray, "head key"]:
-    """max|u| of each output."""
-    most = np.empty(outputs.shape[:2], dtype=np.float32)
-    _fill_largest(np.ascontiguousarray(outputs), most)
-    return most
+def measure(
+    outputs: Float[np.ndarray, "head key d_model"], direction: Float[np.ndarray, "d_model"]
+) -> tuple[Float[np.ndarray, "head key"], Float[np.ndarray, "head key"]]:
+    """See `kernels.measure`."""
+    largest, along = np.empty(outputs.shape[:2], np.float32), np.empty(outputs.shape[:2], np.float32)
+    _measure(np.ascontiguousarray(outputs), direction, largest.view(np.int32), along)
+    return largest, along
 
 
 def row_proximities(
@@ -225,7 +234,3 @@ def row_proximities(
     near = np.empty(whole.shape[0])
     _fill_rows(np.ascontiguousarray(whole), np.ascontiguousarray(part), np.float64(clip), near)
     return near
-
-
-def _contiguous(*arrays: np.ndarray) -> list[np.ndarray]:
-    return [np.ascontiguousarray(array) for array in arrays]

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import attrs
 
-from . import analysis, inspection, models
+from . import analysis, ffn, heads, inspection, lens, models, prompts
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 
 HEALTH = "lmTransparency/health"
 HEALTH_CHANGED = "lmTransparency/healthChanged"
-#: Answered with null, whatever runs. A client that pings does so every `PING_S` seconds; after `SILENCE_S` without a
-#: word, either side takes the other for lost.
+#: Answered with null, whatever runs: a client and the server that hear nothing for `ClientOptions.silence_s` seconds
+#: take each other for lost.
 PING = "lmTransparency/ping"
-PING_S = 5
 SILENCE_S = 20
 #: Ends the process for all its clients.
 QUIT = "lmTransparency/quit"
@@ -25,11 +24,25 @@ LIST_MODELS = "lmTransparency/listModels"
 LOAD_MODEL = "lmTransparency/loadModel"
 UNLOAD_MODEL = "lmTransparency/unloadModel"
 ANALYZE = "lmTransparency/analyze"
+#: What an analysis will take; loads the model, as the analysis would.
+ESTIMATE = "lmTransparency/estimate"
+#: Settings of a window that the process heeds; the last one said holds for all its windows.
+CONFIGURE = "lmTransparency/configure"
+#: Which text of a document is the prompt, and all of them; answered at once, whatever runs.
+PROMPT_AT = "lmTransparency/promptAt"
+LIST_PROMPTS = "lmTransparency/listPrompts"
+#: How surprising each token of a prompt is to the loaded model; never before an analysis.
+SURPRISAL = "lmTransparency/surprisal"
+
+#: What can be asked about a run.
+_QUESTIONS = (inspection, heads, ffn, lens)
+#: The modules of messages.
+MODULES = (models, analysis, *_QUESTIONS, prompts)
 
 #: Every message, in the order of the modules.
 MESSAGES: tuple[type, ...] = tuple(
     found
-    for module in (models, analysis, inspection)
+    for module in MODULES
     for found in vars(module).values()
     if isinstance(found, type) and attrs.has(found) and found.__module__ == module.__name__
 )
@@ -42,7 +55,8 @@ def _method(params: type) -> str:
 
 #: Questions about a run: method → (params, result). A client may pass them on as they are, but for the run's id.
 INSPECTIONS: dict[str, tuple[type, type]] = {
-    _method(params): (params, getattr(inspection, params.__name__.replace("Params", "Result")))
-    for params in MESSAGES
-    if params.__module__ == inspection.__name__ and params.__name__.endswith("Params")
+    _method(params): (params, getattr(module, name.replace("Params", "Result")))
+    for module in _QUESTIONS
+    for name, params in vars(module).items()
+    if params in MESSAGES and name.endswith("Params")
 }

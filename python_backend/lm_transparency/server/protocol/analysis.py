@@ -20,7 +20,14 @@ class AnalyzeParams:
     """The model as in `LoadModelParams`. `chat`: the prompt is a chat
     (`model.chat.parse_chat`), to be written by the model's chat template.
 
+    `ask`: fail with the kind `costly` rather than begin what would not fit into memory, or take more than
+    `ask_above_seconds` or `ask_above_mb` (0: any amount is fine).
+
+    `live`: the prompt is being typed, and a backend that shares its machine with the editor leaves a core to it.
+
     `work_done_token`: progress arrives as `$/progress` (begin, report with percentage, end) under it.
+    `partial_result_token`: of a long prompt the routes into the target arrive first, as `$/progress` under it whose
+    value is an `AnalyzeResult` with some rows (column `known`); questions about that run are answered from then on.
     """
 
     prompt: str
@@ -33,7 +40,12 @@ class AnalyzeParams:
     special_tokens: SpecialTokens = "auto"
     chat: bool = False
     top_k: int = 10
+    ask: bool = False
+    ask_above_seconds: float = 0.0
+    ask_above_mb: float = 0.0
+    live: bool = False
     work_done_token: str = ""
+    partial_result_token: str = ""
 
 
 @define(frozen=True)
@@ -42,6 +54,38 @@ class AnalyzeResult:
 
     run_id: str
     payload: str
+
+
+@define(frozen=True)
+class EstimateParams:
+    """A prompt and a model as in `AnalyzeParams`."""
+
+    prompt: str
+    source: str = ""
+    dtype: Dtype = "auto"
+    device: str = "auto"
+    allow_download: bool = False
+    trust_remote_code: list[str] = field(factory=list)
+    anyway: bool = False
+    special_tokens: SpecialTokens = "auto"
+    chat: bool = False
+    work_done_token: str = ""
+
+
+@define(frozen=True)
+class EstimateResult:
+    """What the analysis will take beside the model: `seconds`, and `bytes` at its height, of which `free_bytes` are
+    free. `longest_that_fits`: tokens; no more than the model's context. `calibrated`: the time is known from analyses
+    on this machine; otherwise it is assumed to be slow.
+    """
+
+    tokens: int
+    seconds: float
+    bytes: int
+    free_bytes: int
+    fits: bool
+    longest_that_fits: int
+    calibrated: bool
 
 
 @define(frozen=True)
@@ -117,7 +161,8 @@ class AnalysisMeta:
 #: exceeds the floor, sorted by layer, query, key; its heads are entries `head_offset[i] : head_offset[i + 1]`,
 #: those above the floor. Weights are contributions before thresholding: in each row (layer, query)
 #: attention + residual + bias + mixer = 1, and ffn + ffn_residual = 1. In a parallel block all of them together sum
-#: to 1 and `ffn_residual` is 0.
+#: to 1 and `ffn_residual` is 0. A row that is not known yet has no edges and is 0 throughout; of a position whose
+#: predictions are not known `predicted` is empty.
 COLUMNS: dict[str, tuple[str, str, str]] = {
     "edge_layer": ("uint16", "E", "layer of an attention edge I(l-1, key) → A(l, query)"),
     "edge_query": ("uint32", "E", "query position"),
@@ -131,6 +176,7 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "mixer": ("float32", "L×T", "contribution of linear attention or a state space to A(l, t), one part per position"),
     "ffn": ("float32", "L×T", "contribution of the feed-forward block to I(l, t)"),
     "ffn_residual": ("float32", "L×T", "contribution of A(l, t) to I(l, t) through the residual stream"),
+    "known": ("uint16", "L×T", "1 where the row (layer, t) is computed, 0 where it is still to come"),
     "prediction_id": ("uint32", "T×K", "ids of the most probable next tokens, or labels"),
     "prediction_probability": ("float32", "T×K", "their probabilities; 0 where the task is value"),
     "prediction_logit": ("float32", "T×K", "their logits"),

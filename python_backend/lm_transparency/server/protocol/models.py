@@ -7,7 +7,7 @@ from typing import Literal
 from attrs import define, field
 
 from ...errors import Kind
-from ...model.options import Dtype, Task
+from ...model.options import Dtype, SpecialTokens, Task
 
 HealthState = Literal["starting", "ready", "busy", "error"]
 ModelKind = Literal["embedded", "cached", "folder", "gguf", "adapter"]
@@ -19,7 +19,7 @@ ErrorKind = Literal[Kind, "cancelled", "internal"]
 class ErrorData:
     """`data` of every error reply: what went wrong, as a code, and what helps, as a sentence.
 
-    `needed_bytes`, `free_bytes`: of a model that is too large; 0 otherwise.
+    `needed_bytes`, `free_bytes`: of a model that is too large, or of an analysis that is costly; 0 otherwise.
     """
 
     kind: ErrorKind
@@ -65,6 +65,15 @@ class ModelInfo:
 
 
 @define(frozen=True)
+class Traces:
+    """Analyses that the backend can still answer questions about, and their memory. Bytes."""
+
+    n_runs: int = 0
+    held_bytes: int = 0
+    budget_bytes: int = 0
+
+
+@define(frozen=True)
 class Health:
     """The state of the backend; sent as a notification whenever it changes. `instance` tells processes apart."""
 
@@ -81,16 +90,45 @@ class Health:
     transformers: str
     devices: list[Device]
     loaded: list[ModelInfo]
+    traces: Traces
 
 
 @define(frozen=True)
 class ClientOptions:
-    """`initializationOptions`: `client_id` stays over the reconnections of one window; a client that `pings` does so
-    every `PING_S` seconds; after `idle_minutes` without work the model is let go (0: never)."""
+    """`initializationOptions`: `client_id` stays over the reconnections of one window.
+
+    A client that is not heard for `silence_s` seconds is lost (0: it does not ping), and one that was lost without a
+    goodbye is waited for `away_minutes`; after `idle_minutes` without work the model is let go (0: never, both).
+
+    `model`, `special_tokens`: what prompts are read with where their front matter is silent; `load_model`: load that
+    model as soon as the backend is ready, for an editor that cannot ask for it.
+    `keep_trailing_newline`: the newline that ends a file is a part of its last prompt.
+    These can be changed later by `workspace/didChangeConfiguration` with settings as the extension has them:
+    `{"lmTransparency": {"model": …, "specialTokens": …, "prompts": {"keepTrailingNewline": …}}}`.
+    """
 
     client_id: str = ""
-    pings: bool = False
+    silence_s: float = 0.0
+    away_minutes: float = 30.0
     idle_minutes: float = 30.0
+    model: str = ""
+    special_tokens: SpecialTokens = "auto"
+    load_model: bool = False
+    keep_trailing_newline: bool = False
+
+
+@define(frozen=True)
+class ConfigureParams:
+    """`trace_memory_mb`: what analyses may hold together, the oldest goes first (0: as the process was started).
+
+    Windows that share a process share it: what was said last holds."""
+
+    trace_memory_mb: float = 0.0
+
+
+@define(frozen=True)
+class ConfigureResult:
+    trace_budget_bytes: int
 
 
 @define(frozen=True)

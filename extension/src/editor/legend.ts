@@ -1,0 +1,82 @@
+import * as vscode from 'vscode';
+import { BITS_PER_STEP, HEAT_STEPS, percentage } from './heat';
+import { hasHighContrast } from './heatInk';
+import type { Marker } from './marker';
+import type { Surprisal } from './surprisal';
+import { visibleText } from './visibleText';
+
+/** What the heat on the text means: an entry of the status bar while there is heat, which takes it away. */
+export function showLegend(marker: Marker, surprisal: Surprisal): vscode.Disposable {
+  const item = vscode.window.createStatusBarItem('lmTransparency.heat', vscode.StatusBarAlignment.Right, 200);
+  item.name = 'LM Transparency: Heat';
+  item.command = 'lmTransparency.hideHeat';
+  const update = () => {
+    const told = heatedUris()
+      .map((uri) => wordsFor(marker, surprisal, uri))
+      .find((words) => words !== null);
+    void vscode.commands.executeCommand('setContext', 'lmTransparency.heat', told !== undefined);
+    if (!told) return item.hide();
+    item.text = `$(flame) ${told.text}`;
+    item.accessibilityInformation = { label: `Heat: ${told.text}. ${told.scale}` };
+    item.tooltip = tooltip(told);
+    item.show();
+  };
+  return vscode.Disposable.from(
+    item,
+    marker.heated.listen(update),
+    surprisal.changed.listen(update),
+    vscode.window.onDidChangeActiveTextEditor(update),
+    vscode.window.onDidChangeVisibleTextEditors(update),
+    vscode.window.onDidChangeActiveColorTheme(update),
+  );
+}
+
+interface Words {
+  text: string;
+  scale: string;
+  /** Under the coldest and the hottest step. */
+  ends: [low: string, high: string];
+}
+
+function wordsFor(marker: Marker, surprisal: Surprisal, uri: string): Words | null {
+  const flow = marker.flowIn(uri);
+  if (flow) {
+    const high = percentage(flow.most);
+    const target = visibleText(flow.target).replaceAll('$(', '$\u200b(');
+    return {
+      text: `Flow into ${target}: to ${high}`,
+      scale: 'The flow that arrives at each token; full colour for the largest share in the text.',
+      ends: [percentage(flow.most / HEAT_STEPS), high],
+    };
+  }
+  const found = surprisal.shownIn(uri);
+  if (!found) return null;
+  const highest = BITS_PER_STEP * HEAT_STEPS;
+  return {
+    text: `Surprisal: to ${found.most.toFixed(1)} bits`,
+    scale: `How surprising each token is to ${found.model || 'the model'}, given what comes before it; full colour from ${highest} bits on.`,
+    ends: [`${BITS_PER_STEP} bits`, `${highest} bits`],
+  };
+}
+
+/** Documents that can be seen, the one in front first. */
+function heatedUris(): string[] {
+  const front = vscode.window.activeTextEditor;
+  return [...(front ? [front] : []), ...vscode.window.visibleTextEditors].map(({ document }) =>
+    document.uri.toString(),
+  );
+}
+
+function tooltip({ scale, ends: [low, high] }: Words): vscode.MarkdownString {
+  const text = new vscode.MarkdownString('', true);
+  text.supportHtml = true;
+  text.appendText(scale).appendMarkdown('\n\n');
+  const steps = Array.from({ length: HEAT_STEPS }, (_, index) => {
+    const colour = `var(--vscode-lmTransparency-heat${index + 1})`;
+    return `<span style="background-color:${colour};">&nbsp;&nbsp;&nbsp;</span>`;
+  });
+  if (hasHighContrast()) text.appendMarkdown(`Underlines: the thicker the more, from ${low} to ${high}.`);
+  else text.appendMarkdown(`${low} ${steps.join('')} ${high}`);
+  text.appendMarkdown('\n\nClick to take it away.');
+  return text;
+}

@@ -1,0 +1,124 @@
+import * as vscode from 'vscode';
+import type { SurprisalResult } from '../../shared/protocol';
+import { isCancelled, toFailure } from '../backend/failure';
+import { type Cancel, CancelSource } from '../cancel';
+import { isPromptLanguage } from '../prompts/languages';
+import { Signal } from '../signal';
+import { surprisalHeat } from './heat';
+import { HeatInk } from './heatInk';
+
+/** Asks for the surprisal of the prompt at an offset of a document. */
+export type AskSurprisal = (document: vscode.TextDocument, start: number, cancel: Cancel) => Promise<SurprisalResult>;
+
+const REST_MS = 400;
+
+interface Shown {
+  document: vscode.TextDocument;
+  /** An offset in the prompt. */
+  start: number;
+  /** Null until the first answer, and while what it was about is being typed over. */
+  found: SurprisalResult | null;
+  timer?: NodeJS.Timeout;
+  asking?: CancelSource;
+}
+
+/** Surprisal as heat on the text of one prompt a document. It follows what is typed: debounced, and the latest wins. */
+export class Surprisal implements vscode.Disposable {
+  /** What is shown in a document has changed. */
+  readonly changed = new Signal<string>();
+  readonly #shown = new Map<string, Shown>();
+  readonly #ink = new HeatInk(() => this.#drawAll());
+  readonly #listening: vscode.Disposable;
+
+  constructor(
+    private readonly ask: AskSurprisal,
+    private readonly log: (line: string) => void,
+  ) {
+    this.#listening = vscode.Disposable.from(
+      this.#ink,
+      vscode.workspace.onDidChangeTextDocument((event) => this.#onEdit(event)),
+      vscode.workspace.onDidCloseTextDocument((document) => this.hide(document.uri.toString())),
+      vscode.window.onDidChangeVisibleTextEditors(() => this.#drawAll()),
+    );
+  }
+
+  /** Shows the surprisal of the prompt at an offset. Rejects with a `Failure` where there is none to show. */
+  async show(document: vscode.TextDocument, start: number, cancel?: Cancel): Promise<void> {
+    const uri = document.uri.toString();
+    this.hide(uri);
+    const shown: Shown = { document, start, found: null };
+    this.#shown.set(uri, shown);
+    try {
+      await this.#fetch(shown, cancel);
+    } catch (error) {
+      if (this.#shown.get(uri) === shown) this.hide(uri);
+      throw toFailure(error);
+    }
+  }
+
+  hide(uri: string): void {
+    const shown = this.#shown.get(uri);
+    if (!shown || !this.#shown.delete(uri)) return;
+    clearTimeout(shown.timer);
+    shown.asking?.cancel();
+    this.#draw(uri);
+  }
+
+  /** What is shown in a document: by which model, and the largest; null where nothing is. */
+  shownIn(uri: string): { model: string; most: number } | null {
+    const shown = this.#shown.get(uri);
+    if (!shown) return null;
+    const most = shown.found?.surprisal.reduce((largest, bits) => Math.max(largest, bits), 0) ?? 0;
+    return { model: shown.found?.model ?? '', most };
+  }
+
+  dispose(): void {
+    this.#listening.dispose();
+    for (const uri of [...this.#shown.keys()]) this.hide(uri);
+  }
+
+  async #fetch(shown: Shown, cancel?: Cancel): Promise<void> {
+    shown.asking?.cancel();
+    const asking = new CancelSource(cancel);
+    shown.asking = asking;
+    const found = await this.ask(shown.document, shown.start, asking.token);
+    const uri = shown.document.uri.toString();
+    if (asking.token.isCancellationRequested || this.#shown.get(uri) !== shown) return;
+    shown.found = found;
+    this.#draw(uri);
+  }
+
+  #onEdit({ document, contentChanges }: vscode.TextDocumentChangeEvent): void {
+    const shown = this.#shown.get(document.uri.toString());
+    if (!shown || contentChanges.length === 0) return;
+    for (const { rangeOffset, rangeLength, text } of contentChanges)
+      if (rangeOffset < shown.start) shown.start = Math.max(rangeOffset, shown.start + text.length - rangeLength);
+    shown.asking?.cancel();
+    clearTimeout(shown.timer);
+    // VS Code moves what is drawn, until it is drawn anew
+    shown.timer = setTimeout(() => {
+      this.#fetch(shown).catch((error: unknown) => {
+        if (isCancelled(toFailure(error))) return;
+        this.log(`no surprisal: ${toFailure(error).message}`);
+        shown.found = null;
+        this.#draw(document.uri.toString());
+      });
+    }, REST_MS);
+  }
+
+  #drawAll(): void {
+    for (const uri of this.#shown.keys()) this.#draw(uri);
+  }
+
+  #draw(uri: string): void {
+    const found = this.#shown.get(uri)?.found;
+    const heat = found ? surprisalHeat(found) : [];
+    for (const editor of vscode.window.visibleTextEditors) {
+      if (editor.document.uri.toString() !== uri) continue;
+      // where the server answers hovers, it says this and more
+      const isTold = isPromptLanguage(editor.document.languageId);
+      this.#ink.draw(editor, isTold ? heat.map((warmth) => ({ ...warmth, words: '' })) : heat);
+    }
+    this.changed.fire(uri);
+  }
+}

@@ -1,0 +1,85 @@
+import * as vscode from 'vscode';
+import { ANALYZE, type DescribeParams } from '../../shared/protocol';
+import { type Backend } from '../backend/backend';
+import { Failure, isCancelled, toFailure } from '../backend/failure';
+import type { Cancel } from '../cancel';
+import { isRecord } from '../panel/question';
+import type { Settings } from '../settings';
+import { DESCRIBE, DESCRIBE_SILENCE_MS, describedBy } from './keep';
+import { toolApi, type ToolCall } from './languageModel';
+
+export const TOOL_NAME = 'lm_transparency_analyze';
+
+const ANALYZE_SILENCE_MS = 300_000;
+const LONGEST_PROMPT = 100_000;
+const SHOWN_PROMPT = 300;
+
+/** What an assistant asks for. `target`: a token's position; without it, where the model's answer comes from. */
+export interface ToolInput {
+  prompt: string;
+  model: string;
+  threshold: number | null;
+  target: number | null;
+}
+
+export interface ToolWorld {
+  backend: Pick<Backend, 'request'>;
+  settings(): Settings;
+}
+
+/** Offers the routes of a prompt to editor assistants; null in a VS Code that has no tools. */
+export function registerTool(world: ToolWorld, api = toolApi(vscode)): { dispose(): void } | null {
+  if (!api) return null;
+  return api.register(TOOL_NAME, {
+    prepareInvocation: ({ input }: ToolCall) => question(readInput(input), world.settings()),
+    invoke: async ({ input }, token) => api.result(await analyzed(world, readInput(input), token)),
+  });
+}
+
+/** Checks what an assistant made up. Throws an error that tells it what is wrong. */
+export function readInput(input: unknown): ToolInput {
+  const given = isRecord(input) ? input : {};
+  const { prompt, model = '', threshold = null, target = null } = given;
+  if (typeof prompt !== 'string' || prompt === '') throw new Error('"prompt" must be a text that is not empty.');
+  if (prompt.length > LONGEST_PROMPT) throw new Error(`"prompt" has more than ${LONGEST_PROMPT} characters.`);
+  if (typeof model !== 'string') throw new Error('"model" must be a name.');
+  if (threshold !== null && !(typeof threshold === 'number' && threshold >= 0.005 && threshold < 1))
+    throw new Error('"threshold" must be a number from 0.005 to below 1; leave it out to have one chosen.');
+  if (target !== null && !(Number.isSafeInteger(target) && (target as number) >= 0))
+    throw new Error('"target" must be the position of a token, counted from 0; leave it out for the last.');
+  return { prompt, model: model.trim(), threshold, target: target as number | null };
+}
+
+/** What the person is asked before a model is run. */
+function question({ prompt, model }: ToolInput, settings: Settings): object {
+  const name = model || settings.model || 'the embedded model';
+  const message = new vscode.MarkdownString();
+  message.appendText(`Runs ${name} on this prompt, on the machine of the backend:`);
+  const more = prompt.length > SHOWN_PROMPT ? '…' : '';
+  message.appendMarkdown('\n\n').appendText(`${prompt.slice(0, SHOWN_PROMPT)}${more}`);
+  return {
+    invocationMessage: 'Analyzing the routes of a prompt',
+    confirmationMessages: { title: 'Analyze a prompt with LM Transparency?', message },
+  };
+}
+
+/** Tokens, predictions and strongest routes as text. Rejects with an error that tells what helps. */
+async function analyzed({ backend, settings }: ToolWorld, input: ToolInput, cancel: Cancel): Promise<string> {
+  const { model, device, dtype, specialTokens, topK } = settings();
+  // whatever the settings say: an assistant downloads nothing
+  const asked = { source: input.model || model, allowDownload: false, dtype, device, specialTokens, topK };
+  try {
+    const options = { timeoutMs: ANALYZE_SILENCE_MS, cancel, onProgress: () => undefined };
+    const { runId } = (await backend.request(ANALYZE, { prompt: input.prompt, ...asked }, options)) as {
+      runId: string;
+    };
+    const params: DescribeParams = { runId, form: 'text', topK };
+    if (input.target !== null) params.target = input.target;
+    if (input.threshold !== null) params.threshold = input.threshold;
+    return describedBy(await backend.request(DESCRIBE, params, { timeoutMs: DESCRIBE_SILENCE_MS, cancel }));
+  } catch (error) {
+    if (isCancelled(error)) throw new vscode.CancellationError();
+    const { message, remedy }: Failure = toFailure(error);
+    throw new Error([message, remedy].filter(Boolean).join(' '), { cause: error });
+  }
+}

@@ -1,0 +1,75 @@
+"""How fast this machine was: a few measured analyses, kept in the cache directory, from which time is estimated."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from .estimate import Sample, Work, bucket
+
+_FORMAT = 1
+
+#: Analyses that are kept of one model at about one length, and of all on one kind of device.
+_KEPT, _KEPT_IN_ALL = 5, 120
+
+
+class Calibration:
+    """Measured analyses by a key that says what they hold for (device, threads, dtype, version), in one JSON file.
+
+    A file that cannot be read or written, or is of another kind, costs nothing but the knowledge.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def samples(self, key: str) -> list[Sample]:
+        """What was measured under `key`, oldest first."""
+        kept = self._read().get(key)
+        found = [_sample(entry) for entry in kept] if isinstance(kept, list) else []  # pyright: ignore[reportUnknownVariableType]
+        return [sample for sample in found if sample is not None]
+
+    def learn(self, key: str, sample: Sample) -> None:
+        """Keep `sample`, and let go of the oldest that say the same."""
+        samples = [*self.samples(key), sample]
+        alike = [s for s in samples if (s.model, bucket(s.n_tokens)) == (sample.model, bucket(sample.n_tokens))]
+        surplus = [id(s) for s in alike[:-_KEPT]]
+        samples = [s for s in samples if id(s) not in surplus][-_KEPT_IN_ALL:]
+        self._write({**self._read(), key: [_entry(s) for s in samples]})
+
+    def _read(self) -> dict[str, Any]:
+        with suppress(OSError, ValueError):
+            document = json.loads(self._path.read_text("utf-8"))
+            if isinstance(document, dict) and document.get("format") == _FORMAT:  # pyright: ignore[reportUnknownMemberType]
+                machines = document.get("measured")  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+                return machines if isinstance(machines, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+        return {}
+
+    def _write(self, measured: dict[str, Any]) -> None:
+        # of two processes one may lose what the other has just learnt; neither leaves half a file
+        temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        with suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps({"format": _FORMAT, "measured": measured}), "utf-8")
+            os.replace(temporary, self._path)
+
+
+def _entry(sample: Sample) -> list[Any]:
+    seconds = round(sample.forward_s, 6), round(sample.contributions_s, 6)
+    return [sample.model, sample.n_tokens, list(sample.forward), list(sample.contributions), *seconds]
+
+
+def _sample(entry: Any) -> Sample | None:
+    with suppress(TypeError, ValueError):
+        model, n_tokens, forward, contributions, forward_s, contributions_s = entry
+        works = _work(forward), _work(contributions)
+        return Sample(str(model), int(n_tokens), *works, float(forward_s), float(contributions_s))
+    return None
+
+
+def _work(entry: Sequence[Any]) -> Work:
+    layers, operations, n_bytes = entry
+    return Work(float(layers), float(operations), float(n_bytes))

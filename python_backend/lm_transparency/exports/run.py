@@ -1,0 +1,237 @@
+"""An analysis to be kept: a file that people can read and compare line by line, and that can be run again.
+
+It holds nothing of the machine but its versions, and numbers to as many digits as two runs have in common. The editor
+adds where the prompt stands (`from`).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, get_args
+
+from .. import __version__
+from ..analysis import Analysis
+from ..errors import TransparencyError
+from ..model import embedded
+from ..model.options import Dtype, Quantization, SpecialTokens
+from ..model.sources import revision_of
+from ..routes.graph import RouteGraph
+from .document import as_document
+
+RUN_FORMAT = 1
+#: The first key of every run file: what it is, and its format.
+MARK = "lm_transparency_run"
+SUFFIX = ".run.json"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How an analysis was asked for. `model`, `base`: as for `load_model`; `chat`: the prompt is a chat."""
+
+    model: str = ""
+    dtype: Dtype = "auto"
+    quantization: Quantization = "auto"
+    base: str = ""
+    special_tokens: SpecialTokens = "auto"
+    chat: bool = False
+    top_k: int = 10
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run file that was read. `document`: all of it; what replaying needs is checked and stands beside it."""
+
+    prompt: str
+    asked: Asked
+    target: int
+    threshold: float
+    renormalize: bool
+    document: dict[str, Any]
+
+
+def as_run(analysis: Analysis, graph: RouteGraph, asked: Asked, *, place: dict[str, Any] | None = None) -> str:
+    """The file's text. `place`: where the prompt stands, as `from`."""
+    document = as_document(analysis, graph, asked.top_k)
+    model = document["model"]
+    device = model.pop("device")
+    heads = [[[head, _short(weight)] for head, weight in edge.heads] for edge in graph.edges]
+    return lay_out(
+        {
+            MARK: RUN_FORMAT,
+            "created": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "from": place,
+            # a line each, so that a difference shows as one
+            "prompt": analysis.prompt.split("\n"),
+            "asked": _asked(asked),
+            "model": {"name": model.pop("name"), "revision": revision_of(asked.model), **model},
+            "versions": {"lm_transparency": __version__, **_versions("torch", "transformers"), "device": device},
+            "target": document["target"],
+            "threshold": round(graph.threshold, 9),
+            "renormalize": graph.renormalize,
+            "tokens": document["tokens"],
+            "predictions": [_rounded(p, probability=5, logit=3) for p in document["predictions"]],
+            "edges": [
+                {**_rounded(edge, weight=5, flow=5), **({"heads": of_edge} if of_edge else {})}
+                for edge, of_edge in zip(document["edges"], heads, strict=True)
+            ],
+            "notices": document["notices"],
+        }
+    )
+
+
+def lay_out(document: dict[str, Any]) -> str:
+    """JSON with a key a line, and of lists an item a line."""
+    return "{\n" + ",\n".join(f" {_json(key)}: {_value(value)}" for key, value in document.items()) + "\n}\n"
+
+
+def _value(value: Any) -> str:
+    if not isinstance(value, list) or not value:
+        return _json(value)
+    items: list[Any] = value
+    return "[\n" + ",\n".join(f"  {_json(item)}" for item in items) + "\n ]"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _asked(asked: Asked) -> dict[str, Any]:
+    """Without what is as always, and a model on this machine by its name alone."""
+    said: dict[str, Any] = {
+        "model": portable(asked.model),
+        "dtype": asked.dtype,
+        "special_tokens": asked.special_tokens,
+        "chat": asked.chat,
+        "top_k": asked.top_k,
+    }
+    if asked.quantization != "auto":
+        said["quantization"] = asked.quantization
+    if asked.base:
+        said["base"] = portable(asked.base)
+    return said
+
+
+def portable(source: str) -> str:
+    """A model's name without the folders of this machine."""
+    if source in ("", embedded.NAME):
+        return embedded.NAME
+    path = Path(source).expanduser()
+    return path.name if path.is_absolute() or path.exists() else source
+
+
+def _versions(*packages: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = ""
+    return found
+
+
+def _rounded(row: dict[str, Any], **digits: int) -> dict[str, Any]:
+    return {k: round(v, digits[k]) if k in digits and v is not None else v for k, v in row.items()}
+
+
+def _short(weight: float) -> float:
+    return round(weight, 5)
+
+
+# ---------------------------------------------------------------- reading
+
+
+def read_run(text: str, name: str) -> Run:
+    """The run in a file's text. Raises `TransparencyError("invalidParams")`, which says what is wrong with it."""
+    try:
+        document: Any = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        where = f"{error.msg} in line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "it is too deep"
+        raise _broken(name, f"it is not JSON: {where}") from error
+    if not isinstance(document, dict) or MARK not in document:
+        raise _broken(name, f'it has no "{MARK}"')
+    if document[MARK] != RUN_FORMAT:
+        raise _broken(name, f"its format is {document[MARK]!r}, and {RUN_FORMAT} is what this version reads")
+    fields = _Fields(document, name)
+    prompt = "\n".join(fields.texts("prompt"))
+    asked, target = fields.inside("asked"), fields.inside("target")
+    for rows, keys in (("tokens", ("id",)), ("predictions", ("id", "logit")), ("edges", ("weight", "flow"))):
+        fields.rows(rows, *keys)
+    return Run(
+        prompt,
+        Asked(
+            model=asked.text("model"),
+            dtype=asked.one_of("dtype", Dtype),
+            quantization=asked.one_of("quantization", Quantization, "auto"),
+            base=asked.text("base", ""),
+            special_tokens=asked.one_of("special_tokens", SpecialTokens),
+            chat=asked.flag("chat"),
+            top_k=int(asked.number("top_k", 1, 1000)),
+        ),
+        int(target.number("position", 0, float("inf"))),
+        fields.number("threshold", 0, 1),
+        fields.flag("renormalize"),
+        document,
+    )
+
+
+class _Fields:
+    """Fields of a file that anybody may have written."""
+
+    def __init__(self, values: dict[str, Any], name: str, path: str = "") -> None:
+        self._values, self._name, self._path = values, name, path
+
+    def _get(self, key: str, kind: type | tuple[type, ...], what: str, otherwise: Any = None) -> Any:
+        value = self._values.get(key, otherwise)
+        # a flag is no number, though Python counts with it
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise _broken(self._name, f'"{self._path}{key}" is not {what}')
+        return value
+
+    def text(self, key: str, otherwise: str | None = None) -> str:
+        return self._get(key, str, "a text", otherwise)
+
+    def flag(self, key: str) -> bool:
+        return self._get(key, bool, "true or false")
+
+    def one_of(self, key: str, literal: Any, otherwise: str | None = None) -> Any:
+        allowed = get_args(literal)
+        value = self._get(key, str, "a text", otherwise)
+        if value not in allowed:
+            raise _broken(self._name, f'"{self._path}{key}" is none of {", ".join(allowed)}')
+        return value
+
+    def number(self, key: str, least: float, most: float) -> float:
+        value = self._get(key, (int, float), "a number")
+        if not least <= value <= most:
+            raise _broken(self._name, f'"{self._path}{key}" is {value}, not {least:g} to {most:g}')
+        return value
+
+    def texts(self, key: str) -> list[str]:
+        lines = self._get(key, list, "a list of lines")
+        if not all(isinstance(line, str) for line in lines):
+            raise _broken(self._name, f'"{key}" is not a list of lines')
+        return lines
+
+    def inside(self, key: str) -> _Fields:
+        return _Fields(self._get(key, dict, "an object"), self._name, f"{key}.")
+
+    def rows(self, key: str, *numbers: str) -> None:
+        for index, row in enumerate(self._get(key, list, "a list")):
+            if not isinstance(row, dict):
+                raise _broken(self._name, f'"{key}[{index}]" is not an object')
+            fields = _Fields(row, self._name, f"{key}[{index}].")
+            for number in numbers:
+                fields.number(number, float("-inf"), float("inf"))
+            if key == "edges":
+                for text in ("source", "target", "kind"):
+                    fields.text(text)
+
+
+def _broken(name: str, why: str) -> TransparencyError:
+    return TransparencyError(
+        "invalidParams", f"{name} is no run file: {why}.", "Make it anew: lm-transparency analyze --format run."
+    )

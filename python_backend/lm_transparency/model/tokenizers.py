@@ -1,0 +1,48 @@
+"""A model's tokenizer without its weights, from what is on this machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from . import embedded
+from .sources import ADAPTER, hub_folder
+
+
+def tokenizer_folder(source: str) -> Path | None:
+    """Where the tokenizer of `source` lies; None for what is not on this machine, or has none of its own."""
+    if source in ("", embedded.NAME):
+        return embedded.model_directory() if embedded.is_present() else None
+    try:
+        path = Path(source).expanduser()
+        found = path if path.is_dir() else hub_folder(source)
+    except (OSError, RuntimeError, ValueError):
+        return None
+    if found is None or not any((found / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json")):
+        return None
+    return found
+
+
+def load_tokenizer(folder: Path) -> tuple[Any, int]:
+    """The tokenizer in `folder` and how many tokens its model reads (0: not known). No code of its own is run.
+
+    Raises whatever transformers does for a folder that it cannot read.
+    """
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
+    return tokenizer, _n_context(folder)
+
+
+def _n_context(folder: Path) -> int:
+    if (folder / ADAPTER).is_file():
+        return 0
+    try:
+        config: Any = json.loads((folder / "config.json").read_text("utf-8"))
+        # GPT-2 calls it n_positions; the text part of a larger model has a configuration of its own
+        parts = [config, config.get("text_config") or {}]
+        found = [part.get(name) for part in parts for name in ("max_position_embeddings", "n_positions")]
+        return next((int(n) for n in found if n), 0)
+    except (OSError, ValueError, AttributeError, TypeError):
+        return 0

@@ -1,0 +1,170 @@
+"""`show`: the routes of a prompt in the output of a notebook's cell."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..analysis import Analysis, analyze
+from ..errors import TransparencyError
+from ..model.chat import Chat
+from ..model.loading import LoadedModel
+from ..model.options import SpecialTokens
+from ..session import Session
+from ..watch import Watch
+from .output import HEIGHTS, as_output
+
+if TYPE_CHECKING:
+    from .bridge import Bridge
+
+View = Literal["routes", "lens", "heads"]
+
+#: Progress is shown of what takes longer than this.
+_PATIENCE_S = 1.0
+
+
+def show(
+    subject: Analysis | LoadedModel | str | Chat,
+    prompt: str | Chat | None = None,
+    *,
+    target: int | None = None,
+    threshold: float | None = None,
+    view: View = "routes",
+    height: int = 560,
+    special_tokens: SpecialTokens = "auto",
+    live: bool = True,
+) -> None:
+    """Draw the routes of a prompt below the cell: the graph of the VS Code panel, with all that can be clicked in it.
+
+    `show(analysis)` draws one that is there, `show(model, "The capital of France is")` analyses first, and
+    `show("The capital of France is")` does so with the embedded model.
+
+    `target`: a position, negative from the end (None: the analysis' own). `threshold`: 0.005 to 1 (None: chosen by
+    itself). `height`: pixels; the lower edge can be dragged. `live`: while the kernel runs it answers what is opened in
+    the graph (needs `pip install 'lm-transparency[notebook]'`); for that it keeps the analyses shown last, up to
+    2 GiB. Without, and in a notebook that is only read, the output is a recording: it is drawn, the threshold can be
+    moved, and what needs the model says so.
+
+    Raises `TransparencyError` as `analyze` does, `invalidPosition` for a `target` outside of the prompt, and
+    `invalidParams` where the arguments do not fit together or no notebook is there to draw in.
+    """
+    display = _display()
+    if not HEIGHTS[0] <= height <= HEIGHTS[1]:
+        raise TransparencyError(
+            "invalidParams", f"height is {height}.", f"It takes {HEIGHTS[0]} to {HEIGHTS[1]} pixels."
+        )
+    with _Place(display) as place:
+        analysis = _analysis(subject, prompt, special_tokens, place.watch)
+        graph = analysis.routes(target, threshold)
+        bridge = _bridge() if live else None
+        run_id = _session().keep(analysis) if bridge else "recorded"
+        looked_at: dict[str, Any] = {
+            "runId": run_id,
+            "target": graph.target,
+            "threshold": "auto" if threshold is None else threshold,
+            "view": view,
+        }
+        place.put(as_output(analysis, graph, looked_at, height, bridge.channel if bridge else "", _words(live, bridge)))
+
+
+def _analysis(
+    subject: Analysis | LoadedModel | str | Chat, prompt: str | Chat | None, special_tokens: SpecialTokens, watch: Watch
+) -> Analysis:
+    if isinstance(subject, Analysis):
+        if prompt is not None:
+            raise TransparencyError(
+                "invalidParams",
+                "An analysis has its prompt already.",
+                "Pass the model and the prompt, or the analysis.",
+            )
+        return subject
+    if isinstance(subject, str | Chat):
+        if prompt is not None:
+            raise TransparencyError(
+                "invalidParams", "The first of two arguments is the model.", "Load it: show(load_model(NAME), prompt)."
+            )
+        return analyze(_session().load(watch=watch), subject, special_tokens=special_tokens, watch=watch)
+    if prompt is None:
+        raise TransparencyError("invalidParams", "There is no prompt.", "Pass it after the model: show(model, prompt).")
+    return analyze(subject, prompt, special_tokens=special_tokens, watch=watch)
+
+
+@cache
+def _session() -> Session:
+    # a kernel is one person's process, and what it has shown is asked about later
+    return Session()
+
+
+@cache
+def _bridge() -> Bridge | None:
+    try:
+        from .bridge import Bridge
+    except ImportError:
+        return None
+    return Bridge(_session())
+
+
+def _words(live: bool, bridge: Bridge | None) -> str:
+    """What stands over the graph while nothing can be asked."""
+    if not live:
+        return "A recording: what needs the model cannot be asked here."
+    if bridge is None:
+        return "A recording. To ask the model: pip install 'lm-transparency[notebook]', and run the cell again."
+    return "A recording. To ask the model, run the cell."
+
+
+def _display() -> Any:
+    try:
+        from IPython.core.getipython import get_ipython
+        from IPython.display import display
+    except ImportError:
+        display = get_ipython = None
+    # a terminal's IPython has no kernel, and nothing to draw with
+    if get_ipython is None or getattr(get_ipython(), "kernel", None) is None:
+        raise TransparencyError(
+            "invalidParams",
+            "show() draws in a notebook's cell, and this is none.",
+            "Use `export_text` here, or `lm-transparency analyze --format html`.",
+        )
+    return display
+
+
+class _Place:
+    """The place in the output: says what is being done when it takes long, and then holds the graph."""
+
+    def __init__(self, display: Any) -> None:
+        self._display = display
+        self._handle: Any = None
+        self._started = self._said = time.monotonic()
+        self.watch = Watch(self._report)
+
+    def __enter__(self) -> _Place:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # nothing is left that seems to go on
+        if kind is not None and self._handle is not None:
+            self._handle.update(_line("Interrupted." if kind is KeyboardInterrupt else "Failed."), raw=True)
+
+    def put(self, bundle: dict[str, str]) -> None:
+        if self._handle is None:
+            self._display(bundle, raw=True)
+        else:
+            self._handle.update(bundle, raw=True)
+
+    def _report(self, stage: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._started < _PATIENCE_S or now - self._said < 0.2:
+            return
+        self._said = now
+        share = f" {100 * done // total} %" if total else ""
+        line = _line(f"{stage[:1].upper()}{stage[1:]}{share}")
+        if self._handle is None:
+            self._handle = self._display(line, raw=True, display_id=True)
+        else:
+            self._handle.update(line, raw=True)
+
+
+def _line(text: str) -> dict[str, str]:
+    return {"text/plain": text}

@@ -1,0 +1,74 @@
+"""What a person should know of an analysis beside its numbers: what cannot be trusted, and what is shown otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .lens.projection import Lens
+from .model.chat import Chat
+from .model.tokens import Token
+from .trace.proof import Proof
+from .trace.trace import Trace
+
+
+def notices(tokens: Sequence[Token], proof: Proof, trace: Trace) -> tuple[str, ...]:
+    found: list[str] = []
+    if not proof.holds:
+        found.append(proof.sentence())
+    # the routes do not need it, but every lens does: the last state reads as the model's own logits
+    off, allowed = (0.0, 0.0) if trace.unread is not None else _lens_error(trace, proof.tolerance)
+    if not off <= allowed:
+        found.append(
+            f"The logit lens of the last state is off by {off:.1e} from the model's logits: the routes are not touched "
+            "by this, but lens, promoted and suppressed tokens of this model cannot be trusted."
+        )
+    mixed = [i for i, block in enumerate(trace.anatomy.blocks) if block.mixer is not None]
+    if mixed:
+        found.append(
+            f"{_layers(mixed)} ({_names(trace, mixed)}): linear attention or a state-space mixer, one part per "
+            "position. It carries information from earlier tokens that is not taken apart."
+        )
+    shared = [i for i, token in enumerate(tokens) if token.shared]
+    if shared:
+        found.append(
+            f"Tokens {', '.join(map(str, shared))} are pieces of characters that the tokenizer splits; "
+            "they are shown as bytes."
+        )
+    return tuple(found)
+
+
+def _lens_error(trace: Trace, tolerance: float) -> tuple[float, float]:
+    """How far the logit lens of the last state is from the model's logits, and how far it may be."""
+    logits = trace.logits[-1].float()
+    off = (Lens(trace.anatomy).logits(trace.layers[-1].post[-1]).to(logits.device) - logits).abs().max()
+    return float(off), tolerance * max(1.0, float(logits.abs().max()))
+
+
+def _layers(layers: list[int]) -> str:
+    """`Layers 0–2, 4–6`: runs of layers as ranges."""
+    runs: list[list[int]] = []
+    for layer in layers:
+        if runs and runs[-1][-1] == layer - 1:
+            runs[-1][-1] = layer
+        else:
+            runs.append([layer, layer])
+    text = ", ".join(str(first) if first == last else f"{first}–{last}" for first, last in runs)
+    return f"Layers {text}" if len(layers) > 1 else f"Layer {text}"
+
+
+def _names(trace: Trace, layers: list[int]) -> str:
+    mixers = (trace.anatomy.blocks[layer].mixer for layer in layers)
+    return ", ".join(sorted({type(mixer.module).__name__ for mixer in mixers if mixer is not None}))
+
+
+def changed_messages(chat: Chat | None, tokens: Sequence[Token]) -> list[str]:
+    """A chat template may leave out or change what a message says."""
+    lost = [
+        f"{i} ({message.role})"
+        for i, message in enumerate(chat.messages if chat else (), start=1)
+        if message.content.strip()
+        and not any(t.start < message.start + len(message.content) and t.end > message.start for t in tokens)
+    ]
+    if not lost:
+        return []
+    return [f"The chat template changed or left out message {', '.join(lost)}: its tokens are shown as the template's."]

@@ -1,0 +1,101 @@
+"""Prompts of several lines in one file, parted by lines of `---`; what stands before them as front matter is none."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+
+from .lines import Lines, Stretch
+from .units import BLANKS
+
+_BLANK = f"[{BLANKS}]"
+_SEPARATORS = re.compile(f"^---[{BLANKS.replace(chr(10), '')}]*$", re.MULTILINE)
+_KEY_LINE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*[ \t]*:([ \t]|$)")
+_FILLER_LINE = re.compile(rf"{_BLANK}*(#.*)?$|{_BLANK}+[^{BLANKS}]|- ")
+
+
+def is_separator(line: str) -> bool:
+    """Whether a line parts prompts."""
+    return line.startswith("---") and line.rstrip(BLANKS) == "---"
+
+
+def front_matter_lines(lines: Lines) -> int:
+    """How many lines the front matter takes: a leading `---` … `---` with nothing but `key: value` in between."""
+    if not is_separator(lines.line(0)):
+        return 0
+    first = True
+    for index in range(1, len(lines)):
+        line = lines.line(index)
+        if is_separator(line):
+            return 0 if first else index + 1
+        if first and line.strip(BLANKS) and not line.startswith("#"):
+            if not _KEY_LINE.match(line):
+                return 0
+            first = False
+        elif not _KEY_LINE.match(line) and not _FILLER_LINE.match(line):
+            return 0
+    return 0
+
+
+class Blocks:
+    """The blocks of a document between its separators, front matter left out."""
+
+    def __init__(self, lines: Lines, *, keep_last_newline: bool = False) -> None:
+        self._lines = lines
+        self._keep = keep_last_newline
+        #: The first line behind the front matter.
+        self.first = front_matter_lines(lines)
+        #: Offset of the first character behind the front matter.
+        self.body = lines.start(self.first) if self.first < len(lines) else len(lines.text)
+        found = _SEPARATORS.finditer(lines.text, self.body)
+        separators = [lines.at(match.start()) for match in found if self.first < len(lines)]
+        # first line of each block, and the line behind its last
+        self._firsts = [self.first, *(line + 1 for line in separators)]
+        self._ends = [*separators, len(lines)]
+
+    def at(self, cursor: int) -> Stretch:
+        """The prompt at the cursor. On a separator the block below is meant, unless there is nothing in it.
+
+        Empty lines beside a separator part, too. Only the last newline of the file is the editor's.
+        """
+        at = self._lines.at(cursor)
+        # a separator counts to the block below it
+        under = max(0, bisect_right(self._firsts, at + 1) - 1) if at >= self.first else 0
+        on_separator = at >= self.first - 1 and at == self._firsts[under] - 1
+        if on_separator and under > 0 and not self._has_text(under) and self._has_text(under - 1):
+            under -= 1
+        return self._stretch(under)
+
+    def all(self, start: int = 0, end: int | None = None) -> list[Stretch]:
+        """Every prompt that has a text, or those that touch `start` to `end`."""
+        low = bisect_right(self._firsts, self._lines.at(start)) - 1 if start else 0
+        high = len(self._firsts) if end is None else bisect_right(self._firsts, self._lines.at(end))
+        return [self._stretch(i) for i in range(max(0, low), high) if self._has_text(i)]
+
+    def ends_empty(self) -> bool:
+        """Whether a prompt can be written at the end of the file without parting it from the one before."""
+        return not self._has_text(len(self._firsts) - 1)
+
+    def _has_text(self, index: int) -> bool:
+        if self._firsts[index] >= len(self._lines):
+            return False
+        lines = self._lines
+        end = lines.end(self._ends[index] - 1) if self._ends[index] > self._firsts[index] else 0
+        return lines.text[lines.start(self._firsts[index]) : end].strip(BLANKS) != ""
+
+    def _stretch(self, index: int) -> Stretch:
+        lines = self._lines
+        first, last = self._firsts[index], self._ends[index] - 1
+        if first >= len(lines):
+            return Stretch(len(lines.text), len(lines.text))
+        start, end = first, last
+        if start > 0:
+            while start < end and not lines.line(start):
+                start += 1
+        if end < len(lines) - 1:
+            while end > start and not lines.line(end):
+                end -= 1
+        elif end > start and not lines.line(end) and not self._keep:
+            end -= 1
+        at = lines.start(start)
+        return Stretch(at, max(at, lines.end(end) if end >= start else at))

@@ -1,0 +1,223 @@
+"""The prompts of one document: which one is meant, all of them, and what is set for them."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+
+from ..errors import TransparencyError
+from ..model.chat import parse_chat
+from .blocks import Blocks
+from .chats import chat_parts
+from .front_matter import FrontMatter, Settings, read_front_matter
+from .jsonl import json_preview, json_prompt, line_problem
+from .lines import Lines, Stretch, prompt_line, prompt_lines
+from .literals import literal_at, literal_prompt, string_literals
+from .markdown import Fence, fence_at, fences_of
+from .pieces import Piece, PromptText, assembled, taken
+from .problems import Problem
+from .refuse import check_text, half_character
+from .units import BLANKS, Units
+
+#: Prompts of several lines, parted by `---`, with front matter.
+PROMPT = "lm-prompt"
+#: Chats, likewise: a line `<|user|>`, `<|assistant|>` … stands before each message.
+CHAT = "lm-chat"
+#: A prompt a line.
+LINES = "lm-prompts"
+#: A JSON object with a `prompt` a line.
+JSONL = "lm-prompts-jsonl"
+LANGUAGES = (PROMPT, CHAT, LINES, JSONL)
+
+_PREVIEW = 100
+_ROLE_LINE = re.compile(rf"[{BLANKS}]*<\|[A-Za-z_]+\|>[ \t]*(\r?\n|$)")
+
+
+class Document:
+    """A document's text, read as `language` has it. Offsets are in characters; what is not asked for is not read."""
+
+    def __init__(self, text: str, language: str, *, keep_last_newline: bool = False) -> None:
+        self.text = text
+        self.language = language
+        self._keep = keep_last_newline
+
+    @cached_property
+    def lines(self) -> Lines:
+        return Lines(self.text)
+
+    @cached_property
+    def units(self) -> Units:
+        return Units(self.text)
+
+    @cached_property
+    def front(self) -> FrontMatter | None:
+        """The front matter; None where there is none."""
+        if self.language not in (PROMPT, CHAT) or not self._blocks.first:
+            return None
+        return read_front_matter(self.text, self.lines.start(1), self.lines.start(self._blocks.first - 1))
+
+    @property
+    def settings(self) -> Settings:
+        return self.front.settings if self.front else Settings()
+
+    @cached_property
+    def stretches(self) -> list[Stretch]:
+        """Every prompt that has a text, in order."""
+        return self.within()
+
+    def has_more_than(self, count: int) -> bool:
+        """Whether it may hold more prompts; of a file with a prompt a line, its lines count."""
+        by_line = self.language in (LINES, JSONL)
+        return len(self.lines) > count if by_line else len(self.stretches) > count
+
+    def within(self, start: int = 0, end: int | None = None) -> list[Stretch]:
+        """The prompts that touch `start` to `end`, in order; of a large file this is much less than all."""
+        if self.language in (LINES, JSONL):
+            return prompt_lines(self.lines, start, end)
+        if self.language in (PROMPT, CHAT):
+            found = self._blocks.all(start, end) or [s for s in [self._shared_chat] if s and not self._blocks.all()]
+        else:
+            parts = [f.inside for f in self._marked] if self.language == "markdown" else self._literals
+            found = [s for s in parts if self.text[s.start : s.end].strip(BLANKS)]
+            found = found or ([self._whole] if self.text.strip(BLANKS) else [])
+        return [s for s in found if s.end >= start and (end is None or s.start <= end)]
+
+    def at(self, cursor: int) -> Stretch:
+        """The prompt at the cursor; the whole document where it has no parts. It may be empty."""
+        if self.language in (LINES, JSONL):
+            return prompt_line(self.lines, cursor)
+        if self.language in (PROMPT, CHAT):
+            found = self._blocks.at(cursor)
+            is_empty = not self.text[found.start : found.end].strip(BLANKS)
+            return self._shared_chat or found if is_empty and not self._blocks.all() else found
+        if self.language == "markdown":
+            fence = fence_at(self._fences, self.lines.at(cursor))
+            return self._whole if fence is None else fence.inside
+        return literal_at(self._literals, cursor) or self._whole
+
+    def prompt(self, stretch: Stretch) -> PromptText:
+        """What `stretch`, one of `within` or `at`, says.
+
+        Raises `TransparencyError` (`invalidPrompt`, `promptTooLong`) where that cannot be analysed.
+        """
+        if self.front is not None:
+            self.front.check()
+        if self.language == JSONL and self.text[stretch.start : stretch.end].strip(BLANKS):
+            found = json_prompt(self.text, stretch)
+        elif stretch in self._literals:
+            found = literal_prompt(self.text, stretch)
+        else:
+            found = self._with_chat(stretch)
+        check_text(found.text)
+        if found.chat:
+            parse_chat(found.text)
+        return found
+
+    def selected(self, start: int, end: int) -> PromptText:
+        """The selection as it is; a chat if it begins with a role where chats are.
+
+        `start`, `end` in UTF-16 units, for a selection may cut a character. Raises `TransparencyError` as `prompt`.
+        """
+        if self.front is not None:
+            self.front.check()
+        for at in (start, end):
+            if self.units.cuts(at):
+                character = self.units.to_characters(at)
+                half = self.text[character].encode("utf-16-be")[0 if at == end else 2 :][:2]
+                begin = self.units.to_characters(start)
+                raise half_character(int.from_bytes(half, "big"), self.text.count("\n", begin, character) + 1)
+        found = taken(self.text, Stretch(self.units.to_characters(start), self.units.to_characters(end)))
+        check_text(found.text, selected=True)
+        if self._is_chat(found.start) and _ROLE_LINE.match(found.text):
+            return PromptText(found.text, found.start, found.end, found.pieces, chat=True)
+        return found
+
+    def first(self, stretch: Stretch) -> int:
+        """Where the first character of a prompt stands, behind the indentation that is left out."""
+        line = self.text[stretch.start : min(stretch.end, stretch.start + stretch.indent)]
+        return stretch.start + len(line) - len(line.lstrip(" "))
+
+    def preview(self, stretch: Stretch) -> str:
+        """The first line of a prompt, shortened."""
+        text = self.text[stretch.start : min(stretch.end, stretch.start + 4 * _PREVIEW)]
+        if self.language == JSONL:
+            text = json_preview(self.text[stretch.start : stretch.end])
+        line = next((line.strip(BLANKS) for line in text.split("\n") if line.strip(BLANKS)), "")
+        return line if len(line) <= _PREVIEW else f"{line[: _PREVIEW - 1]}…"
+
+    def index_of(self, stretch: Stretch) -> int:
+        """The place of a prompt among all; -1 for one that is not listed."""
+        index = bisect_left(self.stretches, (stretch.start,))
+        found = index < len(self.stretches) and self.stretches[index].start == stretch.start
+        return index if found else -1
+
+    @property
+    def front_problems(self) -> list[Problem]:
+        """What is wrong with the front matter."""
+        return list(self.front.problems) if self.front else []
+
+    def problems_of(self, stretches: Iterable[Stretch]) -> Iterator[Problem]:
+        """What is wrong with how each of `stretches` is written."""
+        if any(problem.severity == "error" for problem in self.front_problems):
+            return
+        for stretch in stretches:
+            if self.language == JSONL:
+                problem = line_problem(self.text, stretch)
+                if problem is not None:
+                    yield problem
+                continue
+            try:
+                self.prompt(stretch)
+            except TransparencyError as error:
+                yield Problem(stretch.start, stretch.end, error.message, error.remedy, code=error.kind)
+
+    @cached_property
+    def _blocks(self) -> Blocks:
+        return Blocks(self.lines, keep_last_newline=self._keep)
+
+    @cached_property
+    def _fences(self) -> list[Fence]:
+        return fences_of(self.lines, keep_last_newline=self._keep)
+
+    @property
+    def _marked(self) -> list[Fence]:
+        return self._fences if self.language == "markdown" else []
+
+    @cached_property
+    def _literals(self) -> list[Stretch]:
+        return string_literals(self.text) if self.language == "python" else []
+
+    @property
+    def _whole(self) -> Stretch:
+        end = len(self.text)
+        if not self._keep and self.text.endswith("\n"):
+            end -= 2 if self.text.endswith("\r\n") else 1
+        return Stretch(0, end)
+
+    @property
+    def _shared_chat(self) -> Stretch | None:
+        """Where the front matter's chat stands."""
+        if self.front is None or not self.front.chat:
+            return None
+        return Stretch(*self.front.places["chat"])
+
+    def _with_chat(self, stretch: Stretch) -> PromptText:
+        body = taken(self.text, stretch)
+        chat = self.front.chat if self.front else ()
+        if not chat:
+            is_chat = self.language == CHAT or any(f.info == "chat" and f.inside == stretch for f in self._marked)
+            return PromptText(body.text, body.start, body.end, body.pieces, chat=True) if is_chat else body
+        shared = assembled(chat_parts(chat), stretch.start, stretch.end, chat=True)
+        if stretch == self._shared_chat or not body.text.strip(BLANKS):
+            return shared
+        before = shared.text if self.language == CHAT else f"{shared.text}<|user|>\n"
+        pieces = [*shared.pieces, *(Piece(p.at + len(before), p.source, p.length) for p in body.pieces)]
+        return PromptText(before + body.text, stretch.start, stretch.end, pieces, chat=True)
+
+    def _is_chat(self, offset: int) -> bool:
+        if self.language == "markdown":
+            fence = fence_at(self._fences, self.lines.at(offset))
+            return fence is not None and fence.info == "chat"
+        return self.language == CHAT

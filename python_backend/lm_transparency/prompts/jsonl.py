@@ -1,0 +1,185 @@
+"""One line of a JSONL data set: an object with a `prompt`, which is a text or a list of chat messages."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from json.decoder import scanstring  # pyright: ignore[reportUnknownVariableType, reportAttributeAccessIssue]
+from typing import Any
+
+from ..errors import TransparencyError
+from ..model.chat import parse_chat
+from .chats import Part, Written, chat_parts, check_messages
+from .lines import Stretch
+from .pieces import PromptText, assembled
+from .problems import Problem
+from .refuse import check_text
+
+_ESCAPE = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u....|.)")
+_SPACE = re.compile(r"[ \t\n\r]*")
+REMEDY = 'A line is an object such as {"id": "a", "prompt": "The capital of France is"}.'
+_DECODER = json.JSONDecoder()
+
+
+class BadLine(ValueError):
+    """`reason` goes on from what names the line. `at`: the character that is wrong, where it is one."""
+
+    def __init__(self, reason: str, at: int | None = None, *, is_json: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.at = at
+        self.is_json = is_json
+
+
+@dataclass(frozen=True)
+class _Value:
+    value: Any
+    start: int
+    end: int
+
+
+def json_prompt(source: str, stretch: Stretch) -> PromptText:
+    """The prompt of the line `stretch`. Raises `TransparencyError("invalidPrompt")`."""
+    found, problem = read_line(source, stretch)
+    if found is None:
+        assert problem is not None
+        raise TransparencyError("invalidPrompt", problem.message, problem.remedy)
+    return found
+
+
+def json_preview(line: str) -> str:
+    """The beginning of the prompt of a line; of one that is wrong, the line."""
+    try:
+        prompt: Any = json.loads(line)["prompt"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return line
+    if isinstance(prompt, str):
+        return prompt
+    if not isinstance(prompt, list):
+        return line
+    said = [message.get("content") for message in prompt if isinstance(message, dict)]
+    return next((text for text in reversed(said) if isinstance(text, str)), line)
+
+
+def line_problem(source: str, stretch: Stretch) -> Problem | None:
+    """What is wrong with the line `stretch`; quick where nothing is."""
+    try:
+        found, problem = read_line(source, stretch)
+        if found is not None:
+            check_text(found.text)
+            if found.chat:
+                parse_chat(found.text)
+    except TransparencyError as error:
+        problem = Problem(stretch.start, stretch.end, error.message, error.remedy, code="json")
+    return problem
+
+
+def read_line(source: str, stretch: Stretch) -> tuple[PromptText | None, Problem | None]:
+    """The prompt of a line, or what is wrong with it."""
+    line = source[stretch.start : stretch.end]
+    try:
+        read_object(line)
+    except BadLine as wrong:
+        start, end = _place(line, wrong)
+        message = f"The line {wrong.reason}."
+        return None, Problem(stretch.start + start, stretch.start + end, message, REMEDY, code="json")
+    given = _last(_members(line, 0), "prompt")
+    assert given is not None
+    if isinstance(given.value, str):
+        return assembled(_string_parts(line, given, stretch.start), stretch.start, stretch.end), None
+    try:
+        messages = _messages(line, given, stretch.start)
+        check_messages(messages)
+    except TransparencyError as error:
+        start, end = stretch.start + given.start, stretch.start + given.end
+        return None, Problem(start, end, error.message, error.remedy, code="json")
+    return assembled(chat_parts(messages), stretch.start, stretch.end, chat=True), None
+
+
+def read_object(line: str) -> dict[str, Any]:
+    """The object of a line, whose `prompt` is a text or a list. Raises `BadLine`."""
+    try:
+        found: Any = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise BadLine(f"is no JSON: {error.msg} at column {error.colno}", error.pos) from None
+    except RecursionError:
+        raise BadLine("is nested too deeply") from None
+    except ValueError:
+        # a number of more digits than Python reads
+        raise BadLine("has a number that is too long") from None
+    if not isinstance(found, dict) or not isinstance(found.get("prompt"), str | list):
+        raise BadLine("has no `prompt` that is a text or a list of messages", is_json=True)
+    return found
+
+
+def _place(line: str, wrong: BadLine) -> tuple[int, int]:
+    """Where `wrong` is: from, to."""
+    if wrong.at is not None:
+        return min(wrong.at, len(line)), min(wrong.at + 1, len(line))
+    given = _last(_members(line, 0), "prompt") if wrong.is_json else None
+    return (0, len(line)) if given is None else (given.start, given.end)
+
+
+def _messages(line: str, given: _Value, base: int) -> list[Written]:
+    found: list[Written] = []
+    for number, item in enumerate(_items(line, given.start), start=1):
+        members = list(_members(line, item.start)) if isinstance(item.value, dict) else []
+        role, content = _last(members, "role"), _last(members, "content")
+        if role is None or content is None or not isinstance(role.value, str) or not isinstance(content.value, str):
+            raise TransparencyError(
+                "invalidPrompt",
+                f"Message {number} is not an object with the texts `role` and `content`.",
+                'A chat is a list such as [{"role": "user", "content": "Hello"}].',
+            )
+        found.append(Written(role.value, _string_parts(line, content, base)))
+    return found
+
+
+def _last(members: Any, name: str) -> _Value | None:
+    # of a key that is given twice, JSON takes the last
+    values = [value for key, value in members if key == name]
+    return values[-1] if values else None
+
+
+def _members(line: str, at: int) -> Iterator[tuple[str, _Value]]:
+    """The members of the object at `at`, of a line that is known to be JSON; none where it is no object."""
+    at = _skip(line, at)
+    if not line.startswith("{", at):
+        return
+    at = _skip(line, at + 1)
+    while not line.startswith("}", at):
+        key, at = scanstring(line, at + 1, True)
+        start = _skip(line, _skip(line, at) + 1)
+        value, end = _DECODER.raw_decode(line, start)
+        yield key, _Value(value, start, end)
+        at = _skip(line, end)
+        if line.startswith(",", at):
+            at = _skip(line, at + 1)
+
+
+def _items(line: str, at: int) -> Iterator[_Value]:
+    at = _skip(line, at + 1)
+    while not line.startswith("]", at):
+        value, end = _DECODER.raw_decode(line, at)
+        yield _Value(value, at, end)
+        at = _skip(line, end)
+        if line.startswith(",", at):
+            at = _skip(line, at + 1)
+
+
+def _skip(line: str, at: int) -> int:
+    found = _SPACE.match(line, at)
+    return found.end() if found else at
+
+
+def _string_parts(line: str, given: _Value, base: int) -> list[Part]:
+    """The parts of a JSON string: runs that stand in the document as they are, and escapes, which do not."""
+    parts: list[Part] = []
+    at, end = given.start + 1, given.end - 1
+    for match in _ESCAPE.finditer(line, at, end):
+        parts += [(line[at : match.start()], base + at), (json.loads(f'"{match[0]}"'), None)]
+        at = match.end()
+    parts.append((line[at:end], base + at))
+    return parts

@@ -1,0 +1,69 @@
+"""Lines of a document, and files with a prompt a line."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import NamedTuple
+
+from .units import BLANKS
+
+
+class Stretch(NamedTuple):
+    """A stretch of a document, in characters. `indent`: blanks that do not belong to its lines."""
+
+    start: int
+    end: int
+    indent: int = 0
+
+
+class Lines:
+    """The lines of a text; one that ends in a newline has an empty last line. `\\n` and `\\r\\n` end a line."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.starts = [0]
+        at = text.find("\n")
+        while at >= 0:
+            self.starts.append(at + 1)
+            at = text.find("\n", at + 1)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def at(self, offset: int) -> int:
+        """Index of the line that `offset` is on."""
+        return bisect_right(self.starts, offset) - 1
+
+    def start(self, index: int) -> int:
+        return self.starts[index]
+
+    def end(self, index: int) -> int:
+        """Before the line's end."""
+        start = self.starts[index]
+        if index + 1 == len(self.starts):
+            return len(self.text)
+        end = self.starts[index + 1] - 1
+        return end - 1 if end > start and self.text[end - 1] == "\r" else end
+
+    def line(self, index: int) -> str:
+        return self.text[self.starts[index] : self.end(index)]
+
+    def has_text(self, index: int) -> bool:
+        return self.line(index).strip(BLANKS) != ""
+
+    def stretch(self, index: int) -> Stretch:
+        return Stretch(self.starts[index], self.end(index))
+
+
+def prompt_line(lines: Lines, cursor: int) -> Stretch:
+    """The prompt of a file with a prompt a line: the cursor's line; from an empty one the next below, else above."""
+    at = lines.at(cursor)
+    below = next((i for i in range(at, len(lines)) if lines.has_text(i)), None)
+    above = next((i for i in range(at - 1, -1, -1) if lines.has_text(i)), None) if below is None else None
+    return lines.stretch(at if below is None and above is None else below if below is not None else above or 0)
+
+
+def prompt_lines(lines: Lines, start: int = 0, end: int | None = None) -> list[Stretch]:
+    """Every prompt of a file with a prompt a line, or those that touch `start` to `end`. Empty lines are none."""
+    last = len(lines) - 1 if end is None else lines.at(end)
+    return [lines.stretch(i) for i in range(lines.at(start), last + 1) if lines.has_text(i)]

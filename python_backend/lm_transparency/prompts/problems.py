@@ -1,0 +1,20 @@
+"""What is wrong with a document, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["error", "warning", "information"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """`start`, `end`: in characters of the document. `code`: one word for programs. Errors forbid an analysis."""
+
+    start: int
+    end: int
+    message: str
+    remedy: str = ""
+    severity: Severity = "error"
+    code: str = ""

@@ -1,0 +1,49 @@
+"""Texts that cannot be a prompt."""
+
+from __future__ import annotations
+
+import re
+
+from ..errors import TransparencyError
+from .units import BLANKS
+
+#: Characters; no model's context is longer.
+LONGEST = 2_000_000
+_LONE = re.compile("[\ud800-\udfff]")
+_CUT = "A selection may have cut an emoji in two; select the whole of it, or delete the half."
+
+
+def check_text(text: str, *, selected: bool = False) -> None:
+    """`selected`: a person chose just this. Raises `TransparencyError`: `invalidPrompt`, `promptTooLong`."""
+    if not text or (not selected and not text.strip(BLANKS)):
+        raise TransparencyError(
+            "invalidPrompt",
+            "There is no prompt here: the text is empty.",
+            "Write a prompt, or put the cursor into one.",
+        )
+    nul = text.find("\0")
+    if nul >= 0:
+        raise TransparencyError(
+            "invalidPrompt",
+            f"The text has a NUL character in line {_line(text, nul)}; it seems to be binary data.",
+            "Remove the character, or select the part that is text.",
+        )
+    lone = None if text.isascii() else _LONE.search(text)
+    if lone:
+        raise half_character(ord(lone[0]), _line(text, lone.start()))
+    if len(text) > LONGEST:
+        raise TransparencyError(
+            "promptTooLong",
+            f"The text has {len(text):,} characters; no model's context is that long.",
+            "Select a part of it.",
+        )
+
+
+def half_character(code: int, line: int) -> TransparencyError:
+    """The refusal of a lone surrogate in `line` of the prompt, from 1."""
+    message = f"The text has half of a character (the lone surrogate U+{code:X}) in line {line}."
+    return TransparencyError("invalidPrompt", message, _CUT)
+
+
+def _line(text: str, offset: int) -> int:
+    return text.count("\n", 0, offset) + 1

@@ -1,0 +1,64 @@
+"""Where tokens stand in a prompt: each of its characters belongs to one span, and a span to one token or to several."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from ..model.tokens import Token
+
+
+class Span(NamedTuple):
+    """Characters `start` to `end` of the prompt and the positions of the tokens that they are pieces of.
+
+    Several tokens share a span where it is one character that the tokenizer splits: an emoji over three tokens.
+    """
+
+    start: int
+    end: int
+    tokens: tuple[int, ...]
+
+    @property
+    def shared(self) -> bool:
+        return len(self.tokens) > 1
+
+
+def spans_of(tokens: Sequence[Token]) -> list[Span]:
+    """The spans of the text that `tokens` stand for, in order, without gaps; tokens that were added to it have none."""
+    placed = [(token.start, token.end, at) for at, token in enumerate(tokens) if token.start < token.end]
+    edges = sorted({edge for start, end, _ in placed for edge in (start, end)})
+    owners: dict[int, list[int]] = {edge: [] for edge in edges}
+    index = {edge: i for i, edge in enumerate(edges)}
+    for start, end, at in placed:
+        for edge in edges[index[start] : index[end]]:
+            owners[edge].append(at)
+    return [Span(start, end, tuple(owners[start])) for start, end in pairwise(edges) if owners[start]]
+
+
+def merged(spans: Sequence[Span]) -> list[Span]:
+    """Spans of whole tokens: those that share a token are one."""
+    found: list[Span] = []
+    for span in spans:
+        last = found[-1] if found else None
+        if last is not None and last.end == span.start and set(last.tokens) & set(span.tokens):
+            found[-1] = Span(last.start, span.end, (*last.tokens, *(t for t in span.tokens if t not in last.tokens)))
+        else:
+            found.append(span)
+    return found
+
+
+def span_at(spans: Sequence[Span], offset: int) -> Span | None:
+    """The span of the character at `offset`; at the end of the text the last one."""
+    index = bisect_right(spans, offset, key=lambda span: span.start) - 1
+    if index < 0:
+        return None
+    return spans[index] if offset < spans[index].end or index == len(spans) - 1 else None
+
+
+def spans_within(spans: Sequence[Span], start: int, end: int) -> Sequence[Span]:
+    """Those that touch the characters `start` to `end`."""
+    first = max(0, bisect_right(spans, start, key=lambda span: span.start) - 1)
+    last = bisect_right(spans, end, key=lambda span: span.start)
+    return spans[first:last]

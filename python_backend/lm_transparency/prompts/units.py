@@ -1,0 +1,51 @@
+"""Offsets in UTF-16 units, as editors count, and in characters, as Python does."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from functools import cached_property
+
+_ASTRAL = re.compile("[\U00010000-\U0010ffff]")
+#: What JavaScript calls white space: `trim`, and `\\s` in its patterns.
+BLANKS = (
+    "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
+
+
+class Units:
+    """Both ways for one text. Characters past U+FFFF take two units."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @cached_property
+    def _astral(self) -> list[int]:
+        if self._text.isascii() or len(self._text.encode("utf-16-le", "surrogatepass")) == 2 * len(self._text):
+            return []
+        return [found.start() for found in _ASTRAL.finditer(self._text)]
+
+    @cached_property
+    def _astral_units(self) -> list[int]:
+        return [at + before for before, at in enumerate(self._astral)]
+
+    @property
+    def length(self) -> int:
+        """Of the text, in units."""
+        return len(self._text) + len(self._astral)
+
+    def to_units(self, offset: int) -> int:
+        """Units before the character `offset`."""
+        return offset + bisect_left(self._astral, offset)
+
+    def to_characters(self, units: int) -> int:
+        """The character that begins at `units`, or the one that `units` is in the middle of; at most the end."""
+        within = bisect_left(self._astral_units, units)
+        cut = within > 0 and self._astral_units[within - 1] == units - 1
+        return min(units - within, len(self._text)) if not cut else units - within
+
+    def cuts(self, units: int) -> bool:
+        """Whether `units` is in the middle of a character."""
+        within = bisect_left(self._astral_units, units)
+        return within > 0 and self._astral_units[within - 1] == units - 1

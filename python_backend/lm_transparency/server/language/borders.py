@@ -1,0 +1,73 @@
+"""Token borders as semantic tokens, and counts as inlay hints."""
+
+from __future__ import annotations
+
+from lsprotocol.types import InlayHint, InlayHintKind, Position, SemanticTokens, SemanticTokensLegend
+
+from .store import OpenDocument
+from .view import Shown, View
+
+#: Tokens in turn, so that two that stand beside each other differ; and characters that several tokens share.
+LEGEND = SemanticTokensLegend(token_types=["lmTokenEven", "lmTokenOdd", "lmTokenShared"], token_modifiers=[])
+_SHARED = 2
+#: Prompts of one answer.
+_MOST = 300
+
+
+async def semantic_tokens(view: View, document: OpenDocument, start: int, end: int) -> SemanticTokens:
+    """The borders of what stands from `start` to `end`; of a client that asks for all of a file with many prompts, of
+    the first of them."""
+    rows: list[tuple[Position, int, int]] = []
+    for stretch in document.document.within(start, end)[:_MOST]:
+        shown = await view.show(document, stretch)
+        if shown is not None:
+            rows += _rows(shown, start, end)
+    data: list[int] = []
+    line = column = 0
+    for position, length, kind in sorted(rows, key=lambda row: (row[0].line, row[0].character)):
+        data += [position.line - line, position.character - (column if position.line == line else 0), length, kind, 0]
+        line, column = position.line, position.character
+    return SemanticTokens(data=data)
+
+
+def _rows(shown: Shown, start: int, end: int) -> list[tuple[Position, int, int]]:
+    positions = shown.open.positions
+    rows: list[tuple[Position, int, int]] = []
+    for index, span, stretches in shown.spans(start, end):
+        kind = _SHARED if span.shared else index % 2
+        # a token may go over a line's end, and the client's need not
+        for piece in [p for s in stretches for p in positions.lines(*s)]:
+            if piece[0] < shown.stretch.start:
+                # the front matter's chat belongs to every prompt
+                continue
+            at, until = positions.position(piece[0]), positions.position(piece[1])
+            rows.append((at, until.character - at.character, kind))
+    return rows
+
+
+async def inlay_hints(view: View, document: OpenDocument, start: int, end: int) -> list[InlayHint]:
+    """How many tokens each prompt has, and how much of the context that is."""
+    hints: list[InlayHint] = []
+    for stretch in document.document.within(start, end)[:_MOST]:
+        shown = await view.show(document, stretch)
+        if shown is not None and start <= stretch.end <= end:
+            hints.append(_hint(shown))
+    return hints
+
+
+def _hint(shown: Shown) -> InlayHint:
+    count, vocabulary = len(shown.tokens.tokens), shown.tokens.vocabulary
+    tokens = "1 token" if count == 1 else f"{count:,} tokens"
+    share = f" · {_per_cent(count / vocabulary.n_context)}" if vocabulary.n_context else ""
+    of = f" of the {vocabulary.n_context:,} that it reads" if vocabulary.n_context else ""
+    return InlayHint(
+        position=shown.open.positions.position(shown.stretch.end),
+        label=f"{tokens}{share}",
+        kind=InlayHintKind.Type,
+        tooltip=f"{tokens} for {vocabulary.name}{of}.",
+        padding_left=True,
+    )
+
+
+def _per_cent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"

@@ -1,0 +1,71 @@
+"""Commands for editors without an extension of ours: load the model, and draw a prompt's routes as a page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...model import embedded
+from ...model.chat import parse_chat
+from ...prompts.front_matter import Settings
+from ...watch import Watch
+from ..backend import describe
+from ..protocol.models import ModelInfo
+from .reader import Text
+
+if TYPE_CHECKING:
+    from ...session import Session
+
+ANALYZE = "lmTransparency.analyzePrompt"
+LOAD_MODEL = "lmTransparency.loadModel"
+
+#: Pages that are kept; they are for looking at, and hold prompts.
+_PAGES = 20
+_TOP_K = 10
+_THRESHOLD = 0.04
+
+
+def load(source: str, watch: Watch) -> Callable[[Session], ModelInfo]:
+    """A job that loads `source`."""
+
+    def job(session: Session) -> ModelInfo:
+        with watch.finishing():
+            return describe(session.load(source, watch=watch))
+
+    return job
+
+
+def draw(text: Text, settings: Settings, title: str, watch: Watch) -> Callable[[Session], Path]:
+    """A job that analyses `text` and writes the page that shows its routes; the page's place."""
+
+    def job(session: Session) -> Path:
+        from ...exports.page import as_page
+        from ..payload import encode_payload
+
+        with watch.finishing():
+            model = session.load(text.model, watch=watch)
+        prompt = parse_chat(text.text) if text.chat else text.text
+        run_id, run = session.analyze(model, prompt, special_tokens=text.special_tokens, watch=watch)
+        view = {
+            "runId": run_id,
+            "target": run.target,
+            "threshold": settings.threshold or _THRESHOLD,
+            "renormalize": settings.renormalize is not False,
+        }
+        return _written(f"{run_id}.html", as_page(title, run_id, encode_payload(run_id, run, _TOP_K), view))
+
+    return job
+
+
+def _written(name: str, page: str) -> Path:
+    folder = embedded.cache_directory() / "pages"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    made = folder / f".{name}"
+    made.write_text(page, "utf-8")
+    os.replace(made, folder / name)
+    pages = sorted(folder.glob("*.html"), key=lambda path: path.stat().st_mtime)
+    for old in pages[:-_PAGES]:
+        old.unlink(missing_ok=True)
+    return folder / name

@@ -1,0 +1,166 @@
+"""What is wrong with a document, as diagnostics: how it is written, and what the model would make of it."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import re
+from collections.abc import AsyncIterator
+
+from lsprotocol.types import Diagnostic, DiagnosticSeverity
+
+from ...model.listing import listed
+from ...model.tokenizers import tokenizer_folder
+from ...model.tokens import visible
+from ...prompts.documents import CHAT, JSONL
+from ...prompts.front_matter import FrontMatter
+from ...prompts.lines import Stretch
+from ...prompts.problems import Problem
+from ...prompts.refuse import LONGEST
+from .reader import Vocabulary
+from .store import OpenDocument
+from .view import View
+
+SOURCE = "lm-transparency"
+#: Of one document.
+_MOST = 200
+#: Prompts looked at before the event loop has its turn.
+_AT_ONCE = 200
+_SEVERITIES = {
+    "error": DiagnosticSeverity.Error,
+    "warning": DiagnosticSeverity.Warning,
+    "information": DiagnosticSeverity.Information,
+}
+#: What models of other families take for a special token.
+_LOOKS_SPECIAL = re.compile(
+    r"<\|[A-Za-z0-9_]{2,40}\|>|</?(?:s|bos|eos|pad|unk|mask|sep|cls|start_of_turn|end_of_turn)>|\[/?INST\]|<</?SYS>>"
+    r"|<｜[^｜\n]{2,40}｜>|\[(?:CLS|SEP|MASK|PAD)\]"
+)
+_ROLE_LINE = re.compile(r"<\|[A-Za-z_]+\|>[ \t]*\r?(?:\n|$)")
+
+
+async def diagnose(view: View, document: OpenDocument) -> list[Diagnostic]:
+    """Called off where the document changes meanwhile."""
+    found: list[Problem] = []
+    async for problem in _problems(view, document):
+        found.append(problem)
+        if len(found) == _MOST:
+            break
+    return [_diagnostic(document, problem) for problem in sorted(found, key=lambda p: p.start)]
+
+
+async def _problems(view: View, document: OpenDocument) -> AsyncIterator[Problem]:
+    text = document.document
+    front = text.front
+    stretches = text.stretches
+    for problem in text.front_problems:
+        yield problem
+    for at in range(0, len(stretches), _AT_ONCE):
+        for problem in text.problems_of(stretches[at : at + _AT_ONCE]):
+            yield problem
+        await asyncio.sleep(0)
+    if front is not None and (problem := await _model_problem(view, front)):
+        yield problem
+    model = view.reader.meant(text.settings.model, view.options.model)
+    vocabulary = await view.reader.vocabulary(model)
+    if vocabulary is None:
+        return
+    if front is not None:
+        for name in ("target", "contrast"):
+            if problem := await _token_problem(view, model, front, name):
+                yield problem
+    for problem in _look_alikes(document, vocabulary, stretches):
+        yield problem
+    for stretch in stretches:
+        # a token is a byte at least
+        if not vocabulary.n_context or 4 * (stretch.end - stretch.start) < vocabulary.n_context:
+            continue
+        if problem := await _length_problem(view, document, stretch, vocabulary):
+            yield problem
+
+
+async def _model_problem(view: View, front: FrontMatter) -> Problem | None:
+    model = front.settings.model
+    if model is None or view.reader.loaded(model) is not None:
+        return None
+    if model.lower().endswith(".gguf") or await asyncio.to_thread(tokenizer_folder, model) is not None:
+        return None
+    names = [found.source for found in await asyncio.to_thread(listed)]
+    if model in names:
+        return None
+    near = difflib.get_close_matches(model, names, 1, 0.5)
+    remedy = f"Did you mean {near[0]}?" if near else "Check the spelling, or allow downloads."
+    said = f"There is no model {model} on this machine."
+    return Problem(*front.places["model"], said, remedy, "warning", "unknownModel")
+
+
+async def _token_problem(view: View, model: str, front: FrontMatter, name: str) -> Problem | None:
+    text = getattr(front.settings, name)
+    if text is None:
+        return None
+    pieces: list[str] = await view.reader.apply(model, lambda v: v.pieces(text))
+    if len(pieces) == 1:
+        return None
+    split = " ".join(f"“{visible(piece)}”" for piece in pieces)
+    spaced: list[str] = await view.reader.apply(model, lambda v: v.pieces(f" {text}"))
+    remedy = f"With its leading space it is one: “{visible(' ' + text)}”." if len(spaced) == 1 else "Give one token."
+    message = f"`{name}` is {len(pieces)} tokens, not one: {split}."
+    return Problem(*front.places[name], message, remedy, "warning", "notOneToken")
+
+
+def _look_alikes(document: OpenDocument, vocabulary: Vocabulary, stretches: list[Stretch]) -> list[Problem]:
+    special = sorted(vocabulary.special, key=len, reverse=True)
+    own = "|".join(re.escape(text) for text in special if text)
+    pattern = re.compile(f"{own}|{_LOOKS_SPECIAL.pattern}") if own else _LOOKS_SPECIAL
+    found: list[Problem] = []
+    for match in pattern.finditer(document.text):
+        stretch = _holding(document, match.start())
+        if stretch is None or (document.document.language == CHAT and _is_role(document.text, match.start())):
+            continue
+        name = match[0]
+        if name in vocabulary.special:
+            said = f"{name} is one special token for {vocabulary.name} (id {vocabulary.id_of[name]}), not text."
+            found.append(Problem(*match.span(), said, "", "information", "specialToken"))
+        else:
+            said = f"{name} looks like a special token and is none for {vocabulary.name}, which reads it as plain text."
+            remedy = "Leave it out, or choose the model that it is of."
+            found.append(Problem(*match.span(), said, remedy, "warning", "lookAlike"))
+        if len(found) == _MOST:
+            break
+    return found
+
+
+def _holding(document: OpenDocument, offset: int) -> Stretch | None:
+    found = document.document.within(offset, offset)
+    return next((s for s in found if s.start <= offset < s.end), None)
+
+
+def _is_role(text: str, offset: int) -> bool:
+    return (offset == 0 or text[offset - 1] == "\n") and _ROLE_LINE.match(text, offset) is not None
+
+
+async def _length_problem(
+    view: View, document: OpenDocument, stretch: Stretch, vocabulary: Vocabulary
+) -> Problem | None:
+    shown = await view.show(document, stretch, LONGEST)
+    if shown is None:
+        return None
+    count, limit = len(shown.tokens.tokens), vocabulary.n_context
+    if count <= limit:
+        return None
+    # from the first token that is not read
+    past = next((s for s in shown.tokens.spans if s.tokens[0] >= limit), None)
+    where = shown.prompt.stretches(past.start, past.end) if past is not None else []
+    start = where[0][0] if where and document.document.language != JSONL else stretch.start
+    message = f"The prompt has {count:,} tokens; {vocabulary.name} reads at most {limit:,}."
+    return Problem(start, stretch.end, message, f"Shorten it by {count - limit:,} tokens.", code="promptTooLong")
+
+
+def _diagnostic(document: OpenDocument, problem: Problem) -> Diagnostic:
+    return Diagnostic(
+        range=document.positions.range(problem.start, max(problem.end, problem.start)),
+        message=f"{problem.message} {problem.remedy}".strip(),
+        severity=_SEVERITIES[problem.severity],
+        source=SOURCE,
+        code=problem.code or None,
+    )

@@ -1,0 +1,326 @@
+"""The language features of one connection, registered on its server.
+
+A feature of LSP never fails in the person's face: what cannot be told is left out. Our own requests say what is wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
+
+from lsprotocol import types as lsp
+from pygls.capabilities import ServerCapabilitiesBuilder, get_capability
+
+from ...errors import TransparencyError
+from ...model.options import SpecialTokens
+from ...prompts.documents import LANGUAGES
+from ...watch import Watch
+from .. import protocol
+from ..backend import Asked, Backend
+from ..failures import as_reply
+from ..messages import read
+from ..protocol.models import ClientOptions, Health, ModelInfo
+from ..protocol.prompts import (
+    ListPromptsParams,
+    ListPromptsResult,
+    PromptAtParams,
+    PromptAtResult,
+    SurprisalParams,
+    SurprisalResult,
+)
+from ..rpc import AnsweringServer
+from .borders import LEGEND, inlay_hints, semantic_tokens
+from .commands import ANALYZE, LOAD_MODEL, draw, load
+from .completion import complete
+from .diagnostics import diagnose
+from .hover import hover
+from .outline import COMMANDS, code_lenses, folding, symbols
+from .requests import list_prompts, prompt_at
+from .store import OpenDocument, Store
+from .surprisal import surprisal
+from .view import View
+
+if TYPE_CHECKING:
+    from ...session import Session
+
+T = TypeVar("T")
+Handler = Callable[[Any], Awaitable[Any]]
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that a document rests before it is looked over.
+_REST = 0.3
+_REFRESHES = {
+    "workspace.semantic_tokens.refresh_support": lsp.WORKSPACE_SEMANTIC_TOKENS_REFRESH,
+    "workspace.inlay_hint.refresh_support": lsp.WORKSPACE_INLAY_HINT_REFRESH,
+}
+
+
+class LanguageFeatures:
+    """What one client has open, and what is answered about it."""
+
+    def __init__(self, server: AnsweringServer, backend: Backend) -> None:
+        self._server = server
+        self._backend = backend
+        self._store = Store()
+        self._view = View(backend.reader)
+        self._looking: dict[str, asyncio.Task[None]] = {}
+        self._loaded: list[ModelInfo] = []
+        self._requests = 0
+        self._load_first = False
+        self._has_extension = False
+
+    def register(self, answering: Callable[[Handler], Handler]) -> None:
+        """`answering` makes a handler's failure the reply that stands for it."""
+        feature = self._server.feature
+        own: dict[str, Handler] = {
+            protocol.PROMPT_AT: self._prompt_at,
+            protocol.LIST_PROMPTS: self._list_prompts,
+            protocol.SURPRISAL: self._surprisal,
+        }
+        for method, handle in own.items():
+            feature(method)(answering(handle))
+        notices: dict[str, Callable[[Any], None]] = {
+            lsp.TEXT_DOCUMENT_DID_OPEN: self._opened,
+            lsp.TEXT_DOCUMENT_DID_CHANGE: self._changed,
+            lsp.TEXT_DOCUMENT_DID_CLOSE: self._closed,
+            lsp.WORKSPACE_DID_CHANGE_CONFIGURATION: self._configured,
+        }
+        for method, notice in notices.items():
+            feature(method)(_function(notice))
+        asked: dict[str, Callable[[OpenDocument, Any], Awaitable[Any]]] = {
+            lsp.TEXT_DOCUMENT_HOVER: self._hover,
+            lsp.TEXT_DOCUMENT_INLAY_HINT: self._inlay_hints,
+            lsp.TEXT_DOCUMENT_CODE_LENS: self._code_lenses,
+            lsp.TEXT_DOCUMENT_DOCUMENT_SYMBOL: self._symbols,
+            lsp.TEXT_DOCUMENT_FOLDING_RANGE: self._folding,
+        }
+        for method, answer in asked.items():
+            feature(method)(self._of_open(answer))
+        options = lsp.CompletionOptions(trigger_characters=[":", " "])
+        feature(lsp.TEXT_DOCUMENT_COMPLETION, options)(self._of_open(self._complete))
+
+    def meet(self, params: lsp.InitializeParams, options: ClientOptions) -> None:
+        """The client has said what it can do, and what it wants."""
+        capabilities = params.capabilities
+        self._store.encoding = ServerCapabilitiesBuilder.choose_position_encoding(capabilities)
+        self._store.keep(options.keep_trailing_newline)
+        self._view.options.model = options.model
+        self._view.options.special_tokens = options.special_tokens
+        self._load_first = options.load_model
+        feature = self._server.feature
+        if get_capability(capabilities, "text_document.semantic_tokens.requests.range"):
+            # a client that can see a part at a time is not given all of a large file
+            feature(lsp.TEXT_DOCUMENT_SEMANTIC_TOKENS_RANGE, LEGEND)(self._of_open(self._borders_within))
+        else:
+            feature(lsp.TEXT_DOCUMENT_SEMANTIC_TOKENS_FULL, LEGEND)(self._of_open(self._borders))
+        self._has_extension = bool(options.client_id)
+        if not self._has_extension:
+            # the extension has commands of its own, with progress and choices
+            self._server.command(LOAD_MODEL)(_command(self._load_model))
+            self._server.command(ANALYZE)(_command(self._analyze))
+
+    def begin(self) -> None:
+        """The client is ready: load the model if that was wanted."""
+        if self._load_first:
+            self._load_first = False
+            _unheard(asyncio.ensure_future(self._load_model()))
+
+    def health_changed(self, health: Health) -> None:
+        """Another model may read the same text otherwise."""
+        if health.loaded == self._loaded:
+            return
+        self._loaded = health.loaded
+        self._refresh()
+
+    def leave(self) -> None:
+        for task in self._looking.values():
+            task.cancel()
+
+    # ---- our own requests
+
+    async def _prompt_at(self, raw: Any) -> PromptAtResult:
+        params = read(PromptAtParams, raw)
+        return prompt_at(self._store.read(params.uri, params.language_id, params.text), params)
+
+    async def _list_prompts(self, raw: Any) -> ListPromptsResult:
+        params = read(ListPromptsParams, raw)
+        return list_prompts(self._store.read(params.uri, params.language_id, params.text), params)
+
+    async def _surprisal(self, raw: Any) -> SurprisalResult:
+        params = read(SurprisalParams, raw)
+        return await surprisal(self._view, self._store.read(params.uri, params.language_id, params.text), params)
+
+    # ---- documents
+
+    def _opened(self, params: lsp.DidOpenTextDocumentParams) -> None:
+        self._look_over(self._store.opened(params))
+
+    def _changed(self, params: lsp.DidChangeTextDocumentParams) -> None:
+        document = self._store.changed(params)
+        if document is not None:
+            self._look_over(document)
+
+    def _closed(self, params: lsp.DidCloseTextDocumentParams) -> None:
+        uri = params.text_document.uri
+        document = self._store.get(uri)
+        self._store.closed(params)
+        self._view.forget(uri)
+        task = self._looking.pop(uri, None)
+        if task is not None:
+            task.cancel()
+        if document is not None and document.document.language in LANGUAGES:
+            self._publish(uri, None, [])
+
+    def _configured(self, params: lsp.DidChangeConfigurationParams) -> None:
+        given: Any = params.settings
+        section: Any = given.get("lmTransparency") if isinstance(given, dict) else None
+        if not isinstance(section, dict):
+            return
+        prompts: Any = section.get("prompts")
+        keep = prompts.get("keepTrailingNewline") if isinstance(prompts, dict) else None
+        if isinstance(keep, bool):
+            self._store.keep(keep)
+        if isinstance(section.get("model"), str):
+            self._view.options.model = section["model"].strip()
+        if section.get("specialTokens") in get_args(SpecialTokens):
+            self._view.options.special_tokens = section["specialTokens"]
+        self._refresh()
+
+    def _refresh(self) -> None:
+        for document in self._store.all():
+            self._look_over(document)
+        for capability, method in _REFRESHES.items():
+            self._ask_client(method, capability)
+
+    def _look_over(self, document: OpenDocument) -> None:
+        """Diagnostics, when the document has rested; of several versions the latest."""
+        if document.document.language not in LANGUAGES:
+            return
+        before = self._looking.get(document.uri)
+        if before is not None:
+            before.cancel()
+        task = self._looking[document.uri] = asyncio.ensure_future(self._diagnose(document))
+        _unheard(task)
+
+    async def _diagnose(self, document: OpenDocument) -> None:
+        await asyncio.sleep(_REST)
+        found = await diagnose(self._view, document)
+        if self._store.get(document.uri) is document:
+            self._publish(document.uri, document.version, found)
+
+    def _publish(self, uri: str, version: int | None, found: list[lsp.Diagnostic]) -> None:
+        params = lsp.PublishDiagnosticsParams(uri=uri, version=version, diagnostics=found)
+        self._server.protocol.notify(lsp.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS, params)
+
+    # ---- features
+
+    def _of_open(self, answer: Callable[[OpenDocument, Any], Awaitable[Any]]) -> Handler:
+        """The feature for documents of our languages that are open; null for others, and where it fails."""
+
+        async def reply(params: Any) -> Any:
+            document = self._store.get(params.text_document.uri)
+            if document is None or document.document.language not in LANGUAGES:
+                return None
+            try:
+                return await answer(document, params)
+            except Exception as error:
+                logger.warning("A language feature failed.", exc_info=error)
+                return None
+
+        return reply
+
+    async def _hover(self, document: OpenDocument, params: lsp.HoverParams) -> lsp.Hover | None:
+        return await hover(self._view, document, document.positions.offset(params.position))
+
+    async def _inlay_hints(self, document: OpenDocument, params: lsp.InlayHintParams) -> list[lsp.InlayHint]:
+        start, end = document.positions.offsets(params.range)
+        self._looked(document, start, end)
+        return await inlay_hints(self._view, document, start, end)
+
+    async def _borders(self, document: OpenDocument, _params: Any) -> lsp.SemanticTokens:
+        return await semantic_tokens(self._view, document, 0, len(document.text))
+
+    async def _borders_within(
+        self, document: OpenDocument, params: lsp.SemanticTokensRangeParams
+    ) -> lsp.SemanticTokens:
+        start, end = document.positions.offsets(params.range)
+        self._looked(document, start, end)
+        return await semantic_tokens(self._view, document, start, end)
+
+    async def _code_lenses(self, document: OpenDocument, _params: Any) -> list[lsp.CodeLens]:
+        return code_lenses(self._view, document, COMMANDS if self._has_extension else COMMANDS[:1])
+
+    async def _symbols(self, document: OpenDocument, _params: Any) -> list[lsp.DocumentSymbol]:
+        return symbols(self._view, document)
+
+    async def _folding(self, document: OpenDocument, _params: Any) -> list[lsp.FoldingRange]:
+        return folding(document)
+
+    async def _complete(self, document: OpenDocument, params: lsp.CompletionParams) -> list[lsp.CompletionItem]:
+        return await complete(document, document.positions.offset(params.position))
+
+    def _looked(self, document: OpenDocument, start: int, end: int) -> None:
+        if self._view.look(document, start, end):
+            self._ask_client(lsp.WORKSPACE_CODE_LENS_REFRESH, "workspace.code_lens.refresh_support")
+
+    def _ask_client(self, method: str, capability: str, params: Any = None) -> bool:
+        """Whether the client can be asked."""
+        if not get_capability(self._server.client_capabilities, capability):
+            return False
+        self._requests += 1
+        self._server.protocol.ask(f"ask-{self._requests}", method, params)
+        return True
+
+    async def _load_model(self, *arguments: Any) -> str:
+        """Load the model named first, else the one that the client has set; its name."""
+        source = arguments[0] if arguments and isinstance(arguments[0], str) else self._view.options.model
+        watch = Watch()
+        return (await self._run(load(source, watch), watch, "Loading the model")).name
+
+    async def _analyze(self, *arguments: Any) -> str:
+        """Draw the routes of the prompt at `{uri, start}` as a page, and have it shown; its uri."""
+        place: Any = arguments[0] if arguments else None
+        params = read(PromptAtParams, {"end": 0, **place} if isinstance(place, dict) else place)
+        document = self._store.get(params.uri)
+        if document is None:
+            raise TransparencyError("invalidParams", f"{params.uri} is not open.", "Open it, then analyze its prompts.")
+        text = document.document
+        prompt = text.prompt(text.at(text.units.to_characters(max(0, params.start))))
+        watch = Watch()
+        title = params.uri.rpartition("/")[2]
+        job = draw(self._view.text(document, prompt), text.settings, title, watch)
+        page = (await self._run(job, watch, "Analyzing")).as_uri()
+        shown = {"uri": page, "external": True}
+        if not self._ask_client(lsp.WINDOW_SHOW_DOCUMENT, "window.show_document.support", shown):
+            said = lsp.ShowMessageParams(lsp.MessageType.Info, f"The routes are drawn in {page}")
+            self._server.protocol.notify(lsp.WINDOW_SHOW_MESSAGE, said)
+        return page
+
+    async def _run(self, job: Callable[[Session], T], watch: Watch, doing: str) -> T:
+        return await self._backend.run(job, watch, doing, Asked(self._server.protocol))
+
+
+def _unheard(task: asyncio.Future[Any]) -> None:
+    # a failure has been told in the backend's health, or its log
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+
+def _function(notice: Callable[[Any], None]) -> Callable[[Any], None]:
+    # pygls marks what it is given, and a method cannot be marked
+    def noted(params: Any) -> None:
+        notice(params)
+
+    return noted
+
+
+def _command(run: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    async def command(*arguments: Any) -> Any:
+        try:
+            return await run(*arguments)
+        except (Exception, asyncio.CancelledError) as error:
+            raise as_reply(error) from None
+
+    return command

@@ -1,0 +1,261 @@
+"""What tokenizers and models say of a text, for editors: read off the event loop, kept for a while, never in the way.
+
+One per process. Borders and counts need a tokenizer alone; what a model expects needs the model loaded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from ...errors import TransparencyError
+from ...model import embedded
+from ...model.chat import encode_chat, parse_chat
+from ...model.options import SpecialTokens
+from ...model.tokenizers import load_tokenizer, tokenizer_folder
+from ...model.tokens import Token, encode, encode_text, vocabulary_text
+from ...prompts.spans import Span, spans_of
+
+if TYPE_CHECKING:
+    from ...model.loading import LoadedModel
+    from ...reading import Reading
+    from ...session import Session
+    from ...watch import Watch
+    from ..backend import Backend
+    from ..protocol.models import ModelInfo
+
+logger = logging.getLogger(__name__)
+K = TypeVar("K")
+V = TypeVar("V")
+
+#: Characters of a prompt whose tokens are shown while it is written; of a longer one, no editor shows them in time.
+LONGEST = 200_000
+#: Characters of all texts whose tokens are kept, tokens whose surprisal is, and tokenizers.
+_KEPT_TEXT = 2_000_000
+_KEPT_READINGS = 50_000
+_KEPT_TOKENIZERS = 4
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text as a model is to read it."""
+
+    model: str
+    text: str
+    chat: bool
+    special_tokens: SpecialTokens
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """A tokenizer of its own, used by one thread. `name`: of the model; `n_context`: tokens that it reads, or 0."""
+
+    name: str
+    tokenizer: Any
+    n_context: int
+
+    @cached_property
+    def special(self) -> frozenset[str]:
+        """What the tokenizer takes for one special token wherever it stands."""
+        added = getattr(self.tokenizer, "added_tokens_decoder", {}).values()
+        return frozenset([*self.tokenizer.all_special_tokens, *(str(token) for token in added if token.special)])
+
+    @cached_property
+    def id_of(self) -> dict[str, int]:
+        return {text: int(self.tokenizer.convert_tokens_to_ids(text)) for text in self.special}
+
+    def pieces(self, text: str) -> list[str]:
+        """How `text` splits into tokens by itself."""
+        return [token.text for token in encode_text(self.tokenizer, text, add_special_tokens=False)]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The tokens of a text, and where they stand in it."""
+
+    vocabulary: Vocabulary
+    tokens: tuple[Token, ...]
+
+    @cached_property
+    def spans(self) -> list[Span]:
+        return spans_of(self.tokens)
+
+
+class Reader:
+    """Used from one event loop."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tokens")
+        self._vocabularies: OrderedDict[str, asyncio.Future[Vocabulary | None]] = OrderedDict()
+        self._tokens: _Kept[Text, Tokens] = _Kept(_KEPT_TEXT)
+        self._running: dict[tuple[Text, str], tuple[asyncio.Task[Reading | None], int]] = {}
+        self._readings: _Kept[tuple[Text, str], Reading] = _Kept(_KEPT_READINGS)
+
+    def loaded(self, model: str) -> ModelInfo | None:
+        """The loaded model that `model` names; of an empty name the embedded default."""
+        name = model or embedded.NAME
+        return next((m for m in self._backend.health.loaded if name in (m.source or embedded.NAME, m.name)), None)
+
+    def meant(self, named: str | None, preferred: str) -> str:
+        """The model that a text is read with: the one that its file names, else the loaded one, else `preferred`."""
+        loaded = self._backend.health.loaded
+        return named if named is not None else loaded[0].source if loaded else preferred
+
+    async def vocabulary(self, model: str) -> Vocabulary | None:
+        """The tokenizer of `model`, read without its weights; None where it is not on this machine."""
+        kept = self._vocabularies.get(model)
+        if kept is None or (kept.done() and _came_to_nothing(kept)):
+            kept = self._vocabularies[model] = asyncio.ensure_future(self._read_vocabulary(model))
+            kept.add_done_callback(lambda done: done.cancelled() or done.exception())
+            while len(self._vocabularies) > _KEPT_TOKENIZERS:
+                self._vocabularies.popitem(last=False)
+        self._vocabularies.move_to_end(model)
+        return await asyncio.shield(kept)
+
+    async def tokens(self, text: Text, longest: int = LONGEST) -> Tokens | None:
+        """The tokens of `text`; None without a tokenizer, for one that is too long, and for one that is refused."""
+        found = self._tokens.get(text)
+        if found is not None or len(text.text) > longest:
+            return found
+        vocabulary = await self.vocabulary(text.model)
+        if vocabulary is None:
+            return None
+        try:
+            tokens = await asyncio.get_running_loop().run_in_executor(self._thread, _encoded, vocabulary, text)
+        except TransparencyError:
+            return None
+        found = Tokens(vocabulary, tuple(tokens))
+        self._tokens.put(text, found, len(text.text))
+        return found
+
+    async def apply(self, model: str, work: Any) -> Any:
+        """`work(vocabulary)` where the tokenizer is used; None without one."""
+        vocabulary = await self.vocabulary(model)
+        if vocabulary is None:
+            return None
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, vocabulary)
+
+    async def reading(self, text: Text) -> Reading | None:
+        """What the loaded model expects at each token; None where `text.model` is not loaded.
+
+        Computed when no request waits. Raises the reply that stands for a failure.
+        """
+        info = self.loaded(text.model)
+        if info is None:
+            return None
+        key = (text, f"{info.dtype} {info.device}")
+        found = self._readings.get(key)
+        if found is None:
+            found = await self._shared(key, info.source)
+            if found is not None:
+                self._readings.put(key, found, len(found.surprisal))
+        return found
+
+    async def _shared(self, key: tuple[Text, str], source: str) -> Reading | None:
+        """What several ask for is computed once, and called off when the last of them no longer waits."""
+        task, waiting = self._running.get(key) or (None, 0)
+        if task is None:
+            job = self._backend.run_spare(lambda session, watch: _read(session, source, key[0], watch))
+            task, waiting = asyncio.ensure_future(job), 0
+        self._running[key] = task, waiting + 1
+        try:
+            return await asyncio.shield(task)
+        finally:
+            task, waiting = self._running[key]
+            self._running[key] = task, waiting - 1
+            if waiting == 1:
+                task.cancel()
+                del self._running[key]
+
+    async def expected(self, tokens: Tokens, ids: list[int]) -> list[str]:
+        """How entries of the vocabulary read."""
+        tokenizer = tokens.vocabulary.tokenizer
+        return await asyncio.get_running_loop().run_in_executor(
+            self._thread, lambda: [vocabulary_text(tokenizer, i) for i in ids]
+        )
+
+    async def _read_vocabulary(self, model: str) -> Vocabulary | None:
+        # what transformers needs is imported once, by the backend
+        await asyncio.shield(self._backend.start())
+        loop = asyncio.get_running_loop()
+        info = self.loaded(model)
+        found = await loop.run_in_executor(self._thread, _from_disk, model)
+        if found is None and info is not None:
+            # a GGUF file's, for one, is in the model alone
+            found = await self._backend.run_spare(lambda session, _watch: _from_model(session, info.source))
+        return found
+
+
+class _Kept(Generic[K, V]):
+    """What was asked for last, up to a total size."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._size = 0
+        self._kept: OrderedDict[K, tuple[V, int]] = OrderedDict()
+
+    def get(self, key: K) -> V | None:
+        if key not in self._kept:
+            return None
+        self._kept.move_to_end(key)
+        return self._kept[key][0]
+
+    def put(self, key: K, value: V, size: int) -> None:
+        self._size += size - self._kept.pop(key, (None, 0))[1]
+        self._kept[key] = (value, size)
+        while self._size > self._most and len(self._kept) > 1:
+            self._size -= self._kept.popitem(last=False)[1][1]
+
+
+def _came_to_nothing(kept: asyncio.Future[Vocabulary | None]) -> bool:
+    # a model may have come to this machine meanwhile
+    return kept.cancelled() or kept.exception() is not None or kept.result() is None
+
+
+def _from_disk(model: str) -> Vocabulary | None:
+    folder = tokenizer_folder(model)
+    if folder is None:
+        return None
+    try:
+        tokenizer, n_context = load_tokenizer(folder)
+    except Exception as error:
+        # whatever a folder holds: it is said when the model is loaded
+        logger.info("The tokenizer in %s cannot be read: %s", folder, str(error).splitlines()[:1])
+        return None
+    return Vocabulary(model or embedded.NAME, tokenizer, n_context)
+
+
+def _from_model(session: Session, source: str) -> Vocabulary | None:
+    import copy
+
+    model = _model(session, source)
+    if model is None:
+        return None
+    return Vocabulary(model.name, copy.deepcopy(model.tokenizer), model.anatomy.n_context)
+
+
+def _encoded(vocabulary: Vocabulary, text: Text) -> list[Token]:
+    if text.chat:
+        return encode_chat(vocabulary.tokenizer, parse_chat(text.text))
+    return encode(vocabulary.tokenizer, text.text, text.special_tokens)
+
+
+def _read(session: Session, source: str, text: Text, watch: Watch) -> Reading | None:
+    from ...analysis import tokens_of
+    from ...reading import read_text
+
+    model = _model(session, source)
+    if model is None:
+        return None
+    tokens = tokens_of(model, parse_chat(text.text) if text.chat else text.text, text.special_tokens)
+    return read_text(model, tokens, watch=watch)
+
+
+def _model(session: Session, source: str) -> LoadedModel | None:
+    return next((model for model in session.loaded if model.source == source), None)

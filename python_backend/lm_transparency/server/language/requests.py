@@ -1,0 +1,60 @@
+"""`promptAt` and `listPrompts`: which text is the prompt, for clients that draw beside it."""
+
+from __future__ import annotations
+
+import attrs
+
+from ...errors import TransparencyError
+from ...prompts.documents import Document
+from ...prompts.front_matter import Settings
+from ..protocol.prompts import (
+    ListPromptsParams,
+    ListPromptsResult,
+    PromptAtParams,
+    PromptAtResult,
+    PromptSettings,
+)
+
+
+def prompt_at(document: Document, params: PromptAtParams) -> PromptAtResult:
+    """Raises `TransparencyError` (`invalidPrompt`, `promptTooLong`, `invalidParams`)."""
+    units = document.units
+    if not 0 <= params.start <= params.end:
+        raise TransparencyError("invalidParams", f"The selection is from {params.start} to {params.end}.")
+    index = -1
+    if params.start != params.end:
+        found = document.selected(params.start, params.end)
+    else:
+        stretch = document.at(units.to_characters(params.start))
+        found = document.prompt(stretch)
+        index = document.index_of(stretch)
+    in_prompt = type(units)(found.text)
+    return PromptAtResult(
+        text=found.text,
+        chat=found.chat,
+        start=units.to_units(found.start),
+        end=units.to_units(found.end),
+        index=index,
+        piece_at=[in_prompt.to_units(piece.at) for piece in found.pieces],
+        piece_from=[units.to_units(piece.source) for piece in found.pieces],
+        piece_length=[
+            in_prompt.to_units(piece.at + piece.length) - in_prompt.to_units(piece.at) for piece in found.pieces
+        ],
+        settings=_settings(document.settings),
+    )
+
+
+def list_prompts(document: Document, params: ListPromptsParams) -> ListPromptsResult:
+    units = document.units
+    stretches = document.stretches
+    active = -1 if params.cursor < 0 else document.index_of(document.at(units.to_characters(params.cursor)))
+    return ListPromptsResult(
+        start=[units.to_units(document.first(stretch)) for stretch in stretches],
+        end=[units.to_units(stretch.end) for stretch in stretches],
+        preview=[document.preview(stretch) for stretch in stretches],
+        active=active,
+    )
+
+
+def _settings(settings: Settings) -> PromptSettings:
+    return PromptSettings(**{a.name: getattr(settings, a.name) for a in attrs.fields(PromptSettings)})

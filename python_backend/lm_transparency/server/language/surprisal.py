@@ -1,0 +1,39 @@
+"""`surprisal`: how surprising each token of a prompt is, where it stands in the document."""
+
+from __future__ import annotations
+
+import math
+
+from ...errors import TransparencyError
+from ...prompts.documents import Document
+from ...prompts.spans import merged
+from ..protocol.prompts import SurprisalParams, SurprisalResult
+from .reader import Text
+from .view import View
+
+
+async def surprisal(view: View, document: Document, params: SurprisalParams) -> SurprisalResult:
+    """Raises `TransparencyError` (`invalidPrompt`, `promptTooLong`, `modelNotFound` where the model is not loaded)."""
+    units = document.units
+    prompt = document.prompt(document.at(units.to_characters(max(0, params.start))))
+    settings = document.settings
+    special = "auto" if prompt.chat else settings.special_tokens or view.options.special_tokens
+    text = Text(view.reader.meant(settings.model, view.options.model), prompt.text, prompt.chat, special)
+    reading = await view.reader.reading(text)
+    tokens = await view.reader.tokens(text)
+    if reading is None or tokens is None:
+        name = f"The model {settings.model}" if settings.model else "A model"
+        raise TransparencyError(
+            "modelNotFound", f"{name} is not loaded, so nothing is known of surprisal.", "Analyze the prompt first."
+        )
+    bits = reading.surprisal.tolist()
+    start: list[int] = []
+    end: list[int] = []
+    values: list[float] = []
+    for span in merged(tokens.spans):
+        known = [bits[at] for at in span.tokens if not math.isnan(bits[at])]
+        for piece in prompt.stretches(span.start, span.end):
+            start.append(units.to_units(piece[0]))
+            end.append(units.to_units(piece[1]))
+            values.append(round(sum(known), 4) if known else -1.0)
+    return SurprisalResult(tokens.vocabulary.name, start, end, values)

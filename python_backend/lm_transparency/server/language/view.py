@@ -1,0 +1,105 @@
+"""One prompt of an open document with its tokens, and how far the client can see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ...errors import TransparencyError
+from ...model.options import SpecialTokens
+from ...prompts.lines import Stretch
+from ...prompts.pieces import PromptText
+from ...prompts.spans import Span, spans_within
+from .reader import LONGEST, Reader, Text, Tokens
+from .store import OpenDocument
+
+#: Up to so many prompts a file shows everything of all of them; of a larger one, of those around what is looked at.
+MANY = 1_000
+#: Prompts, or lines, to either side of what is looked at.
+AROUND = 100
+
+
+@dataclass
+class Options:
+    """What a client has set: the model and special tokens of prompts whose front matter is silent."""
+
+    model: str = ""
+    special_tokens: SpecialTokens = "auto"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A prompt, and its tokens where there is a tokenizer that can read it."""
+
+    open: OpenDocument
+    stretch: Stretch
+    prompt: PromptText
+    text: Text
+    tokens: Tokens
+
+    def spans(self, start: int, end: int) -> Iterator[tuple[int, Span, list[tuple[int, int]]]]:
+        """(index, span, where it stands) of the spans that touch the document's characters `start` to `end`."""
+        first, last = self._in_prompt(start), self._in_prompt(end)
+        found = spans_within(self.tokens.spans, first, last)
+        if not found:
+            return
+        index = self.tokens.spans.index(found[0]) if found[0].start else 0
+        for span in found:
+            yield index, span, self.prompt.stretches(span.start, span.end)
+            index += 1
+
+    def _in_prompt(self, offset: int) -> int:
+        at = self.prompt.from_document(min(max(offset, self.stretch.start), self.stretch.end))
+        return 0 if at is None else at
+
+
+@dataclass
+class View:
+    """What a client looks at: of each document the characters that it asked about last."""
+
+    reader: Reader
+    options: Options = field(default_factory=Options)
+    _seen: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+
+    def text(self, document: OpenDocument, prompt: PromptText) -> Text:
+        settings = document.document.settings
+        model = self.reader.meant(settings.model, self.options.model)
+        special = "auto" if prompt.chat else settings.special_tokens or self.options.special_tokens
+        return Text(model, prompt.text, prompt.chat, special)
+
+    async def show(self, document: OpenDocument, stretch: Stretch, longest: int = LONGEST) -> Shown | None:
+        """None for what is no prompt, and without a tokenizer."""
+        try:
+            prompt = document.document.prompt(stretch)
+        except TransparencyError:
+            return None
+        text = self.text(document, prompt)
+        tokens = await self.reader.tokens(text, longest)
+        return None if tokens is None else Shown(document, stretch, prompt, text, tokens)
+
+    def look(self, document: OpenDocument, start: int, end: int) -> bool:
+        """Note that the client looks at `start` to `end`; whether that is news to a file with many prompts."""
+        if not document.document.has_more_than(MANY):
+            return False
+        before = self._seen.get(document.uri)
+        lines = document.document.lines
+        line = (lines.at(start), lines.at(end))
+        if before is not None and before[0] - AROUND // 2 <= line[0] and line[1] <= before[1] + AROUND // 2:
+            return False
+        self._seen[document.uri] = line
+        return True
+
+    def forget(self, uri: str) -> None:
+        self._seen.pop(uri, None)
+
+    def near(self, document: OpenDocument) -> list[Stretch]:
+        """All prompts of a document, or of one with many those around what is looked at."""
+        if not document.document.has_more_than(MANY):
+            return document.document.stretches
+        return document.document.within(*self.near_offsets(document))
+
+    def near_offsets(self, document: OpenDocument) -> tuple[int, int]:
+        lines = document.document.lines
+        first, last = self._seen.get(document.uri, (0, 0))
+        last = min(max(first, last) + AROUND, len(lines) - 1)
+        return lines.start(min(max(0, first - AROUND), last)), lines.end(last)

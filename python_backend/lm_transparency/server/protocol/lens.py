@@ -1,0 +1,62 @@
+"""Questions about the logit lens over the layers."""
+
+from __future__ import annotations
+
+from attrs import define, field
+
+from .inspection import NumericArray
+
+
+@define(frozen=True)
+class LensGridParams:
+    """`token` −1: no token is followed."""
+
+    run_id: str
+    token: int = -1
+    normalize: bool = True
+    work_done_token: str = ""
+
+
+@define(frozen=True)
+class LensGridResult:
+    """The logit lens of the embedding (row 0) and of the residual after each layer (row l + 1), at every position.
+
+    [row, position]: `top` indexes `texts`, its probability and logit; of the followed token its probability and rank
+    (0 for the most probable), empty where none is followed.
+    """
+
+    texts: list[str]
+    top: NumericArray
+    top_probability: NumericArray
+    top_logit: NumericArray
+    token: int
+    token_probability: NumericArray
+    token_rank: NumericArray
+
+
+@define(frozen=True)
+class LensTrackParams:
+    """Tokens of the vocabulary to follow at one position; `texts`: further ones, each the text of a single token."""
+
+    run_id: str
+    position: int
+    tokens: list[int]
+    normalize: bool = True
+    texts: list[str] = field(factory=list)
+
+
+@define(frozen=True)
+class LensTrack:
+    """One token over the rows of the lens grid: probability, logit, and rank (0 for the most probable)."""
+
+    token: int
+    text: str
+    probability: list[float]
+    logit: list[float]
+    rank: list[int]
+
+
+@define(frozen=True)
+class LensTrackResult:
+    position: int
+    tracks: list[LensTrack]

@@ -1,0 +1,171 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import type { FrameLocator, Page } from 'playwright-core';
+import { afterAll, describe, expect, test } from 'vitest';
+import { kill, openFile, type RemoteMachine, runCommand, waitUntil, webviewFrame } from './harness/index.ts';
+import { analyze } from './product.ts';
+import type { FarView } from './remote-steps.ts';
+
+/** A window that is connected to a machine behind ssh. */
+export interface RemoteWindow {
+  far: RemoteMachine;
+  view: FarView;
+  page: Page;
+}
+
+const PATIENCE_MS = 120_000;
+
+/** Every break in every moment; else each break, and each moment, once. */
+export const EVERY = Boolean(process.env['LMT_MORE']);
+type Moment = 'idle' | 'analysis' | 'load';
+
+/** Declares tests that break the link and the server of a window, whose active editor is `prompt`. */
+export function faultTests(window: () => RemoteWindow, { prompt, long }: { prompt: string; long: string }): void {
+  const counts = { injected: 0, survived: 0 };
+  const links = () => window().view.links();
+  const breaks: [string, Moment, () => number[], NodeJS.Signals][] = [
+    ['ssh is killed', 'load', links, 'SIGKILL'],
+    ["sshd's session is killed", 'analysis', () => window().far.sessions(), 'SIGKILL'],
+    ['ssh is frozen', 'idle', links, 'SIGSTOP'],
+  ];
+
+  afterAll(() => console.log(`faults injected: ${counts.injected}, survived: ${counts.survived}`));
+
+  describe.each(breaks)('when %s', (_, usual, pids, signal) => {
+    const when = (moment: Moment) => test.runIf(EVERY || moment === usual);
+
+    /** Breaks the link in the middle of something, and sees that it comes back to the same process. */
+    async function survive(middle: () => Promise<() => Promise<void>>, loads: number): Promise<void> {
+      const { view } = window();
+      const before = { servers: view.servers(), loads: view.count(': Loaded '), lost: view.count('was lost') };
+      counts.injected += 1;
+      const after = await middle();
+      await after();
+      await waitUntil(() => links().length === 1, 'one link, and the broken one gone');
+      expect(view.servers()).toEqual(before.servers);
+      expect(view.count(': Loaded ') - before.loads).toBe(loads);
+      expect(view.count('was lost')).toBe(before.lost + 1);
+      counts.survived += 1;
+    }
+
+    const breakIt = () => pids().forEach((pid) => kill(pid, signal));
+
+    when('idle')('while nothing runs, what is on screen can be asked on', async () => {
+      const { page, view } = window();
+      const analyses = view.count('Analyzed');
+      await survive(async () => {
+        const lost = view.count('was lost');
+        const begun = Date.now();
+        breakIt();
+        return async () => {
+          await waitUntil(() => view.count('was lost') > lost && view.servers().length === 1, 'noticed', 60_000);
+          const frame = webviewFrame(page);
+          await frame.locator('[data-testid=offline]').waitFor({ state: 'hidden', timeout: 30_000 });
+          await inspect(frame, 5);
+          console.log(`when ${_}: answered after ${((Date.now() - begun) / 1000).toFixed(1)} s`);
+        };
+      }, 0);
+      expect(view.count('Analyzed')).toBe(analyses);
+    });
+
+    when('analysis')('during an analysis, it is drawn nevertheless', async () => {
+      await survive(() => broken(/layer \d+ of 30/, breakIt), 0);
+    });
+
+    when('load')('while a model loads, it is loaded once', async () => {
+      const { page } = window();
+      await runCommand(page, 'LM Transparency: Unload Model');
+      await page.getByText('LM Transparency: model unloaded').waitFor();
+      await survive(() => broken(/loading smollm2/i, breakIt), 1);
+    });
+  });
+
+  /** Analyzes, and breaks something when the panel says `stage`; resolves with the wait for the drawing. */
+  async function broken(stage: RegExp, breakIt: () => void): Promise<() => Promise<void>> {
+    const { page, view } = window();
+    const [server = 0] = view.servers();
+    const loads = view.count(': Loaded ');
+    const analyses = view.count('Analyzed');
+    const end = slowDown(server);
+    try {
+      await runCommand(page, 'LM Transparency: Analyze Prompt');
+      await webviewFrame(page).getByText(stage).first().waitFor({ timeout: PATIENCE_MS });
+      expect([view.count(': Loaded '), view.count('Analyzed')]).toEqual([loads, analyses]);
+      breakIt();
+    } finally {
+      end();
+    }
+    return async () => {
+      await webviewFrame(page).locator('[data-testid=panel][data-state=ready]').waitFor({ timeout: PATIENCE_MS });
+    };
+  }
+
+  test('a server that is killed in an analysis is said to be, is started anew, and the next analysis works', async () => {
+    const { page, view } = window();
+    const [before = 0] = view.servers();
+    counts.injected += 1;
+    await broken(/layer \d+ of 30/, () => kill(before, 'SIGKILL'));
+    const frame = webviewFrame(page);
+    await frame.locator('[data-testid=panel][data-state=failure]').waitFor({ timeout: 30_000 });
+    expect(await frame.locator('[data-testid=panel]').textContent()).toMatch(/was killed by the system/);
+    await waitUntil(() => view.servers().some((pid) => pid !== before), 'another server', 60_000);
+    await frame.getByRole('button', { name: 'Try Again' }).click();
+    await frame.locator('[data-testid=panel][data-state=ready]').waitFor({ timeout: PATIENCE_MS });
+    expect(view.servers()).toHaveLength(1);
+    counts.survived += 1;
+  });
+
+  test('memory that does not suffice is said, the model stays, and the next analysis works', async () => {
+    const { page, view } = window();
+    const [server = 0] = view.servers();
+    const loads = view.count(': Loaded ');
+    counts.injected += 1;
+    // as `ulimit -v` does it; the maps of a long prompt need more
+    limitMemory(server, sizeOf(server) + 40_000_000);
+    await openFile(page, long);
+    await runCommand(page, 'LM Transparency: Analyze Prompt');
+    // told before that it will not fit
+    await page.locator('.notifications-toasts').getByRole('button', { name: 'Run', exact: true }).click();
+    const failed = webviewFrame(page).locator('[data-testid=panel][data-state=failure]');
+    await failed.waitFor({ timeout: PATIENCE_MS });
+    expect(await failed.textContent()).toMatch(/need about .* were free.*The model is still loaded/);
+    limitMemory(server, 'unlimited');
+    await openFile(page, prompt);
+    await analyze(page);
+    expect(view.servers()).toEqual([server]);
+    expect(view.count(': Loaded ')).toBe(loads);
+    counts.survived += 1;
+  });
+}
+
+async function inspect(frame: FrameLocator, position: number): Promise<void> {
+  await frame.locator(`[data-testid=token-${position}]`).first().click();
+  await frame.locator('[data-testid=auto]').click();
+  const all = frame.getByRole('button', { name: /^Show all/ });
+  if ((await all.count()) > 0) await all.click();
+  await frame.locator(`[data-testid=twin] [data-name="I9_${position}"]`).click();
+  await frame.locator('[data-testid=top-tokens] li').first().waitFor({ timeout: 60_000 });
+}
+
+/** Lets a process run a fifth of the time, so that it can be met in the middle of something; ends by what it returns. */
+function slowDown(pid: number): () => void {
+  let rest: NodeJS.Timeout | undefined;
+  const timer = setInterval(() => {
+    kill(pid, 'SIGCONT');
+    rest = setTimeout(() => kill(pid, 'SIGSTOP'), 8);
+  }, 40);
+  return () => {
+    clearInterval(timer);
+    clearTimeout(rest);
+    kill(pid, 'SIGCONT');
+  };
+}
+
+function limitMemory(pid: number, bytes: number | 'unlimited'): void {
+  execFileSync('prlimit', ['--pid', String(pid), `--as=${bytes}:unlimited`]);
+}
+
+/** Virtual memory in bytes. */
+function sizeOf(pid: number): number {
+  return 1024 * Number(/VmSize:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+}

@@ -1,0 +1,123 @@
+"""Every character of a prompt belongs to one token span, or is reported as shared, for every kind of tokenizer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast
+
+from lm_transparency import LoadedModel, TransparencyError
+from lm_transparency.model.tokens import encode
+from lm_transparency.prompts.spans import merged, span_at, spans_of, spans_within
+from lm_transparency.prompts.units import Units
+from tiny_models import CORPUS, train_tokenizer
+
+PIECES = [
+    *["a", "Mary", " ", "  ", "\n", "\r\n", "\t", "1732", "é", "e\u0301", "o\u0327\u0323", "ﬁ", "ß", "İ", "<s>"],
+    *["Ж", " Привет", "日本語", "😀", "👋🏽", "👨\u200d👩\u200d👧", "🇫🇷", "\U0010ffff", "𝒳"],
+    *["שלום", "مرحبا", "\u200f", "\u00a0", "\u3000", "\ufeff", "½", "Ǆ", "\u0345"],
+]
+TEXTS = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=24),
+    st.lists(st.sampled_from(PIECES), min_size=1, max_size=10).map("".join),
+)
+KINDS = ["byte_level", "embedded", "unigram", "bpe_with_bytes", "word_piece", "bert"]
+
+
+def _fast(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>")
+
+
+def _unigram() -> PreTrainedTokenizerFast:
+    """As T5's and ALBERT's: NFKC, ▁ for spaces, one put in front."""
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Nmt(), normalizers.NFKC()])
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    trainer = trainers.UnigramTrainer(
+        vocab_size=300, special_tokens=["<unk>", "<s>"], unk_token="<unk>", show_progress=False
+    )
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    return _fast(tokenizer)
+
+
+def _bpe_with_bytes() -> PreTrainedTokenizerFast:
+    """As Llama 2's: a dummy prefix, bytes for what the vocabulary lacks."""
+    vocabulary = {"<unk>": 0, **{f"<0x{b:02X}>": b + 1 for b in range(256)}}
+    for piece in ["▁", "a", "M", "r", "y", "▁M", "ar", "▁Mar", "▁Mary", "▁▁"]:
+        vocabulary[piece] = len(vocabulary)
+    merges = [("▁", "M"), ("a", "r"), ("▁M", "ar"), ("▁Mar", "y"), ("▁", "▁")]
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, unk_token="<unk>", byte_fallback=True))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    return _fast(tokenizer)
+
+
+def _word_piece(normalizer: Any) -> PreTrainedTokenizerFast:
+    tokenizer = Tokenizer(models.WordPiece(unk_token="<unk>"))
+    tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.WordPieceTrainer(vocab_size=300, special_tokens=["<unk>", "[CLS]", "[SEP]"], show_progress=False)
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+    )
+    return _fast(tokenizer)
+
+
+@pytest.fixture(scope="module")
+def tokenizers(embedded: LoadedModel) -> dict[str, Any]:
+    return {
+        "byte_level": train_tokenizer(),
+        "embedded": embedded.tokenizer,
+        "unigram": _unigram(),
+        "bpe_with_bytes": _bpe_with_bytes(),
+        "word_piece": _word_piece(normalizers.NFC()),
+        # takes accents off and control characters out
+        "bert": _word_piece(normalizers.BertNormalizer(strip_accents=True)),
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(prompt=TEXTS)
+@example("e\u0301")
+@example("a \u0301")
+@example("Mary\r\n")
+@example("ﬁ½")
+@example(" 😀 ")
+@settings(max_examples=80)
+def test_each_character_belongs_to_one_span(tokenizers: dict[str, Any], kind: str, prompt: str) -> None:
+    # a tokenizer may have nothing to say of blanks
+    assume(tokenizers[kind](prompt, add_special_tokens=False)["input_ids"])
+    tokens = encode(tokenizers[kind], prompt)
+    spans = spans_of(tokens)
+    owned = [span for span in spans for _ in range(span.start, span.end)]
+    assert len(owned) == len(prompt)
+    assert [span.start for span in spans] == [0, *(span.end for span in spans[:-1])]
+    for span in spans:
+        assert span.tokens == tuple(i for i, t in enumerate(tokens) if t.start < span.end and t.end > span.start)
+        assert all(tokens[i].shared for i in span.tokens) or not span.shared
+    for at, span in enumerate(owned):
+        assert span_at(spans, at) == span
+        assert span in spans_within(spans, at, at)
+    placed = [i for i, token in enumerate(tokens) if token.start < token.end]
+    assert sorted(i for span in merged(spans) for i in span.tokens) == placed
+    # and so does each UTF-16 unit, as an editor counts
+    units = Units(prompt)
+    assert units.length == sum(units.to_units(span.end) - units.to_units(span.start) for span in spans)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_half_a_character_is_refused_with_a_message(tokenizers: dict[str, Any], kind: str) -> None:
+    for prompt in ("a\ud83d", "\ude00b"):
+        with pytest.raises(TransparencyError, match="half of a surrogate pair") as caught:
+            encode(tokenizers[kind], prompt)
+        assert caught.value.remedy
+
+
+def test_an_emoji_over_four_tokens_is_one_span_of_four(tokenizers: dict[str, Any]) -> None:
+    last = spans_of(encode(tokenizers["bpe_with_bytes"], "a👋"))[-1]
+    assert (last.start, last.end, len(last.tokens), last.shared) == (1, 2, 4, True)

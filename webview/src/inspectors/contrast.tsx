@@ -1,0 +1,131 @@
+/** Why the token that the prompt's file names, rather than another one: both through the layers. */
+import { useEffect } from 'preact/hooks';
+import type { LensTrack } from '../../../extension/shared/protocol';
+import { outputFigure, outputText } from '../answer';
+import { useReply } from '../ask';
+import type { Reply } from '../ask';
+import { nodeName } from '../names';
+import type { Store } from '../state';
+import type { Table } from '../table';
+import { count, percent, share, signed } from '../words';
+import { following } from './lens';
+import { BarList, NoAnswer, Section, TextBars, Waiting } from './parts';
+
+/** Layers that change the difference most. */
+const LAYERS = 6;
+/** Past this, a ratio of probabilities says no more than that it is large. */
+const LARGE_ODDS = 1e6;
+
+/** The named tokens over the layers: the target, or what the model predicts in its place, then the contrast. */
+function useNamed(store: Store): Reply<'lmTransparency/lensTrack'> | null {
+  const { value: about } = store.about;
+  const analysis = store.analysis.value;
+  const position = store.target.value;
+  const texts = about ? [about.target, about.contrast].filter((text) => text !== null) : [];
+  const each = (analysis?.columns.predictionId.length ?? 0) / (analysis?.meta.tokens.length ?? 1);
+  const predicted = analysis?.columns.predictionId[position * each];
+  const tokens = about?.target === null && predicted !== undefined ? [predicted] : [];
+  const asked = analysis && texts.length > 0 ? { position, tokens, texts, normalize: true } : null;
+  return useReply(store, 'lmTransparency/lensTrack', asked);
+}
+
+/** Follows the named tokens in the Lens view from the start; what is chosen there later stays. */
+export function followAbout(store: Store): void {
+  const reply = useNamed(store);
+  const { value: analysis } = store.analysis;
+  const known = reply?.state === 'known' ? reply.result : null;
+  useEffect(() => {
+    const { about, wanted, rival } = store;
+    const [first, second] = known?.tracks ?? [];
+    if (!first || wanted.peek()) return;
+    if (about.peek()?.target !== null) wanted.value = { id: first.token, text: first.text };
+    if (second && !rival.peek()) rival.value = { id: second.token, text: second.text };
+  }, [store, analysis, known]);
+}
+
+export function Contrast({ store }: { store: Store }) {
+  const reply = useNamed(store);
+  const { value: about } = store.about;
+  if (!reply) return null;
+  const title = about?.contrast === null ? 'Named target' : 'Target against contrast';
+  if (reply.state === 'failed') return <NoAnswer store={store} title={title} message={reply.message} />;
+  if (reply.state === 'asking') return <Waiting title={title} rows={2} />;
+  return <Named store={store} title={title} tracks={reply.result.tracks} />;
+}
+
+function Named({ store, title, tracks }: { store: Store; title: string; tracks: LensTrack[] }) {
+  const model = store.analysis.value?.meta.model;
+  const last = (values: number[] | undefined): number => values?.at(-1) ?? 0;
+  const rows = tracks.map((track, index) => ({
+    key: `${index}`,
+    text: outputText(model, track.text),
+    fraction: last(track.probability),
+    number: outputFigure(model, last(track.probability), last(track.logit)),
+    title: `'${track.text}' ${percent(last(track.probability))}, rank ${last(track.rank) + 1}, logit ${signed(last(track.logit))}. Click to follow it in the Lens view`,
+    ...following(store, { id: track.token, text: track.text }),
+  }));
+  const [target, contrast] = tracks;
+  const differences = contrast ? (target?.logit ?? []).map((logit, row) => logit - (contrast.logit[row] ?? 0)) : [];
+  const table: Table = {
+    name: 'contrast',
+    of: `position-${store.target.value}`,
+    columns: ['row', ...tracks.map(({ text }) => `logit of ${text}`)],
+    rows: () => (target?.logit ?? []).map((_, row) => [row, ...tracks.map(({ logit }) => logit[row] ?? 0)]),
+  };
+  return (
+    <Section title={title} store={store} help="contrast" table={table}>
+      <TextBars rows={rows} tone="plain" testId="named" />
+      {target && contrast && <Difference store={store} differences={differences} target={target} contrast={contrast} />}
+    </Section>
+  );
+}
+
+const factor = (odds: number): string => (odds < 100 ? share(odds) : count(Math.round(odds)));
+
+interface DifferenceProps {
+  store: Store;
+  /** logit(target) − logit(contrast) of the embedding, then after each layer. */
+  differences: number[];
+  target: LensTrack;
+  contrast: LensTrack;
+}
+
+function Difference({ store, differences, target, contrast }: DifferenceProps) {
+  const analysis = store.analysis.value;
+  const difference = differences.at(-1) ?? 0;
+  const odds = Math.exp(Math.abs(difference));
+  const task = analysis?.meta.model.task;
+  // elsewhere probabilities are no softmax of these logits
+  const hasOdds = task === 'token' || task === 'label';
+  const name = (track: LensTrack) => outputText(analysis?.meta.model, track.text);
+  const [more, less] = difference >= 0 ? [target, contrast] : [contrast, target];
+  const changes = differences.slice(1).map((value, layer) => ({ layer, change: value - (differences[layer] ?? 0) }));
+  const strongest = [...changes].sort((a, b) => Math.abs(b.change) - Math.abs(a.change)).slice(0, LAYERS);
+  const rows = strongest.map(({ layer, change }) => ({
+    key: `${layer}`,
+    label: `layer ${layer}`,
+    value: Math.abs(change),
+    number: signed(change),
+    title: `Layer ${layer} changes the logit difference by ${signed(change)}: it ${change >= 0 ? 'favours' : 'disfavours'} ${name(target)}`,
+    faint: change < 0,
+    name: nodeName({ letter: 'I', layer, position: store.target.value }),
+  }));
+  return (
+    <>
+      <p class="figures" data-testid="contrast">
+        logit difference <b>{signed(difference)}</b>
+        {hasOdds && (
+          <>
+            : <bdi class="token">{name(more)}</bdi> is {odds > LARGE_ODDS ? 'over a million' : factor(odds)} times as
+            probable as <bdi class="token">{name(less)}</bdi>
+          </>
+        )}
+      </p>
+      <div class="row-names" aria-hidden="true">
+        <span>layer</span>
+        <span>changes it by</span>
+      </div>
+      <BarList store={store} rows={rows} testId="contrast-layers" />
+    </>
+  );
+}
