@@ -11,6 +11,11 @@ export async function seriousFindings(frame: FrameLocator): Promise<string[]> {
   const known = await root.evaluate(() => 'axe' in window);
   // a script element would be refused by the panel's content security policy
   if (!known) await root.evaluate(`${source}; undefined`);
+  // colours on their way from one to another have the contrast of neither
+  await root.evaluate(async () => {
+    const changing = document.getAnimations().filter((animation) => animation instanceof CSSTransition);
+    await Promise.allSettled(changing.map(({ finished }) => finished));
+  });
   const { violations } = (await root.evaluate(`axe.run(document, { resultTypes: ['violations'] })`)) as AxeResults;
   return violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')

@@ -81,12 +81,14 @@ describe('what one sees, as a file', () => {
     const path = join(folder, name);
     await input.fill(path);
     // the dialog looks into the folder first, and hears no Enter meanwhile
+    const isHeard = async () => !(await input.isVisible()) || overwriting().isVisible();
     const accepted = async () => {
       await page.waitForTimeout(300);
-      if (!(await input.isVisible()) || (await overwriting().isVisible())) return true;
-      await input.press('Enter');
-      await page.waitForTimeout(300);
-      return !(await input.isVisible()) || overwriting().isVisible();
+      if (await isHeard()) return true;
+      await input.press('Enter', { timeout: 2000 });
+      // time to look whether the file is there: one more Enter would answer that it is to be replaced
+      await expect.poll(isHeard, { timeout: 2000 }).toBe(true);
+      return true;
     };
     await expect.poll(accepted).toBe(true);
   }
@@ -199,10 +201,15 @@ describe('what one sees, as a file', () => {
   test('a table is copied as TSV and saved as CSV, with all digits', async () => {
     await byId('twin').locator('button[data-name]').first().click();
     await byId('why').waitFor();
+    // the whole table: what is answered between copying and saving would be in the file alone
+    const answered = 'button[title*="attention probability"][title*="repeated random tokens"]';
+    await byId('heads').locator(answered).first().waitFor({ timeout: 60_000 });
     await byId('copy-heads').click();
     // the clipboard is read by a window that has the focus
     await page.locator('.view-line').first().click();
-    const tsv = await page.evaluate(() => navigator.clipboard.readText());
+    let tsv = '';
+    // the editor copies, some time after the click
+    await expect.poll(async () => (tsv = await page.evaluate(() => navigator.clipboard.readText()))).toContain('\t');
     const copied = tsv
       .trimEnd()
       .split('\n')

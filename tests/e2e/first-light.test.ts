@@ -44,7 +44,8 @@ describe('a prompt becomes its graph in the real VS Code', () => {
 
   test('Analyze Prompt from the palette draws the routes with the proof', async () => {
     frame = await analyze(page);
-    expect(await colours(frame)).toBeGreaterThan(50);
+    // drawn in the frame after the panel says that it is ready
+    await expect.poll(() => colours(frame)).toBeGreaterThan(50);
     expect(await frame.locator('[data-testid=proof]').textContent()).toMatch(/parts = whole \d/);
     expect(await count(frame)).toBeGreaterThan(5);
     expect(await count(frame)).toBeLessThanOrEqual(60);

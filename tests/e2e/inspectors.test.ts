@@ -117,10 +117,12 @@ describe('the inspectors of the real VS Code show what plain torch computes', ()
   });
 
   /** The cell told in words: "query ·to, key ·Mary, probability 0.69, contribution 0.11". */
-  const expectCell = async (maps: { probability: Matrix; contribution: Matrix }, query: number, key: number) => {
+  const expectCell = async (maps: EdgeTruth['all'] & { head?: number }, query: number, key: number) => {
+    // until it is answered, the map is empty, or that of the head before
+    const marks = ['data-head', 'data-query', 'data-key'];
     await expect
-      .poll(() => Promise.all(['data-query', 'data-key'].map((name) => byId('map-attention').getAttribute(name))))
-      .toEqual([`${query}`, `${key}`]);
+      .poll(() => Promise.all(marks.map((name) => byId('map-attention').getAttribute(name))))
+      .toEqual([`${maps.head ?? -1}`, `${query}`, `${key}`]);
     const words = /^query (.+), key (.+), probability (\S+), contribution (\S+)$/.exec(await text('map-words')) ?? [];
     expect(words.slice(1, 3)).toEqual([token(query), token(key)]);
     expectShare(words[3] ?? '', maps.probability[query]?.[key] ?? NaN);

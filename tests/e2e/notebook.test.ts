@@ -89,7 +89,7 @@ describe('a graph in the cell of a real JupyterLab', () => {
     ] as const) {
       await command('apputils:change-theme', { theme });
       await expect.poll(() => body().evaluate((element) => getComputedStyle(element).backgroundColor)).toBe(ground);
-      expect(await body().getAttribute('class')).toContain(`vscode-${name}`);
+      await expect.poll(() => body().getAttribute('class')).toContain(`vscode-${name}`);
       await page.waitForTimeout(600);
       await screenshot(page, `notebook-${name}`, name === 'dark' ? pictures : undefined);
     }

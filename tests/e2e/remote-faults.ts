@@ -89,7 +89,9 @@ export function faultTests(window: () => RemoteWindow, { prompt, long }: { promp
     const end = slowDown(server);
     try {
       await runCommand(page, 'LM Transparency: Analyze Prompt');
-      await webviewFrame(page).getByText(stage).first().waitFor({ timeout: PATIENCE_MS });
+      // looked for often: it may be over in less than the half second between two looks of `waitFor`
+      const isThere = () => webviewFrame(page).getByText(stage).first().isVisible();
+      await expect.poll(isThere, { timeout: PATIENCE_MS }).toBe(true);
       expect([view.count(': Loaded '), view.count('Analyzed')]).toEqual([loads, analyses]);
       breakIt();
     } finally {

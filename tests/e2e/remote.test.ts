@@ -155,6 +155,7 @@ describe('a fresh machine behind ssh', () => {
       await quickInput(page).waitFor({ state: 'hidden' });
       await runCommand(page, CONNECT);
     }
+    await quickInput(page).waitFor();
     await page.keyboard.press('Escape');
     expect([view.links(), existsSync(`${evil}.ran`)]).toEqual([[], false]);
   });

@@ -40,7 +40,7 @@ describe('on a machine without the backend', () => {
   });
 
   test('a binary file is refused with a sentence', async () => {
-    await openFile(page, 'nul.prompt');
+    await openFile(page, 'nul.prompt', false);
     await page.getByText('not displayed in the text editor because it is either binary').first().waitFor();
     await runCommand(page, 'LM Transparency: Analyze Prompt');
     await expect.poll(() => notifications(page)).toEqual([expect.stringMatching(/binary/)]);
@@ -76,8 +76,11 @@ describe('on a machine without the backend', () => {
     await runCommand(page, 'LM Transparency: Analyze Prompt');
     await question.waitFor();
     expect(await question.textContent()).toMatch(new RegExp(`long\\.prompt: ${takes.source} Run it\\?`));
-    expect(await panel('loading').textContent()).toMatch(takes);
+    // the panel hears of it on a way of its own
+    await expect.poll(() => panel('loading').textContent()).toMatch(takes);
     await page.getByRole('button', { name: 'long.prompt: waiting for your answer' }).waitFor();
+    // under the pointer it does not hide after a while, however long the themes take
+    await question.hover();
     await screenshot(page, 'costly-dark');
     await setTheme(page, 'light');
     await screenshot(page, 'costly-light');
@@ -88,8 +91,8 @@ describe('on a machine without the backend', () => {
     await webviewFrame(page).getByRole('button', { name: 'Try Again' }).click();
     await question.waitFor();
     await answer('Run');
-    await panel('ready').locator('[data-testid=token-138]').first().waitFor();
-    await panel('ready').locator('[data-testid=filling]').waitFor({ state: 'detached' });
+    await panel('ready').locator('[data-testid=token-138]').first().waitFor({ timeout: 180_000 });
+    await panel('ready').locator('[data-testid=filling]').waitFor({ state: 'detached', timeout: 180_000 });
 
     // what is drawn stays where the same prompt is not to be run again
     await page.keyboard.press('Control+1');

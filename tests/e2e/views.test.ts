@@ -53,6 +53,13 @@ describe('lens, heads and heat in the real VS Code', () => {
     if (!box) throw new Error('it is not on screen');
     return box;
   };
+  /** The same once it is at rest: what is in a view is placed after the view is drawn and measured. */
+  const restOf = async (place: Locator) => {
+    const seen: string[] = [];
+    const rests = async () => seen.unshift(JSON.stringify(await boxOf(place))) > 1 && seen[0] === seen[1];
+    await expect.poll(rests).toBe(true);
+    return boxOf(place);
+  };
 
   beforeAll(async () => {
     cpSync(samples, folder, { recursive: true });
@@ -155,6 +162,8 @@ describe('lens, heads and heat in the real VS Code', () => {
       for (const colour of ['probability', 'rank', 'top']) {
         await byId('lens-colour').locator(`[data-colour=${colour}]`).click();
         await page.waitForTimeout(300);
+        // the frame that draws it may be a late one
+        await expect.poll(async () => drawn.has(await ink())).toBe(false);
         drawn.add(await ink());
       }
       expect(drawn.size).toBe(3);
@@ -183,9 +192,9 @@ describe('lens, heads and heat in the real VS Code', () => {
 
     /** Clicks the cell of a head: columns and rows have their numbers beside them. */
     async function clickHead(layer: number, head: number): Promise<void> {
-      const column = await boxOf(frame.locator('.head-label').getByText(`${head}`, { exact: true }));
+      const column = await restOf(frame.locator('.head-label').getByText(`${head}`, { exact: true }));
       const place = async (row: number) => {
-        const box = await boxOf(frame.locator('.heads-stage .layer').getByText(`${row}`, { exact: true }));
+        const box = await restOf(frame.locator('.heads-stage .layer').getByText(`${row}`, { exact: true }));
         return box.y + box.height / 2;
       };
       const [bottom, top] = [await place(0), await place(LAST.layer)];
@@ -195,9 +204,9 @@ describe('lens, heads and heat in the real VS Code', () => {
     /** Whether a click on the middle of the strongest edge's curve opens it. */
     async function edgeOpens(): Promise<boolean> {
       await frame.locator('body').press('Escape');
-      const chips = await Promise.all([1, 13].map((position) => boxOf(byId(`token-${position}`).first())));
+      const chips = await Promise.all([1, 13].map((position) => restOf(byId(`token-${position}`).first())));
       const rows = await Promise.all(
-        [20, 25].map((row) => boxOf(frame.locator('.stage .layer').getByText(`${row}`, { exact: true }))),
+        [20, 25].map((row) => restOf(frame.locator('.stage .layer').getByText(`${row}`, { exact: true }))),
       );
       const middle = chips.reduce((sum, box) => sum + (box.x + box.width / 2) / 2, 0);
       const [of20, of25] = rows.map((box) => box.y + box.height / 2) as [number, number];
@@ -217,6 +226,8 @@ describe('lens, heads and heat in the real VS Code', () => {
       await page.keyboard.type(THRESHOLD);
       await page.keyboard.press('Enter');
       await byId('view-heads').click();
+      // the grid grows when nothing is waited for any more
+      await byId('head-tags').locator('.tag-legend').waitFor({ timeout: 60_000 });
       const head = headOf(EDGE);
       await clickHead(23, head);
       expect(await byId('head-filter').textContent()).toContain(`L23 H${head}`);
@@ -243,7 +254,6 @@ describe('lens, heads and heat in the real VS Code', () => {
         total ?? '',
         wanted.reduce((sum, { flow }) => sum + flow, 0),
       );
-      await byId('head-tags').locator('.tag-legend').waitFor({ timeout: 60_000 });
       expect(await byId('head-detail').locator('.scores li').count()).toBe(5);
       await picture(page, frame, 'heads');
     });
@@ -266,6 +276,7 @@ describe('lens, heads and heat in the real VS Code', () => {
     for (const view of ['view-lens', 'view-heads', 'view-routes']) {
       await byId(view).click();
       await page.waitForTimeout(300);
+      await restOf(view === 'view-heads' ? stage() : byId(`token-${LAST.position}`).first());
       const { x, y, width, height } = await boxOf(frame.locator('body'));
       const inside = async (place: Locator, name: string) => {
         const box = await boxOf(place);
@@ -322,10 +333,12 @@ describe('lens, heads and heat in the real VS Code', () => {
       if (await byId('more-options').isVisible()) await byId('more-options').click();
       await byId('heat').click();
       await expect.poll(() => warm().count()).toBeGreaterThan(4);
-      const colours = await warm().evaluateAll((all) =>
-        all.map((one) => getComputedStyle(one).backgroundColor || getComputedStyle(one).background),
-      );
-      expect(new Set(colours).size).toBeGreaterThan(2);
+      const colours = () =>
+        warm().evaluateAll((all) =>
+          all.map((one) => getComputedStyle(one).backgroundColor || getComputedStyle(one).background),
+        );
+      // each step of heat is drawn by itself
+      await expect.poll(async () => new Set(await colours()).size).toBeGreaterThan(2);
       await frame.locator('.legend').click();
       await page.mouse.move(640, 790);
       await page.waitForTimeout(400);
@@ -348,21 +361,28 @@ describe('lens, heads and heat in the real VS Code', () => {
     await runCommand(page, 'LM Transparency: Analyze Prompt');
     const long = webviewFrame(page);
     const at = (id: string) => long.locator(`[data-testid="${id}"]`);
-    const drawn = async () => ({
-      edges: await at('edge-count').textContent(),
-      threshold: await at('threshold-value').inputValue(),
-      rows: await long.locator('.side .routes li').allTextContents(),
-    });
-    await at('filling').waitFor({ timeout: 60_000 });
-    const [first, open] = [await drawn(), await at('filling').getAttribute('data-open')];
+    // at one time: the rest may come in a moment
+    const drawn = () =>
+      long.locator('html').evaluate((root) => {
+        const part = (id: string) => root.querySelector<HTMLElement>(`[data-testid="${id}"]`);
+        return {
+          edges: part('edge-count')?.textContent ?? '',
+          threshold: root.querySelector<HTMLInputElement>('[data-testid="threshold-value"]')?.value ?? '',
+          rows: [...root.querySelectorAll('.side .routes li')].map((row) => row.textContent),
+          open: part('filling')?.dataset['open'],
+        };
+      });
+    let seen = {} as Awaited<ReturnType<typeof drawn>>;
+    await expect.poll(async () => (seen = await drawn()).open ?? '', { timeout: 60_000 }).not.toBe('');
+    const { open, ...first } = seen;
     await screenshot(page, 'first-graph');
-    expect([open, Number.parseInt(first.edges ?? '', 10) > 5]).toEqual(['false', true]);
+    expect([open, Number.parseInt(first.edges, 10) > 5]).toEqual(['false', true]);
     await at('filling').waitFor({ state: 'detached', timeout: 60_000 });
     await page.waitForTimeout(300);
     expect(await drawn()).toEqual(first);
     const kept = await keptEdges(join(folder, 'long.prompt'), first.threshold);
     const across = kept.filter(({ name }) => /_(\d+)>.*_(?!\1$)\d+$/.test(name));
-    expect(Number.parseInt(first.edges ?? '', 10)).toBe(across.length);
+    expect(Number.parseInt(first.edges, 10)).toBe(across.length);
     // what one looks at has not moved, and another target is there at once
     await at('token-132').waitFor();
     await at('token-131').click();

@@ -24,7 +24,7 @@ export async function pickInQuickInput(
   await quickInput(page).locator('input.input').fill(text, { timeout });
   const row = quickInputRow(page, label);
   await row.waitFor({ timeout });
-  const isFocused = (await row.getAttribute('class'))?.split(/\s+/).includes('focused');
+  const isFocused = (await row.getAttribute('class', { timeout }))?.split(/\s+/).includes('focused');
   // Enter leaves the mouse where it is, so no hover appears in a screenshot; but it only takes the focused row.
   // On the input and not the page: in a window that is still opening, an editor may have taken the focus.
   if (isFocused) await quickInput(page).locator('input.input').press('Enter', { timeout });

@@ -1,9 +1,22 @@
-/** The colour themes under test: the identity in settings, the name in the theme picker, the class of the workbench. */
+/**
+ * The colour themes under test: the identity in settings, the name in the theme picker, the class of the workbench, and
+ * what webviews call their kind.
+ */
 export const themes = {
-  dark: { id: 'Dark Modern', label: 'Dark Modern', workbenchClass: 'vs-dark' },
-  light: { id: 'Light Modern', label: 'Light Modern', workbenchClass: 'vs' },
-  highContrast: { id: 'Default High Contrast', label: 'Dark High Contrast', workbenchClass: 'hc-black' },
-  highContrastLight: { id: 'Default High Contrast Light', label: 'Light High Contrast', workbenchClass: 'hc-light' },
+  dark: { id: 'Dark Modern', label: 'Dark Modern', workbenchClass: 'vs-dark', kind: 'vscode-dark' },
+  light: { id: 'Light Modern', label: 'Light Modern', workbenchClass: 'vs', kind: 'vscode-light' },
+  highContrast: {
+    id: 'Default High Contrast',
+    label: 'Dark High Contrast',
+    workbenchClass: 'hc-black',
+    kind: 'vscode-high-contrast',
+  },
+  highContrastLight: {
+    id: 'Default High Contrast Light',
+    label: 'Light High Contrast',
+    workbenchClass: 'hc-light',
+    kind: 'vscode-high-contrast-light',
+  },
 } as const;
 
 /** One of the colour themes under test. */

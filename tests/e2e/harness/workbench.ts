@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import type { Browser, FrameLocator, Page } from 'playwright-core';
 import { workbenchUrl, type RunningServer } from '../../../scripts/host/server.mjs';
 import { openQuickInputAndPick, pickInQuickInput, quickInput } from './quick-input.ts';
@@ -26,6 +27,8 @@ export async function openWorkbench(
   await page.goto(workbenchUrl(server.origin, server.folder, file));
   await waitForWorkbench(page);
   await waitForTheme(page, theme);
+  // it is opened while the rest is drawn, and may come last
+  if (file) await waitForText(page, basename(file), loadMilliseconds);
   return page;
 }
 
@@ -50,26 +53,39 @@ export async function runCommand(page: Page, title: string): Promise<void> {
   await openQuickInputAndPick(page, 'F1', `>${title}`, title);
 }
 
-/** Opens a file of the folder by its name through quick open, and waits for its tab. */
-export async function openFile(page: Page, name: string): Promise<void> {
+/** Opens a file of the folder by its name through quick open, and waits for its tab, and for its text where it `isText`. */
+export async function openFile(page: Page, name: string, isText = true): Promise<void> {
   await openQuickInputAndPick(page, 'Control+p', name, name);
   await page
     .locator(`.tab.active[data-resource-name=${JSON.stringify(name)}]`)
     .first()
     .waitFor();
+  if (isText) await waitForText(page, name);
 }
 
-/** Changes the colour theme of the running window through the theme picker. */
+/** Waits until an editor shows a file: its tab is active before, with the text of another file under it. */
+async function waitForText(page: Page, name: string, timeout = 30_000): Promise<void> {
+  const editor = page.locator(`.editor-instance .monaco-editor[data-uri$=${JSON.stringify(`/${name}`)}]:visible`);
+  await editor.first().waitFor({ timeout });
+}
+
+/** Changes the colour theme of the running window, and of the webviews in view, through the theme picker. */
 export async function setTheme(page: Page, theme: Theme): Promise<void> {
   await runCommand(page, 'Preferences: Color Theme');
   await pickInQuickInput(page, themes[theme].label, themes[theme].label);
   await quickInput(page).waitFor({ state: 'hidden' });
   await waitForTheme(page, theme);
+  // webviews are told after the window is drawn in it
+  const shown = await page.locator(readyWebview).count();
+  for (let nth = 0; nth < shown; nth++)
+    await webviewFrame(page, nth).locator(`body[data-vscode-theme-kind="${themes[theme].kind}"]`).waitFor();
 }
+
+const readyWebview = 'iframe.webview.ready:visible';
 
 /** The document inside the visible webview; `nth` counts from 0 where several are visible. */
 export function webviewFrame(page: Page, nth = 0): FrameLocator {
-  return page.locator('iframe.webview.ready:visible').nth(nth).contentFrame().frameLocator('iframe#active-frame');
+  return page.locator(readyWebview).nth(nth).contentFrame().frameLocator('iframe#active-frame');
 }
 
 /** The texts of the notifications on screen. */
