@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -260,10 +260,10 @@ class Started:
     def go_on(self, watch: Watch, seconds: float = float("inf")) -> None:
         """Compute what is still to come, for about `seconds`. Raises `Cancelled` within one layer's time."""
         ends = time.perf_counter() + seconds
-        with self._timed():
-            for layer in self._gathering.to_go:
+        with self._timed(), closing(self._gathering.completing()) as completed:
+            watch.check()
+            for layer in completed:
                 watch.step("contributions", layer, self._trace.n_layers)
-                self._gathering.complete(layer)
                 if time.perf_counter() > ends:
                     return
         watch.check()

@@ -52,13 +52,15 @@ def weight_in_out(module: nn.Module) -> Float[Tensor, "d_in d_out"]:
     with align_module_device(module):
         if is_plain(module):
             return _as_in_out(module)
-    if module not in _last:
+    weight = _last.get(module)
+    if weight is None:
         weight = _adapted(module)
         if weight is None or not _agrees(module, weight):
             weight = _applied_to_identity(module)
+        # layers are asked for at once: what stands here may be another thread's the moment after
         _last.clear()
         _last[module] = weight
-    return _last[module]
+    return weight
 
 
 def bias_of(module: nn.Module) -> Float[Tensor, "d_out"] | None:

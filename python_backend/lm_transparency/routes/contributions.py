@@ -6,8 +6,10 @@ renormalised afterwards; dense rows are for a layer that is looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,10 +20,16 @@ from ..model.options import LOWEST_THRESHOLD
 from ..trace.proof import TOLERANCES, LayerError, Proof, attention_bias, layer_error
 from ..trace.trace import EVERYWHERE, Positions, Trace
 from ..watch import Watch
+from .cores import on_a_core_each
 from .kernels import KeptRows, no_rows, row_proximities
 from .parts import head_parts, kept_parts, kept_parts_of, whole_of
 
 FLOOR = LOWEST_THRESHOLD
+
+#: Head outputs of a layer that may be in memory once for every core: 3 M float32 are 12 MB.
+_ELEMENTS_AT_ONCE = 3_000_000
+
+_R = TypeVar("_R")
 
 
 @dataclass(frozen=True)
@@ -188,10 +196,20 @@ def contributions(trace: Trace, watch: Watch | None = None, *, floor: float = FL
     """
     watch = watch or Watch()
     layers: list[SomeRows] = []
-    for layer in range(trace.n_layers):
-        watch.step("contributions", layer, trace.n_layers)
-        layers.append(some_rows(trace, layer, floor))
+    with closing(layer_by_layer(trace, lambda layer: some_rows(trace, layer, floor), range(trace.n_layers))) as found:
+        watch.check()
+        for layer, rows in enumerate(found):
+            watch.step("contributions", layer, trace.n_layers)
+            layers.append(rows)
     return together(trace, layers, floor), proof_of(trace, [layer.error for layer in layers])
+
+
+def layer_by_layer(trace: Trace, compute: Callable[[int], _R], layers: Sequence[int]) -> Generator[_R]:
+    """`map(compute, layers)`: of a short prompt on the CPU with a layer on every core."""
+    elements = trace.n_tokens * trace.n_heads * trace.anatomy.d_model
+    if trace.layers[0].post.device.type == "cpu" and elements <= _ELEMENTS_AT_ONCE:
+        return on_a_core_each(compute, layers)
+    return (compute(layer) for layer in layers)
 
 
 def together(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from jaxtyping import Bool, Float
 from ..trace.proof import LayerError, Proof
 from ..trace.trace import Trace
 from ..watch import Watch
-from .contributions import FLOOR, Contributions, LayerRows, SomeRows, proof_of, some_rows, together
+from .contributions import FLOOR, Contributions, LayerRows, SomeRows, layer_by_layer, proof_of, some_rows, together
 from .graph import AUTO_EDGES, AUTO_RANGE, check_position
 from .kernels import KeptRows, no_rows
 
@@ -56,14 +57,19 @@ class Gathering:
         """Layers with rows that are still to be computed."""
         return [index for index, layer in enumerate(self._layers) if not layer.known.all()]
 
-    def complete(self, layer: int) -> None:
-        """Compute every row of `layer`, unless they are all there."""
+    def completing(self) -> Generator[int]:
+        """Compute every row of each layer that has some to go; a layer's number comes out once it is there."""
+        return layer_by_layer(self._trace, self.complete, self.to_go)
+
+    def complete(self, layer: int) -> int:
+        """Compute every row of `layer`, unless they are all there, and return its number."""
         missing = ~self._layers[layer].known
         if self._are_few(missing):
             self._compute(layer, missing)
         elif missing.any():
             every = some_rows(self._trace, layer, self._floor)
             self._layers[layer] = _Layer(np.ones(self._trace.n_tokens, dtype=bool), every)
+        return layer
 
     def reach(
         self,

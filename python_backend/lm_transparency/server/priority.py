@@ -37,32 +37,25 @@ def leaving_a_core() -> Generator[None]:
     """In a process of low priority, what this thread computes meanwhile leaves one core to the editor.
 
     With a thread on every core, each waits for the one that the editor interrupts: what is typed and what is computed
-    are both slower. Imports torch and numba.
+    are both slower. Imports torch.
     """
     if not _is_low:
         yield
         return
-    import numba
     import torch
 
-    before, most = (torch.get_num_threads(), numba.get_num_threads()), max(1, n_cores() - 1)
-    _use_threads(*(min(most, n) for n in before))
+    before, most = torch.get_num_threads(), max(1, n_cores() - 1)
+    # to set the number that is set costs torch a new pool
+    if before <= most:
+        yield
+        return
+    torch.set_num_threads(most)
     try:
         yield
     finally:
-        _use_threads(*before)
+        torch.set_num_threads(before)
 
 
 def n_cores() -> int:
     """Of which this process may use every one."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-
-
-def _use_threads(for_torch: int, for_numba: int) -> None:
-    import numba
-    import torch
-
-    # to set the number that is set costs torch a new pool
-    if torch.get_num_threads() != for_torch:
-        torch.set_num_threads(for_torch)
-    numba.set_num_threads(for_numba)

@@ -16,7 +16,7 @@ _worse = numba.njit(worse)
 _TINY = np.finfo(np.float64).tiny
 
 
-@numba.njit(fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
+@numba.njit(fastmath=FASTMATH, cache=True, nogil=True)  # pyright: ignore[reportUntypedFunctionDecorator]
 def _relative_error(whole, first, second):  # type: ignore[no-untyped-def]  # numba infers
     # one core: this is little work, and waking the others costs more than it saves
     worst = 0.0
@@ -30,7 +30,7 @@ def _relative_error(whole, first, second):  # type: ignore[no-untyped-def]  # nu
     return worst
 
 
-@numba.njit(fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
+@numba.njit(fastmath=FASTMATH, cache=True, nogil=True)  # pyright: ignore[reportUntypedFunctionDecorator]
 def _sublayer_errors(before, wrote, mid, ffn, post):  # type: ignore[no-untyped-def]
     of_attention, of_ffn, of_both = 0.0, 0.0, 0.0
     for row in range(mid.shape[0]):
@@ -49,7 +49,7 @@ def _sublayer_errors(before, wrote, mid, ffn, post):  # type: ignore[no-untyped-
     return of_attention, of_ffn, of_both
 
 
-@numba.njit(fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
+@numba.njit(fastmath=FASTMATH, cache=True, nogil=True)  # pyright: ignore[reportUntypedFunctionDecorator]
 def _trial_error(weights, along, wrote, direction, whole):  # type: ignore[no-untyped-def]
     worst = 0.0
     for row in range(whole.shape[0]):

@@ -1,4 +1,4 @@
-"""Proximities on the CPU: compiled by numba at first use (cached on disk), on all cores.
+"""Proximities on the CPU: compiled by numba at first use (cached on disk), rows shared among the cores.
 
 p(a) = ‖y‖₁ − ‖y − a·u‖₁ is concave and piecewise linear: it starts with the slope g = Σ sign(y_i)·u_i and bends where
 a·u_i passes y_i (method.md, section 1). So, exactly,
@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from ...trace.rows import FASTMATH, contiguous
+from ..cores import shared
 
 #: Coordinates that are looked at where a part bends a little; past these the definition is as fast.
 _FEW = 8
@@ -78,18 +79,10 @@ def _proximities(whole, smallest, weights, outputs, largest, slopes, near, reach
         near[key] = value if value > 0 else np.float32(0.0)
 
 
-@numba.njit(fastmath=FASTMATH, cache=True, inline="always")  # pyright: ignore[reportUntypedFunctionDecorator]
-def _row(i, n_query):  # type: ignore[no-untyped-def]
-    # cores get equal runs of i: alternate the shortest row left with the longest one
-    half = np.int64(i) // 2
-    return half if np.int64(i) % 2 == 0 else n_query - 1 - half
-
-
-@numba.njit(parallel=True, fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
-def _fill(whole, weights, outputs, largest, slopes, clip, first_query, near):  # type: ignore[no-untyped-def]
+@numba.njit(fastmath=FASTMATH, cache=True, nogil=True)  # pyright: ignore[reportUntypedFunctionDecorator]
+def _fill(share, n_shares, whole, weights, outputs, largest, slopes, clip, first_query, near):  # type: ignore[no-untyped-def]
     n_heads, n_query, _ = weights.shape
-    for i in numba.prange(n_query):
-        query = _row(i, n_query)
+    for query in range(share, n_query, n_shares):
         n_key = min(first_query + query + 1, weights.shape[2])
         smallest = _smallest(whole[query])
         row, reach = np.empty(n_key, np.float32), np.empty(n_key, np.float32)
@@ -101,12 +94,11 @@ def _fill(whole, weights, outputs, largest, slopes, clip, first_query, near):  #
                 near[query, key, head] = max(clip, row[key])
 
 
-@numba.njit(parallel=True, fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
-def _keep(whole, weights, outputs, largest, slopes, rest, floor, first_query, total, kept):  # type: ignore[no-untyped-def]
+@numba.njit(fastmath=FASTMATH, cache=True, nogil=True)  # pyright: ignore[reportUntypedFunctionDecorator]
+def _keep(share, n_shares, whole, weights, outputs, largest, slopes, rest, floor, first_query, total, kept):  # type: ignore[no-untyped-def]
     n_edges, n_entries, key_at, weight_at, n_heads_at, head_at, share_at = kept
     n_heads, n_query, _ = weights.shape
-    for i in numba.prange(n_query):
-        query = _row(i, n_query)
+    for query in range(share, n_query, n_shares):
         n_key = min(first_query + query + 1, weights.shape[2])
         smallest = _smallest(whole[query])
         near, edge = np.empty((n_heads, n_key), np.float32), np.zeros(n_key, np.float32)
@@ -121,16 +113,16 @@ def _keep(whole, weights, outputs, largest, slopes, rest, floor, first_query, to
                 head_total += near[head, key]
             row_total += head_total
         total[query] = row_total
-        share = np.float32(1.0 / row_total) if row_total > 0 else np.float32(0.0)
+        scale = np.float32(1.0 / row_total) if row_total > 0 else np.float32(0.0)
         edges, entries = 0, 0
         for key in range(n_key):
-            if edge[key] * share > floor:
+            if edge[key] * scale > floor:
                 before = entries
                 for head in range(n_heads):
-                    if near[head, key] * share > floor:
-                        head_at[query, entries], share_at[query, entries] = head, near[head, key] * share
+                    if near[head, key] * scale > floor:
+                        head_at[query, entries], share_at[query, entries] = head, near[head, key] * scale
                         entries += 1
-                key_at[query, edges], weight_at[query, edges] = key, edge[key] * share
+                key_at[query, edges], weight_at[query, edges] = key, edge[key] * scale
                 n_heads_at[query, edges] = entries - before
                 edges += 1
         n_edges[query], n_entries[query] = edges, entries
@@ -150,10 +142,10 @@ def _pack(kept, query_of, key, weight, n_heads, head, share):  # type: ignore[no
             entry += 1
 
 
-@numba.njit(parallel=True, fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
-def _measure(outputs, direction, largest, along):  # type: ignore[no-untyped-def]
+@numba.njit(fastmath=FASTMATH, cache=True, nogil=True)  # pyright: ignore[reportUntypedFunctionDecorator]
+def _measure(share, n_shares, outputs, direction, largest, along):  # type: ignore[no-untyped-def]
     n_heads, n_key, d_model = outputs.shape
-    for i in numba.prange(n_heads * n_key):
+    for i in range(share, n_heads * n_key, n_shares):
         part = outputs[i // n_key, i % n_key]
         # sizes of floats are in the order of their bits, and the maximum of integers runs in vector lanes
         bits, most, sum_ = part.view(np.int32), np.int32(0), np.float32(0.0)
@@ -164,7 +156,7 @@ def _measure(outputs, direction, largest, along):  # type: ignore[no-untyped-def
         largest[i // n_key, i % n_key], along[i // n_key, i % n_key] = most, sum_
 
 
-@numba.njit(fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
+@numba.njit(fastmath=FASTMATH, cache=True, nogil=True)  # pyright: ignore[reportUntypedFunctionDecorator]
 def _fill_rows(whole, part, clip, near):  # type: ignore[no-untyped-def]
     # one core: this is little work, and waking the others costs more than it saves
     for row in range(whole.shape[0]):
@@ -184,7 +176,7 @@ def attention_proximities(
     n_heads, n_query, n_key = weights.shape
     near = np.zeros((n_query, n_key, n_heads), dtype=np.float32)
     whole, weights, outputs, largest, slopes = contiguous(whole, weights, outputs, largest, slopes)
-    _fill(whole, weights, outputs, largest, slopes, np.float32(clip), first_query, near)
+    shared(_fill, whole, weights, outputs, largest, slopes, np.float32(clip), first_query, near)
     return near
 
 
@@ -211,7 +203,7 @@ def kept_rows(
     n_edges, n_entries = np.empty(n_query, np.int32), np.empty(n_query, np.int32)
     kept = (n_edges, n_entries, *edges, np.empty((n_query, room), np.int32), *entries)
     whole, weights, outputs, largest, slopes = contiguous(whole, weights, outputs, largest, slopes)
-    _keep(whole, weights, outputs, largest, slopes, rest, np.float32(floor), first_query, total, kept)
+    shared(_keep, whole, weights, outputs, largest, slopes, rest, np.float32(floor), first_query, total, kept)
     per_edge = [np.empty(n_edges.sum(), dtype) for dtype in (np.int64, np.int64, np.float32, np.int64)]
     per_entry = [np.empty(n_entries.sum(), dtype) for dtype in (np.int64, np.float32)]
     _pack(kept, *per_edge, *per_entry)
@@ -223,7 +215,7 @@ def measure(
 ) -> tuple[Float[np.ndarray, "head key"], Float[np.ndarray, "head key"]]:
     """See `kernels.measure`."""
     largest, along = np.empty(outputs.shape[:2], np.float32), np.empty(outputs.shape[:2], np.float32)
-    _measure(np.ascontiguousarray(outputs), direction, largest.view(np.int32), along)
+    shared(_measure, np.ascontiguousarray(outputs), direction, largest.view(np.int32), along)
     return largest, along
 
 
