@@ -137,11 +137,16 @@ def trace_bytes(shape: Shape, n_tokens: int) -> int:
 
 
 def peak_bytes(shape: Shape, n_tokens: int) -> int:
-    """The height of what an analysis takes beside the model: the trace, and the largest of its three stages."""
+    """The height of what an analysis takes beside the model: the trace, and the largest of its three stages, of which
+    the contributions hold a layer for every thread of torch.
+    """
+    from .routes.cores import layers_at_once
+
     s, n = shape, n_tokens
     forward = n * (4 * s.d_ffn + 4 * s.d_model) * s.itemsize
     block = min(n, max(16, _BLOCK_ELEMENTS // max(1, s.n_heads * n)))
-    contributions = 4 * n * s.n_heads * (_BLOCKS * block + s.d_model + 3 * s.d_value)
+    layer = 4 * n * s.n_heads * (_BLOCKS * block + s.d_model + 3 * s.d_value)
+    contributions = layer * layers_at_once(n * s.n_heads * s.d_model)
     # what the softmax over the vocabulary takes, a block of positions at a time
     predictions = 3 * 4 * min(n, 128) * s.n_outputs
     return trace_bytes(shape, n) + max(forward, contributions, predictions) + _ALWAYS

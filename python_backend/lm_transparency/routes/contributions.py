@@ -20,14 +20,11 @@ from ..model.options import LOWEST_THRESHOLD
 from ..trace.proof import TOLERANCES, LayerError, Proof, attention_bias, layer_error
 from ..trace.trace import EVERYWHERE, Positions, Trace
 from ..watch import Watch
-from .cores import on_a_core_each
+from .cores import layers_at_once, on_a_core_each
 from .kernels import KeptRows, no_rows, row_proximities
 from .parts import head_parts, kept_parts, kept_parts_of, whole_of
 
 FLOOR = LOWEST_THRESHOLD
-
-#: Head outputs of a layer that may be in memory once for every core: 3 M float32 are 12 MB.
-_ELEMENTS_AT_ONCE = 3_000_000
 
 _R = TypeVar("_R")
 
@@ -205,9 +202,9 @@ def contributions(trace: Trace, watch: Watch | None = None, *, floor: float = FL
 
 
 def layer_by_layer(trace: Trace, compute: Callable[[int], _R], layers: Sequence[int]) -> Generator[_R]:
-    """`map(compute, layers)`: of a short prompt on the CPU with a layer on every core."""
-    elements = trace.n_tokens * trace.n_heads * trace.anatomy.d_model
-    if trace.layers[0].post.device.type == "cpu" and elements <= _ELEMENTS_AT_ONCE:
+    """`map(compute, layers)`: on the CPU with a layer on every core, unless that would take much memory."""
+    outputs = trace.n_tokens * trace.n_heads * trace.anatomy.d_model
+    if trace.layers[0].post.device.type == "cpu" and layers_at_once(outputs) > 1:
         return on_a_core_each(compute, layers)
     return (compute(layer) for layer in layers)
 
