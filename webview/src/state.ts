@@ -13,21 +13,15 @@ import type {
 } from '../../extension/shared/webview';
 import { createAsker } from './ask';
 import { edgeNumbers, edgesInto, edgesOutOf, exists } from './describe';
+import { createDrawn, type HeadRef, type Ink } from './drawn';
 import { createReach } from './filling';
-import { columnsOf, groupAt, groupsOf } from './groups/grouping';
-import { shownGraph } from './groups/shown';
+import { groupAt } from './groups/grouping';
 import { NO_HISTORY, step, visit } from './history';
 import type { History } from './history';
 import type { Host } from './host';
 import { edgeName, parseEdge, parseNode } from './names';
 import { decodeAnalysis, isComplete } from './payload';
 import type { Analysis } from './payload';
-import { USUAL_THRESHOLD, autoThreshold } from './routes/auto';
-import { computeRoutes } from './routes/routes';
-import type { RouteSource } from './routes/routes';
-import { edgesOfHead } from './views/headTotals';
-
-export type Ink = ViewState['ink'];
 
 export type Phase =
   | { kind: 'empty' }
@@ -38,19 +32,12 @@ export type Phase =
 /** What stands over the graph of a prompt that is being typed, and what can be done about it. */
 export type Updating = Pick<Extract<ToWebview, { type: 'updating' }>, 'action'> & { message: string };
 
-/** One head of one layer. */
-export interface HeadRef {
-  layer: number;
-  head: number;
-}
-
 /** A token of the vocabulary. */
 export interface Rival {
   id: number;
   text: string;
 }
 
-export const LOWEST_THRESHOLD = 0.005;
 export const HIGHEST_THRESHOLD = 0.9;
 /** Lists follow the slider when it rests: drawing has the frame to itself. */
 const SETTLE_MS = 90;
@@ -104,64 +91,8 @@ export function createStore(host: Host) {
   const exportAsked = signal<SaveFormat | null>(null);
   const asker = createAsker(host, () => analysis.value?.meta.runId ?? null);
 
-  const source = computed<RouteSource | null>(() => {
-    const current = analysis.value;
-    if (!current) return null;
-    const { model, tokens } = current.meta;
-    return {
-      nLayers: model.nLayers,
-      nTokens: tokens.length,
-      parallel: model.parallel,
-      floor: current.meta.floor,
-      ...current,
-    };
-  });
-  const auto = computed(() =>
-    source.value ? autoThreshold(source.value, target.value, renormalize.value) : LOWEST_THRESHOLD,
-  );
-  /** Rows on the way to the target are missing, so that nobody knows yet which threshold leaves a readable graph. */
-  const unsettled = computed(() => {
-    const rows = source.value;
-    if (!rows || rows.columns.known.length === 0 || threshold.value !== 'auto') return false;
-    return computeRoutes(rows, { target: target.value, threshold: auto.value, renormalize: renormalize.value }).open;
-  });
-  /** Nothing under the floor is known, so no threshold may lie under it. */
-  const lowest = computed(() => Math.max(LOWEST_THRESHOLD, source.value?.floor ?? 0));
-  const tau = computed(() =>
-    unsettled.value ? USUAL_THRESHOLD : threshold.value === 'auto' ? auto.value : threshold.value,
-  );
-  const routes = computed(() =>
-    source.value
-      ? computeRoutes(source.value, { target: target.value, threshold: tau.value, renormalize: renormalize.value })
-      : null,
-  );
-  /** Rows of the graph that is asked for are still to be computed. */
-  const open = computed(() => unsettled.value || (routes.value?.open ?? false));
-  const groups = computed(() => (analysis.value ? groupsOf(analysis.value.meta, grouping.value) : null));
-  const autoUnit = computed(() => (analysis.value ? groupsOf(analysis.value.meta, 'auto').unit : 'token'));
-  /** Groups that stay open: the target's, and the selection's. */
-  const heldGroups = computed<ReadonlySet<number>>(() => {
-    const [read, name] = [groups.value, selection.value ?? ''];
-    if (!read) return new Set();
-    const edge = parseEdge(name);
-    const positions = [target.value, parseNode(name)?.position, edge?.source.position, edge?.target.position];
-    return new Set(positions.filter((position) => position !== undefined).map((position) => groupAt(read, position)));
-  });
-  const columns = computed(() => {
-    const read = groups.value;
-    if (!read) return null;
-    const { value: held } = heldGroups;
-    return columnsOf(read, (group) => held.has(group) || opened.value.has(read.first[group] ?? -1));
-  });
-  const emphasis = computed(() => {
-    const head = headFilter.value;
-    return source.value && head ? edgesOfHead(source.value, head, tau.value, renormalize.value) : null;
-  });
-  const shown = computed(() =>
-    analysis.value && routes.value && columns.value
-      ? shownGraph(analysis.value, routes.value, ink.value, columns.value, emphasis.value)
-      : null,
-  );
+  const drawn = createDrawn({ analysis, target, threshold, renormalize, ink, selection, grouping, opened, headFilter });
+  const { open, lowest, routes, groups } = drawn;
   const settledRoutes = signal(routes.peek());
   const selectionEdges = computed(() => keptEdgesOf(selection.value));
   const hoverEdges = computed(() => keptEdgesOf(hover.value));
@@ -398,8 +329,8 @@ export function createStore(host: Host) {
   }
 
   return {
-    phase, analysis, title, offline, filling, open, target, threshold, renormalize, ink, history, selection, hover, caret,
-    editorPosition, lensNormalized, themed, view, heat, headFilter, pinned, rival, about, wanted, exportAsked, updating, afresh, asker, grouping, opened, groups, autoUnit, heldGroups, columns, emphasis, shown, source, tau, lowest, routes, settledRoutes, selectionEdges, hoverEdges,
+    ...drawn, phase, analysis, title, offline, filling, target, threshold, renormalize, ink, history, selection, hover, caret,
+    editorPosition, lensNormalized, themed, view, heat, headFilter, pinned, rival, about, wanted, exportAsked, updating, afresh, asker, grouping, opened, settledRoutes, selectionEdges, hoverEdges,
     setTarget, setThreshold, setGrouping, openGroup, select, travel, receive, act, live, tell: host.tell,
     recording: host.recording, inEditor: host.inEditor,
   }; // prettier-ignore

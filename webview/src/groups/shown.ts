@@ -3,7 +3,7 @@
 import { MOST_EDGES, MOST_LINES, faintestDrawn } from '../graph/ink';
 import type { Analysis } from '../payload';
 import type { Routes } from '../routes/routes';
-import type { Ink } from '../state';
+import type { Ink } from '../drawn';
 import type { Columns } from './grouping';
 
 /**

@@ -2,7 +2,7 @@
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import type { Routes, RouteSource } from '../routes/routes';
 import { keptIn } from '../describe';
-import type { HeadRef, Ink } from '../state';
+import type { HeadRef, Ink } from '../drawn';
 
 /**
  * Float64 [layer × head]. By flow: of every kept attention edge its flow times the head's share of the kept weight;
