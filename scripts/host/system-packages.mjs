@@ -2,6 +2,8 @@
 import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { withLock } from './lock.mjs';
+import { developmentCache } from './paths.mjs';
 import { InstallError, runLogged } from './steps.mjs';
 
 /**
@@ -45,8 +47,11 @@ export async function installDebianPackages(packages, purpose) {
   const logs = mkdtempSync(join(tmpdir(), 'lmt-apt-'));
   const options = { log: join(logs, 'apt.log'), env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
   try {
-    await runLogged(asRoot('update', '-qq'), options);
-    await runLogged(asRoot('install', '-y', '-qq', '--no-install-recommends', ...packages), options);
+    // two test files may want the same at the same time, and apt waits for nobody
+    await withLock(join(developmentCache(), 'apt.lock'), async () => {
+      await runLogged(asRoot('update', '-qq'), options);
+      await runLogged(asRoot('install', '-y', '-qq', '--no-install-recommends', ...packages), options);
+    });
   } catch (error) {
     throw new InstallError(`${advice}.\n${/** @type {Error} */ (error).message}`);
   } finally {

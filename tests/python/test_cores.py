@@ -71,6 +71,29 @@ def test_who_stops_reading_leaves_nothing_running(two_threads: None) -> None:
     assert len(begun) == n_begun
 
 
+@pytest.mark.parametrize(("n_threads", "n_parts", "n_shares"), [(1, 10**6, 1), (2, 10**6, 2), (3, 10**6, 3), (3, 9, 1)])
+def test_every_row_is_in_one_share(n_threads: int, n_parts: int, n_shares: int, two_threads: None) -> None:
+    torch.set_num_threads(n_threads)
+    rows, shares = np.zeros(10), set[int]()
+
+    def work(share: int, n_shares: int, rows: np.ndarray) -> None:
+        shares.add(n_shares)
+        rows[share::n_shares] += 1
+
+    cores.shared(work, n_parts, rows)
+    assert (rows == 1).all()
+    assert shares == {n_shares}
+
+
+def test_an_error_in_one_share_comes_out(two_threads: None) -> None:
+    def work(share: int, n_shares: int) -> None:
+        if share == n_shares - 1:
+            raise ValueError("in the other share")
+
+    with pytest.raises(ValueError, match="other share"):
+        cores.shared(work, 10**6)
+
+
 def test_layers_at_once_say_what_layers_one_by_one_say(embedded: LoadedModel, two_threads: None) -> None:
     at_once = analyze(embedded, prompts.WAR)
     torch.set_num_threads(1)

@@ -1,7 +1,7 @@
-"""Several layers at once, each on a core of its own.
+"""What the cores do at once: several layers or, where that would take too much memory, the rows of one.
 
-A layer of a short prompt is many small steps, and to share each of them among the cores takes longer than most of them.
-Compiled code and torch let go of the interpreter, so threads suffice.
+A layer is many small steps, and to share each of them among the cores takes longer than most of them. Compiled code and
+torch let go of the interpreter, so threads of our own suffice: as many as torch computes with.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -20,12 +20,26 @@ _R = TypeVar("_R")
 
 #: Head outputs, of one layer on every core, that may be in memory at once: 24 M float32 are 96 MB.
 _MOST_OUTPUTS = 24_000_000
+#: Parts of which the proximities take about as long as to wake another thread ten times.
+_WORTH_SHARING = 20_000
 
 
 def layers_at_once(n_outputs: int) -> int:
     """How many layers are computed at once on the CPU, each with `n_outputs` numbers in its head outputs."""
     n_threads = torch.get_num_threads()
     return n_threads if n_threads * n_outputs <= _MOST_OUTPUTS else 1
+
+
+def shared(work: Callable[..., None], n_parts: int, *arguments: Any) -> None:
+    """`work(share, n_shares, *arguments)` for every share, each on a core: every n-th row from the share's own on."""
+    n_shares = torch.get_num_threads() if n_parts > _WORTH_SHARING else 1
+    others = [_threads(n_shares).submit(work, share, n_shares, *arguments) for share in range(1, n_shares)]
+    try:
+        work(0, n_shares, *arguments)
+    finally:
+        wait(others)
+    for other in others:
+        other.result()
 
 
 def on_a_core_each(compute: Callable[[_T], _R], items: Sequence[_T]) -> Generator[_R]:

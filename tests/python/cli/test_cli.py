@@ -56,7 +56,7 @@ def test_json_has_the_promised_shape_and_the_models_own_prediction(
     with torch.no_grad():
         logits = embedded.model(ids).logits[0, -1]
     assert result["predictions"][0]["text"] == " Mary"
-    assert result["predictions"][0]["probability"] == pytest.approx(float(logits.softmax(-1).max()), abs=1e-5)
+    assert result["predictions"][0]["probability"] == pytest.approx(float(logits.double().softmax(-1).max()), abs=1e-5)
     assert result["predictions"][0]["logit"] == pytest.approx(float(logits.max()), abs=1e-3)
     assert result["proof"]["max_relative_error"] < 1e-5
     for edge in result["edges"]:
@@ -80,7 +80,7 @@ def test_the_target_of_a_file_stands_beside_its_contrast(
         (token,) = embedded.tokenizer(text)["input_ids"]
         assert (named[key]["id"], named[key]["text"]) == (token, text)
         assert named[key]["logit"] == pytest.approx(float(logits[token]), abs=1e-3)
-        assert named[key]["probability"] == pytest.approx(float(logits.softmax(-1)[token]), abs=1e-5)
+        assert named[key]["probability"] == pytest.approx(float(logits.double().softmax(-1)[token]), abs=1e-5)
         assert named[key]["rank"] == int((logits > logits[token]).sum())
     assert len(named["logit_difference"]) == 31
     assert named["logit_difference"][-1] == pytest.approx(named["target"]["logit"] - named["contrast"]["logit"])

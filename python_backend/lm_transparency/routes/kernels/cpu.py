@@ -13,15 +13,12 @@ branch: what is done with its slope, what bends a little, what bends much.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numba
 import numpy as np
-import torch
 from jaxtyping import Float, Float64
 
 from ...trace.rows import FASTMATH, contiguous
+from ..cores import shared
 
 #: So many coordinates of a row, up to twice as many, are put in order; past these the definition is as fast.
 _ORDERED = 32
@@ -122,7 +119,7 @@ def _of_rows(queries, whole, weights, outputs, largest, slopes, first_query, nea
 
 
 @numba.njit(fastmath=FASTMATH, cache=True, nogil=True)  # pyright: ignore[reportUntypedFunctionDecorator]
-def _fill_share(share, n_shares, whole, weights, outputs, largest, slopes, clip, first_query, near):  # type: ignore[no-untyped-def]
+def _fill(share, n_shares, whole, weights, outputs, largest, slopes, clip, first_query, near):  # type: ignore[no-untyped-def]
     n_heads, n_query, n_key = weights.shape
     n_rows = _rows_at_once(n_heads, n_key)
     found = np.empty((n_rows, n_heads, n_key), np.float32)
@@ -135,14 +132,8 @@ def _fill_share(share, n_shares, whole, weights, outputs, largest, slopes, clip,
                     near[queries[row], key, head] = max(clip, found[row, head, key])
 
 
-@numba.njit(parallel=True, fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
-def _fill(n_shares, whole, weights, outputs, largest, slopes, clip, first_query, near):  # type: ignore[no-untyped-def]
-    for share in numba.prange(n_shares):
-        _fill_share(share, n_shares, whole, weights, outputs, largest, slopes, clip, first_query, near)
-
-
 @numba.njit(fastmath=FASTMATH, cache=True, nogil=True)  # pyright: ignore[reportUntypedFunctionDecorator]
-def _keep_share(share, n_shares, whole, weights, outputs, largest, slopes, rest, floor, first_query, total, kept):  # type: ignore[no-untyped-def]
+def _keep(share, n_shares, whole, weights, outputs, largest, slopes, rest, floor, first_query, total, kept):  # type: ignore[no-untyped-def]
     n_edges, n_entries, key_at, weight_at, n_heads_at, head_at, share_at = kept
     n_heads, n_query, n_keys = weights.shape
     n_rows, edge = _rows_at_once(n_heads, n_keys), np.empty(n_keys, np.float32)
@@ -177,12 +168,6 @@ def _keep_share(share, n_shares, whole, weights, outputs, largest, slopes, rest,
             n_edges[query], n_entries[query] = edges, entries
 
 
-@numba.njit(parallel=True, fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
-def _keep(n_shares, whole, weights, outputs, largest, slopes, rest, floor, first_query, total, kept):  # type: ignore[no-untyped-def]
-    for share in numba.prange(n_shares):
-        _keep_share(share, n_shares, whole, weights, outputs, largest, slopes, rest, floor, first_query, total, kept)
-
-
 @numba.njit(fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
 def _pack(kept, query_of, key, weight, n_heads, head, share):  # type: ignore[no-untyped-def]
     n_edges, n_entries, key_at, weight_at, n_heads_at, head_at, share_at = kept
@@ -198,7 +183,7 @@ def _pack(kept, query_of, key, weight, n_heads, head, share):  # type: ignore[no
 
 
 @numba.njit(fastmath=FASTMATH, cache=True, nogil=True)  # pyright: ignore[reportUntypedFunctionDecorator]
-def _measure_share(share, n_shares, outputs, direction, largest, along):  # type: ignore[no-untyped-def]
+def _measure(share, n_shares, outputs, direction, largest, along):  # type: ignore[no-untyped-def]
     n_heads, n_key, d_model = outputs.shape
     for i in range(share, n_heads * n_key, n_shares):
         part = outputs[i // n_key, i % n_key]
@@ -211,26 +196,11 @@ def _measure_share(share, n_shares, outputs, direction, largest, along):  # type
         largest[i // n_key, i % n_key], along[i // n_key, i % n_key] = most, sum_
 
 
-@numba.njit(parallel=True, fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
-def _measure(n_shares, outputs, direction, largest, along):  # type: ignore[no-untyped-def]
-    for share in numba.prange(n_shares):
-        _measure_share(share, n_shares, outputs, direction, largest, along)
-
-
 @numba.njit(fastmath=FASTMATH, cache=True, nogil=True)  # pyright: ignore[reportUntypedFunctionDecorator]
 def _fill_rows(whole, part, clip, near):  # type: ignore[no-untyped-def]
     # one core: this is little work, and waking the others costs more than it saves
     for row in range(whole.shape[0]):
         near[row] = max(clip, np.float64(_definition(whole[row], part[row], np.float32(1.0))))
-
-
-def _on_cores(alone: Callable[..., None], shared: Callable[..., None], *arguments: Any) -> None:
-    """On as many cores as torch computes with. On one, many threads may do so at once: `alone` lets go of Python."""
-    n_threads = torch.get_num_threads()
-    if n_threads == 1:
-        alone(0, 1, *arguments)
-    else:
-        shared(n_threads, *arguments)
 
 
 def attention_proximities(
@@ -246,7 +216,7 @@ def attention_proximities(
     n_heads, n_query, n_key = weights.shape
     near = np.zeros((n_query, n_key, n_heads), dtype=np.float32)
     whole, weights, outputs, largest, slopes = contiguous(whole, weights, outputs, largest, slopes)
-    _on_cores(_fill_share, _fill, whole, weights, outputs, largest, slopes, np.float32(clip), first_query, near)
+    shared(_fill, weights.size, whole, weights, outputs, largest, slopes, np.float32(clip), first_query, near)
     return near
 
 
@@ -273,8 +243,8 @@ def kept_rows(
     n_edges, n_entries = np.empty(n_query, np.int32), np.empty(n_query, np.int32)
     kept = (n_edges, n_entries, *edges, np.empty((n_query, room), np.int32), *entries)
     whole, weights, outputs, largest, slopes = contiguous(whole, weights, outputs, largest, slopes)
-    _on_cores(
-        _keep_share, _keep, whole, weights, outputs, largest, slopes, rest, np.float32(floor), first_query, total, kept
+    shared(
+        _keep, weights.size, whole, weights, outputs, largest, slopes, rest, np.float32(floor), first_query, total, kept
     )
     per_edge = [np.empty(n_edges.sum(), dtype) for dtype in (np.int64, np.int64, np.float32, np.int64)]
     per_entry = [np.empty(n_entries.sum(), dtype) for dtype in (np.int64, np.float32)]
@@ -287,7 +257,7 @@ def measure(
 ) -> tuple[Float[np.ndarray, "head key"], Float[np.ndarray, "head key"]]:
     """See `kernels.measure`."""
     largest, along = np.empty(outputs.shape[:2], np.float32), np.empty(outputs.shape[:2], np.float32)
-    _on_cores(_measure_share, _measure, np.ascontiguousarray(outputs), direction, largest.view(np.int32), along)
+    shared(_measure, largest.size, np.ascontiguousarray(outputs), direction, largest.view(np.int32), along)
     return largest, along
 
 
