@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, cast
 
 from ..errors import Cancelled, TransparencyError
+from ..watch import Watch
 from .options import terminal_watch
 
 FORMATS = ("jsonl", "parquet")
@@ -60,6 +66,7 @@ def run_many(arguments: argparse.Namespace, threshold: float | None) -> int:
     store = None if place is None else open_store(place, form, choices.said(), save_every_s=arguments.save_every)
     done = set[str]() if store is None else set(store.done)
     progress = ProgressLine(len(prompts), sum(p.id in done for p in prompts), quiet=arguments.quiet)
+    watch = Watch() if arguments.quiet else terminal_watch("loading", "connecting")
     records = run(
         prompts,
         choices,
@@ -67,16 +74,19 @@ def run_many(arguments: argparse.Namespace, threshold: float | None) -> int:
         address=arguments.ray_address,
         workers=arguments.workers,
         done=done,
-        watch=None if arguments.quiet else terminal_watch("loading", "connecting"),
+        watch=watch,
     )
     where = f" in {place}" if place is not None else ""
     kept = keep(store, records)
     try:
-        for record in kept:
-            if store is None:
-                sys.stdout.buffer.write(json_line(record))
-                sys.stdout.buffer.flush()
-            progress.add(failed=record["error"] is not None)
+        # what there is nothing to lose of yet, like the model's loading, ends wherever Ctrl-C falls
+        first = list(islice(kept, 1))
+        with _cancelled_by_ctrl_c(watch):
+            for record in chain(first, kept):
+                if store is None:
+                    sys.stdout.buffer.write(json_line(record))
+                    sys.stdout.buffer.flush()
+                progress.add(failed=record["error"] is not None)
     except (KeyboardInterrupt, Cancelled):
         # what is in memory is written before anything is said
         kept.close()
@@ -86,6 +96,28 @@ def run_many(arguments: argparse.Namespace, threshold: float | None) -> int:
         raise
     progress.end(where)
     return 0
+
+
+@contextmanager
+def _cancelled_by_ctrl_c(watch: Watch) -> Generator[None]:
+    """The first Ctrl-C ends the work at its next step, a second one wherever it falls.
+
+    An exception that is raised wherever Ctrl-C falls may fall into code that nobody hands it on from.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+
+    def cancel(*_: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        watch.cancel()
+
+    signal.signal(signal.SIGINT, cancel)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _checked(arguments: argparse.Namespace) -> tuple[Any, Path | None]:
