@@ -58,8 +58,9 @@ describe('live mode in the real VS Code', () => {
   const erase = async () => {
     for (let key = 0; key < WITHOUT; key++) await page.keyboard.press('Backspace');
   };
-  /** The window without live mode. */
+  /** The window without live mode: its long tasks, and how long it is at work at once. */
   let plain: LongTasks;
+  let plainWork: number;
 
   beforeAll(async () => {
     cpSync(join(samples, 'ioi.prompt'), prompt);
@@ -75,8 +76,10 @@ describe('live mode in the real VS Code', () => {
     await page.keyboard.type(TYPED.slice(0, WITHOUT), { delay: EVERY_MS / 4 });
     await erase();
     // the same keys without live mode: what a window that draws without a GPU takes on this machine
-    plain = await typed(TYPED.slice(0, WITHOUT));
-    console.log(`typed ${WITHOUT} keys without live mode: ${inWords(plain)}`);
+    [plain, plainWork] = await longestWork(page, () => typed(TYPED.slice(0, WITHOUT)));
+    console.log(
+      `typed ${WITHOUT} keys without live mode: ${inWords(plain)}; of the processor's time at most ${plainWork} ms at once`,
+    );
     await erase();
     await runCommand(page, 'LM Transparency: Toggle Live Mode');
     await live().waitFor();
@@ -115,7 +118,8 @@ describe('live mode in the real VS Code', () => {
         `${inWords(tasks)}; of the processor's time at most ${atWork} ms at once; ` +
         `the extension host was held up for at most ${held} ms`,
     );
-    expect(atWork).toBeLessThanOrEqual(50);
+    // on a slow machine the window takes its time for its own work, too
+    expect(atWork).toBeLessThanOrEqual(Math.max(50, 2 * plainWork));
     // what is ours holds nobody up for longer than the workbench itself does on this machine, but by accident
     const bound = Math.max(50, worst(plain.workbench));
     expect(tasks.panel.filter((duration) => duration > bound).length).toBeLessThan(2);
