@@ -39,8 +39,9 @@ test-unit: setup ## unit tests of extension and webview
 test-e2e: setup vsix ## the real VS Code in a real browser
 	npm run test -w tests/e2e
 
-test-more: setup vsix ## what CI has no time for: every break of a link in every moment, 20 reloads, copies of a model, themes
+test-more: setup vsix ## what CI has no time or quiet for: every break of a link, 20 reloads, copies of a model, themes, live mode by the clock
 	LMT_MORE=1 LMT_RELOADS=20 npm run test -w tests/e2e -- remote.test.ts reload.test.ts loading.test.ts themes.test.ts
+	LMT_MORE=1 npm run test -w tests/e2e -- live.test.ts
 
 lint: setup protocol-check ## ruff, pyright, eslint, prettier, tsc
 	$(VENV)/bin/ruff check .
