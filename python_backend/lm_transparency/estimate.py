@@ -99,8 +99,8 @@ ASSUMED = {
 #: How much an assumption weighs beside one measured prompt length, and how much another model's runs do.
 _ASSUMPTION, _OTHER_MODEL = 1e-3, 0.1
 
-#: Attention weights that are in memory at once (`routes.parts`), as float32, and how many such blocks at the height.
-_BLOCK_ELEMENTS, _BLOCKS = 2_000_000, 5
+#: How many blocks of attention weights (`routes.cores`) are in memory at the height.
+_BLOCKS = 5
 
 #: The share of free memory that is relied on: it is in pieces, and others take of it too.
 _USABLE = 0.8
@@ -140,12 +140,11 @@ def peak_bytes(shape: Shape, n_tokens: int) -> int:
     """The height of what an analysis takes beside the model: the trace, and the largest of its three stages, of which
     the contributions hold a layer for every thread of torch.
     """
-    from .routes.cores import layers_at_once
+    from .routes.cores import layers_at_once, queries_at_once
 
     s, n = shape, n_tokens
     forward = n * (4 * s.d_ffn + 4 * s.d_model) * s.itemsize
-    block = min(n, max(16, _BLOCK_ELEMENTS // max(1, s.n_heads * n)))
-    layer = 4 * n * s.n_heads * (_BLOCKS * block + s.d_model + 3 * s.d_value)
+    layer = 4 * n * s.n_heads * (_BLOCKS * queries_at_once(s.n_heads, n) + s.d_model + 3 * s.d_value)
     contributions = layer * layers_at_once(n * s.n_heads * s.d_model)
     # what the softmax over the vocabulary takes, a block of positions at a time
     predictions = 3 * 4 * min(n, 128) * s.n_outputs

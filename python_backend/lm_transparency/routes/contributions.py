@@ -17,12 +17,13 @@ from jaxtyping import Bool, Float, Float64, UInt16, UInt32
 from torch import Tensor
 
 from ..model.options import LOWEST_THRESHOLD
-from ..trace.proof import TOLERANCES, LayerError, Proof, attention_bias, layer_error
+from ..trace.proof import TOLERANCES, LayerError, Proof, layer_error
+from ..trace.sums import Sums, sums_of
 from ..trace.trace import EVERYWHERE, Positions, Trace
 from ..watch import Watch
 from .cores import layers_at_once, on_a_core_each
 from .kernels import KeptRows, no_rows, row_proximities
-from .parts import head_parts, kept_parts, kept_parts_of, whole_of
+from .parts import head_parts, kept_parts, kept_parts_of
 
 FLOOR = LOWEST_THRESHOLD
 
@@ -130,34 +131,27 @@ class _Near:
         )
 
 
-def _near(trace: Trace, layer: int, clip: float = 0.0, at: Positions = EVERYWHERE) -> _Near:
-    record = trace.layers[layer]
-    whole = whole_of(trace, layer)[at]
-    residual = row_proximities(whole, (record.pre if record.carried is None else record.carried)[at].float(), clip)
-    nothing = np.zeros_like(residual)
-    biases, post = attention_bias(trace, layer), record.post[at].float()
-    beside = None
-    if not trace.anatomy.parallel:
-        mid = record.mid if record.carried_mid is None else record.carried_mid
-        beside = row_proximities(post, mid[at].float(), clip)
+def _near(sums: Sums, *, has_ffn: bool = True, clip: float = 0.0) -> _Near:
+    nothing = np.zeros(len(sums.post))
     return _Near(
-        residual=residual,
-        bias=nothing if biases is None else row_proximities(whole, biases[at], clip),
-        mixer=nothing if record.mixer is None else row_proximities(whole, record.mixer[at].float(), clip),
-        ffn=row_proximities(post, record.ffn[at].float(), clip) if trace.anatomy.blocks[layer].has_ffn else nothing,
-        ffn_residual=beside,
+        residual=row_proximities(sums.whole, sums.entered, clip),
+        bias=nothing if sums.bias is None else row_proximities(sums.whole, sums.bias, clip),
+        mixer=nothing if sums.mixer is None else row_proximities(sums.whole, sums.mixer, clip),
+        ffn=row_proximities(sums.post, sums.ffn, clip) if has_ffn else nothing,
+        ffn_residual=None if sums.parallel else row_proximities(sums.post, sums.carried, clip),
     )
 
 
 def layer_contributions(trace: Trace, layer: int, *, clip: float = 0.0) -> LayerContributions:
     """All contributions of one layer, dense, and the error of its proof (method.md, sections 1 and 2)."""
-    near = _near(trace, layer, clip)
+    sums = sums_of(trace, layer)
+    near = _near(sums, has_ffn=trace.anatomy.blocks[layer].has_ffn, clip=clip)
     if trace.layers[layer].heads is None:
         attention = np.zeros((trace.n_tokens, trace.n_tokens, 0), dtype=np.float32)
-        error = layer_error(trace, layer, None)
+        error = layer_error(sums, None)
     else:
         parts = head_parts(trace, layer, clip=clip)
-        attention, error = parts.near, layer_error(trace, layer, parts.wrote).with_heads(parts.error)
+        attention, error = parts.near, layer_error(sums, parts.wrote).with_heads(parts.error)
     rows = near.rows(attention.sum(axis=(1, 2), dtype=np.float64) + near.beside_heads)
     attention *= inverse(rows.attention_total)[:, None, None].astype(np.float32)
     return LayerContributions(**vars(rows), attention=attention, error=error)
@@ -172,9 +166,10 @@ def each_layer(trace: Trace, watch: Watch, *, clip: float = 0.0) -> Iterator[Lay
 
 def some_rows(trace: Trace, layer: int, floor: float, at: Positions = EVERYWHERE) -> SomeRows:
     """The rows of one layer at the positions `at` (ascending), of the heads what exceeds `floor`."""
-    near = _near(trace, layer, at=at)
+    sums = sums_of(trace, layer, at)
+    near = _near(sums, has_ffn=trace.anatomy.blocks[layer].has_ffn)
     if trace.layers[layer].heads is None:
-        kept, error = no_rows(near.beside_heads), layer_error(trace, layer, None, at)
+        kept, error = no_rows(near.beside_heads), layer_error(sums, None)
     else:
         beside = near.beside_heads
         parts = (
@@ -182,7 +177,7 @@ def some_rows(trace: Trace, layer: int, floor: float, at: Positions = EVERYWHERE
             if isinstance(at, Tensor)
             else kept_parts(trace, layer, beside, floor)
         )
-        kept, error = parts.rows, layer_error(trace, layer, parts.wrote, at).with_heads(parts.error)
+        kept, error = parts.rows, layer_error(sums, parts.wrote).with_heads(parts.error)
     return SomeRows(kept, near.rows(kept.total), error)
 
 

@@ -1,4 +1,4 @@
-"""What the cores do at once: several layers or, where that would take too much memory, the rows of one.
+"""How much is done at once: several layers or, where that would take too much memory, the rows of one.
 
 A layer is many small steps, and to share each of them among the cores takes longer than most of them. Compiled code and
 torch let go of the interpreter, so threads of our own suffice: as many as torch computes with.
@@ -20,14 +20,25 @@ _R = TypeVar("_R")
 
 #: Head outputs, of one layer on every core, that may be in memory at once: 24 M float32 are 96 MB.
 _MOST_OUTPUTS = 24_000_000
-#: Parts of which the proximities take about as long as to wake another thread ten times.
+#: Fewer parts than these are not shared: to wake another thread takes a good part of the time they take.
 _WORTH_SHARING = 20_000
+#: A block has so many queries: with smaller ones less is computed above the diagonal, with larger ones steps are fewer.
+_BLOCK_QUERIES = 128
+#: Attention weights that are in memory at once, of every head and key for a block: 2 M float32 are 8 MB.
+_BLOCK_WEIGHTS = 2_000_000
 
 
 def layers_at_once(n_outputs: int) -> int:
     """How many layers are computed at once on the CPU, each with `n_outputs` numbers in its head outputs."""
     n_threads = torch.get_num_threads()
     return n_threads if n_threads * n_outputs <= _MOST_OUTPUTS else 1
+
+
+def queries_at_once(n_heads: int, n_tokens: int) -> int:
+    """How many queries of a prompt are looked at in one block, by all heads of a layer."""
+    if n_tokens <= 2 * _BLOCK_QUERIES:
+        return n_tokens
+    return max(16, min(_BLOCK_QUERIES, _BLOCK_WEIGHTS // max(1, n_heads * n_tokens)))
 
 
 def shared(work: Callable[..., None], n_parts: int, *arguments: Any) -> None:

@@ -10,12 +10,10 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from ..trace.proof import attention_output, outputs_error, trial_direction, worse
-from ..trace.trace import Positions, Trace
+from ..trace.trace import EVERYWHERE, Positions, Trace, as_float32
 from . import kernels
+from .cores import queries_at_once
 from .kernels import KeptRows, Measured, attention_proximities
-
-#: Weights that are in memory at once, of every head and key for a block of queries: 2 M float32 are 8 MB.
-_BLOCK_ELEMENTS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,9 @@ def kept_parts(trace: Trace, layer: int, rest: Float64[np.ndarray, "query"], flo
     `rest`: the proximities of what else a row is made of.
     """
     n_tokens, keys = trace.n_tokens, _Keys(trace, layer)
-    step = max(16, _BLOCK_ELEMENTS // (trace.n_heads * n_tokens))
+    step = queries_at_once(trace.n_heads, n_tokens)
+    if step == n_tokens:
+        return keys.read_by(EVERYWHERE, n_tokens, rest, floor, 0)
     blocks = [slice(first, min(first + step, n_tokens)) for first in range(0, n_tokens, step)]
     found = [keys.read_by(at, at.stop, rest[at], floor, at.start) for at in blocks]
     error = 0.0
@@ -101,13 +101,14 @@ class _Keys:
         self, at: Positions, n_keys: int, rest: Float64[np.ndarray, "query"], floor: float, first_query: int
     ) -> KeptParts:
         """The parts of the queries `at`, which look at `n_keys` keys at most; `first_query`: see `kernels`."""
-        whole, values = self._whole[at], self._values[:, :n_keys]
+        whole = self._whole if at is EVERYWHERE else self._whole[at]
+        values = _up_to(n_keys, self._values)
         weights = self._record.weights(queries=at, n_keys=n_keys)
         if self._outputs is None or self._measured is None:
             assert self._by_query is not None
             near, wrote = _gated(whole, weights, values, self._by_query[at], self._w_o, 0.0, first_query)
             return KeptParts(kernels.keep(torch.from_numpy(near), rest, floor), wrote, 0.0)
-        known = _known(whole, weights, values, self._w_o, self._outputs[:, :n_keys], self._measured)
+        known = _known(whole, weights, values, self._w_o, _up_to(n_keys, self._outputs), self._measured)
         bounds = {"slopes": known.slopes, "most": known.most}
         rows = kernels.kept_rows(whole, weights, self._outputs, rest, floor, first_query=first_query, **bounds)
         return KeptParts(rows, known.wrote, known.error)
@@ -150,7 +151,7 @@ def _known(
 def whole_of(trace: Trace, layer: int) -> Float[Tensor, "position d_model"]:
     """The state that the parts of a layer's attention add up to, float32."""
     record = trace.layers[layer]
-    return (record.post if trace.anatomy.parallel else record.mid).float()
+    return as_float32(record.post if trace.anatomy.parallel else record.mid)
 
 
 def _gated(
@@ -176,3 +177,7 @@ def _gated(
         near[query, :seen] = attention_proximities(own, row, outputs, clip, slopes=slopes, first_query=seen)[0]
         wrote[query] = attention_output(row, read, w_o)[0]
     return near, wrote
+
+
+def _up_to(n_keys: int, of_keys: Float[Tensor, "head key d"]) -> Float[Tensor, "head n_keys d"]:
+    return of_keys if of_keys.shape[1] == n_keys else of_keys[:, :n_keys]

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .trace import EVERYWHERE, Positions, Trace
+from .sums import Sums
 
 #: Largest relative error that rounding explains, by the model's precision (method.md, section 2).
 TOLERANCES = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 2e-2}
@@ -146,38 +146,24 @@ def outputs_error(
     return 0.0 if largest <= _TRIAL_ROUNDING else largest
 
 
-def attention_bias(trace: Trace, layer: int) -> Float[Tensor, "position d_model"] | None:
-    """What the biases of an attention block add to the residual at every position; None where there are none."""
-    block, record = trace.anatomy.blocks[layer], trace.layers[layer]
-    if record.heads is None:
-        # what a mixer adds is one part, biases and all
-        return None
-    return block.after_attention.bias(block.b_o(), record.attention_scale, trace.n_tokens)
-
-
-def layer_error(
-    trace: Trace, layer: int, heads_wrote: Float[Tensor, "query d_model"] | None, at: Positions = EVERYWHERE
-) -> LayerError:
+def layer_error(sums: Sums, heads_wrote: Float[Tensor, "query d_model"] | None) -> LayerError:
     """The proof of one layer: the relative errors of its two sublayers (of both in one, in a parallel block).
 
-    `heads_wrote`: see `attention_output`, at the positions `at`; None where the block has no attention.
+    `heads_wrote`: see `attention_output`, at the positions of `sums`; None where the block has no attention.
     """
     # compiled, and so imported, when it is needed first
     from .rows import relative_error, sublayer_errors
 
-    record = trace.layers[layer]
-    entered = record.pre if record.carried is None else record.carried
     # in numpy: for so little work, waking torch's threads takes longer than the work
-    before, mid, ffn, post = (x[at].float().cpu().numpy() for x in (entered, record.mid, record.ffn, record.post))
-    others = [part[at] for part in (attention_bias(trace, layer), record.mixer) if part is not None]
-    added = [x.float().cpu().numpy() for x in (heads_wrote, *others) if x is not None]
+    before, mid, ffn, post = (_on_cpu(x) for x in (sums.entered, sums.mid, sums.ffn, sums.post))
+    added = [_on_cpu(x) for x in (heads_wrote, sums.bias, sums.mixer) if x is not None]
     wrote = sum(added, np.zeros_like(before)) if len(added) != 1 else added[0]
-    if trace.anatomy.parallel:
+    if sums.parallel:
         return LayerError(None, None, relative_error(post, before + wrote, ffn))
-    if record.carried_mid is None:
+    if sums.carried is sums.mid:
         return LayerError(*sublayer_errors(before, wrote, mid, ffn, post))
     # a state that enters the second sum changed is not the first sum any more
-    of_ffn = relative_error(post, record.carried_mid[at].float().cpu().numpy(), ffn)
+    of_ffn = relative_error(post, _on_cpu(sums.carried), ffn)
     return LayerError(relative_error(mid, before, wrote), of_ffn, of_ffn)
 
 
@@ -185,3 +171,7 @@ def worse(a: float, b: float) -> float:
     """The larger error; a NaN is larger than any number."""
     # max() would let a NaN in second place pass
     return a if a != a or a > b else b
+
+
+def _on_cpu(states: Float[Tensor, "position d_model"]) -> Float[np.ndarray, "position d_model"]:
+    return (states if states.device.type == "cpu" else states.cpu()).numpy()

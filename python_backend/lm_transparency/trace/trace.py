@@ -18,6 +18,11 @@ Positions: TypeAlias = slice | Tensor
 EVERYWHERE = slice(None)
 
 
+def as_float32(states: Tensor) -> Tensor:
+    """`states.float()`, but no step of torch where they are: each hands Python to another layer's thread."""
+    return states if states.dtype == torch.float32 else states.float()
+
+
 @lru_cache(maxsize=1)
 def _causal(queries: tuple[int, int], n_keys: int, device: torch.device) -> Float[Tensor, "1 query key"]:
     """0 where one of a run of queries may look, else −inf: what is added to scores."""
@@ -58,8 +63,8 @@ class AttentionRecord:
         self, heads: slice = slice(None), queries: Positions = EVERYWHERE, *, n_keys: int | None = None
     ) -> Float[Tensor, "head query key"]:
         """What the softmax is taken of, float32: scaled q·k with the mask, −inf where a query may not look."""
-        query = self.query[heads, queries].float()
-        key = self.key[:, :n_keys].float()
+        query = as_float32(self.query[heads, queries])
+        key = as_float32(self.key if n_keys is None or n_keys == self.key.shape[1] else self.key[:, :n_keys])
         group = self.query.shape[0] // self.key.shape[0]
         if heads == slice(None):
             # the query heads of one key-value head (GQA) are one matrix product
@@ -92,7 +97,8 @@ class AttentionRecord:
 
     def values(self) -> Float[Tensor, "head key d_value"]:
         """The value each query head reads, float32; key-value heads repeated for their query heads (GQA)."""
-        return self.value.float().repeat_interleave(self.query.shape[0] // self.value.shape[0], dim=0)
+        values, group = as_float32(self.value), self.query.shape[0] // self.value.shape[0]
+        return values if group == 1 else values.repeat_interleave(group, dim=0)
 
     def values_at(self, key: int) -> Float[Tensor, "head d_value"]:
         """`values` at one key position."""
