@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import statistics
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -25,21 +28,44 @@ ALL_LAYERS_UP_TO = 64
 Projected = Literal["parts", "keys"]
 
 
-def definition_seconds(trace: Trace, projected: Projected) -> float | None:
-    """Seconds for every α · v · W_O of every layer as a tensor, and its proximity (method.md, section 1).
+@dataclass(frozen=True)
+class Compared:
+    """Seconds of the definition and of our contributions, all layers of one prompt each."""
 
-    All queries of a layer at once. Past `ALL_LAYERS_UP_TO` tokens timed on a sample of layers and multiplied. None
-    where one layer does not fit into memory.
+    definition: float
+    ours: float
+
+    @property
+    def ratio(self) -> float:
+        return self.definition / self.ours
+
+
+def definition_beside_ours(trace: Trace, projected: Projected) -> Compared | None:
+    """Every α · v · W_O of every layer as a tensor, and its proximity (method.md, section 1), and `contributions`.
+
+    All queries of a layer at once. In turns, a layer of the definition and all of ours, so that what slows the machine
+    down slows both; medians. Past `ALL_LAYERS_UP_TO` tokens on a sample of layers. None where one layer does not fit
+    into memory.
     """
+    from ..routes.contributions import contributions
+
     n, heads, d_model = trace.n_tokens, trace.n_heads, trace.anatomy.d_model
     if 3 * 4 * n * n * heads * d_model > _ROOM:
         return None
     layers = [i for i, layer in enumerate(trace.layers) if layer.heads is not None]
     sample = layers if n <= ALL_LAYERS_UP_TO else layers[:: n // 32]
+    turns = [
+        (_seconds(lambda index=index: _contributions(trace, index, projected)), _seconds(lambda: contributions(trace)))
+        for index in sample
+    ]
+    definition, ours = (statistics.median(times) for times in zip(*turns, strict=True))
+    return Compared(definition * len(layers), ours)
+
+
+def _seconds(work: Callable[[], object]) -> float:
     started = time.perf_counter()
-    for index in sample:
-        _contributions(trace, index, projected)
-    return (time.perf_counter() - started) * len(layers) / len(sample)
+    work()
+    return time.perf_counter() - started
 
 
 def _contributions(trace: Trace, index: int, projected: Projected) -> Tensor:

@@ -102,11 +102,12 @@ def measure(model: LoadedModel, n_tokens: int, repeats: int, payloads: Path | No
     above the model and what the stages before left.
 
     The first graph is the same of what the routes into the last token need, its payload included.
-    `contributions_s` is of the contributions alone; the whole counts all that comes with them. `naive` and `patching`
-    are timed once (`bench_compare`). `payloads`: a folder for the payload, as `<tokens>.msgpack`.
+    `contributions_s` is of the contributions alone; the whole counts all that comes with them. The definition is timed
+    in turns with contributions of its own, patching on a sample (`bench_compare`). `payloads`: a folder for the
+    payload, as `<tokens>.msgpack`.
     """
     from ..analysis import check_length
-    from .bench_compare import definition_seconds, patching_seconds
+    from .bench_compare import definition_beside_ours, patching_seconds
     from .bench_memory import with_peak
 
     check_length(model, n_tokens)
@@ -132,9 +133,9 @@ def measure(model: LoadedModel, n_tokens: int, repeats: int, payloads: Path | No
     medians = {name: statistics.median(times) for name, times in samples.items()}
     plain, *analysis, first = samples.values()
     wholes = [sum(parts) for parts in zip(*analysis, strict=True)]
-    by_part, by_key = (definition_seconds(stages.trace, projected) for projected in ("parts", "keys"))
+    by_part, by_key = (definition_beside_ours(stages.trace, projected) for projected in ("parts", "keys"))
     patching = patching_seconds(model, stages.tokens)
-    ours = medians["contributions"] = statistics.median(alone)
+    medians["contributions"] = statistics.median(alone)
     return {
         "tokens": n_tokens,
         "rounds": len(plain),
@@ -142,11 +143,11 @@ def measure(model: LoadedModel, n_tokens: int, repeats: int, payloads: Path | No
         "whole_s": statistics.median(wholes),
         "whole_over_forward": statistics.median(w / p for w, p in zip(wholes, plain, strict=True)),
         "first_graph_over_forward": statistics.median(f / p for f, p in zip(first, plain, strict=True)),
-        "naive_s": by_part,
-        "naive_by_key_s": by_key,
+        "naive_s": None if by_part is None else by_part.definition,
+        "naive_by_key_s": None if by_key is None else by_key.definition,
         "patching_s": patching,
-        "naive_over_contributions": None if by_part is None else by_part / ours,
-        "naive_by_key_over_contributions": None if by_key is None else by_key / ours,
+        "naive_over_contributions": None if by_part is None else by_part.ratio,
+        "naive_by_key_over_contributions": None if by_key is None else by_key.ratio,
         "patching_over_whole": patching / statistics.median(wholes),
         **{f"{name}_peak_mb": peak / 1e6 for name, peak in peaks.items()},
         "whole_peak_mb": whole_peak / 1e6,

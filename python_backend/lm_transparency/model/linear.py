@@ -7,6 +7,7 @@ the one definition that holds for every adapter and every number format. Nothing
 from __future__ import annotations
 
 import weakref
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 import torch
@@ -49,7 +50,7 @@ def sizes(module: nn.Module) -> tuple[int, int]:
 
 def weight_in_out(module: nn.Module) -> Float[Tensor, "d_in d_out"]:
     """The matrix as input × output, on the device that computes it; in a plain layer's own precision, else float32."""
-    with align_module_device(module):
+    with _where_it_computes(module):
         if is_plain(module):
             return _as_in_out(module)
     weight = _last.get(module)
@@ -65,7 +66,7 @@ def weight_in_out(module: nn.Module) -> Float[Tensor, "d_in d_out"]:
 
 def bias_of(module: nn.Module) -> Float[Tensor, "d_out"] | None:
     """What the module adds whatever it is given, float32; None where that is nothing."""
-    with align_module_device(module):
+    with _where_it_computes(module):
         if is_plain(module):
             bias = getattr(module, "bias", None)
             return bias.detach().float() if isinstance(bias, Tensor) else None
@@ -118,6 +119,11 @@ def device_of(module: nn.Module) -> torch.device:
 def _sizes_told(module: nn.Module) -> tuple[int, int] | None:
     told = getattr(module, "in_features", None), getattr(module, "out_features", None)
     return told if isinstance(told[0], int) and isinstance(told[1], int) else None  # pyright: ignore[reportReturnType]
+
+
+def _where_it_computes(module: nn.Module) -> AbstractContextManager[None]:
+    # nearly no module is offloaded, and this is asked several times a layer
+    return align_module_device(module) if hasattr(module, "_hf_hook") else nullcontext()
 
 
 def is_plain(module: nn.Module) -> bool:

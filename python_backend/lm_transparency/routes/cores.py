@@ -6,8 +6,7 @@ torch let go of the interpreter, so threads of our own suffice: as many as torch
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Container, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -44,6 +43,9 @@ def queries_at_once(n_heads: int, n_tokens: int) -> int:
 def shared(work: Callable[..., None], n_parts: int, *arguments: Any) -> None:
     """`work(share, n_shares, *arguments)` for every share, each on a core: every n-th row from the share's own on."""
     n_shares = torch.get_num_threads() if n_parts > _WORTH_SHARING else 1
+    if n_shares == 1:
+        work(0, 1, *arguments)
+        return
     others = [_threads(n_shares).submit(work, share, n_shares, *arguments) for share in range(1, n_shares)]
     try:
         work(0, n_shares, *arguments)
@@ -62,23 +64,25 @@ def on_a_core_each(compute: Callable[[_T], _R], items: Sequence[_T]) -> Generato
     if n_threads == 1 or len(items) < 2:
         yield from map(compute, items)
         return
-    begun: deque[Future[_R]] = deque()
     torch.set_num_threads(1)
+    others = [_threads(n_threads - 1).submit(compute, item) for item in items]
+    own: dict[int, _R] = {}
     try:
-        for item in items:
-            begun.append(_threads(n_threads).submit(compute, item))
-            # one more than there are threads: no core waits for who reads the results
-            if len(begun) > n_threads:
-                yield begun.popleft().result()
-        while begun:
-            yield begun.popleft().result()
+        for i, other in enumerate(others):
+            # who reads computes as well: while the next result is not there, what no other thread has begun
+            while i not in own and not other.done() and (taken := _take(others, i, own)) is not None:
+                own[taken] = compute(items[taken])
+            yield own.pop(i) if i in own else other.result()
     finally:
-        for future in begun:
-            future.cancel()
-        wait(begun)
+        wait([other for other in others if not (other.cancel() or other.done())])
         torch.set_num_threads(n_threads)
 
 
-@lru_cache(maxsize=2)
+def _take(futures: Sequence[Future[_R]], first: int, taken: Container[int]) -> int | None:
+    """The first that is neither begun nor taken, from now on left to who asks."""
+    return next((i for i in range(first, len(futures)) if i not in taken and futures[i].cancel()), None)
+
+
+@lru_cache(maxsize=4)
 def _threads(n_threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(n_threads, thread_name_prefix="core")

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
-from ..trace.proof import attention_output, outputs_error, trial_direction, worse
+from ..trace.proof import attention_output, outputs_error, over_heads, trial_direction, worse
 from ..trace.trace import EVERYWHERE, Positions, Trace, as_float32
 from . import kernels
 from .cores import queries_at_once
@@ -141,7 +141,7 @@ def _known(
     """
     n_keys, d_value = values.shape[1:]
     if n_keys <= d_value:
-        wrote = weights.transpose(0, 1).flatten(1) @ outputs.flatten(0, 1)
+        wrote = over_heads(weights, outputs)
         return _Known(kernels.slopes_of(whole, outputs), measured.largest, wrote, 0.0)
     wrote = attention_output(weights, values, w_o)
     error = outputs_error(weights, measured.along[:, :n_keys], wrote, whole)

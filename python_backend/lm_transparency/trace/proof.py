@@ -112,7 +112,14 @@ def attention_output(
 
     `weights`: α, with the scale of a norm behind it (`LayerRecord.weights`); `w_o` as `Block.w_o` gives it.
     """
-    return (weights @ values).transpose(0, 1).flatten(1) @ w_o.flatten(0, 1)
+    return over_heads(weights @ values, w_o)
+
+
+def over_heads(
+    first: Float[Tensor, "head query x"], second: Float[Tensor, "head x d_model"]
+) -> Float[Tensor, "query d_model"]:
+    """Σ_h first_h · second_h, without a copy of either in another order."""
+    return torch.addbmm(first.new_empty(()), first, second, beta=0)
 
 
 @lru_cache(maxsize=1)

@@ -47,7 +47,7 @@ class AttentionRecord:
     softcap: float | None = None
 
     def probabilities(
-        self, heads: slice = slice(None), queries: Positions = EVERYWHERE, *, n_keys: int | None = None
+        self, heads: slice = EVERYWHERE, queries: Positions = EVERYWHERE, *, n_keys: int | None = None
     ) -> Float[Tensor, "head query key"]:
         """Attention probabilities α, float32; 0 above the diagonal. A row sums to 1, to less where there are sinks.
 
@@ -60,10 +60,11 @@ class AttentionRecord:
         return torch.cat([scores, sinks], dim=-1).softmax(dim=-1)[..., :-1]
 
     def scores(
-        self, heads: slice = slice(None), queries: Positions = EVERYWHERE, *, n_keys: int | None = None
+        self, heads: slice = EVERYWHERE, queries: Positions = EVERYWHERE, *, n_keys: int | None = None
     ) -> Float[Tensor, "head query key"]:
         """What the softmax is taken of, float32: scaled q·k with the mask, −inf where a query may not look."""
-        query = as_float32(self.query[heads, queries])
+        everything = heads is EVERYWHERE and queries is EVERYWHERE
+        query = as_float32(self.query if everything else self.query[heads, queries])
         key = as_float32(self.key if n_keys is None or n_keys == self.key.shape[1] else self.key[:, :n_keys])
         group = self.query.shape[0] // self.key.shape[0]
         if heads == slice(None):
@@ -165,7 +166,7 @@ class LayerRecord:
         return self.heads
 
     def weights(
-        self, heads: slice = slice(None), queries: Positions = EVERYWHERE, *, n_keys: int | None = None
+        self, heads: slice = EVERYWHERE, queries: Positions = EVERYWHERE, *, n_keys: int | None = None
     ) -> Float[Tensor, "head query key"]:
         """What v · W_O (`Block.w_o`) is multiplied by to be a part: α, the gate's and the norm's scale behind it."""
         probabilities = self.attention.probabilities(heads, queries, n_keys=n_keys)
@@ -174,7 +175,7 @@ class LayerRecord:
     def weigh(
         self,
         probabilities: Float[Tensor, "head query key"],
-        heads: slice = slice(None),
+        heads: slice = EVERYWHERE,
         queries: Positions = EVERYWHERE,
     ) -> Float[Tensor, "head query key"]:
         """`weights` of probabilities that are known."""

@@ -246,8 +246,9 @@ def kept_rows(
     shared(
         _keep, weights.size, whole, weights, outputs, largest, slopes, rest, np.float32(floor), first_query, total, kept
     )
-    per_edge = [np.empty(n_edges.sum(), dtype) for dtype in (np.int64, np.int64, np.float32, np.int64)]
-    per_entry = [np.empty(n_entries.sum(), dtype) for dtype in (np.int64, np.float32)]
+    all_edges, all_entries = int(n_edges.sum()), int(n_entries.sum())
+    per_edge = [np.empty(all_edges, dtype) for dtype in (np.int64, np.int64, np.float32, np.int64)]
+    per_entry = [np.empty(all_entries, dtype) for dtype in (np.int64, np.float32)]
     _pack(kept, *per_edge, *per_entry)
     return total, *per_edge, *per_entry
 
