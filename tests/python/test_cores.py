@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Generator
 
 import numpy as np
@@ -43,6 +44,7 @@ def test_an_error_comes_out_after_what_was_begun_has_ended(two_threads: None) ->
     def compute(item: int) -> int:
         running[0] += 1
         begun.append(item)
+        time.sleep(0.01)
         try:
             if item == 2:
                 raise MemoryError("no room")
@@ -61,7 +63,13 @@ def test_an_error_comes_out_after_what_was_begun_has_ended(two_threads: None) ->
 
 def test_who_stops_reading_leaves_nothing_running(two_threads: None) -> None:
     begun: list[int] = []
-    results = cores.on_a_core_each(lambda item: begun.append(item) or item, range(100))
+
+    def compute(item: int) -> int:
+        begun.append(item)
+        time.sleep(0.01)
+        return item
+
+    results = cores.on_a_core_each(compute, range(100))
     assert next(results) == 0
     results.close()
     n_begun = len(begun)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..analysis import Analysis
     from ..model.loading import LoadedModel
     from ..model.tokens import Token
+    from .bench_compare import Compared
 
 _TEXT = (
     "When Mary and John went to the store, John gave a drink to Mary. Later that day the two walked home along the "
@@ -143,16 +144,24 @@ def measure(model: LoadedModel, n_tokens: int, repeats: int, payloads: Path | No
         "whole_s": statistics.median(wholes),
         "whole_over_forward": statistics.median(w / p for w, p in zip(wholes, plain, strict=True)),
         "first_graph_over_forward": statistics.median(f / p for f, p in zip(first, plain, strict=True)),
-        "naive_s": None if by_part is None else by_part.definition,
-        "naive_by_key_s": None if by_key is None else by_key.definition,
+        **_compared("naive", by_part),
+        **_compared("naive_by_key", by_key),
         "patching_s": patching,
-        "naive_over_contributions": None if by_part is None else by_part.ratio,
-        "naive_by_key_over_contributions": None if by_key is None else by_key.ratio,
         "patching_over_whole": patching / statistics.median(wholes),
         **{f"{name}_peak_mb": peak / 1e6 for name, peak in peaks.items()},
         "whole_peak_mb": whole_peak / 1e6,
         "extra_peak_mb": (whole_peak - peaks["plain_forward"]) / 1e6,
         "payload_mb": len(stages.encoded) / 1e6,
+    }
+
+
+def _compared(name: str, compared: Compared | None) -> Row:
+    if compared is None:
+        return {f"{name}_s": None, f"contributions_beside_{name}_s": None, f"{name}_over_contributions": None}
+    return {
+        f"{name}_s": compared.definition,
+        f"contributions_beside_{name}_s": compared.ours,
+        f"{name}_over_contributions": compared.ratio,
     }
 
 

@@ -8,8 +8,9 @@ import sys
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
-from itertools import chain, islice
+from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any, cast
 
 from ..errors import Cancelled, TransparencyError
@@ -79,10 +80,9 @@ def run_many(arguments: argparse.Namespace, threshold: float | None) -> int:
     where = f" in {place}" if place is not None else ""
     kept = keep(store, records)
     try:
-        # what there is nothing to lose of yet, like the model's loading, ends wherever Ctrl-C falls
-        first = list(islice(kept, 1))
-        with _cancelled_by_ctrl_c(watch):
-            for record in chain(first, kept):
+        with _cancelled_by_ctrl_c(watch) as ctrl_c:
+            for record in kept:
+                ctrl_c.waits = True
                 if store is None:
                     sys.stdout.buffer.write(json_line(record))
                     sys.stdout.buffer.flush()
@@ -98,24 +98,34 @@ def run_many(arguments: argparse.Namespace, threshold: float | None) -> int:
     return 0
 
 
-@contextmanager
-def _cancelled_by_ctrl_c(watch: Watch) -> Generator[None]:
-    """The first Ctrl-C ends the work at its next step, a second one wherever it falls.
+@dataclass
+class _CtrlC:
+    """`waits`: for the next step of the work. Else it ends the work wherever it falls, as the loading of a model."""
 
-    An exception that is raised wherever Ctrl-C falls may fall into code that nobody hands it on from.
+    waits: bool = False
+
+
+@contextmanager
+def _cancelled_by_ctrl_c(watch: Watch) -> Generator[_CtrlC]:
+    """The first Ctrl-C cancels the work, a second one ends it wherever it falls.
+
+    An exception that is raised wherever Ctrl-C falls may fall into code that nobody hands it on from: so the work is
+    cancelled in any case.
     """
-    before = signal.getsignal(signal.SIGINT)
+    ctrl_c, before = _CtrlC(), signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield
+        yield ctrl_c
         return
 
-    def cancel(*_: object) -> None:
+    def cancel(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, before)
         watch.cancel()
+        if not ctrl_c.waits:
+            before(number, frame)
 
     signal.signal(signal.SIGINT, cancel)
     try:
-        yield
+        yield ctrl_c
     finally:
         signal.signal(signal.SIGINT, before)
 

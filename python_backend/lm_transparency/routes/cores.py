@@ -66,16 +66,26 @@ def on_a_core_each(compute: Callable[[_T], _R], items: Sequence[_T]) -> Generato
         return
     torch.set_num_threads(1)
     others = [_threads(n_threads - 1).submit(compute, item) for item in items]
-    own: dict[int, _R] = {}
+    own: dict[int, Future[_R]] = {}
     try:
         for i, other in enumerate(others):
             # who reads computes as well: while the next result is not there, what no other thread has begun
             while i not in own and not other.done() and (taken := _take(others, i, own)) is not None:
-                own[taken] = compute(items[taken])
-            yield own.pop(i) if i in own else other.result()
+                own[taken] = _done(compute, items[taken])
+            yield own.pop(i, other).result()
     finally:
         wait([other for other in others if not (other.cancel() or other.done())])
         torch.set_num_threads(n_threads)
+
+
+def _done(compute: Callable[[_T], _R], item: _T) -> Future[_R]:
+    """What `compute` returns or raises, to be handed on in its turn."""
+    made: Future[_R] = Future()
+    try:
+        made.set_result(compute(item))
+    except Exception as error:
+        made.set_exception(error)
+    return made
 
 
 def _take(futures: Sequence[Future[_R]], first: int, taken: Container[int]) -> int | None:
