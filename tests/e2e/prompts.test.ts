@@ -201,10 +201,12 @@ describe('prompt files in the real VS Code', () => {
   test('and follows what is typed, until one key takes it off', async () => {
     await setTheme(page, 'dark');
     await line('When').click();
+    await page.locator('.monaco-editor.focused').first().waitFor();
     await page.keyboard.press('End');
     // read before the first key: a rest between two keys is enough for the heat to follow
     const before = await legend().innerText();
     await page.keyboard.type(' xylophonists');
+    await expect.poll(() => line('When').innerText()).toContain('xylophonists');
     await expect.poll(() => legend().innerText(), { timeout: 30_000 }).not.toBe(before);
     for (let press = 0; press < ' xylophonists'.length; press++) await page.keyboard.press('Backspace');
     await page.keyboard.press('Control+k');
