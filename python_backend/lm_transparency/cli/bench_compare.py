@@ -54,17 +54,22 @@ def definition_beside_ours(trace: Trace, projected: Projected) -> Compared | Non
         return None
     layers = [i for i, layer in enumerate(trace.layers) if layer.heads is not None]
     sample = layers if n <= ALL_LAYERS_UP_TO else layers[:: n // 32]
-    turns = [
-        (_seconds(lambda index=index: _contributions(trace, index, projected)), _seconds(lambda: contributions(trace)))
-        for index in sample
-    ]
+    device, turns = trace.layers[0].post.device, list[tuple[float, float]]()
+    for index in sample:
+        one = seconds_of(lambda index=index: _contributions(trace, index, projected), device)
+        turns.append((one, seconds_of(lambda: contributions(trace), device)))
     definition, ours = (statistics.median(times) for times in zip(*turns, strict=True))
     return Compared(definition * len(layers), ours)
 
 
-def _seconds(work: Callable[[], object]) -> float:
+def seconds_of(work: Callable[[], object], device: torch.device) -> float:
+    """What `work` takes, to the end of what it has left to a GPU."""
+    import torch
+
     started = time.perf_counter()
     work()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
     return time.perf_counter() - started
 
 

@@ -108,7 +108,7 @@ def measure(model: LoadedModel, n_tokens: int, repeats: int, payloads: Path | No
     payload, as `<tokens>.msgpack`.
     """
     from ..analysis import check_length
-    from .bench_compare import definition_beside_ours, patching_seconds
+    from .bench_compare import definition_beside_ours, patching_seconds, seconds_of
     from .bench_memory import with_peak
 
     check_length(model, n_tokens)
@@ -129,7 +129,7 @@ def measure(model: LoadedModel, n_tokens: int, repeats: int, payloads: Path | No
             break
         stages.forget()
         for name, stage in stages.timed.items():
-            samples[name].append(_seconds(model, stage))
+            samples[name].append(seconds_of(stage, model.model.device))
         alone.append(stages.analysis.contributions_s)
     medians = {name: statistics.median(times) for name, times in samples.items()}
     plain, *analysis, first = samples.values()
@@ -168,16 +168,6 @@ def _compared(name: str, compared: Compared | None) -> Row:
 def token_ids(model: LoadedModel, n_tokens: int) -> list[int]:
     """A prompt of so many tokens."""
     return model.tokenizer(_TEXT * (1 + n_tokens // 32), add_special_tokens=False)["input_ids"][:n_tokens]
-
-
-def _seconds(model: LoadedModel, stage: Callable[[], None]) -> float:
-    import torch
-
-    started = time.perf_counter()
-    stage()
-    if model.model.device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - started
 
 
 def measure_inspectors(model: LoadedModel, n_tokens: int, clicks: int) -> list[dict[str, Any]]:

@@ -131,7 +131,7 @@ class _Near:
         )
 
 
-def _near(sums: Sums, *, has_ffn: bool = True, clip: float = 0.0) -> _Near:
+def _near(sums: Sums, *, has_ffn: bool, clip: float = 0.0) -> _Near:
     nothing = np.zeros(len(sums.post))
     return _Near(
         residual=row_proximities(sums.whole, sums.entered, clip),
