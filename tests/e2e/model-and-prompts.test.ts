@@ -130,6 +130,9 @@ describe('the model and the list of prompts', () => {
       );
 
   const labels = async () => (await offered()).map((line) => line.split('|')[1]);
+  const typeInList = (text: string) => quickInput(page).locator('input.input').fill(text);
+  // on the input and not the page: a panel that takes the focus would take the key as well
+  const acceptInList = () => quickInput(page).locator('input.input').press('Enter');
 
   test("a click on the toolbar's model opens its facts", async () => {
     await expectSaid(truth.said[0]?.float32 as Said);
@@ -147,14 +150,14 @@ describe('the model and the list of prompts', () => {
     expect(before.some((line) => line.startsWith('another|Browse for a model folder…|'))).toBe(true);
     expect(before.some((line) => line.includes('|Enter a hub id…|organization/name'))).toBe(true);
     expect(before.some((line) => line.startsWith('recent'))).toBe(false);
-    await quickInput(page).locator('input.input').fill('downloaded');
+    await typeInList('downloaded');
     // filtered first, and then with what is typed
     await expect
       .poll(offered)
       .toEqual([expect.stringContaining(CACHED), '||downloaded · hub id, downloaded where it is missing']);
-    await quickInput(page).locator('input.input').fill(copy);
+    await typeInList(copy);
     await expect.poll(offered).toEqual([`||${copy} · folder`]);
-    await page.keyboard.press('Enter');
+    await acceptInList();
     const name = () => frame.locator('[data-testid=model]').textContent({ timeout: 1000 });
     await expect.poll(() => name().catch(() => ''), { timeout: 60_000 }).toContain('a-model-folder');
     await expectSaid(truth.said[0]?.float32 as Said);
@@ -203,6 +206,11 @@ describe('the model and the list of prompts', () => {
 
   test('Compare Prompt shows beside it what another model makes of the same prompt', async () => {
     await openList('Compare Prompt');
+    await expect.poll(labels).toContain(CACHED);
+    // with nothing to choose, Enter does not take away what was typed
+    await typeInList('none of these');
+    await expect.poll(labels).toEqual([]);
+    await acceptInList();
     await pickInQuickInput(page, CACHED, CACHED);
     const other = webviewFrame(page, 1);
     await other.locator('[data-testid=panel][data-state=ready]').waitFor({ timeout: 60_000 });
@@ -227,19 +235,19 @@ describe('the model and the list of prompts', () => {
     await openList('Choose Prompt');
     await expect.poll(labels).toEqual(PROMPTS);
     // a prompt that is there comes before what is typed as a new one
-    await quickInput(page).locator('input.input').fill('war lasted');
+    await typeInList('war lasted');
     await expect.poll(labels).toEqual([PROMPTS[2], '']);
     expect((await offered())[1]).toBe('||Add “war lasted” as a new prompt');
-    await page.keyboard.press('Enter');
+    await acceptInList();
     await expectSaid(truth.said[2]?.float32 as Said);
     await page.locator('.statusbar', { hasText: 'Ln 3, Col 1' }).waitFor();
   });
 
   test('what is typed there becomes a prompt of the file and is analysed', async () => {
     await openList('Choose Prompt');
-    await quickInput(page).locator('input.input').fill(ADDED);
+    await typeInList(ADDED);
     await expect.poll(offered).toEqual([`||Add “${ADDED}” as a new prompt`]);
-    await page.keyboard.press('Enter');
+    await acceptInList();
     await expectSaid(truth.said[3]?.float32 as Said);
     await runCommand(page, 'File: Save');
     await expect.poll(() => readFileSync(file, 'utf8')).toBe(`${[...PROMPTS, ADDED].join('\n')}\n`);

@@ -189,12 +189,17 @@ def running() -> Iterator[list[subprocess.Popen[str]]]:
         process.wait()
 
 
+def _heeds_ctrl_c() -> None:
+    # a shell has what it starts in the background ignore Ctrl-C, this test run included
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def _interrupted(
     command: list[str], place: Path, form: str, sent: signal.Signals, running: list[subprocess.Popen[str]]
 ) -> tuple[subprocess.Popen[str], list[str]]:
     """Start `command`, send the signal once it has written a few records; what is whole in the output then."""
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=_heeds_ctrl_c)
     running.append(process)
     while not _ids(place, form):
         assert process.poll() is None, process.communicate()[1]

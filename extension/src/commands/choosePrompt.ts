@@ -3,7 +3,7 @@ import type { App } from '../app';
 import { addition } from '../prompts/addition';
 import { type ListedPrompt, listPrompts } from '../prompts/ask';
 import { editorFor, openText } from './analyzePrompt';
-import { picked } from './pick';
+import { picked, pointAt } from './pick';
 import { type PromptItem, promptItems, withTyped } from './promptItems';
 import { reportFailure } from './report';
 
@@ -53,7 +53,10 @@ async function choose(app: App, document: vscode.TextDocument): Promise<Chosen |
       quickPick.busy = false;
       quickPick.placeholder = canAdd('x') ? 'Choose a prompt, or type a new one' : 'Choose a prompt';
       quickPick.items = withTyped(items, quickPick.value, canAdd);
-      quickPick.activeItems = items.filter((_, index) => prompts[index]?.active);
+      pointAt(
+        quickPick,
+        items.filter((_, index) => prompts[index]?.active),
+      );
       quickPick.onDidChangeValue((typed) => (quickPick.items = withTyped(items, typed, canAdd)));
     },
   );

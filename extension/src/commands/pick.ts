@@ -1,10 +1,13 @@
 import type * as vscode from 'vscode';
 
-/** Shows a quick pick and resolves with what was chosen; undefined when it was left. It is gone afterwards. */
+/** Shows a quick pick and resolves with what was chosen; undefined when it was left. It is gone afterwards.
+ * Enter where nothing can be chosen leaves it open, with what was typed. */
 export function picked<T extends vscode.QuickPickItem>(quickPick: vscode.QuickPick<T>): Promise<T | undefined> {
   return new Promise((resolve) => {
     quickPick.onDidAccept(() => {
-      resolve(quickPick.selectedItems[0]);
+      const [item] = quickPick.selectedItems;
+      if (!item) return;
+      resolve(item);
       quickPick.hide();
     });
     quickPick.onDidHide(() => {
@@ -13,6 +16,11 @@ export function picked<T extends vscode.QuickPickItem>(quickPick: vscode.QuickPi
     });
     quickPick.show();
   });
+}
+
+/** Has Enter take these, unless something was typed: what is typed may hide them, and Enter would find nothing. */
+export function pointAt<T extends vscode.QuickPickItem>(quickPick: vscode.QuickPick<T>, items: readonly T[]): void {
+  if (quickPick.value === '') quickPick.activeItems = items;
 }
 
 /** Text from elsewhere as part of a label, where `$(…)` would be an icon. */

@@ -4,7 +4,7 @@ import { toFailure } from '../backend/failure';
 import { HEALTH, type Health, UNLOAD_MODEL } from '../../shared/protocol';
 import { DTYPES, readSettings, storeSetting } from '../settings';
 import { deviceItems, dtypeItems, type SettingItem } from './computeItems';
-import { picked } from './pick';
+import { picked, pointAt } from './pick';
 
 const HEALTH_MS = 60_000;
 const UNLOAD_MS = 60_000;
@@ -18,7 +18,10 @@ export function selectDevice(app: App): () => Promise<boolean> {
     quickPick.placeholder = 'Where the model computes';
     const update = (health: Health | null) => {
       quickPick.items = deviceItems(health?.devices ?? [], device);
-      quickPick.activeItems = quickPick.items.filter(({ value }) => value === device);
+      pointAt(
+        quickPick,
+        quickPick.items.filter(({ value }) => value === device),
+      );
     };
     update(null);
     quickPick.busy = true;
