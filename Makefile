@@ -17,7 +17,7 @@ $(STAMPS)/python: pyproject.toml constraints.txt scripts/setup_python.sh
 	@bash scripts/setup_python.sh $(VENV)
 	@mkdir -p $(STAMPS) && touch $@
 
-$(STAMPS)/npm: package.json package-lock.json extension/package.json webview/package.json tests/e2e/package.json | $(STAMPS)/python
+$(STAMPS)/npm: package.json package-lock.json extension/package.json webview/package.json tests/e2e/package.json
 	npm ci --no-audit --no-fund --loglevel=error
 	@mkdir -p $(STAMPS) && touch $@
 
@@ -28,7 +28,13 @@ $(STAMPS)/model: python_backend/lm_transparency/model/embedded.py | $(STAMPS)/py
 run: vsix ## open VS Code on samples/ with the embedded model
 	node scripts/run.mjs dist/lm-transparency.vsix samples
 
-test: setup lint test-python vsix test-unit test-e2e ## lint, types and every test
+test: ## lint, types and every test
+	@$(MAKE) --no-print-directory -j2 checked
+	@$(MAKE) --no-print-directory test-python test-unit test-e2e
+
+# on a fresh clone npm and its linters have the core that pip leaves free
+.PHONY: checked lint-python lint-node
+checked: setup lint-python lint-node
 
 test-python: webview ## the backend's tests
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 2 --dist loadfile
@@ -40,13 +46,17 @@ test-e2e: setup vsix ## the real VS Code in a real browser
 	npm run test -w tests/e2e
 
 test-more: setup vsix ## what CI has no time or quiet for: every break of a link, 20 reloads, copies of a model, themes, live mode by the clock
-	LMT_MORE=1 LMT_RELOADS=20 npm run test -w tests/e2e -- remote.test.ts reload.test.ts loading.test.ts themes.test.ts
+	LMT_MORE=1 LMT_RELOADS=20 npm run test -w tests/e2e -- remote.test.ts reload.test.ts loading.test.ts themes.test.ts keyboard.test.ts
 	LMT_MORE=1 npm run test -w tests/e2e -- live.test.ts
 
-lint: setup protocol-check ## ruff, pyright, eslint, prettier, tsc
+lint: lint-python lint-node ## ruff, pyright, eslint, prettier, tsc
+
+lint-python: protocol-check
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/pyright
+
+lint-node: $(STAMPS)/npm
 	npm run --silent lint
 	npm run --silent typecheck
 

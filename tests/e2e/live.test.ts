@@ -19,6 +19,9 @@ const EVERY_MS = 100;
 /** So many of them before live mode is on. */
 const WITHOUT = 100;
 
+/** What takes how long is told of a window that is alone: in CI another one and its backend want the processor as well. */
+const BY_THE_CLOCK = Boolean(process.env['LMT_MORE']);
+
 /** Beside the model; what is typed here takes 90 MB. */
 const MOST_MB = 120;
 
@@ -72,15 +75,17 @@ describe('live mode in the real VS Code', () => {
   });
 
   test('the command turns it on and shows the graph', async () => {
-    // the first keys of a window meet the end of its start
-    await page.keyboard.type(TYPED.slice(0, WITHOUT), { delay: EVERY_MS / 4 });
-    await erase();
-    // the same keys without live mode: what a window that draws without a GPU takes on this machine
-    [plain, plainWork] = await longestWork(page, () => typed(TYPED.slice(0, WITHOUT)));
-    console.log(
-      `typed ${WITHOUT} keys without live mode: ${inWords(plain)}; of the processor's time at most ${plainWork} ms at once`,
-    );
-    await erase();
+    if (BY_THE_CLOCK) {
+      // the first keys of a window meet the end of its start
+      await page.keyboard.type(TYPED.slice(0, WITHOUT), { delay: EVERY_MS / 4 });
+      await erase();
+      // the same keys without live mode: what a window that draws without a GPU takes on this machine
+      [plain, plainWork] = await longestWork(page, () => typed(TYPED.slice(0, WITHOUT)));
+      console.log(
+        `typed ${WITHOUT} keys without live mode: ${inWords(plain)}; of the processor's time at most ${plainWork} ms at once`,
+      );
+      await erase();
+    }
     await runCommand(page, 'LM Transparency: Toggle Live Mode');
     await live().waitFor();
     frame = webviewFrame(page);
@@ -118,8 +123,7 @@ describe('live mode in the real VS Code', () => {
         `${inWords(tasks)}; of the processor's time at most ${atWork} ms at once; ` +
         `the extension host was held up for at most ${held} ms`,
     );
-    // in CI another window and its backend want the processor as well: what takes how long is asserted without them
-    if (process.env['LMT_MORE']) {
+    if (BY_THE_CLOCK) {
       expect(atWork).toBeLessThanOrEqual(Math.max(50, 2 * plainWork));
       // what is ours holds nobody up for longer than the workbench itself does on this machine, but by accident
       const bound = Math.max(50, worst(plain.workbench));

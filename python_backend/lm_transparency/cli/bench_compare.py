@@ -6,14 +6,18 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
+import numpy as np
+import torch
+from jaxtyping import Float64
+from torch import Tensor
 
-    from ..model.loading import LoadedModel
-    from ..trace.trace import Trace
+from ..model.loading import LoadedModel
+from ..routes.contributions import LayerContributions, Near, contributions, inverse
+from ..trace.proof import layer_error
+from ..trace.sums import sums_of
+from ..trace.trace import Trace
 
 #: Heads and positions that are patched and timed, two at least and then for so many seconds; the rest is their mean
 #: times their number.
@@ -30,7 +34,7 @@ Projected = Literal["parts", "keys"]
 
 @dataclass(frozen=True)
 class Compared:
-    """Seconds of the definition and of our contributions, all layers of one prompt each."""
+    """Seconds of the definition and of ours for the same figures: contributions and proof of all layers."""
 
     definition: float
     ours: float
@@ -41,14 +45,11 @@ class Compared:
 
 
 def definition_beside_ours(trace: Trace, projected: Projected) -> Compared | None:
-    """Every α · v · W_O of every layer as a tensor, and its proximity (method.md, section 1), and `contributions`.
+    """The contributions of all layers and their proof, by the definition (`by_definition`) and by `contributions`.
 
-    All queries of a layer at once. In turns, a layer of the definition and all of ours, so that what slows the machine
-    down slows both; medians. Past `ALL_LAYERS_UP_TO` tokens on a sample of layers. None where one layer does not fit
-    into memory.
+    In turns, a layer of the definition and all of ours, so that what slows the machine down slows both; medians. Past
+    `ALL_LAYERS_UP_TO` tokens on a sample of layers. None where one layer does not fit into memory.
     """
-    from ..routes.contributions import contributions
-
     n, heads, d_model = trace.n_tokens, trace.n_heads, trace.anatomy.d_model
     if 3 * 4 * n * n * heads * d_model > _ROOM:
         return None
@@ -56,7 +57,7 @@ def definition_beside_ours(trace: Trace, projected: Projected) -> Compared | Non
     sample = layers if n <= ALL_LAYERS_UP_TO else layers[:: n // 32]
     device, turns = trace.layers[0].post.device, list[tuple[float, float]]()
     for index in sample:
-        one = seconds_of(lambda index=index: _contributions(trace, index, projected), device)
+        one = seconds_of(lambda index=index: by_definition(trace, index, projected), device)
         turns.append((one, seconds_of(lambda: contributions(trace), device)))
     definition, ours = (statistics.median(times) for times in zip(*turns, strict=True))
     return Compared(definition * len(layers), ours)
@@ -64,8 +65,6 @@ def definition_beside_ours(trace: Trace, projected: Projected) -> Compared | Non
 
 def seconds_of(work: Callable[[], object], device: torch.device) -> float:
     """What `work` takes, to the end of what it has left to a GPU."""
-    import torch
-
     started = time.perf_counter()
     work()
     if device.type == "cuda":
@@ -73,24 +72,41 @@ def seconds_of(work: Callable[[], object], device: torch.device) -> float:
     return time.perf_counter() - started
 
 
-def _contributions(trace: Trace, index: int, projected: Projected) -> Tensor:
-    from ..routes.parts import whole_of
-
-    layer, w_o = trace.layers[index], trace.anatomy.blocks[index].w_o(trace.n_heads)
-    values, weights = layer.attention.values(), layer.weights()[..., None]
+def by_definition(trace: Trace, index: int, projected: Projected) -> LayerContributions:
+    """A layer with attention as it is written down (method.md, sections 1 and 2), every part a tensor of its own: what
+    `layer_contributions` gives.
+    """
+    record, w_o, sums = trace.layers[index], trace.anatomy.blocks[index].w_o(trace.n_heads), sums_of(trace, index)
+    values, weights = record.attention.values(), record.weights()[..., None]
     by_key = projected == "keys"
     parts = weights * (values @ w_o)[:, None] if by_key else (weights * values[:, None]) @ w_o[:, None]
-    whole = whole_of(trace, index)[None, :, None]
-    near = (whole.abs().sum(dim=-1) - (whole - parts).abs().sum(dim=-1)).clamp_min(0)
-    return near / near.sum(dim=(0, 2), keepdim=True).clamp_min(1e-12)
+    attention = _proximities(sums.whole[None, :, None], parts)
+
+    def beside(whole: Tensor, part: Tensor | None) -> Float64[np.ndarray, "position"]:
+        return np.zeros(trace.n_tokens) if part is None else _proximities(whole, part).double().cpu().numpy()
+
+    near = Near(
+        residual=beside(sums.whole, sums.entered),
+        bias=beside(sums.whole, sums.bias),
+        mixer=beside(sums.whole, sums.mixer),
+        ffn=beside(sums.post, sums.ffn if trace.anatomy.blocks[index].has_ffn else None),
+        ffn_residual=None if sums.parallel else beside(sums.post, sums.carried),
+    )
+    total = attention.sum(dim=(0, 2), dtype=torch.float64)
+    rows = near.rows(total.cpu().numpy() + near.beside_heads)
+    share = torch.from_numpy(inverse(rows.attention_total)).to(attention)
+    shares = (attention * share[:, None]).permute(1, 2, 0).cpu().numpy()
+    return LayerContributions(**vars(rows), attention=shares, error=layer_error(sums, parts.sum(dim=(0, 2))))
+
+
+def _proximities(whole: Tensor, part: Tensor) -> Tensor:
+    return (whole.abs().sum(dim=-1) - (whole - part).abs().sum(dim=-1)).clamp_min(0)
 
 
 def patching_seconds(model: LoadedModel, tokens: torch.Tensor) -> float:
     """Seconds to zero every head of every layer at every position, one forward pass each: timed on a sample and
     multiplied by their number.
     """
-    import torch
-
     anatomy, n_tokens = model.anatomy, len(tokens)
     blocks = [block for block in anatomy.blocks if block.has_attention]
     times: list[float] = []

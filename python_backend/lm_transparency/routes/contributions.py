@@ -101,7 +101,7 @@ class SomeRows:
 
 
 @dataclass(frozen=True)
-class _Near:
+class Near:
     """Proximities of what else a layer's rows are made of; `ffn_residual` is None in a parallel block."""
 
     residual: Float64[np.ndarray, "position"]
@@ -131,9 +131,9 @@ class _Near:
         )
 
 
-def _near(sums: Sums, *, has_ffn: bool, clip: float = 0.0) -> _Near:
+def _near(sums: Sums, *, has_ffn: bool, clip: float = 0.0) -> Near:
     nothing = np.zeros(len(sums.post))
-    return _Near(
+    return Near(
         residual=row_proximities(sums.whole, sums.entered, clip),
         bias=nothing if sums.bias is None else row_proximities(sums.whole, sums.bias, clip),
         mixer=nothing if sums.mixer is None else row_proximities(sums.whole, sums.mixer, clip),

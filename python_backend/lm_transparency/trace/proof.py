@@ -112,7 +112,8 @@ def attention_output(
 
     `weights`: α, with the scale of a norm behind it (`LayerRecord.weights`); `w_o` as `Block.w_o` gives it.
     """
-    return over_heads(weights @ values, w_o)
+    # the heads side by side: one large product is faster than one a head
+    return (weights @ values).transpose(0, 1).flatten(1) @ w_o.flatten(0, 1)
 
 
 def over_heads(

@@ -25,7 +25,6 @@ class World:
         self.folder = folder
         self.environment = {**environment, "LM_TRANSPARENCY_RUNTIME_DIR": str(folder)}
         self.clients: list[Client] = []
-        self.servers: set[int] = set()
         self._fakes: list[subprocess.Popen[bytes]] = []
 
     def fake_server(self, *options: str, log: str = "fake.log") -> Path:
@@ -54,21 +53,24 @@ class World:
 
     def process_id(self, client: Client) -> int:
         """The server's, as the marker line has it."""
-        until(lambda: MARKER in client.garbage and client.garbage.endswith(b"\n"))
-        found = json.loads(client.garbage.partition(MARKER)[2])["processId"]
-        self.servers.add(found)
-        return found
+        until(lambda: _is_told(client))
+        return json.loads(client.garbage.partition(MARKER)[2])["processId"]
 
     def close(self) -> None:
+        servers = {self.process_id(client) for client in self.clients if _is_told(client)}
         for client in self.clients:
             client.end()
         for fake in self._fakes:
-            self.servers.update(child.pid for child in children(fake.pid))
-        for pid in self.servers:
+            servers.update(child.pid for child in children(fake.pid))
+        for pid in servers:
             if psutil.pid_exists(pid):
                 psutil.Process(pid).kill()
         for fake in self._fakes:
             fake.wait(10)
+
+
+def _is_told(client: Client) -> bool:
+    return MARKER in client.garbage and client.garbage.endswith(b"\n")
 
 
 def children(pid: int) -> list[psutil.Process]:
