@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gguf
 import numpy as np
 import pytest
 import torch
@@ -87,10 +88,18 @@ def test_a_broken_index_is_refused(tiny_llama_folder: Path, tmp_path: Path, inde
 
 
 @pytest.mark.parametrize("kind", ["Q8_0", "F32"])
-def test_a_gguf_is_the_model_that_it_was_made_from(embedded_folder: Path, tmp_path: Path, kind: str) -> None:
+def test_a_gguf_is_the_model_that_it_was_made_from(
+    embedded_folder: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # what a file of all the layers would show more of is only its size
     first = save_as(embedded_folder, tmp_path / "first", torch.float32, n_layers=3)
-    model = load_model(str(save_gguf(first, tmp_path / f"model-{kind}.gguf", kind)))
+    file = save_gguf(first, tmp_path / f"model-{kind}.gguf", kind)
+    read, begin = list[Path](), gguf.GGUFReader.__init__
+    monkeypatch.setattr(gguf.GGUFReader, "__init__", lambda *words: (read.append(Path(words[1])), begin(*words))[1])
+    model = load_model(str(file))
+    # it takes seconds, and transformers asks for it three times
+    assert read == [file]
+    assert gguf.GGUFReader.__module__.startswith("gguf")
     run, original = analyze(model, PROMPT), analyze(load_model(str(first)), PROMPT)
     assert run.proof.holds and run.proof.tolerance == 1e-4
     assert [t.id for t in run.tokens] == [t.id for t in original.tokens]

@@ -7,6 +7,7 @@ import os
 import re
 import warnings
 from collections.abc import Collection
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ from ..watch import Watch
 from . import embedded, trust
 from .adapters import Adapter, attach, read_adapter
 from .anatomy import Anatomy, dissect
+from .gguf_file import read_once
 from .linear import device_of
 from .memory import check_fits, needed_bytes
 from .options import AUTO_MAP, Dtype, Loading, Quantization
@@ -157,7 +159,8 @@ def load_whole(
     try:
         run_code = trust.may_run_code(source_of_code, found, trust_remote_code, local_only=not allow_download)
         plan = _Plan(found, place, precision, quantization, not allow_download, run_code)
-        model, tokenizer = _read(plan, watch, anyway)
+        with read_once() if found.kind == "gguf" else nullcontext():
+            model, tokenizer = _read(plan, watch, anyway)
         watch.check()
         if adapter is not None:
             model = attach(model, adapter)

@@ -131,11 +131,12 @@ def _header(file: Path) -> Iterable[_Tensor]:
 
 
 def _in_gguf(file: Path) -> Iterable[_Tensor]:
-    from gguf import GGUFReader
+    import gguf
 
     # read as floats, whatever they are in the file; a file that is none is reported by who reads it
     try:
-        for tensor in GGUFReader(file).tensors:
+        # by its name as transformers has it: see `gguf_file.read_once`
+        for tensor in gguf.GGUFReader(str(file)).tensors:
             yield _Tensor(int(tensor.n_elements), len(tensor.shape), 4)
     except Exception:
         return
