@@ -18,7 +18,7 @@ export default defineConfig({
     // The first start on a fresh machine installs a browser and code-server.
     hookTimeout: 600_000,
     teardownTimeout: 30_000,
-    // one second, the default, is short for a window that draws without a GPU
-    expect: { poll: { timeout: 20_000 } },
+    // one second, the default, is short for a window that draws without a GPU; and each look takes its processor's time
+    expect: { poll: { timeout: 20_000, interval: 250 } },
   },
 });
