@@ -9,6 +9,8 @@ import { FarView } from './remote-steps.ts';
 export const samples = join(repositoryRoot, 'samples');
 export const vsix = join(repositoryRoot, 'dist', 'lm-transparency.vsix');
 
+const EMBEDDED_MODEL = 'LMT_EMBEDDED_MODEL';
+
 export interface ProductOptions {
   folder?: string;
   python?: string;
@@ -65,10 +67,12 @@ export interface Expected {
   lens: string[][][];
 }
 
-/** The folder of the embedded model, made where it is not there yet. */
+/** The folder of the embedded model, made where it is not there yet; asked for once in a run of all tests. */
 export function embeddedModel(): string {
+  const known = process.env[EMBEDDED_MODEL];
+  if (known) return known;
   const words = ['-m', 'lm_transparency', 'models', '--prepare'];
-  return execFileSync(repositoryPython(), words, { encoding: 'utf8' }).trim();
+  return (process.env[EMBEDDED_MODEL] = execFileSync(repositoryPython(), words, { encoding: 'utf8' }).trim());
 }
 
 /** What plain transformers says about a sample with the embedded model. */

@@ -7,6 +7,7 @@ const longer = process.env['LMT_MORE'] ? [] : ['loading.test.ts', 'reload.test.t
 export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
   test: {
+    globalSetup: './globalSetup.ts',
     include: ['**/*.test.ts'],
     exclude: [...configDefaults.exclude, ...longer],
     // Two workbenches at a time: a window waits half of its time.
