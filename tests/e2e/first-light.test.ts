@@ -38,7 +38,7 @@ describe('a prompt becomes its graph in the real VS Code', () => {
 
   beforeAll(async () => {
     truth = expected('ioi.prompt');
-    ({ page } = await open({}, { file: join(samples, 'ioi.prompt') }));
+    ({ page } = await open({}, { file: join(samples, 'ioi.prompt'), reducedMotion: false }));
     outside = guardNetwork(page);
   });
 
