@@ -6,7 +6,7 @@ PYTHON := $(VENV)/bin/python
 STAMPS := .venv/stamps
 BENCH_TOKENS := 16,64,128,256,512,1024,2048
 
-.PHONY: help setup build run test test-python test-unit test-e2e test-more lint format protocol protocol-check vsix wheel webview bench bench-panel models screenshots clean
+.PHONY: help setup build run test checked test-python test-unit test-e2e test-more lint lint-python lint-node format protocol protocol-check vsix wheel webview bench bench-panel models screenshots clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -33,7 +33,6 @@ test: ## lint, types and every test
 	@$(MAKE) --no-print-directory test-python test-unit test-e2e
 
 # on a fresh clone npm and its linters have the core that pip leaves free
-.PHONY: checked lint-python lint-node
 checked: setup lint-python lint-node
 
 test-python: webview ## the backend's tests

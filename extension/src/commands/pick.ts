@@ -1,7 +1,9 @@
 import type * as vscode from 'vscode';
 
-/** Shows a quick pick and resolves with what was chosen; undefined when it was left. It is gone afterwards.
- * Enter where nothing can be chosen leaves it open, with what was typed. */
+/**
+ * Shows a quick pick and resolves with what was chosen; undefined when it was left. It is gone afterwards. Enter where
+ * nothing can be chosen leaves it open, with what was typed.
+ */
 export function picked<T extends vscode.QuickPickItem>(quickPick: vscode.QuickPick<T>): Promise<T | undefined> {
   return new Promise((resolve) => {
     quickPick.onDidAccept(() => {

@@ -7,7 +7,7 @@ import os
 import re
 import warnings
 from collections.abc import Collection
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,6 @@ from ..watch import Watch
 from . import embedded, trust
 from .adapters import Adapter, attach, read_adapter
 from .anatomy import Anatomy, dissect
-from .gguf_file import read_once
 from .linear import device_of
 from .memory import check_fits, needed_bytes
 from .options import AUTO_MAP, Dtype, Loading, Quantization
@@ -159,7 +158,7 @@ def load_whole(
     try:
         run_code = trust.may_run_code(source_of_code, found, trust_remote_code, local_only=not allow_download)
         plan = _Plan(found, place, precision, quantization, not allow_download, run_code)
-        with read_once() if found.kind == "gguf" else nullcontext():
+        with _reading(found):
             model, tokenizer = _read(plan, watch, anyway)
         watch.check()
         if adapter is not None:
@@ -240,6 +239,15 @@ def clear_quantisation_marks(model: PreTrainedModel) -> None:
     for mark in ("quantization_config", "_is_quantized"):
         if hasattr(model.config, mark):
             delattr(model.config, mark)
+
+
+def _reading(found: Source) -> AbstractContextManager[None]:
+    """What stands around `_read`: the package `gguf` takes no part of a start that needs none of it."""
+    if found.kind != "gguf":
+        return nullcontext()
+    from .gguf_file import read_once
+
+    return read_once()
 
 
 def _read(plan: _Plan, watch: Watch, anyway: bool) -> tuple[PreTrainedModel, Any]:
