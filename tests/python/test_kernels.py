@@ -161,6 +161,22 @@ def test_parts_of_a_thousand_tokens_are_right_on_every_thread() -> None:
         assert abs(run(case, 0.0) - wanted).max() <= 1e-5
 
 
+@pytest.mark.parametrize("kernel", KERNELS)
+@given(seed=st.integers(0, 2**32 - 1), n_tokens=st.integers(1, 50), n_heads=st.integers(1, 3), d=st.integers(1, 40))
+def test_a_kernel_gives_them_at_any_length_and_width(
+    kernel: str, seed: int, n_tokens: int, n_heads: int, d: int
+) -> None:
+    """Keys and coordinates that fill no vector register, parts much smaller and much larger than the whole, zeros."""
+    generator = np.random.default_rng(seed)
+    sizes = generator.choice([1e-3, 1.0, 1e3], size=(n_heads, n_tokens, 1))
+    outputs = (generator.normal(size=(n_heads, n_tokens, d)) * sizes).astype(np.float32)
+    whole = (generator.normal(size=(n_tokens, d)) * (generator.random((n_tokens, d)) < 0.9)).astype(np.float32)
+    scores = np.tril(generator.gamma(0.2, size=(n_heads, n_tokens, n_tokens)) + 1e-9)
+    weights = scores / scores.sum(-1, keepdims=True) * generator.choice([-1, 1], size=(n_heads, 1, 1))
+    case = Case(whole, weights.astype(np.float32), outputs)
+    assert (abs(KERNELS[kernel](case, 0.0) - oracle(case, 0.0)) <= tolerance(case)).all()
+
+
 def test_inputs_that_are_views_give_the_same_numbers() -> None:
     generator = torch.Generator().manual_seed(0)
     whole = torch.randn(4, 12, generator=generator)[:, ::2]
@@ -232,7 +248,12 @@ def test_what_is_kept_of_a_row_is_what_the_definition_keeps(case: Case, floor: f
     contribution = near * share[:, None, None]
     # a share is as exact as its row's total lets it be
     unsure = np.where(total > size, 4 * size * share, np.inf)
-    kept = kernels.kept_rows(whole[first:], weights[:, first:], outputs, rest, floor, first_query=first)
+    direction = torch.linspace(-1, 1, whole.shape[1])
+    slopes = kernels.slopes_of(whole[first:], outputs)
+    given = (weights[:, first:], kernels.head_outputs(outputs, direction), slopes, rest, floor)
+    kept, along = kernels.kept_rows(whole[first:], *given, first_query=first)
+    sizes = outputs.abs().sum(dim=-1)
+    assert ((along - outputs.double() @ direction.double()).abs() <= 1e-6 * sizes + 1e-12).all()
     again = kernels.keep(kernels.attention_proximities(whole, weights, outputs)[first:], rest, floor)
     for rows in (kept, again):
         assert (abs(rows.total - total) <= size).all()

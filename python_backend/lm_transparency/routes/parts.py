@@ -13,7 +13,7 @@ from ..trace.proof import attention_output, outputs_error, over_heads, trial_dir
 from ..trace.trace import EVERYWHERE, Positions, Trace, as_float32
 from . import kernels
 from .cores import queries_at_once
-from .kernels import KeptRows, Measured, attention_proximities
+from .kernels import KeptRows, attention_proximities, head_outputs
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,10 @@ def head_parts(trace: Trace, layer: int, heads: slice = slice(None), *, clip: fl
     if gate is not None:
         values = values * gate.channels[0, heads, None]
     outputs = values @ w_o
-    known = _known(whole, weights, values, w_o, outputs, _measured(outputs))
-    near = attention_proximities(whole, weights, outputs, clip, slopes=known.slopes, most=known.most).numpy()
-    return HeadParts(near, known.wrote, known.error)
+    slopes, wrote = _slopes_and_sum(whole, weights, values, w_o, outputs)
+    near = attention_proximities(whole, weights, outputs, clip, slopes=slopes).numpy()
+    along = outputs @ trial_direction(outputs.shape[-1], outputs.device)
+    return HeadParts(near, wrote, _error(whole, weights, values, wrote, along))
 
 
 def kept_parts(trace: Trace, layer: int, rest: Float64[np.ndarray, "query"], floor: float) -> KeptParts:
@@ -94,8 +95,10 @@ class _Keys:
         self._by_query = gate.channels if gate is not None and gate.by_query else None
         if gate is not None and self._by_query is None:
             self._values = self._values * gate.channels[0, :, None]
-        self._outputs = self._values @ self._w_o if self._by_query is None else None
-        self._measured = None if self._outputs is None else _measured(self._outputs)
+        self._outputs = None
+        if self._by_query is None:
+            vectors = self._values @ self._w_o
+            self._outputs = head_outputs(vectors, trial_direction(vectors.shape[-1], vectors.device))
 
     def read_by(
         self, at: Positions, n_keys: int, rest: Float64[np.ndarray, "query"], floor: float, first_query: int
@@ -104,48 +107,45 @@ class _Keys:
         whole = self._whole if at is EVERYWHERE else self._whole[at]
         values = _up_to(n_keys, self._values)
         weights = self._record.weights(queries=at, n_keys=n_keys)
-        if self._outputs is None or self._measured is None:
+        if self._outputs is None:
             assert self._by_query is not None
             near, wrote = _gated(whole, weights, values, self._by_query[at], self._w_o, 0.0, first_query)
             return KeptParts(kernels.keep(torch.from_numpy(near), rest, floor), wrote, 0.0)
-        known = _known(whole, weights, values, self._w_o, _up_to(n_keys, self._outputs), self._measured)
-        bounds = {"slopes": known.slopes, "most": known.most}
-        rows = kernels.kept_rows(whole, weights, self._outputs, rest, floor, first_query=first_query, **bounds)
-        return KeptParts(rows, known.wrote, known.error)
+        slopes, wrote = _slopes_and_sum(whole, weights, values, self._w_o, _up_to(n_keys, self._outputs.vectors))
+        rows, along = kernels.kept_rows(whole, weights, self._outputs, slopes, rest, floor, first_query=first_query)
+        return KeptParts(rows, wrote, _error(whole, weights, values, wrote, along))
 
 
-@dataclass(frozen=True)
-class _Known:
-    """Of a block of queries and all head outputs: what the kernels take as known, and what the parts sum to."""
-
-    slopes: Float[Tensor, "head query key"]
-    most: Float[Tensor, "head key"]
-    wrote: Float[Tensor, "query d_model"]
-    error: float
-
-
-def _measured(outputs: Float[Tensor, "head key d_model"]) -> Measured:
-    return kernels.measure(outputs, trial_direction(outputs.shape[-1], outputs.device))
-
-
-def _known(
+def _slopes_and_sum(
     whole: Float[Tensor, "query d_model"],
     weights: Float[Tensor, "head query key"],
     values: Float[Tensor, "head key d_value"],
     w_o: Float[Tensor, "head d_value d_model"],
     outputs: Float[Tensor, "head key d_model"],
-    measured: Measured,
-) -> _Known:
-    """Through the head outputs where a head has no more keys than channels, else through the channels: whichever are
-    fewer numbers. Through the channels, the outputs themselves are tried in one direction (`outputs_error`).
+) -> tuple[Float[Tensor, "head query key"], Float[Tensor, "query d_model"]]:
+    """What the kernels take as known, and what the parts sum to: through the head outputs or through the channels,
+    whichever are fewer numbers.
     """
-    n_keys, d_value = values.shape[1:]
-    if n_keys <= d_value:
-        wrote = over_heads(weights, outputs)
-        return _Known(kernels.slopes_of(whole, outputs), measured.largest, wrote, 0.0)
-    wrote = attention_output(weights, values, w_o)
-    error = outputs_error(weights, measured.along[:, :n_keys], wrote, whole)
-    return _Known(kernels.slopes(whole, values, w_o), measured.largest, wrote, error)
+    if _through_outputs(values):
+        return kernels.slopes_of(whole, outputs), over_heads(weights, outputs)
+    return kernels.slopes(whole, values, w_o), attention_output(weights, values, w_o)
+
+
+def _error(
+    whole: Float[Tensor, "query d_model"],
+    weights: Float[Tensor, "head query key"],
+    values: Float[Tensor, "head key d_value"],
+    wrote: Float[Tensor, "query d_model"],
+    along: Float[Tensor, "head key"],
+) -> float:
+    """`HeadParts.error`: 0 where `wrote` is the sum of the head outputs themselves, else they are tried in one
+    direction.
+    """
+    return 0.0 if _through_outputs(values) else outputs_error(weights, along, wrote, whole)
+
+
+def _through_outputs(values: Float[Tensor, "head key d_value"]) -> bool:
+    return values.shape[1] <= values.shape[2]
 
 
 def whole_of(trace: Trace, layer: int) -> Float[Tensor, "position d_model"]:

@@ -45,7 +45,7 @@ def slopes(
 ) -> Float[Tensor, "head query key"]:
     """Σ_i sign(y_i)·u_i of every part u = v · W_O (method.md, section 1), through d_value and not through d_model."""
     # the heads side by side: one large product is faster than one a head
-    signs = (whole.sign() @ w_o.flatten(0, 1).T).unflatten(-1, w_o.shape[:2])
+    signs = (_signs(whole) @ w_o.flatten(0, 1).T).unflatten(-1, w_o.shape[:2])
     return signs.transpose(0, 1) @ values.transpose(-1, -2)
 
 
@@ -54,24 +54,26 @@ def slopes_of(
 ) -> Float[Tensor, "head query key"]:
     """`slopes`, from the head outputs."""
     # by torch and not numpy: a second pool of threads would fight with torch's own
-    return whole.sign() @ outputs.transpose(-1, -2)
+    return _signs(whole) @ outputs.transpose(-1, -2)
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Of every head output: max|u|, which bounds how far a part reaches, and how far it goes along a direction."""
+class HeadOutputs:
+    """The head outputs of a layer, and what is known of all of them before any query looks: `largest`, max|u|, which
+    bounds how far a part reaches, and `along`, u·`direction`; None on the CPU, where the kernel sees them as it reads.
+    """
 
-    largest: Float[Tensor, "head key"]
-    along: Float[Tensor, "head key"]
+    vectors: Float[Tensor, "head key d_model"]
+    direction: Float[Tensor, "d_model"]
+    largest: Float[Tensor, "head key"] | None
+    along: Float[Tensor, "head key"] | None
 
 
-def measure(outputs: Float[Tensor, "head key d_model"], direction: Float[Tensor, "d_model"]) -> Measured:
-    """Both in one look at them. All inputs float32 on one device."""
-    if outputs.device.type != "cpu":
-        return Measured(outputs.abs().amax(dim=-1), outputs @ direction)
-    from .cpu import measure as on_cpu
-
-    return Measured(*(torch.from_numpy(x) for x in on_cpu(outputs.numpy(), direction.numpy())))
+def head_outputs(vectors: Float[Tensor, "head key d_model"], direction: Float[Tensor, "d_model"]) -> HeadOutputs:
+    """All float32 on one device."""
+    if vectors.device.type == "cpu":
+        return HeadOutputs(vectors, direction, None, None)
+    return HeadOutputs(vectors, direction, vectors.abs().amax(dim=-1), vectors @ direction)
 
 
 def attention_proximities(
@@ -81,45 +83,44 @@ def attention_proximities(
     clip: float = 0.0,
     *,
     slopes: Float[Tensor, "head query key"] | None = None,
-    most: Float[Tensor, "head key"] | None = None,
     first_query: int = 0,
 ) -> Float[Tensor, "query key head"]:
     """max(clip, ‖y‖₁ − ‖y − α·u‖₁) of every part, float32 on the CPU; 0 above the diagonal (no parts there).
 
-    All inputs float32 on one device. `slopes`, `most`: as `slopes` gives them and max|u| of each output (`measure`),
-    where they are known.
+    All inputs float32 on one device. `slopes`: as `slopes` gives them, where they are known.
     """
     if whole.device.type == "cpu":
         from .cpu import attention_proximities as on_cpu
 
-        bounds = _largest(outputs) if most is None else most, slopes_of(whole, outputs) if slopes is None else slopes
-        y, w, u, reach, slope = (x.numpy() for x in (whole, weights, outputs, *bounds))
-        return torch.from_numpy(on_cpu(y, w, u, reach, slope, clip, first_query))
-    return _on_device(whole, weights, outputs, clip, slopes, most, first_query).cpu()
+        slopes = slopes_of(whole, outputs) if slopes is None else slopes
+        y, w, u, slope = (x.numpy() for x in (whole, weights, outputs, slopes))
+        return torch.from_numpy(on_cpu(y, w, u, slope, clip, first_query))
+    return _on_device(whole, weights, outputs, None, clip, slopes, first_query).cpu()
 
 
 def kept_rows(
     whole: Float[Tensor, "query d_model"],
     weights: Float[Tensor, "head query key"],
-    outputs: Float[Tensor, "head key d_model"],
+    outputs: HeadOutputs,
+    slopes: Float[Tensor, "head query key"],
     rest: Float64[np.ndarray, "query"],
     floor: float,
     *,
-    slopes: Float[Tensor, "head query key"] | None = None,
-    most: Float[Tensor, "head key"] | None = None,
     first_query: int = 0,
-) -> KeptRows:
-    """The contributions of a block of queries above `floor`. `rest`: the proximities of each row's other parts.
+) -> tuple[KeptRows, Float[Tensor, "head key"]]:
+    """The contributions of a block of queries above `floor`, and `HeadOutputs.along` of the keys that there are weights
+    of. `rest`: the proximities of each row's other parts.
 
     Otherwise as `attention_proximities`; a contribution is a proximity over `rest` and all of its row's.
     """
-    if whole.device.type != "cpu":
-        return keep(_on_device(whole, weights, outputs, 0.0, slopes, most, first_query), rest, floor)
+    if outputs.along is not None:
+        near = _on_device(whole, weights, outputs.vectors, outputs.largest, 0.0, slopes, first_query)
+        return keep(near, rest, floor), outputs.along[:, : weights.shape[-1]]
     from .cpu import kept_rows as on_cpu
 
-    most, slopes = _largest(outputs) if most is None else most, slopes_of(whole, outputs) if slopes is None else slopes
-    y, w, u, reach, slope = (x.numpy() for x in (whole, weights, outputs, most, slopes))
-    return KeptRows(*on_cpu(y, w, u, reach, slope, rest, floor, first_query))
+    y, w, u, slope = (x.numpy() for x in (whole, weights, outputs.vectors, slopes))
+    along, columns = on_cpu(y, w, u, slope, rest, floor, first_query, outputs.direction.numpy())
+    return KeptRows(*columns), torch.from_numpy(along)
 
 
 def keep(near: Float[Tensor, "query key head"], rest: Float64[np.ndarray, "query"], floor: float) -> KeptRows:
@@ -182,9 +183,8 @@ def warm_up() -> None:
 
     ones = torch.ones(1, 1, 1)
     attention_proximities(ones[0], ones, ones)
-    kept_rows(ones[0], ones, ones, np.zeros(1), 0.0)
+    kept_rows(ones[0], ones, head_outputs(ones, ones[0, 0]), ones, np.zeros(1), 0.0)
     row_proximities(ones[0], ones[0])
-    measure(ones, ones[0, 0])
     relative_error(*[ones[0].numpy()] * 3)
     sublayer_errors(*[ones[0].numpy()] * 5)
 
@@ -194,8 +194,9 @@ def use_cache_directory(directory: Path) -> None:
     os.environ.setdefault("NUMBA_CACHE_DIR", str(directory))
 
 
-def _largest(outputs: Float[Tensor, "head key d_model"]) -> Float[Tensor, "head key"]:
-    return outputs.abs().amax(dim=-1)
+def _signs(whole: Float[Tensor, "query d_model"]) -> Float[Tensor, "query d_model"]:
+    """±1, also of 0: either is right there, as long as the kernel takes the same (`lanes.bend`)."""
+    return torch.copysign(torch.ones((), device=whole.device), whole)
 
 
 @lru_cache(maxsize=1)
@@ -208,16 +209,17 @@ def _on_device(
     whole: Float[Tensor, "query d_model"],
     weights: Float[Tensor, "head query key"],
     outputs: Float[Tensor, "head key d_model"],
+    largest: Float[Tensor, "head key"] | None,
     clip: float,
     slopes: Float[Tensor, "head query key"] | None,
-    most: Float[Tensor, "head key"] | None,
     first_query: int,
 ) -> Float[Tensor, "query key head"]:
     if whole.device.type == "cuda" and _has_triton():
         from .gpu import attention_proximities as on_gpu
 
-        bounds = _largest(outputs) if most is None else most, slopes_of(whole, outputs) if slopes is None else slopes
-        return on_gpu(whole, weights, outputs, *bounds, clip, first_query)
+        largest = outputs.abs().amax(dim=-1) if largest is None else largest
+        slopes = slopes_of(whole, outputs) if slopes is None else slopes
+        return on_gpu(whole, weights, outputs, largest, slopes, clip, first_query)
     from .chunked import attention_proximities as in_chunks
 
     return in_chunks(whole, weights, outputs, clip, first_query)

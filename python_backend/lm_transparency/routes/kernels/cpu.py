@@ -6,9 +6,9 @@ a·u_i passes y_i (method.md, section 1). So, exactly,
     p(a) = a·g − 2 · Σ over {i : a·u_i·sign(y_i) > |y_i|} of (|a·u_i| − |y_i|)
 
 A part whose a·g is not positive has proximity 0; in every other one only the coordinates with |y_i| < |a|·max|u| can
-bend it. With the smallest |y_i| of a row in order those are a few (in long prompts hardly any), and where they are more
-the definition itself is computed. All the slopes of a layer are a matrix product or two. A row is parted without a
-branch: what is done with its slope, what bends a little, what bends much.
+bend it. A row's coordinates are put in the order of their size, about, so these are the first of them: in long prompts
+hardly any, and any more than bend it only add 0. Sixteen keys of a head are looked at side by side (`lanes`), with as
+many coordinates as the furthest of them needs. All the slopes of a layer are a matrix product or two.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ from jaxtyping import Float, Float64
 
 from ...trace.rows import FASTMATH, contiguous
 from ..cores import shared
+from .lanes import LANES, TURNED, bend, reach, turn
 
-#: So many coordinates of a row, up to twice as many, are put in order; past these the definition is as fast.
-_ORDERED = 32
+#: Of a float's bits those of its size, and how many of them tell how far along its step it is.
+_SIZE, _STEP = np.uint32(0x7FFFFFFF), np.uint32(20)
+#: So many steps, 32 powers of two, are told apart from the largest coordinate of a row down.
+_STEPS = 256
 
 
 @numba.njit(fastmath=FASTMATH, cache=True, inline="always")  # pyright: ignore[reportUntypedFunctionDecorator]
@@ -34,63 +37,49 @@ def _definition(whole, part, scale):  # type: ignore[no-untyped-def]  # numba in
 
 
 @numba.njit(fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
-def _smallest(whole, size, index, sign, found):  # type: ignore[no-untyped-def]
-    """Writes the smallest |y_i|, ascending, where they are and their signs; returns up to which size these are all."""
-    n = whole.shape[0]
-    total = np.float32(0.0)
+def _order(whole, index, y, stop, steps):  # type: ignore[no-untyped-def]
+    """Writes where the coordinates of a row are and what they are, by size, and of each step how many are up to it.
+
+    Returns the number of the first step. A step is an eighth of the way from a power of two to the next: of a float's
+    bits the exponent and three more. `steps` is for this alone.
+    """
+    n, bits = whole.shape[0], whole.view(np.uint32)
+    most = np.uint32(0)
     for i in range(n):
-        total += abs(whole[i])
-    # near 0 every step has about as many: first as if they were spread normally, then by how many there were
-    up_to, n_found = np.float32(np.pi / 2 * _ORDERED) * (total / np.float32(n)) / np.float32(n), n
-    for _ in range(6):
-        n_found = 0
-        for i in range(n):
-            found[n_found] = i
-            n_found += abs(whole[i]) <= up_to
-        if n_found <= 2 * _ORDERED:
-            break
-        up_to *= np.float32(_ORDERED) / np.float32(n_found)
-    if n_found > 2 * _ORDERED:
-        n_found, up_to = 0, np.float32(0.0)
-    for i in range(n_found):
-        value, j = abs(whole[found[i]]), i
-        while j > 0 and size[j - 1] > value:
-            size[j], index[j] = size[j - 1], index[j - 1]
-            j -= 1
-        size[j], index[j] = value, found[i]
-    size[n_found] = np.inf
-    for j in range(n_found):
-        sign[j] = 1 if whole[index[j]] > 0 else -1
-    # the sign of 0 is 0: where a coordinate is 0, the slope does not know that any step leads away
-    return np.float32(0.0) if size[0] == 0 else up_to
+        most = max(most, bits[i] & _SIZE)
+    first = np.int64(most >> _STEP) - (_STEPS - 1)
+    stop[:] = 0
+    for i in range(n):
+        steps[i] = max(np.int64((bits[i] & _SIZE) >> _STEP) - first, 0)
+    for i in range(n):
+        stop[steps[i]] += 1
+    before = 0
+    for step in range(_STEPS):
+        before, stop[step] = before + stop[step], before
+    for i in range(n):
+        j = stop[steps[i]]
+        stop[steps[i]] = j + 1
+        index[j], y[j] = i, whole[i]
+    return first
 
 
 @numba.njit(fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
-def _proximities(whole, smallest, up_to, weights, outputs, largest, slopes, near, reach, few, many):  # type: ignore[no-untyped-def]
-    """`near`: the proximities of one head's parts from its first keys to one whole."""
-    size, index, sign = smallest
-    for key in range(near.shape[0]):
-        value = weights[key] * slopes[key]
-        near[key] = value if value > 0 else np.float32(0.0)
-        reach[key] = abs(weights[key]) * largest[key] if value > 0 else np.float32(0.0)
-    n_few, n_many = 0, 0
-    for key in range(near.shape[0]):
-        few[n_few], many[n_many] = key, key
-        n_few += size[0] < reach[key] <= up_to
-        n_many += reach[key] > up_to
-    for i in range(n_few):
-        key = few[i]
-        scale, value, furthest = weights[key], near[key], reach[key]
-        j = 0
-        while size[j] < furthest:
-            past = sign[j] * (scale * outputs[key, index[j]]) - size[j]
-            value -= np.float32(2.0) * (past if past > 0 else np.float32(0.0))
-            j += 1
-        near[key] = value if value > 0 else np.float32(0.0)
-    for i in range(n_many):
-        key = many[i]
-        value = _definition(whole, outputs[key], weights[key])
-        near[key] = value if value > 0 else np.float32(0.0)
+def _turn(outputs, key, n_lanes, turned, largest, direction, along):  # type: ignore[no-untyped-def]
+    """The outputs of a head from `key` on, a coordinate a row of `turned`, and max|u| and u·`direction` of each; in
+    lanes past the last key 0.
+    """
+    n, d_model = 0, outputs.shape[1]
+    largest[:], along[:] = 0, 0
+    if n_lanes == LANES:
+        n = d_model - d_model % TURNED
+        for at in range(0, n, TURNED):
+            turn(outputs, key, at, turned, largest, direction, along)
+    for at in range(n, d_model):
+        turned[at] = 0
+        for lane in range(n_lanes):
+            value = outputs[key + lane, at]
+            turned[at, lane], largest[lane] = value, max(largest[lane], abs(value))
+            along[lane] += value * direction[at]
 
 
 @numba.njit(fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
@@ -99,33 +88,46 @@ def _rows_at_once(n_heads, n_key):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
-def _of_rows(queries, whole, weights, outputs, largest, slopes, first_query, near):  # type: ignore[no-untyped-def]
-    """`near`, by row, head and key: the proximities of all parts of some queries."""
-    n_heads, n_key, n_rows = near.shape[1], near.shape[2], len(queries)
-    size, sign = np.empty((n_rows, 2 * _ORDERED + 1), np.float32), np.empty((n_rows, 2 * _ORDERED), np.float32)
-    index, up_to = np.empty((n_rows, 2 * _ORDERED), np.int64), np.empty(n_rows, np.float32)
-    few, many, found = np.empty(n_key, np.int64), np.empty(n_key, np.int64), np.empty(whole.shape[1], np.int64)
-    reach = np.empty(n_key, np.float32)
+def _of_rows(queries, whole, weights, outputs, slopes, first_query, direction, along, near):  # type: ignore[no-untyped-def]
+    """`near`, by row, head and key: the proximities of all parts of some queries. Past the keys that a query may look
+    at, and past the last, anything may stand. `along`: u·`direction` of what was looked at.
+    """
+    n_heads, n_key, d_model, n_rows = near.shape[1], weights.shape[2], whole.shape[1], len(queries)
+    index, y = np.empty((n_rows, d_model), np.uint32), np.empty((n_rows, d_model), np.float32)
+    stop, first = np.empty((n_rows, _STEPS), np.uint32), np.empty(n_rows, np.int64)
+    steps = np.empty(d_model, np.uint32)
     for row in range(n_rows):
-        up_to[row] = _smallest(whole[queries[row]], size[row], index[row], sign[row], found)
-    # head by head: its outputs stay in the core's own cache for all rows
+        first[row] = _order(whole[queries[row]], index[row], y[row], stop[row], steps)
+    turned, last = np.empty((d_model, LANES), np.float32), np.zeros((2, LANES), np.float32)
+    largest, sums = np.empty(LANES, np.float32), np.empty(LANES, np.float32)
+    # sixteen keys of a head at a time: what they bring stays in the core's nearest cache for all rows
     for head in range(n_heads):
-        for row in range(n_rows):
-            query = queries[row]
-            n = min(first_query + query + 1, n_key)
-            a, g, smallest = weights[head, query], slopes[head, query], (size[row], index[row], sign[row])
-            u, most = outputs[head], largest[head]
-            _proximities(whole[query], smallest, up_to[row], a, u, most, g, near[row, head, :n], reach, few, many)
+        for key in range(0, n_key, LANES):
+            n_lanes = min(LANES, n_key - key)
+            _turn(outputs[head], key, n_lanes, turned, largest, direction, sums)
+            along[head, key : key + n_lanes] = sums[:n_lanes]
+            for row in range(n_rows):
+                query = queries[row]
+                if first_query + query < key:
+                    continue
+                a, g, at = weights[head, query], slopes[head, query], key
+                if n_lanes < LANES:
+                    last[0, :n_lanes], last[1, :n_lanes] = a[key:], g[key:]
+                    a, g, at = last[0], last[1], 0
+                furthest = np.int64(reach(a, g, at, largest))
+                step = min((furthest >> np.int64(_STEP)) - first[row], _STEPS - 1)
+                n_bends = np.int64(stop[row, max(step, 0)]) if furthest > 0 else 0
+                bend(a, g, at, turned, index[row], y[row], n_bends, near[row, head], key)
 
 
 @numba.njit(fastmath=FASTMATH, cache=True, nogil=True)  # pyright: ignore[reportUntypedFunctionDecorator]
-def _fill(share, n_shares, whole, weights, outputs, largest, slopes, clip, first_query, near):  # type: ignore[no-untyped-def]
+def _fill(share, n_shares, whole, weights, outputs, slopes, clip, first_query, direction, along, near):  # type: ignore[no-untyped-def]
     n_heads, n_query, n_key = weights.shape
     n_rows = _rows_at_once(n_heads, n_key)
-    found = np.empty((n_rows, n_heads, n_key), np.float32)
+    found = np.empty((n_rows, n_heads, n_key + LANES), np.float32)
     for first in range(share, n_query, n_shares * n_rows):
         queries = np.arange(first, min(first + n_shares * n_rows, n_query), n_shares)
-        _of_rows(queries, whole, weights, outputs, largest, slopes, first_query, found)
+        _of_rows(queries, whole, weights, outputs, slopes, first_query, direction, along, found)
         for row in range(len(queries)):
             for key in range(min(first_query + queries[row] + 1, n_key)):
                 for head in range(n_heads):
@@ -133,14 +135,14 @@ def _fill(share, n_shares, whole, weights, outputs, largest, slopes, clip, first
 
 
 @numba.njit(fastmath=FASTMATH, cache=True, nogil=True)  # pyright: ignore[reportUntypedFunctionDecorator]
-def _keep(share, n_shares, whole, weights, outputs, largest, slopes, rest, floor, first_query, total, kept):  # type: ignore[no-untyped-def]
+def _keep(share, n_shares, whole, weights, outputs, slopes, rest, floor, first_query, direction, along, total, kept):  # type: ignore[no-untyped-def]
     n_edges, n_entries, key_at, weight_at, n_heads_at, head_at, share_at = kept
     n_heads, n_query, n_keys = weights.shape
     n_rows, edge = _rows_at_once(n_heads, n_keys), np.empty(n_keys, np.float32)
-    found = np.empty((n_rows, n_heads, n_keys), np.float32)
+    found = np.empty((n_rows, n_heads, n_keys + LANES), np.float32)
     for first in range(share, n_query, n_shares * n_rows):
         queries = np.arange(first, min(first + n_shares * n_rows, n_query), n_shares)
-        _of_rows(queries, whole, weights, outputs, largest, slopes, first_query, found)
+        _of_rows(queries, whole, weights, outputs, slopes, first_query, direction, along, found)
         for row in range(len(queries)):
             query, near = queries[row], found[row]
             n_key = min(first_query + query + 1, n_keys)
@@ -169,7 +171,7 @@ def _keep(share, n_shares, whole, weights, outputs, largest, slopes, rest, floor
 
 
 @numba.njit(fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
-def _pack(kept, query_of, key, weight, n_heads, head, share):  # type: ignore[no-untyped-def]
+def _columns(kept, query_of, key, weight, n_heads, head, share):  # type: ignore[no-untyped-def]
     n_edges, n_entries, key_at, weight_at, n_heads_at, head_at, share_at = kept
     edge, entry = 0, 0
     for query in range(n_edges.shape[0]):
@@ -183,20 +185,6 @@ def _pack(kept, query_of, key, weight, n_heads, head, share):  # type: ignore[no
 
 
 @numba.njit(fastmath=FASTMATH, cache=True, nogil=True)  # pyright: ignore[reportUntypedFunctionDecorator]
-def _measure(share, n_shares, outputs, direction, largest, along):  # type: ignore[no-untyped-def]
-    n_heads, n_key, d_model = outputs.shape
-    for i in range(share, n_heads * n_key, n_shares):
-        part = outputs[i // n_key, i % n_key]
-        # sizes of floats are in the order of their bits, and the maximum of integers runs in vector lanes
-        bits, most, sum_ = part.view(np.int32), np.int32(0), np.float32(0.0)
-        for j in range(d_model):
-            most = max(most, bits[j] & np.int32(0x7FFFFFFF))
-        for j in range(d_model):
-            sum_ += part[j] * direction[j]
-        largest[i // n_key, i % n_key], along[i // n_key, i % n_key] = most, sum_
-
-
-@numba.njit(fastmath=FASTMATH, cache=True, nogil=True)  # pyright: ignore[reportUntypedFunctionDecorator]
 def _fill_rows(whole, part, clip, near):  # type: ignore[no-untyped-def]
     # one core: this is little work, and waking the others costs more than it saves
     for row in range(whole.shape[0]):
@@ -207,16 +195,17 @@ def attention_proximities(
     whole: Float[np.ndarray, "query d_model"],
     weights: Float[np.ndarray, "head query key"],
     outputs: Float[np.ndarray, "head key d_model"],
-    largest: Float[np.ndarray, "head key"],
     slopes: Float[np.ndarray, "head query key"],
     clip: float = 0.0,
     first_query: int = 0,
 ) -> Float[np.ndarray, "query key head"]:
-    """See `kernels.attention_proximities`; float32 in and out. `largest`: max|u| of each output."""
+    """See `kernels.attention_proximities`; float32 in and out."""
     n_heads, n_query, n_key = weights.shape
     near = np.zeros((n_query, n_key, n_heads), dtype=np.float32)
-    whole, weights, outputs, largest, slopes = contiguous(whole, weights, outputs, largest, slopes)
-    shared(_fill, weights.size, whole, weights, outputs, largest, slopes, np.float32(clip), first_query, near)
+    whole, weights, outputs, slopes = contiguous(whole, weights, outputs, slopes)
+    direction, along = np.zeros(whole.shape[1], np.float32), np.empty((n_heads, n_key), np.float32)
+    given = (whole, weights, outputs, slopes)
+    shared(_fill, weights.size, *given, np.float32(clip), first_query, direction, along, near)
     return near
 
 
@@ -224,14 +213,14 @@ def kept_rows(
     whole: Float[np.ndarray, "query d_model"],
     weights: Float[np.ndarray, "head query key"],
     outputs: Float[np.ndarray, "head key d_model"],
-    largest: Float[np.ndarray, "head key"],
     slopes: Float[np.ndarray, "head query key"],
     rest: Float64[np.ndarray, "query"],
     floor: float,
     first_query: int,
-) -> tuple[np.ndarray, ...]:
-    """See `kernels.kept_rows`: the columns of `KeptRows`. A row is never in memory whole but for the one that is
-    computed.
+    direction: Float[np.ndarray, "d_model"],
+) -> tuple[Float[np.ndarray, "head key"], tuple[np.ndarray, ...]]:
+    """See `kernels.kept_rows`: u·`direction` of all keys, and the columns of `KeptRows`. A row is never in memory whole
+    but for the one that is computed.
     """
     n_heads, n_query, n_key = weights.shape
     # shares sum to 1, so at most 1 / floor of a row exceed the floor
@@ -242,24 +231,16 @@ def kept_rows(
     entries = np.empty((n_query, most), np.int32), np.empty((n_query, most), np.float32)
     n_edges, n_entries = np.empty(n_query, np.int32), np.empty(n_query, np.int32)
     kept = (n_edges, n_entries, *edges, np.empty((n_query, room), np.int32), *entries)
-    whole, weights, outputs, largest, slopes = contiguous(whole, weights, outputs, largest, slopes)
+    along = np.zeros((n_heads, n_key), np.float32)
+    given = contiguous(whole, weights, outputs, slopes)
     shared(
-        _keep, weights.size, whole, weights, outputs, largest, slopes, rest, np.float32(floor), first_query, total, kept
+        _keep, weights.size, *given, rest, np.float32(floor), first_query, contiguous(direction)[0], along, total, kept
     )
     all_edges, all_entries = int(n_edges.sum()), int(n_entries.sum())
     per_edge = [np.empty(all_edges, dtype) for dtype in (np.int64, np.int64, np.float32, np.int64)]
     per_entry = [np.empty(all_entries, dtype) for dtype in (np.int64, np.float32)]
-    _pack(kept, *per_edge, *per_entry)
-    return total, *per_edge, *per_entry
-
-
-def measure(
-    outputs: Float[np.ndarray, "head key d_model"], direction: Float[np.ndarray, "d_model"]
-) -> tuple[Float[np.ndarray, "head key"], Float[np.ndarray, "head key"]]:
-    """See `kernels.measure`."""
-    largest, along = np.empty(outputs.shape[:2], np.float32), np.empty(outputs.shape[:2], np.float32)
-    shared(_measure, largest.size, np.ascontiguousarray(outputs), direction, largest.view(np.int32), along)
-    return largest, along
+    _columns(kept, *per_edge, *per_entry)
+    return along, (total, *per_edge, *per_entry)
 
 
 def row_proximities(
