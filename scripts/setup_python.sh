@@ -20,6 +20,8 @@ if [ ! -x "$venv/bin/python" ]; then
     exit 1
   }
 fi
+# not compiled: thousands of modules that are never imported would be
+pip=("$venv/bin/python" -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt)
 # torch by name and version first: a bare range would bring gigabytes of CUDA libraries along
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt "$(grep '^torch==' constraints.txt)" setuptools wheel
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
+"${pip[@]}" "$(grep '^torch==' constraints.txt)" setuptools wheel
+"${pip[@]}" --no-build-isolation -e '.[dev]'

@@ -100,7 +100,7 @@ ASSUMED = {
 _ASSUMPTION, _OTHER_MODEL = 1e-3, 0.1
 
 #: How many blocks of attention weights (`routes.cores`) are in memory at the height.
-_BLOCKS = 5
+_BLOCKS = 6
 
 #: The share of free memory that is relied on: it is in pieces, and others take of it too.
 _USABLE = 0.8

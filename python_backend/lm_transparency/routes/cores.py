@@ -23,8 +23,8 @@ _MOST_OUTPUTS = 24_000_000
 _WORTH_SHARING = 20_000
 #: A block has so many queries: with smaller ones less is computed above the diagonal, with larger ones steps are fewer.
 _BLOCK_QUERIES = 128
-#: Attention weights that are in memory at once, of every head and key for a block: 2 M float32 are 8 MB.
-_BLOCK_WEIGHTS = 2_000_000
+#: Attention weights that are in memory at once, of every head and key for a block: 4 M float32 are 16 MB.
+_BLOCK_WEIGHTS = 4_000_000
 
 
 def layers_at_once(n_outputs: int) -> int:

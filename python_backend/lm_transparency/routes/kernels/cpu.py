@@ -84,7 +84,8 @@ def _turn(outputs, key, n_lanes, turned, largest, direction, along):  # type: ig
 
 @numba.njit(fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
 def _rows_at_once(n_heads, n_key):  # type: ignore[no-untyped-def]
-    return max(8, min(128, 1_000_000 // (n_heads * n_key)))
+    # the outputs of sixteen keys are turned once for all of them; 8 M proximities are 32 MB
+    return max(32, min(256, 8_000_000 // (n_heads * n_key)))
 
 
 @numba.njit(fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
