@@ -5,6 +5,8 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMPS := .venv/stamps
 BENCH_TOKENS := 16,64,128,256,512,1024,2048
+# what is installed is compiled when it is imported, and kept
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup build run test checked test-python test-unit test-e2e test-more lint lint-python lint-node format protocol protocol-check vsix wheel webview bench bench-panel models screenshots clean
 

@@ -169,9 +169,17 @@ describe('runs', () => {
   });
 
   test('saved beside its prompt, a run is a file of this folder that the command line runs again', async () => {
-    await menu(row('by another program'), 'Save Run Beside Prompt');
     const file = join(besides, 'by another program.run.json');
-    await expect.poll(() => existsSync(file)).toBe(true);
+    // a view that is drawn anew may close a menu before it has taken the click
+    await expect
+      .poll(async () => {
+        await menu(row('by another program'), 'Save Run Beside Prompt');
+        return waitUntil(() => existsSync(file), 'the run is saved', 5000).then(
+          () => true,
+          () => false,
+        );
+      })
+      .toBe(true);
     const text = readFileSync(file, 'utf8');
     expect(text).toContain('"from": {"file":"../ioi.prompt"');
     expect(text).not.toContain(place);

@@ -13,9 +13,11 @@ many coordinates as the furthest of them needs. All the slopes of a layer are a 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numba
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int
 
 from ...trace.rows import FASTMATH, contiguous
 from ..cores import shared
@@ -23,6 +25,8 @@ from .lanes import LANES, TURNED, bend, reach, turn
 
 #: Of a float's bits those of its size, and how many of them tell how far along its step it is.
 _SIZE, _STEP = np.uint32(0x7FFFFFFF), np.uint32(20)
+#: Proximities that are in memory before they are filtered: 8 M float32 are 32 MB.
+_MOST_FOUND = 8_000_000
 #: So many steps, 32 powers of two, are told apart from the largest coordinate of a row down.
 _STEPS = 256
 
@@ -48,7 +52,8 @@ def _order(whole, index, y, stop, steps):  # type: ignore[no-untyped-def]
     for i in range(n):
         most = max(most, bits[i] & _SIZE)
     first = np.int64(most >> _STEP) - (_STEPS - 1)
-    stop[:] = 0
+    for step in range(_STEPS):
+        stop[step] = 0
     for i in range(n):
         steps[i] = max(np.int64((bits[i] & _SIZE) >> _STEP) - first, 0)
     for i in range(n):
@@ -69,27 +74,21 @@ def _turn(outputs, key, n_lanes, turned, largest, direction, along):  # type: ig
     lanes past the last key 0.
     """
     n, d_model = 0, outputs.shape[1]
-    largest[:], along[:] = 0, 0
+    for lane in range(LANES):
+        largest[lane] = along[lane] = 0
     if n_lanes == LANES:
         n = d_model - d_model % TURNED
         for at in range(0, n, TURNED):
             turn(outputs, key, at, turned, largest, direction, along)
     for at in range(n, d_model):
-        turned[at] = 0
-        for lane in range(n_lanes):
-            value = outputs[key + lane, at]
+        for lane in range(LANES):
+            value = outputs[key + lane, at] if lane < n_lanes else np.float32(0.0)
             turned[at, lane], largest[lane] = value, max(largest[lane], abs(value))
             along[lane] += value * direction[at]
 
 
-@numba.njit(fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
-def _rows_at_once(n_heads, n_key):  # type: ignore[no-untyped-def]
-    # the outputs of sixteen keys are turned once for all of them; 8 M proximities are 32 MB
-    return max(32, min(256, 8_000_000 // (n_heads * n_key)))
-
-
-@numba.njit(fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
-def _of_rows(queries, whole, weights, outputs, slopes, first_query, direction, along, near):  # type: ignore[no-untyped-def]
+@numba.njit(fastmath=FASTMATH, cache=True, nogil=True)  # pyright: ignore[reportUntypedFunctionDecorator]
+def _proximities(queries, whole, weights, outputs, slopes, first_query, direction, along, near):  # type: ignore[no-untyped-def]
     """`near`, by row, head and key: the proximities of all parts of some queries. Past the keys that a query may look
     at, and past the last, anything may stand. `along`: u·`direction` of what was looked at.
     """
@@ -99,22 +98,25 @@ def _of_rows(queries, whole, weights, outputs, slopes, first_query, direction, a
     steps = np.empty(d_model, np.uint32)
     for row in range(n_rows):
         first[row] = _order(whole[queries[row]], index[row], y[row], stop[row], steps)
-    turned, last = np.empty((d_model, LANES), np.float32), np.zeros((2, LANES), np.float32)
+    turned = np.empty((d_model, LANES), np.float32)
+    last_weights, last_slopes = np.zeros(LANES, np.float32), np.zeros(LANES, np.float32)
     largest, sums = np.empty(LANES, np.float32), np.empty(LANES, np.float32)
     # sixteen keys of a head at a time: what they bring stays in the core's nearest cache for all rows
     for head in range(n_heads):
         for key in range(0, n_key, LANES):
             n_lanes = min(LANES, n_key - key)
             _turn(outputs[head], key, n_lanes, turned, largest, direction, sums)
-            along[head, key : key + n_lanes] = sums[:n_lanes]
+            for lane in range(n_lanes):
+                along[head, key + lane] = sums[lane]
             for row in range(n_rows):
                 query = queries[row]
                 if first_query + query < key:
                     continue
                 a, g, at = weights[head, query], slopes[head, query], key
                 if n_lanes < LANES:
-                    last[0, :n_lanes], last[1, :n_lanes] = a[key:], g[key:]
-                    a, g, at = last[0], last[1], 0
+                    for lane in range(n_lanes):
+                        last_weights[lane], last_slopes[lane] = a[key + lane], g[key + lane]
+                    a, g, at = last_weights, last_slopes, 0
                 furthest = np.int64(reach(a, g, at, largest))
                 step = min((furthest >> np.int64(_STEP)) - first[row], _STEPS - 1)
                 n_bends = np.int64(stop[row, max(step, 0)]) if furthest > 0 else 0
@@ -122,53 +124,43 @@ def _of_rows(queries, whole, weights, outputs, slopes, first_query, direction, a
 
 
 @numba.njit(fastmath=FASTMATH, cache=True, nogil=True)  # pyright: ignore[reportUntypedFunctionDecorator]
-def _fill(share, n_shares, whole, weights, outputs, slopes, clip, first_query, direction, along, near):  # type: ignore[no-untyped-def]
-    n_heads, n_query, n_key = weights.shape
-    n_rows = _rows_at_once(n_heads, n_key)
-    found = np.empty((n_rows, n_heads, n_key + LANES), np.float32)
-    for first in range(share, n_query, n_shares * n_rows):
-        queries = np.arange(first, min(first + n_shares * n_rows, n_query), n_shares)
-        _of_rows(queries, whole, weights, outputs, slopes, first_query, direction, along, found)
-        for row in range(len(queries)):
-            for key in range(min(first_query + queries[row] + 1, n_key)):
-                for head in range(n_heads):
-                    near[queries[row], key, head] = max(clip, found[row, head, key])
+def _fill(queries, found, clip, first_query, near):  # type: ignore[no-untyped-def]
+    for row in range(len(queries)):
+        for key in range(min(first_query + queries[row] + 1, near.shape[1])):
+            for head in range(near.shape[2]):
+                near[queries[row], key, head] = max(clip, found[row, head, key])
 
 
 @numba.njit(fastmath=FASTMATH, cache=True, nogil=True)  # pyright: ignore[reportUntypedFunctionDecorator]
-def _keep(share, n_shares, whole, weights, outputs, slopes, rest, floor, first_query, direction, along, total, kept):  # type: ignore[no-untyped-def]
+def _keep(queries, found, rest, floor, first_query, n_keys, total, kept):  # type: ignore[no-untyped-def]
     n_edges, n_entries, key_at, weight_at, n_heads_at, head_at, share_at = kept
-    n_heads, n_query, n_keys = weights.shape
-    n_rows, edge = _rows_at_once(n_heads, n_keys), np.empty(n_keys, np.float32)
-    found = np.empty((n_rows, n_heads, n_keys + LANES), np.float32)
-    for first in range(share, n_query, n_shares * n_rows):
-        queries = np.arange(first, min(first + n_shares * n_rows, n_query), n_shares)
-        _of_rows(queries, whole, weights, outputs, slopes, first_query, direction, along, found)
-        for row in range(len(queries)):
-            query, near = queries[row], found[row]
-            n_key = min(first_query + query + 1, n_keys)
-            edge[:n_key] = 0
-            row_total = rest[query]
-            for head in range(n_heads):
-                head_total = 0.0
-                for key in range(n_key):
-                    edge[key] += near[head, key]
-                    head_total += near[head, key]
-                row_total += head_total
-            total[query] = row_total
-            scale = np.float32(1.0 / row_total) if row_total > 0 else np.float32(0.0)
-            edges, entries = 0, 0
+    n_heads, edge = found.shape[1], np.empty(n_keys, np.float32)
+    for row in range(len(queries)):
+        query, near = queries[row], found[row]
+        n_key = min(first_query + query + 1, n_keys)
+        for key in range(n_key):
+            edge[key] = 0
+        row_total = rest[query]
+        for head in range(n_heads):
+            head_total = 0.0
             for key in range(n_key):
-                if edge[key] * scale > floor:
-                    before = entries
-                    for head in range(n_heads):
-                        if near[head, key] * scale > floor:
-                            head_at[query, entries], share_at[query, entries] = head, near[head, key] * scale
-                            entries += 1
-                    key_at[query, edges], weight_at[query, edges] = key, edge[key] * scale
-                    n_heads_at[query, edges] = entries - before
-                    edges += 1
-            n_edges[query], n_entries[query] = edges, entries
+                edge[key] += near[head, key]
+                head_total += near[head, key]
+            row_total += head_total
+        total[query] = row_total
+        scale = np.float32(1.0 / row_total) if row_total > 0 else np.float32(0.0)
+        edges, entries = 0, 0
+        for key in range(n_key):
+            if edge[key] * scale > floor:
+                before = entries
+                for head in range(n_heads):
+                    if near[head, key] * scale > floor:
+                        head_at[query, entries], share_at[query, entries] = head, near[head, key] * scale
+                        entries += 1
+                key_at[query, edges], weight_at[query, edges] = key, edge[key] * scale
+                n_heads_at[query, edges] = entries - before
+                edges += 1
+        n_edges[query], n_entries[query] = edges, entries
 
 
 @numba.njit(fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
@@ -204,9 +196,14 @@ def attention_proximities(
     n_heads, n_query, n_key = weights.shape
     near = np.zeros((n_query, n_key, n_heads), dtype=np.float32)
     whole, weights, outputs, slopes = contiguous(whole, weights, outputs, slopes)
-    direction, along = np.zeros(whole.shape[1], np.float32), np.empty((n_heads, n_key), np.float32)
     given = (whole, weights, outputs, slopes)
-    shared(_fill, weights.size, *given, np.float32(clip), first_query, direction, along, near)
+    direction, along = np.zeros(whole.shape[1], np.float32), np.empty((n_heads, n_key), np.float32)
+
+    def fill(share: int, n_shares: int) -> None:
+        for queries, found in _found(share, n_shares, given, first_query, direction, along):
+            _fill(queries, found, np.float32(clip), first_query, near)
+
+    shared(fill, weights.size)
     return near
 
 
@@ -233,15 +230,38 @@ def kept_rows(
     n_edges, n_entries = np.empty(n_query, np.int32), np.empty(n_query, np.int32)
     kept = (n_edges, n_entries, *edges, np.empty((n_query, room), np.int32), *entries)
     along = np.zeros((n_heads, n_key), np.float32)
-    given = contiguous(whole, weights, outputs, slopes)
-    shared(
-        _keep, weights.size, *given, rest, np.float32(floor), first_query, contiguous(direction)[0], along, total, kept
-    )
+    whole, weights, outputs, slopes, towards = contiguous(whole, weights, outputs, slopes, direction)
+    given = (whole, weights, outputs, slopes)
+
+    def keep(share: int, n_shares: int) -> None:
+        for queries, found in _found(share, n_shares, given, first_query, towards, along):
+            _keep(queries, found, rest, np.float32(floor), first_query, n_key, total, kept)
+
+    shared(keep, weights.size)
     all_edges, all_entries = int(n_edges.sum()), int(n_entries.sum())
     per_edge = [np.empty(all_edges, dtype) for dtype in (np.int64, np.int64, np.float32, np.int64)]
     per_entry = [np.empty(all_entries, dtype) for dtype in (np.int64, np.float32)]
     _columns(kept, *per_edge, *per_entry)
     return along, (total, *per_edge, *per_entry)
+
+
+def _found(
+    share: int,
+    n_shares: int,
+    given: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    first_query: int,
+    direction: Float[np.ndarray, "d_model"],
+    along: Float[np.ndarray, "head key"],
+) -> Iterator[tuple[Int[np.ndarray, "row"], Float[np.ndarray, "row head lane"]]]:
+    """Of a share some queries at a time, and the proximities of their parts (`_proximities`)."""
+    n_heads, n_query, n_key = given[1].shape
+    # what sixteen keys bring is turned once for all of them
+    n_rows = max(32, min(256, _MOST_FOUND // (n_heads * n_key)))
+    found = np.empty((min(n_rows, n_query), n_heads, n_key + LANES), np.float32)
+    for first in range(share, n_query, n_shares * n_rows):
+        queries = np.arange(first, min(first + n_shares * n_rows, n_query), n_shares)
+        _proximities(queries, *given, first_query, direction, along, found)
+        yield queries, found
 
 
 def row_proximities(
