@@ -6,7 +6,16 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { notifications, runCommand, screenshot, webviewFrame } from './harness/index.ts';
 import { clickNode, selected } from './inspector-steps.ts';
 import { keptEdges } from './kept-edges.ts';
-import { inWords, longestWork, takeLongTasks, watchLongTasks, worst, type LongTasks } from './long-tasks.ts';
+import {
+  inWords,
+  longestWork,
+  takeLongTasks,
+  watchLongTasks,
+  workInWords,
+  worst,
+  type LongTasks,
+  type Work,
+} from './long-tasks.ts';
 import { samples, visible, type Product } from './product.ts';
 import { FarView } from './remote-steps.ts';
 import { byTestId, useWindow } from './window.ts';
@@ -63,7 +72,7 @@ describe('live mode in the real VS Code', () => {
   };
   /** The window without live mode: its long tasks, and how long it is at work at once. */
   let plain: LongTasks;
-  let plainWork: number;
+  let plainWork: Work;
 
   beforeAll(async () => {
     cpSync(join(samples, 'ioi.prompt'), prompt);
@@ -81,9 +90,7 @@ describe('live mode in the real VS Code', () => {
       await erase();
       // the same keys without live mode: what a window that draws without a GPU takes on this machine
       [plain, plainWork] = await longestWork(page, () => typed(TYPED.slice(0, WITHOUT)));
-      console.log(
-        `typed ${WITHOUT} keys without live mode: ${inWords(plain)}; of the processor's time at most ${plainWork} ms at once`,
-      );
+      console.log(`typed ${WITHOUT} keys without live mode: ${inWords(plain)}; ${workInWords(plainWork)}`);
       await erase();
     }
     await runCommand(page, 'LM Transparency: Toggle Live Mode');
@@ -93,7 +100,7 @@ describe('live mode in the real VS Code', () => {
     await byId('auto').waitFor();
     // so that on few cores the editor does not wait for the model
     const [backend] = new FarView({ runtime: server.runtime, configFile: '' }).servers();
-    expect(getPriority(backend)).toBe(Math.min(19, getPriority() + 5));
+    expect(getPriority(backend)).toBe(Math.min(19, getPriority() + 10));
     await byId('threshold').focus();
     for (let step = 0; step < 3; step++) await page.keyboard.press('ArrowRight');
     await clickNode(page, frame, 'A23_13');
@@ -120,16 +127,14 @@ describe('live mode in the real VS Code', () => {
     const [started = 0, superseded = 0, shown = 0, held = 0] = logged().at(-1) ?? [];
     console.log(
       `typed ${TYPED.length} keys: ${started} analyses started, ${superseded} superseded, ${shown} shown; ` +
-        `${inWords(tasks)}; of the processor's time at most ${atWork} ms at once; ` +
+        `${inWords(tasks)}; ${workInWords(atWork)}; ` +
         `the extension host was held up for at most ${held} ms`,
     );
     if (BY_THE_CLOCK) {
-      expect(atWork).toBeLessThanOrEqual(Math.max(50, 2 * plainWork));
-      // what is ours holds nobody up for longer than the workbench itself does on this machine, but by accident
-      const bound = Math.max(50, worst(plain.workbench));
-      expect(tasks.panel.filter((duration) => duration > bound).length).toBeLessThan(2);
+      // the editor is not blocked, or no longer than it blocks itself without live mode
+      expect(atWork.atOnce).toBeLessThanOrEqual(Math.max(50, plainWork.atOnce));
       // the host shares the processor with all the rest, and one wait among two thousand looks is an accident
-      expect(held).toBeLessThanOrEqual(4 * Math.max(bound, worst(tasks.workbench)));
+      expect(held).toBeLessThanOrEqual(4 * Math.max(50, worst(plain.workbench), worst(tasks.workbench)));
     }
     expect(superseded + shown).toBe(started);
     expect(superseded).toBeGreaterThan(0);

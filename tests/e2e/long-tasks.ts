@@ -61,25 +61,44 @@ interface TraceEvent {
   ph: string;
   pid: number;
   tid: number;
+  /** Microseconds since the machine started, and of the clock on the wall. */
+  ts: number;
+  dur?: number;
   args: { name?: string };
   /** Microseconds of the processor's time. */
   tdur?: number;
 }
 
-/**
- * Does `work`; how long at most the window's thread was at work without a break meanwhile, in milliseconds of the
- * processor's time: what it waits for the processor, which other programs want too, is not in it.
- */
-export async function longestWork<T>(page: Page, work: () => Promise<T>): Promise<[T, number]> {
+/** Milliseconds of the processor's time: what the window waits for the processor, which others want too, is not in it. */
+export interface Work {
+  /** At most at once, but for what V8 takes to collect the garbage of the whole window. */
+  atOnce: number;
+  /** That, at most at once. */
+  collecting: number;
+}
+
+export const workInWords = ({ atOnce, collecting }: Work) =>
+  `of the processor's time at most ${atOnce} ms at once, and ${collecting} ms of V8's collecting`;
+
+/** Does `work`; how long the window's thread was at work without a break meanwhile. */
+export async function longestWork<T>(page: Page, work: () => Promise<T>): Promise<[T, Work]> {
   const browser = page.context().browser();
   if (!browser) throw new Error('the page has no browser of its own');
-  await browser.startTracing(page, { categories: ['toplevel'] });
+  await browser.startTracing(page, { categories: ['toplevel', 'v8'] });
   const result = await work();
   const { traceEvents } = JSON.parse((await browser.stopTracing()).toString()) as { traceEvents: TraceEvent[] };
   const place = ({ pid, tid }: TraceEvent) => `${pid} ${tid}`;
   const windows = new Set(traceEvents.filter(({ args }) => args.name === 'CrRendererMain').map(place));
-  const tasks = traceEvents.filter(({ name, ph }) => ph === 'X' && name.endsWith('RunTask'));
-  const spent = tasks.filter((task) => windows.has(place(task))).map(({ tdur = 0 }) => tdur / 1000);
-  if (spent.length === 0) throw new Error('the trace holds no task of the window');
-  return [result, worst(spent)];
+  const events = traceEvents.filter((event) => event.ph === 'X' && windows.has(place(event)));
+  const collections = events.filter(({ name }) => name === 'MajorGC');
+  const tasks = events.filter(({ name }) => name.endsWith('RunTask'));
+  if (tasks.length === 0) throw new Error('the trace holds no task of the window');
+  const spent = ({ tdur = 0 }: TraceEvent) => tdur / 1000;
+  const within = (task: TraceEvent) => (each: TraceEvent) =>
+    place(each) === place(task) && each.ts >= task.ts && each.ts < task.ts + (task.dur ?? 0);
+  const own = tasks.map((task) => {
+    const collected = collections.filter(within(task)).reduce((sum, each) => sum + spent(each), 0);
+    return spent(task) - collected;
+  });
+  return [result, { atOnce: worst(own), collecting: worst(collections.map(spent)) }];
 }

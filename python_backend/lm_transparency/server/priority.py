@@ -8,8 +8,9 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-#: Of 20: on a processor that others want as well, about a quarter of it. More, and an analysis would starve.
-_NICENESS = 5
+#: Of 20: on a processor that others want as well, about a tenth of it. Less, and with two cores the editor waits for
+#: its keys; more, and an analysis would starve.
+_NICENESS = 10
 _is_low = False
 
 
