@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { fileURLToPath } from 'node:url';
 
@@ -6,6 +7,8 @@ const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 export default defineConfig({
   resolve: { alias: { vscode: at('./tests/extension/vscode.fake.ts') } },
   test: {
+    // of two cores it would leave one free
+    maxWorkers: availableParallelism(),
     include: ['tests/extension/**/*.test.ts', 'tests/webview/**/*.test.{ts,tsx}'],
   },
 });
