@@ -1,9 +1,9 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { getPriority, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { repositoryPython, repositoryRoot } from '../../scripts/host/paths.mjs';
 import {
   childrenOf,
@@ -65,6 +65,11 @@ describe('a fresh machine behind ssh', () => {
   });
   const open = useWindow(folder);
 
+  afterEach(({ task }) => {
+    if (task.result?.state === 'fail')
+      console.log(`this side:\n${ourLog('LM Transparency.log').slice(-6000)}\nthat side:\n${farLog().slice(-6000)}`);
+  });
+
   beforeAll(async () => {
     far = await startRemoteMachine({ ...farEnvironment(), ...indexes(), HF_TOKEN: TOKEN });
     view = new FarView(far);
@@ -96,6 +101,9 @@ describe('a fresh machine behind ssh', () => {
     const product = { folder, python: '', machineSettings, userSettings, withTrust: true, env };
     ({ server, page } = await open(product, { file: join(folder, 'ioi.prompt') }));
   });
+
+  const farLog = () => view.log() + jobs.log();
+  const ourLog = (name = '*.log') => logsIn(server.workDir, name);
 
   test('a workspace that is not trusted starts no process', async () => {
     await page.getByText('Restricted Mode').first().waitFor();
@@ -222,8 +230,7 @@ describe('a fresh machine behind ssh', () => {
 
   test('the settings of the workspace had no say, and no log holds a prompt or a token', () => {
     expect(existsSync(`${evil}.ran`)).toBe(false);
-    const files = execFileSync('find', [server.workDir, '-name', '*.log'], { encoding: 'utf8' }).trim().split('\n');
-    const text = files.map((file) => readFileSync(file, 'utf8')).join('') + view.log() + jobs.log();
+    const text = ourLog() + farLog();
     expect(text).toContain('backend 0.1.0 runs');
     // what the shell over there prints arrives, and does no harm
     expect(text).toContain('Welcome to the cluster!');
@@ -236,7 +243,7 @@ describe('a fresh machine behind ssh', () => {
     kill(busy, 'SIGSTOP');
     await runCommand(page, 'LM Transparency: Use Local Backend');
     const left = () => [...far.sessions(), ...view.links(), ...processes(new RegExp(`${far.home}|${far.data}`))];
-    const how = () => `${left().map(commandOf).join('')}${view.log()}${jobs.log()}`;
+    const how = () => `${left().map(commandOf).join('')}${farLog()}`;
     await waitUntil(() => view.links().length === 0, 'the link ended', 20_000, how);
     kill(busy, 'SIGCONT');
     await waitUntil(() => left().length === 0, 'everything ended', 60_000, how);
@@ -249,6 +256,12 @@ describe('a fresh machine behind ssh', () => {
 function inAJob(runtime: string): string[] {
   const script = 'exec nice -n 1 "$@" --grace 3';
   return ['env', `LM_TRANSPARENCY_RUNTIME_DIR=${runtime}`, 'bash', '-c', script, 'srun'];
+}
+
+/** What VS Code and its extensions have logged. */
+function logsIn(folder: string, name: string): string {
+  const files = execFileSync('find', [folder, '-name', name], { encoding: 'utf8' }).trim().split('\n');
+  return files.map((file) => `${basename(file)}\n${readFileSync(file, 'utf8')}`).join('');
 }
 
 function pythonOf(pid: number): string | undefined {
