@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ EXIT_REFUSED = 6
 
 _GREETING_S = 60.0
 _LOG_S = 0.3
+#: How long a server may take to read the last words of a client that has left.
+_LAST_WORDS_S = 30.0
 _CHUNK = 1 << 18
 
 
@@ -139,39 +142,46 @@ def _bridge(connection: socket.socket, log: Path) -> bool:
         except OSError:
             pass
         client_ended.set()
-        _shut(connection)
+        # one way only: a server whose words no longer arrive would not read the last ones of the client
+        _shut(connection, socket.SHUT_WR)
+
+    def downwards(fd: int, data: bytes) -> None:
+        try:
+            if not client_ended.is_set():
+                _write_all(fd, data)
+        except OSError:
+            client_ended.set()
 
     def leave(_number: int, _frame: Any) -> None:
         client_ended.set()
-        _shut(connection)
+        _shut(connection, socket.SHUT_RDWR)
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, leave)
     threading.Thread(target=upwards, daemon=True).start()
+    end = float("inf")
     # one that was started in the foreground logs elsewhere
     with open(log if log.exists() else os.devnull, "rb") as lines:
         lines.seek(0, os.SEEK_END)
-        try:
-            while True:
-                if select.select([connection], [], [], _LOG_S)[0]:
-                    data = connection.recv(_CHUNK)
-                    if not data:
-                        break
-                    _write_all(1, data)
-                if news := lines.read():
-                    _write_all(2, news)
-        except BrokenPipeError:
-            client_ended.set()
-        except OSError:
-            pass
-        with suppress(OSError):
-            _write_all(2, lines.read())
+        while time.monotonic() < end:
+            if client_ended.is_set():
+                end = min(end, time.monotonic() + _LAST_WORDS_S)
+            try:
+                heard = bool(select.select([connection], [], [], _LOG_S)[0])
+                data = connection.recv(_CHUNK) if heard else b""
+            except OSError:
+                break
+            if heard and not data:
+                break
+            downwards(1, data)
+            downwards(2, lines.read())
+        downwards(2, lines.read())
     return client_ended.is_set()
 
 
-def _shut(connection: socket.socket) -> None:
+def _shut(connection: socket.socket, how: int) -> None:
     with suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
+        connection.shutdown(how)
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -56,6 +56,20 @@ def test_many_that_attach_at_once_start_one_server(world: World) -> None:
     assert sum(b'"started": true' in client.garbage for client in clients) == 1
 
 
+def test_a_goodbye_is_heard_after_many_words_whose_answers_nobody_waits_for(world: World) -> None:
+    client = world.client("a")
+    for _ in range(5000):
+        client.request(PING)
+    client.notify("exit")
+    stdin = client.process.stdin
+    assert stdin is not None
+    stdin.close()
+    log = next(world.folder.glob("*.log"))
+    until(lambda: "; 0 left." in log.read_text())
+    assert "A client left; 0 left." in log.read_text()
+    assert client.process.wait(10) == 0
+
+
 def test_the_server_beside_an_editor_leaves_it_the_processor(world: World) -> None:
     server = world.process_id(world.raw("--low-priority"))
     threads = psutil.Process(server).threads()
