@@ -34,7 +34,7 @@ EXIT_REFUSED = 6
 _GREETING_S = 60.0
 _LOG_S = 0.3
 #: How long a server may take to read the last words of a client that has left.
-_LAST_WORDS_S = 30.0
+_LAST_WORDS_S = 5.0
 _CHUNK = 1 << 18
 
 
