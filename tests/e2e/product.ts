@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
 import { repositoryPython, repositoryRoot } from '../../scripts/host/paths.mjs';
@@ -81,6 +81,12 @@ export function expected(sample: string): Expected {
   const script = join(repositoryRoot, 'tests', 'e2e', 'expected.py');
   const output = execFileSync(python, [script, embeddedModel(), join(samples, sample)], { encoding: 'utf8' });
   return JSON.parse(output) as Expected;
+}
+
+/** What VS Code and its extensions have logged under a folder, of the files of that name. */
+export function logsIn(folder: string, name: string): string {
+  const found = execFileSync('find', [folder, '-name', name], { encoding: 'utf8' }).split('\n').filter(Boolean);
+  return found.map((file) => readFileSync(file, 'utf8')).join('');
 }
 
 /** Spaces as the panel shows them. */

@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { getPriority, tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { repositoryPython, repositoryRoot } from '../../scripts/host/paths.mjs';
@@ -20,7 +20,7 @@ import {
   waitUntil,
   webviewFrame,
 } from './harness/index.ts';
-import { analyze, samples, type Product } from './product.ts';
+import { analyze, logsIn, samples, type Product } from './product.ts';
 import { EVERY, faultTests } from './remote-faults.ts';
 import { chooseHost, CONNECT, farEnvironment, FarView } from './remote-steps.ts';
 import { useWindow } from './window.ts';
@@ -256,12 +256,6 @@ describe('a fresh machine behind ssh', () => {
 function inAJob(runtime: string): string[] {
   const script = 'exec nice -n 1 "$@" --grace 3';
   return ['env', `LM_TRANSPARENCY_RUNTIME_DIR=${runtime}`, 'bash', '-c', script, 'srun'];
-}
-
-/** What VS Code and its extensions have logged. */
-function logsIn(folder: string, name: string): string {
-  const files = execFileSync('find', [folder, '-name', name], { encoding: 'utf8' }).trim().split('\n');
-  return files.map((file) => `${basename(file)}\n${readFileSync(file, 'utf8')}`).join('');
 }
 
 function pythonOf(pid: number): string | undefined {
