@@ -1,10 +1,10 @@
 """Exact information-flow routes of transformer language models.
 
-    from lm_transparency import analyze, load_model, route_graph
+    from lm_transparency import analyze, load_model
     model = load_model()                                    # the embedded SmolLM2-135M-Instruct
     run = analyze(model, "The capital of France is")
     assert run.proof.holds
-    graph = route_graph(run.contributions, target=len(run.tokens) - 1, threshold=0.04)
+    graph = run.routes(threshold=None)  # chosen for this graph; `graph.threshold` says which
 
 Heavy imports happen on first use, so that `import lm_transparency` costs nothing.
 """

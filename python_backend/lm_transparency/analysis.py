@@ -16,7 +16,7 @@ from .estimate import Shape, does_not_fit
 from .model.chat import Chat, encode_chat
 from .model.loading import LoadedModel
 from .model.memory import free_bytes
-from .model.options import SpecialTokens
+from .model.options import COMPARED_THRESHOLD, SpecialTokens
 from .model.tokens import Token, encode
 from .notices import changed_messages, notices
 from .routes.contributions import FLOOR, Contributions
@@ -76,9 +76,12 @@ class Analysis:
         return self.trace.target
 
     def routes(
-        self, position: int | None = None, threshold: float | None = 0.04, *, renormalize: bool = True
+        self, position: int | None = None, threshold: float | None = COMPARED_THRESHOLD, *, renormalize: bool = True
     ) -> RouteGraph:
-        """The routes into `position` (negative from the end; None: the target); `threshold` None: chosen by itself.
+        """The routes into `position` (negative from the end; None: the target).
+
+        `threshold`: as in batch records, so that the graphs of several prompts compare; None: chosen for this graph
+        (`auto_threshold`), as the panel, `show` and `lm-transparency analyze` do. `RouteGraph.threshold` says which.
 
         Raises `TransparencyError` as `route_graph` does.
         """

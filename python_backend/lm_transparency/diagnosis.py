@@ -13,10 +13,9 @@ from .analysis import Analysis, analyze
 from .errors import TransparencyError
 from .lens.projection import Lens
 from .model.loading import LoadedModel
+from .model.options import COMPARED_THRESHOLD
 from .routes.graph import EdgeKind, Node, route_graph
 from .watch import Watch
-
-_THRESHOLD = 0.04
 
 
 @dataclass(frozen=True)
@@ -162,7 +161,7 @@ def compare(one: Findings, other: Findings) -> Difference:
 
 
 def _drawn(analysis: Analysis) -> set[tuple[Node, Node, EdgeKind]]:
-    graph = route_graph(analysis.contributions, len(analysis.tokens) - 1, _THRESHOLD)
+    graph = route_graph(analysis.contributions, len(analysis.tokens) - 1, COMPARED_THRESHOLD)
     return {(edge.source, edge.target, edge.kind) for edge in graph.edges}
 
 

@@ -21,7 +21,7 @@ export async function keptEdges(prompt: string, threshold: string): Promise<Edge
     .slice(1)
     .flatMap((line) => {
       const [, source, target, layer, flow, heads] =
-        /^([A-Z]\d+_\d+),([A-Z]\d+_\d+),attention,(\d+),.*,[\d.e-]+,([\d.e-]+),([\d:.e -]+)$/.exec(line) ?? [];
+        /^([A-Z]\d+_\d+),([A-Z]\d+_\d+),attention,(\d+),.*,[\d.e-]+,([\d.e-]+),([\d:.e -]+),[\d.e-]+$/.exec(line) ?? [];
       if (!heads) return [];
       const parts = heads.split(' ').map((part) => {
         const [head, weight] = part.split(':').map(Number);

@@ -83,9 +83,10 @@ def test_csv_read_again_holds_the_same_edges(run: Analysis, renormalize: bool) -
     graph = route_graph(run.contributions, len(run.tokens) - 1, 0.02, renormalize=renormalize)
     assert len(rows) == len(graph.edges)
     for row, edge, of_json in zip(rows, graph.edges, edges_of(run, renormalize=renormalize), strict=True):
-        source, target, kind, layer, source_token, target_token, weight, flow, heads = row
+        source, target, kind, layer, source_token, target_token, weight, flow, heads, threshold = row
         assert (source, target, kind, float(weight), float(flow)) == of_json
         assert int(layer) == int(target[1:].split("_")[0])
+        assert float(threshold) == graph.threshold
         assert source_token == run.tokens[edge.source.position].text
         assert target_token == run.tokens[edge.target.position].text
         pairs = [(int(h), float(w)) for h, w in (pair.split(":") for pair in heads.split())]

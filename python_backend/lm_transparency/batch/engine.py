@@ -9,7 +9,7 @@ from typing import Literal
 from ..errors import TransparencyError
 from ..model.chat import Chat
 from ..model.loading import LoadedModel
-from ..model.options import SpecialTokens
+from ..model.options import COMPARED_THRESHOLD, SpecialTokens
 from ..watch import Watch
 from .prompts import Prompt, prompts_of
 from .records import Record
@@ -26,7 +26,7 @@ def analyze_many(
     model: LoadedModel | str,
     prompts: Iterable[Prompt | str | Chat],
     *,
-    threshold: float | None = 0.04,
+    threshold: float | None = COMPARED_THRESHOLD,
     renormalize: bool = True,
     position: int | None = None,
     top_k: int = 10,
@@ -39,7 +39,8 @@ def analyze_many(
     """The records of `prompts` as they are done, in no promised order; `index` is the place in the input.
 
     `output`: kept there as well, and what is there already is neither run again nor yielded. What is wrong with one
-    prompt is the `error` of its record. `threshold` None: chosen for each prompt. With `engine="ray"` the model is
+    prompt is the `error` of its record. `threshold`: the same for all, so that the
+    records compare; None: chosen for each prompt. With `engine="ray"` the model is
     named, not loaded: each worker loads its own.
 
     Raises `TransparencyError` as `open_store` and `load_model`, for an id that two prompts have, and `Cancelled`.

@@ -9,7 +9,7 @@ from typing import Any
 from ..analysis import Analysis
 from ..errors import Cancelled, TransparencyError
 from ..model.loading import LoadedModel
-from ..model.options import Dtype, Quantization, SpecialTokens
+from ..model.options import COMPARED_THRESHOLD, Dtype, Quantization, SpecialTokens
 from ..session import Session
 from ..watch import Watch
 from .packing import Packer
@@ -29,7 +29,7 @@ class Choices:
     allow_download: bool = False
     trust_remote_code: Collection[str] = field(default=())
     anyway: bool = False
-    threshold: float | None = 0.04
+    threshold: float | None = COMPARED_THRESHOLD
     renormalize: bool = True
     position: int | None = None
     top_k: int = 10

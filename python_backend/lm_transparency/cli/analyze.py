@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import TransparencyError
 from ..estimate import Costly, in_words, rounded
+from ..model.options import COMPARED_THRESHOLD
 from .chats import add_chat_option, as_prompt, is_chat
 from .files import read_prompt, write_atomically
 from .front_matter import take_front_matter
@@ -35,7 +36,9 @@ def add_parser(commands: Any) -> None:
     add_model_options(parser)
     parser.add_argument("--position", type=int, metavar="P", help="target token; negative from the end (default: last)")
     parser.add_argument("--top-k", type=int, default=10, metavar="N", help="predictions to show (default 10)")
-    parser.add_argument("--threshold", metavar="X", help="0.005 to 1, or auto (default 0.04)")
+    parser.add_argument(
+        "--threshold", metavar="X", help="0.005 to 1, or auto (default: auto; many prompts: 0.04 for each)"
+    )
     parser.add_argument(
         "--no-renormalize", action="store_true", help="keep token edges above the threshold as they are"
     )
@@ -56,10 +59,12 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.replay:
         return run_replay(arguments)
     take_front_matter(arguments)
-    threshold = _threshold(arguments.threshold)
+    many = is_many(arguments)
+    # records are compared, and a graph is looked at
+    threshold = _threshold(arguments.threshold, COMPARED_THRESHOLD if many else None)
     if arguments.top_k < 1:
         raise TransparencyError("invalidParams", f"--top-k is {arguments.top_k}.", "It takes 1 or more.")
-    if is_many(arguments):
+    if many:
         return run_many(arguments, threshold)
     arguments.format = arguments.format or "text"
     arguments.file = arguments.file[0] if arguments.file else None
@@ -111,8 +116,10 @@ def _prompt(arguments: argparse.Namespace) -> str:
     return arguments.text if arguments.text is not None else read_prompt(arguments.file)
 
 
-def _threshold(given: str) -> float | None:
-    """None for auto."""
+def _threshold(given: str | None, otherwise: float | None) -> float | None:
+    """None for auto; `otherwise` where nothing was given."""
+    if given is None:
+        return otherwise
     if given == "auto":
         return None
     try:
@@ -153,7 +160,9 @@ def _as_text(
         from ..server.payload import encode_payload
 
         title = arguments.file if arguments.file not in (None, "-") else "prompt"
-        view = {"target": graph.target, "threshold": graph.threshold, "renormalize": graph.renormalize}
+        # the page chooses again for each target, as the panel does
+        threshold = "auto" if arguments.threshold in (None, "auto") else graph.threshold
+        view = {"target": graph.target, "threshold": threshold, "renormalize": graph.renormalize}
         payload = encode_payload(run_id, analysis, arguments.top_k)
         return as_page(Path(title).name, run_id, payload, {"runId": run_id, **view})
     if arguments.format == "run":

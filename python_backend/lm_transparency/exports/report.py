@@ -121,7 +121,7 @@ def _strongest(console: Console, analysis: Analysis, graph: RouteGraph, draw: Dr
         f"{len(graph.edges)} in all"
     )
     if not between:
-        console.print("  no edge between tokens exceeds the threshold; try --threshold auto\n")
+        console.print("  no edge between tokens exceeds the threshold\n")
         return
     table = Table.grid(padding=(0, 2))
     table.add_row(*(Text(name, style="dim") for name in ("  layer", "from → to", "", "flow", "weight", "heads")))

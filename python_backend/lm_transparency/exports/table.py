@@ -8,11 +8,12 @@ import io
 from ..analysis import Analysis
 from ..routes.graph import MIXER_WORDS, Node, RouteGraph
 
-COLUMNS = ("source", "target", "kind", "layer", "source_token", "target_token", "weight", "flow", "heads")
+COLUMNS = ("source", "target", "kind", "layer", "source_token", "target_token", "weight", "flow", "heads", "threshold")
 
 
 def as_csv(analysis: Analysis, graph: RouteGraph) -> str:
-    """`weight` and `flow` as in `routes.graph.Edge`; `heads` as `head:weight` parted by spaces, strongest first.
+    """`weight` and `flow` as in `routes.graph.Edge`; `heads` as `head:weight` parted by spaces, strongest first;
+    `threshold`: the graph's, the same in each line.
 
     A last column `note`, where there are edges of a mixer, says what they are.
     """
@@ -33,6 +34,7 @@ def as_csv(analysis: Analysis, graph: RouteGraph) -> str:
                 repr(edge.weight),
                 repr(edge.flow),
                 " ".join(f"{head}:{weight!r}" for head, weight in edge.heads),
+                repr(graph.threshold),
                 *((MIXER_WORDS if edge.kind == "mixer" else "",) if notes else ()),
             )
         )

@@ -34,3 +34,6 @@ Task = Literal["token", "label", "labels", "value"]
 
 #: The lowest threshold of a graph: contributions below are not kept.
 LOWEST_THRESHOLD = 0.005
+
+#: The threshold of graphs that are compared: the same for each. One that is looked at has its own (`auto_threshold`).
+COMPARED_THRESHOLD = 0.04

@@ -77,7 +77,10 @@ def _line(analysis: Analysis, graph: RouteGraph) -> str:
     figure = readout.figure(float(predictions.probabilities[at, 0]), float(predictions.logits[at, 0]))
     answer = f"{readout.shown(predictions.texts[at][0])} {figure}"
     token = visible(analysis.tokens[at].text)
-    return f"{analysis.model.name}: routes into {token} (position {at} of {len(analysis.tokens)}), answer {answer}"
+    return (
+        f"{analysis.model.name}: routes into {token} (position {at} of {len(analysis.tokens)}), answer {answer}, "
+        f"threshold {graph.threshold:.3f}"
+    )
 
 
 def _title(analysis: Analysis) -> str:

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from ..errors import TransparencyError
+from ..model.options import COMPARED_THRESHOLD
 from .contributions import Contributions
 
 EdgeKind = Literal["attention", "residual", "ffn", "bias", "mixer"]
@@ -99,7 +100,7 @@ class _Part:
 
 
 def route_graph(
-    contributions: Contributions, target: int, threshold: float = 0.04, *, renormalize: bool = True
+    contributions: Contributions, target: int, threshold: float = COMPARED_THRESHOLD, *, renormalize: bool = True
 ) -> RouteGraph:
     """The routes into the last node of position `target`.
 

@@ -96,7 +96,7 @@ def test_the_target_of_a_file_stands_beside_its_contrast(
 
 def test_a_beginning_token_changes_the_tokens_as_asked(capsys: pytest.CaptureFixture[str]) -> None:
     plain = run_json(["--text", IOI, "--special-tokens", "none"], capsys)
-    with_bos = run_json(["--text", IOI, "--special-tokens", "bos"], capsys)
+    with_bos = run_json(["--text", IOI, "--special-tokens", "bos", "--threshold", "0.04"], capsys)
     assert [t["id"] for t in with_bos["tokens"]] == [1, *(t["id"] for t in plain["tokens"])]
     assert with_bos["tokens"][0]["start"] == with_bos["tokens"][0]["end"]
     between = [
@@ -104,7 +104,7 @@ def test_a_beginning_token_changes_the_tokens_as_asked(capsys: pytest.CaptureFix
         for e in with_bos["edges"]
         if e["kind"] == "attention" and e["source"].split("_")[1] != e["target"].split("_")[1]
     ]
-    assert len(between) == 39  # known from the method's description, at the default threshold of 0.04
+    assert len(between) == 39  # known from the method's description
 
 
 def test_position_counts_from_either_end_and_refuses_the_rest(capsys: pytest.CaptureFixture[str]) -> None:

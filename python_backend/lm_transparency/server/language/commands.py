@@ -24,7 +24,6 @@ LOAD_MODEL = "lmTransparency.loadModel"
 #: Pages that are kept; they are for looking at, and hold prompts.
 _PAGES = 20
 _TOP_K = 10
-_THRESHOLD = 0.04
 
 
 def load(source: str, watch: Watch) -> Callable[[Session], ModelInfo]:
@@ -51,7 +50,7 @@ def draw(text: Text, settings: Settings, title: str, watch: Watch) -> Callable[[
         view = {
             "runId": run_id,
             "target": run.target,
-            "threshold": settings.threshold or _THRESHOLD,
+            "threshold": settings.threshold or "auto",
             "renormalize": settings.renormalize is not False,
         }
         return _written(f"{run_id}.html", as_page(title, run_id, encode_payload(run_id, run, _TOP_K), view))
