@@ -9,12 +9,15 @@ import logging
 import sys
 import unicodedata
 from html.parser import HTMLParser
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lm_transparency.model.readout import Readout
+from lm_transparency.model.tokens import visible
 from lm_transparency.printable import (
     PrintableFormatter,
     csv_cell,
@@ -26,6 +29,7 @@ from lm_transparency.printable import (
     terminal_lines,
     xml,
 )
+from lm_transparency.server import stdio
 
 #: Any code point, and often those that do something.
 TEXTS = st.text(
@@ -229,6 +233,20 @@ def test_a_log_line_cannot_forge_the_terminal(capsys: pytest.CaptureFixture[str]
         logger.error("Loaded %s", "a\x1b[2Jb", exc_info=sys.exc_info())
     assert not acts(out.getvalue().replace("\n", ""))
     assert "ERROR Loaded a␛[2Jb\nTraceback" in out.getvalue()
+
+
+def test_the_server_logs_through_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(logging, "basicConfig", lambda **options: given.update(options))
+    monkeypatch.setattr("faulthandler.enable", lambda *_: None)
+    stdio.log_to_stderr()
+    record = logging.LogRecord("x", logging.INFO, "", 0, "Loaded %s", ("a\x1b]0;b\x07\u202e",), None)
+    assert given["handlers"][0].format(record).endswith("INFO x: Loaded a␛]0;b␇\\u202e")
+
+
+def test_tokens_and_labels_are_shown_through_it() -> None:
+    assert visible(" a\n\t\x1b\u202e") == "·a↵→␛\\u202e"
+    assert Readout("label", ("x",)).shown("not safe\x9b") == "not safe\\x9b"
 
 
 class _Elements(HTMLParser):

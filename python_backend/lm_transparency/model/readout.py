@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedModel
 
+from ..printable import terminal
 from .options import Task
 from .tokens import visible
 
@@ -37,7 +38,7 @@ class Readout:
 
     def shown(self, text: str) -> str:
         """An output's text for a person: a token with visible spaces, a label as it is called."""
-        return visible(text) if self.task == "token" else text
+        return visible(text) if self.task == "token" else terminal(text)
 
     def figure(self, probability: float, logit: float, digits: int = 1) -> str:
         """A probability in per cent; where there is none, the value itself."""

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..errors import TransparencyError
+from ..printable import terminal
 from .options import SpecialTokens
 
 #: Bytes that are no whole character, as Python's surrogateescape stands for them.
@@ -130,8 +131,8 @@ def _overlap(offsets: list[tuple[int, int]], i: int, j: int) -> bool:
 
 
 def visible(text: str) -> str:
-    """Spaces and line ends made visible: ` Mary` → `·Mary`."""
-    return text.replace(" ", "·").replace("\n", "↵").replace("\t", "→")
+    """Spaces and line ends made visible, and all else that has no look: ` Mary` → `·Mary`, `\\x1b` → `␛`."""
+    return terminal(text).replace(" ", "·")
 
 
 def vocabulary_text(tokenizer: Any, token_id: int) -> str:

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
 
+from ..printable import PrintableFormatter
+
 if TYPE_CHECKING:
     from ..session import Session
 
@@ -86,7 +88,7 @@ def log_to_stderr() -> None:
     """One line a record, from INFO up, and no bodies of messages: they hold prompts. Of a crash, where it was."""
     faulthandler.enable(2)
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     handler.addFilter(_is_news)
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     # pygls logs whole bodies at INFO, and they hold prompts
