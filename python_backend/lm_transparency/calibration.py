@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from .estimate import Sample, Work, bucket
+from .files.json_files import object_or_none
+from .files.writing import replace_file
 
 _FORMAT = 1
 
 #: Analyses that are kept of one model at about one length, and of all on one kind of device.
 _KEPT, _KEPT_IN_ALL = 5, 120
+#: Bytes of the file: far more than all of them take.
+_MOST_BYTES = 4 << 20
 
 
 class Calibration:
@@ -41,20 +44,16 @@ class Calibration:
         self._write({**self._read(), key: [_entry(s) for s in samples]})
 
     def _read(self) -> dict[str, Any]:
-        with suppress(OSError, ValueError):
-            document = json.loads(self._path.read_text("utf-8"))
-            if isinstance(document, dict) and document.get("format") == _FORMAT:  # pyright: ignore[reportUnknownMemberType]
-                machines = document.get("measured")  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-                return machines if isinstance(machines, dict) else {}  # pyright: ignore[reportUnknownVariableType]
-        return {}
+        document = object_or_none(self._path, most=_MOST_BYTES) or {}
+        measured = document.get("measured") if document.get("format") == _FORMAT else None
+        return measured if isinstance(measured, dict) else {}  # pyright: ignore[reportUnknownVariableType]
 
     def _write(self, measured: dict[str, Any]) -> None:
         # of two processes one may lose what the other has just learnt; neither leaves half a file
-        temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        text = json.dumps({"format": _FORMAT, "measured": measured})
         with suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps({"format": _FORMAT, "measured": measured}), "utf-8")
-            os.replace(temporary, self._path)
+            replace_file(self._path, lambda file: file.write(text.encode("utf-8")), sync=False)
 
 
 def _entry(sample: Sample) -> list[Any]:

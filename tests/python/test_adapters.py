@@ -176,10 +176,20 @@ def test_an_adapter_of_a_deeper_model_is_refused(adapter: Path, tiny_tokenizer: 
     refused(adapter, "modelUnusable", "the base has no place for base_model.model.model.layers.4", base=str(shallow))
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}"])
-def test_a_broken_adapter_config_is_refused(adapter: Path, content: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "is not JSON"),
+        ("{", "is not JSON"),
+        ("[" * 100_000, "is nested too deeply"),
+        ("[]", "does not hold a JSON object"),
+        ("{}", "names no peft_type"),
+        ('{"peft_type": []}', "names no peft_type"),
+    ],
+)
+def test_a_broken_adapter_config_is_refused(adapter: Path, content: str, reason: str) -> None:
     (adapter / "adapter_config.json").write_text(content)
-    refused(adapter, "modelUnusable", r"adapter_config\.json cannot be read")
+    refused(adapter, "modelUnusable", rf"adapter_config\.json {reason}")
 
 
 def test_an_adapter_that_names_no_base_is_refused(adapter: Path) -> None:

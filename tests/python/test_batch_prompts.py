@@ -47,7 +47,7 @@ def test_files_directories_lines_and_jsonl(tmp_path: Path) -> None:
     assert isinstance(found[1].content(), Chat)
     assert isinstance(found[5].content(), Chat)
     assert found[6].error is not None
-    assert "f.jsonl:3 is no JSON" in str(found[6].error)
+    assert "f.jsonl:3 is not JSON" in str(found[6].error)
     assert "no `prompt`" in str(found[7].error)
     assert [p.text for p in found[8:]] == ["x", "y"]
     assert [p.id for p in found] == [p.id for p in read_prompts([str(folder), str(jsonl)], [str(lines)])], (
@@ -63,7 +63,7 @@ def test_a_line_that_python_cannot_read_is_an_error_of_its_own(tmp_path: Path) -
     found = read_prompts([str(file)])
     assert [prompt.error and prompt.error.message.removeprefix(f"{file}:") for prompt in found] == [
         "1 is nested too deeply.",
-        "2 has a number that is too long.",
+        "2 has a number of 5000 digits, which is too long.",
         "3 has no `prompt` that is a text or a list of messages.",
         "4 has an `id` that is neither a text nor a whole number.",
     ]

@@ -163,6 +163,6 @@ def test_the_command_line_reads_chats(tmp_path: Path, capsys: pytest.CaptureFixt
     assert documents[0]["predictions"][0]["text"] == " Paris"
     assert [t["text"] for t in documents[0]["tokens"] if not t["template"]][-1] == " is"
     assert main(["analyze", "--text", "[{]", "--chat"]) == 2
-    assert "begins like JSON and is none" in capsys.readouterr().err
+    assert "begins like JSON and is not JSON: Expecting property name" in capsys.readouterr().err
     assert main(["analyze", str(file), "--special-tokens", "bos"]) == 2
     assert "the chat template writes them" in capsys.readouterr().err

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
+from ..files.json_files import NotJson, decode_json
 from .records import Record
 from .store import lock, not_ours, read_manifest, sync_directory, unlock, write_manifest
 
@@ -80,6 +81,6 @@ def json_line(record: Record) -> bytes:
 def _id(line: bytes) -> str | None:
     """The id of a record; None where the line is not whole."""
     try:
-        return json.loads(line)["id"] if line.endswith(b"\n") else None
-    except (ValueError, KeyError, TypeError):
+        return decode_json(line, strict=False)["id"] if line.endswith(b"\n") else None
+    except (NotJson, KeyError, TypeError):
         return None

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 from filelock import FileLock, Timeout
 
 from ..errors import TransparencyError
+from ..files.json_files import read_object
 from .records import Record
 
 Format = Literal["jsonl", "parquet"]
@@ -78,10 +79,10 @@ def read_manifest(file: Path, said: dict[str, Any]) -> dict[str, Any] | None:
     if not file.exists():
         return None
     try:
-        found: Any = json.loads(file.read_bytes())
-    except ValueError:
-        found = None
-    if not isinstance(found, dict) or found.get("format") != _FORMAT or found.get("version") != _VERSION:
+        found = read_object(file)
+    except TransparencyError as error:
+        raise not_ours(file, "is no manifest that this version knows") from error
+    if found.get("format") != _FORMAT or found.get("version") != _VERSION:
         raise not_ours(file, "is no manifest that this version knows")
     before = found["options"]
     other = [f"{name} {before.get(name)!r}" for name, value in said.items() if before.get(name) != value]

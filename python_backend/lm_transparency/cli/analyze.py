@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import TransparencyError
 from ..estimate import Costly, in_words, rounded
+from ..files.writing import write_atomically
 from ..model.options import COMPARED_THRESHOLD
 from .chats import add_chat_option, as_prompt, is_chat
-from .files import read_prompt, write_atomically
+from .files import read_prompt
 from .front_matter import take_front_matter
 from .many import FORMATS, add_many_options, is_many, run_many
 from .options import add_model_options, load, terminal_watch

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import TransparencyError
-from .files import write_atomically
+from ..files.writing import write_atomically
 from .options import add_model_options, load
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import TransparencyError
-from .files import write_atomically
+from ..files.writing import write_atomically
 from .options import add_model_options, load, terminal_watch
 
 _PROMPT = "When Mary and John went to the store, John gave a drink to"

@@ -1,13 +1,9 @@
-"""Prompts in, results out: what is refused with a sentence, and no half-written file."""
+"""Prompts in: what is refused with a sentence."""
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
 
 from ..batch.prompts import LANGUAGES
 from ..errors import TransparencyError
@@ -45,32 +41,3 @@ def _only_prompt(name: str, text: str) -> str:
             "Put it into a file of its own; `lm-transparency analyze FILE` takes them all.",
         )
     return document.prompt(document.stretches[0]).text if document.stretches else ""
-
-
-def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
-    """Write beside `path` and rename: the file is whole or not there.
-
-    Raises `TransparencyError("invalidParams")` where the place cannot be written to.
-    """
-    path = path.expanduser()
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                write(file)
-            # mkstemp makes private files; a result is an ordinary one
-            os.chmod(temporary, 0o666 & ~_umask())
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-    except OSError as error:
-        raise TransparencyError(
-            "invalidParams", f"{path} cannot be written: {error.strerror}.", "Choose another place."
-        ) from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ..errors import TransparencyError
+from ..files.writing import write_atomically
 from .chats import add_chat_option, as_prompt
-from .files import read_prompt, write_atomically
+from .files import read_prompt
 from .options import add_model_options, load, terminal_watch
 
 if TYPE_CHECKING:

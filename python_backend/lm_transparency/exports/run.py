@@ -16,6 +16,7 @@ from typing import Any, get_args
 from .. import __version__
 from ..analysis import Analysis
 from ..errors import TransparencyError
+from ..files.json_files import NotJson, decode_json
 from ..model import embedded
 from ..model.options import Dtype, Quantization, SpecialTokens
 from ..model.sources import revision_of
@@ -147,10 +148,9 @@ def _short(weight: float) -> float:
 def read_run(text: str, name: str) -> Run:
     """The run in a file's text. Raises `TransparencyError("invalidParams")`, which says what is wrong with it."""
     try:
-        document: Any = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        where = f"{error.msg} in line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "it is too deep"
-        raise _broken(name, f"it is not JSON: {where}") from error
+        document = decode_json(text)
+    except NotJson as error:
+        raise _broken(name, f"it {error.reason}") from error
     if not isinstance(document, dict) or MARK not in document:
         raise _broken(name, f'it has no "{MARK}"')
     if document[MARK] != RUN_FORMAT:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import warnings
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 from transformers import PreTrainedModel
 
 from ..errors import TransparencyError
+from ..files.json_files import read_object
 from .sources import ADAPTER, Source
 
 _WEIGHTS = "adapter_model.safetensors"
@@ -37,13 +37,11 @@ def read_adapter(found: Source, base: str = "") -> Adapter:
     `modelUnsupported` for a kind that does more than change weights.
     """
     folder = Path(found.location)
-    try:
-        config: dict[str, Any] = json.loads((folder / ADAPTER).read_text("utf-8"))
-        kind = str(config["peft_type"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TransparencyError(
-            "modelUnusable", f"{folder / ADAPTER} cannot be read.", "Save the adapter again with save_pretrained."
-        ) from error
+    remedy = "Save the adapter again with save_pretrained."
+    config = read_object(folder / ADAPTER, kind="modelUnusable", remedy=remedy, strict=False)
+    kind = config.get("peft_type")
+    if not isinstance(kind, str):
+        raise TransparencyError("modelUnusable", f"{folder / ADAPTER} names no peft_type.", remedy)
     _refuse(found.name, kind, config)
     if not (folder / _WEIGHTS).is_file():
         raise TransparencyError(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import TransparencyError
+from ..files.json_files import parse_json
 from .tokens import Token, encode_text
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
@@ -69,14 +69,9 @@ def read_chat(text: str) -> Chat:
     """A chat as `parse_chat` takes it, or a JSON list of messages. Raises `TransparencyError("invalidPrompt")`."""
     if not text.lstrip().startswith("["):
         return parse_chat(text)
-    try:
-        return chat_of(json.loads(text))
-    except json.JSONDecodeError as error:
-        raise TransparencyError(
-            "invalidPrompt",
-            f"The chat begins like JSON and is none: {error.msg} in line {error.lineno}.",
-            "Give a JSON list of messages, or begin with a line <|user|>.",
-        ) from error
+    remedy = "Give a JSON list of messages, or begin with a line <|user|>."
+    # the halves of a character are refused by name, as in any prompt
+    return chat_of(parse_json(text, "The chat begins like JSON and", kind="invalidPrompt", remedy=remedy, strict=False))
 
 
 def chat_of(messages: Sequence[Any]) -> Chat:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, cast
 
+from ..files.json_files import object_or_none
 from . import embedded
 from .sources import ADAPTER, cached_repositories, snapshot
 
@@ -55,7 +55,7 @@ def support_of(family: str) -> Support:
 
 @lru_cache(maxsize=1)
 def _known() -> dict[str, Support]:
-    return json.loads(Path(__file__).with_name("known.json").read_text("utf-8"))
+    return cast("dict[str, Support]", object_or_none(Path(__file__).with_name("known.json")) or {})
 
 
 def _under(folder: Path, depth: int) -> Iterator[Listed]:
@@ -77,23 +77,15 @@ def _in_folder(folder: Path, source: str, name: str, kind: Kind) -> Listed | Non
     size = _bytes(folder.glob("*.safetensors"))
     if not size:
         return None
-    adapter = _json(folder / ADAPTER)
+    adapter = object_or_none(folder / ADAPTER)
     if adapter is not None:
         base = str(adapter.get("base_model_name_or_path") or "")
         return Listed(source, name, "adapter", size, str(adapter.get("peft_type") or ""), base=base)
-    config = _json(folder / "config.json")
+    config = object_or_none(folder / "config.json")
     if config is None:
         return None
     family = str(config.get("model_type") or "")
     return Listed(source, name, kind, size, family, support_of(family))
-
-
-def _json(path: Path) -> dict[str, Any] | None:
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def _bytes(files: Iterable[Path]) -> int:

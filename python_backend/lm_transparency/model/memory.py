@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import math
 import sys
 from collections.abc import Iterable
@@ -16,6 +15,7 @@ import psutil
 import torch
 
 from ..errors import TransparencyError
+from ..files.json_files import decode_json, object_or_none
 from .sources import INDEX, Source
 
 #: What one analysis of a short prompt, and loading itself, take beside the weights: a share of them, and bytes.
@@ -109,8 +109,8 @@ def _size(tensor: _Tensor, dtype: torch.dtype | str, bits: int | None) -> float:
 def _in_safetensors(folder: Path) -> Iterable[_Tensor]:
     files = [folder / "model.safetensors"]
     if not files[0].is_file() and (folder / INDEX).is_file():
-        names = json.loads((folder / INDEX).read_text("utf-8")).get("weight_map", {}).values()
-        files = [folder / str(name) for name in sorted(set(names))]
+        names: Any = (object_or_none(folder / INDEX) or {}).get("weight_map")
+        files = [folder / name for name in sorted({str(n) for n in names.values()})] if isinstance(names, dict) else []
     for file in files:
         yield from _header(file) if file.is_file() else ()
 
@@ -120,7 +120,7 @@ def _header(file: Path) -> Iterable[_Tensor]:
     try:
         with file.open("rb") as opened:
             length = int.from_bytes(opened.read(8), "little")
-            header = json.loads(opened.read(min(length, 100_000_000)))
+            header: Any = decode_json(opened.read(min(length, 100_000_000)), strict=False)
     except ValueError:
         return
     for name, entry in header.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import TransparencyError
+from ..files.json_files import object_or_none
 from ..watch import Watch
 from . import embedded
 
@@ -177,9 +177,10 @@ def _check_folder(path: Path) -> None:
 def _check_shards(path: Path) -> None:
     if (path / "model.safetensors").is_file() or not (path / INDEX).is_file():
         return
+    index = object_or_none(path / INDEX)
     try:
-        shards = sorted(set(json.loads((path / INDEX).read_text("utf-8"))["weight_map"].values()))
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        shards = sorted(set((index or {})["weight_map"].values()))
+    except (KeyError, AttributeError, TypeError) as error:
         raise TransparencyError(
             "modelUnusable", f"{path / INDEX} is no index of weights.", "Download or save the model again."
         ) from error

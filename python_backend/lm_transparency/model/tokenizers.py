@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from ..files.json_files import object_or_none
 from . import embedded
 from .sources import ADAPTER, hub_folder
 
@@ -39,10 +39,10 @@ def _n_context(folder: Path) -> int:
     if (folder / ADAPTER).is_file():
         return 0
     try:
-        config: Any = json.loads((folder / "config.json").read_text("utf-8"))
+        config = object_or_none(folder / "config.json") or {}
         # GPT-2 calls it n_positions; the text part of a larger model has a configuration of its own
         parts = [config, config.get("text_config") or {}]
         found = [part.get(name) for part in parts for name in ("max_position_embeddings", "n_positions")]
         return next((int(n) for n in found if n), 0)
-    except (OSError, ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, OverflowError):
         return 0

@@ -10,6 +10,7 @@ from json.decoder import scanstring  # pyright: ignore[reportUnknownVariableType
 from typing import Any
 
 from ..errors import TransparencyError
+from ..files.json_files import NotJson, decode_json
 from ..model.chat import parse_chat
 from .chats import Part, Written, chat_parts, check_messages
 from .lines import Stretch
@@ -52,8 +53,8 @@ def json_prompt(source: str, stretch: Stretch) -> PromptText:
 def json_preview(line: str) -> str:
     """The beginning of the prompt of a line; of one that is wrong, the line."""
     try:
-        prompt: Any = json.loads(line)["prompt"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        prompt: Any = decode_json(line, strict=False)["prompt"]
+    except (NotJson, KeyError, TypeError):
         return line
     if isinstance(prompt, str):
         return prompt
@@ -101,14 +102,9 @@ def read_line(source: str, stretch: Stretch) -> tuple[PromptText | None, Problem
 def read_object(line: str) -> dict[str, Any]:
     """The object of a line, whose `prompt` is a text or a list. Raises `BadLine`."""
     try:
-        found: Any = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise BadLine(f"is no JSON: {error.msg} at column {error.colno}", error.pos) from None
-    except RecursionError:
-        raise BadLine("is nested too deeply") from None
-    except ValueError:
-        # a number of more digits than Python reads
-        raise BadLine("has a number that is too long") from None
+        found: Any = decode_json(line, strict=False)
+    except NotJson as error:
+        raise BadLine(error.reason, error.at) from None
     if not isinstance(found, dict) or not isinstance(found.get("prompt"), str | list):
         raise BadLine("has no `prompt` that is a text or a list of messages", is_json=True)
     return found
@@ -179,7 +175,7 @@ def _string_parts(line: str, given: _Value, base: int) -> list[Part]:
     parts: list[Part] = []
     at, end = given.start + 1, given.end - 1
     for match in _ESCAPE.finditer(line, at, end):
-        parts += [(line[at : match.start()], base + at), (json.loads(f'"{match[0]}"'), None)]
+        parts += [(line[at : match.start()], base + at), (scanstring(f'{match[0]}"', 0, True)[0], None)]
         at = match.end()
     parts.append((line[at:end], base + at))
     return parts

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..files.json_files import NotJson, decode_json
 from .place import GREETING, NotPrivate, Place, connect, locked, place, read_ended
 
 #: Begins the last line before the protocol's stream.
@@ -99,7 +100,13 @@ def _greeting(connection: socket.socket) -> dict[str, Any] | None:
     except TimeoutError:
         raise _NotStarted(f"The server has not answered for {_GREETING_S:.0f} s.") from None
     connection.settimeout(None)
-    return json.loads(line[len(GREETING) :])
+    try:
+        greeting: Any = decode_json(line[len(GREETING) :])
+    except NotJson as error:
+        raise _NotStarted(f"What the server says first {error.reason}.") from None
+    if not isinstance(greeting, dict):
+        raise _NotStarted("What the server says first is no greeting of this version.")
+    return greeting
 
 
 def _start(files: Place, arguments: list[str]) -> None:

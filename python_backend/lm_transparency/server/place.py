@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..files.json_files import object_or_none
 
 #: Names the private folder; by default `/tmp/lm-transparency-UID`, which every session of a user sees alike.
 FOLDER_VARIABLE = "LM_TRANSPARENCY_RUNTIME_DIR"
@@ -130,12 +131,9 @@ def read_ended(files: Place, process_id: int, patience: float) -> dict[str, Any]
     """How that process ended; None where nobody knows within `patience` seconds."""
     end = time.monotonic() + patience
     while True:
-        try:
-            record = json.loads(files.ended.read_text("utf-8"))
-            if record["processId"] == process_id:
-                return record
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
+        record = object_or_none(files.ended)
+        if record is not None and record.get("processId") == process_id:
+            return record
         if time.monotonic() >= end:
             return None
         time.sleep(0.05)

@@ -1,0 +1,195 @@
+"""Files that are whole or not there, and writing in place where a place is no file of its own.
+
+A link is followed: what it points to is replaced, and the link stays. A pipe, a device and a descriptor (`/dev/stdout`,
+a shell's `>(…)`) are written in place. So is a file with several names (hard links), which replacing would part, and
+one that cannot be replaced: its folder is read-only, or it is mounted by itself.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import re
+import secrets
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from ..errors import TransparencyError
+from .reading import expanded
+
+Write = Callable[[IO[bytes]], Any]
+
+_DESCRIPTORS = re.compile(r"/dev/fd|/proc/(?:self|\d+)/fd|/proc/\d+/task/\d+/fd")
+_LINKS = 40
+#: A file that may be written, in a place where no other can take its name.
+_IN_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV)
+
+
+def write_atomically(path: Path, write: Write) -> None:
+    """Let `write` fill the file at `path`, all of it or nothing; nothing is left behind where that fails.
+
+    Raises `TransparencyError("invalidParams")` where the place cannot be written to, and `BrokenPipeError` where the
+    reader of a pipe has gone.
+    """
+    path = expanded(path)
+    try:
+        write_file(path, write)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise not_written(path, error) from error
+
+
+def not_written(path: Path, error: OSError) -> TransparencyError:
+    """The sentence for a file that could not be written."""
+    if error.errno == errno.ENOENT and not path.parent.exists():
+        reason, remedy = f"there is no folder {path.parent}", "Make it, or choose another place."
+    elif error.errno in (errno.ENOSPC, errno.EDQUOT):
+        reason, remedy = "the disk is full", "Make room, or choose another place."
+    else:
+        reason, remedy = error.strerror or str(error) or type(error).__name__, "Choose another place."
+    return TransparencyError("invalidParams", f"{path} cannot be written: {reason}.", remedy)
+
+
+def write_file(path: Path, write: Write) -> None:
+    """As `write_atomically`. Raises `OSError`."""
+    descriptor = _descriptor(path)
+    if descriptor is not None:
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            file.write(_all_of(write))
+        return
+    try:
+        before = os.stat(path)
+    except FileNotFoundError:
+        # also a link to what is not there yet
+        replace_file(Path(os.path.realpath(path)), write)
+        return
+    if stat.S_ISDIR(before.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    if not stat.S_ISREG(before.st_mode):
+        content = _all_of(write)
+        # never made: what is here is written to
+        with os.fdopen(os.open(path, os.O_WRONLY | getattr(os, "O_NOCTTY", 0)), "wb") as file:
+            file.write(content)
+        return
+    target = Path(os.path.realpath(path))
+    if not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    if before.st_nlink > 1:
+        _overwrite(target, _all_of(write))
+        return
+    content = _all_of(write)
+    try:
+        replace_file(target, lambda file: file.write(content))
+    except OSError as error:
+        if error.errno not in _IN_PLACE:
+            raise
+        _overwrite(target, content)
+
+
+def replace_file(path: Path, write: Write, *, sync: bool = True) -> None:
+    """Write beside `path`, which is not followed where it is a link, and rename; an existing file's mode is kept.
+
+    `sync`: it is on the disk itself when this returns. Raises `OSError`.
+    """
+    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.tmp")
+    # a name that nobody can have made ready, and no link in its place
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    handle = os.open(temporary, flags | getattr(os, "O_CLOEXEC", 0), 0o666)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            _keep_owner_and_mode(path, handle)
+            write(file)
+            file.flush()
+            if sync:
+                _sync(handle)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+    if sync:
+        sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """A rename is safe from a power cut once its directory is."""
+    if os.name == "nt":
+        return
+    # what cannot be opened or synced (some network and user file systems) is as safe as it gets
+    with suppress(OSError):
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _sync(handle: int) -> None:
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
+            raise
+
+
+def _keep_owner_and_mode(path: Path, handle: int) -> None:
+    try:
+        before = os.lstat(path)
+    except FileNotFoundError:
+        return
+    if os.name == "nt" or not stat.S_ISREG(before.st_mode):
+        return
+    made = os.fstat(handle)
+    if (before.st_uid, before.st_gid) != (made.st_uid, made.st_gid):
+        # EPERM, which is written in place, where it would become another's
+        os.fchown(handle, before.st_uid, before.st_gid)
+    os.fchmod(handle, stat.S_IMODE(before.st_mode))
+
+
+def _overwrite(path: Path, content: bytes) -> None:
+    """In place; where the disk is full, before a byte of the old content is touched."""
+    with os.fdopen(os.open(path, os.O_WRONLY | getattr(os, "O_BINARY", 0)), "wb") as file:
+        before = os.fstat(file.fileno()).st_size
+        if hasattr(os, "posix_fallocate") and content:
+            try:
+                os.posix_fallocate(file.fileno(), 0, len(content))
+            except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                    file.truncate(before)
+                    raise
+        file.write(content)
+        file.flush()
+        file.truncate(len(content))
+        _sync(file.fileno())
+
+
+def _all_of(write: Write) -> bytes:
+    # all of it first: what fails on the way has touched nothing, and a pipe cannot be gone back in
+    content = io.BytesIO()
+    write(content)
+    return content.getvalue()
+
+
+def _descriptor(path: Path) -> int | None:
+    """The open descriptor of this process that `path` is a name of (`/dev/stdout`, `/dev/fd/63`), through links."""
+    if os.name == "nt":
+        return None
+    at = os.path.abspath(path)
+    for _ in range(_LINKS):
+        folder, name = os.path.realpath(os.path.dirname(at)), os.path.basename(at)
+        if _DESCRIPTORS.fullmatch(folder) and name.isdecimal() and _is_own(folder):
+            return int(name)
+        try:
+            at = os.path.join(folder, os.readlink(os.path.join(folder, name)))
+        except OSError:
+            return None
+    return None
+
+
+def _is_own(folder: str) -> bool:
+    return folder == "/dev/fd" or os.path.realpath("/proc/self/fd") == folder
