@@ -3,39 +3,33 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV := .venv
 PYTHON := $(VENV)/bin/python
-STAMPS := .venv/stamps
+# stages side by side, none whose inputs did not change; their logs are in .venv/logs
+PREPARE := @command -v node >/dev/null || { echo "Node 20 or newer is needed, with npm." >&2; exit 1; }; node scripts/prepare.mjs
 BENCH_TOKENS := 16,64,128,256,512,1024,2048
 # what is installed is compiled when it is imported, and kept
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup build run test checked test-python test-unit test-e2e test-more lint lint-python lint-node format protocol protocol-check vsix wheel webview bench bench-panel models screenshots clean
+.PHONY: help setup build run test checked everything test-python test-unit test-e2e test-more lint lint-python lint-node format protocol protocol-check vsix wheel webview bench bench-panel models screenshots clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-setup: $(STAMPS)/python $(STAMPS)/npm $(STAMPS)/model ## everything: .venv, npm workspaces, the embedded model
+setup: ## everything: .venv, npm workspaces, the embedded model
+	$(PREPARE) setup
 
-$(STAMPS)/python: pyproject.toml constraints.txt scripts/setup_python.sh
-	@bash scripts/setup_python.sh $(VENV)
-	@mkdir -p $(STAMPS) && touch $@
-
-$(STAMPS)/npm: package.json package-lock.json extension/package.json webview/package.json tests/e2e/package.json
-	npm ci --no-audit --no-fund --loglevel=error
-	@mkdir -p $(STAMPS) && touch $@
-
-$(STAMPS)/model: python_backend/lm_transparency/model/embedded.py | $(STAMPS)/python
-	$(PYTHON) -m lm_transparency models --prepare
-	@mkdir -p $(STAMPS) && touch $@
-
-run: vsix ## open VS Code on samples/ with the embedded model
-	node scripts/run.mjs dist/lm-transparency.vsix samples
+run: ## open VS Code on samples/ with the embedded model
+	$(PREPARE) run
+	@node scripts/run.mjs dist/lm-transparency.vsix samples
 
 test: ## lint, types and every test
-	@$(MAKE) --no-print-directory -j2 checked
+	@$(MAKE) --no-print-directory -j3 checked
 	@$(MAKE) --no-print-directory test-python test-unit test-e2e
 
 # on a fresh clone npm and its linters have the core that pip leaves free
-checked: setup lint-python lint-node
+checked: lint-node everything lint-python
+
+everything:
+	$(PREPARE) setup vsix code-server
 
 test-python: webview ## the backend's tests
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 2 --dist loadfile
@@ -57,7 +51,8 @@ lint-python: protocol-check
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/pyright
 
-lint-node: $(STAMPS)/npm
+lint-node:
+	$(PREPARE) npm
 	npm run --silent lint
 	npm run --silent typecheck
 
@@ -66,25 +61,22 @@ format: setup protocol ## format and fix everything that can be fixed
 	$(VENV)/bin/ruff format .
 	npm run --silent format
 
-protocol: $(STAMPS)/python ## regenerate extension/shared/protocol.ts
+protocol: ## regenerate extension/shared/protocol.ts
+	$(PREPARE) python
 	$(PYTHON) scripts/generate_protocol.py
 
-protocol-check: $(STAMPS)/python
+protocol-check:
+	$(PREPARE) python-tests
 	@$(PYTHON) scripts/generate_protocol.py --check
 
-# the page that an export fills in, and what a notebook needs around it, are parts of the Python package
-webview: setup
-	@npm run --silent build -w webview && cp webview/dist/page.html python_backend/lm_transparency/exports/page.html
-	@cp webview/dist/notebook-bridge.js webview/dist/notebook-surroundings.js python_backend/lm_transparency/notebook/
+webview wheel: setup
+	$(PREPARE) $@
 
-wheel: webview
-	@rm -rf dist/wheel && $(PYTHON) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist/wheel .
+build: ## compile extension and webview in place
+	$(PREPARE) extension
 
-build: wheel ## compile extension and webview in place
-	npm run --silent build -w extension
-
-vsix: build ## dist/lm-transparency.vsix
-	npm run --silent package -w extension -- ../dist/lm-transparency.vsix
+vsix: ## dist/lm-transparency.vsix
+	$(PREPARE) vsix
 
 bench: webview ## time an analysis from 16 to 2048 tokens, and write docs/performance.md
 	@rm -rf dist/bench && mkdir -p dist/bench

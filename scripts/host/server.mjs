@@ -1,11 +1,13 @@
 // One code-server with our extension in it, in a process group of its own that ends with its starter.
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ensureCodeServer } from './install.mjs';
+import { codeServerVersion } from './paths.mjs';
 import { quietSettings, writeSettings } from './settings.mjs';
 import { InstallError, runLogged } from './steps.mjs';
 
@@ -77,11 +79,17 @@ export async function startCodeServer({
     place.extensions,
   ];
 
-  for (const extension of [vsix].flat()) {
-    await runLogged([node, ...common, '--install-extension', resolve(extension), '--force'], {
-      log: place.log,
-      env: environment,
-    });
+  const vsixes = [vsix].flat();
+  const wanted = contentOf(vsixes);
+  if (readIfThere(place.installed) !== wanted) {
+    rmSync(place.installed, { force: true });
+    for (const extension of vsixes) {
+      await runLogged([node, ...common, '--install-extension', resolve(extension), '--force'], {
+        log: place.log,
+        env: environment,
+      });
+    }
+    writeFileSync(place.installed, wanted);
   }
 
   const output = openSync(place.log, 'a');
@@ -170,6 +178,7 @@ function prepareFolders(workDir) {
     userSettings: join(home, 'user-data', 'User', 'settings.json'),
     machineSettings: join(home, 'user-data', 'Machine', 'settings.json'),
     extensions: join(home, 'extensions'),
+    installed: join(home, 'installed.txt'),
     log: join(home, 'code-server.log'),
     removeTemporary() {
       for (const folder of workDir ? [temporary] : [temporary, home])
@@ -180,6 +189,22 @@ function prepareFolders(workDir) {
   writeFileSync(place.config, 'auth: none\ncert: false\n');
   writeFileSync(place.log, '');
   return place;
+}
+
+/** What would be installed, so that a second start in the same place need not. @param {string[]} vsixes */
+function contentOf(vsixes) {
+  const hash = createHash('sha256').update(codeServerVersion);
+  for (const file of vsixes) hash.update(readFileSync(file));
+  return hash.digest('hex');
+}
+
+/** @param {string} file */
+function readIfThere(file) {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
 }
 
 /**

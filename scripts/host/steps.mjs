@@ -98,6 +98,7 @@ export async function runAsProgram(main) {
   const signals = [
     ['SIGINT', 130],
     ['SIGTERM', 143],
+    ['SIGHUP', 129],
   ];
   for (const [signal, status] of signals) {
     process.once(signal, () => process.exit(status));

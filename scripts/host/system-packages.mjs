@@ -31,8 +31,9 @@ export function isExecutable(path) {
  * Installs Debian packages as root or through a password-free sudo; otherwise says what to install.
  * @param {string[]} packages
  * @param {string} purpose
+ * @param {string} [log] Where what apt prints is kept.
  */
-export async function installDebianPackages(packages, purpose) {
+export async function installDebianPackages(packages, purpose, log) {
   const advice = `${purpose}: please install ${packages.join(', ')}`;
   const apt = findOnPath('apt-get');
   if (!apt) throw new InstallError(`${advice} (no apt-get here to do it for you).`);
@@ -45,7 +46,7 @@ export async function installDebianPackages(packages, purpose) {
   const asRoot = (...args) =>
     isRoot || !sudo ? [apt, ...args] : [sudo, '-n', 'DEBIAN_FRONTEND=noninteractive', apt, ...args];
   const logs = mkdtempSync(join(tmpdir(), 'lmt-apt-'));
-  const options = { log: join(logs, 'apt.log'), env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
+  const options = { log: log ?? join(logs, 'apt.log'), env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
   try {
     // two test files may want the same at the same time, and apt waits for nobody
     await withLock(join(developmentCache(), 'apt.lock'), async () => {
