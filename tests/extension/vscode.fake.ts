@@ -249,6 +249,22 @@ export const shown = {
   typed: undefined as string | undefined,
 };
 
+export class FakeStatusBarItem {
+  text = '';
+  isShown = false;
+  show(): void {
+    this.isShown = true;
+  }
+  hide(): void {
+    this.isShown = false;
+  }
+  dispose(): void {}
+}
+
+export const statusBarItems: FakeStatusBarItem[] = [];
+
+export const StatusBarAlignment = { Left: 1, Right: 2 } as const;
+
 export const window = {
   activeTextEditor: undefined,
   activeColorTheme: { kind: 2 as number },
@@ -264,6 +280,12 @@ export const window = {
   onDidChangeTextEditorSelection: happens.cursor.event,
   onDidChangeVisibleTextEditors: happens.editors.event,
   onDidChangeActiveColorTheme: happens.theme.event,
+  onDidChangeActiveTextEditor: happens.editors.event,
+  createStatusBarItem: () => {
+    const item = new FakeStatusBarItem();
+    statusBarItems.push(item);
+    return item;
+  },
   showErrorMessage: async (text: string) => void shown.errors.push(text),
   showInformationMessage: async (text: string) => void shown.information.push(text),
   showWarningMessage: async (text: string, options: { modal: boolean; detail: string }, ...offered: string[]) => {

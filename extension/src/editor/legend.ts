@@ -34,8 +34,8 @@ export function showLegend(marker: Marker, surprisal: Surprisal): vscode.Disposa
 interface Words {
   text: string;
   scale: string;
-  /** Under the coldest and the hottest step. */
-  ends: [low: string, high: string];
+  /** Under the coldest and the hottest step; none: there is nothing to measure by yet. */
+  ends?: [low: string, high: string];
 }
 
 function wordsFor(marker: Marker, surprisal: Surprisal, uri: string): Words | null {
@@ -51,6 +51,10 @@ function wordsFor(marker: Marker, surprisal: Surprisal, uri: string): Words | nu
   }
   const found = surprisal.shownIn(uri);
   if (!found) return null;
+  if (found.state !== 'known')
+    return found.state === 'computing'
+      ? { text: 'Surprisal …', scale: 'How surprising each token is to the model is being computed.' }
+      : { text: 'Surprisal: not known', scale: 'It could not be computed for this text; typing asks again.' };
   const highest = BITS_PER_STEP * HEAT_STEPS;
   return {
     text: `Surprisal: to ${found.most.toFixed(1)} bits`,
@@ -67,16 +71,20 @@ function heatedUris(): string[] {
   );
 }
 
-function tooltip({ scale, ends: [low, high] }: Words): vscode.MarkdownString {
+function tooltip({ scale, ends }: Words): vscode.MarkdownString {
   const text = new vscode.MarkdownString('', true);
   text.supportHtml = true;
   text.appendText(scale).appendMarkdown('\n\n');
+  if (ends) text.appendMarkdown(`${scaleOf(ends)}\n\n`);
+  text.appendMarkdown('Click to take it away.');
+  return text;
+}
+
+function scaleOf([low, high]: [string, string]): string {
+  if (hasHighContrast()) return `Underlines: the thicker the more, from ${low} to ${high}.`;
   const steps = Array.from({ length: HEAT_STEPS }, (_, index) => {
     const colour = `var(--vscode-lmTransparency-heat${index + 1})`;
     return `<span style="background-color:${colour};">&nbsp;&nbsp;&nbsp;</span>`;
   });
-  if (hasHighContrast()) text.appendMarkdown(`Underlines: the thicker the more, from ${low} to ${high}.`);
-  else text.appendMarkdown(`${low} ${steps.join('')} ${high}`);
-  text.appendMarkdown('\n\nClick to take it away.');
-  return text;
+  return `${low} ${steps.join('')} ${high}`;
 }

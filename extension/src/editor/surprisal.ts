@@ -12,12 +12,16 @@ export type AskSurprisal = (document: vscode.TextDocument, start: number, cancel
 
 const REST_MS = 400;
 
+/** `unknown`: the last question failed, and typing asks again. */
+export type SurprisalShown = { state: 'known'; model: string; most: number } | { state: 'computing' | 'unknown' };
+
 interface Shown {
   document: vscode.TextDocument;
   /** An offset in the prompt. */
   start: number;
-  /** Null until the first answer, and while what it was about is being typed over. */
+  /** Null until the first answer, and after a question that failed. */
   found: SurprisalResult | null;
+  isAsking: boolean;
   timer?: NodeJS.Timeout;
   asking?: CancelSource;
 }
@@ -46,7 +50,7 @@ export class Surprisal implements vscode.Disposable {
   async show(document: vscode.TextDocument, start: number, cancel?: Cancel): Promise<void> {
     const uri = document.uri.toString();
     this.hide(uri);
-    const shown: Shown = { document, start, found: null };
+    const shown: Shown = { document, start, found: null, isAsking: true };
     this.#shown.set(uri, shown);
     try {
       await this.#fetch(shown, cancel);
@@ -65,11 +69,12 @@ export class Surprisal implements vscode.Disposable {
   }
 
   /** What is shown in a document: by which model, and the largest; null where nothing is. */
-  shownIn(uri: string): { model: string; most: number } | null {
+  shownIn(uri: string): SurprisalShown | null {
     const shown = this.#shown.get(uri);
     if (!shown) return null;
-    const most = shown.found?.surprisal.reduce((largest, bits) => Math.max(largest, bits), 0) ?? 0;
-    return { model: shown.found?.model ?? '', most };
+    if (!shown.found) return { state: shown.isAsking ? 'computing' : 'unknown' };
+    const most = shown.found.surprisal.reduce((largest, bits) => Math.max(largest, bits), 0);
+    return { state: 'known', model: shown.found.model, most };
   }
 
   dispose(): void {
@@ -81,10 +86,13 @@ export class Surprisal implements vscode.Disposable {
     shown.asking?.cancel();
     const asking = new CancelSource(cancel);
     shown.asking = asking;
-    const found = await this.ask(shown.document, shown.start, asking.token);
+    shown.isAsking = true;
     const uri = shown.document.uri.toString();
+    if (!shown.found) this.changed.fire(uri);
+    const found = await this.ask(shown.document, shown.start, asking.token);
     if (asking.token.isCancellationRequested || this.#shown.get(uri) !== shown) return;
     shown.found = found;
+    shown.isAsking = false;
     this.#draw(uri);
   }
 
@@ -101,6 +109,7 @@ export class Surprisal implements vscode.Disposable {
         if (isCancelled(toFailure(error))) return;
         this.log(`no surprisal: ${toFailure(error).message}`);
         shown.found = null;
+        shown.isAsking = false;
         this.#draw(document.uri.toString());
       });
     }, REST_MS);
