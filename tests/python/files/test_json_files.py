@@ -135,7 +135,6 @@ def test_random_bytes_are_read_or_refused(content: bytes) -> None:
 #: Readers of their own, and why.
 ALLOWED = {
     "files/json_files.py": "the helper",
-    "isolation/process.py": "a child's own arguments, before anything of ours can be imported",
     "isolation/frames.py": "frames of a known length between a process and its child",
 }
 
