@@ -12,6 +12,7 @@ Heavy imports happen on first use, so that `import lm_transparency` costs nothin
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -121,4 +122,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    if "torch" not in sys.modules:
+        return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    from .ambient import pinned
+
+    # what modules make while they are imported is kept for good
+    with pinned():
+        return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from .ambient import guarded
 from .errors import TransparencyError, is_out_of_memory
 from .estimate import Shape, does_not_fit
 from .model.chat import Chat, encode_chat
@@ -94,6 +95,7 @@ class Analysis:
             threshold = auto_threshold(self.contributions, at, renormalize=renormalize)
         return route_graph(self.contributions, at, threshold, renormalize=renormalize)
 
+    @guarded
     def predictions(self, k: int) -> Predictions:
         """The `k` most probable next tokens (or labels) at every position, by the model's own logits."""
         k = max(1, min(k, int(self.trace.logits.shape[-1])))
@@ -114,6 +116,7 @@ def _highest(logits: Float[Tensor, "position output"], k: int) -> tuple[Tensor, 
     return values, ids, logits.logsumexp(dim=-1, keepdim=True)
 
 
+@guarded
 def analyze(
     model: LoadedModel,
     prompt: str | Chat,
@@ -139,6 +142,7 @@ def analyze(
     return begun.analysis()
 
 
+@guarded
 def tokens_of(model: LoadedModel, prompt: str | Chat, special_tokens: SpecialTokens = "auto") -> list[Token]:
     """What the model reads of `prompt`. Raises `TransparencyError`: `invalidPrompt`, `promptTooLong`."""
     if isinstance(prompt, Chat):
@@ -149,6 +153,7 @@ def tokens_of(model: LoadedModel, prompt: str | Chat, special_tokens: SpecialTok
     return tokens
 
 
+@guarded
 def analysis_of(
     model: LoadedModel,
     prompt: str | Chat,
@@ -165,6 +170,7 @@ def analysis_of(
     return started.analysis()
 
 
+@guarded
 def start(
     model: LoadedModel,
     prompt: str | Chat,
@@ -242,6 +248,10 @@ class Started:
         self._contributions_s = 0.0
 
     @property
+    def trace(self) -> Trace:
+        return self._trace
+
+    @property
     def target(self) -> int:
         return self._trace.target
 
@@ -249,17 +259,20 @@ class Started:
     def is_complete(self) -> bool:
         return self._trace.unread is None and self._gathering.is_complete
 
+    @guarded
     def reach(self, target: int, watch: Watch, *, threshold: float | None = None, renormalize: bool = True) -> None:
         """See `Gathering.reach`."""
         with self._timed():
             self._gathering.reach(target, watch, threshold=threshold, renormalize=renormalize)
 
+    @guarded
     def complete(self, layer: int) -> None:
         """Compute every row of a layer. Raises `TransparencyError("invalidParams")` for one that is not there."""
         if 0 <= layer < self._trace.n_layers:
             with self._timed():
                 self._gathering.complete(layer)
 
+    @guarded
     def go_on(self, watch: Watch, seconds: float = float("inf")) -> None:
         """Compute what is still to come, for about `seconds`. Raises `Cancelled` within one layer's time."""
         ends = time.perf_counter() + seconds
@@ -276,6 +289,7 @@ class Started:
                 self._trace = read_all(self._model.model, self._trace)
             self._forward_s += time.perf_counter() - started
 
+    @guarded
     def analysis(self) -> Analysis:
         """What is known so far."""
         weights, proof = self._gathering.result()

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from .ambient import guarded, pinned
 from .analysis import Analysis, analyze
 from .errors import TransparencyError
 from .lens.projection import Lens
@@ -105,6 +106,7 @@ class Difference:
         ][: None if not self.sound else -1]
 
 
+@guarded
 def examine(model: LoadedModel, prompt: str, watch: Watch | None = None) -> Findings:
     """Analyse `prompt`, and compare with the untouched model. Raises `TransparencyError` as `analyze` does."""
     analysis = analyze(model, prompt, watch=watch)
@@ -130,6 +132,7 @@ def examine(model: LoadedModel, prompt: str, watch: Watch | None = None) -> Find
     )
 
 
+@pinned()
 def compare(one: Findings, other: Findings) -> Difference:
     """How far `other` is from `one`. Raises `TransparencyError` where they are no copies of one another."""
     a, b = one.analysis, other.analysis

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from .ambient import guarded
 from .analysis import check_length, memory_told
 from .errors import TransparencyError
 from .model.loading import LoadedModel
@@ -32,6 +33,7 @@ class Reading:
     probabilities: Float[Tensor, "position k"]
 
 
+@guarded
 def read_text(model: LoadedModel, tokens: Sequence[Token], *, k: int = 5, watch: Watch | None = None) -> Reading:
     """One forward pass over `tokens`.
 

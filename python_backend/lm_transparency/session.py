@@ -13,6 +13,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from . import __version__
+from .ambient import guard, guarded
 from .analysis import Analysis, Started, analyze, shape_of, start, tokens_of
 from .calibration import Calibration
 from .errors import TransparencyError
@@ -49,7 +50,7 @@ class Traces(NamedTuple):
 
 
 class Session:
-    """One per process, handed to every client's server. Not thread-safe: one compute queue calls it."""
+    """One per process, handed to every client's server. Threads that share it take turns."""
 
     def __init__(self, *, trace_budget: int = TRACE_BUDGET, reuse: bool = True) -> None:
         """`reuse`: an analysis takes over what one that is held says of the tokens that both begin with."""
@@ -74,20 +75,24 @@ class Session:
         trusted = source in options.get("trust_remote_code", ())
         names = options.get("dtype", "auto"), options.get("device", "auto"), options.get("quantization", "auto")
         key = (source or embedded.NAME, *names, options.get("base", ""), trusted)
-        if key not in self._models:
-            # asked first, so that a name that is nothing here costs no loaded model
-            try:
-                loaded = load_model(source, watch=watch, **options)
-            except TransparencyError as error:
-                if not self._makes_room(error):
-                    raise
+        held = self._models.get(key)
+        if held is not None:
+            return held
+        with guard(self, watch, loading=True):
+            if key not in self._models:
+                # asked first, so that a name that is nothing here costs no loaded model
+                try:
+                    loaded = load_model(source, watch=watch, **options)
+                except TransparencyError as error:
+                    if not self._makes_room(error):
+                        raise
+                    self.unload()
+                    loaded = load_model(source, watch=watch, **options)
+                if loaded.device == "cpu":
+                    warm_up()
                 self.unload()
-                loaded = load_model(source, watch=watch, **options)
-            if loaded.device == "cpu":
-                warm_up()
-            self.unload()
-            self._models[key] = loaded
-        return self._models[key]
+                self._models[key] = loaded
+            return self._models[key]
 
     def _makes_room(self, error: TransparencyError) -> bool:
         """Whether it would have gone well had the model before not been there any more."""
@@ -96,6 +101,7 @@ class Session:
             return error.needed_bytes <= error.free_bytes + held
         return error.kind == "outOfMemory" and held > 0
 
+    @guarded
     def unload(self, source: str = "") -> list[str]:
         """Let go of `source` (empty: of everything) and of its traces; the names of what was let go."""
         gone = {key: m for key, m in self._models.items() if not source or source in (key[0], m.name)}
@@ -109,6 +115,7 @@ class Session:
         _free_memory()
         return [m.name for m in gone.values()]
 
+    @guarded
     def analyze(
         self,
         model: LoadedModel,
@@ -123,6 +130,7 @@ class Session:
         self._learn(analysis)
         return self.keep(analysis), analysis
 
+    @guarded
     def begin(
         self,
         model: LoadedModel,
@@ -150,10 +158,12 @@ class Session:
         runs = [run for run in reversed(self._runs.values()) if run.model is model]
         return max(runs, key=lambda run: _known(run, ids), default=None)
 
+    @guarded
     def go_on(self, run_id: str, watch: Watch, seconds: float = float("inf")) -> Analysis:
         """Compute what a begun run still lacks, for about `seconds`: what is known then. Raises as `run`."""
         return self._advance(run_id, lambda started: started.go_on(watch, seconds))
 
+    @guarded
     def reach(
         self, run_id: str, target: int, watch: Watch, *, threshold: float | None = None, renormalize: bool = True
     ) -> Analysis:
@@ -162,6 +172,7 @@ class Session:
             run_id, lambda started: started.reach(target, watch, threshold=threshold, renormalize=renormalize)
         )
 
+    @guarded
     def complete(self, run_id: str, layer: int) -> Analysis:
         """A run with every row of `layer`, if there is one. Raises as `run`."""
         return self._advance(run_id, lambda started: started.complete(layer))
@@ -178,6 +189,7 @@ class Session:
             self._learn(self._runs[run_id])
         return self._runs[run_id]
 
+    @guarded
     def keep(self, analysis: Analysis) -> str:
         """Remember an analysis that is there: its run id. The oldest traces go first when the budget is exceeded."""
         run_id = secrets.token_hex(8)
@@ -186,10 +198,12 @@ class Session:
         return run_id
 
     @property
+    @guarded
     def traces(self) -> Traces:
         """What is held of analyses."""
         return Traces(len(self._runs), sum(_held(run) for run in self._runs.values()), self._trace_budget)
 
+    @guarded
     def set_trace_budget(self, n_bytes: int) -> None:
         """Let analyses hold `n_bytes` together from now on; the oldest that exceed it go at once."""
         self._trace_budget = n_bytes
@@ -199,6 +213,7 @@ class Session:
         while len(self._runs) > 1 and self.traces.n_bytes > self._trace_budget:
             self._started.pop(self._runs.popitem(last=False)[0], None)
 
+    @guarded
     def estimate(self, model: LoadedModel, prompt: str | Chat, *, special_tokens: SpecialTokens = "auto") -> Estimate:
         """What analysing `prompt` will take, in time and memory. Raises `TransparencyError` as `tokens_of` does."""
         shape, n_tokens = shape_of(model), len(tokens_of(model, prompt, special_tokens))
@@ -219,6 +234,7 @@ class Session:
             self._calibration.learn(_calibration_key(model), sample)
         self._warm.add(id(model))
 
+    @guarded
     def run(self, run_id: str) -> Analysis:
         """Raises `TransparencyError("runExpired")` for a run that is not, or no longer, in memory."""
         if run_id not in self._runs:
@@ -230,6 +246,7 @@ class Session:
         self._runs.move_to_end(run_id)
         return self._runs[run_id]
 
+    @guarded
     def head_tags(self, model: LoadedModel, watch: Watch | None = None) -> HeadTags:
         """What the heads of `model` are known to do; measured once."""
         if id(model) not in self._head_tags:

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from ..ambient import guard, guarded
 from ..analysis import Analysis, analysis_of, memory_told, tokens_of
 from ..errors import Cancelled, TransparencyError
 from ..model.chat import Chat
@@ -42,6 +43,7 @@ class Packer:
 
     def __init__(self, model: LoadedModel) -> None:
         self._model = model
+        self.anatomy = model.anatomy
         self.packs = can_pack(model.model, model.anatomy)
         self._checked = False
         self._most = _TOKENS_ON_CPU if model.input_device.type == "cpu" else _TOKENS
@@ -54,7 +56,8 @@ class Packer:
         for prompt in prompts:
             try:
                 content = prompt.content()
-                one = _Encoded(prompt, content, tokens_of(self._model, content, special_tokens))
+                with guard(self._model, watch):
+                    one = _Encoded(prompt, content, tokens_of(self._model, content, special_tokens))
             except Exception as error:
                 yield prompt, error
                 continue
@@ -82,12 +85,14 @@ class Packer:
                 continue
             yield one.prompt, answer
 
+    @guarded
     def _alone(self, one: _Encoded, watch: Watch) -> tuple[Trace, float]:
         started = time.perf_counter()
         with memory_told(self._model, len(one.tokens)):
             trace = record(self._model.model, self._model.anatomy, one.ids, watch)
         return trace, time.perf_counter() - started
 
+    @guarded
     def _record_packed(self, together: Sequence[_Encoded], watch: Watch) -> list[Trace] | None:
         try:
             with memory_told(self._model, sum(len(e.tokens) for e in together)):

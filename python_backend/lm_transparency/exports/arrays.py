@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..ambient import guarded
 from ..analysis import Analysis
 from ..routes.contributions import each_layer
 from ..watch import Watch
@@ -13,6 +14,7 @@ from ..watch import Watch
 _ROWS = ("attention_residual", "attention_bias", "ffn", "ffn_residual")
 
 
+@guarded
 def as_arrays(analysis: Analysis, watch: Watch | None = None) -> dict[str, Any]:
     """`attention` [layer, query, key, head], 0 in layers without heads, the others [layer, position]; float32.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..ambient import guarded
 from ..analysis import Analysis
 from ..errors import TransparencyError
 from ..routes import experts
@@ -94,6 +95,7 @@ class ExpertView:
     neurons: tuple[NeuronShare, ...]
 
 
+@guarded
 def inspect_experts(
     analysis: Analysis, layer: int, position: int, *, top_k: int = 5, normalize: bool = True
 ) -> ExpertsView:
@@ -132,6 +134,7 @@ def inspect_experts(
     )
 
 
+@guarded
 def inspect_expert(
     analysis: Analysis,
     layer: int,
@@ -188,6 +191,7 @@ def inspect_expert(
     )
 
 
+@guarded
 def inspect_expert_neuron(
     analysis: Analysis,
     layer: int,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..ambient import guarded
 from ..analysis import Analysis
 from ..lens.projection import Lens
 from ..model.loading import LoadedModel
@@ -70,6 +71,7 @@ class HeadTags:
     n_tokens: int
 
 
+@guarded
 def inspect_edge(analysis: Analysis, layer: int, query: int, key: int) -> EdgeView:
     """The attention edge from `key` to `query` of `layer`, by head. Raises `TransparencyError` out of range."""
     check_place(analysis, layer, query, key)
@@ -78,6 +80,7 @@ def inspect_edge(analysis: Analysis, layer: int, query: int, key: int) -> EdgeVi
     return EdgeView(layer, query, key, float(found.contribution.sum()), found)
 
 
+@guarded
 def inspect_head(
     analysis: Analysis,
     layer: int,
@@ -124,6 +127,7 @@ def inspect_head(
     )
 
 
+@guarded
 def attention_map(analysis: Analysis, layer: int, head: int | None = None) -> AttentionMap:
     """Attention and contributions over the whole prompt; `head` None: of all heads together."""
     check_place(analysis, layer, 0, 0, head or 0)
@@ -131,6 +135,7 @@ def attention_map(analysis: Analysis, layer: int, head: int | None = None) -> At
     return heads.attention_map(analysis.trace, analysis.contributions, layer, head)
 
 
+@guarded
 def layer_maps(analysis: Analysis, layer: int, *, side: int = 48) -> LayerMaps:
     """Small maps of every head of a layer."""
     check_place(analysis, layer, 0, 0)
@@ -138,6 +143,7 @@ def layer_maps(analysis: Analysis, layer: int, *, side: int = 48) -> LayerMaps:
     return heads.layer_maps(analysis.trace, analysis.contributions, layer, side=side)
 
 
+@guarded
 def measure_head_tags(model: LoadedModel, watch: Watch | None = None) -> HeadTags:
     """What each head of `model` attends to on random tokens given twice; one forward pass."""
     tokenizer, anatomy = model.tokenizer, model.anatomy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..ambient import guarded
 from ..analysis import Analysis
 from ..lens.grid import LensGrid, lens_grid, lens_tracks
 from ..watch import Watch
@@ -21,6 +22,7 @@ class LensTrack:
     rank: tuple[int, ...]
 
 
+@guarded
 def inspect_lens(
     analysis: Analysis, *, token: int | None = None, normalize: bool = True, watch: Watch | None = None
 ) -> LensGrid:
@@ -33,6 +35,7 @@ def inspect_lens(
     return grid
 
 
+@guarded
 def track_tokens(
     analysis: Analysis, position: int, tokens: list[int], *, normalize: bool = True
 ) -> tuple[LensTrack, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
+from ..ambient import guarded
 from ..analysis import Analysis
 from .lens import LensTrack, track_tokens
 from .tokens import output_named
@@ -30,6 +31,7 @@ class Named:
         return sorted(changes, key=lambda change: -abs(change[1]))[:count]
 
 
+@guarded
 def named_tokens(analysis: Analysis, position: int, target: str | None, contrast: str | None) -> Named | None:
     """Of texts that are a token, or a label, each; without a `target` what the model predicts takes its place.
 

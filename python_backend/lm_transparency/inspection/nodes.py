@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..ambient import guarded
 from ..analysis import Analysis
 from ..lens.nodes import node_tokens
 from ..routes.graph import Node, parse_node
@@ -19,6 +20,7 @@ class NodeView:
     update: Update
 
 
+@guarded
 def inspect_node(
     analysis: Analysis, node: str, *, top_k: int = 30, update_k: int = 15, normalize: bool = True
 ) -> NodeView:

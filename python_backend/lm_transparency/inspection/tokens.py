@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..ambient import guarded
 from ..analysis import Analysis
 from ..errors import TransparencyError
 from ..lens.projection import Lens, TopTokens
@@ -109,6 +110,7 @@ def check_finite(analysis: Analysis, read: Tensor) -> None:
         )
 
 
+@guarded
 def output_named(analysis: Analysis, text: str) -> int:
     """The id of the one token, or of a classifier's label, that is written `text`.
 

@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from ..ambient import guard
 from ..errors import TransparencyError
 from ..model.linear import device_of
 
@@ -30,6 +31,13 @@ def plain_lens(
     unembedding = model.get_output_embeddings()
     if unembedding is None:
         raise _unreadable(model, "it has no output embedding")
+    with guard(unembedding):
+        return _read(model, unembedding, token_ids, position)
+
+
+def _read(
+    model: PreTrainedModel, unembedding: nn.Module, token_ids: Int[Tensor, "position"], position: int
+) -> Float[Tensor, "row vocabulary"]:
     made: list[tuple[nn.Module, Tensor]] = []
 
     def keep(module: nn.Module, _args: Any, output: Any) -> None:

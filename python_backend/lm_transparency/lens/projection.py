@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from ..ambient import guarded
 from ..model.anatomy import Anatomy
 from ..model.linear import device_of, is_plain, like_input
 from ..model.readout import TOKENS, Readout
@@ -31,6 +32,11 @@ class Lens:
     def __init__(self, anatomy: Anatomy) -> None:
         self._anatomy = anatomy
 
+    @property
+    def anatomy(self) -> Anatomy:
+        return self._anatomy
+
+    @guarded
     def logits(self, vector: Float[Tensor, "*position d_model"], *, normalize: bool = True) -> Tensor:
         """[*position, vocabulary]: the logit lens of `vector`, float32; `normalize` applies the final norm first."""
         with torch.no_grad():

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
+from ..ambient import loads
 from ..errors import Cancelled, TransparencyError, is_out_of_memory
 from ..watch import Watch
 from . import embedded, trust
@@ -114,6 +115,7 @@ class _Plan:
         return os.path.dirname(self.found.location) if self.found.kind == "gguf" else self.found.location
 
 
+@loads
 def load_model(source: str = "", *, watch: Watch | None = None, **options: Unpack[Loading]) -> LoadedModel:
     """Load the embedded default (empty), a GGUF file, a local folder, an adapter or a hub id, in evaluation mode.
 
@@ -128,6 +130,7 @@ def load_model(source: str = "", *, watch: Watch | None = None, **options: Unpac
     return LoadedModel(source, name, model, tokenizer, dissect(model))
 
 
+@loads
 def load_whole(
     source: str = "",
     *,

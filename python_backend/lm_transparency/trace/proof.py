@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..ambient import pinned
 from .sums import Sums
 
 #: Largest relative error that rounding explains, by the model's precision (method.md, section 2).
@@ -124,6 +125,7 @@ def over_heads(
 
 
 @lru_cache(maxsize=1)
+@pinned()
 def trial_direction(d_model: int, device: torch.device) -> Float[Tensor, "d_model"]:
     """Random signs, always the same."""
     return (torch.randint(0, 2, (d_model,), generator=torch.Generator().manual_seed(0)) * 2.0 - 1.0).to(device)

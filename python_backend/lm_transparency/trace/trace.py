@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ..ambient import pinned
 from ..errors import TransparencyError
 from ..model.anatomy import Anatomy
 
@@ -24,6 +25,7 @@ def as_float32(states: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=1)
+@pinned()
 def _causal(queries: tuple[int, int], n_keys: int, device: torch.device) -> Float[Tensor, "1 query key"]:
     """0 where one of a run of queries may look, else −inf: what is added to scores."""
     first, stop = queries

@@ -1,0 +1,258 @@
+"""The guard at the entry of every analysis and question: torch as it is by default, one thread at a time in a model.
+
+What a caller has switched on (inference mode, another default dtype or device, autocast, function modes, TF32) would
+get into the numbers, and what is made and kept meanwhile would carry it on for good. Threads that share a model would
+meet in its hooks. Nested guards of one thread cost next to nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, nullcontext
+from functools import wraps
+from typing import Any, NamedTuple, ParamSpec, TypeVar
+
+import numpy as np
+import torch
+
+from .watch import Watch
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+#: Seconds after which a thread that waits looks whether its work was called off.
+_LOOK_S = 0.05
+
+#: What numpy does about overflows and the like, by default.
+_NUMPY: dict[str, Any] = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
+
+#: Device types that autocast knows.
+_AUTOCAST = ("cpu", "cuda", "xpu", "mps", "hpu", "xla", "mtia", "maia", "ipu")
+
+
+class Door:
+    """Who comes first goes in first. Several threads side by side, or one `alone`; who is inside may go in again."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._inside: dict[int, int] = {}
+        self._shut = False
+        self._waiting: deque[object] = deque()
+
+    @contextmanager
+    def entered(self, watch: Watch | None = None, *, alone: bool = False) -> Generator[None]:
+        """Raises `Cancelled` soon after `watch` was cancelled while waiting."""
+        me = threading.get_ident()
+        with self._changed:
+            if me not in self._inside:
+                self._wait(watch, alone)
+                self._shut = alone
+            self._inside[me] = self._inside.get(me, 0) + 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside[me] -= 1
+                if not self._inside[me]:
+                    del self._inside[me]
+                    self._changed.notify_all()
+
+    def _wait(self, watch: Watch | None, alone: bool) -> None:
+        ticket = object()
+        self._waiting.append(ticket)
+        try:
+            while self._waiting[0] is not ticket or (self._inside and (alone or self._shut)):
+                self._changed.wait(_LOOK_S)
+                if watch is not None:
+                    watch.check()
+        finally:
+            self._waiting.remove(ticket)
+            self._changed.notify_all()
+
+
+#: Loading sets torch's default dtype for all threads, so it is alone in the process.
+_process = Door()
+_models: weakref.WeakKeyDictionary[Any, Door] = weakref.WeakKeyDictionary()
+_making = threading.Lock()
+
+
+class _Flag(NamedTuple):
+    """A setting of the whole process, and what it has to be."""
+
+    read: Callable[[], Any]
+    write: Callable[[Any], None]
+    wanted: Any
+
+
+_BACKENDS: tuple[Any, ...] = (torch.backends.cuda, torch.backends.mkldnn)
+
+
+def _precision() -> Any:
+    """How float32 matrices are multiplied: torch's older setting or, where the newer ones were used, those."""
+    try:
+        return torch.get_float32_matmul_precision()
+    except RuntimeError:
+        return tuple(backend.matmul.fp32_precision for backend in _BACKENDS)
+
+
+def _set_precision(value: Any) -> None:
+    if value == "highest" and not isinstance(_precision(), str):
+        value = ("ieee",) * len(_BACKENDS)
+    if isinstance(value, str):
+        torch.set_float32_matmul_precision(value)
+        return
+    for backend, precision in zip(_BACKENDS, value, strict=True):
+        backend.matmul.fp32_precision = precision
+
+
+_FLAGS = (
+    _Flag(torch.get_default_dtype, torch.set_default_dtype, torch.float32),
+    _Flag(_precision, _set_precision, "highest"),
+    # the one attention that takes every mask and precision
+    _Flag(torch.backends.cuda.math_sdp_enabled, torch.backends.cuda.enable_math_sdp, True),
+)
+
+
+class _Settings:
+    """The flags of the process while somebody is inside: the first to come sets them, the last to go puts them back."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._before: list[tuple[_Flag, Any]] = []
+
+    @contextmanager
+    def pinned(self) -> Generator[None]:
+        with self._lock:
+            self._users += 1
+            for flag in _FLAGS:
+                before = flag.read()
+                if before != flag.wanted:
+                    flag.write(flag.wanted)
+                    if all(flag is not known for known, _ in self._before):
+                        self._before.append((flag, before))
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if not self._users:
+                    for flag, before in self._before:
+                        # unless somebody has set it since
+                        if flag.read() == flag.wanted:
+                            flag.write(before)
+                    self._before.clear()
+
+
+_settings = _Settings()
+_here = threading.local()
+
+
+@contextmanager
+def guard(used: object = None, watch: Watch | None = None, *, loading: bool = False) -> Generator[None]:
+    """Inside, torch is as it is by default, without gradients, and no other thread uses the model of `used`.
+
+    `used`: a model, or what is of one (an analysis, a trace), or anything else for one thread at a time; None: nothing
+    but torch. `loading`: no other thread is
+    inside of any guard. Raises `Cancelled` soon after `watch` was cancelled while waiting for other threads.
+    """
+    module = _module_of(used)
+    own = nullcontext() if module is None else _door_of(module).entered(watch, alone=True)
+    with _process.entered(watch, alone=loading), own, pinned():
+        yield
+
+
+def guarded(work: Callable[_P, _R]) -> Callable[_P, _R]:
+    """`work` inside of `guard`. The model is that of its first argument, the watch the one among its arguments."""
+    first = inspect.getfullargspec(work).args[0]
+
+    @wraps(work)
+    def inside(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        with guard(args[0] if args else kwargs.get(first), _watch_among(*args, *kwargs.values())):
+            return work(*args, **kwargs)
+
+    return inside
+
+
+def loads(work: Callable[_P, _R]) -> Callable[_P, _R]:
+    """`work` inside of `guard(loading=True)`, the watch the one among its arguments."""
+
+    @wraps(work)
+    def inside(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        with guard(None, _watch_among(*args, *kwargs.values()), loading=True):
+            return work(*args, **kwargs)
+
+    return inside
+
+
+def _watch_among(*arguments: object) -> Watch | None:
+    return next((x for x in arguments if isinstance(x, Watch)), None)
+
+
+def _module_of(used: Any) -> Any:
+    """What stands for a model, whatever of it is at hand: its unembedding."""
+    for name in ("trace", "anatomy", "unembedding"):
+        used = getattr(used, name, used)
+    return used
+
+
+def _door_of(module: Any) -> Door:
+    with _making:
+        return _models.setdefault(module, Door())
+
+
+@contextmanager
+def pinned() -> Generator[None]:
+    """`guard` without waiting for anybody: for what is made once and kept, by whichever thread comes first."""
+    if getattr(_here, "depth", 0):
+        yield
+        return
+    _here.depth = 1
+    try:
+        # what is made in inference mode can never be written to, or used with gradients, outside
+        inferring = torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext()
+        with _settings.pinned(), _modes_aside(), inferring, torch.no_grad(), _autocast_off(), np.errstate(**_NUMPY):
+            yield
+    finally:
+        _here.depth = 0
+
+
+@contextmanager
+def _modes_aside() -> Generator[None]:
+    """Without a default device and other function modes of this thread."""
+    if not torch._C._len_torch_function_stack():  # pyright: ignore[reportPrivateUsage]
+        yield
+        return
+    # it is a mode, but torch also asks it by name
+    context = getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None)  # pyright: ignore[reportPrivateUsage]
+    if context is not None:
+        torch.set_default_device(None)
+    modes: list[Any] = []
+    while torch._C._len_torch_function_stack():  # pyright: ignore[reportPrivateUsage]
+        modes.append(torch._C._pop_torch_function_stack())  # pyright: ignore[reportPrivateUsage]
+    try:
+        yield
+    finally:
+        for mode in reversed(modes):
+            torch._C._push_on_torch_function_stack(mode)  # pyright: ignore[reportPrivateUsage]
+        if context is not None:
+            torch.set_default_device(context.device)
+
+
+@contextmanager
+def _autocast_off() -> Generator[None]:
+    if not torch._C._is_any_autocast_enabled():  # pyright: ignore[reportPrivateUsage]
+        yield
+        return
+    on = [kind for kind in _AUTOCAST if torch.is_autocast_enabled(kind)]
+    for kind in on:
+        torch.set_autocast_enabled(kind, False)
+    try:
+        yield
+    finally:
+        for kind in on:
+            torch.set_autocast_enabled(kind, True)
