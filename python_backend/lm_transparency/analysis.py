@@ -18,6 +18,7 @@ from .model.chat import Chat, encode_chat
 from .model.loading import LoadedModel
 from .model.memory import free_bytes
 from .model.options import COMPARED_THRESHOLD, SpecialTokens
+from .model.token_ids import check_token_ids
 from .model.tokens import Token, encode
 from .notices import changed_messages, notices
 from .routes.contributions import FLOOR, Contributions
@@ -144,11 +145,15 @@ def analyze(
 
 @guarded
 def tokens_of(model: LoadedModel, prompt: str | Chat, special_tokens: SpecialTokens = "auto") -> list[Token]:
-    """What the model reads of `prompt`. Raises `TransparencyError`: `invalidPrompt`, `promptTooLong`."""
+    """What the model reads of `prompt`.
+
+    Raises `TransparencyError`: `invalidPrompt`, `promptTooLong`, and `modelUnusable` for a token that it has no row of.
+    """
     if isinstance(prompt, Chat):
         tokens = encode_chat(model.tokenizer, prompt)
     else:
         tokens = encode(model.tokenizer, prompt, special_tokens)
+    check_token_ids((token.id for token in tokens), model.n_rows)
     check_length(model, len(tokens))
     return tokens
 

@@ -15,6 +15,7 @@ from .errors import TransparencyError
 from .lens.projection import Lens
 from .model.loading import LoadedModel
 from .model.options import COMPARED_THRESHOLD
+from .model.token_ids import ids_without_a_row
 from .routes.graph import EdgeKind, Node, route_graph
 from .watch import Watch
 
@@ -23,6 +24,7 @@ from .watch import Watch
 class Findings:
     """What was measured on one prompt. Logit differences are absolute, between float32 copies of the logits.
 
+    `without_a_row`: token ids that the tokenizer may give and the embedding has no row for.
     `logits`: of the recorded pass against the untouched model's; `lens`: of the last state's lens against the logits.
     """
 
@@ -38,6 +40,7 @@ class Findings:
     lens: float
     largest_logit: float
     analysis: Analysis
+    without_a_row: tuple[int, ...] = ()
 
     @property
     def sound(self) -> bool:
@@ -53,8 +56,11 @@ class Findings:
     def sentences(self) -> list[str]:
         """What a person reads, the verdict last."""
         way = "in one step" if self.parallel else "one after the other"
+        trusted = "The routes of this model can be trusted"
         verdict = (
-            "The routes of this model can be trusted."
+            f"{trusted} for prompts without these tokens."
+            if self.sound and self.without_a_row
+            else f"{trusted}."
             if self.sound
             else "The routes of this model cannot be trusted: report it, with this output."
         )
@@ -64,8 +70,16 @@ class Findings:
             f"(tolerance {self.tolerance:.0e})",
             f"  logits equal transformers':    off by {self.logits:.1e} (largest logit {self.largest_logit:.1f})",
             f"  lens of the last state:        off by {self.lens:.1e} from the logits",
+            *self._tokens(),
             verdict,
         ]
+
+    def _tokens(self) -> list[str]:
+        if not self.without_a_row:
+            return []
+        first, n = self.without_a_row[0], len(self.without_a_row)
+        tokens = "1 token" if n == 1 else f"{n} tokens"
+        return [f"  {tokens} of the tokenizer, from id {first} on, without an embedding: prompts with one are refused"]
 
 
 @dataclass(frozen=True)
@@ -129,6 +143,7 @@ def examine(model: LoadedModel, prompt: str, watch: Watch | None = None) -> Find
         lens=_apart(lens, recorded),
         largest_logit=float(wanted.abs().max()),
         analysis=analysis,
+        without_a_row=tuple(ids_without_a_row(model.tokenizer, model.n_rows)),
     )
 
 

@@ -59,6 +59,10 @@ class Cancelled(Exception):
     """The person, or a newer request, asked to stop."""
 
 
+#: What stops work, and is no failure of it, whatever code it is raised in.
+STOPS: tuple[type[BaseException], ...] = (Cancelled, KeyboardInterrupt, SystemExit, GeneratorExit)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether the memory of a device, or of the machine, did not suffice."""
     # by name and words: torch may not be there to ask, and its CPU allocator raises a plain RuntimeError

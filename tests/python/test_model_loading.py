@@ -183,7 +183,7 @@ def test_a_model_with_code_of_its_own_is_refused_and_its_code_not_run(broken: Pa
 def test_a_folder_without_a_tokenizer_is_refused(broken: Path) -> None:
     for file in broken.glob("token*"):
         file.unlink()
-    refused(broken, "modelUnusable", "could not be read")
+    refused(broken, "modelUnusable", "has no tokenizer in its folder")
 
 
 @pytest.mark.parametrize("device", ["cuda:77", "mps:9", "banana", "", "meta", "xla", "cuda:-1"])

@@ -67,8 +67,8 @@ def run_isolated(
 ) -> Any:
     """What `task` (`package.module:function`) returns for `arguments`, computed in a child process.
 
-    Plain data both ways. `about`: what it looks at, as the beginning of a sentence: "The tokenizer of NAME". `remedy`: what helps where the
-    child had to be stopped or came to grief.
+    Plain data both ways. `about`: what it looks at, as the beginning of a sentence: "The tokenizer of NAME". `remedy`:
+    what helps where the child had to be stopped or came to grief.
     Raises what the task raises of `TransparencyError`; `TransparencyError("modelUnusable")` where it takes more than
     `limits`, raises anything else or brings the child down; `Cancelled`, at once, when `watch` is.
     """

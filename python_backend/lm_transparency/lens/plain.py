@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 from ..ambient import guard
 from ..errors import TransparencyError
 from ..model.linear import device_of
+from ..model.token_ids import check_token_ids, embedding_rows
 
 #: How far the last row may be from the model's logits, relative to the largest of them, by precision.
 _ROUNDING = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}
@@ -26,7 +27,8 @@ def plain_lens(
 ) -> Float[Tensor, "row vocabulary"]:
     """Logits read at `position`, float32: row 0 from the embedding, row l + 1 after layer l; the last are the model's.
 
-    Raises `TransparencyError("modelUnsupported")` where the model's logits are not what its unembedding reads there.
+    Raises `TransparencyError`: `modelUnsupported` where the model's logits are not what its unembedding reads there,
+    `modelUnusable` for a token id without a row in the embedding.
     """
     unembedding = model.get_output_embeddings()
     if unembedding is None:
@@ -45,6 +47,7 @@ def _read(
         if isinstance(state, Tensor) and state.is_floating_point() and state.dim() == 3:
             made.append((module, state))
 
+    check_token_ids(token_ids.tolist(), embedding_rows(model))
     handles = [module.register_forward_hook(keep) for module in model.modules()]
     try:
         with torch.no_grad():

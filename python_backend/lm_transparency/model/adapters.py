@@ -12,7 +12,8 @@ from transformers import PreTrainedModel
 
 from ..errors import TransparencyError
 from ..files.json_files import read_object
-from .sources import ADAPTER, Source
+from .sources import Source
+from .weights import ADAPTER
 
 _WEIGHTS = "adapter_model.safetensors"
 

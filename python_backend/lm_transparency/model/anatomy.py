@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 
 from ..errors import TransparencyError
 from .block import ABSENT, Block, Carried, Mixer, Sublayer
+from .context import context_length
 from .experts import find_experts
 from .facts import (
     ATTENTION_MULTIPLIERS,
@@ -108,7 +109,7 @@ def dissect(model: PreTrainedModel) -> Anatomy:
         d_model=d_model,
         d_ffn=_d_ffn(config, blocks),
         n_vocab=_n_vocab(model, unembedding, reads),
-        n_context=int(getattr(config, "max_position_embeddings", 0) or 0),
+        n_context=context_length(config),
         parallel=_parallel(facts, layers, config),
         # classifiers hand out their map's result as it is
         logit_scale=1.0 if reads.classifies else _product(config, LOGIT_MULTIPLIERS) / _product(config, LOGIT_DIVISORS),

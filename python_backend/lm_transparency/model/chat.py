@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import TransparencyError
+from ..errors import STOPS, TransparencyError
 from ..files.json_files import parse_json
 from .tokens import Token, encode_text
 
@@ -152,9 +152,9 @@ def _render(tokenizer: Any, chat: Chat) -> str:
         return tokenizer.apply_chat_template(
             messages, tokenize=False, add_generation_prompt=not goes_on, continue_final_message=goes_on
         )
-    except ModuleNotFoundError:
+    except (ModuleNotFoundError, *STOPS):
         raise
-    except Exception as error:
+    except BaseException as error:
         # a template is a program: it refuses with an error of its own, or fails in any way
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise TransparencyError(

@@ -12,7 +12,8 @@ from typing import Literal, cast
 
 from ..files.json_files import object_or_none
 from . import embedded
-from .sources import ADAPTER, cached_repositories, snapshot
+from .sources import cached_repositories, snapshot
+from .weights import ADAPTER
 
 Kind = Literal["embedded", "cached", "folder", "gguf", "adapter"]
 #: Of a family: analysed exactly; refused with a reason; its proof fails, which every analysis says; never looked at.

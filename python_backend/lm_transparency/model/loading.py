@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import warnings
 from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
@@ -14,19 +13,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from ..ambient import loads
-from ..errors import Cancelled, TransparencyError, is_out_of_memory
+from ..errors import STOPS, TransparencyError, is_out_of_memory
 from ..watch import Watch
 from . import embedded, trust
 from .adapters import Adapter, attach, read_adapter
 from .anatomy import Anatomy, dissect
+from .configuration import check_config, choose_implementation
 from .linear import device_of
 from .memory import check_fits, needed_bytes
 from .options import AUTO_MAP, Dtype, Loading, Quantization
 from .readout import auto_class
-from .sources import Source, resolve
+from .refusals import read_tokenizer, unreadable
+from .sources import Source, pinned, resolve
+from .token_ids import embedding_rows
 from .tokens import vocabulary_text
 
 if TYPE_CHECKING:
@@ -62,6 +64,11 @@ class LoadedModel:
     def input_device(self) -> torch.device:
         """Where token ids go in."""
         return device_of(self.model.get_input_embeddings())
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the embedding: token ids are below this."""
+        return embedding_rows(self.model)
 
     @property
     def dtype(self) -> str:
@@ -151,15 +158,14 @@ def load_whole(
     adapter = None
     if found.kind == "adapter":
         adapter = read_adapter(found, base)
-        source_of_code, found = adapter.base, _resolve_base(adapter, watch, allow_download)
+        found = _resolve_base(adapter, watch, allow_download)
     elif base:
         raise TransparencyError("invalidParams", f"{found.name} is no adapter, so it has no base.", "Leave it out.")
-    else:
-        source_of_code = source
     name = found.name if adapter is None else f"{adapter.name} on {found.name}"
     watch.step(f"loading {name}")
     try:
-        run_code = trust.may_run_code(source_of_code, found, trust_remote_code, local_only=not allow_download)
+        found = pinned(found, allow_download)
+        run_code = trust.may_run_code(found, trust_remote_code, local_only=not allow_download)
         plan = _Plan(found, place, precision, quantization, not allow_download, run_code)
         with _reading(found):
             model, tokenizer = _read(plan, watch, anyway)
@@ -169,17 +175,17 @@ def load_whole(
             tokenizer = _tokenizer_of(adapter, tokenizer)
         if place is not None and not _is_quantised(model):
             model = model.to(place)  # pyright: ignore[reportArgumentType]
-    except (TransparencyError, Cancelled):
+    except (TransparencyError, *STOPS):
         raise
-    except Exception as error:
+    except BaseException as error:
         if is_out_of_memory(error):
             raise TransparencyError(
                 "outOfMemory",
                 f"{name} does not fit into the memory of {place or 'this machine'}.",
                 "Choose a smaller dtype, a quantisation, a smaller model, or the device auto-map.",
             ) from error
-        # a damaged file makes the parsers of safetensors and GGUF raise anything: SafetensorError, struct.error …
-        raise _unreadable(found, error) from error
+        # a damaged file makes the parsers raise anything: SafetensorError, struct.error, a panic that is no Exception …
+        raise unreadable(found, error) from error
     model.eval()
     return name, model, tokenizer
 
@@ -204,7 +210,8 @@ def _tokenizer_of(adapter: Adapter, base: Any) -> Any:
     """The adapter's own tokenizer, which may know more tokens; else its base's."""
     if not (adapter.folder / "tokenizer_config.json").is_file():
         return base
-    return AutoTokenizer.from_pretrained(str(adapter.folder), trust_remote_code=False, local_files_only=True)
+    own = Source("folder", str(adapter.folder), adapter.name)
+    return read_tokenizer(own, own.location, trust_remote_code=False, local_files_only=True)
 
 
 def choose_device(device: str) -> torch.device:
@@ -256,7 +263,7 @@ def _reading(found: Source) -> AbstractContextManager[None]:
 def _read(plan: _Plan, watch: Watch, anyway: bool) -> tuple[PreTrainedModel, Any]:
     found, common, location = plan.found, plan.common, plan.location
     # before the weights: it names an unknown architecture before gigabytes are read
-    config: Any = None if found.kind == "gguf" else AutoConfig.from_pretrained(location, **common)
+    config = None if found.kind == "gguf" else _configuration(plan)
     bits = {"auto": None, "4bit": 4, "8bit": 8}.get(plan.quantization)
     published = getattr(config, "quantization_config", None) is not None
     if not anyway and plan.place is not None:
@@ -281,6 +288,8 @@ def _read(plan: _Plan, watch: Watch, anyway: bool) -> tuple[PreTrainedModel, Any
         # a quantised layer is made where it is to stay
         how["device_map"] = {"": plan.place}
     auto = AutoModelForCausalLM if config is None else auto_class(config)
+    if config is not None:
+        how["config"] = config
     loaded: Any = auto.from_pretrained(location, dtype=plan.precision, output_loading_info=True, **how, **common)
     model, report = loaded
     if report["missing_keys"]:
@@ -292,10 +301,19 @@ def _read(plan: _Plan, watch: Watch, anyway: bool) -> tuple[PreTrainedModel, Any
             + (f", and {len(missing) - 1} more." if len(missing) > 1 else "."),
             "Download or save the model again.",
         )
-    tokenizer = AutoTokenizer.from_pretrained(location, **common)
+    tokenizer = read_tokenizer(found, location, **common)
     if found.kind == "gguf":
         clear_quantisation_marks(model)
     return model, tokenizer
+
+
+def _configuration(plan: _Plan) -> Any:
+    where = {"local_files_only": plan.local_only, "revision": plan.found.revision or None}
+    given, _ = PreTrainedConfig.get_config_dict(plan.location, **where)
+    check_config(plan.found.name, given)
+    config: Any = AutoConfig.from_pretrained(plan.location, **plan.common)
+    choose_implementation(config)
+    return config
 
 
 def _is_quantised(model: PreTrainedModel) -> bool:
@@ -310,39 +328,3 @@ def _bitsandbytes(bits: int, precision: torch.dtype | str) -> Any:
     return BitsAndBytesConfig(
         load_in_4bit=bits == 4, load_in_8bit=bits == 8, bnb_4bit_compute_dtype=compute, bnb_4bit_quant_type="nf4"
     )
-
-
-def _unreadable(found: Source, error: Exception) -> TransparencyError:
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    install = re.search(r"pip install [^`()]*[^`().,:\s]", str(error))
-    if isinstance(error, ImportError) and ("HQQ" in str(error) or install):
-        # what transformers says of HQQ is a link
-        command = install[0] if install else "pip install hqq"
-        return TransparencyError(
-            "dependencyMissing", f"{found.name} needs a Python package that is not installed.", f"Run `{command}`."
-        )
-    if "trust_remote_code" in str(error) or "custom code" in str(error):
-        return TransparencyError(
-            "modelUnusable",
-            f"{found.name} needs code of its own to be run.",
-            trust.REMEDY,
-        )
-    if "Unrecognized configuration class" in str(error) or "does not recognize this architecture" in str(error):
-        return TransparencyError(
-            "modelUnsupported",
-            f"{found.name} is no causal language model that transformers knows, and no classifier.",
-            first[:200],
-        )
-    if "ignore_mismatched_sizes" in str(error):
-        return TransparencyError(
-            "modelUnusable",
-            f"The weights of {found.name} have other shapes than its config.json says.",
-            "Download or save the model again.",
-        )
-    if "no file named model.safetensors" in str(error) or "a file named model.safetensors" in str(error):
-        return TransparencyError(
-            "modelUnusable",
-            f"{found.name} has no safetensors weights; pickled ones are refused, since unpickling can run code.",
-            "Convert them once with model.save_pretrained(folder).",
-        )
-    return TransparencyError("modelUnusable", f"{found.name} could not be read: {first[:300]}", "")

@@ -15,8 +15,9 @@ import psutil
 import torch
 
 from ..errors import TransparencyError
-from ..files.json_files import decode_json, object_or_none
-from .sources import INDEX, Source
+from ..files.json_files import decode_json
+from .sources import Source
+from .weights import weight_files
 
 #: What one analysis of a short prompt, and loading itself, take beside the weights: a share of them, and bytes.
 _SHARE, _BYTES = 1.1, 200_000_000
@@ -107,11 +108,7 @@ def _size(tensor: _Tensor, dtype: torch.dtype | str, bits: int | None) -> float:
 
 
 def _in_safetensors(folder: Path) -> Iterable[_Tensor]:
-    files = [folder / "model.safetensors"]
-    if not files[0].is_file() and (folder / INDEX).is_file():
-        names: Any = (object_or_none(folder / INDEX) or {}).get("weight_map")
-        files = [folder / name for name in sorted({str(n) for n in names.values()})] if isinstance(names, dict) else []
-    for file in files:
+    for file in weight_files(folder):
         yield from _header(file) if file.is_file() else ()
 
 

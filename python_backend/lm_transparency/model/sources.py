@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from ..errors import TransparencyError
-from ..files.json_files import object_or_none
 from ..watch import Watch
 from . import embedded
+from .weights import ADAPTER, PICKLED, check_folder, refuse_pointers, weight_files
 
 Kind = Literal["embedded", "gguf", "folder", "hub", "adapter"]
+
+logger = logging.getLogger(__name__)
 
 #: organization/name, and after an @ a branch, tag or commit.
 _PART = r"[A-Za-z0-9][\w.-]*"
 _HUB_ID = re.compile(rf"(?P<repo>{_PART}(/{_PART})?)(@(?P<revision>{_PART}(/{_PART})*))?", re.ASCII)
-ADAPTER = "adapter_config.json"
-INDEX = "model.safetensors.index.json"
-_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -60,13 +62,15 @@ def resolve(source: str, watch: Watch, *, allow_download: bool = False) -> Sourc
         is_file = is_folder = False
     if is_file:
         if path.suffix.lower() == ".gguf":
+            refuse_pointers([path])
             return Source("gguf", str(path.resolve()), path.stem)
         _refuse_file(path)
     if is_folder:
         path = path.resolve()
         if (path / ADAPTER).is_file():
+            refuse_pointers(path.glob("*.safetensors"))
             return Source("adapter", str(path), path.name)
-        _check_folder(path)
+        check_folder(path)
         return Source("folder", str(path), path.name)
     hub = _HUB_ID.fullmatch(source)
     if hub is None or ".." in source:
@@ -87,6 +91,32 @@ def resolve(source: str, watch: Watch, *, allow_download: bool = False) -> Sourc
     if folder is not None:
         return Source("adapter", str(folder), source)
     return Source("hub", repo, source, revision)
+
+
+def pinned(found: Source, allow_download: bool) -> Source:
+    """`found` with its small files on this machine where that is allowed, at the commit that they are of: what is
+    checked before loading is then what is loaded. Raises `TransparencyError` as `weight_files` does.
+    """
+    if found.kind != "hub":
+        return found
+    folder = _fetch_small_files(found) if allow_download else snapshot(found.location, found.revision)
+    if folder is None:
+        # transformers says what is wrong
+        return found
+    weight_files(folder)
+    return replace(found, revision=folder.name) if _COMMIT.fullmatch(folder.name) else found
+
+
+def _fetch_small_files(found: Source) -> Path | None:
+    from huggingface_hub import snapshot_download
+
+    wanted = ["*.json", "*.model", "*.txt", "*.jinja"]
+    try:
+        return Path(snapshot_download(found.location, revision=found.revision or None, allow_patterns=wanted))
+    except Exception as error:
+        # no connection, no such model, no right to read it: whoever loads it says so
+        logger.info("The files of %s could not be fetched: %s", found.name, error)
+        return snapshot(found.location, found.revision)
 
 
 def hub_cache() -> Path:
@@ -149,53 +179,8 @@ def _hub_adapter(repo: str, revision: str, allow_download: bool) -> Path | None:
     return Path(snapshot_download(repo, revision=revision or None, allow_patterns=wanted))
 
 
-def _check_folder(path: Path) -> None:
-    files = [f.name for f in path.iterdir() if f.is_file()]
-    if "config.json" not in files:
-        raise TransparencyError(
-            "modelUnusable",
-            f"The folder {path} has no config.json, so it is no transformers model.",
-            "Choose the folder that save_pretrained wrote, or a .gguf file.",
-        )
-    if any(f.endswith(".safetensors") for f in files):
-        _check_shards(path)
-        return
-    pickled = sorted(f for f in files if f.endswith(_PICKLED))
-    if pickled:
-        raise TransparencyError(
-            "modelUnusable",
-            f"The folder {path} holds pickled weights only ({pickled[0]}); unpickling can run code.",
-            "Convert them once with model.save_pretrained(folder), which writes safetensors.",
-        )
-    raise TransparencyError(
-        "modelUnusable",
-        f"The folder {path} has a config.json but no weights.",
-        "Put its .safetensors files beside config.json.",
-    )
-
-
-def _check_shards(path: Path) -> None:
-    if (path / "model.safetensors").is_file() or not (path / INDEX).is_file():
-        return
-    index = object_or_none(path / INDEX)
-    try:
-        shards = sorted(set((index or {})["weight_map"].values()))
-    except (KeyError, AttributeError, TypeError) as error:
-        raise TransparencyError(
-            "modelUnusable", f"{path / INDEX} is no index of weights.", "Download or save the model again."
-        ) from error
-    missing = [shard for shard in shards if not (path / str(shard)).is_file()]
-    if missing:
-        raise TransparencyError(
-            "modelUnusable",
-            f"{len(missing)} of the {len(shards)} files of weights in {path} are missing: {missing[0]}"
-            + (" …" if len(missing) > 1 else "."),
-            "Download or save the model again.",
-        )
-
-
 def _refuse_file(path: Path) -> None:
-    if path.suffix.lower() in _PICKLED:
+    if path.suffix.lower() in PICKLED:
         raise TransparencyError(
             "modelUnusable",
             f"{path} is pickled; unpickling can run code, so it is refused.",

@@ -7,7 +7,9 @@ from typing import Any
 
 from ..files.json_files import object_or_none
 from . import embedded
-from .sources import ADAPTER, hub_folder
+from .context import context_length
+from .sources import hub_folder
+from .weights import ADAPTER
 
 
 def tokenizer_folder(source: str) -> Path | None:
@@ -40,9 +42,7 @@ def _n_context(folder: Path) -> int:
         return 0
     try:
         config = object_or_none(folder / "config.json") or {}
-        # GPT-2 calls it n_positions; the text part of a larger model has a configuration of its own
-        parts = [config, config.get("text_config") or {}]
-        found = [part.get(name) for part in parts for name in ("max_position_embeddings", "n_positions")]
-        return next((int(n) for n in found if n), 0)
+        # the text part of a larger model has a configuration of its own
+        return context_length(config) or context_length(config.get("text_config") or {})
     except (ValueError, AttributeError, TypeError, OverflowError):
         return 0

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import TransparencyError
 from ..printable import terminal
+from .native import OTHER_TOKENIZER, answered
 from .options import SpecialTokens
 
 #: Bytes that are no whole character, as Python's surrogateescape stands for them.
@@ -78,7 +79,8 @@ def encode_text(tokenizer: Any, prompt: str, *, add_special_tokens: bool) -> lis
     """`prompt` as it is, with or without what the tokenizer adds by itself. Raises `TransparencyError` as `encode`."""
     check_prompt(prompt)
     try:
-        encoded = tokenizer(prompt, add_special_tokens=add_special_tokens, return_offsets_mapping=True)
+        with answered("The model's tokenizer fails on this prompt", OTHER_TOKENIZER):
+            encoded = tokenizer(prompt, add_special_tokens=add_special_tokens, return_offsets_mapping=True)
     except NotImplementedError as error:
         raise TransparencyError(
             "modelUnsupported",
@@ -135,6 +137,7 @@ def visible(text: str) -> str:
     return terminal(text).replace(" ", "·")
 
 
+@answered("The model's tokenizer fails on an entry of its vocabulary", OTHER_TOKENIZER)
 def vocabulary_text(tokenizer: Any, token_id: int) -> str:
     """How one entry of the vocabulary reads: its text with its leading space, or its bytes as `⟨f0 9f⟩`."""
     piece = tokenizer.convert_ids_to_tokens(int(token_id))

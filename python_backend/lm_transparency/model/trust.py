@@ -22,33 +22,45 @@ REMEDY = (
 )
 
 
-def may_run_code(asked: str, found: Source, named: Collection[str], *, local_only: bool) -> bool:
-    """Whether `asked` is one of the models `named`, there or in the environment; any path to a folder names it.
+def may_run_code(found: Source, named: Collection[str], *, local_only: bool) -> bool:
+    """Whether `found` is one of the models `named`, there or in the environment.
 
+    A model of the hub goes by its exact name, a folder by its absolute path (links followed): what lies in a folder is
+    never what a name of the hub stands for, however that folder is called.
     Raises `TransparencyError("modelUnusable")` where the model's code lies in another repository that is not named.
     """
     named = {*named, *filter(None, os.environ.get(VARIABLE, "").split(os.pathsep))}
-    if not any(name == asked or _same_folder(name, found) for name in named):
+    if not any(_names(name, found) for name in named):
         return False
     for other in _other_repositories(found, local_only):
         if other not in named:
             raise TransparencyError(
                 "modelUnusable", f"{found.name} would run code from another repository, {other}.", REMEDY
             )
+        if not Path(other).is_absolute() and Path(other).exists():
+            # transformers would take the folder for the repository
+            raise TransparencyError(
+                "modelUnusable",
+                f"{found.name} would run code from {other}, and there is a folder of that name where this was started.",
+                "Start from another folder, or rename that one.",
+            )
     return True
 
 
-def _same_folder(name: str, found: Source) -> bool:
+def _names(name: str, found: Source) -> bool:
+    if found.kind == "hub":
+        return name == found.name
     if found.kind != "folder":
         return False
-    path = Path(name).expanduser()
-    return path.is_absolute() and path.exists() and path.resolve() == Path(found.location)
+    try:
+        path = Path(name).expanduser()
+        return path.is_absolute() and path.exists() and path.resolve() == Path(found.location)
+    except (OSError, RuntimeError, ValueError):
+        return False
 
 
 def _other_repositories(found: Source, local_only: bool) -> set[str]:
     """Repositories that `auto_map` points to (`org/name--module.Class`), read without running anything."""
-    if found.kind == "gguf":
-        return set()
     options: dict[str, Any] = {"local_files_only": local_only, "revision": found.revision or None}
     config, _ = PreTrainedConfig.get_config_dict(found.location, **options)
     maps = [config.get("auto_map"), get_tokenizer_config(found.location, **options).get("auto_map")]

@@ -16,6 +16,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from ..model.anatomy import Anatomy
+from ..model.context import length_changes_positions
 from ..watch import Watch
 from .recording import record
 from .trace import AttentionRecord, HeadGate, LayerRecord, Trace
@@ -27,6 +28,7 @@ def can_pack(model: PreTrainedModel, anatomy: Anatomy) -> bool:
         bool(model._can_set_attn_implementation())  # pyright: ignore[reportPrivateUsage]
         and "position_ids" in inspect.signature(model.forward).parameters
         and not anatomy.readout.classifies
+        and not length_changes_positions(model.config.get_text_config(decoder=True))
         and all(block.has_attention and block.mixer is None for block in anatomy.blocks)
     )
 

@@ -21,6 +21,7 @@ from transformers.masking_utils import sdpa_mask
 from ..errors import TransparencyError
 from ..model.anatomy import Anatomy
 from ..model.block import Block, Sublayer
+from ..model.context import forget_lengths
 from ..model.memory import give_back
 from ..watch import Watch
 from . import between
@@ -130,6 +131,7 @@ def record(
     Raises `Cancelled` within one layer's time of `watch.cancel()`, and `TransparencyError("modelUnsupported")` where
     the model's attention does not go through AttentionInterface or takes something unknown into account.
     """
+    forget_lengths(model, model.config.get_text_config(decoder=True))
     attention: dict[nn.Module, AttentionRecord] = {}
     gates: dict[nn.Module, HeadGate] = {}
     states = _States(anatomy, watch)

@@ -1,0 +1,105 @@
+"""What is said of a model that cannot be read: one sentence, and what helps."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoTokenizer
+
+from ..errors import STOPS, TransparencyError, is_out_of_memory
+from . import trust
+from .native import first_line
+from .sources import Source
+from .weights import SAVE_AGAIN
+
+_SENTENCE_PIECE = (".model", ".spm")
+
+
+def read_tokenizer(found: Source, location: str, **how: Any) -> Any:
+    """The tokenizer of `found`. Raises `TransparencyError("modelUnusable")` where there is none that can be read."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(location, **how)
+    except (TransparencyError, *STOPS):
+        raise
+    except BaseException as error:
+        if is_out_of_memory(error) or "trust_remote_code" in str(error) or "custom code" in str(error):
+            raise
+        raise _no_tokenizer(found, error) from error
+    if found.kind != "gguf" and not _has_vocabulary(tokenizer, found.folder):
+        # transformers makes an empty one of nothing
+        raise _no_tokenizer(found, None)
+    return tokenizer
+
+
+def _has_vocabulary(tokenizer: Any, folder: Path | None) -> bool:
+    names = getattr(tokenizer, "vocab_files_names", {}).values()
+    return folder is None or not names or any((folder / name).is_file() for name in names)
+
+
+def _no_tokenizer(found: Source, error: BaseException | None) -> TransparencyError:
+    folder = found.folder
+    files = [] if folder is None else sorted(f.name for f in folder.iterdir() if f.is_file())
+    copy = "Copy tokenizer.json and tokenizer_config.json into it from the model that it was made from."
+    if found.kind != "gguf" and error is not None and "tokenizer.json" in files:
+        return TransparencyError(
+            "modelUnusable",
+            f"The tokenizer of {found.name} cannot be read: {first_line(error)}.",
+            copy,
+        )
+    alone = next((name for name in files if name.endswith(_SENTENCE_PIECE)), "")
+    if found.kind != "gguf" and alone:
+        return TransparencyError(
+            "modelUnusable",
+            f"{found.name} has its tokenizer as {alone} alone, which could not be converted to a tokenizer.json.",
+            "Install the Python packages sentencepiece and protobuf and load it again, or copy tokenizer.json into its "
+            "folder from the model that it was made from.",
+        )
+    if found.kind != "gguf":
+        return TransparencyError("modelUnusable", f"{found.name} has no tokenizer in its folder.", copy)
+    why = "" if error is None else f": {first_line(error)}"
+    return TransparencyError("modelUnusable", f"The tokenizer of {found.name} cannot be read{why}.", SAVE_AGAIN)
+
+
+def unreadable(found: Source, error: BaseException) -> TransparencyError:
+    """The refusal that stands for what transformers, or a parser of its, raised while `found` was read."""
+    first = first_line(error)
+    install = re.search(r"pip install [^`()]*[^`().,:\s]", str(error))
+    if isinstance(error, ImportError) and "kernels" in str(error):
+        return TransparencyError(
+            "modelUnusable",
+            f"{found.name} needs compiled code that would be fetched from the hub, and such code is not run here.",
+            "Use a copy of the model whose weights are kept another way: in bfloat16, as GGUF, or by bitsandbytes.",
+        )
+    if isinstance(error, ImportError) and ("HQQ" in str(error) or install):
+        # what transformers says of HQQ is a link
+        command = install[0] if install else "pip install hqq"
+        return TransparencyError(
+            "dependencyMissing", f"{found.name} needs a Python package that is not installed.", f"Run `{command}`."
+        )
+    if "trust_remote_code" in str(error) or "custom code" in str(error):
+        return TransparencyError(
+            "modelUnusable",
+            f"{found.name} needs code of its own to be run.",
+            trust.REMEDY,
+        )
+    if "Unrecognized configuration class" in str(error) or "does not recognize this architecture" in str(error):
+        return TransparencyError(
+            "modelUnsupported",
+            f"{found.name} is no causal language model that transformers knows, and no classifier.",
+            first[:200],
+        )
+    if "ignore_mismatched_sizes" in str(error):
+        return TransparencyError(
+            "modelUnusable",
+            f"The weights of {found.name} have other shapes than its config.json says.",
+            "Download or save the model again.",
+        )
+    if "no file named model.safetensors" in str(error) or "a file named model.safetensors" in str(error):
+        return TransparencyError(
+            "modelUnusable",
+            f"{found.name} has no safetensors weights; pickled ones are refused, since unpickling can run code.",
+            "Convert them once with model.save_pretrained(folder).",
+        )
+    return TransparencyError("modelUnusable", f"{found.name} could not be read: {first}.", SAVE_AGAIN)
