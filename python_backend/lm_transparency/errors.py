@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterable
 from typing import Literal
+
+from .printable import sentence
 
 Kind = Literal[
     "invalidParams",
@@ -38,9 +41,13 @@ EXIT_CODES: dict[Kind, int] = {
 
 
 class TransparencyError(Exception):
-    """A failure that a person can act on. `str(error)` is one line: what is wrong, then what helps."""
+    """A failure that a person can act on. `str(error)` is one line: what is wrong, then what helps.
+
+    Both are made safe to print, whatever names and words of libraries are in them.
+    """
 
     def __init__(self, kind: Kind, message: str, remedy: str = "") -> None:
+        message, remedy = sentence(message), sentence(remedy)
         super().__init__(f"{message} {remedy}".strip())
         self.kind: Kind = kind
         self.message = message
@@ -53,6 +60,14 @@ class TransparencyError(Exception):
     @property
     def exit_code(self) -> int:
         return EXIT_CODES[self.kind]
+
+
+def check_choice(name: str, value: object, allowed: Iterable[str]) -> None:
+    """Raises `TransparencyError("invalidParams")` for a value that is none of the words `allowed`."""
+    words = list(allowed)
+    if value not in words:
+        listed = f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]
+        raise TransparencyError("invalidParams", f"{name} is {value!r}.", f"It takes {listed}.")
 
 
 class Cancelled(Exception):

@@ -47,6 +47,17 @@ def terminal_lines(text: str) -> str:
     return "\n".join(map(terminal, text.replace("\r\n", "\n").split("\n")))
 
 
+#: Characters of a message; more is no sentence any more.
+_LONGEST_SENTENCE = 2000
+
+
+def sentence(text: str) -> str:
+    """A message in one line: line ends become spaces, and what is too long to read loses its middle."""
+    line = terminal(re.sub(r"\s*[\r\n]+\s*", " ", text).strip())
+    half = _LONGEST_SENTENCE // 2
+    return line if len(line) <= _LONGEST_SENTENCE else f"{line[:half]} … {line[-half:]}"
+
+
 def xml(text: str) -> str:
     """`text` as it stands in an element or an attribute of XML or HTML."""
     return _html(terminal(text))

@@ -16,15 +16,16 @@ import pytest
 
 import prompts
 from lm_transparency import Analysis, LoadedModel, TransparencyError, analyze, route_graph
-from lm_transparency.exports import export_text, page
+from lm_transparency.exports import FORMATS, export_text, graph_text, page
 from lm_transparency.exports.arrays import as_arrays
 from lm_transparency.exports.table import COLUMNS
-from lm_transparency.model.tokens import vocabulary_text
+from lm_transparency.model.tokens import visible, vocabulary_text
+from lm_transparency.printable import from_csv_cell
 from subjects import Subject, subject
 
 SVG = "{http://www.w3.org/2000/svg}"
-#: Markup, quotes, line ends, formulas, pieces of emoji, a form feed, an escape and a carriage return.
-HOSTILE = "a<b & \"c\" 'd'\n</text>]]>\r\n=1+1, x;y\t😀🚀 日本 \x0c\x1b\x7f &amp; é\ufffe"
+#: Markup, quotes, line ends, formulas, pieces of emoji, a form feed, escapes of 7 and 8 bits, a turn of direction.
+HOSTILE = "a<b & \"c\" 'd'\n</text>]]>\r\n=1+1, x;y\t😀🚀 日本 \x0c\x1b\x7f\x9b\u202e &amp; é\ufffe"
 
 
 @pytest.fixture(scope="module", params=["ioi", "hostile", "hostile embedded", "one token"])
@@ -87,8 +88,8 @@ def test_csv_read_again_holds_the_same_edges(run: Analysis, renormalize: bool) -
         assert (source, target, kind, float(weight), float(flow)) == of_json
         assert int(layer) == int(target[1:].split("_")[0])
         assert float(threshold) == graph.threshold
-        assert source_token == run.tokens[edge.source.position].text
-        assert target_token == run.tokens[edge.target.position].text
+        assert from_csv_cell(source_token) == run.tokens[edge.source.position].text
+        assert from_csv_cell(target_token) == run.tokens[edge.target.position].text
         pairs = [(int(h), float(w)) for h, w in (pair.split(":") for pair in heads.split())]
         assert tuple(pairs) == edge.heads
         assert bool(pairs) <= (kind == "attention")
@@ -123,13 +124,10 @@ def test_svg_names_every_token(run: Analysis) -> None:
     shown = [text.text for text in root.iter(f"{SVG}text") if text.get("class") == "token"]
     assert len(shown) == len(run.tokens)
     for text, token in zip(shown, run.tokens, strict=True):
-        wanted = token.text.replace(" ", "·").replace("\n", "↵").replace("\t", "→")
+        wanted = visible(token.text)
         assert text
-        start = text.removesuffix("…")
-        assert len(start) == len(wanted) or text.endswith("…")
-        for ours, theirs in zip(start, wanted, strict=False):
-            # XML has no way to write most control characters
-            assert ours == theirs or (not theirs.isprintable() and ours in "␌␍␛␡\ufffd")
+        assert text == wanted or (text.endswith("…") and wanted.startswith(text[:-1]))
+        assert text.isprintable()
 
 
 def test_svg_is_one_picture_inside_its_frame(run: Analysis) -> None:
@@ -166,7 +164,27 @@ def test_arrays_are_all_contributions(request: pytest.FixtureRequest) -> None:
     assert arrays["attention"].shape == (5, case.last + 1, case.last + 1, 5)
 
 
-@pytest.mark.parametrize("form", ["json", "csv", "svg"])
+@pytest.mark.parametrize("form", FORMATS)
+def test_no_format_hands_on_what_acts_on_its_reader(run: Analysis, form: str) -> None:
+    text = exported(run, form)
+    assert not set(text) & set("\x0c\x1b\x7f\x9b\u202e\ufffe")
+    # lines of CSV end in CR LF
+    assert "\r" not in text.replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize(
+    "options", [{"form": "pdf"}, {"form": "SVG"}, {"form": None}, {"ink": "red"}, {"appearance": ""}]
+)
+def test_an_unknown_choice_is_refused_with_the_known_ones(ioi: Analysis, options: dict[str, Any]) -> None:
+    with pytest.raises(TransparencyError, match=r"It takes .* or ") as caught:
+        exported(ioi, **{"form": "svg", **options})
+    assert caught.value.kind == "invalidParams"
+    graph = ioi.routes()
+    with pytest.raises(TransparencyError, match=r"It takes .* or "):
+        graph_text(ioi, graph, **{"form": "svg", **options})
+
+
+@pytest.mark.parametrize("form", FORMATS)
 def test_what_cannot_be_drawn_is_refused(ioi: Analysis, form: str) -> None:
     for options in ({"threshold": 0.0001}, {"threshold": 1.0}, {"threshold": float("nan")}):
         with pytest.raises(TransparencyError, match="threshold") as caught:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from pathlib import Path
 from typing import IO, Any
 
 from ..files.json_files import NotJson, decode_json
+from ..printable import json_text
 from .records import Record
 from .store import lock, not_ours, read_manifest, sync_directory, unlock, write_manifest
 
@@ -74,8 +74,7 @@ class JsonlStore:
 
 
 def json_line(record: Record) -> bytes:
-    text = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.encode("utf-8") + b"\n"
+    return json_text(record, separators=(",", ":")).encode("utf-8") + b"\n"
 
 
 def _id(line: bytes) -> str | None:

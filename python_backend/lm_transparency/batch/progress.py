@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import time
+
+from ..streams import stderr
 
 #: Seconds between two lines where they are overwritten, and where they stay (a log).
 _TERMINAL_S, _LOG_S = 0.2, 15
@@ -15,7 +16,7 @@ class ProgressLine:
     def __init__(self, total: int, before: int, *, quiet: bool) -> None:
         self._total, self._done, self._before, self._errors = total, before, before, 0
         self._quiet = quiet
-        self._overwrite = sys.stderr.isatty()
+        self._overwrite = stderr().isatty()
         # the clock starts with the first record: loading the model is no rate
         self._started: float | None = None
         self._shown = 0.0
@@ -53,6 +54,7 @@ class ProgressLine:
         if self._quiet:
             return
         if self._overwrite:
-            print(f"\r\x1b[2K{line}", end="\n" if last else "", file=sys.stderr, flush=True)
+            stderr().overwrite(line, last=last)
         else:
-            print(line, file=sys.stderr, flush=True)
+            stderr().write(f"{line}\n")
+            stderr().flush()

@@ -4,48 +4,60 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from .. import __version__
-from ..errors import Cancelled, TransparencyError
+from ..errors import TransparencyError
+from ..streams import Streams, standard_streams
 from . import analyze, attach, bench, doctor, inspect, lens, models, serve
-
-#: 130 is what a shell reports for Ctrl-C.
-_INTERRUPTED = 130
+from .ending import ended
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code: 0, 2 bad usage or input, 3 a model cannot be loaded, 4 it cannot be analysed."""
-    arguments = _parser().parse_args(argv)
-    # a person at a terminal asked for one thing; transformers' own bars and advice are not it
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    try:
-        return arguments.run(arguments)
-    except TransparencyError as error:
-        return _fail(str(error), error.exit_code)
-    except ModuleNotFoundError as error:
-        name = (error.name or "a module").partition(".")[0]
-        return _fail(f"The Python package {name!r} is missing. Install it: python -m pip install {name}", 3)
-    except BrokenPipeError:
-        # the reader went away (`| head`); python would complain once more at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except (KeyboardInterrupt, Cancelled):
-        return _fail("Interrupted.", _INTERRUPTED)
-
-
-def _fail(reason: str, code: int) -> int:
-    print("lm-transparency: " + " ".join(reason.split()), file=sys.stderr)
+    """Run one command; the exit code (`ending`). Whatever happens, nothing but a sentence is said of it."""
+    with standard_streams() as streams:
+        try:
+            code = _run(argv, streams)
+            # what did not arrive is no answer
+            streams.settle()
+        except BaseException as error:
+            code = ended(error)
     return code
 
 
+def _run(argv: Sequence[str] | None, streams: Streams) -> int:
+    try:
+        arguments = _parser().parse_args(argv)
+    except SystemExit as done:
+        # after --help and --version
+        return int(done.code or 0)
+    # a person at a terminal asked for one thing; transformers' own bars and advice are not it
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    if arguments.speaks_protocol:
+        # the streams are the protocol's, which has its own way with closed ones
+        streams.restore()
+    return arguments.run(arguments)
+
+
+class _Parser(argparse.ArgumentParser):
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # of Python 3.14 on: colours that did not come from us
+        self.color = False
+
+    def error(self, message: str) -> NoReturn:
+        raise TransparencyError("invalidParams", f"{message[:1].upper()}{message[1:]}.", f"See {self.prog} --help.")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="lm-transparency", description="Exact information-flow routes of transformer language models."
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.set_defaults(speaks_protocol=False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for module in (analyze, inspect, lens, models, doctor, bench, serve, attach):
         module.add_parser(commands)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,6 +16,7 @@ from .files import read_prompt
 from .front_matter import take_front_matter
 from .many import FORMATS, add_many_options, is_many, run_many
 from .options import add_model_options, load, terminal_watch
+from .output import deliver
 from .replay import add_replay_options, run_replay
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..routes.graph import RouteGraph
 
 
+#: Of one prompt; json, csv and svg are those of `exports.FORMATS`, which is not imported for a list of words.
 _FORMATS = ("text", "json", "csv", "svg", "html", "run")
 
 
@@ -82,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     special = cast("SpecialTokens", arguments.special_tokens)
     estimate = session.estimate(model, asked, special_tokens=special)
     if arguments.estimate:
-        sys.stdout.write(f"{in_words(estimate)} Up to about {rounded(estimate.longest)} tokens fit.\n")
+        print(f"{in_words(estimate)} Up to about {rounded(estimate.longest)} tokens fit.")
         return 0
     if not estimate.fits and not arguments.anyway:
         raise TransparencyError(
@@ -137,11 +138,7 @@ def _threshold(given: str | None, otherwise: float | None) -> float | None:
 def _write(
     run_id: str, analysis: Analysis, graph: RouteGraph, named: Named | None, arguments: argparse.Namespace
 ) -> None:
-    text = _as_text(run_id, analysis, graph, named, arguments)
-    if arguments.output:
-        write_atomically(arguments.output, lambda file: file.write(text.encode("utf-8")))
-    else:
-        sys.stdout.write(text)
+    deliver(_as_text(run_id, analysis, graph, named, arguments), arguments.format, arguments.output)
 
 
 def _as_text(

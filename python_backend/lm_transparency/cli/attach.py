@@ -18,7 +18,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--grace", type=float, metavar="S", help="seconds to stay after the last client (default 30)")
     add_trace_memory(parser)
     add_low_priority(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, speaks_protocol=True)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import sys
@@ -11,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import TransparencyError
-from ..files.writing import write_atomically
+from ..printable import json_text
 from .options import add_model_options, load
+from .output import deliver
 
 if TYPE_CHECKING:
     from ..model.loading import LoadedModel
@@ -51,13 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
     looks = [row for n_tokens in inspected for row in measure_inspectors(model, n_tokens, arguments.clicks)]
     more = [measure_append(model, n_tokens, arguments.repeats) for n_tokens in appended]
     document = {"model": _described(model), "machine": _machine(), "rows": rows, "inspectors": looks, "append": more}
-    text = json.dumps(document, indent=1) + "\n"
+    text = json_text(document, indent=1) + "\n"
     if arguments.format == "text":
         text = _table(model, rows) + _inspectors_table(looks) + (append_table(more) if more else "")
-    if arguments.output:
-        write_atomically(arguments.output, lambda file: file.write(text.encode("utf-8")))
-    else:
-        sys.stdout.write(text)
+    deliver(text, arguments.format, arguments.output)
     return 0
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from ..errors import TransparencyError
-from ..files.writing import write_atomically
+from ..printable import json_text
 from .options import add_model_options, load, terminal_watch
+from .output import deliver
 
 _PROMPT = "When Mary and John went to the store, John gave a drink to"
 
@@ -56,9 +55,6 @@ def run(arguments: argparse.Namespace) -> int:
         difference = compare(findings, examine(load(session, other), arguments.text, terminal_watch()))
         document["against"] = difference.as_dict()
         lines += difference.sentences()
-    text = json.dumps(document, indent=1) + "\n" if arguments.format == "json" else "\n".join(lines) + "\n"
-    if arguments.output:
-        write_atomically(arguments.output, lambda file: file.write(text.encode("utf-8")))
-    else:
-        sys.stdout.write(text)
+    text = json_text(document, indent=1) + "\n" if arguments.format == "json" else "\n".join(lines) + "\n"
+    deliver(text, arguments.format, arguments.output)
     return 0 if findings.sound else 4

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ..errors import TransparencyError
-from ..files.writing import write_atomically
 from .chats import add_chat_option, as_prompt
 from .files import read_prompt
 from .options import add_model_options, load, terminal_watch
+from .output import deliver
 
 if TYPE_CHECKING:
     from ..analysis import Analysis
@@ -70,10 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     from .views import as_json, as_text
 
     text = as_json(view) if arguments.format == "json" else as_text(analysis, view)
-    if arguments.output:
-        write_atomically(arguments.output, lambda file: file.write(text.encode("utf-8")))
-    else:
-        sys.stdout.write(text)
+    deliver(text, arguments.format, arguments.output)
     return 0
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from typing import Any
 
 from ..errors import TransparencyError
+from ..printable import json_text
 from .files import read_prompt
 from .options import add_model_options, loading_options, terminal_watch
+from .output import deliver
 
 
 def add_parser(commands: Any) -> None:
@@ -52,9 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         for row, shares in zip(ids.tolist(), probability.tolist(), strict=True)
     ]
     if arguments.format == "json":
-        sys.stdout.write(
-            json.dumps({"position": arguments.position % len(tokens), "rows": rows}, ensure_ascii=False) + "\n"
-        )
+        deliver(json_text({"position": arguments.position % len(tokens), "rows": rows}) + "\n", "json")
         return 0
     for index, row in enumerate(rows):
         name = "embedding" if index == 0 else f"layer {index - 1}"

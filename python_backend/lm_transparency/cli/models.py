@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..printable import json_text, terminal
 from .options import terminal_watch
+from .output import deliver
 
 if TYPE_CHECKING:
     from ..model.listing import Listed
@@ -31,9 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     found = listing.listed(arguments.folders)
     if arguments.format == "json":
-        print(json.dumps([vars(model) for model in found], indent=1))
+        deliver(json_text([vars(model) for model in found], indent=1) + "\n", "json")
     else:
-        rows = [("model", "kind", "size", "family", "routes"), *(_row(model) for model in found)]
+        rows = [("model", "kind", "size", "family", "routes"), *(tuple(map(terminal, _row(model))) for model in found)]
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
         for *cells, last in rows:
             print("  ".join([*(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)), last]))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
 from ..errors import TransparencyError
+from ..streams import stderr
 
 if TYPE_CHECKING:
     from ..model.loading import LoadedModel
@@ -79,13 +79,13 @@ def terminal_watch(*only: str) -> Watch:
     """Progress on stderr, where that is a terminal: one line, overwritten. `only`: stages that begin so, if given."""
     from ..watch import Watch
 
-    if not sys.stderr.isatty():
+    if not stderr().isatty():
         return Watch()
 
     def show(stage: str, done: int, total: int) -> None:
         if only and not stage.startswith(only):
             return
         share = f" {100 * done // total} %" if total else ""
-        print(f"\r\x1b[2K{stage}{share}\r", end="", file=sys.stderr, flush=True)
+        stderr().overwrite(f"{stage}{share}")
 
     return Watch(show)

@@ -12,7 +12,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser("serve", help="the language server, over stdin and stdout")
     add_trace_memory(parser)
     add_low_priority(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, speaks_protocol=True)
 
 
 def run(arguments: argparse.Namespace) -> int:

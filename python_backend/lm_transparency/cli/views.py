@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Iterable
 from typing import Any
@@ -17,6 +16,7 @@ from ..inspection.heads import EdgeView, HeadView
 from ..inspection.nodes import NodeView
 from ..inspection.tokens import TokenScore, Update
 from ..model.tokens import visible
+from ..printable import json_text
 
 View = NodeView | EdgeView | HeadView | FfnView | NeuronView | ExpertsView | ExpertView
 
@@ -24,7 +24,7 @@ View = NodeView | EdgeView | HeadView | FfnView | NeuronView | ExpertsView | Exp
 def as_json(view: View) -> str:
     """The view's own fields, format 1; arrays as lists, null for a score of −∞ (a key that a window hides)."""
     document = {"format": 1, **_plain(view)}
-    return json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    return json_text(document, indent=1) + "\n"
 
 
 def as_text(analysis: Analysis, view: View) -> str:

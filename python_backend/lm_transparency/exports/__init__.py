@@ -6,12 +6,18 @@ Text in, text out: where it is written is the command line's or the editor's bus
 
 from __future__ import annotations
 
+from typing import get_args
+
 from ..analysis import Analysis
+from ..errors import TransparencyError, check_choice
 from ..inspection.named import Named
 from ..routes.graph import RouteGraph, route_graph
 from .document import as_json
 from .svg import Appearance, Ink, as_svg
 from .table import as_csv
+
+#: The formats of a graph by their names, for API, command line and server.
+FORMATS = ("json", "csv", "svg")
 
 
 def export_text(
@@ -25,7 +31,8 @@ def export_text(
     appearance: Appearance = "light",
     top_k: int = 10,
 ) -> str:
-    """The graph of `target` as `json`, `csv` or `svg`. Raises `TransparencyError` as `route_graph` does."""
+    """The graph of `target` in one of `FORMATS`. Raises `TransparencyError` as `route_graph` and `graph_text` do."""
+    _check(form, ink, appearance, top_k)
     graph = route_graph(analysis.contributions, target, threshold, renormalize=renormalize)
     return graph_text(analysis, graph, form, ink=ink, appearance=appearance, top_k=top_k)
 
@@ -40,9 +47,21 @@ def graph_text(
     top_k: int = 10,
     named: Named | None = None,
 ) -> str:
-    """A graph that is there as `json`, `csv` or `svg`; `named` goes into the JSON."""
+    """A graph that is there in one of `FORMATS`; `named` goes into the JSON.
+
+    Raises `TransparencyError("invalidParams")` for a format, an ink or an appearance that there is not.
+    """
+    _check(form, ink, appearance, top_k)
     if form == "json":
         return as_json(analysis, graph, top_k, named)
     if form == "csv":
         return as_csv(analysis, graph)
     return as_svg(analysis, graph, ink=ink, appearance=appearance)
+
+
+def _check(form: str, ink: str, appearance: str, top_k: int) -> None:
+    check_choice("The format", form, FORMATS)
+    check_choice("ink", ink, get_args(Ink))
+    check_choice("appearance", appearance, get_args(Appearance))
+    if top_k < 1:
+        raise TransparencyError("invalidParams", f"top_k is {top_k}.", "It takes 1 or more.")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
 from ..analysis import Analysis
 from ..inspection.lens import LensTrack
 from ..inspection.named import Named
+from ..printable import json_text
 from ..routes.graph import MIXER_WORDS, RouteGraph
 from ..trace.proof import Proof
 
@@ -100,4 +100,4 @@ def _named(named: Named) -> dict[str, Any]:
 
 
 def as_json(analysis: Analysis, graph: RouteGraph, top_k: int, named: Named | None = None) -> str:
-    return json.dumps(as_document(analysis, graph, top_k, named), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    return json_text(as_document(analysis, graph, top_k, named), indent=1) + "\n"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from ..errors import TransparencyError
+from ..printable import json_text, xml
 
 _TEMPLATE = Path(__file__).with_name("page.html")
 
@@ -38,7 +37,7 @@ def as_page(
     if notebook is not None:
         content["notebook"] = notebook
     # a script element ends at the first `</`, whatever the JSON says
-    document = json.dumps(content, ensure_ascii=False).replace("<", "\\u003c")
-    parts = {"__LM_TRANSPARENCY_TITLE__": escape(title), "__LM_TRANSPARENCY_PAGE__": document}
+    document = json_text(content).replace("<", "\\u003c")
+    parts = {"__LM_TRANSPARENCY_TITLE__": xml(title), "__LM_TRANSPARENCY_PAGE__": document}
     # in one pass: what is put in may look like a placeholder itself
     return re.sub("|".join(parts), lambda found: parts[found[0]], _TEMPLATE.read_text("utf-8"))

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import io
 import shutil
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from ..analysis import Analysis
 from ..inspection.named import Named
 from ..model.tokens import visible
+from ..printable import terminal, terminal_lines
 from ..routes.graph import Edge, RouteGraph
+from ..streams import stdout
 
 _BAR = 28
 #: Columns of a text that nobody looks at in a window.
 _ENDLESS = 10_000
+#: Columns of a report.
+_NARROWEST, _WIDEST = 40, 110
 _ROUTES = 12
 _LAYERS = 3
 Draw = Callable[..., Text]
@@ -36,16 +40,22 @@ def as_text(
 ) -> str:
     """The report; colours only where it goes to a terminal. `bars` off: figures alone, for a language model to read."""
     buffer = io.StringIO()
-    console = Console(
+    console = _Console(
         file=buffer,
-        force_terminal=to_terminal and sys.stdout.isatty(),
-        width=min(110, shutil.get_terminal_size((100, 40)).columns) if bars else _ENDLESS,
+        force_terminal=to_terminal and stdout().isatty(),
+        width=max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size((100, 40)).columns)) if bars else _ENDLESS,
         highlight=False,
+        # what is in brackets, or between colons, is somebody's text
+        markup=False,
+        emoji=False,
     )
     model = analysis.model
     console.print(
-        f"[bold]{model.name}[/]  {model.anatomy.n_layers} layers × {model.anatomy.n_heads} heads, "
-        f"d_model {model.anatomy.d_model}, {model.dtype}, {model.device}\n"
+        Text(terminal(model.name), style="bold").append(
+            f"  {model.anatomy.n_layers} layers × {model.anatomy.n_heads} heads, "
+            f"d_model {model.anatomy.d_model}, {model.dtype}, {model.device}\n",
+            style="not bold",
+        )
     )
     console.print(_tokens(analysis, graph.target), "\n")
     draw = _bar if bars else _no_bar
@@ -57,13 +67,21 @@ def as_text(
     proof = analysis.proof
     worst = f"{_PARTS[proof.worst_part]}layer {proof.worst_layer}"
     console.print(
-        f"[green]✓[/] parts = whole to {proof.max_relative_error:.1e} (worst in {worst}, "
-        f"tolerance {proof.tolerance:.0e})"
+        Text("✓", style="green"),
+        f"parts = whole to {proof.max_relative_error:.1e} (worst in {worst}, tolerance {proof.tolerance:.0e})",
     )
     console.print(f"  forward {analysis.forward_s:.3f} s, contributions {analysis.contributions_s:.3f} s")
     for notice in analysis.notices:
-        console.print(f"[yellow]![/] {notice}")
+        console.print(Text("!", style="yellow"), terminal(notice))
     return buffer.getvalue()
+
+
+class _Console(Console):
+    """A console to which every text is foreign: what is not safe to print is shown, colours are the console's own."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else terminal_lines(text), style, control)
 
 
 def _tokens(analysis: Analysis, target: int) -> Text:
@@ -89,7 +107,7 @@ def _predictions(console: Console, analysis: Analysis, at: int, top_k: int, draw
 def _named(console: Console, analysis: Analysis, named: Named, draw: Draw) -> None:
     """What the prompt's file names, as the panel has it under "Target against contrast"."""
     readout = analysis.trace.anatomy.readout
-    console.print("[bold]Named target[/]" if named.contrast is None else "[bold]Target against contrast[/]")
+    console.print(Text("Named target" if named.contrast is None else "Target against contrast", style="bold"))
     table = Table.grid(padding=(0, 2))
     for track in (named.target, named.contrast):
         if track is None:
@@ -117,8 +135,8 @@ def _asked(analysis: Analysis, at: int) -> str:
 def _strongest(console: Console, analysis: Analysis, graph: RouteGraph, draw: Draw) -> None:
     between = [e for e in graph.edges if e.kind == "attention" and e.source.position != e.target.position]
     console.print(
-        f"[bold]Strongest routes[/]  threshold {graph.threshold:.3f}, {len(between)} edges between tokens, "
-        f"{len(graph.edges)} in all"
+        Text("Strongest routes", style="bold"),
+        f" threshold {graph.threshold:.3f}, {len(between)} edges between tokens, {len(graph.edges)} in all",
     )
     if not between:
         console.print("  no edge between tokens exceeds the threshold\n")
@@ -139,7 +157,7 @@ def _strongest(console: Console, analysis: Analysis, graph: RouteGraph, draw: Dr
 
 
 def _mass(console: Console, analysis: Analysis, graph: RouteGraph, draw: Draw) -> None:
-    console.print("[bold]Where the flow comes from[/]  (a reading aid, not a causal claim)")
+    console.print(Text("Where the flow comes from", style="bold"), " (a reading aid, not a causal claim)")
     ranked = sorted(range(len(analysis.tokens)), key=lambda t: -graph.token_mass[t])[:8]
     table = Table.grid(padding=(0, 2))
     for t in ranked:

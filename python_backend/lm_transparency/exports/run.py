@@ -6,7 +6,6 @@ adds where the prompt stands (`from`).
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
@@ -20,6 +19,7 @@ from ..files.json_files import NotJson, decode_json
 from ..model import embedded
 from ..model.options import Dtype, Quantization, SpecialTokens
 from ..model.sources import revision_of
+from ..printable import json_text
 from ..routes.graph import RouteGraph
 from .document import as_document
 
@@ -97,7 +97,7 @@ def _value(value: Any) -> str:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return json_text(value)
 
 
 def _asked(asked: Asked) -> dict[str, Any]:

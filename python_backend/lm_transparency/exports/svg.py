@@ -7,15 +7,14 @@ Drawn like the panel: tokens across, layers up, ink is flow (or local contributi
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
-from xml.sax import saxutils
 from xml.sax.saxutils import quoteattr
 
 from ..analysis import Analysis
 from ..model.tokens import visible
+from ..printable import xml
 from ..routes.graph import MIXER_WORDS, Edge, Node, RouteGraph
 
 Ink = Literal["flow", "local"]
@@ -91,7 +90,7 @@ def as_svg(analysis: Analysis, graph: RouteGraph, *, ink: Ink = "flow", appearan
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{place.width:.0f}" height="{place.height:.0f}" '
         f'viewBox="0 0 {place.width:.0f} {place.height:.0f}" font-family={quoteattr(_UI_FONT)} font-size="11">',
-        f"<title>{escape(_title(analysis, graph))}</title>",
+        f"<title>{xml(_title(analysis, graph))}</title>",
         f'<rect width="100%" height="100%" fill="{colours.background}"/>',
         *_frame(place, colours),
         *_edges(analysis, graph, place, colours, ink),
@@ -146,7 +145,7 @@ def _edges(analysis: Analysis, graph: RouteGraph, place: _Place, colours: _Colou
             f'data-weight="{edge.weight!r}" data-flow="{edge.flow!r}" d="{_path(edge, place)}" fill="none" '
             f'stroke="{colour}" stroke-width="{width:.2f}" stroke-opacity="{opacity:.3f}"{dashes} '
             'stroke-linecap="round">'
-            f"<title>{escape(_words(analysis, edge))}</title></path>"
+            f"<title>{xml(_words(analysis, edge))}</title></path>"
         )
     for node in sorted({e.source for e in graph.edges} | {e.target for e in graph.edges}):
         if node.kind in ("X", "I"):
@@ -187,7 +186,7 @@ def _tokens(graph: RouteGraph, place: _Place, colours: _Colours) -> Iterator[str
                 f'fill="{colours.warm}"/>'
             )
         ink = colours.background if is_target else colours.dim
-        yield f'<text x="{x:.1f}" y="{_TOP - 33}" text-anchor="middle" {font} fill="{ink}">{escape(predicted)}</text>'
+        yield f'<text x="{x:.1f}" y="{_TOP - 33}" text-anchor="middle" {font} fill="{ink}">{xml(predicted)}</text>'
         yield (f'<text x="{x:.1f}" y="{_TOP - 19}" text-anchor="middle" font-size="10" fill="{ink}">{figure}</text>')
         template = place.templates[position]
         border = f' stroke="{colours.attention}"' if is_target else ""
@@ -200,7 +199,7 @@ def _tokens(graph: RouteGraph, place: _Place, colours: _Colours) -> Iterator[str
         )
         yield (
             f'<text class="token" x="{x:.1f}" y="{top + 13.5:.1f}" text-anchor="middle" {font} '
-            f'fill="{colours.dim if template else colours.text}">{escape(text)}</text>'
+            f'fill="{colours.dim if template else colours.text}">{xml(text)}</text>'
         )
         mass = graph.token_mass[position]
         if mass > 0.004:
@@ -217,7 +216,7 @@ def _legend(analysis: Analysis, graph: RouteGraph, place: _Place, colours: _Colo
     lines = [
         f'<tspan fill="{colours.attention}">— attention</tspan>   <tspan fill="{colours.text}">| residual</tspan>   '
         f'<tspan fill="{colours.ffn}">■ feed-forward</tspan>   width and opacity: {what}',
-        escape(
+        xml(
             f"{analysis.model.name} · threshold {graph.threshold:.4g} · {graph.n_token_edges} edges between tokens · "
             f"parts = whole to {analysis.proof.max_relative_error:.0e}"
         ),
@@ -238,17 +237,3 @@ def _words(analysis: Analysis, edge: Edge) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
-
-
-#: Control characters and noncharacters: XML cannot hold most of them, and readers change a carriage return.
-_NO_XML = re.compile("[\x00-\x1f\x7f\ufffe\uffff]")
-
-
-def escape(text: str) -> str:
-    """`text` as XML, control characters as their pictures (␛)."""
-
-    def picture(found: re.Match[str]) -> str:
-        code = ord(found[0])
-        return chr(0x2400 + code) if code < 0x20 else "␡" if code == 0x7F else "\ufffd"
-
-    return saxutils.escape(_NO_XML.sub(picture, text))

@@ -6,6 +6,7 @@ import csv
 import io
 
 from ..analysis import Analysis
+from ..printable import csv_cell
 from ..routes.graph import MIXER_WORDS, Node, RouteGraph
 
 COLUMNS = ("source", "target", "kind", "layer", "source_token", "target_token", "weight", "flow", "heads", "threshold")
@@ -15,7 +16,8 @@ def as_csv(analysis: Analysis, graph: RouteGraph) -> str:
     """`weight` and `flow` as in `routes.graph.Edge`; `heads` as `head:weight` parted by spaces, strongest first;
     `threshold`: the graph's, the same in each line.
 
-    A last column `note`, where there are edges of a mixer, says what they are.
+    The texts of tokens are cells as `printable.csv_cell` makes them. A last column `note`, where there are edges of a
+    mixer, says what they are.
     """
     notes = any(edge.kind == "mixer" for edge in graph.edges)
     out = io.StringIO()
@@ -42,4 +44,4 @@ def as_csv(analysis: Analysis, graph: RouteGraph) -> str:
 
 
 def _text(analysis: Analysis, node: Node) -> str:
-    return analysis.tokens[node.position].text
+    return csv_cell(analysis.tokens[node.position].text)

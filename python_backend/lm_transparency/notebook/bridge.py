@@ -9,6 +9,7 @@ import anywidget
 import traitlets
 
 from ..errors import TransparencyError, is_out_of_memory
+from ..printable import terminal
 from ..server.inspectors import answer
 from ..server.messages import read, to_wire
 from ..server.protocol import INSPECTIONS
@@ -63,4 +64,4 @@ def _sentence(failure: Exception) -> str:
     if is_out_of_memory(failure):
         return "The memory of the device does not suffice for this answer."
     first = (str(failure).strip().splitlines() or [""])[0]
-    return f"{type(failure).__name__}: {first}"[:300]
+    return terminal(f"{type(failure).__name__}: {first}"[:300])

@@ -11,6 +11,7 @@ from ..errors import TransparencyError
 from ..model.chat import Chat
 from ..model.loading import LoadedModel
 from ..model.options import SpecialTokens
+from ..printable import terminal
 from ..session import Session
 from ..watch import Watch
 from .output import HEIGHTS, as_output
@@ -167,4 +168,4 @@ class _Place:
 
 
 def _line(text: str) -> dict[str, str]:
-    return {"text/plain": text}
+    return {"text/plain": terminal(text)}

@@ -17,6 +17,7 @@ from ..analysis import Analysis
 from ..errors import TransparencyError
 from ..exports.page import as_page
 from ..model.tokens import visible
+from ..printable import terminal, xml
 from ..routes.graph import RouteGraph
 from ..server.payload import encode_payload
 
@@ -51,21 +52,21 @@ def as_output(
 
     Raises `TransparencyError("dependencyMissing")` where the package was built without the page.
     """
-    line = _line(analysis, graph)
+    line = terminal(_line(analysis, graph))
     payload = encode_payload(view["runId"], analysis, _TOP_K)
     # a frame that nothing answers needs a name all the same, for the colours
     notebook = {"channel": channel or "recorded", "words": words}
     page = as_page(_title(analysis), view["runId"], payload, view, notebook=notebook)
     packed = base64.b64encode(gzip.compress(page.encode("utf-8"), 6, mtime=0)).decode("ascii")
     frame = (
-        f'<iframe title="{escape(line)}" sandbox="allow-scripts allow-downloads" allow="clipboard-write" '
+        f'<iframe title="{xml(line)}" sandbox="allow-scripts allow-downloads" allow="clipboard-write" '
         f'style="display:block;width:100%;height:calc(100% - 10px);border:0" '
         f'srcdoc="{escape(_LOADER.format(packed=packed))}"></iframe>'
     )
     html = (
         f"<style>{_STYLE}</style>"
         f'<div class="lm-transparency" style="--lmt-height:{height}px">'
-        f"<p>{escape(line)}. The graph is drawn once this notebook is trusted.</p>"
+        f"<p>{xml(line)}. The graph is drawn once this notebook is trusted.</p>"
         f"{frame}</div><script>{_surroundings()}</script>"
     )
     return {"text/html": html, "text/plain": line}

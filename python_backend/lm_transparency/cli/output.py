@@ -1,0 +1,23 @@
+"""Where an answer goes: to a file, or to stdout in a form that suits it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..files.writing import write_atomically
+from ..printable import terminal_lines
+from ..streams import stdout
+
+
+def deliver(text: str, form: str, output: Path | None = None) -> None:
+    """`text` in the format `form` (`text`, or one for programs) to `output`, or to stdout.
+
+    Raises `TransparencyError("invalidParams")` where the place cannot be written to.
+    """
+    if output is not None:
+        content = (terminal_lines(text) if form == "text" else text).encode("utf-8")
+        write_atomically(output, lambda file: file.write(content))
+    elif form == "text":
+        stdout().write_styled(text)
+    else:
+        stdout().write_data(text, form)
