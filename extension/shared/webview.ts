@@ -49,6 +49,7 @@ export type PanelAction =
   | 'connectRemote'
   | 'setUpRemote'
   | 'useLocalBackend'
+  | 'dismiss'
   | 'openSettings'
   | 'manageTrust';
 
@@ -84,6 +85,7 @@ export type ToWebview =
       about?: About;
     }
   | { type: 'progress'; message: string; fraction: number | null }
+  /** In place of a graph, or over the one that is shown. */
   | { type: 'failure'; message: string; remedy: string; actions: { action: PanelAction; label: string }[] }
   /** null: the analysis is all there. */
   | { type: 'filling'; filling: Filling | null }
@@ -97,8 +99,16 @@ export type ToWebview =
   | { type: 'export'; format: SaveFormat }
   /** Whether the flow is to be shown on the prompt's text. */
   | { type: 'showHeat'; shown: boolean }
-  /** The prompt is being edited: the graph before stays until the next one is there. Null: it is not coming. */
-  | { type: 'updating'; message: string | null; action?: { action: PanelAction; label: string } };
+  /**
+   * The graph before stays until the next one is there. Null: it is not coming. `fraction`, where the person asked for
+   * the next one: how far it is.
+   */
+  | {
+      type: 'updating';
+      message: string | null;
+      action?: { action: PanelAction; label: string };
+      fraction?: number | null;
+    };
 
 /** What the webview tells without waiting for an answer. */
 export type Notice =

@@ -2,9 +2,11 @@ import type * as vscode from 'vscode';
 import type { Backend } from './backend/backend';
 import type { Environments } from './backend/environment';
 import type { Bundle } from './backend/wheel';
+import type { ModelChoice } from './commands/modelChoice';
 import type { RecentModels } from './commands/recentModels';
 import type { Marker } from './editor/marker';
 import type { Surprisal } from './editor/surprisal';
+import type { LiveMode } from './live/liveMode';
 import type { Analyses } from './panel/analyses';
 import type { Panels } from './panel/panels';
 import type { ResultStore } from './panel/resultStore';
@@ -23,6 +25,8 @@ export interface App {
   surprisal: Surprisal;
   environments: Environments;
   recent: RecentModels;
+  choice: ModelChoice;
+  live: Pick<LiveMode, 'follows'>;
   targets: Targets;
   log: vscode.LogOutputChannel;
   /** Where the extension itself is. */

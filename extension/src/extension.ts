@@ -25,13 +25,15 @@ import { comparePrompt } from './commands/comparePrompt';
 import { choosePrompt } from './commands/choosePrompt';
 import { exportGraph } from './commands/exportGraph';
 import { hideHeat, nextHeat } from './commands/heat';
+import { ModelChoice } from './commands/modelChoice';
 import { newPrompt } from './commands/newPrompt';
+import { offerAnalysis } from './commands/offerAnalysis';
 import { offerSetUp } from './commands/offerSetUp';
 import { RecentModels } from './commands/recentModels';
 import { reportFailure } from './commands/report';
 import { restartBackend } from './commands/restartBackend';
 import { selectDevice, selectDtype } from './commands/selectCompute';
-import { selectModel } from './commands/selectModel';
+import { loadModel, selectModel } from './commands/selectModel';
 import { setUpBackend } from './commands/setUpBackend';
 import { showLog } from './commands/showLog';
 import { unloadModel } from './commands/unloadModel';
@@ -56,7 +58,7 @@ import { Runs } from './runs/library';
 import { RunLinks } from './runs/link';
 import { registerTool } from './runs/tool';
 import { showRuns } from './runs/view';
-import { readSettings, SECTION } from './settings';
+import { readSettings, SECTION, storeSetting } from './settings';
 import { showStatus } from './status';
 
 // a window of this machine whose connection broke is back at once, or never
@@ -127,7 +129,12 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const runs = new Runs(vscode.Uri.file(path.join(folder, 'runs')), info);
   const marker = new Marker();
   const surprisal = new Surprisal((...asked) => surprisalAt(backend, ...asked), info);
-  const analyses: Analyses = new Analyses(backend, () => panels, store, readSettings, info);
+  const choice = new ModelChoice({
+    read: readSettings,
+    load: (chosen, cancel) => Promise.resolve(loadModel(backend, chosen, cancel)),
+    store: storeSetting,
+  });
+  const analyses: Analyses = new Analyses(backend, () => panels, store, choice, info);
   const panels: Panels = new Panels(context.extensionUri, store, {
     ask: (...asked) => analyses.ask(...asked),
     told: (panel, notice) => void heed(notices, panel, notice),
@@ -141,17 +148,18 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   });
   const { extensionUri } = context;
   const recent = new RecentModels(context.globalState);
+  const settingsFor = (uri?: vscode.Uri) => choice.settingsFor(uri);
+  const live = new LiveMode({ analyses, panels, choice, log: info });
   const app: App = {
-    ...{ backend, analyses, panels, store, runs, marker, surprisal, environments, recent, targets },
-    ...{ log, extensionUri, storage, bundle, selectedPython: askSelected, settingsFor: readSettings },
+    ...{ backend, analyses, panels, store, runs, marker, surprisal, environments, recent, choice, live, targets },
+    ...{ log, extensionUri, storage, bundle, selectedPython: askSelected, settingsFor },
   };
   const act = (action: PanelAction, panel: Panel) => void runAction(app, action, panel);
   const notices = { extensionUri, marker, surprisal, act, log: info };
   const offer = offerSetUp(app);
-  const live = new LiveMode({ analyses, panels, log: info });
   const tree = showRuns(runs);
   const report = (error: unknown) => reportFailure(app, error);
-  const tool = registerTool({ backend, settings: () => readSettings() });
+  const tool = registerTool({ backend, settings: settingsFor });
 
   const commands: Record<string, (target?: unknown) => unknown> = {
     analyzePrompt: analyzePrompt(app),
@@ -202,6 +210,8 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
         for (const panel of panels.all()) panel.showOffline(phase !== 'running', text);
     }),
     vscode.workspace.onDidChangeConfiguration((event) => {
+      if (event.affectsConfiguration(SECTION) && choice.heed())
+        void offerAnalysis(app, 'The settings have changed', true);
       // the next use starts the interpreter that is set now
       const place = [`${SECTION}.backend.python`, `${SECTION}.remote`];
       if (place.some((section) => event.affectsConfiguration(section))) void backend.stop().then(() => early.look());

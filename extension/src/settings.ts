@@ -102,10 +102,12 @@ function hostsOf(value: unknown): Record<string, HostSettings> {
   return Object.fromEntries(entries);
 }
 
-/** Stores a choice where it is set now: in the workspace if that overrides it, else for this machine. */
+/** Stores a choice where it is set now: in the folder or the workspace if that overrides it, else for this machine. */
 export async function storeSetting(key: 'model' | 'device' | 'dtype', value: string): Promise<void> {
-  const section = vscode.workspace.getConfiguration(SECTION);
-  const inWorkspace = section.inspect<string>(key)?.workspaceValue !== undefined;
-  const target = inWorkspace ? vscode.ConfigurationTarget.Workspace : vscode.ConfigurationTarget.Global;
-  await section.update(key, value, target);
+  const editor = vscode.window.activeTextEditor ?? vscode.window.visibleTextEditors[0];
+  const section = vscode.workspace.getConfiguration(SECTION, editor?.document.uri);
+  const { workspaceFolderValue, workspaceValue } = section.inspect<string>(key) ?? {};
+  const { Global, Workspace, WorkspaceFolder } = vscode.ConfigurationTarget;
+  const ofFolder = workspaceFolderValue !== undefined && workspaceFolderValue !== workspaceValue;
+  await section.update(key, value, ofFolder ? WorkspaceFolder : workspaceValue === undefined ? Global : Workspace);
 }

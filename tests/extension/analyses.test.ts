@@ -200,10 +200,39 @@ describe('an analysis', () => {
     await settle();
     backend.requests[1]?.resolve(reply('r1', 'one'));
     await again;
+    const before = states(fake);
     const third = run('one');
+    await settle();
+    backend.requests[2]?.options.onProgress?.({ message: 'layer 3', fraction: 0.1 });
+    const cancel = { action: 'cancel', label: 'Cancel' };
+    expect(last(fake)).toEqual({ type: 'updating', message: 'layer 3', fraction: 0.1, action: cancel });
+    // a page that starts over has the graph, and what is said over it
+    fake?.says({ type: 'ready' });
+    expect(states(fake)?.slice(-2)).toEqual(['analysis', 'updating']);
     analyses.cancel();
     await third;
-    expect(last(fake)).toMatchObject({ type: 'analysis', runId: 'r1' });
+    expect(last(fake)).toEqual({ type: 'updating', message: null });
+    expect(states(fake)?.filter((type) => type === 'progress')).toEqual(before?.filter((type) => type === 'progress'));
+  });
+
+  it('that fails says why over the graph before, until it is dismissed or another begins', async () => {
+    const first = await begin('one');
+    backend.requests[0]?.resolve(reply('r1', 'one'));
+    await first.done;
+    const failing = run('one');
+    await settle();
+    backend.requests[1]?.reject(new Failure('outOfMemory', 'Too long.', 'Shorten it.'));
+    await failing;
+    const [panel] = panels.all();
+    expect(last(first.fake)).toMatchObject({ type: 'failure', message: 'Too long.' });
+    expect((last(first.fake)?.['actions'] as { action: string }[]).at(-1)?.action).toBe('dismiss');
+    first.fake?.says({ type: 'ready' });
+    expect(states(first.fake)?.slice(-2)).toEqual(['analysis', 'failure']);
+    panel?.dismiss();
+    expect(last(first.fake)).toEqual({ type: 'updating', message: null });
+    first.fake?.says({ type: 'ready' });
+    expect(last(first.fake)).toMatchObject({ type: 'analysis', runId: 'r1' });
+    expect(panel?.shown?.runId).toBe('r1');
   });
 
   it('ends when its panel is closed', async () => {

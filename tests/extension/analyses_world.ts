@@ -1,9 +1,10 @@
 import { encode } from '@msgpack/msgpack';
-import { PROMPT_AT, type PromptAtParams, type PromptAtResult } from '../../extension/shared/protocol';
+import { LOAD_MODEL, PROMPT_AT, type PromptAtParams, type PromptAtResult } from '../../extension/shared/protocol';
 import { vi } from 'vitest';
 import type { Selection, TextDocument, Uri } from 'vscode';
 import type { Backend, RequestOptions } from '../../extension/src/backend/backend';
 import { cancelled } from '../../extension/src/backend/failure';
+import { ModelChoice } from '../../extension/src/commands/modelChoice';
 import { Analyses, type Subject } from '../../extension/src/panel/analyses';
 import { Panels } from '../../extension/src/panel/panels';
 import type { ResultStore, StoredResult } from '../../extension/src/panel/resultStore';
@@ -75,12 +76,17 @@ export function newWorld() {
     put: (result: StoredResult) => Promise.resolve(void kept.push(result)),
     get: (runId: string) => Promise.resolve(kept.find((result) => result.runId === runId) ?? null),
   } as unknown as ResultStore;
-  const settings = () => checkSettings((key) => ({ model: ' org/m ', topK: 7 })[key]);
+  const set: Record<string, unknown> = { model: ' org/m ', topK: 7 };
+  const choice = new ModelChoice({
+    read: () => checkSettings((key) => set[key]),
+    load: (chosen, cancel) => backend.request(LOAD_MODEL, { ...chosen }, { timeoutMs: 1, cancel }),
+    store: (key, value) => Promise.resolve(void (set[key] = value)),
+  });
   const analyses: Analyses = new Analyses(
     backend as unknown as Backend,
     () => panels,
     store,
-    settings,
+    choice,
     () => undefined,
   );
   const panels = new Panels(FakeUri.file('/ext') as unknown as Uri, store, {
@@ -116,5 +122,5 @@ export function newWorld() {
     return { done, fake };
   };
 
-  return { backend, analyses, panels, kept, run, begin, follow };
+  return { backend, analyses, panels, choice, set, kept, run, begin, follow };
 }

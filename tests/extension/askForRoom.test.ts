@@ -3,9 +3,10 @@ import type { Backend } from '../../extension/src/backend/backend';
 import { toFailure } from '../../extension/src/backend/failure';
 import { askForRoom } from '../../extension/src/commands/askForRoom';
 import { modelSections } from '../../extension/src/commands/modelItems';
-import { selectModel } from '../../extension/src/commands/selectModel';
+import { ModelChoice } from '../../extension/src/commands/modelChoice';
+import { loadModel, selectModel } from '../../extension/src/commands/selectModel';
 import { actionsFor } from '../../extension/src/panel/failureMessage';
-import { trustedModels } from '../../extension/src/settings';
+import { checkSettings, storeSetting, trustedModels } from '../../extension/src/settings';
 import type { App } from '../../extension/src/app';
 import type { ListedModel } from '../../extension/shared/protocol';
 import { commands, quickPicks, shown } from './vscode.fake';
@@ -76,8 +77,14 @@ describe('a model that is too large', () => {
     );
     const backend = { request, sessionId: 1 } as unknown as Backend;
     const log = { error: vi.fn() };
+    const choice = new ModelChoice({
+      read: () => checkSettings(() => undefined),
+      load: (chosen) => Promise.resolve(loadModel(backend, chosen)),
+      store: storeSetting,
+    });
     const done = selectModel({
       backend,
+      choice,
       log,
       recent: { list: () => [] },
       targets: { place: () => '' },

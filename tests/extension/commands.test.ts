@@ -4,21 +4,26 @@ import {
   LIST_PROMPTS,
   type ListPromptsResult,
   LOAD_MODEL,
+  PROMPT_AT,
   UNLOAD_MODEL,
 } from '../../extension/shared/protocol';
 import type { App } from '../../extension/src/app';
+import { Failure } from '../../extension/src/backend/failure';
 import { choosePrompt } from '../../extension/src/commands/choosePrompt';
 import { comparePrompt } from '../../extension/src/commands/comparePrompt';
 import { exportGraph } from '../../extension/src/commands/exportGraph';
 import { hideHeat, nextHeat } from '../../extension/src/commands/heat';
 import { selectDevice, selectDtype } from '../../extension/src/commands/selectCompute';
-import { selectModel } from '../../extension/src/commands/selectModel';
+import { ModelChoice } from '../../extension/src/commands/modelChoice';
+import { loadModel, selectModel } from '../../extension/src/commands/selectModel';
+import { checkSettings, storeSetting } from '../../extension/src/settings';
 import { EndOfLine, quickPicks, Selection, shown, Uri, window, workspace, type WorkspaceEdit } from './vscode.fake';
 
 const settle = () => new Promise((resolve) => setTimeout(resolve, 0));
 const HEALTH = { devices: [{ id: 'cpu', name: 'x', memoryBytes: 0 }, { id: 'cuda:0', name: 'GPU', memoryBytes: 80e9 }] }; // prettier-ignore
 
 let requests: [method: string, params: object][];
+let jobs: { uri: string }[];
 let run: ReturnType<typeof vi.fn>;
 let recent: string[];
 /** The prompts of the file that is open. */
@@ -31,24 +36,34 @@ let panels: {
 }[];
 
 function app(loaded: object[] = []): App {
+  const choice: ModelChoice = new ModelChoice({
+    read: () => checkSettings((key) => shown.settings[key]),
+    load: (chosen, cancel) => Promise.resolve(loadModel(made.backend, chosen, cancel)),
+    store: storeSetting,
+  });
   const request = (method: string, params: object) => {
     if (method === LIST_PROMPTS) return Promise.resolve(prompts);
+    if (method === PROMPT_AT) return Promise.reject(new Failure('invalidPrompt', 'There is no prompt here.'));
     requests.push([method, params]);
     return Promise.resolve(method === LIST_MODELS ? { models: [], defaultSource: 'small' } : HEALTH);
   };
-  return {
+  const made = {
     backend: { request, sessionId: 1, status: { health: { loaded } } },
-    analyses: { run },
+    analyses: { run, jobs },
     panels: { all: () => panels, active: () => undefined },
     targets: { place: () => ({ platform: 'linux', home: '/home/me' }), current: null },
     recent: { list: () => recent, add: (source: string) => Promise.resolve(void recent.unshift(source)) },
-    log: { warn: vi.fn(), error: vi.fn() },
+    choice,
+    live: { follows: () => false },
+    log: { warn: vi.fn(), error: vi.fn(), info: vi.fn() },
     extensionUri: Uri.file('/ext'),
   } as unknown as App;
+  return made;
 }
 
 beforeEach(() => {
   requests = [];
+  jobs = [];
   recent = [];
   panels = [];
   run = vi.fn(() => Promise.resolve());

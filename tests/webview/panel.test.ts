@@ -203,6 +203,58 @@ describe('the panel', () => {
     expect(document.querySelector('[data-testid=updating]')).toBeNull();
   });
 
+  it('keeps the graph while another is computed, with how far that is and a way to cancel it', async () => {
+    await show();
+    const action = { action: 'cancel', label: 'Cancel' } as const;
+    host.say({ type: 'updating', message: 'Forward pass, layer 3 of 4', fraction: 0.75, action });
+    await settled(20);
+    expect(find('panel').dataset['state']).toBe('ready');
+    expect(document.querySelector('.graph.updating .stage')).not.toBeNull();
+    expect(find('updating').querySelector('[role=progressbar]')?.getAttribute('aria-valuenow')).toBe('75');
+    find('updating').querySelector('button')?.click();
+    expect(host.told).toContainEqual({ type: 'action', action: 'cancel' });
+    host.say({ type: 'updating', message: null });
+    await settled(20);
+    expect(document.querySelector('.graph.updating')).toBeNull();
+  });
+
+  it('says over the graph before why there is no new one', async () => {
+    await show();
+    const actions = [{ action: 'dismiss' as const, label: 'Dismiss' }];
+    host.say({ type: 'failure', message: 'Out of memory.', remedy: 'Shorten it.', actions });
+    await settled(20);
+    expect(find('panel').dataset['state']).toBe('ready');
+    expect(text('trouble')).toBe('Out of memory. Shorten it.Dismiss');
+    expect(find('trouble').getAttribute('role')).toBe('alert');
+    find('trouble').querySelector('button')?.click();
+    expect(host.told).toContainEqual({ type: 'action', action: 'dismiss' });
+    host.say({ type: 'updating', message: null });
+    await settled(20);
+    expect(document.querySelector('[data-testid=trouble]')).toBeNull();
+  });
+
+  it('has the keyboard on the graph when its group gets it, but where a pointer chose another place', async () => {
+    await show();
+    const focused = async (pressed = false) => {
+      (document.activeElement as HTMLElement | null)?.blur();
+      window.dispatchEvent(new Event('focus'));
+      if (pressed) window.dispatchEvent(new Event('pointerdown'));
+      await settled(20);
+      return document.activeElement;
+    };
+    expect((await focused())?.className).toMatch(/^stage/);
+    expect(await focused(true)).toBe(document.body);
+    window.dispatchEvent(new Event('pointerup'));
+    // what has it keeps it
+    find('auto').focus();
+    window.dispatchEvent(new Event('focus'));
+    await settled(20);
+    expect(document.activeElement).toBe(find('auto'));
+    find('view-heads').click();
+    await settled(40);
+    expect((await focused())?.closest('.view')).not.toBeNull();
+  });
+
   it('goes back and forward with brackets, and clears with Escape', async () => {
     await show();
     const routes = find('twin').querySelectorAll<HTMLElement>('button.route');

@@ -15,8 +15,9 @@ import { followAbout } from './inspectors/contrast';
 import { Inspector } from './inspectors/inspector';
 import { createArrangement, maximizeKey } from './layout/arrangement';
 import type { Arrangement } from './layout/arrangement';
+import { keepKeyboard, takeKeyboard } from './layout/keyboard';
 import { Splitter } from './layout/splitter';
-import { Empty, Failure, Loading, Notices, OfflineBanner, Updating } from './states';
+import { Empty, Failure, Loading, Notices, OfflineBanner, TroubleBanner, Updating } from './states';
 import type { Store } from './state';
 import { Twin } from './twin';
 import { HeadsView } from './views/headsView';
@@ -28,8 +29,13 @@ export function Panel({ store, host }: { store: Store; host: Host }) {
   const arrangement = useMemo(createArrangement, []);
   const lens = useMemo(() => createLensState(store), [store]);
   const phase = store.phase.value;
+  const root = useRef<HTMLDivElement>(null);
+  useEffect(() => (host.inEditor && root.current ? takeKeyboard(root.current) : undefined), [host]);
+  useEffect(() => {
+    if (host.inEditor && root.current) keepKeyboard(root.current);
+  }, [host, phase.kind]);
   return (
-    <div class="panel" data-testid="panel" data-state={phase.kind}>
+    <div ref={root} class="panel" data-testid="panel" data-state={phase.kind}>
       <OfflineBanner store={store} />
       {phase.kind === 'empty' && <Empty store={store} />}
       {phase.kind === 'loading' && <Loading store={store} phase={phase} />}
@@ -98,6 +104,7 @@ function Ready({ store, host, arrangement, lens }: Props) {
   return (
     <>
       <Toolbar store={store} exporter={exporter} arrangement={arrangement} />
+      <TroubleBanner store={store} />
       <ProofWarning store={store} proof={analysis.meta.proof} />
       <Notices store={store} />
       <div {...divided(arrangement)}>

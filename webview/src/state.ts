@@ -29,8 +29,11 @@ export type Phase =
   | { kind: 'ready' }
   | { kind: 'failure'; message: string; remedy: string; actions: { action: PanelAction; label: string }[] };
 
-/** What stands over the graph of a prompt that is being typed, and what can be done about it. */
-export type Updating = Pick<Extract<ToWebview, { type: 'updating' }>, 'action'> & { message: string };
+/** What stands over a graph while another one is on its way, and what can be done about it. */
+export type Updating = Omit<Extract<ToWebview, { type: 'updating' }>, 'type' | 'message'> & { message: string };
+
+/** Why there is no graph, or none after the one that is shown. */
+export type Trouble = Omit<Extract<ToWebview, { type: 'failure' }>, 'type'>;
 
 /** A token of the vocabulary. */
 export interface Rival {
@@ -83,8 +86,9 @@ export function createStore(host: Host) {
   /** What the prompt's file asks about, by the texts of tokens; and the target that it names, once it is known. */
   const about = signal<About | null>(null);
   const wanted = signal<Rival | null>(null);
-  /** What is said while the graph of an edited prompt is on its way, or why it is not. */
+  /** What is said while the next graph is on its way, or why it is not. */
   const updating = signal<Updating | null>(null);
+  const trouble = signal<Trouble | null>(null);
   /** Counts analyses that are looked at anew; an edited prompt's is not. */
   const afresh = signal(0);
   /** The editor's command to save what is shown; whoever exports takes it off. */
@@ -196,6 +200,7 @@ export function createStore(host: Host) {
     const last = next.meta.tokens.length - 1;
     batch(() => {
       updating.value = null;
+      trouble.value = null;
       if (!edited) afresh.value = afresh.peek() + 1;
       analysis.value = next;
       filling.value = null;
@@ -231,6 +236,12 @@ export function createStore(host: Host) {
     });
   }
 
+  function tellTrouble({ message, remedy, actions }: Trouble): void {
+    updating.value = null;
+    if (phase.value.kind === 'ready') trouble.value = { message, remedy, actions };
+    else phase.value = { kind: 'failure', message, remedy, actions };
+  }
+
   function receive(message: ToWebview): void {
     switch (message.type) {
       case 'analysis':
@@ -252,7 +263,7 @@ export function createStore(host: Host) {
         phase.value = { kind: 'loading', message: message.message, fraction: message.fraction };
         return;
       case 'failure':
-        phase.value = { kind: 'failure', message: message.message, remedy: message.remedy, actions: message.actions };
+        tellTrouble(message);
         return;
       case 'offline':
         offline.value = message.offline ? message.message : null;
@@ -272,6 +283,7 @@ export function createStore(host: Host) {
         return;
       case 'updating':
         updating.value = message.message === null ? null : { ...message, message: message.message };
+        trouble.value = null;
         return;
       case 'showHeat':
         heat.value = message.shown;
@@ -330,7 +342,7 @@ export function createStore(host: Host) {
 
   return {
     ...drawn, phase, analysis, title, offline, filling, target, threshold, renormalize, ink, history, selection, hover, caret,
-    editorPosition, lensNormalized, themed, view, heat, headFilter, pinned, rival, about, wanted, exportAsked, updating, afresh, asker, grouping, opened, settledRoutes, selectionEdges, hoverEdges,
+    editorPosition, lensNormalized, themed, view, heat, headFilter, pinned, rival, about, wanted, exportAsked, updating, trouble, afresh, asker, grouping, opened, settledRoutes, selectionEdges, hoverEdges,
     setTarget, setThreshold, setGrouping, openGroup, select, travel, receive, act, live, tell: host.tell,
     recording: host.recording, inEditor: host.inEditor,
   }; // prettier-ignore

@@ -30,20 +30,43 @@ export function Loading({ store, phase }: { store: Store; phase: Extract<Phase, 
       <Skeleton fraction={fraction ?? 0} />
       <div class="state-text">
         <p role="status">{message}</p>
-        <div
-          class={`progress${fraction === null ? ' unknown' : ''}`}
-          role="progressbar"
-          aria-valuemin={0}
-          aria-valuemax={100}
-          aria-label={message}
-          {...(fraction === null ? {} : { 'aria-valuenow': Math.round(fraction * 100) })}
-        >
-          <div class="done" style={{ width: fraction === null ? '30%' : `${fraction * 100}%` }} />
-        </div>
+        <Bar label={message} fraction={fraction} />
         <button type="button" class="secondary" onClick={() => store.act('cancel')}>
           Cancel
         </button>
       </div>
+    </div>
+  );
+}
+
+/** How far something is; `fraction` null: nobody knows. */
+function Bar({ label, fraction }: { label: string; fraction: number | null }) {
+  return (
+    <div
+      class={`progress${fraction === null ? ' unknown' : ''}`}
+      role="progressbar"
+      aria-valuemin={0}
+      aria-valuemax={100}
+      aria-label={label}
+      {...(fraction === null ? {} : { 'aria-valuenow': Math.round(fraction * 100) })}
+    >
+      <div class="done" style={{ width: fraction === null ? '30%' : `${fraction * 100}%` }} />
+    </div>
+  );
+}
+
+/** Why there is no new graph; the one before stays below. */
+export function TroubleBanner({ store }: { store: Store }) {
+  const trouble = store.trouble.value;
+  if (trouble === null) return null;
+  return (
+    <div class="banner trouble" role="alert" data-testid="trouble">
+      <span>{[trouble.message, trouble.remedy].filter(Boolean).join(' ')}</span>
+      {trouble.actions.map(({ action, label }) => (
+        <button key={action} type="button" class="link" onClick={() => store.act(action)}>
+          {label}
+        </button>
+      ))}
     </div>
   );
 }
@@ -81,14 +104,20 @@ function Skeleton({ fraction }: { fraction: number }) {
   );
 }
 
-/** The graph is of the text before the last keys; quiet, and said to nobody at each key. */
+/** The graph is the one before; while a prompt is typed that is quiet, and said to nobody at each key. */
 export function Updating({ store }: { store: Store }) {
   const updating = store.updating.value;
   if (updating === null) return null;
-  const { message, action } = updating;
+  const { message, action, fraction } = updating;
+  const isAsked = fraction !== undefined;
   return (
-    <div class="updating-mark" data-testid="updating" {...(action ? {} : { 'aria-hidden': true })}>
-      {message}
+    <div
+      class={`updating-mark${isAsked ? ' asked' : ''}`}
+      data-testid="updating"
+      {...(action ? {} : { 'aria-hidden': true })}
+    >
+      <span {...(isAsked && { role: 'status' })}>{message}</span>
+      {isAsked && <Bar label={message} fraction={fraction} />}
       {action && (
         <button type="button" class="link" onClick={() => store.act(action.action)}>
           {action.label}

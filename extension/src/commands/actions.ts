@@ -3,6 +3,7 @@ import type { PanelAction } from '../../shared/webview';
 import type { App } from '../app';
 import type { Panel } from '../panel/panel';
 import { analyzeAgain } from './analyzePrompt';
+import { FROM_PANEL } from './offerAnalysis';
 
 /** What the buttons of the panel and of notifications do. */
 export async function runAction(app: App, action: PanelAction, panel?: Panel): Promise<void> {
@@ -14,6 +15,8 @@ export async function runAction(app: App, action: PanelAction, panel?: Panel): P
       return;
     case 'cancel':
       return app.analyses.cancel(panel);
+    case 'dismiss':
+      return panel?.dismiss();
     case 'showLog':
       return app.log.show();
     case 'setUpBackend':
@@ -24,11 +27,15 @@ export async function runAction(app: App, action: PanelAction, panel?: Panel): P
     case 'connectRemote':
     case 'setUpRemote':
     case 'useLocalBackend': {
-      const succeeded = await vscode.commands.executeCommand<boolean>(`lmTransparency.${action}`);
+      const from = panel ? [FROM_PANEL] : [];
+      const succeeded = await vscode.commands.executeCommand<boolean>(`lmTransparency.${action}`, ...from);
+      if (!succeeded || !panel) return;
       // the model that was chosen just now counts, and not the one that was compared by
-      if (panel?.comparison && action === 'selectModel') panel.comparison = { source: null };
-      if (succeeded && panel) return analyzeAgain(app, panel);
-      return;
+      const isNew = panel.comparison !== null && action === 'selectModel';
+      if (isNew) panel.comparison = { source: null };
+      // one that was under way has begun again by itself
+      if (!isNew && app.analyses.jobs.some((job) => job.panel === panel && !job.follows)) return;
+      return analyzeAgain(app, panel);
     }
     case 'unloadModel':
       await vscode.commands.executeCommand('lmTransparency.unloadModel');

@@ -30,7 +30,7 @@ export function setUpRemote(app: App): () => Promise<boolean> {
 /** Disconnect: lets go of the host until it is used again. */
 export function disconnect(app: App): () => Promise<boolean> {
   return async () => {
-    await app.backend.stop();
+    await leave(app);
     return true;
   };
 }
@@ -38,10 +38,18 @@ export function disconnect(app: App): () => Promise<boolean> {
 /** Use Local Backend: the one of the machine that this window's extension runs on. */
 export function useLocalBackend(app: App): () => Promise<boolean> {
   return async () => {
-    await app.backend.stop();
+    // before the other one is left: what is asked in between goes to the new one
     await app.targets.use(null);
+    await leave(app);
     return true;
   };
+}
+
+/** Lets go of the backend; what was asked of it is called off. */
+async function leave(app: App): Promise<void> {
+  app.analyses.cancel();
+  app.choice.keepUnloaded();
+  await app.backend.stop();
 }
 
 async function guarded(app: App, run: () => Promise<boolean>): Promise<boolean> {
@@ -139,8 +147,8 @@ async function connectTo(app: App, host: string, setUpAnyway: boolean): Promise<
     python = built.python;
   }
 
-  await app.backend.stop();
   await app.targets.use({ host, python, home: machine.home, gpu: machine.gpus[0]?.name ?? '' });
+  await leave(app);
   await withSteps(host, async (report, cancel) => {
     report('joining its backend, or starting it');
     const stopping = cancel.onCancellationRequested(() => void app.backend.stop());

@@ -3,7 +3,6 @@ import type { App } from '../app';
 import { isCancelled, toFailure } from '../backend/failure';
 import type { Panel } from '../panel/panel';
 import { promptAt } from '../prompts/ask';
-import { readSettings } from '../settings';
 import { openText } from './analyzePrompt';
 import { reportFailure } from './report';
 import { loadModel } from './selectModel';
@@ -48,8 +47,10 @@ async function showSurprisal(app: App, document: vscode.TextDocument, offset: nu
     try {
       const at = document.positionAt(offset);
       const { settings } = await promptAt(app.backend, document, new vscode.Selection(at, at));
-      const { model, allowDownload } = readSettings(document.uri);
-      await loadModel(app, { source: settings.model ?? model, allowDownload });
+      const { model, allowDownload } = app.choice.settingsFor(document.uri);
+      const { pending } = app.choice;
+      if (pending && settings.model === null) await pending.loaded;
+      else await loadModel(app.backend, { source: settings.model ?? model, allowDownload });
       await app.surprisal.show(document, offset);
     } catch (failed) {
       if (!isCancelled(toFailure(failed))) await reportFailure(app, failed);

@@ -6,6 +6,7 @@ import { reportFailure } from './report';
 export function restartBackend(app: App): () => Promise<boolean> {
   return async () => {
     app.analyses.cancel();
+    app.choice.keepUnloaded();
     const options = {
       location: vscode.ProgressLocation.Notification,
       title: 'Restarting the LM Transparency backend',

@@ -2,16 +2,17 @@ import * as vscode from 'vscode';
 import type { App } from '../app';
 import { toFailure } from '../backend/failure';
 import { HEALTH, type Health, UNLOAD_MODEL } from '../../shared/protocol';
-import { DTYPES, readSettings, storeSetting } from '../settings';
+import { DTYPES, readSettings } from '../settings';
 import { deviceItems, dtypeItems, type SettingItem } from './computeItems';
+import { FROM_PANEL, offerAnalysis } from './offerAnalysis';
 import { picked, pointAt } from './pick';
 
 const HEALTH_MS = 60_000;
 const UNLOAD_MS = 60_000;
 
 /** Select Device; resolves with whether one was chosen. */
-export function selectDevice(app: App): () => Promise<boolean> {
-  return async () => {
+export function selectDevice(app: App): (from?: unknown) => Promise<boolean> {
+  return async (from) => {
     const { device } = readSettings();
     const quickPick = vscode.window.createQuickPick<SettingItem>();
     quickPick.title = 'Select Device';
@@ -35,26 +36,29 @@ export function selectDevice(app: App): () => Promise<boolean> {
     const chosen = await picked(quickPick);
     hidden.cancel();
     hidden.dispose();
-    return chosen !== undefined && change(app, 'device', device, chosen.value);
+    return chosen !== undefined && change(app, 'device', device, chosen.value, from);
   };
 }
 
 /** Select Precision; resolves with whether one was chosen. */
-export function selectDtype(app: App): () => Promise<boolean> {
-  return async () => {
+export function selectDtype(app: App): (from?: unknown) => Promise<boolean> {
+  return async (from) => {
     const { dtype } = readSettings();
     const chosen = await vscode.window.showQuickPick(dtypeItems(DTYPES, dtype), {
       title: 'Select Precision',
       placeHolder: 'The number format the model is loaded in',
     });
-    return chosen !== undefined && change(app, 'dtype', dtype, chosen.value);
+    return chosen !== undefined && change(app, 'dtype', dtype, chosen.value, from);
   };
 }
 
-async function change(app: App, key: 'device' | 'dtype', before: string, now: string): Promise<boolean> {
-  await storeSetting(key, now);
-  if (now !== before) await makeRoom(app);
-  vscode.window.setStatusBarMessage(`LM Transparency: ${key} ${now} from the next analysis on`, 4000);
+const NAMES = { device: 'device', dtype: 'precision' } as const;
+
+async function change(app: App, key: keyof typeof NAMES, before: string, now: string, from: unknown): Promise<boolean> {
+  await app.choice.set(key, now);
+  if (now === before) return true;
+  await makeRoom(app);
+  if (from !== FROM_PANEL) void offerAnalysis(app, `The ${NAMES[key]} is ${now} now`);
   return true;
 }
 

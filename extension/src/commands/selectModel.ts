@@ -1,41 +1,37 @@
 import * as vscode from 'vscode';
 import type { App } from '../app';
+import type { Backend } from '../backend/backend';
 import { toFailure } from '../backend/failure';
 import { LIST_MODELS, type ListModelsResult, LOAD_MODEL } from '../../shared/protocol';
-import { readSettings, storeSetting } from '../settings';
+import { readSettings } from '../settings';
 import { type ModelItem, modelSections, refuseHubId, typedItem } from './modelItems';
+import { shortName } from '../backend/health';
+import { type Cancel, CancelSource } from '../cancel';
+import type { Chosen } from './modelChoice';
+import { FROM_PANEL, offerAnalysis } from './offerAnalysis';
 import { picked } from './pick';
 import { reportFailure } from './report';
 
 const LIST_MS = 60_000;
 const LOAD_SILENCE_MS = 600_000;
 
-/** Select Model: chooses, loads and remembers a model; resolves with whether one was chosen. */
-export function selectModel(app: App): () => Promise<boolean> {
-  return async () => {
+/** Select Model: chooses, loads and remembers a model; resolves with whether the one that was chosen counts. */
+export function selectModel(app: App): (from?: unknown) => Promise<boolean> {
+  return async (from) => {
     const chosen = await choose(app);
     if (chosen === undefined) return false;
     try {
-      await loadModel(app, chosen);
+      if (!(await app.choice.take(chosen))) return false;
     } catch (error) {
       const failure = toFailure(error);
-      // without a backend the choice still stands; it is tried when there is one
-      if (failure.kind !== 'backendMissing' && failure.kind !== 'untrusted') {
-        // of a model that is too large the person has just been asked
-        if (failure.kind !== 'tooLarge') await reportFailure(app, failure);
-        return false;
-      }
+      // of a model that is too large the person has just been asked
+      if (failure.kind !== 'tooLarge') await reportFailure(app, failure);
+      return false;
     }
-    await storeSetting('model', chosen.source);
     await app.recent.add(chosen.source);
+    if (from !== FROM_PANEL) void offerAnalysis(app, `The model is ${shortName(chosen.source)} now`);
     return true;
   };
-}
-
-export interface Chosen {
-  source: string;
-  /** A hub id that was just typed is asked for: it may be downloaded. */
-  allowDownload: boolean;
 }
 
 type Row = ModelItem | (vscode.QuickPickItem & { choice?: undefined });
@@ -100,21 +96,30 @@ async function browse(options: vscode.OpenDialogOptions): Promise<Chosen | undef
   return chosen?.[0] && { source: chosen[0].fsPath, allowDownload: false };
 }
 
-/** Loads a model as the settings say, in a notification that cancels it. Rejects with a `Failure`. */
-export function loadModel(app: App, { source, allowDownload }: Chosen): Thenable<unknown> {
+/** Loads a model as the settings say, in a notification that cancels it, as `cancel` does. Rejects with a `Failure`. */
+export function loadModel(
+  backend: Pick<Backend, 'request'>,
+  { source, allowDownload }: Chosen,
+  cancel?: Cancel,
+): Thenable<unknown> {
   const { dtype, device } = readSettings();
   const params = { source, allowDownload, dtype, device };
   const options = { location: vscode.ProgressLocation.Notification, title: 'Loading the model', cancellable: true };
-  return vscode.window.withProgress(options, (progress, cancel) => {
+  return vscode.window.withProgress(options, async (progress, ended) => {
     let before = 0;
-    return app.backend.request(LOAD_MODEL, params, {
-      timeoutMs: LOAD_SILENCE_MS,
-      cancel,
-      onProgress: ({ message, fraction }) => {
-        const now = (fraction ?? 0) * 100;
-        progress.report({ message, increment: Math.max(0, now - before) });
-        before = Math.max(before, now);
-      },
-    });
+    const either = new CancelSource(ended, cancel);
+    try {
+      return await backend.request(LOAD_MODEL, params, {
+        timeoutMs: LOAD_SILENCE_MS,
+        cancel: either.token,
+        onProgress: ({ message, fraction }) => {
+          const now = (fraction ?? 0) * 100;
+          progress.report({ message, increment: Math.max(0, now - before) });
+          before = Math.max(before, now);
+        },
+      });
+    } finally {
+      either.dispose();
+    }
   });
 }

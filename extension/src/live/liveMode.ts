@@ -1,7 +1,9 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import * as vscode from 'vscode';
 import { editorFor } from '../commands/analyzePrompt';
+import type { ModelChoice } from '../commands/modelChoice';
 import type { Analyses } from '../panel/analyses';
+import { askedBy, meansTheSame } from '../panel/asked';
 import type { Panels } from '../panel/panels';
 import { readSettings } from '../settings';
 import { Pace } from './pace';
@@ -20,6 +22,7 @@ TOO_LONG.isTrusted = { enabledCommands: ['lmTransparency.analyzePrompt'] };
 interface Parts {
   analyses: Analyses;
   panels: Panels;
+  choice: Pick<ModelChoice, 'changed' | 'settingsFor'>;
   log: (line: string) => void;
 }
 
@@ -43,6 +46,7 @@ export class LiveMode implements vscode.Disposable {
       vscode.workspace.onDidCloseTextDocument(({ uri }) => this.#end(uri.toString())),
       vscode.window.onDidChangeActiveTextEditor(() => this.#mark()),
       // what was typed while it was analyzed once
+      parts.choice.changed.listen(() => this.#askAnew()),
       parts.analyses.finished.listen(({ uri }) => this.#costly.has(uri) && this.#paces.get(uri)?.touch()),
     ];
   }
@@ -72,6 +76,22 @@ export class LiveMode implements vscode.Disposable {
   dispose(): void {
     for (const uri of [...this.#paces.keys()]) this.#end(uri);
     for (const disposable of this.#disposables) disposable.dispose();
+  }
+
+  /** Whether the graph of a document follows what is typed. */
+  follows(uri: string): boolean {
+    return this.#paces.has(uri);
+  }
+
+  /** A graph that follows its prompt follows a choice as well. */
+  #askAnew(): void {
+    const { analyses, panels, choice } = this.parts;
+    for (const [uri, pace] of this.#paces) {
+      const panel = panels.all().find((one) => one.uri?.toString() === uri && !one.comparison);
+      if (!panel?.uri || !panel.shown || analyses.jobs.some((job) => job.panel === panel)) continue;
+      const now = askedBy(choice.settingsFor(panel.uri), panel.shown.settings);
+      if (!meansTheSame(panel.shown.asked, now)) pace.touch();
+    }
   }
 
   async #follow(document: vscode.TextDocument): ReturnType<Analyses['follow']> {

@@ -1,16 +1,19 @@
 import path from 'node:path';
 import type * as vscode from 'vscode';
 import type { Answer, Question } from '../../shared/webview';
-import { ANALYZE, type PromptSettings } from '../../shared/protocol';
+import { ANALYZE } from '../../shared/protocol';
 import type { Backend } from '../backend/backend';
 import type { Progress } from '../backend/connection';
 import { Failure, isCancelled, toFailure } from '../backend/failure';
 import { type Cancel, CancelSource } from '../cancel';
+import { orCancelled } from '../backend/session';
+import { shortName } from '../backend/health';
 import { CostQuestions } from '../commands/askForTime';
-import { promptAt } from '../prompts/ask';
-import type { Settings } from '../settings';
+import type { ModelChoice } from '../commands/modelChoice';
+import { NOTHING_SET, promptAt } from '../prompts/ask';
 import { Signal } from '../signal';
 import type { Outcome } from '../live/pace';
+import { askedBy, meansTheSame } from './asked';
 import { LiveRuns } from './liveRuns';
 import type { Panel } from './panel';
 import type { Panels } from './panels';
@@ -38,6 +41,11 @@ export interface Job {
   /** The panel has been told that it is being updated. */
   said?: boolean;
   cancel(): void;
+  /** How it is asked for, and how it would be by what is chosen now; null where it is as it was before. */
+  asked: Asked | null;
+  askedNow: (() => Asked) | null;
+  /** Begins again: something else was chosen. */
+  renew(): void;
   /** It follows what is typed: the graph before stays until this one is there. */
   follows: boolean;
 }
@@ -54,6 +62,9 @@ export interface Subject {
 export interface Chosen extends Pick<StoredResult, 'asked' | 'place' | 'settings' | 'isComparison'> {
   prompt: string;
 }
+
+/** What an analysis depends on beside its prompt. */
+export type Choice = Pick<ModelChoice, 'settingsFor' | 'pending' | 'changed'>;
 
 type Choose = (job: Job, cancel: Cancel) => Promise<Chosen>;
 
@@ -73,10 +84,13 @@ export class Analyses {
     private readonly backend: Backend,
     private readonly panels: () => Panels,
     private readonly store: ResultStore,
-    private readonly settingsFor: (uri?: vscode.Uri) => Settings,
+    private readonly choice: Choice,
     private readonly log: (line: string) => void,
   ) {
     this.#live = new LiveRuns(backend, ANALYZE_SILENCE_MS, log);
+    choice.changed.listen(() => {
+      for (const job of this.jobs) if (isOutdated(job)) job.renew();
+    });
   }
 
   get jobs(): readonly Job[] {
@@ -108,12 +122,14 @@ export class Analyses {
   async #run(uri: vscode.Uri, title: string, panel: Panel, choose: Choose, follows: boolean): Promise<Outcome> {
     this.#jobs.get(panel)?.cancel();
     const source = new CancelSource();
-    const cancel = (): void => source.cancel();
-    const job: Job = { uri: uri.toString(), title, panel, message: 'Preparing', cancel, follows, begun: false };
+    const job: Job = {
+      ...{ uri: uri.toString(), title, panel, message: 'Preparing', follows, begun: false },
+      ...{ cancel: () => source.cancel(), asked: null, askedNow: null, renew: () => undefined },
+    };
     this.#jobs.set(panel, job);
     this.#say(job, job.message, null);
     try {
-      const result = await this.#analyze(await choose(job, source.token), job, source.token);
+      const result = await this.#untilWanted(job, choose, source.token);
       if (this.#jobs.get(panel) !== job) return 'superseded';
       if (follows && !job.begun) panel.showEdited(result);
       else panel.showResult(result);
@@ -128,6 +144,31 @@ export class Analyses {
       source.dispose();
       if (this.#jobs.get(panel) === job) this.#jobs.delete(panel);
       this.changed.fire(this.jobs);
+    }
+  }
+
+  /** The analysis by what is chosen in the end: it begins again where another choice is made meanwhile. */
+  async #untilWanted(job: Job, choose: Choose, cancel: Cancel): Promise<StoredResult> {
+    for (;;) {
+      const attempt = new CancelSource(cancel);
+      let isRenewed = false;
+      job.renew = () => {
+        isRenewed = true;
+        attempt.cancel();
+      };
+      try {
+        const { token } = attempt;
+        const analysis = choose(job, token).then((chosen) => this.#analyze(chosen, job, token));
+        analysis.catch(() => undefined);
+        const result = await orCancelled(analysis, token);
+        if (!isRenewed) return result;
+      } catch (error) {
+        if (!isRenewed || cancel.isCancellationRequested) throw error;
+      } finally {
+        attempt.dispose();
+      }
+      Object.assign(job, { begun: false, said: false });
+      this.#say(job, 'Preparing', null);
     }
   }
 
@@ -171,11 +212,24 @@ export class Analyses {
   }
 
   async #choose({ document, selection, comparison }: Subject, job: Job, cancel: Cancel): Promise<Chosen> {
+    const { uri } = document;
+    const { pending } = this.choice;
+    const settings = this.choice.settingsFor(uri);
+    const by = (file = NOTHING_SET) => {
+      const asks = (now: typeof settings) => askedBy(now, file, comparison?.source ?? file.model);
+      job.askedNow = () => asks(this.choice.settingsFor(uri));
+      return (job.asked = asks(settings));
+    };
+    by();
     if (this.backend.sessionId === null) this.#say(job, 'Starting the backend', null);
-    const { text, place, settings, chat } = await promptAt(this.backend, document, selection, cancel);
-    const source = comparison?.source ?? settings.model;
-    const asked = { ...askedBy(this.settingsFor(document.uri), settings), ...(source !== null && { source }), chat };
-    return { prompt: text, asked, place, settings, isComparison: comparison !== undefined };
+    const { text, place, settings: file, chat } = await promptAt(this.backend, document, selection, cancel);
+    const asked = by(file);
+    if (pending && asked.source === pending.chosen.source) {
+      this.#say(job, `Loading ${shortName(pending.chosen.source)}`, null);
+      await pending.loaded;
+    }
+    const isComparison = comparison !== undefined;
+    return { prompt: text, asked: { ...asked, chat }, place, settings: file, isComparison };
   }
 
   async #analyze({ prompt, ...chosen }: Chosen, job: Job, cancel: Cancel): Promise<StoredResult> {
@@ -187,13 +241,17 @@ export class Analyses {
     const options = {
       timeoutMs: ANALYZE_SILENCE_MS,
       cancel,
-      onProgress: ({ message, fraction }: Progress) => this.#say(job, message, fraction),
-      onPartial: (first: unknown) => this.#begin(job, first, read),
+      onProgress: ({ message, fraction }: Progress) => {
+        if (!cancel.isCancellationRequested) this.#say(job, message, fraction);
+      },
+      onPartial: (first: unknown) => {
+        if (!cancel.isCancellationRequested) this.#begin(job, first, read);
+      },
     };
     // a notification hides after a while, and waits behind the bell
     const waiting = (question: string) =>
       this.#say(job, `${question} Run, or cancel? The notification asks.`, null, 'waiting for your answer');
-    const limits = this.settingsFor(job.panel.uri ?? undefined);
+    const limits = this.choice.settingsFor(job.panel.uri ?? undefined);
     const reply = await this.#costs.send(job, limits, cancel, waiting, (costs) =>
       this.backend.request(ANALYZE, { prompt, ...chosen.asked, ...costs, live: job.follows }, options),
     );
@@ -260,7 +318,6 @@ export class Analyses {
   }
 }
 
-/** What the prompt's file says counts before the settings. */
-function askedBy({ model, allowDownload, dtype, device, specialTokens, topK }: Settings, file: PromptSettings): Asked {
-  return { source: model, allowDownload, dtype, device, specialTokens: file.specialTokens ?? specialTokens, topK };
+function isOutdated({ asked, askedNow }: Job): boolean {
+  return asked !== null && askedNow !== null && !meansTheSame(asked, askedNow());
 }

@@ -1,7 +1,7 @@
 import type { PanelAction, ToWebview } from '../../shared/webview';
 import type { Failure, FailureKind } from '../backend/failure';
 
-const LABELS: Record<PanelAction, string> = {
+export const LABELS: Record<PanelAction, string> = {
   analyze: 'Analyze Prompt',
   retry: 'Try Again',
   cancel: 'Cancel',
@@ -16,6 +16,7 @@ const LABELS: Record<PanelAction, string> = {
   connectRemote: 'Connect to Another Host',
   setUpRemote: 'Set Up on the Host',
   useLocalBackend: 'Use Local Backend',
+  dismiss: 'Dismiss',
   openSettings: 'Open Settings',
   manageTrust: 'Manage Workspace Trust',
 };

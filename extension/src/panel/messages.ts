@@ -14,6 +14,7 @@ const ACTIONS: Record<PanelAction, true> = {
   unloadModel: true,
   choosePrompt: true,
   restartBackend: true,
+  dismiss: true,
   openSettings: true,
   connectRemote: true,
   setUpRemote: true,

@@ -13,7 +13,7 @@ import type {
 import type { Progress } from '../backend/connection';
 import { type Cancel, CancelSource } from '../cancel';
 import { Failure, toFailure } from '../backend/failure';
-import { failureMessage } from './failureMessage';
+import { failureMessage, LABELS } from './failureMessage';
 import { panelHtml } from './html';
 import { readMessage, readView } from './messages';
 import { readHeading, type Heading } from './payload';
@@ -28,6 +28,8 @@ export interface Shown extends StoredResult {
 export interface Comparison {
   source: string | null;
 }
+
+type Over = Extract<ToWebview, { type: 'updating' | 'failure' }>;
 
 /** What a panel tells the rest of the extension. */
 export interface PanelEvents {
@@ -51,10 +53,10 @@ export class Panel {
   /** The view before it, of a prompt that is being edited. */
   #lastView: ViewState | null = null;
   #state: ToWebview | null = null;
+  /** What is said over the analysis that is shown: that another is on its way, or why there is none. */
+  #over: Over | null = null;
   #filling: Filling | null = null;
   #offers = false;
-  /** Whether what was shown last is without some of its rows, whatever hides it now. */
-  #isPartial = false;
   #offline: string | null = null;
   #saidOffline: string | null = null;
   #loaded: CancelSource | null = null;
@@ -82,12 +84,19 @@ export class Panel {
     webview.html = panelHtml({ cspSource: webview.cspSource, script: address('main.js'), style: address('main.css') });
   }
 
+  /** The analysis before stays until there is another: cancelling leads back to it. */
   showProgress(message: string, fraction: number | null): void {
-    this.#show({ type: 'progress', message, fraction });
+    if (this.#state?.type !== 'analysis') return this.#show({ type: 'progress', message, fraction });
+    this.#stopFilling();
+    this.#sayOver({ type: 'updating', message, fraction, action: { action: 'cancel', label: LABELS.cancel } });
   }
 
+  /** As the panel's state, or over the analysis that is there. */
   showFailure(error: unknown): void {
-    this.#show(failureMessage(toFailure(error)));
+    const message = failureMessage(toFailure(error));
+    if (this.#state?.type !== 'analysis') return this.#show(message);
+    const { action, label } = { action: 'dismiss', label: LABELS.dismiss } as const;
+    this.#sayOver({ ...message, actions: [...message.actions, { action, label }] });
   }
 
   /** Shows an analysis; a new one keeps the slider and switches of the last, unless its file sets them anew. */
@@ -101,8 +110,8 @@ export class Panel {
     const { runId, title, settings } = result;
     // an edited prompt's view is known once the page says it; until then the one before it goes on
     this.#lastView = edited ? (this.view ?? this.#lastView) : null;
+    if (this.shown?.runId !== runId) this.#filling = null;
     this.shown = { ...result, heading: readHeading(result.payload) };
-    this.#isPartial = false;
     this.view = view?.runId === runId ? readView(view) : null;
     this.webviewPanel.title = tabTitle(title, this.comparison);
     const about = { target: settings.target, contrast: settings.contrast };
@@ -117,8 +126,13 @@ export class Panel {
 
   /** Says over the graph that another is on its way, or why there is none yet. */
   showUpdating(message: string | null, action?: { action: PanelAction; label: string }): void {
+    this.#sayOver({ type: 'updating', message, ...(action && { action }) });
     this.#offers = action !== undefined;
-    this.#post({ type: 'updating', message, ...(action && { action }) });
+  }
+
+  /** Takes away what is said over the analysis. */
+  dismiss(): void {
+    if (this.#over?.type === 'failure') this.showUpdating(null);
   }
 
   /** Whether what is said over the graph is of use to whoever stops typing: it stays until there is news. */
@@ -128,12 +142,14 @@ export class Panel {
 
   /** Goes back to the analysis that was shown before; false when there was none. */
   showLastResult(): boolean {
-    if (!this.shown) return false;
-    const isPartial = this.#isPartial;
-    this.showResult(this.shown);
-    // nothing fills it in any more
-    if (isPartial) this.showFilling({ going: false, message: '', fraction: null });
+    if (this.#state?.type !== 'analysis') return false;
+    this.showUpdating(null);
     return true;
+  }
+
+  /** Nothing fills in any more what is shown. */
+  #stopFilling(): void {
+    if (this.#filling?.going) this.showFilling({ going: false, message: '', fraction: null });
   }
 
   /** Whether the backend is there to be asked; told only beside an analysis, a failure speaks for itself. */
@@ -144,7 +160,6 @@ export class Panel {
 
   /** How far the rest of the analysis is that is shown; null once it is all there. */
   showFilling(filling: Filling | null): void {
-    this.#isPartial = filling !== null;
     if (filling === null && this.#filling === null) return;
     this.#filling = filling;
     this.#post({ type: 'filling', filling });
@@ -194,14 +209,23 @@ export class Panel {
 
   #show(state: ToWebview): void {
     this.#state = state;
+    this.#over = null;
     this.#offers = false;
     this.#post(state);
     this.#postOffline();
     if (state.type !== 'analysis') this.#filling = null;
   }
 
+  #sayOver(message: Over): void {
+    this.#over = message.type === 'updating' && message.message === null ? null : message;
+    this.#offers = false;
+    this.#post(message);
+    this.#postOffline();
+  }
+
   #postOffline(): void {
-    const message = this.#state?.type === 'analysis' ? this.#offline : null;
+    const isAside = this.#state?.type === 'analysis' && this.#over?.type !== 'failure';
+    const message = isAside ? this.#offline : null;
     if (message === this.#saidOffline || !this.#loaded) return;
     this.#saidOffline = message;
     this.#post({ type: 'offline', offline: message !== null, message: message ?? '' });
@@ -248,6 +272,7 @@ export class Panel {
     this.#saidOffline = null;
     this.#postOffline();
     if (this.#filling) this.#post({ type: 'filling', filling: this.#filling });
+    if (this.#over) this.#post(this.#over);
     if (this.#state?.type !== 'analysis') return;
     this.events.shown(this);
     if (this.#pending) this.#post(this.#pending);

@@ -45,6 +45,7 @@ export class Panels implements vscode.WebviewPanelSerializer {
     }
     const column = { viewColumn: comparison ? this.#lastColumn() : this.#columnFor(), preserveFocus: true };
     const nGroups = vscode.window.tabGroups.all.length;
+    this.#unlockPromptsGroup();
     const created = vscode.window.createWebviewPanel(PANEL_TYPE, tabTitle(title, comparison), column, {
       enableScripts: true,
       localResourceRoots: [this.#dist],
@@ -91,7 +92,20 @@ export class Panels implements vscode.WebviewPanelSerializer {
     const own = this.all().filter((panel) => !panel.comparison);
     const used = own.flatMap(({ webviewPanel }) => webviewPanel.viewColumn ?? []);
     const editing = vscode.window.activeTextEditor?.viewColumn;
-    return used.find((column) => column !== editing) ?? vscode.ViewColumn.Beside;
+    const beside = used.find((column) => column !== editing);
+    if (beside !== undefined || used.length === 0) return beside ?? vscode.ViewColumn.Beside;
+    // the prompt stands among the panels: any group that is there is as good as one more
+    const other = vscode.window.tabGroups.all.find(({ viewColumn }) => viewColumn !== editing);
+    return other?.viewColumn ?? vscode.ViewColumn.Beside;
+  }
+
+  // the default of workbench.editor.autoLockGroups keeps files out of the panels' group; one that a prompt came to all
+  // the same, for want of another, is for files from then on
+  #unlockPromptsGroup(): void {
+    const editing = vscode.window.activeTextEditor?.viewColumn;
+    const isAmongPanels = this.all().some(({ webviewPanel }) => webviewPanel.viewColumn === editing);
+    if (editing === undefined || !isAmongPanels) return;
+    void vscode.commands.executeCommand('workbench.action.unlockEditorGroup');
   }
 
   // behind the column of the panels, which is the last one where nobody has moved anything
