@@ -90,7 +90,7 @@ describe('surprisal on the text', () => {
     expect(item).toMatchObject({ text: '$(flame) Surprisal …', isShown: true });
     asked[0]?.answer(found(10, 8));
     await shown;
-    expect(item?.text).toBe('$(flame) Surprisal: to 8.0 bits');
+    expect(item?.text).toBe('$(flame) Surprisal: to 8.0 bits · m');
     edit(14, 0, 'z');
     await vi.advanceTimersByTimeAsync(500);
     asked[1]?.fail(new Failure('invalidPrompt', 'There is no prompt here.'));

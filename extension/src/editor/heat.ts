@@ -1,3 +1,4 @@
+import type { SurprisalResult } from '../../shared/protocol';
 import { visibleText } from './visibleText';
 
 export const HEAT_STEPS = 8;
@@ -42,11 +43,11 @@ export function flowHeat(
 }
 
 /** Surprisal as heat, on a scale that is the same for every prompt; what nothing comes before (-1) stays cold. */
-export function surprisalHeat(found: { start: number[]; end: number[]; surprisal: number[] }): Warmth[] {
+export function surprisalHeat(found: Pick<SurprisalResult, 'model' | 'start' | 'end' | 'surprisal'>): Warmth[] {
   return found.surprisal.flatMap((bits, index) => {
     const step = Math.min(HEAT_STEPS, Math.round(bits / BITS_PER_STEP));
     const [start, end] = [found.start[index] ?? 0, found.end[index] ?? 0];
-    return step > 0 ? [{ start, end, step, words: surprisalSentence(bits) }] : [];
+    return step > 0 ? [{ start, end, step, words: surprisalSentence(bits, found.model) }] : [];
   });
 }
 
@@ -55,8 +56,8 @@ export function flowSentence(mass: number, target: string): string {
   return `${percentage(mass)} of the flow into ${visibleText(target)} arrives here`;
 }
 
-function surprisalSentence(bits: number): string {
-  return `Surprisal ${bits.toFixed(1)} bits: the model gave this ${percentage(2 ** -bits)}`;
+function surprisalSentence(bits: number, model: string): string {
+  return `Surprisal ${bits.toFixed(1)} bits: ${model || 'the model'} gave this ${percentage(2 ** -bits)}`;
 }
 
 export function percentage(share: number): string {

@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { plainLabel } from '../commands/pick';
 import { BITS_PER_STEP, HEAT_STEPS, percentage } from './heat';
 import { hasHighContrast } from './heatInk';
 import type { Marker } from './marker';
@@ -42,9 +43,9 @@ function wordsFor(marker: Marker, surprisal: Surprisal, uri: string): Words | nu
   const flow = marker.flowIn(uri);
   if (flow) {
     const high = percentage(flow.most);
-    const target = visibleText(flow.target).replaceAll('$(', '$\u200b(');
+    const target = plainLabel(visibleText(flow.target));
     return {
-      text: `Flow into ${target}: to ${high}`,
+      text: `Flow into ${target}: to ${high}${by(flow.model)}`,
       scale: 'The flow that arrives at each token; full colour for the largest share in the text.',
       ends: [percentage(flow.most / HEAT_STEPS), high],
     };
@@ -57,10 +58,15 @@ function wordsFor(marker: Marker, surprisal: Surprisal, uri: string): Words | nu
       : { text: 'Surprisal: not known', scale: 'It could not be computed for this text; typing asks again.' };
   const highest = BITS_PER_STEP * HEAT_STEPS;
   return {
-    text: `Surprisal: to ${found.most.toFixed(1)} bits`,
+    text: `Surprisal: to ${found.most.toFixed(1)} bits${by(found.model)}`,
     scale: `How surprising each token is to ${found.model || 'the model'}, given what comes before it; full colour from ${highest} bits on.`,
     ends: [`${BITS_PER_STEP} bits`, `${highest} bits`],
   };
+}
+
+/** Numbers of one model say nothing of another. */
+function by(model: string): string {
+  return model && ` · ${plainLabel(model)}`;
 }
 
 /** Documents that can be seen, the one in front first. */

@@ -88,12 +88,13 @@ export class Marker implements vscode.Disposable {
     return (this.#linked.get(panel)?.masses ?? null) !== null;
   }
 
-  /** The flow that is shown on a document's text: into what, and the largest share there; null where there is none. */
-  flowIn(uri: string): { target: string; most: number } | null {
+  /** The flow that is shown on a document's text: into what, by which model, and the largest share there; null where there is none. */
+  flowIn(uri: string): { target: string; model: string; most: number } | null {
     for (const { link, masses, panel } of this.#of(uri)) {
       if (!link || !masses) continue;
       const here = masses.filter((_, position) => link.rangeOf(position));
-      return { target: targetOf(panel), most: here.reduce((most, mass) => Math.max(most, mass), 0) };
+      const model = panel.shown?.heading.modelName ?? '';
+      return { target: targetOf(panel), model, most: here.reduce((most, mass) => Math.max(most, mass), 0) };
     }
     return null;
   }

@@ -31,6 +31,7 @@ pytestmark = [
 ]
 
 TEXT = "The capital of France is"
+HINT = "5 tokens · 0.061 % · smollm2-135m-instruct"
 EMBEDDED = "smollm2-135m-instruct"
 ANALYZE = "lmTransparency.analyzePrompt"
 EVEN, ODD, SHARED = "lmTokenEven", "lmTokenOdd", "lmTokenShared"
@@ -72,7 +73,7 @@ def drawn(page: str) -> dict[str, Any]:
 
 async def test_borders_and_counts_need_no_model_and_the_hover_says_what_does(editor: Editor) -> None:
     document = editor.open("cold.prompt", f"{TEXT}\n")
-    assert await document.hints() == [("0:24", "5 tokens · 0.061 %")]
+    assert await document.hints() == [("0:24", HINT)]
     said = await document.hover(0, 16)
     assert said is not None and "**`·France`** · id 4649 · token 4 of 5" in said[1]
     assert "is told once the model is loaded" in said[1] and "Surprisal" not in said[1]
@@ -116,7 +117,10 @@ async def test_token_borders_counts_lenses_symbols_and_folds(editor: Editor) -> 
         # " ⟨f0 9f 98⟩" and "⟨80⟩": the space is the first one's, the emoji is of both; a line end is not drawn
         *[(5, 0, 1, EVEN), (5, 1, 1, ODD), (5, 2, 2, SHARED), (6, 0, 1, EVEN)],
     ]
-    assert await document.hints() == [("3:24", "5 tokens · 0.061 %"), ("6:1", "5 tokens · 0.061 %")]
+    assert await document.hints() == [
+        ("3:24", HINT),
+        ("6:1", HINT),
+    ]
     assert await document.lenses() == [
         (3, lsp.Command("Analyze", ANALYZE, arguments=({"uri": document.uri, "start": 23},))),
         (5, lsp.Command("Analyze", ANALYZE, arguments=({"uri": document.uri, "start": 53},))),
@@ -187,7 +191,7 @@ async def test_of_many_edits_the_last_is_answered_and_its_diagnostics_come_once(
     document = editor.open("typed.prompt", "\n")
     for i, character in enumerate(TEXT):
         document.change(character, 0, i, i)
-    assert await document.hints() == [("0:24", "5 tokens · 0.061 %")]
+    assert await document.hints() == [("0:24", HINT)]
     assert await document.diagnostics() == []
     assert len(document.told()) <= 2
     assert document.told()[-1].version == document.version == 1 + len(TEXT)

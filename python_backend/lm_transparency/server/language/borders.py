@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lsprotocol.types import InlayHint, InlayHintKind, Position, SemanticTokens, SemanticTokensLegend
 
+from ...printable import terminal
 from .store import OpenDocument
 from .view import Shown, View
 
@@ -46,7 +47,7 @@ def _rows(shown: Shown, start: int, end: int) -> list[tuple[Position, int, int]]
 
 
 async def inlay_hints(view: View, document: OpenDocument, start: int, end: int) -> list[InlayHint]:
-    """How many tokens each prompt has, and how much of the context that is."""
+    """How many tokens each prompt has for which model, and how much of the context that is."""
     hints: list[InlayHint] = []
     for stretch in document.document.within(start, end)[:_MOST]:
         shown = await view.show(document, stretch)
@@ -62,7 +63,8 @@ def _hint(shown: Shown) -> InlayHint:
     of = f" of the {vocabulary.n_context:,} that it reads" if vocabulary.n_context else ""
     return InlayHint(
         position=shown.open.positions.position(shown.stretch.end),
-        label=f"{tokens}{share}",
+        # another model may read the same text in other tokens
+        label=f"{tokens}{share} · {terminal(vocabulary.name)}",
         kind=InlayHintKind.Type,
         tooltip=f"{tokens} for {vocabulary.name}{of}.",
         padding_left=True,
