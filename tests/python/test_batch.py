@@ -140,8 +140,8 @@ def test_an_iterator_that_is_left_keeps_what_it_gave_and_goes_on_later(tiny_llam
 def test_jsonl_and_parquet_hold_the_same(tiny_llama_folder: Path, tmp_path: Path) -> None:
     source = write_jsonl(tmp_path / "in.jsonl", [*texts(5), ""])
     command = ["analyze", str(source), "--model", str(tiny_llama_folder), "--threshold", "auto", "--quiet"]
-    assert main([*command, "-o", str(tmp_path / "out.jsonl")]) == 0
-    assert main([*command, "-o", str(tmp_path / "out"), "--format", "parquet"]) == 0
+    assert main([*command, "-o", str(tmp_path / "out.jsonl")]) == 1
+    assert main([*command, "-o", str(tmp_path / "out"), "--format", "parquet"]) == 1
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()]
     rows = pq.read_table(tmp_path / "out").to_pylist()
     assert len(lines) == len(rows) == 6

@@ -63,7 +63,7 @@ def test_a_line_that_python_cannot_read_is_an_error_of_its_own(tmp_path: Path) -
     found = read_prompts([str(file)])
     assert [prompt.error and prompt.error.message.removeprefix(f"{file}:") for prompt in found] == [
         "1 is nested too deeply.",
-        "2 has a number of 5000 digits, which is too long.",
+        "2 has a number that is too long.",
         "3 has no `prompt` that is a text or a list of messages.",
         "4 has an `id` that is neither a text nor a whole number.",
     ]

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from ..errors import TransparencyError
+from ..files.reading import expanded
+from ..files.writing import not_written
 from ..model.chat import Chat
 from ..model.loading import LoadedModel
 from ..model.options import COMPARED_THRESHOLD, SpecialTokens
 from ..watch import Watch
+from .identity import identified
 from .prompts import Prompt, prompts_of
-from .records import Record
+from .records import Record, place_of
+from .resuming import Resumed, resume
 from .store import Format, Store, open_store
 from .work import Choices, Worker
 
@@ -38,12 +44,13 @@ def analyze_many(
 ) -> Generator[Record]:
     """The records of `prompts` as they are done, in no promised order; `index` is the place in the input.
 
-    `output`: kept there as well, and what is there already is neither run again nor yielded. What is wrong with one
-    prompt is the `error` of its record. `threshold`: the same for all, so that the
-    records compare; None: chosen for each prompt. With `engine="ray"` the model is
-    named, not loaded: each worker loads its own.
+    `output`: kept there as well, in the order of the input once all are done. What is there already and still holds
+    (the prompt and the model's files are the same) is neither run again nor yielded; what no longer holds is moved to
+    `….replaced.jsonl` beside it. What is wrong with one prompt is the `error` of its record. `threshold` None: chosen
+    for each prompt. With `engine="ray"` the model is named, not loaded: each worker loads its own.
 
-    Raises `TransparencyError` as `open_store` and `load_model`, for an id that two prompts have, and `Cancelled`.
+    Raises `TransparencyError` as `open_store` and `load_model`, for an id that two prompts have and where the disk is
+    full, and `Cancelled`.
     """
     named = isinstance(model, str)
     if engine == "ray" and not named:
@@ -61,45 +68,93 @@ def analyze_many(
         special_tokens=special_tokens,
     )
     listed = prompts_of(prompts)
-    store = None if output is None else open_store(Path(output), form, choices.said())
+    place = None if output is None else expanded(output)
+    store = None if place is None else open_store(place, form, choices.said())
     loaded = None if named else model
-    yield from keep(store, run(listed, choices, engine=engine, model=loaded, watch=watch, done=_done(store)))
+    yield from begin(listed, choices, store, place, engine=engine, model=loaded, watch=watch).records
 
 
-def run(
+@dataclass(frozen=True)
+class Run:
+    """A run that is under way. `resumed`: what it took over; `records`: those that it adds, as they are done."""
+
+    resumed: Resumed
+    records: Generator[Record]
+
+
+def begin(
     prompts: Sequence[Prompt],
     choices: Choices,
+    store: Store | None = None,
+    place: Path | None = None,
     *,
     engine: Engine = "local",
     address: str | None = None,
     workers: int | None = None,
     model: LoadedModel | None = None,
-    done: Collection[str] = (),
     watch: Watch | None = None,
-) -> Generator[Record]:
-    """The record of each prompt that is not `done`. `address`, `workers`: of Ray, None for its own choice."""
-    # a copy: `done` grows while records are written
-    known = set(done)
-    groups = grouped(prompt for prompt in prompts if prompt.id not in known)
-    if engine == "ray":
-        from .on_ray import run_on_ray
+) -> Run:
+    """The records of `prompts` that `store` does not have. `place`: what the store is called in sentences.
 
-        return run_on_ray(groups, choices, address, workers, watch or Watch())
-    worker = Worker(choices, model, watch)
-    return (record for group in groups for record in worker.analyze(group))
+    `address`, `workers`: of Ray, None for its own choice. Takes the store over, and closes it however this ends.
+    Raises `TransparencyError` where the store cannot be written to.
+    """
+    watch = watch or Watch()
+    try:
+        choices = identified(choices)
+        worker = Worker(choices, model, watch)
+        if store is not None and store.records and not choices.model_files and choices.allow_download:
+            # only what has been downloaded can be compared
+            worker.load()
+            choices = worker.choices = identified(choices)
+        resumed = resume([] if store is None else store.records, prompts, choices.model_files)
+        if store is not None and resumed.changes(store.records):
+            with _told(place):
+                store.arrange([(number, place_of(prompt)) for number, prompt in resumed.kept], resumed.out)
+        groups = grouped(resumed.left)
+        if engine == "ray":
+            from .on_ray import run_on_ray
+
+            records = run_on_ray(groups, choices, address, workers, watch)
+        else:
+            records = (record for group in groups for record in worker.analyze(group))
+    except BaseException:
+        if store is not None:
+            with suppress(OSError):
+                store.close()
+        raise
+    return Run(resumed, _kept(store, records, place))
 
 
-def keep(store: Store | None, records: Generator[Record]) -> Generator[Record]:
-    """`records`, each written before it is handed on; closed however it ends."""
+def _kept(store: Store | None, records: Generator[Record], place: Path | None) -> Generator[Record]:
+    """`records`, each written before it is handed on, all in order of the input at last; closed however it ends."""
     try:
         for record in records:
             if store is not None:
-                store.write(record)
+                with _told(place):
+                    store.write(record)
             yield record
+        if store is not None:
+            order = sorted(range(len(store.records)), key=lambda number: store.records[number].index)
+            if order != list(range(len(order))):
+                with _told(place):
+                    store.arrange([(number, None) for number in order])
     finally:
         records.close()
         if store is not None:
-            store.close()
+            with _told(place):
+                store.close()
+
+
+@contextmanager
+def _told(place: Path | None) -> Generator[None]:
+    """A full disk, or one that is gone, in a sentence. Raises `TransparencyError("invalidParams")`."""
+    try:
+        yield
+    except OSError as error:
+        said = not_written(place or Path("The output"), error)
+        remedy = f"{said.remedy} What is written stays; the same command goes on from there."
+        raise TransparencyError(said.kind, said.message, remedy) from error
 
 
 def grouped(prompts: Iterable[Prompt]) -> list[list[Prompt]]:
@@ -113,7 +168,3 @@ def grouped(prompts: Iterable[Prompt]) -> list[list[Prompt]]:
             characters = len(prompt.text)
         groups[-1].append(prompt)
     return groups
-
-
-def _done(store: Store | None) -> Collection[str]:
-    return () if store is None else store.done

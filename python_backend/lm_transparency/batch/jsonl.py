@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from ..files.json_files import NotJson, decode_json
+from ..files.writing import remove_left_over, replace_file, sync_directory
 from ..printable import json_text
 from .records import Record
-from .store import lock, not_ours, read_manifest, sync_directory, unlock, write_manifest
+from .resuming import Known, known
+from .store import Placed, append_replaced, lock, not_ours, read_manifest, unlock, write_manifest
 
 #: Where a place is a directory.
 NAME = "records.jsonl"
@@ -19,13 +22,16 @@ NAME = "records.jsonl"
 class JsonlStore:
     """A file, or `records.jsonl` in a directory; what its records depend on stands in `….manifest.json` beside it.
 
-    Half a line at its end, which a kill leaves behind, is cut off when it is opened.
+    Half a line at its end, which a kill or a full disk leaves behind, is cut off.
     """
 
     def __init__(self, place: Path, said: dict[str, Any], save_every_s: float) -> None:
         self.file = place / NAME if place.is_dir() or place.suffix == "" else place
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        self.done: set[str] = set()
+        self.records: list[Known] = []
+        self.replaced = self.file.with_name(f"{self.file.name}.replaced.jsonl")
+        #: where each record begins, and where the last one ends
+        self._starts = [0]
         self._save_every_s = save_every_s
         self._lock = lock(self.file)
         try:
@@ -35,8 +41,10 @@ class JsonlStore:
                 raise not_ours(self.file, "is there already, and no manifest of this command beside it")
             if not begun:
                 write_manifest(manifest, said)
-            self._out: IO[bytes] = self.file.open("ab")
-            self._out.truncate(self._read())
+            remove_left_over(manifest, self.file)
+            self._out: IO[bytes] = self._open()
+            self._read()
+            self._out.truncate(self._starts[-1])
             os.fsync(self._out.fileno())
             sync_directory(self.file.parent)
         except BaseException:
@@ -44,42 +52,78 @@ class JsonlStore:
             raise
         self._saved = time.monotonic()
 
+    @property
+    def done(self) -> set[str]:
+        return {record.id for record in self.records}
+
     def write(self, record: Record) -> None:
-        self._out.write(json_line(record))
-        self._out.flush()
-        self.done.add(record["id"])
-        if time.monotonic() - self._saved >= self._save_every_s:
-            os.fsync(self._out.fileno())
-            self._saved = time.monotonic()
+        line = memoryview(json_line(record))
+        try:
+            at = 0
+            while at < len(line):
+                at += self._out.write(line[at:])
+            if time.monotonic() - self._saved >= self._save_every_s:
+                os.fsync(self._out.fileno())
+                self._saved = time.monotonic()
+        except BaseException:
+            # half a line, where the disk is full or Ctrl-C falls here
+            self._out.truncate(self._starts[-1])
+            raise
+        self.records.append(known(record))
+        self._starts.append(self._starts[-1] + len(line))
+
+    def arrange(self, order: Sequence[Placed], out: Sequence[int] = ()) -> None:
+        with self.file.open("rb") as old:
+            if out:
+                append_replaced(self.replaced, (self._line(old, number) for number in out))
+            target = Path(os.path.realpath(self.file))
+            replace_file(target, lambda new: new.writelines(self._arranged(old, order)))
+        self._out.close()
+        self._out = self._open()
+        self.records, self._starts = [], [0]
+        self._read()
 
     def close(self) -> None:
-        self._out.flush()
-        os.fsync(self._out.fileno())
-        self._out.close()
-        unlock(self._lock)
+        try:
+            os.fsync(self._out.fileno())
+        finally:
+            self._out.close()
+            unlock(self._lock)
 
-    def _read(self) -> int:
-        """Fills `done`; the bytes of the lines that are whole."""
-        whole = 0
+    def _open(self) -> IO[bytes]:
+        # unbuffered: what a full disk refused must not be written again at the end
+        return self.file.open("ab", buffering=0)
+
+    def _line(self, file: IO[bytes], number: int) -> bytes:
+        file.seek(self._starts[number])
+        return file.read(self._starts[number + 1] - self._starts[number])
+
+    def _arranged(self, old: IO[bytes], order: Iterable[Placed]) -> Iterator[bytes]:
+        for number, head in order:
+            line = self._line(old, number)
+            yield line if head is None else json_line({**decode_json(line, strict=False), **head})
+
+    def _read(self) -> None:
+        """Fills `records`, as far as lines are whole."""
         with self.file.open("rb") as file:
             for line in file:
-                known = _id(line)
-                if known is None:
+                found = _known(line)
+                if found is None:
                     if file.read(1):
-                        raise not_ours(self.file, f"has a damaged line after {len(self.done)} records")
+                        raise not_ours(self.file, f"has a damaged line after {len(self.records)} records")
                     break
-                self.done.add(known)
-                whole += len(line)
-        return whole
+                self.records.append(found)
+                self._starts.append(self._starts[-1] + len(line))
 
 
 def json_line(record: Record) -> bytes:
+    """One line of UTF-8; half of a surrogate pair, which has none, is escaped."""
     return json_text(record, separators=(",", ":")).encode("utf-8") + b"\n"
 
 
-def _id(line: bytes) -> str | None:
-    """The id of a record; None where the line is not whole."""
+def _known(line: bytes) -> Known | None:
+    """None where the line is not whole."""
     try:
-        return decode_json(line, strict=False)["id"] if line.endswith(b"\n") else None
-    except (NotJson, KeyError, TypeError):
+        return known(decode_json(line, strict=False)) if line.endswith(b"\n") else None
+    except (NotJson, KeyError, TypeError, AttributeError):
         return None

@@ -14,7 +14,7 @@ from .work import Choices, Worker
 
 try:
     import ray
-    from ray.exceptions import RayActorError, RayTaskError
+    from ray.exceptions import RayActorError, RayError, RayTaskError
 except ImportError as error:
     raise TransparencyError(
         "dependencyMissing",
@@ -57,7 +57,7 @@ def run_on_ray(
     if ours:
         _connect(address, watch)
     try:
-        yield from _deal(groups, _workers(choices, workers, len(groups)), watch)
+        yield from _deal(groups, _workers(choices, workers, len(groups)), watch, choices.model_files)
     finally:
         if ours:
             ray.shutdown()
@@ -89,7 +89,7 @@ def _workers(choices: Choices, wanted: int | None, n_groups: int) -> list[Any]:
     return [actor.remote(choices) for _ in range(count)]
 
 
-def _deal(groups: Sequence[list[Prompt]], workers: Sequence[Any], watch: Watch) -> Generator[Record]:
+def _deal(groups: Sequence[list[Prompt]], workers: Sequence[Any], watch: Watch, model_files: str) -> Generator[Record]:
     left = deque(groups)
     loading: dict[Any, Any] = {worker.load.remote(): worker for worker in workers}
     running: dict[Any, tuple[Any, list[Prompt]]] = {}
@@ -105,7 +105,12 @@ def _deal(groups: Sequence[list[Prompt]], workers: Sequence[Any], watch: Watch) 
                 _check_loaded(future)
             else:
                 worker, group = running.pop(future)
-                yield from _answer(future, group)
+                answer = _answer(future, group, model_files)
+                if answer is None:
+                    # one of them is to blame: each for itself
+                    left.extend([prompt] for prompt in group)
+                else:
+                    yield from answer
             if left:
                 group = left.popleft()
                 running[worker.analyze.remote(group)] = worker, group
@@ -124,9 +129,13 @@ def _check_loaded(future: Any) -> None:
         raise TransparencyError(*failed)
 
 
-def _answer(future: Any, group: Sequence[Prompt]) -> list[Record]:
+def _answer(future: Any, group: Sequence[Prompt], model_files: str) -> list[Record] | None:
+    """None where the worker was lost with several prompts in hand."""
     try:
         return ray.get(future)
-    except (RayActorError, RayTaskError) as error:
-        reason = f"The Ray worker that had this prompt was lost: {type(error).__name__}"
-        return [failure_said(prompt, "internal", reason) for prompt in group]
+    except RayError as error:
+        if len(group) > 1:
+            return None
+        reason = f"The Ray worker that had this prompt was lost: {type(error).__name__}."
+        remedy = "Run the same command again to try this prompt once more."
+        return [failure_said(prompt, "internal", reason, remedy, model_files) for prompt in group]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..ambient import guard, guarded
 from ..analysis import Analysis, analysis_of, memory_told, tokens_of
-from ..errors import Cancelled, TransparencyError
+from ..errors import STOPS, TransparencyError
 from ..model.chat import Chat
 from ..model.loading import LoadedModel
 from ..model.options import SpecialTokens
@@ -27,7 +27,7 @@ _TOKENS_ON_CPU, _TOKENS = 256, 2048
 #: How far the last state may be from the lone run's, as a share of its norm: rounding, not another position.
 _ROUNDING = {torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 1e-2}
 
-Answer = Analysis | Exception
+Answer = Analysis | BaseException
 
 
 class _Encoded:
@@ -58,7 +58,10 @@ class Packer:
                 content = prompt.content()
                 with guard(self._model, watch):
                     one = _Encoded(prompt, content, tokens_of(self._model, content, special_tokens))
-            except Exception as error:
+            except STOPS:
+                raise
+            except BaseException as error:
+                # also the panic of a tokenizer
                 yield prompt, error
                 continue
             if together and sum(len(e.tokens) for e in together) + len(one.tokens) > self._most:
@@ -73,14 +76,15 @@ class Packer:
         a_token = (time.perf_counter() - started) / max(1, sum(len(e.tokens) for e in together))
         for place, one in enumerate(together):
             try:
-                if traces is None:
+                # what is not finite in one prompt passes to all that share its pass: a weight of 0 times NaN is NaN
+                if traces is None or not bool(torch.isfinite(traces[place].layers[-1].post).all()):
                     trace, seconds = self._alone(one, watch)
                 else:
                     trace, seconds = traces[place], a_token * len(one.tokens)
                 answer = analysis_of(self._model, one.content, one.tokens, trace, seconds, watch=watch)
-            except Cancelled:
+            except STOPS:
                 raise
-            except Exception as error:
+            except BaseException as error:
                 yield one.prompt, error
                 continue
             yield one.prompt, answer
@@ -103,9 +107,9 @@ class Packer:
                 traces = traces if self._same(traces[-1], self._alone(together[-1], watch)[0]) else None
             self.packs = traces is not None
             return traces
-        except Cancelled:
+        except STOPS:
             raise
-        except Exception as error:
+        except BaseException as error:
             # one by one each says for itself what is wrong; memory may do for the next ones
             self.packs = isinstance(error, TransparencyError) and error.kind == "outOfMemory"
             return None

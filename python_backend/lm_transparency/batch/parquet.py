@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ..errors import TransparencyError
+from ..files.writing import remove_left_over, replace_file
 from .records import Record
-from .store import lock, not_ours, read_manifest, replace_file, unlock, write_manifest
+from .resuming import Known, known
+from .store import Placed, append_replaced, lock, not_ours, read_manifest, unlock, write_manifest
 
 try:
     import pyarrow as pa
@@ -22,6 +28,9 @@ except ImportError as error:
 
 #: Records a part at most.
 _ROWS = 1000
+#: Parts that are held while records are put into another order.
+_HELD = 4
+_HEAD = ("id", "index", "source", "line")
 
 
 def _schema() -> Any:
@@ -67,71 +76,168 @@ def _schema() -> Any:
             "graph": struct(graph),
             "notices": listed(text),
             "seconds": number,
+            "fingerprints": struct({"prompt": text, "model": text}),
         }
     )
 
 
 class ParquetStore:
-    """`part-00000.parquet` … in a directory. The parts are what counts; `_manifest.json` follows them."""
+    """`part-00000.parquet` … in a directory. The parts are what counts; `_manifest.json` follows them.
+
+    Where parts take the place of others, the manifest first says which (`swap`), and what a kill leaves undone is done
+    when it is opened.
+    """
 
     def __init__(self, place: Path, said: dict[str, Any], save_every_s: float) -> None:
         if place.is_file():
             raise not_ours(place, "is a file, and Parquet takes a directory")
         place.mkdir(parents=True, exist_ok=True)
         self.directory = place
-        self.done: set[str] = set()
+        self.records: list[Known] = []
+        # readers of a directory pass over what begins with _ or .
+        self.replaced = place / "_replaced.jsonl"
         self._said, self._save_every_s = said, save_every_s
         self._rows: list[Record] = []
         self._parts: list[dict[str, Any]] = []
-        # readers of a directory pass over what begins with _ or .
         self._manifest = place / "_manifest.json"
         self._lock = lock(self._manifest)
         try:
-            parts = sorted(place.glob("*.parquet"))
-            if read_manifest(self._manifest, said) is None and parts:
+            manifest = read_manifest(self._manifest, said)
+            if manifest is None and list(place.glob("*.parquet")):
                 raise not_ours(place, "holds Parquet files, and no manifest of this command")
-            for unfinished in place.glob(".part-*.tmp"):
+            if manifest and "swap" in manifest:
+                self._swap(self._checked(manifest["swap"]))
+            for unfinished in (*place.glob(".part-*.tmp"), *place.glob("..part-*.tmp")):
                 unfinished.unlink()
-            for part in parts:
-                self._known(part)
-            self._list()
+            remove_left_over(self._manifest)
+            self._read()
         except BaseException:
             unlock(self._lock)
             raise
         self._saved = time.monotonic()
 
+    @property
+    def done(self) -> set[str]:
+        return {record.id for record in self.records}
+
     def write(self, record: Record) -> None:
         self._rows.append(record)
-        self.done.add(record["id"])
+        self.records.append(known(record))
         if len(self._rows) >= _ROWS or time.monotonic() - self._saved >= self._save_every_s:
             self._save()
 
-    def close(self) -> None:
+    def arrange(self, order: Sequence[Placed], out: Sequence[int] = ()) -> None:
         self._save()
-        unlock(self._lock)
+        where = [(part["name"], row) for part in self._parts for row in range(part["records"])]
+        read = lru_cache(_HELD)(self._table)
+        if out:
+            append_replaced(self.replaced, (self._line(read(where[n][0]), where[n][1]) for n in out))
+        first = self._next()
+        names = [f"part-{first + i:05d}.parquet" for i in range(-(-len(order) // _ROWS))]
+        for name, start in zip(names, range(0, len(order), _ROWS), strict=True):
+            placed = order[start : start + _ROWS]
+            rows = [read(where[number][0]).slice(where[number][1], 1) for number, _ in placed]
+            table = _headed(pa.concat_tables(rows).combine_chunks(), [head for _, head in placed])
+            # hidden, until the manifest says that it takes the place of others
+            self._write(self.directory / f".{name}.tmp", table)
+        swap = {"gone": [part["name"] for part in self._parts], "come": names}
+        write_manifest(self._manifest, self._said, parts=self._parts, swap=swap)
+        self._swap(swap)
+        self._read()
+
+    def close(self) -> None:
+        try:
+            self._save()
+        finally:
+            unlock(self._lock)
 
     def _save(self) -> None:
         self._saved = time.monotonic()
         if not self._rows:
             return
-        last = max((int(part["name"][5:-8]) for part in self._parts), default=-1)
-        part = self.directory / f"part-{last + 1:05d}.parquet"
+        part = self.directory / f"part-{self._next():05d}.parquet"
         # Ctrl-C anywhere below: `close` must not write them once more
         rows, self._rows = self._rows, []
-        table = pa.Table.from_pylist(rows, schema=_schema())
-        replace_file(part, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
+        try:
+            self._write(part, pa.Table.from_pylist(rows, schema=_schema()))
+        except BaseException:
+            # what the disk has no room for is not there
+            if not part.exists():
+                del self.records[-len(rows) :]
+            raise
         self._parts.append({"name": part.name, "records": len(rows)})
         self._list()
 
-    def _known(self, part: Path) -> None:
+    def _write(self, file: Path, table: Any) -> None:
+        replace_file(file, lambda opened: pq.write_table(table, opened, compression="zstd"))
+
+    def _next(self) -> int:
+        return max((int(part["name"][5:-8]) for part in self._parts), default=-1) + 1
+
+    def _checked(self, swap: Any) -> dict[str, list[str]]:
+        """A manifest that anybody wrote names files of this directory only."""
+        given: dict[str, Any] = swap if isinstance(swap, dict) else {}
+        checked: dict[str, list[str]] = {}
+        for name in ("gone", "come"):
+            parts: Any = given.get(name)
+            if not isinstance(parts, list) or not all(map(_is_part, parts)):
+                raise not_ours(self._manifest, "is no manifest that this version knows")
+            checked[name] = parts
+        return checked
+
+    def _swap(self, swap: dict[str, list[str]]) -> None:
+        for name in swap["gone"]:
+            (self.directory / name).unlink(missing_ok=True)
+        for name in swap["come"]:
+            made = self.directory / f".{name}.tmp"
+            if made.exists():
+                made.replace(self.directory / name)
+
+    def _read(self) -> None:
+        """Fills `records` from the parts, and lists them."""
+        self.records, self._parts = [], []
+        for part in sorted(self.directory.glob("*.parquet")):
+            if not _is_part(part.name):
+                raise not_ours(part, "is no part of this command")
+            found = self._known(part)
+            self.records += found
+            self._parts.append({"name": part.name, "records": len(found)})
+        self._list()
+
+    def _known(self, part: Path) -> list[Known]:
         try:
-            ids = pq.read_table(part, columns=["id"])["id"].to_pylist()
-        except (pa.ArrowInvalid, pa.ArrowKeyError, KeyError) as error:
+            there = pq.read_schema(part).names
+            wanted = [*_HEAD, "error", "fingerprints"] if "fingerprints" in there else [*_HEAD, "error", "prompt"]
+            return [known(row) for row in pq.read_table(part, columns=wanted).to_pylist()]
+        except (pa.ArrowInvalid, pa.ArrowKeyError, KeyError, TypeError) as error:
             raise not_ours(part, "is damaged, or no part of this command") from error
-        if not part.name.startswith("part-") or not part.name[5:-8].isdecimal():
-            raise not_ours(part, "is no part of this command")
-        self.done |= set(ids)
-        self._parts.append({"name": part.name, "records": len(ids)})
+
+    def _table(self, name: str) -> Any:
+        """A part, with the columns of this version."""
+        found = pq.read_table(self.directory / name)
+        for column in _schema():
+            if column.name not in found.column_names:
+                found = found.append_column(column, pa.nulls(len(found), column.type))
+        return found.select(_schema().names).cast(_schema())
+
+    def _line(self, table: Any, row: int) -> bytes:
+        return json.dumps(table.slice(row, 1).to_pylist()[0], ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
     def _list(self) -> None:
         write_manifest(self._manifest, self._said, parts=self._parts)
+
+
+def _is_part(name: Any) -> bool:
+    return isinstance(name, str) and re.fullmatch(r"part-[0-9]+\.parquet", name) is not None
+
+
+def _headed(table: Any, heads: Sequence[Record | None]) -> Any:
+    """`table` with the heads that are given."""
+    columns = {name: table[name].to_pylist() for name in _HEAD}
+    for row, head in enumerate(heads):
+        for name, value in (head or {}).items():
+            columns[name][row] = value
+    for name, values in columns.items():
+        place = table.column_names.index(name)
+        table = table.set_column(place, table.schema.field(name), pa.array(values, table.schema.field(name).type))
+    return table

@@ -11,10 +11,10 @@ _TERMINAL_S, _LOG_S = 0.2, 15
 
 
 class ProgressLine:
-    """`before`: records that an earlier run left."""
+    """`before`: records that an earlier run left, `errors` of them with an error."""
 
-    def __init__(self, total: int, before: int, *, quiet: bool) -> None:
-        self._total, self._done, self._before, self._errors = total, before, before, 0
+    def __init__(self, total: int, before: int, errors: int = 0, *, quiet: bool) -> None:
+        self._total, self._done, self._before, self.errors = total, before, before, errors
         self._quiet = quiet
         self._overwrite = stderr().isatty()
         # the clock starts with the first record: loading the model is no rate
@@ -24,7 +24,7 @@ class ProgressLine:
     def add(self, *, failed: bool) -> None:
         now = time.monotonic()
         self._done += 1
-        self._errors += failed
+        self.errors += failed
         if self._started is None:
             self._started = now
         if now - self._shown >= (_TERMINAL_S if self._overwrite else _LOG_S):
@@ -48,7 +48,7 @@ class ProgressLine:
         return f"{self._done}/{self._total} prompts · {rate:.1f}/s · {eta} left{self._failed()}"
 
     def _failed(self) -> str:
-        return f" · {self._errors} with an error" if self._errors else ""
+        return f" · {self.errors} with an error" if self.errors else ""
 
     def _show(self, line: str, *, last: bool) -> None:
         if self._quiet:

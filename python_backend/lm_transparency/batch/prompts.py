@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import TransparencyError
+from ..files.fingerprint import text_fingerprint
+from ..files.reading import expanded
 from ..model.chat import Chat, read_chat
 from ..prompts.documents import CHAT as CHAT_LANGUAGE
 from ..prompts.documents import PROMPT as PROMPT_LANGUAGE
@@ -41,6 +44,12 @@ class Prompt:
     chat: bool = False
     error: TransparencyError | None = None
 
+    @property
+    def fingerprint(self) -> str:
+        """Of what is to be analysed, wherever it stands."""
+        error = "" if self.error is None else str(self.error)
+        return text_fingerprint("chat" if self.chat else "text", self.text, error)
+
     def content(self) -> str | Chat:
         """What is to be analysed. Raises `TransparencyError("invalidPrompt")`."""
         if self.error is not None:
@@ -50,8 +59,8 @@ class Prompt:
 
 def has_many(name: str) -> bool:
     """Whether `name` is more than the file of one prompt."""
-    path = Path(name).expanduser()
-    if path.suffix in (LINES, JSONL) or path.name == "prompts.txt" or path.is_dir():
+    path = expanded(name)
+    if path.suffix in (LINES, JSONL) or path.name == "prompts.txt" or os.path.isdir(path):
         return True
     document = prompt_document(name)
     return document is not None and len(document.stretches) > 1
@@ -60,7 +69,7 @@ def has_many(name: str) -> bool:
 def prompt_document(name: str) -> Document | None:
     """A `.prompt` or `.chat` file, which may have front matter and several prompts; None for another and an unreadable
     one."""
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.suffix not in LANGUAGES:
         return None
     try:
@@ -77,7 +86,7 @@ def common_settings(names: Sequence[str]) -> Settings:
     """
     first: tuple[str, Settings] | None = None
     # what is not there is told of by who reads it
-    names = [name for name in names if Path(name).expanduser().exists()]
+    names = [name for name in names if os.path.exists(expanded(name))]
     for path in dict.fromkeys(path for name in names for path in _files(name)):
         document = prompt_document(path)
         if document is not None and document.front is not None:
@@ -106,7 +115,7 @@ def read_prompts(names: Sequence[str], line_files: Sequence[str] = (), *, chat: 
     seen: set[Path] = set()
     for name, by_line in [*((name, False) for name in names), *((name, True) for name in line_files)]:
         for path in _files(name):
-            where = Path(path).expanduser().resolve()
+            where = expanded(path).resolve()
             if where not in seen:
                 seen.add(where)
                 found += _in_file(path, by_line, chat)
@@ -117,6 +126,9 @@ def prompts_of(given: Iterable[Prompt | str | Chat]) -> list[Prompt]:
     """Texts and chats from Python as prompts. Raises `TransparencyError` for an id that two prompts have."""
     found: list[Prompt] = []
     for number, one in enumerate(given, start=1):
+        if not isinstance(one, (str, Chat, Prompt)):  # pyright: ignore[reportUnnecessaryIsInstance]
+            reason = f"Prompt {number} is {type(one).__name__!r}, which is neither a text nor a chat."
+            one = _prompt("", number, "", TransparencyError("invalidPrompt", reason, "Give a str, or a Chat."))
         if isinstance(one, Chat):
             messages = [{"role": m.role, "content": m.content} for m in one.messages]
             one = _prompt("", number, json.dumps(messages, ensure_ascii=False), chat=True)
@@ -125,10 +137,17 @@ def prompts_of(given: Iterable[Prompt | str | Chat]) -> list[Prompt]:
 
 
 def numbered(prompts: Iterable[Prompt]) -> list[Prompt]:
-    """`prompts` with their places as `index`. Raises `TransparencyError` for an id that two of them have."""
+    """`prompts` with their places as `index`. Raises `TransparencyError` for an id that two of them have.
+
+    A prompt whose id no file can hold has the hash of its place and text instead, and an error.
+    """
     first: dict[str, Prompt] = {}
     found: list[Prompt] = []
     for index, prompt in enumerate(prompts):
+        if not _is_text(prompt.id):
+            reason = f"The id of {_place(prompt)} has half of a character (a lone surrogate)."
+            error = TransparencyError("invalidPrompt", reason, "Ids are text: correct it, or leave it out.")
+            prompt = _prompt(prompt.source, prompt.line, prompt.text, error, chat=prompt.chat)
         other = first.setdefault(prompt.id, prompt)
         if other is not prompt:
             raise TransparencyError(
@@ -140,15 +159,22 @@ def numbered(prompts: Iterable[Prompt]) -> list[Prompt]:
     return found
 
 
+def _is_text(text: str) -> bool:
+    return text.encode("utf-8", "replace").decode("utf-8") == text
+
+
 def _place(prompt: Prompt) -> str:
+    if not prompt.source:
+        return f"prompt {prompt.line}"
     return prompt.source if prompt.line is None else f"{prompt.source}:{prompt.line}"
 
 
 def _files(name: str) -> list[str]:
-    path = Path(name).expanduser()
-    if name == "-" or path.is_file():
+    path = expanded(name)
+    # a pipe too, as the shell makes of <(…)
+    if name == "-" or (os.path.exists(path) and not os.path.isdir(path)):
         return [name]
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise TransparencyError("invalidPrompt", f"{name} cannot be found.", "Name files or directories of prompts.")
     found = sorted(
         str(p)
@@ -164,7 +190,7 @@ def _files(name: str) -> list[str]:
 
 def _in_file(name: str, by_line: bool, chat: bool) -> Iterator[Prompt]:
     try:
-        raw = sys.stdin.buffer.read() if name == "-" else Path(name).expanduser().read_bytes()
+        raw = sys.stdin.buffer.read() if name == "-" else expanded(name).read_bytes()
         text = raw.decode("utf-8-sig").replace("\r\n", "\n")
     except OSError as error:
         yield _prompt(name, None, "", TransparencyError("invalidPrompt", f"{name} cannot be read: {error.strerror}."))
@@ -174,7 +200,7 @@ def _in_file(name: str, by_line: bool, chat: bool) -> Iterator[Prompt]:
         yield _prompt(name, None, "", TransparencyError("invalidPrompt", reason, "Save it as UTF-8."))
         return
     path = Path(name)
-    if path.suffix == JSONL:
+    if path.suffix == JSONL or (name == "-" and _begins_as_jsonl(text)):
         # not splitlines: a JSON text may hold U+2028 as it is
         lines = enumerate(text.split("\n"), start=1)
         yield from (_json_line(name, number, line, chat) for number, line in lines if line.strip())
@@ -185,6 +211,15 @@ def _in_file(name: str, by_line: bool, chat: bool) -> Iterator[Prompt]:
         yield from _blocks(name, Document(text, LANGUAGES[path.suffix]), chat)
     else:
         yield _prompt(name, None, text.removesuffix("\n"), chat=chat)
+
+
+def _begins_as_jsonl(text: str) -> bool:
+    """Of stdin, whose name says nothing: whether the first line is one of a data set."""
+    try:
+        read_object(text.lstrip().split("\n", 1)[0])
+    except BadLine:
+        return False
+    return True
 
 
 def _blocks(name: str, document: Document, chat: bool) -> Iterator[Prompt]:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..analysis import Analysis
-from ..errors import TransparencyError
+from ..errors import TransparencyError, is_out_of_memory
 from ..exports.document import as_document
 from ..routes.graph import RouteGraph
 from .prompts import Prompt
 
 Record = dict[str, Any]
 
+#: Characters of an unexpected error that are kept.
+_LONGEST = 500
 
-def record_of(prompt: Prompt, analysis: Analysis, graph: RouteGraph, top_k: int) -> Record:
-    """JSON's format 1 without the fields of single layers, its edges as columns. `seconds`: forward pass and routes."""
+
+def record_of(prompt: Prompt, analysis: Analysis, graph: RouteGraph, top_k: int, model: str = "") -> Record:
+    """JSON's format 1 without the fields of single layers, its edges as columns. `seconds`: forward pass and routes.
+
+    `model`: the fingerprint of its files. Raises `TransparencyError("modelUnsupported")` for numbers that are none.
+    """
     document = as_document(analysis, graph, top_k)
     proof = {name: figure for name, figure in document["proof"].items() if name != "layers"}
-    return {
-        **_head(prompt),
+    record: Record = {
+        **_head(prompt, model),
         "error": None,
         "model": document["model"]["name"],
         **{name: document[name] for name in ("tokens", "target", "predictions", "threshold", "renormalize")},
@@ -27,22 +34,63 @@ def record_of(prompt: Prompt, analysis: Analysis, graph: RouteGraph, top_k: int)
         "notices": document["notices"],
         "seconds": round(analysis.forward_s + analysis.contributions_s, 4),
     }
+    if not _is_finite(record):
+        raise TransparencyError(
+            "modelUnsupported",
+            f"The answer of {document['model']['name']} has numbers that are not finite.",
+            "Load the model in float32; if they stay, its weights are damaged.",
+        )
+    return record
 
 
-def failure_of(prompt: Prompt, error: TransparencyError) -> Record:
-    """The record of a prompt that could not be analysed."""
-    return failure_said(prompt, error.kind, error.message, error.remedy)
-
-
-def failure_said(prompt: Prompt, kind: str, message: str, remedy: str = "") -> Record:
-    """`failure_of` what is no error of ours."""
-    return {**_head(prompt), "error": {"kind": kind, "message": message, "remedy": remedy}}
-
-
-def _head(prompt: Prompt) -> Record:
+def failure_of(prompt: Prompt, error: BaseException, model: str = "") -> Record:
+    """The record of a prompt that could not be analysed, whatever stood against it."""
+    if isinstance(error, TransparencyError):
+        return failure_said(prompt, error.kind, error.message, error.remedy, model)
+    if is_out_of_memory(error):
+        return failure_said(
+            prompt,
+            "outOfMemory",
+            "The memory did not suffice for this prompt.",
+            "Free memory, or choose a smaller dtype or model, and run the same command again.",
+            model,
+        )
     # half a surrogate pair is no text to any reader of the file
-    text = prompt.text.encode("utf-8", "replace").decode("utf-8")
-    return {"id": prompt.id, "index": prompt.index, "source": prompt.source, "line": prompt.line, "prompt": text}
+    said = f"{type(error).__name__}: {error}"[:_LONGEST].encode("utf-8", "replace").decode("utf-8")
+    return failure_said(prompt, "internal", said, "Run the same command again to try this prompt once more.", model)
+
+
+def failure_said(prompt: Prompt, kind: str, message: str, remedy: str = "", model: str = "") -> Record:
+    """`failure_of` what is no error of ours."""
+    return {**_head(prompt, model), "error": {"kind": kind, "message": message, "remedy": remedy}}
+
+
+def place_of(prompt: Prompt) -> Record:
+    """Which prompt a record is of, and where that stands."""
+    return {"id": prompt.id, "index": prompt.index, "source": _text(prompt.source), "line": prompt.line}
+
+
+def text_of(prompt: Prompt) -> str:
+    """The prompt as a record has it."""
+    return _text(prompt.text)
+
+
+def _head(prompt: Prompt, model: str) -> Record:
+    fingerprints = {"prompt": prompt.fingerprint, "model": model}
+    return {**place_of(prompt), "prompt": text_of(prompt), "fingerprints": fingerprints}
+
+
+def _text(text: str) -> str:
+    # half a surrogate pair is no text to any reader of the file
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    return all(map(_is_finite, value)) if isinstance(value, list) else True
 
 
 def _columns(graph: RouteGraph) -> dict[str, Any]:

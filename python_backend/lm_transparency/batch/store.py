@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -12,17 +13,34 @@ from filelock import FileLock, Timeout
 
 from ..errors import TransparencyError
 from ..files.json_files import read_object
+from ..files.reading import expanded
+from ..files.writing import not_written, open_private, replace_file, sync_directory
+from ..model import embedded
 from .records import Record
+from .resuming import Known
 
 Format = Literal["jsonl", "parquet"]
+#: A record of an output, by its number, and what is to stand in its head from now on (None: what does).
+Placed = tuple[int, Record | None]
 
 
 class Store(Protocol):
-    """Records on disk. `done`: ids of what is there. Opened again after a kill, it holds whole records."""
+    """Records on disk. `records`: what is there, in order. Opened again after a kill, it holds whole records.
 
-    done: set[str]
+    Its methods raise `OSError` where the disk is full or gone; what was written before stays.
+    """
+
+    records: list[Known]
+    replaced: Path
+
+    @property
+    def done(self) -> set[str]: ...
 
     def write(self, record: Record) -> None: ...
+
+    def arrange(self, order: Sequence[Placed], out: Sequence[int] = ()) -> None:
+        """Keep the records of `order`, in that order, at once or not at all; those of `out` go to `replaced`."""
+        ...
 
     def close(self) -> None: ...
 
@@ -34,7 +52,7 @@ def open_store(place: Path, form: Format, said: dict[str, Any], *, save_every_s:
     Raises `TransparencyError` for a place that holds something else, was written with other choices, is being
     written by another process or cannot be written to, and where pyarrow is missing.
     """
-    place = place.expanduser()
+    place = expanded(place)
     try:
         if form == "parquet":
             from .parquet import ParquetStore
@@ -44,14 +62,16 @@ def open_store(place: Path, form: Format, said: dict[str, Any], *, save_every_s:
 
         return JsonlStore(place, said, save_every_s)
     except OSError as error:
-        raise TransparencyError(
-            "invalidParams", f"{place} cannot be written: {error.strerror}.", "Choose another place."
-        ) from error
+        raise not_written(place, error) from error
 
 
 def lock(file: Path) -> FileLock:
     """Held until `unlock`, or until the process ends, however it does. Raises `TransparencyError`."""
-    held = FileLock(file.with_name(f".{file.name}.lock"))
+    name = file.with_name(f".{file.name}.lock")
+    # older versions of filelock follow a link, and empty what it points to
+    if name.is_symlink():
+        name.unlink()
+    held = FileLock(name)
     try:
         held.acquire(timeout=0)
     except Timeout:
@@ -64,7 +84,8 @@ def lock(file: Path) -> FileLock:
 def unlock(held: FileLock) -> None:
     # removed while it is held: who comes now makes a new one, and finds all written
     if os.name != "nt":
-        Path(held.lock_file).unlink(missing_ok=True)
+        with suppress(OSError):
+            Path(held.lock_file).unlink(missing_ok=True)
     held.release()
 
 
@@ -82,10 +103,10 @@ def read_manifest(file: Path, said: dict[str, Any]) -> dict[str, Any] | None:
         found = read_object(file)
     except TransparencyError as error:
         raise not_ours(file, "is no manifest that this version knows") from error
-    if found.get("format") != _FORMAT or found.get("version") != _VERSION:
+    before: Any = found.get("options")
+    if found.get("format") != _FORMAT or found.get("version") != _VERSION or not isinstance(before, dict):
         raise not_ours(file, "is no manifest that this version knows")
-    before = found["options"]
-    other = [f"{name} {before.get(name)!r}" for name, value in said.items() if before.get(name) != value]
+    other = [f"{name} {before.get(name)!r}" for name, value in said.items() if not _same(name, before.get(name), value)]
     if other:
         raise TransparencyError(
             "invalidParams",
@@ -98,16 +119,15 @@ def read_manifest(file: Path, said: dict[str, Any]) -> dict[str, Any] | None:
 def write_manifest(file: Path, said: dict[str, Any], **more: Any) -> None:
     """Whole or not at all."""
     text = json.dumps({"format": _FORMAT, "version": _VERSION, "options": said, **more}, ensure_ascii=False, indent=1)
-    replace_file(file, lambda temporary: temporary.write_text(text + "\n", "utf-8"))
+    replace_file(file, lambda opened: opened.write(f"{text}\n".encode("utf-8", "replace")))
 
 
-def replace_file(file: Path, write: Callable[[Path], Any]) -> None:
-    """Write beside `file`, to the disk itself, and rename."""
-    temporary = file.with_name(f".{file.name}.tmp")
-    write(temporary)
-    with temporary.open("rb+") as written:
-        os.fsync(written.fileno())
-    os.replace(temporary, file)
+def append_replaced(file: Path, lines: Iterable[bytes]) -> None:
+    """Records that leave an output are kept beside it, a line each."""
+    with open_private(file) as opened:
+        opened.writelines(lines)
+        opened.flush()
+        os.fsync(opened.fileno())
     sync_directory(file.parent)
 
 
@@ -115,11 +135,13 @@ def not_ours(place: Path, what: str) -> TransparencyError:
     return TransparencyError("invalidParams", f"{place} {what}.", "Choose another place; nothing was changed.")
 
 
-def sync_directory(directory: Path) -> None:
-    """A rename is safe from a power cut once its directory is."""
-    if os.name != "nt":
-        handle = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+def _same(name: str, before: Any, now: Any) -> bool:
+    """A model's folder is the same however it is spelt."""
+    return before == now or (name in ("model", "base") and isinstance(before, str) and _spelt(before) == _spelt(now))
+
+
+def _spelt(source: str) -> str:
+    if source in ("", embedded.NAME):
+        return embedded.NAME
+    path = expanded(source)
+    return os.path.realpath(path) if os.path.exists(path) else source

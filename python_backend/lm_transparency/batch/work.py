@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..analysis import Analysis
-from ..errors import Cancelled, TransparencyError
+from ..errors import STOPS, TransparencyError
 from ..model.loading import LoadedModel
 from ..model.options import COMPARED_THRESHOLD, Dtype, Quantization, SpecialTokens
 from ..session import Session
 from ..watch import Watch
 from .packing import Packer
 from .prompts import Prompt
-from .records import Record, failure_of, failure_said, record_of
+from .records import Record, failure_of, record_of
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,12 @@ class Choices:
     position: int | None = None
     top_k: int = 10
     special_tokens: SpecialTokens = "auto"
+    #: the fingerprint of the model's files, empty where they are not on this machine
+    model_files: str = ""
 
     def said(self) -> dict[str, Any]:
         """What must be the same where an output is continued; where it is computed and how it is got need not."""
-        free = ("device", "allow_download", "trust_remote_code", "anyway")
+        free = ("device", "allow_download", "trust_remote_code", "anyway", "model_files")
         return {name: value for name, value in asdict(self).items() if name not in free}
 
 
@@ -45,14 +47,14 @@ class Worker:
     """Holds the model of `choices`, loaded when it is first needed, and analyses prompts with it."""
 
     def __init__(self, choices: Choices, model: LoadedModel | None = None, watch: Watch | None = None) -> None:
-        self._choices = choices
+        self.choices = choices
         self._packer = None if model is None else Packer(model)
         self._watch = watch or Watch()
 
     def load(self) -> Packer:
         """Raises `TransparencyError` as `load_model`."""
         if self._packer is None:
-            c = self._choices
+            c = self.choices
             model = Session().load(
                 c.model,
                 dtype=c.dtype,
@@ -69,23 +71,21 @@ class Worker:
 
     def analyze(self, prompts: Sequence[Prompt]) -> Iterator[Record]:
         """One record a prompt: what is wrong with one of them stands in its record. Raises `Cancelled`."""
-        answers = self.load().analyze(prompts, self._choices.special_tokens, self._watch)
+        answers = self.load().analyze(prompts, self.choices.special_tokens, self._watch)
         for prompt, answer in answers:
             try:
                 yield self._record(prompt, answer)
-            except TransparencyError as error:
-                yield failure_of(prompt, error)
-            except (Cancelled, MemoryError):
+            except STOPS:
                 raise
-            except Exception as error:
+            except BaseException as error:
                 # the other prompts are not to wait for a fault that one of them brings to light
-                yield failure_said(prompt, "internal", f"{type(error).__name__}: {error}"[:500])
+                yield failure_of(prompt, error, self.choices.model_files)
 
-    def _record(self, prompt: Prompt, answer: Analysis | Exception) -> Record:
-        if isinstance(answer, Exception):
+    def _record(self, prompt: Prompt, answer: Analysis | BaseException) -> Record:
+        if isinstance(answer, BaseException):
             raise answer
         if not answer.proof.holds:
             raise TransparencyError("modelUnsupported", answer.proof.sentence())
-        c = self._choices
+        c = self.choices
         graph = answer.routes(c.position, c.threshold, renormalize=c.renormalize)
-        return record_of(prompt, answer, graph, c.top_k)
+        return record_of(prompt, answer, graph, c.top_k, c.model_files)

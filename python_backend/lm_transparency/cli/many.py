@@ -11,13 +11,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from ..errors import Cancelled, TransparencyError
+from ..files.writing import is_stream, not_written, open_stream
 from ..watch import Watch
 from .options import terminal_watch
 
+if TYPE_CHECKING:
+    from ..batch.resuming import Resumed
+    from ..batch.store import Store
+
 FORMATS = ("jsonl", "parquet")
+#: The exit code where some of the records have an error.
+FAILED = 1
 
 
 def add_many_options(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +48,7 @@ def is_many(arguments: argparse.Namespace) -> bool:
 
 def run_many(arguments: argparse.Namespace, threshold: float | None) -> int:
     form, place = _checked(arguments)
-    from ..batch.engine import keep, run
+    from ..batch.engine import begin
     from ..batch.jsonl import json_line
     from ..batch.progress import ProgressLine
     from ..batch.prompts import read_prompts
@@ -64,38 +71,57 @@ def run_many(arguments: argparse.Namespace, threshold: float | None) -> int:
         special_tokens=arguments.special_tokens,
     )
     prompts = read_prompts(arguments.file, arguments.lines, chat=arguments.chat)
-    store = None if place is None else open_store(place, form, choices.said(), save_every_s=arguments.save_every)
-    done = set[str]() if store is None else set(store.done)
-    progress = ProgressLine(len(prompts), sum(p.id in done for p in prompts), quiet=arguments.quiet)
+    streamed = place is not None and is_stream(place)
+    if streamed and form == "parquet":
+        raise TransparencyError("invalidParams", f"{place} is no directory, and Parquet takes one.", "Choose another.")
+    kept = place is not None and not streamed
+    store = open_store(place, form, choices.said(), save_every_s=arguments.save_every) if place and kept else None
     watch = Watch() if arguments.quiet else terminal_watch("loading", "connecting")
-    records = run(
-        prompts,
-        choices,
-        engine=arguments.engine,
-        address=arguments.ray_address,
-        workers=arguments.workers,
-        done=done,
-        watch=watch,
-    )
+    ray = {"engine": arguments.engine, "address": arguments.ray_address, "workers": arguments.workers}
+    work = begin(prompts, choices, store, place, watch=watch, **ray)
+    progress = ProgressLine(len(prompts), len(work.resumed.kept), work.resumed.failed, quiet=arguments.quiet)
+    _say_what_changed(work.resumed, store, quiet=arguments.quiet)
     where = f" in {place}" if place is not None else ""
-    kept = keep(store, records)
     try:
-        with _cancelled_by_ctrl_c(watch) as ctrl_c:
-            for record in kept:
+        with _cancelled_by_ctrl_c(watch) as ctrl_c, _lines_to(place if streamed else None) as out:
+            for record in work.records:
                 ctrl_c.waits = True
                 if store is None:
-                    sys.stdout.buffer.write(json_line(record))
-                    sys.stdout.buffer.flush()
+                    out.write(json_line(record))
+                    out.flush()
                 progress.add(failed=record["error"] is not None)
     except (KeyboardInterrupt, Cancelled):
         # what is in memory is written before anything is said
-        kept.close()
+        work.records.close()
         if store is not None:
-            done = sum(prompt.id in store.done for prompt in prompts)
+            there = store.done
+            done = sum(prompt.id in there for prompt in prompts)
             progress.end(f"{where}; the same command goes on from there", done)
         raise
     progress.end(where)
-    return 0
+    return FAILED if progress.errors else 0
+
+
+def _say_what_changed(resumed: Resumed, store: Store | None, *, quiet: bool) -> None:
+    said = resumed.sentence()
+    if said and store is not None and not quiet:
+        moved = f" They are now in {store.replaced}." if resumed.out else ""
+        print(f"{said}{moved}", file=sys.stderr)
+
+
+@contextmanager
+def _lines_to(place: Path | None) -> Generator[IO[bytes]]:
+    """Standard output, or a pipe or device that was named."""
+    if place is None:
+        yield sys.stdout.buffer
+        return
+    try:
+        with open_stream(place) as out:
+            yield out
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise not_written(place, error) from error
 
 
 @dataclass

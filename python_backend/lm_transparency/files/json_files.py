@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,6 +22,7 @@ MOST_LEVELS = 200
 #: Digits of a whole number: what Python converts at most by default.
 MOST_DIGITS = 4300
 
+_TOO_LONG = "has a number that is too long"
 _HALF_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -46,15 +48,20 @@ def decode_json(text: str | bytes, *, strict: bool = True) -> Any:
     try:
         value: Any = json.loads(
             text.removeprefix("\ufeff"),
-            parse_int=_whole,
-            parse_float=_finite if strict else float,
-            parse_constant=_no_number if strict else float,
+            parse_int=_PARSE_INT,
+            parse_float=_finite if strict else None,
+            parse_constant=_no_number if strict else None,
         )
     except json.JSONDecodeError as error:
         where = f"in line {error.lineno}, column" if "\n" in text else "at column"
         raise NotJson(f"is not JSON: {error.msg} {where} {error.colno}", error.pos) from None
+    except NotJson:
+        raise
     except RecursionError:
         raise NotJson("is nested too deeply") from None
+    except ValueError:
+        # Python's own limit
+        raise NotJson(_TOO_LONG) from None
     if _levels(value) > MOST_LEVELS:
         raise NotJson("is nested too deeply")
     if (
@@ -117,8 +124,12 @@ def object_or_none(path: Path, *, strict: bool = False, most: int = MOST_BYTES) 
 
 def _whole(digits: str) -> int:
     if len(digits) > MOST_DIGITS:
-        raise NotJson(f"has a number of {len(digits)} digits, which is too long")
+        raise NotJson(_TOO_LONG)
     return int(digits)
+
+
+#: The first versions of Python 3.10 convert any number of digits, in time that grows with their square.
+_PARSE_INT = None if hasattr(sys, "get_int_max_str_digits") else _whole
 
 
 def _finite(digits: str) -> float:

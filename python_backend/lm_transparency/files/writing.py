@@ -8,6 +8,7 @@ one that cannot be replaced: its folder is read-only, or it is mounted by itself
 from __future__ import annotations
 
 import errno
+import glob
 import io
 import os
 import re
@@ -25,6 +26,8 @@ Write = Callable[[IO[bytes]], Any]
 
 _DESCRIPTORS = re.compile(r"/dev/fd|/proc/(?:self|\d+)/fd|/proc/\d+/task/\d+/fd")
 _LINKS = 40
+#: Characters of a name that a temporary one shares: a name has room for 255 bytes.
+_NAME = 40
 #: A file that may be written, in a place where no other can take its name.
 _IN_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV)
 
@@ -57,10 +60,10 @@ def not_written(path: Path, error: OSError) -> TransparencyError:
 
 def write_file(path: Path, write: Write) -> None:
     """As `write_atomically`. Raises `OSError`."""
-    descriptor = _descriptor(path)
-    if descriptor is not None:
-        with os.fdopen(os.dup(descriptor), "wb") as file:
-            file.write(_all_of(write))
+    if is_stream(path):
+        content = _all_of(write)
+        with open_stream(path) as file:
+            file.write(content)
         return
     try:
         before = os.stat(path)
@@ -70,25 +73,37 @@ def write_file(path: Path, write: Write) -> None:
         return
     if stat.S_ISDIR(before.st_mode):
         raise IsADirectoryError(errno.EISDIR, "it is a folder")
-    if not stat.S_ISREG(before.st_mode):
-        content = _all_of(write)
-        # never made: what is here is written to
-        with os.fdopen(os.open(path, os.O_WRONLY | getattr(os, "O_NOCTTY", 0)), "wb") as file:
-            file.write(content)
-        return
     target = Path(os.path.realpath(path))
     if not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     if before.st_nlink > 1:
         _overwrite(target, _all_of(write))
         return
-    content = _all_of(write)
     try:
-        replace_file(target, lambda file: file.write(content))
+        replace_file(target, write)
     except OSError as error:
         if error.errno not in _IN_PLACE:
             raise
-        _overwrite(target, content)
+        _overwrite(target, _all_of(write))
+
+
+def is_stream(path: Path) -> bool:
+    """Whether what is at `path` is written in place, and cannot be gone back in: a pipe, a device, a descriptor."""
+    if _descriptor(path) is not None:
+        return True
+    try:
+        kind = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return False
+    return not stat.S_ISREG(kind) and not stat.S_ISDIR(kind)
+
+
+def open_stream(path: Path) -> IO[bytes]:
+    """What `is_stream`, to be written to. Raises `OSError`."""
+    descriptor = _descriptor(path)
+    # never made: what is here is written to
+    handle = os.open(path, os.O_WRONLY | getattr(os, "O_NOCTTY", 0)) if descriptor is None else os.dup(descriptor)
+    return os.fdopen(handle, "wb")
 
 
 def replace_file(path: Path, write: Write, *, sync: bool = True) -> None:
@@ -96,7 +111,7 @@ def replace_file(path: Path, write: Write, *, sync: bool = True) -> None:
 
     `sync`: it is on the disk itself when this returns. Raises `OSError`.
     """
-    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.tmp")
+    temporary = path.with_name(f".{path.name[:_NAME]}.{secrets.token_hex(8)}.tmp")
     # a name that nobody can have made ready, and no link in its place
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     handle = os.open(temporary, flags | getattr(os, "O_CLOEXEC", 0), 0o666)
@@ -114,6 +129,20 @@ def replace_file(path: Path, write: Write, *, sync: bool = True) -> None:
         raise
     if sync:
         sync_directory(path.parent)
+
+
+def remove_left_over(*paths: Path) -> None:
+    """What `replace_file` left beside `paths` where it was killed. For who holds the lock on them."""
+    for path in paths:
+        for unfinished in path.parent.glob(f".{glob.escape(path.name[:_NAME])}.*.tmp"):
+            with suppress(OSError):
+                unfinished.unlink()
+
+
+def open_private(path: Path) -> IO[bytes]:
+    """An ordinary file of ours to append to; not what a link in its place points to. Raises `OSError`."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    return os.fdopen(os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o666), "ab")
 
 
 def sync_directory(directory: Path) -> None:

@@ -32,7 +32,7 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "deep lists": (b"[" * 100_000 + b"]" * 100_000, "is nested too deeply"),
     "deep objects": (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "is nested too deeply"),
     "deeper than a caller can print": (b"[" * 500 + b"]" * 500, "is nested too deeply"),
-    "many digits": (b'{"a": ' + b"9" * 5000 + b"}", "5000 digits"),
+    "many digits": (b'{"a": ' + b"9" * 5000 + b"}", "a number that is too long"),
     "NaN": (b'{"a": NaN}', "has the number NaN"),
     "infinity": (b"[-Infinity]", "has the number -Infinity"),
     "a float past infinity": (b"[1e999]", "has the number 1e999"),
