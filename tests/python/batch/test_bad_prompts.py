@@ -84,7 +84,6 @@ def test_each_bad_prompt_has_one_record_and_the_good_ones_are_right(
             assert record["error"]["kind"] and record["error"]["message"], index
             assert "\n" not in record["error"]["message"]
     assert "lone surrogate" in by_index[2]["error"]["message"]
-    assert by_index[5]["error"]["kind"] == "internal"
     model = load_model(str(fragile), dtype="float32", device="cpu")
     for index in (0, 11):
         best = analyze(model, by_index[index]["prompt"]).predictions(10)
@@ -92,7 +91,7 @@ def test_each_bad_prompt_has_one_record_and_the_good_ones_are_right(
         assert [p["probability"] for p in by_index[index]["predictions"]] == pytest.approx(wanted, abs=1e-4)
 
 
-def test_a_run_goes_on_behind_failures_and_tries_those_of_the_machine_again(
+def test_a_run_goes_on_behind_failures_and_none_is_there_twice(
     fragile: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source, place = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
@@ -103,7 +102,7 @@ def test_a_run_goes_on_behind_failures_and_tries_those_of_the_machine_again(
     capsys.readouterr()
     assert main(command) == 1
     said = capsys.readouterr().err
-    assert "had failed and" in said and "6/6 prompts · 5 with an error" in said
+    assert "6/6 prompts · 5 with an error" in said
     after = lines(place)
     assert [record["index"] for record in after] == list(range(6))
     assert all(record == before[record["index"]] for record in after)
