@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from ..errors import Cancelled, TransparencyError
 from ..files.writing import is_stream, not_written, open_stream
+from ..streams import stderr
 from ..watch import Watch
 from .options import terminal_watch
 
@@ -106,7 +107,8 @@ def _say_what_changed(resumed: Resumed, store: Store | None, *, quiet: bool) -> 
     said = resumed.sentence()
     if said and store is not None and not quiet:
         moved = f" They are now in {store.replaced}." if resumed.out else ""
-        print(f"{said}{moved}", file=sys.stderr)
+        stderr().write(f"{said}{moved}\n")
+        stderr().flush()
 
 
 @contextmanager
