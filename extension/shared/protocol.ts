@@ -686,21 +686,24 @@ export interface NeuronResult {
   activations: number[];
 }
 
-/** `token` −1: no token is followed. */
+/** `token` −1: no token is followed. Rows from `first_row` on; `row_count` 0: all that follow. */
 export interface LensGridParams {
   runId: string;
   token?: number;
   normalize?: boolean;
+  firstRow?: number;
+  rowCount?: number;
   workDoneToken?: string;
 }
 
 /**
  * The logit lens of the embedding (row 0) and of the residual after each layer (row l + 1), at every position.
  *
- * [row, position]: `top` indexes `texts`, its probability and logit; of the followed token its probability and rank
- * (0 for the most probable), empty where none is followed.
+ * [row, position], from row `first_row` on: `top` indexes `texts`, its probability and logit; of the followed token
+ * its probability and rank (0 for the most probable), empty where none is followed.
  */
 export interface LensGridResult {
+  firstRow: number;
   texts: string[];
   top: NumericArray;
   topProbability: NumericArray;

@@ -1,5 +1,5 @@
 /** Messages between the panel's host (the extension) and the webview. Both bundles import this file. */
-import type { ExportFormat, Inspections } from './protocol';
+import type { Appearance, ExportFormat, Inspections } from './protocol';
 
 /** What the webview may ask the backend, through its host: any question about the run that is shown. */
 export type Method = keyof Inspections;
@@ -96,7 +96,7 @@ export type ToWebview =
   /** The cursor in the prompt stands on this token (null: outside of the prompt). */
   | { type: 'cursor'; position: number | null }
   /** A command of the editor: save what is shown. */
-  | { type: 'export'; format: SaveFormat }
+  | { type: 'export'; format: SaveFormat; appearance: Appearance }
   /** Whether the flow is to be shown on the prompt's text. */
   | { type: 'showHeat'; shown: boolean }
   /**

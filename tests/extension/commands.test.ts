@@ -227,9 +227,14 @@ describe('Export Graph', () => {
     Object.assign(window, { activeTextEditor: { document: { uri: two.uri } } });
     shown.choice = 'CSV';
     await exportGraph(app())();
-    expect(two.export).toHaveBeenCalledExactlyOnceWith('csv');
+    expect(two.export).toHaveBeenCalledExactlyOnceWith('csv', 'light');
     await exportGraph(app())('svg');
-    expect(two.export).toHaveBeenLastCalledWith('svg');
+    expect(two.export).toHaveBeenLastCalledWith('svg', 'light');
+    shown.choice = 'PNG, dark';
+    await exportGraph(app())();
+    expect(two.export).toHaveBeenLastCalledWith('png', 'dark');
+    await exportGraph(app())('svg-dark');
+    expect(two.export).toHaveBeenLastCalledWith('svg', 'dark');
     expect(one.export).not.toHaveBeenCalled();
   });
 

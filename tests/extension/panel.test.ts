@@ -184,12 +184,12 @@ describe('the panel', () => {
   it('asks the page to export at once, or when it is there', () => {
     const { fake, panel } = make();
     panel.showResult(result('r1'));
-    panel.export('svg');
+    panel.export('svg', 'light');
     expect(fake.revealed).toBe(1);
     fake.says({ type: 'ready' });
     expect(types(fake)).toEqual(['analysis', 'export']);
-    panel.export('csv');
-    expect(fake.sent.at(-1)).toEqual({ type: 'export', format: 'csv' });
+    panel.export('csv', 'light');
+    expect(fake.sent.at(-1)).toEqual({ type: 'export', format: 'csv', appearance: 'light' });
     fake.says({ type: 'ready' });
     expect(types(fake)).toEqual(['analysis', 'export', 'export', 'analysis']);
   });

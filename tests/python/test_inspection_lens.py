@@ -119,6 +119,22 @@ def test_small_blocks_give_the_same_grid(monkeypatch: pytest.MonkeyPatch, case: 
     assert [t.logit for t in again] == [pytest.approx(t.logit, rel=1e-4, abs=1e-4) for t in tracks]
 
 
+def test_some_rows_are_those_of_the_whole_grid(case: Subject) -> None:
+    whole = inspect_lens(case.run, token=5)
+    n_rows = len(whole.top)
+    some = inspect_lens(case.run, token=5, rows=range(n_rows - 2, n_rows))
+    assert some.top.equal(whole.top[-2:])
+    assert some.token_rank is not None and whole.token_rank is not None
+    assert some.token_rank.equal(whole.token_rank[-2:])
+    assert some.top_probability == pytest.approx(whole.top_probability[-2:], abs=1e-6)
+
+
+@pytest.mark.parametrize("rows", [range(0), range(-1, 2), range(2, 100)])
+def test_rows_that_are_not_there(case: Subject, rows: range) -> None:
+    with pytest.raises(TransparencyError, match="The lens grid has rows 0 to"):
+        inspect_lens(case.run, rows=rows)
+
+
 @pytest.mark.parametrize("row", [0, 2])
 def test_cancelling_stops_before_the_next_layer(tiny_gpt2: LoadedModel, row: int) -> None:
     run = analyze(tiny_gpt2, prompts.IOI)

@@ -65,19 +65,23 @@ describe('what a classifier answers, in words', () => {
     const shape = [2, 2];
     const none = packedNumbers(new Float32Array(0), [0, 0]);
     const values = lensCells(
-      {
-        texts: ['score'],
-        top: packedNumbers(new Uint32Array(4), shape),
-        topProbability: packedNumbers(new Float32Array(4), shape),
-        topLogit: packedNumbers(Float32Array.from([-2, 0, 1, 2]), shape),
-        token: -1,
-        tokenProbability: none,
-        tokenRank: none,
-      },
+      [
+        {
+          firstRow: 0,
+          texts: ['score'],
+          top: packedNumbers(new Uint32Array(4), shape),
+          topProbability: packedNumbers(new Float32Array(4), shape),
+          topLogit: packedNumbers(Float32Array.from([-2, 0, 1, 2]), shape),
+          token: -1,
+          tokenProbability: none,
+          tokenRank: none,
+        },
+      ],
       1,
       2,
       true,
     );
+    if (!values) throw new Error('there are no cells');
     expect([0, 1, 3].map((index) => cellStrength(values, index, 'probability'))).toEqual([0, 0.5, 1]);
   });
 });

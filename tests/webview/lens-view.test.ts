@@ -4,6 +4,8 @@ import type { LensGridResult } from '../../extension/shared/protocol';
 import { computeLayout, frameOf, homeCamera, levelY, usedHeight } from '../../webview/src/graph/layout';
 import { chartX, chartY, linePath, rankHeight, rankTicks, rowAt } from '../../webview/src/views/chart';
 import { cellName, cellStrength, cellsOf, lensCells } from '../../webview/src/views/lensCells';
+import type { LensCells } from '../../webview/src/views/lensCells';
+import { rowSpans } from '../../webview/src/views/lensRows';
 import { figuresAt } from '../../webview/src/views/lensReadout';
 import { cellOpacity, probabilityStrength, rankStrength } from '../../webview/src/views/scale';
 import { packedNumbers } from '../../webview/dev/views';
@@ -13,6 +15,7 @@ function grid(followed: boolean): LensGridResult {
   const shape = [2, 2];
   const none = packedNumbers(new Float32Array(0), [0, 0]);
   return {
+    firstRow: 0,
     texts: [' a', ' Mary'],
     top: packedNumbers(Uint32Array.from([0, 0, 0, 1]), shape),
     topProbability: packedNumbers(Float32Array.from([0.1, 0.2, 0.3, 0.8]), shape),
@@ -23,8 +26,14 @@ function grid(followed: boolean): LensGridResult {
   };
 }
 
+function cellsFrom(results: LensGridResult[], nTokens = 2): LensCells {
+  const cells = lensCells(results, 1, nTokens);
+  if (!cells) throw new Error('there are no cells');
+  return cells;
+}
+
 describe('the lens grid', () => {
-  const cells = lensCells(grid(true), 1, 2);
+  const cells = cellsFrom([grid(true)]);
 
   it('reads a cell: its top token, and where the followed one stands', () => {
     expect(figuresAt(cells, { letter: 'I', layer: 0, position: 1 })).toEqual({
@@ -42,11 +51,37 @@ describe('the lens grid', () => {
     expect(cellStrength(cells, 2, 'rank')).toBeCloseTo(0.75, 5);
     expect(cellStrength(cells, 0, 'rank')).toBe(0);
     expect(cellStrength(cells, 3, 'top')).toBeCloseTo(Math.sqrt(0.8), 5);
-    expect(cellStrength(lensCells(grid(false), 1, 2), 3, 'rank')).toBeCloseTo(Math.sqrt(0.8), 5);
+    expect(cellStrength(cellsFrom([grid(false)]), 3, 'rank')).toBeCloseTo(Math.sqrt(0.8), 5);
+  });
+
+  it('is read from as many stretches of rows as are there, the last row first', () => {
+    const stretch = (firstRow: number, texts: string[], top: number[], each: number): LensGridResult => {
+      const floats = packedNumbers(Float32Array.from([each, each / 2]), [1, 2]);
+      const rank = packedNumbers(Uint32Array.from([each * 100, 3]), [1, 2]);
+      const own = packedNumbers(Uint32Array.from(top), [1, 2]);
+      return { firstRow, texts, top: own, topProbability: floats, topLogit: floats, token: 7, tokenProbability: floats, tokenRank: rank }; // prettier-ignore
+    };
+    const last = stretch(1, [' Mary', ' her'], [0, 1], 0.5);
+    const half = cellsFrom([last]);
+    expect(half.firstRow).toBe(1);
+    expect(figuresAt(half, { letter: 'I', layer: 0, position: 1 })?.top).toBe(' her');
+    expect(figuresAt(half, { letter: 'X', layer: 0, position: 1 })).toBeNull();
+    const whole = cellsFrom([last, stretch(0, [' a', ' Mary'], [1, 0], 0.25)]);
+    expect(whole.firstRow).toBe(0);
+    expect(figuresAt(whole, { letter: 'X', layer: 0, position: 0 })).toEqual({
+      top: ' Mary', topProbability: 0.25, topLogit: 0.25, followed: { probability: 0.25, rank: 25 },
+    }); // prettier-ignore
+    expect(figuresAt(whole, { letter: 'I', layer: 0, position: 0 })?.top).toBe(' Mary');
+  });
+
+  it('is asked for in stretches: all at once where it is small, row by row where it is large', () => {
+    expect(rowSpans(31, 4)).toEqual([{ firstRow: 0, rowCount: 31 }]);
+    expect(rowSpans(31, 15)).toEqual([[23, 8], [15, 8], [7, 8], [0, 7]].map(([firstRow, rowCount]) => ({ firstRow, rowCount }))); // prettier-ignore
+    expect(rowSpans(3, 2000).map(({ firstRow, rowCount }) => [firstRow, rowCount])).toEqual([[2, 1], [1, 1], [0, 1]]); // prettier-ignore
   });
 
   it('refuses the grid of another prompt', () => {
-    expect(() => lensCells(grid(true), 1, 3)).toThrow(/shape/);
+    expect(() => cellsFrom([grid(true)], 3)).toThrow(/shape/);
   });
 
   it('names cells as the graph does, and finds the cells of a selection', () => {

@@ -1,5 +1,6 @@
 // @vitest-environment happy-dom
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ExportParams } from '../../extension/shared/protocol';
 import type { ViewState } from '../../extension/shared/webview';
 import { fileName } from '../../webview/src/export';
 import { mount } from '../../webview/src/mount';
@@ -67,7 +68,9 @@ describe('the views', () => {
     await show();
     expect(host.askedBy('lmTransparency/lensGrid')).toEqual([]);
     await click('view-lens');
-    expect(host.askedBy('lmTransparency/lensGrid')).toEqual([{ runId: 'synthetic-4-8', token: 70, normalize: true }]);
+    expect(host.askedBy('lmTransparency/lensGrid')).toEqual([
+      { runId: 'synthetic-4-8', token: 70, normalize: true, firstRow: 0, rowCount: 5 },
+    ]);
     await click('view-routes');
     expect(host.givenUp.map((question) => question.method)).toContain('lmTransparency/lensGrid');
   });
@@ -78,7 +81,7 @@ describe('the views', () => {
       return new Promise(() => undefined);
     };
     await show({ view: 'lens' });
-    expect(document.querySelector('.waiting')?.textContent).toBe('Layer 2 of 4 · 50%');
+    expect(document.querySelector('.waiting-line')?.textContent).toBe('Layer 2 of 4 · 50%');
   });
 
   it('move through the lens grid by keyboard and open the residual state', async () => {
@@ -155,12 +158,30 @@ describe('the views', () => {
     expect(document.activeElement).toBe(find('export-csv'));
     await click('export-csv');
     expect(host.askedBy('lmTransparency/export').at(-1)).toMatchObject({
-      format: 'csv', target: 7, threshold: 0.05, renormalize: true, ink: 'flow', appearance: 'dark',
+      format: 'csv', target: 7, threshold: 0.05, renormalize: true, ink: 'flow',
     }); // prettier-ignore
     expect(host.toldOf('save').at(-1)).toMatchObject({ name: 't-token-7.csv', encoding: 'utf8' });
-    host.say({ type: 'export', format: 'html' });
+    host.say({ type: 'export', format: 'html', appearance: 'light' });
     await settled();
     expect(host.toldOf('savePage')).toHaveLength(1);
+  });
+
+  it('draw a picture light in a dark editor, and dark where that is chosen', async () => {
+    document.body.classList.add('vscode-dark');
+    const drawn = () => host.askedBy('lmTransparency/export').map((params) => (params as ExportParams).appearance);
+    await show();
+    await click('export');
+    await click('export-svg');
+    expect(drawn()).toEqual(['light']);
+    await click('export');
+    expect(find('export-light').getAttribute('aria-checked')).toBe('true');
+    await click('export-dark');
+    expect(find('export-dark').getAttribute('aria-checked')).toBe('true');
+    await click('export-svg');
+    host.say({ type: 'export', format: 'svg', appearance: 'light' });
+    await settled();
+    expect(drawn()).toEqual(['light', 'dark', 'light']);
+    document.body.classList.remove('vscode-dark');
   });
 
   it('say why nothing could be saved', async () => {

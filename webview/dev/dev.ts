@@ -1,6 +1,6 @@
 /**
  * The development page: ?sample=ioi|war|moe|30x128|… &theme=dark|light|hc-dark|hc-light &state=ready|empty|loading|failure|offline
- * &proof=off &fail=lens &select=M4_5@3 &unsure. Sizes other than recordings are synthetic: layers x tokens, and x edges in
+ * &proof=off &fail=lens &slow=MILLISECONDS &select=M4_5@3 &unsure. Sizes other than recordings are synthetic: layers x tokens, and x edges in
  * a row where not every pair of tokens is to have a weight. &payload=URL shows a recording from elsewhere.
  */
 import type { Answer, Question, ToWebview } from '../../extension/shared/webview';
@@ -44,7 +44,7 @@ function measure(bytes: ArrayBuffer | string): void {
 function answer(question: Question): Promise<Answer> {
   if (query.get('fail') === 'lens') return Promise.reject(new Error('The run has expired: analyze the prompt again.'));
   const result = syntheticAnswer(question);
-  return new Promise((resolve) => setTimeout(() => resolve(result), 120));
+  return new Promise((resolve) => setTimeout(() => resolve(result), Number(query.get('slow') ?? 120)));
 }
 
 const selection = query.get('select');

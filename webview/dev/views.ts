@@ -30,10 +30,13 @@ function track(token: number, text: string, late: number, most: number): LensTra
 }
 
 export const VIEWS: Answers = {
-  'lmTransparency/lensGrid': ({ token = -1 }) => {
+  'lmTransparency/lensGrid': ({ token = -1, firstRow = 0, rowCount = 0 }) => {
     const [nRows, nTokens] = [sizes.nLayers + 1, sizes.nTokens];
     const random = randomNumbers(5);
-    const shape = [nRows, nTokens];
+    const lastRow = rowCount > 0 ? firstRow + rowCount : nRows;
+    const shape = [lastRow - firstRow, nTokens];
+    const stretch = <T extends Uint32Array | Float32Array>(cells: T) =>
+      packedNumbers(cells.slice(firstRow * nTokens, lastRow * nTokens) as T, shape);
     const top = new Uint32Array(nRows * nTokens);
     const [topProbability, probability] = [new Float32Array(top.length), new Float32Array(top.length)];
     const rank = new Uint32Array(top.length);
@@ -51,16 +54,14 @@ export const VIEWS: Answers = {
       }
     }
     return {
+      firstRow,
       texts: TEXTS,
-      top: packedNumbers(top, shape),
-      topProbability: packedNumbers(topProbability, shape),
-      topLogit: packedNumbers(
-        topProbability.map((p) => 18 + Math.log(p)),
-        shape,
-      ),
+      top: stretch(top),
+      topProbability: stretch(topProbability),
+      topLogit: stretch(topProbability.map((p) => 18 + Math.log(p))),
       token,
-      tokenProbability: packedNumbers(probability, shape),
-      tokenRank: packedNumbers(rank, shape),
+      tokenProbability: stretch(probability),
+      tokenRank: stretch(rank),
     };
   },
 

@@ -92,10 +92,10 @@ function Ready({ store, host, arrangement, lens }: Props) {
     if (moved && position !== null) untracked(() => view.revealColumn(position));
   });
   useSignalEffect(() => {
-    const format = store.exportAsked.value;
-    if (format === null) return;
+    const asked = store.exportAsked.value;
+    if (asked === null) return;
     store.exportAsked.value = null;
-    untracked(() => void exporter.run(format));
+    untracked(() => void exporter.run(asked.format, asked.appearance));
   });
   if (!analysis) return null;
   const focusGraph = (): void => main.current?.querySelector<HTMLElement>('.stage')?.focus();

@@ -1,6 +1,6 @@
 /** Files of what is shown. The backend writes the graph; the picture is drawn here from its SVG. */
 import { signal } from '@preact/signals';
-import type { ExportFormat } from '../../extension/shared/protocol';
+import type { Appearance, ExportFormat } from '../../extension/shared/protocol';
 import type { SaveFormat } from '../../extension/shared/webview';
 import type { Host } from './host';
 import type { Store } from './state';
@@ -20,6 +20,8 @@ const SAID_MS = 6000;
 export type Exporter = ReturnType<typeof createExporter>;
 
 export function createExporter(store: Store, host: Host, rasterize = pngOf) {
+  /** How pictures are drawn: for paper, until something else is chosen. */
+  const appearance = signal<Appearance>('light');
   /** Why there is no file, or that one is on its way; gone after a while. */
   const said = signal<string | null>(null);
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -30,7 +32,7 @@ export function createExporter(store: Store, host: Host, rasterize = pngOf) {
     if (sentence !== null) timer = setTimeout(() => (said.value = null), SAID_MS);
   }
 
-  async function textOf(format: ExportFormat): Promise<string> {
+  async function textOf(format: ExportFormat, drawn: Appearance): Promise<string> {
     const runId = store.analysis.value?.meta.runId ?? '';
     const params = {
       runId,
@@ -39,12 +41,12 @@ export function createExporter(store: Store, host: Host, rasterize = pngOf) {
       threshold: store.tau.value,
       renormalize: store.renormalize.value,
       ink: store.ink.value,
-      appearance: appearance(),
+      appearance: drawn,
     };
     return (await host.ask({ method: 'lmTransparency/export', params })).text;
   }
 
-  async function run(format: SaveFormat): Promise<void> {
+  async function run(format: SaveFormat, drawn = appearance.value): Promise<void> {
     if (!store.analysis.value) return;
     if (format === 'html') {
       host.tell({ type: 'savePage' });
@@ -52,7 +54,7 @@ export function createExporter(store: Store, host: Host, rasterize = pngOf) {
     }
     const name = fileName(store.title.value, store.target.value, format);
     try {
-      const text = await textOf(format === 'png' ? 'svg' : format);
+      const text = await textOf(format === 'png' ? 'svg' : format, drawn);
       if (format === 'png') host.tell({ type: 'save', name, content: await rasterize(text), encoding: 'base64' });
       else host.tell({ type: 'save', name, content: text, encoding: 'utf8' });
       say(null);
@@ -61,7 +63,7 @@ export function createExporter(store: Store, host: Host, rasterize = pngOf) {
     }
   }
 
-  return { run, said };
+  return { run, said, appearance };
 }
 
 /** "ioi.prompt", 14, svg → "ioi-token-14.svg" */
@@ -71,11 +73,6 @@ export function fileName(title: string, target: number, format: SaveFormat): str
     .replace(/[^\p{L}\p{N}]+/gu, '-')
     .replace(/^-+|-+$/g, '');
   return `${stem || 'routes'}-token-${target}.${format}`;
-}
-
-function appearance(): 'light' | 'dark' {
-  const { classList } = document.body;
-  return classList.contains('vscode-light') || classList.contains('vscode-high-contrast-light') ? 'light' : 'dark';
 }
 
 /** An SVG as base64 of a PNG, twice as large. */

@@ -1,6 +1,6 @@
 /** Everything the view knows, in one place; what follows from it is computed. */
 import { batch, computed, effect, signal } from '@preact/signals';
-import type { ReachParams } from '../../extension/shared/protocol';
+import type { Appearance, ReachParams } from '../../extension/shared/protocol';
 import type {
   About,
   Filling,
@@ -92,7 +92,7 @@ export function createStore(host: Host) {
   /** Counts analyses that are looked at anew; an edited prompt's is not. */
   const afresh = signal(0);
   /** The editor's command to save what is shown; whoever exports takes it off. */
-  const exportAsked = signal<SaveFormat | null>(null);
+  const exportAsked = signal<{ format: SaveFormat; appearance: Appearance } | null>(null);
   const asker = createAsker(host, () => analysis.value?.meta.runId ?? null);
 
   const drawn = createDrawn({ analysis, target, threshold, renormalize, ink, selection, grouping, opened, headFilter });
@@ -279,7 +279,7 @@ export function createStore(host: Host) {
       case 'asking':
         return;
       case 'export':
-        exportAsked.value = message.format;
+        exportAsked.value = { format: message.format, appearance: message.appearance };
         return;
       case 'updating':
         updating.value = message.message === null ? null : { ...message, message: message.message };

@@ -1,19 +1,33 @@
 import * as vscode from 'vscode';
+import type { Appearance } from '../../shared/protocol';
 import type { SaveFormat } from '../../shared/webview';
 import type { App } from '../app';
 import { savePage } from '../panel/notices';
 import type { Panel } from '../panel/panel';
 import { reportFailure } from './report';
 
-const FORMATS: Record<SaveFormat, { label: string; description: string }> = {
-  svg: { label: 'SVG', description: 'the drawing, to be scaled and edited' },
-  png: { label: 'PNG', description: 'the drawing, in pixels' },
-  csv: { label: 'CSV', description: 'the edges as a table' },
-  json: { label: 'JSON', description: 'the graph as data' },
-  html: { label: 'HTML', description: 'one page that opens without VS Code and can be explored' },
-};
+interface Choice extends vscode.QuickPickItem {
+  format: SaveFormat;
+  appearance: Appearance;
+}
 
-/** Export Graph: saves what a panel shows. `wanted`: a format; otherwise it is asked for. */
+/** A figure is light, whatever the editor is; dark is for slides. */
+const CHOICES: Choice[] = [
+  { label: 'SVG', description: 'the drawing, to be scaled and edited', format: 'svg', appearance: 'light' },
+  { label: 'SVG, dark', description: 'the same on a dark ground', format: 'svg', appearance: 'dark' },
+  { label: 'PNG', description: 'the drawing, in pixels', format: 'png', appearance: 'light' },
+  { label: 'PNG, dark', description: 'the same on a dark ground', format: 'png', appearance: 'dark' },
+  { label: 'CSV', description: 'the edges as a table', format: 'csv', appearance: 'light' },
+  { label: 'JSON', description: 'the graph as data', format: 'json', appearance: 'light' },
+  {
+    label: 'HTML',
+    description: 'one page that opens without VS Code and can be explored',
+    format: 'html',
+    appearance: 'light',
+  },
+];
+
+/** Export Graph: saves what a panel shows. `wanted`: a format, or `svg-dark` or `png-dark`; otherwise it is asked for. */
 export function exportGraph(app: App): (wanted?: unknown) => Promise<void> {
   return async (wanted) => {
     const panel = panelMeant(app);
@@ -21,21 +35,20 @@ export function exportGraph(app: App): (wanted?: unknown) => Promise<void> {
       void vscode.window.showInformationMessage('Analyze a prompt first; then its graph can be exported.');
       return;
     }
-    const format = isFormat(wanted) ? wanted : await choose();
-    if (!format) return;
+    const choice = choiceNamed(wanted) ?? (await choose());
+    if (!choice) return;
+    const { format, appearance } = choice;
     try {
       if (format === 'html') await savePage(app.extensionUri, panel);
-      else panel.export(format);
+      else panel.export(format, appearance);
     } catch (error) {
       await reportFailure(app, error);
     }
   };
 }
 
-async function choose(): Promise<SaveFormat | undefined> {
-  const items = Object.entries(FORMATS).map(([format, words]) => ({ ...words, format: format as SaveFormat }));
-  const chosen = await vscode.window.showQuickPick(items, { title: 'Export Graph', placeHolder: 'Save as' });
-  return chosen?.format;
+async function choose(): Promise<Choice | undefined> {
+  return vscode.window.showQuickPick(CHOICES, { title: 'Export Graph', placeHolder: 'Save as' });
 }
 
 /** The panel in front, else the one of the text in front, else the only one. */
@@ -47,6 +60,6 @@ export function panelMeant({ panels }: App): Panel | undefined {
   );
 }
 
-function isFormat(value: unknown): value is SaveFormat {
-  return typeof value === 'string' && Object.hasOwn(FORMATS, value);
+function choiceNamed(wanted: unknown): Choice | undefined {
+  return CHOICES.find(({ format, appearance }) => wanted === (appearance === 'dark' ? `${format}-dark` : format));
 }

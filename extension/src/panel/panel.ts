@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { PromptSettings } from '../../shared/protocol';
+import type { Appearance, PromptSettings } from '../../shared/protocol';
 import type {
   Answer,
   Filling,
@@ -175,8 +175,8 @@ export class Panel {
   }
 
   /** Asks the page to save what it shows, once it is there. */
-  export(format: SaveFormat): void {
-    const message = { type: 'export', format } as const;
+  export(format: SaveFormat, appearance: Appearance): void {
+    const message = { type: 'export', format, appearance } as const;
     if (this.#loaded && this.webviewPanel.visible) return this.#post(message);
     this.#pending = message;
     this.webviewPanel.reveal(this.webviewPanel.viewColumn, true);

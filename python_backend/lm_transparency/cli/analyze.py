@@ -49,6 +49,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, metavar="F", help="write there instead of stdout; of many: go on there"
     )
+    parser.add_argument("--appearance", choices=("light", "dark"), default="light", help="of an SVG (default: light)")
     parser.add_argument("--estimate", action="store_true", help="only say what it will take, in time and memory")
     parser.add_argument("--proof", action="store_true", help="list the error of every layer, in the text report")
     parser.add_argument("--contributions", type=Path, metavar="F.npz", help="also write all contributions, dense")
@@ -167,7 +168,9 @@ def _as_text(
         return _as_run(analysis, graph, arguments)
     from ..exports import graph_text
 
-    return graph_text(analysis, graph, arguments.format, top_k=arguments.top_k, named=named)
+    return graph_text(
+        analysis, graph, arguments.format, appearance=arguments.appearance, top_k=arguments.top_k, named=named
+    )
 
 
 def _as_run(analysis: Analysis, graph: RouteGraph, arguments: argparse.Namespace) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..ambient import guarded
 from ..analysis import Analysis
+from ..errors import TransparencyError
 from ..lens.grid import LensGrid, lens_grid, lens_tracks
 from ..watch import Watch
 from .tokens import check_finite, check_place, check_token
@@ -24,12 +25,23 @@ class LensTrack:
 
 @guarded
 def inspect_lens(
-    analysis: Analysis, *, token: int | None = None, normalize: bool = True, watch: Watch | None = None
+    analysis: Analysis,
+    *,
+    token: int | None = None,
+    normalize: bool = True,
+    rows: range | None = None,
+    watch: Watch | None = None,
 ) -> LensGrid:
-    """The logit lens of every layer at every position; `token`: one to follow. Raises `TransparencyError`."""
+    """The logit lens of every layer at every position; `token`: one to follow; `rows`: of the grid, by default all.
+
+    Raises `TransparencyError` for a token or a row that is not there.
+    """
+    n_rows = len(analysis.trace.layers) + 1
+    if rows is not None and not (rows and rows[0] >= 0 and rows[-1] < n_rows):
+        raise TransparencyError("invalidParams", f"The lens grid has rows 0 to {n_rows - 1}.", "Ask for some of these.")
     if token is not None:
         check_token(analysis, token)
-    grid = lens_grid(analysis.trace, token=token, normalize=normalize, watch=watch)
+    grid = lens_grid(analysis.trace, token=token, normalize=normalize, rows=rows, watch=watch)
     check_finite(analysis, grid.top_probability)
     check_finite(analysis, grid.top_logit)
     return grid

@@ -41,20 +41,28 @@ class LensTracks:
 
 
 def lens_grid(
-    trace: Trace, *, token: int | None = None, normalize: bool = True, watch: Watch | None = None
+    trace: Trace,
+    *,
+    token: int | None = None,
+    normalize: bool = True,
+    rows: range | None = None,
+    watch: Watch | None = None,
 ) -> LensGrid:
-    """The most probable token everywhere, and where `token` stands. Raises `Cancelled` within one layer's time."""
+    """The most probable token everywhere, and where `token` stands; `rows`: of the grid, by default all of them.
+
+    Raises `Cancelled` within one layer's time.
+    """
     watch = watch or Watch()
     lens = Lens(trace.anatomy)
     states = [trace.layers[0].pre, *(layer.post for layer in trace.layers)]
     block = max(1, _BLOCK_ELEMENTS // trace.anatomy.n_outputs)
-    rows: list[list[Tensor]] = []
-    for index, state in enumerate(states):
-        watch.step("lens", index, len(states))
-        logits = (lens.logits(part, normalize=normalize) for part in state.split(block))
+    found: list[list[Tensor]] = []
+    for index, row in enumerate(rows or range(len(states))):
+        watch.step("lens", index, len(rows or states))
+        logits = (lens.logits(part, normalize=normalize) for part in states[row].split(block))
         parts = [_cells(part, token, trace.anatomy.readout) for part in logits]
-        rows.append([torch.cat(columns).cpu() for columns in zip(*parts, strict=True)])
-    top, probability, logit, *followed = (torch.stack(columns) for columns in zip(*rows, strict=True))
+        found.append([torch.cat(columns).cpu() for columns in zip(*parts, strict=True)])
+    top, probability, logit, *followed = (torch.stack(columns) for columns in zip(*found, strict=True))
     return LensGrid(top, probability, logit, *followed) if followed else LensGrid(top, probability, logit, None, None)
 
 

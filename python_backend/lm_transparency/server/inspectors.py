@@ -207,11 +207,13 @@ def _neuron(params: of_ffn.NeuronParams, session: Session, _watch: Watch) -> of_
 def _lens_grid(params: of_lens.LensGridParams, session: Session, watch: Watch) -> of_lens.LensGridResult:
     run = session.run(params.run_id)
     token = None if params.token == -1 else params.token
-    grid = lens.inspect_lens(run, token=token, normalize=params.normalize, watch=watch)
+    rows = range(params.first_row, params.first_row + params.row_count) if params.row_count else None
+    grid = lens.inspect_lens(run, token=token, normalize=params.normalize, rows=rows, watch=watch)
     # a token is on top in many cells: its text is sent once
     ids, places = np.unique(grid.top.numpy(), return_inverse=True)
     empty = np.empty((0, 0))
     return of_lens.LensGridResult(
+        first_row=params.first_row,
         texts=[run.model.output_text(i) for i in ids.tolist()],
         top=_array(places.reshape(grid.top.shape), "uint32"),
         top_probability=_array(grid.top_probability),

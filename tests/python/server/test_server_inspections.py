@@ -237,6 +237,15 @@ def test_the_lens_over_all_layers(ask: Ask, server: Client, ioi: Analysis) -> No
     assert all(message.startswith("Lens, ") and message.endswith(" of 31") for message in reports)
 
 
+def test_a_few_rows_of_the_lens(ask: Ask) -> None:
+    whole, some = ask("lensGrid", token=5), ask("lensGrid", token=5, firstRow=28, rowCount=2)
+    assert (whole["firstRow"], some["firstRow"]) == (0, 28)
+    assert numbers(some["topProbability"]) == pytest.approx(numbers(whole["topProbability"])[28:30], abs=1e-5)
+    assert [[some["texts"][int(i)] for i in row] for row in numbers(some["top"])] == [
+        [whole["texts"][int(i)] for i in row] for row in numbers(whole["top"])[28:30]
+    ]
+
+
 def test_a_lens_without_a_token_to_follow(ask: Ask) -> None:
     wire = ask("lensGrid", normalize=False)
     assert wire["token"] == -1
@@ -330,6 +339,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("neuron", {"layer": 0, "neuron": 0, "position": 0, "expert": "3"}, "layer 0 has no experts"),
     ("lensGrid", {"token": 49152}, "no token 49152"),
     ("lensGrid", {"token": -2}, "no token -2"),
+    ("lensGrid", {"firstRow": 30, "rowCount": 2}, "rows 0 to 30"),
     ("lensTrack", {"position": 15, "tokens": [1]}, "position 15"),
     ("lensTrack", {"position": 0, "tokens": [1, 49152]}, "no token 49152"),
     ("lensTrack", {"position": 0, "tokens": [1] * 65}, "more than 64"),

@@ -1,18 +1,23 @@
 /** What is shown, as a file. */
 import { useEffect, useRef } from 'preact/hooks';
+import type { Appearance } from '../../../extension/shared/protocol';
 import { EXPORTS } from '../export';
 import type { Exporter } from '../export';
+import { useInside } from '../inside';
 import { usePopup } from './popup';
 import { roving } from './roving';
 
+const APPEARANCES: Appearance[] = ['light', 'dark'];
+
 export function ExportMenu({ exporter }: { exporter: Exporter }) {
-  const { open, anchor, onKeyDown } = usePopup();
-  const menu = useRef<HTMLSpanElement>(null);
+  const { open, anchor, popup, onKeyDown } = usePopup<HTMLSpanElement>();
+  const notice = useRef<HTMLSpanElement>(null);
   const said = exporter.said.value;
   const isOpen = open.value;
   useEffect(() => {
-    if (isOpen) menu.current?.querySelector<HTMLElement>('button')?.focus();
-  }, [isOpen]);
+    if (isOpen) popup.current?.querySelector<HTMLElement>('button')?.focus();
+  }, [isOpen, popup]);
+  useInside(notice, said !== null);
   return (
     <span ref={anchor} class="menu-anchor" onKeyDown={onKeyDown}>
       <button
@@ -33,7 +38,7 @@ export function ExportMenu({ exporter }: { exporter: Exporter }) {
         Export
       </button>
       {isOpen && (
-        <span ref={menu} class="menu" role="menu" aria-label="Export" onKeyDown={roving}>
+        <span ref={popup} class="menu" role="menu" aria-label="Export" onKeyDown={roving}>
           {EXPORTS.map(({ format, label, hint }, index) => (
             <button
               key={format}
@@ -50,10 +55,27 @@ export function ExportMenu({ exporter }: { exporter: Exporter }) {
               {label} <span class="dim">{hint}</span>
             </button>
           ))}
+          <span class="drawn" role="group" aria-label="Colours of SVG and PNG">
+            <span class="dim">SVG and PNG in</span>
+            {APPEARANCES.map((appearance) => (
+              <button
+                key={appearance}
+                type="button"
+                role="menuitemradio"
+                tabIndex={-1}
+                class={`quiet${exporter.appearance.value === appearance ? ' on' : ''}`}
+                data-testid={`export-${appearance}`}
+                aria-checked={exporter.appearance.value === appearance}
+                onClick={() => (exporter.appearance.value = appearance)}
+              >
+                {appearance}
+              </button>
+            ))}
+          </span>
         </span>
       )}
       {said !== null && (
-        <span class="menu said" role="status" data-testid="export-said">
+        <span ref={notice} class="menu said" role="status" data-testid="export-said">
           {said}
         </span>
       )}

@@ -5,7 +5,7 @@ import type { Store } from '../state';
 import { usePopup } from './popup';
 
 export function Options({ store }: { store: Store }) {
-  const { open, anchor, onKeyDown } = usePopup();
+  const { open, anchor, popup, onKeyDown } = usePopup<HTMLSpanElement>();
   const flow = store.ink.value === 'flow';
   const heat = store.heat.value;
   return (
@@ -22,7 +22,7 @@ export function Options({ store }: { store: Store }) {
       >
         ⋯
       </button>
-      <span class={`folded${open.value ? ' open' : ''}`}>
+      <span ref={popup} class={`folded${open.value ? ' open' : ''}`}>
         <button
           type="button"
           tabIndex={-1}

@@ -1,11 +1,14 @@
-/** Something small that opens under a button: closed by Escape, by a click elsewhere, and when the focus leaves. */
+/** Something small that opens under a button, inside the panel: closed by Escape, by a click elsewhere, and when the focus leaves. */
 import { useEffect, useRef } from 'preact/hooks';
 import { useSignal } from '@preact/signals';
+import { useInside } from '../inside';
 
-export function usePopup() {
+export function usePopup<Opened extends HTMLElement>() {
   const open = useSignal(false);
   const anchor = useRef<HTMLSpanElement>(null);
+  const popup = useRef<Opened>(null);
   const isOpen = open.value;
+  useInside(popup, isOpen);
   useEffect(() => {
     if (!isOpen) return;
     const outside = (event: Event): void => {
@@ -26,5 +29,5 @@ export function usePopup() {
     open.value = false;
     anchor.current?.querySelector<HTMLElement>('[aria-expanded]')?.focus();
   };
-  return { open, anchor, onKeyDown };
+  return { open, anchor, popup, onKeyDown };
 }

@@ -1,4 +1,5 @@
 /** That the parts sum to the whole: a quiet tick that opens the figures of every layer, or a sentence when they do not. */
+import type { RefObject } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Proof } from '../../../extension/shared/protocol';
 import { nodeName, nodeRef } from '../names';
@@ -19,7 +20,7 @@ const PARTS: Record<Proof['worstPart'], string> = {
 const goTo = (store: Store, layer: number): void => store.select(nodeName(nodeRef('I', layer, store.target.value)));
 
 export function ProofTick({ store, proof }: { store: Store; proof: Proof }) {
-  const { open, anchor, onKeyDown } = usePopup();
+  const { open, anchor, popup, onKeyDown } = usePopup<HTMLDivElement>();
   const isOpen = open.value;
   const error = scientific(proof.maxRelativeError);
   return (
@@ -50,6 +51,7 @@ export function ProofTick({ store, proof }: { store: Store; proof: Proof }) {
       </button>
       {isOpen && (
         <ProofLayers
+          popup={popup}
           proof={proof}
           onPick={(layer) => {
             open.value = false;
@@ -62,7 +64,13 @@ export function ProofTick({ store, proof }: { store: Store; proof: Proof }) {
   );
 }
 
-function ProofLayers({ proof, onPick }: { proof: Proof; onPick: (layer: number) => void }) {
+interface LayersProps {
+  popup: RefObject<HTMLDivElement | null>;
+  proof: Proof;
+  onPick: (layer: number) => void;
+}
+
+function ProofLayers({ popup, proof, onPick }: LayersProps) {
   const list = useRef<HTMLUListElement>(null);
   const scale = proofScale(proof);
   // the worst layer is the one to be looked at
@@ -73,7 +81,7 @@ function ProofLayers({ proof, onPick }: { proof: Proof; onPick: (layer: number) 
   }, []);
   const layers = Array.from({ length: proof.perLayer.length }, (_, index) => proof.perLayer.length - 1 - index);
   return (
-    <div class="menu proof-layers" role="dialog" aria-label="Proof by layer" data-testid="proof-layers">
+    <div ref={popup} class="menu proof-layers" role="dialog" aria-label="Proof by layer" data-testid="proof-layers">
       <p>
         ‖whole − Σ parts‖ / ‖whole‖ in each layer, largest over the tokens.{' '}
         {proof.holds ? 'Rounding explains all of it.' : 'More than rounding explains.'}

@@ -8,8 +8,10 @@ import { shortShare, tokenLabel } from '../words';
 import { sizeOf } from '../groups/grouping';
 import type { Columns } from '../groups/grouping';
 import { GroupChip, GroupLines } from './groupAxis';
-import { BAND_WIDTH, FLAT_MIN, GROUP_LINE, chipStyle, tokenX } from './layout';
+import { FLAT_MIN, GROUP_LINE, chipStyle } from './layout';
 import type { Frame } from './layout';
+import { CHARACTER, PREDICTION_MIN, chipPlace, neighbourPlace } from './predictionPlace';
+import type { Place } from './predictionPlace';
 import type { GraphView } from './view';
 import { px } from '../px';
 
@@ -20,11 +22,6 @@ interface Props {
 
 /** Height of the largest mass bar, in pixels. */
 const BAR_HEIGHT = 26;
-const PREDICTION_MIN = 30;
-/** A neighbour's prediction that the target's chip covers by more pixels than this is left out. */
-const COVERED = 5;
-/** Width of a character of the token font, as a share of its size. */
-const CHARACTER = 0.61;
 
 /** One font size for all tokens, 9 to 11 pixels: six characters fit a column. */
 const fontSize = (columnWidth: number): string => px(Math.max(9, Math.min(11, (columnWidth - 5) / 6 / CHARACTER)));
@@ -58,45 +55,43 @@ export function PredictionRow({ store, view }: Props) {
   const frame = view.frame.value;
   if (!analysis || !frame) return null;
   const columns = view.columns.value;
-  const everyNth = Math.max(1, Math.ceil(PREDICTION_MIN / frame.dx));
   const target = store.target.value;
-  const chip = targetChip(analysis, target, frame);
-  const covered = (t: number): boolean => {
-    const [left, right] = [tokenX(frame, t) - frame.dx / 2, tokenX(frame, t) + frame.dx / 2];
-    return t !== target && Math.min(right, chip.left + chip.width) - Math.max(left, chip.left) > COVERED;
-  };
+  const chip = chipPlace(answerAt(analysis, target).text, target, frame);
   return (
     <div class="predictions" style={{ clipPath: `inset(0 0 0 ${px(frame.plot.x - 2)})` }}>
       <Moving frame={frame}>
         {columnsInView(frame, columns.nColumns)
           .filter((column) => sizeOf(columns, column) === 1)
           .map((column) => columns.first[column]!)
-          .filter((t) => (everyNth === 1 ? !covered(t) : t === target))
+          .filter((t) => frame.dx >= PREDICTION_MIN || t === target)
           .map((t) => (
-            <Prediction key={t} store={store} analysis={analysis} position={t} frame={frame} />
+            <Prediction
+              key={t}
+              store={store}
+              analysis={analysis}
+              position={t}
+              frame={frame}
+              place={t === target ? chip : neighbourPlace(t, chip, frame)}
+            />
           ))}
       </Moving>
     </div>
   );
 }
 
-function Prediction({
-  store,
-  analysis,
-  position,
-  frame,
-}: {
+interface PredictionProps {
   store: Store;
   analysis: Analysis;
   position: number;
   frame: Frame;
-}) {
+  place: Place;
+}
+
+function Prediction({ store, analysis, position, frame, place }: PredictionProps) {
   const { text, figure, probability } = answerAt(analysis, position);
   const words = answerInWords(analysis, position, tokenLabel(analysis.meta.tokens[position]!, position));
   const isTarget = store.target.value === position;
   const likely = probability >= 0.5 ? ' likely' : '';
-  const width = frame.dx - 2;
-  const chip = isTarget ? targetChip(analysis, position, frame) : { left: tokenX(frame, position) - width / 2, width };
   return (
     <button
       type="button"
@@ -110,7 +105,7 @@ function Prediction({
           : `prediction after token ${position}: ${text} ${figure}`
       }
       title={words}
-      style={{ left: px(chip.left - frame.x0), width: px(chip.width) }}
+      style={{ left: px(place.left - frame.x0), width: px(place.width) }}
       onClick={() => store.setTarget(position)}
     >
       <bdi class="token" style={{ fontSize: isTarget ? px(12) : fontSize(frame.dx) }}>
@@ -119,20 +114,6 @@ function Prediction({
       <span class="number">{figure}</span>
     </button>
   );
-}
-
-/** What the model predicts at the target stands on a chip as wide as its text. */
-function targetChip(analysis: Analysis, position: number, frame: Frame): { left: number; width: number } {
-  const { text } = answerAt(analysis, position);
-  const ownWidth = Math.min(120, [...text].length * 12 * CHARACTER + 10);
-  const width = Math.max(44, Math.min(frame.dx - 2, BAND_WIDTH), ownWidth);
-  return { left: clampCentre(tokenX(frame, position), width, frame), width };
-}
-
-/** Keeps a label wider than its column inside the plot. */
-function clampCentre(x: number, width: number, frame: Frame): number {
-  const right = frame.plot.x + frame.plot.width + 8 - width;
-  return Math.max(frame.plot.x - 2, Math.min(right, x - width / 2));
 }
 
 export function TokenRow({ store, view }: Props) {

@@ -29,6 +29,8 @@ interface Props {
   pick: (x: number, y: number) => string | null;
   /** What the tooltip says about a name. */
   tip: (name: string) => ComponentChildren;
+  /** Rows that each have something to be read: where the parts are stacked, the stage is high enough for them. */
+  rows?: number;
   /** The canvases. */
   children: ComponentChildren;
 }
@@ -96,7 +98,7 @@ export function Stage(props: Props) {
     const onChip = (event.target as Element).closest('button') !== null;
     const name = onChip ? null : under(event);
     store.hover.value = name;
-    pointer.value = name === null ? null : { ...at(event), name };
+    pointer.value = name === null ? null : { x: event.clientX, y: event.clientY, name };
   };
   const onPointerLeave = (): void => {
     store.hover.value = null;
@@ -112,6 +114,7 @@ export function Stage(props: Props) {
     <div
       ref={stage}
       class={stageClass(store, view, dragging.value)}
+      {...(props.rows ? { 'data-rows': props.rows, style: { '--lmt-rows': `${props.rows}` } } : {})}
       tabIndex={0}
       role="application"
       aria-roledescription={props.roleDescription}
@@ -133,7 +136,7 @@ export function Stage(props: Props) {
       <LayerLabels store={store} view={view} />
       <PredictionRow store={store} view={view} />
       <TokenRow store={store} view={view} />
-      <Tooltip view={view} pointer={pointer} tip={props.tip} />
+      <Tooltip pointer={pointer} tip={props.tip} />
       <Announcer store={store} />
     </div>
   );

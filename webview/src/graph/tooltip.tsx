@@ -9,10 +9,9 @@ import type { Shown } from '../groups/shown';
 import { groupText, joinedMark, spanOf } from '../groups/words';
 import type { JoinedMark } from '../groups/words';
 import { count, share } from '../words';
-import type { GraphView } from './view';
-import { px } from '../px';
+import { Tip } from '../tip';
 
-/** Where the pointer is, and on what. */
+/** Where the pointer is in the window, and on what. */
 export interface PointedAt {
   x: number;
   y: number;
@@ -20,24 +19,18 @@ export interface PointedAt {
 }
 
 interface Props {
-  view: GraphView;
   pointer: ReadonlySignal<PointedAt | null>;
   tip: (name: string) => ComponentChildren;
 }
 
-const WIDTH = 250;
-const HEIGHT = 84;
-
-export function Tooltip({ view, pointer, tip }: Props) {
+export function Tooltip({ pointer, tip }: Props) {
   const at = pointer.value;
-  if (!at) return null;
-  const { width, height } = view.size.value;
-  const left = at.x + 14 + WIDTH > width ? Math.max(0, at.x - WIDTH - 10) : at.x + 14;
-  const top = at.y + 16 + HEIGHT > height ? Math.max(0, at.y - HEIGHT - 8) : at.y + 16;
   return (
-    <div class="tooltip" role="tooltip" style={{ left: px(left), top: px(top) }}>
-      {tip(at.name)}
-    </div>
+    at && (
+      <Tip x={at.x} y={at.y}>
+        {tip(at.name)}
+      </Tip>
+    )
   );
 }
 

@@ -72,11 +72,11 @@ export function CellMap(props: Props) {
   };
   const labelled = grid.side / grid.blocks >= LABEL_FROM && grid.blocks === grid.nTokens;
   return (
-    <figure class={`cell-map${values ? '' : ' waiting'}`} aria-busy={values === null}>
+    <figure class="cell-map" aria-busy={values === null}>
       <figcaption style={{ paddingLeft: px(gutter) }}>
         {kind}
         <span class="extent" title="The largest value of this map, which has the strongest ink">
-          {largest !== null && `≤ ${share(largest)}`}
+          ≤ {largest === null ? '…' : share(largest)}
         </span>
       </figcaption>
       <div class="cell-frame">

@@ -30,9 +30,11 @@ export function HeadDetail({ store, source, routes, totals, tags }: Props) {
   const nHeads = store.analysis.value?.meta.model.nHeads ?? 1;
   if (!head) {
     return (
-      <p class="readout dim">
-        Click a head: its measured scores and strongest edges are listed here, and Routes shows only its edges.
-      </p>
+      <div class="head-detail">
+        <p class="dim">
+          Click a head: its measured scores and strongest edges are listed here, and Routes shows only its edges.
+        </p>
+      </div>
     );
   }
   const total = totals[head.layer * nHeads + head.head] ?? 0;

@@ -8,6 +8,7 @@ import type { GraphView } from '../graph/view';
 import { px } from '../px';
 import type { HeadRef } from '../drawn';
 import type { Store } from '../state';
+import { Tip } from '../tip';
 import { share } from '../words';
 import { TAG_WORDS } from './headTags';
 import type { TagTable } from './headTags';
@@ -21,9 +22,6 @@ interface Props {
   totals: Float64Array;
   tags: TagTable | null;
 }
-
-const TIP_WIDTH = 200;
-const TIP_HEIGHT = 150;
 
 export const sameHead = (a: HeadRef | null, b: HeadRef | null): boolean => a?.layer === b?.layer && a?.head === b?.head;
 
@@ -77,7 +75,7 @@ export function HeadGrid({ store, view, totals, tags }: Props) {
     const bounds = box.current?.getBoundingClientRect();
     const [x, y] = [event.clientX - (bounds?.left ?? 0), event.clientY - (bounds?.top ?? 0)];
     const at = headAt(frame, x, y);
-    return at && hasHeads(at.layer) ? { at, x, y } : null;
+    return at && hasHeads(at.layer) ? { at, x: event.clientX, y: event.clientY } : null;
   };
   const choose = (at: HeadRef | null): void => {
     store.headFilter.value = sameHead(at, store.headFilter.value) ? null : at;
@@ -130,9 +128,9 @@ export function HeadGrid({ store, view, totals, tags }: Props) {
         ))}
       </div>
       {hover.value && (
-        <div class="tooltip" role="tooltip" style={tipPlace(hover.value, size.value)}>
+        <Tip x={hover.value.x} y={hover.value.y}>
           <HeadTip at={hover.value.at} total={total(hover.value.at)} ink={store.ink.value} tags={tags} />
-        </div>
+        </Tip>
       )}
       <div class="sr-only" aria-live="polite">
         {told && caret.value
@@ -174,12 +172,6 @@ function HeadTip({
 function tagWords(tags: TagTable | null, at: HeadRef): string {
   const strong = tags?.strongest(at);
   return strong ? `, ${TAG_WORDS[strong.tag]} ${strong.score.toFixed(2)}` : '';
-}
-
-function tipPlace(at: { x: number; y: number }, size: Size): { left: string; top: string } {
-  const left = at.x + 14 + TIP_WIDTH > size.width ? Math.max(0, at.x - TIP_WIDTH) : at.x + 14;
-  const top = at.y + 16 + TIP_HEIGHT > size.height ? Math.max(0, at.y - TIP_HEIGHT) : at.y + 16;
-  return { left: px(left), top: px(top) };
 }
 
 /** Where the arrows start: at the head that contributes most. */

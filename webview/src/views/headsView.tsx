@@ -38,6 +38,7 @@ export function HeadsView({ store, view }: { store: Store; view: GraphView }) {
         <span class="dim">
           colour: {ink === 'flow' ? 'flow through the head' : 'sum of its contributions'}, 0 to {share(largest)}
         </span>
+        <Waiting reply={reply} what="What the heads do" problem={read.problem} />
         {tags && (
           <span class="tag-legend" title={`a letter stands for a score of ${STRONG} or more`}>
             {result?.tags.map((tag) => (
@@ -48,7 +49,6 @@ export function HeadsView({ store, view }: { store: Store; view: GraphView }) {
           </span>
         )}
       </div>
-      <Waiting reply={reply} what="What the heads do" problem={read.problem} />
       <HeadDetail store={store} source={source} routes={routes} totals={totals} tags={tags} />
     </>
   );

@@ -10,6 +10,8 @@ export type LensColour = 'top' | 'probability' | 'rank';
 export interface LensCells {
   nRows: number;
   nTokens: number;
+  /** The rows from here on are known; those under it are still being computed. */
+  firstRow: number;
   /** Texts that `top` points into. */
   texts: string[];
   /** [nRows × nTokens] */
@@ -22,30 +24,55 @@ export interface LensCells {
   followed: { token: number; probability: ArrayLike<number>; rank: ArrayLike<number> } | null;
 }
 
-/** Throws `ArrayError` where the answer is not of this analysis. */
-export function lensCells(result: LensGridResult, nLayers: number, nTokens: number, asValues = false): LensCells {
-  const shape = [nLayers + 1, nTokens];
-  const follows = result.tokenProbability.data !== '';
-  const topLogit = numbersOf(result.topLogit, 'float32', shape);
+/**
+ * The cells of as many stretches of rows as are there, from the last row down; null of none.
+ * Throws `ArrayError` where an answer is not of this analysis.
+ */
+export function lensCells(
+  results: LensGridResult[],
+  nLayers: number,
+  nTokens: number,
+  asValues = false,
+): LensCells | null {
+  const [first] = results;
+  if (!first) return null;
+  const nRows = nLayers + 1;
+  const size = nRows * nTokens;
+  const cells = {
+    top: new Uint32Array(size),
+    topProbability: new Float32Array(size),
+    topLogit: new Float32Array(size),
+    probability: new Float32Array(size),
+    rank: new Uint32Array(size),
+  };
+  const follows = first.tokenProbability.data !== '';
+  const texts: string[] = [];
+  let firstRow = nRows;
+  for (const result of results) {
+    const shape = [firstRow - result.firstRow, nTokens];
+    const at = result.firstRow * nTokens;
+    cells.top.set(
+      Array.from(numbersOf(result.top, 'uint32', shape), (index) => index + texts.length),
+      at,
+    );
+    cells.topProbability.set(numbersOf(result.topProbability, 'float32', shape), at);
+    cells.topLogit.set(numbersOf(result.topLogit, 'float32', shape), at);
+    if (follows) {
+      cells.probability.set(numbersOf(result.tokenProbability, 'float32', shape), at);
+      cells.rank.set(numbersOf(result.tokenRank, 'uint32', shape), at);
+    }
+    texts.push(...result.texts);
+    firstRow = result.firstRow;
+  }
+  const { top, topProbability, topLogit, probability, rank } = cells;
   return {
-    nRows: nLayers + 1,
-    nTokens,
-    texts: result.texts,
-    top: numbersOf(result.top, 'uint32', shape),
-    topProbability: numbersOf(result.topProbability, 'float32', shape),
-    topLogit,
-    range: asValues ? rangeOf(topLogit) : null,
-    followed: follows
-      ? {
-          token: result.token,
-          probability: numbersOf(result.tokenProbability, 'float32', shape),
-          rank: numbersOf(result.tokenRank, 'uint32', shape),
-        }
-      : null,
+    ...{ nRows, nTokens, firstRow, texts, top, topProbability, topLogit },
+    range: asValues ? rangeOf(topLogit.subarray(firstRow * nTokens)) : null,
+    followed: follows ? { token: first.token, probability, rank } : null,
   };
 }
 
-function rangeOf(values: ArrayLike<number>): [number, number] {
+function rangeOf(values: Float32Array): [number, number] {
   const all = Array.from(values);
   return [all.reduce((a, b) => Math.min(a, b), Infinity), all.reduce((a, b) => Math.max(a, b), -Infinity)];
 }

@@ -48,7 +48,7 @@ export function tintedCells(cells: LensCells, colour: LensColour, palette: Palet
   const ctx = canvas.getContext('2d');
   if (!ctx) return canvas;
   const image = ctx.createImageData(cells.nTokens, cells.nRows);
-  for (let row = 0; row < cells.nRows; row++) {
+  for (let row = cells.firstRow; row < cells.nRows; row++) {
     for (let t = 0; t < cells.nTokens; t++) {
       const strength = cellStrength(cells, row * cells.nTokens + t, colour);
       const pixel = (cells.nRows - 1 - row) * cells.nTokens + t;
@@ -115,7 +115,11 @@ function drawTexts(ctx: CanvasRenderingContext2D, picture: LensPicture): void {
   const most = Math.max(1, Math.floor(room / (size * CHARACTER)));
   const fonts = { plain: `${size}px ${palette.tokenFont}`, bold: `600 ${size}px ${palette.tokenFont}` };
   ctx.textBaseline = 'middle';
-  for (let row = Math.max(0, view.firstLayer - 1); row <= Math.min(cells.nRows - 1, view.lastLayer + 1); row++) {
+  for (
+    let row = Math.max(cells.firstRow, view.firstLayer - 1);
+    row <= Math.min(cells.nRows - 1, view.lastLayer + 1);
+    row++
+  ) {
     const y = levelY(frame, row - 1) + 0.5;
     for (let t = view.firstColumn; t <= view.lastColumn; t++) {
       const index = row * cells.nTokens + t;

@@ -24,6 +24,7 @@ interface Figures {
 
 export function figuresAt(cells: LensCells, node: NodeRef): Figures | null {
   const index = rowOfNode(node) * cells.nTokens + node.position;
+  if (rowOfNode(node) < cells.firstRow) return null;
   const probability = cells.topProbability[index];
   if (probability === undefined) return null;
   const { followed } = cells;
@@ -34,6 +35,9 @@ export function figuresAt(cells: LensCells, node: NodeRef): Figures | null {
     followed: followed && { probability: followed.probability[index] ?? 0, rank: followed.rank[index] ?? 0 },
   };
 }
+
+const HINT = 'Point at a cell, or move there with the arrow keys. A click opens the residual state.';
+const COMPUTING = 'This row is still being computed.';
 
 /** What is pointed at, else where the keyboard stands, else what is selected. */
 export function CellReadout({ store, cells, followed }: Props) {
@@ -61,7 +65,7 @@ export function CellReadout({ store, cells, followed }: Props) {
           )}
         </>
       ) : (
-        <span class="dim">Point at a cell, or move there with the arrow keys. A click opens the residual state.</span>
+        <span class="dim">{node && cells && rowOfNode(node) < cells.firstRow ? COMPUTING : HINT}</span>
       )}
     </p>
   );
@@ -92,6 +96,7 @@ export function CellTip({ store, cells, followed, name }: Props & { name: string
           <b>{count(figures.followed.rank + 1)}</b>
         </div>
       )}
+      {!figures && <div>{COMPUTING}</div>}
       <div class="note">
         Final norm and {classifies(model) ? 'the map to labels' : 'unembedding'}, applied to this residual state.
       </div>

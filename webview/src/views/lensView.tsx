@@ -3,7 +3,6 @@ import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { useSignal, useSignalEffect } from '@preact/signals';
 import { attempt } from '../arrays';
 import { classifies } from '../answer';
-import { useLatest } from '../ask';
 import { columnAt, levelY } from '../graph/layout';
 import { Stage } from '../graph/stage';
 import type { GraphView } from '../graph/view';
@@ -11,6 +10,7 @@ import type { Store } from '../state';
 import { LensCharts } from './lensCharts';
 import { cellName, lensCells } from './lensCells';
 import type { LensCells } from './lensCells';
+import { useLensRows } from './lensRows';
 import { LensControls } from './lensControls';
 import { drawLens, drawLensMarks, tintedCells } from './lensPaint';
 import { CellReadout, CellTip } from './lensReadout';
@@ -25,19 +25,15 @@ interface Props {
   openFinder: () => void;
 }
 
-const NOTHING = { value: null, problem: null };
-
 export function LensView({ store, view, lens, openFinder }: Props) {
   const token = lens.followed.value?.id ?? -1;
-  const { reply, latest } = useLatest(store, 'lmTransparency/lensGrid', {
-    token,
-    normalize: store.lensNormalized.value,
-  });
+  const { reply, known } = useLensRows(store, token, store.lensNormalized.value);
   const { nLayers = 0, nTokens = 0 } = store.source.value ?? {};
   const model = store.analysis.value?.meta.model;
   const read = useMemo(
-    () => (latest ? attempt(() => lensCells(latest, nLayers, nTokens, model?.task === 'value')) : NOTHING),
-    [latest, nLayers, nTokens, model],
+    () => attempt(() => lensCells(known, nLayers, nTokens, model?.task === 'value')),
+    // a list of its own at each render, but the same answers
+    [known[0], known.length, nLayers, nTokens, model],
   );
   const cells = read.value;
   const { followed } = lens;
@@ -46,7 +42,7 @@ export function LensView({ store, view, lens, openFinder }: Props) {
   return (
     <>
       <LensGrid store={store} view={view} lens={lens} cells={cells} told={told} openFinder={openFinder} />
-      <Waiting reply={reply} what="The lens grid" quiet={cells !== null} problem={read.problem} />
+      <Waiting reply={reply} what="The lens grid" quiet={cells?.firstRow === 0} problem={read.problem} />
       <LensControls store={store} lens={lens} cells={cells} contrast={view.palette.value?.contrast ?? false} />
       <CellReadout store={store} cells={cells} followed={told} />
       {reply?.state !== 'failed' && <LensCharts store={store} lens={lens} />}
@@ -130,6 +126,7 @@ function LensGrid({ store, view, lens, cells, told, openFinder }: GridProps) {
       label={`Lens grid: ${classifies(store.analysis.value?.meta.model) ? 'the label' : 'the most probable next token'} after every layer. Arrows move, Enter opens, t makes the column the target, slash finds a token.`}
       roleDescription="lens grid"
       focused={focused}
+      rows={(store.source.value?.nLayers ?? 0) + 1}
       pick={pick}
       tip={(name) => <CellTip store={store} cells={cells} followed={told} name={name} />}
     >

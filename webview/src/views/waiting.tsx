@@ -16,7 +16,7 @@ export function Waiting<M extends Method>({ reply, what, quiet = false, problem 
   const failure = reply?.state === 'failed' ? reply.message : problem;
   if (failure !== null) {
     return (
-      <p class="waiting" role="status">
+      <p class="waiting-line" role="status">
         {what} is not there: {failure}
       </p>
     );
@@ -26,7 +26,7 @@ export function Waiting<M extends Method>({ reply, what, quiet = false, problem 
   if (quiet && !progress) return null;
   const done = progress?.fraction;
   return (
-    <p class="waiting" role="status">
+    <p class="waiting-line" role="status">
       {progress?.message ?? `${what} is being computed`}
       {done === null || done === undefined ? ' …' : ` · ${Math.round(done * 100)}%`}
     </p>

@@ -9,11 +9,13 @@ from .inspection import NumericArray
 
 @define(frozen=True)
 class LensGridParams:
-    """`token` −1: no token is followed."""
+    """`token` −1: no token is followed. Rows from `first_row` on; `row_count` 0: all that follow."""
 
     run_id: str
     token: int = -1
     normalize: bool = True
+    first_row: int = 0
+    row_count: int = 0
     work_done_token: str = ""
 
 
@@ -21,10 +23,11 @@ class LensGridParams:
 class LensGridResult:
     """The logit lens of the embedding (row 0) and of the residual after each layer (row l + 1), at every position.
 
-    [row, position]: `top` indexes `texts`, its probability and logit; of the followed token its probability and rank
-    (0 for the most probable), empty where none is followed.
+    [row, position], from row `first_row` on: `top` indexes `texts`, its probability and logit; of the followed token
+    its probability and rank (0 for the most probable), empty where none is followed.
     """
 
+    first_row: int
     texts: list[str]
     top: NumericArray
     top_probability: NumericArray
