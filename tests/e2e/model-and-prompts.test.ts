@@ -164,12 +164,35 @@ describe('the model and the list of prompts', () => {
     await openList('Select Model');
     await expect.poll(async () => (await offered())[0]).toMatch(/^recent\|a-model-folder\|loaded · folder · \d+ MB$/);
     await page.keyboard.press('Escape');
+    // the graph before stays until there is the next one
+    await frame.locator('[data-testid=panel]').evaluate((panel) => {
+      const note = () => (panel.dataset['seen'] = `${panel.dataset['seen'] ?? ''} ${panel.dataset['state']}`);
+      new MutationObserver(note).observe(panel, { attributeFilter: ['data-state'] });
+    });
     await press('selectModel');
     await pickInQuickInput(page, CACHED, CACHED);
     await expect.poll(() => name().catch(() => ''), { timeout: 60_000 }).toContain(CACHED);
+    expect(await frame.locator('[data-testid=panel]').getAttribute('data-seen')).toBeNull();
     await press('selectModel');
     await pickInQuickInput(page, NAME, NAME);
     await expect.poll(() => name().catch(() => ''), { timeout: 60_000 }).toContain(NAME);
+  });
+
+  test('a model that is chosen while another is loaded takes its place, and the open prompt is offered', async () => {
+    await openList('Select Model');
+    await pickInQuickInput(page, copy, copy.split('/').at(-1) ?? '');
+    await openList('Select Model');
+    await pickInQuickInput(page, CACHED, CACHED);
+    const offer = page.locator('.notifications-toasts .notification-list-item', { hasText: 'downloaded-before' });
+    await offer.waitFor({ timeout: 60_000 });
+    await screenshot(page, 'model-offer');
+    await offer.getByRole('button', { name: 'Analyze prompts.txt' }).click();
+    const model = frame.locator('[data-testid=model]');
+    await expect.poll(() => model.textContent(), { timeout: 60_000 }).toContain(CACHED);
+    await press('selectModel');
+    await pickInQuickInput(page, NAME, NAME);
+    await expect.poll(() => model.textContent(), { timeout: 60_000 }).toContain(NAME);
+    await runCommand(page, 'Notifications: Clear All Notifications');
   });
 
   test('device and precision list their choices, and bfloat16 analyses with it', async () => {

@@ -389,6 +389,20 @@ describe('lens, heads and heat in the real VS Code', () => {
     await expect.poll(drawn).not.toEqual(first);
     expect(await at('filling').count()).toBe(0);
   });
+
+  test('a file that is opened from the graph stays out of its group, whose keyboard is on the graph', async () => {
+    const groups = page.locator('.editor-group-container');
+    await webviewFrame(page)
+      .locator('.stage')
+      .click({ position: { x: 4, y: 4 } });
+    await openFile(page, 'year.prompt');
+    expect(await groups.first().locator('.tab', { hasText: 'year.prompt' }).count()).toBe(1);
+    await analyze(page);
+    expect(await groups.count()).toBe(2);
+    await page.keyboard.press('Control+2');
+    const body = webviewFrame(page).locator('body');
+    await expect.poll(() => body.evaluate(() => document.activeElement?.classList.contains('stage'))).toBe(true);
+  });
 });
 
 /** Counted from 1; far down logits are so near to each other that float32 moves a token by a rank or two. */

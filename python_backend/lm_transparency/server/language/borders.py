@@ -64,7 +64,7 @@ def _hint(shown: Shown) -> InlayHint:
     return InlayHint(
         position=shown.open.positions.position(shown.stretch.end),
         # another model may read the same text in other tokens
-        label=f"{tokens}{share} · {terminal(vocabulary.name)}",
+        label=f"{tokens} · {terminal(vocabulary.name)}{share}",
         kind=InlayHintKind.Type,
         tooltip=f"{tokens} for {vocabulary.name}{of}.",
         padding_left=True,
