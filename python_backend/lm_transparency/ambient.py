@@ -156,13 +156,13 @@ _here = threading.local()
 def guard(used: object = None, watch: Watch | None = None, *, loading: bool = False) -> Generator[None]:
     """Inside, torch is as it is by default, without gradients, and no other thread uses the model of `used`.
 
-    `used`: a model, or what is of one (an analysis, a trace), or anything else for one thread at a time; None: nothing
-    but torch. `loading`: no other thread is
-    inside of any guard. Raises `Cancelled` soon after `watch` was cancelled while waiting for other threads.
+    `used`: a model, what belongs to one (an analysis, a trace), or any other object that takes one thread at a time;
+    None: torch alone. `loading`: no other thread is inside of any guard. Raises `Cancelled` soon after `watch` was
+    cancelled while waiting for other threads.
     """
     module = _module_of(used)
     own = nullcontext() if module is None else _door_of(module).entered(watch, alone=True)
-    with _process.entered(watch, alone=loading), own, pinned():
+    with _process.entered(watch, alone=loading), own, _settings.pinned(), pinned():
         yield
 
 
@@ -207,7 +207,9 @@ def _door_of(module: Any) -> Door:
 
 @contextmanager
 def pinned() -> Generator[None]:
-    """`guard` without waiting for anybody: for what is made once and kept, by whichever thread comes first."""
+    """What `guard` does for this thread alone, without waiting for others: the process may be in the midst of a load,
+    which sets the default dtype.
+    """
     if getattr(_here, "depth", 0):
         yield
         return
@@ -215,7 +217,7 @@ def pinned() -> Generator[None]:
     try:
         # what is made in inference mode can never be written to, or used with gradients, outside
         inferring = torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext()
-        with _settings.pinned(), _modes_aside(), inferring, torch.no_grad(), _autocast_off(), np.errstate(**_NUMPY):
+        with _modes_aside(), inferring, torch.no_grad(), _autocast_off(), np.errstate(**_NUMPY):
             yield
     finally:
         _here.depth = 0

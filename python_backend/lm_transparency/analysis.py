@@ -24,6 +24,7 @@ from .notices import changed_messages, notices
 from .routes.contributions import FLOOR, Contributions
 from .routes.gathering import Earlier, Gathering
 from .routes.graph import RouteGraph, auto_threshold, check_position, route_graph
+from .trace.finite import check_finite, not_provable
 from .trace.outputs import read_all
 from .trace.prefix import record_after
 from .trace.proof import Proof
@@ -223,7 +224,7 @@ def _recorded(
 class Started:
     """An analysis in the making. The routes into any position are there after `reach`, everything after `go_on`.
 
-    Raises `TransparencyError("modelUnsupported")` where the trace overflows; its methods `outOfMemory`.
+    Raises `TransparencyError` as `check_finite` does where a number is not finite; its methods also `outOfMemory`.
     """
 
     def __init__(
@@ -237,12 +238,7 @@ class Started:
         floor: float = FLOOR,
         earlier: Earlier | None = None,
     ) -> None:
-        if not bool(torch.isfinite(trace.layers[-1].post).all()):
-            raise TransparencyError(
-                "modelUnsupported",
-                f"The residual stream overflows in {model.dtype}.",
-                "Load the model in float32 or bfloat16.",
-            )
+        check_finite(model, trace)
         self._model = model
         self._prompt = prompt
         self._tokens = tuple(tokens)
@@ -292,12 +288,15 @@ class Started:
             started = time.perf_counter()
             with memory_told(self._model, len(self._tokens), self._trace.memory_bytes()):
                 self._trace = read_all(self._model.model, self._trace)
+            check_finite(self._model, self._trace)
             self._forward_s += time.perf_counter() - started
 
     @guarded
     def analysis(self) -> Analysis:
         """What is known so far."""
         weights, proof = self._gathering.result()
+        if not (weights.is_finite and proof.is_finite):
+            raise not_provable(self._model, self._trace, proof.worst_layer)
         chat = self._prompt if isinstance(self._prompt, Chat) else None
         return Analysis(
             self._prompt.text if isinstance(self._prompt, Chat) else self._prompt,

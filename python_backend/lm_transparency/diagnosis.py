@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .ambient import guarded, pinned
+from .ambient import guard, guarded
 from .analysis import Analysis, analyze
 from .errors import TransparencyError
 from .lens.projection import Lens
@@ -49,9 +50,9 @@ class Findings:
         return self.proof <= self.tolerance and self.logits <= allowed and self.lens <= allowed
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Plain values, for JSON; None where a figure is not finite."""
         fields = {name: value for name, value in vars(self).items() if name != "analysis"}
-        return {**fields, "sound": self.sound}
+        return _in_json({**fields, "sound": self.sound})
 
     def sentences(self) -> list[str]:
         """What a person reads, the verdict last."""
@@ -103,7 +104,7 @@ class Difference:
     edges_kept: int
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return _in_json(asdict(self))
 
     def sentences(self) -> list[str]:
         return [
@@ -147,7 +148,7 @@ def examine(model: LoadedModel, prompt: str, watch: Watch | None = None) -> Find
     )
 
 
-@pinned()
+@guard()
 def compare(one: Findings, other: Findings) -> Difference:
     """How far `other` is from `one`. Raises `TransparencyError` where they are no copies of one another."""
     a, b = one.analysis, other.analysis
@@ -176,6 +177,11 @@ def compare(one: Findings, other: Findings) -> Difference:
         edges_new=len(redrawn - drawn),
         edges_kept=len(drawn & redrawn),
     )
+
+
+def _in_json(fields: dict[str, Any]) -> dict[str, Any]:
+    """JSON has neither NaN nor infinities."""
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in fields.items()}
 
 
 def _drawn(analysis: Analysis) -> set[tuple[Node, Node, EdgeKind]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from .lens.projection import Lens
@@ -18,9 +19,10 @@ def notices(tokens: Sequence[Token], proof: Proof, trace: Trace) -> tuple[str, .
     # the routes do not need it, but every lens does: the last state reads as the model's own logits
     off, allowed = (0.0, 0.0) if trace.unread is not None else _lens_error(trace, proof.tolerance)
     if not off <= allowed:
+        by = f"off by {off:.1e} from the model's logits" if math.isfinite(off) else "not finite"
         found.append(
-            f"The logit lens of the last state is off by {off:.1e} from the model's logits: the routes are not touched "
-            "by this, but lens, promoted and suppressed tokens of this model cannot be trusted."
+            f"The logit lens of the last state is {by}: the routes are not touched by this, but lens, promoted and "
+            "suppressed tokens of this model cannot be trusted."
         )
     mixed = [i for i, block in enumerate(trace.anatomy.blocks) if block.mixer is not None]
     if mixed:

@@ -16,7 +16,9 @@ from .analysis import check_length, memory_told
 from .errors import TransparencyError
 from .model.loading import LoadedModel
 from .model.tokens import Token
+from .trace.finite import check_finite, is_finite, overflow
 from .trace.outputs import run
+from .trace.recording import record
 from .watch import Watch
 
 #: Positions whose logits are looked at together.
@@ -57,6 +59,10 @@ def read_text(model: LoadedModel, tokens: Sequence[Token], *, k: int = 5, watch:
         probabilities = torch.zeros((len(ids), k))
         for start in range(0, len(ids) - 1, _ROWS):
             watch.check()
+            if not is_finite(logits[start : start + _ROWS]):
+                # a run that is recorded says where
+                check_finite(model, record(model.model, model.anatomy, ids, watch))
+                raise overflow(model.dtype, f"What {model.name} expects")
             rows = logits[start : min(start + _ROWS, len(ids) - 1)].float()
             place = slice(start + 1, start + 1 + len(rows))
             total = rows.logsumexp(dim=-1)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..ambient import guarded
 from ..analysis import Analysis
 from ..errors import TransparencyError
 from ..routes import experts
 from ..routes.experts import ExpertNeurons, ExpertParts, Scoring
+from .asking import question
 from .ffn import NeuronShare, NeuronView
 from .tokens import TokenScore, Update, check_place, lens_of, out_of_range, update_tokens
 
@@ -95,7 +95,7 @@ class ExpertView:
     neurons: tuple[NeuronShare, ...]
 
 
-@guarded
+@question
 def inspect_experts(
     analysis: Analysis, layer: int, position: int, *, top_k: int = 5, normalize: bool = True
 ) -> ExpertsView:
@@ -134,7 +134,7 @@ def inspect_experts(
     )
 
 
-@guarded
+@question
 def inspect_expert(
     analysis: Analysis,
     layer: int,
@@ -191,7 +191,7 @@ def inspect_expert(
     )
 
 
-@guarded
+@question
 def inspect_expert_neuron(
     analysis: Analysis,
     layer: int,

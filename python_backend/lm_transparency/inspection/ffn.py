@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..ambient import guarded
 from ..analysis import Analysis
 from ..routes import neurons
+from .asking import question
 from .tokens import Update, check_place, lens_of, out_of_range, update_tokens
 
 
@@ -53,7 +53,7 @@ class NeuronView:
     expert: str = ""
 
 
-@guarded
+@question
 def inspect_ffn(analysis: Analysis, layer: int, position: int, *, top_k: int = 20) -> FfnView:
     """The neurons of the feed-forward block of `layer` at `position`. Raises `TransparencyError` out of range."""
     check_place(analysis, layer, position, 0)
@@ -72,7 +72,7 @@ def inspect_ffn(analysis: Analysis, layer: int, position: int, *, top_k: int = 2
     )
 
 
-@guarded
+@question
 def inspect_neuron(
     analysis: Analysis, layer: int, neuron: int, position: int, *, top_k: int = 15, normalize: bool = True
 ) -> NeuronView:

@@ -13,8 +13,10 @@ from ..model.loading import LoadedModel
 from ..routes import heads
 from ..routes.heads import AttentionMap, EdgeHeads, LayerMaps
 from ..routes.tags import head_tags, probe
+from ..trace.finite import check_finite
 from ..trace.recording import record
 from ..watch import Watch
+from .asking import question
 from .tokens import TokenScore, Update, check_heads, check_place, lens_of, state_scores, update_tokens
 
 #: Lens tokens that say what a query or a key stands for.
@@ -71,7 +73,7 @@ class HeadTags:
     n_tokens: int
 
 
-@guarded
+@question
 def inspect_edge(analysis: Analysis, layer: int, query: int, key: int) -> EdgeView:
     """The attention edge from `key` to `query` of `layer`, by head. Raises `TransparencyError` out of range."""
     check_place(analysis, layer, query, key)
@@ -80,7 +82,7 @@ def inspect_edge(analysis: Analysis, layer: int, query: int, key: int) -> EdgeVi
     return EdgeView(layer, query, key, float(found.contribution.sum()), found)
 
 
-@guarded
+@question
 def inspect_head(
     analysis: Analysis,
     layer: int,
@@ -127,7 +129,7 @@ def inspect_head(
     )
 
 
-@guarded
+@question
 def attention_map(analysis: Analysis, layer: int, head: int | None = None) -> AttentionMap:
     """Attention and contributions over the whole prompt; `head` None: of all heads together."""
     check_place(analysis, layer, 0, 0, head or 0)
@@ -135,7 +137,7 @@ def attention_map(analysis: Analysis, layer: int, head: int | None = None) -> At
     return heads.attention_map(analysis.trace, analysis.contributions, layer, head)
 
 
-@guarded
+@question
 def layer_maps(analysis: Analysis, layer: int, *, side: int = 48) -> LayerMaps:
     """Small maps of every head of a layer."""
     check_place(analysis, layer, 0, 0)
@@ -150,4 +152,5 @@ def measure_head_tags(model: LoadedModel, watch: Watch | None = None) -> HeadTag
     first = tokenizer.bos_token_id
     ids = probe(anatomy.n_vocab, set(tokenizer.all_special_ids), first, anatomy.n_context)
     trace = record(model.model, anatomy, ids, watch or Watch())
+    check_finite(model, trace)
     return HeadTags(head_tags(trace, (len(ids) - (first is not None)) // 2), len(ids))

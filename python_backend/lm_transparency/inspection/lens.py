@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..ambient import guarded
 from ..analysis import Analysis
 from ..errors import TransparencyError
 from ..lens.grid import LensGrid, lens_grid, lens_tracks
 from ..watch import Watch
+from .asking import question
 from .tokens import check_finite, check_place, check_token
 
 
@@ -23,7 +23,7 @@ class LensTrack:
     rank: tuple[int, ...]
 
 
-@guarded
+@question
 def inspect_lens(
     analysis: Analysis,
     *,
@@ -47,7 +47,7 @@ def inspect_lens(
     return grid
 
 
-@guarded
+@question
 def track_tokens(
     analysis: Analysis, position: int, tokens: list[int], *, normalize: bool = True
 ) -> tuple[LensTrack, ...]:

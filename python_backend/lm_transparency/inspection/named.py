@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ..ambient import guarded
 from ..analysis import Analysis
+from .asking import question
 from .lens import LensTrack, track_tokens
 from .tokens import output_named
 
@@ -31,7 +31,7 @@ class Named:
         return sorted(changes, key=lambda change: -abs(change[1]))[:count]
 
 
-@guarded
+@question
 def named_tokens(analysis: Analysis, position: int, target: str | None, contrast: str | None) -> Named | None:
     """Of texts that are a token, or a label, each; without a `target` what the model predicts takes its place.
 

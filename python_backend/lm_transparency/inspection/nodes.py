@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..ambient import guarded
 from ..analysis import Analysis
 from ..lens.nodes import node_tokens
 from ..routes.graph import Node, parse_node
+from .asking import question
 from .tokens import TokenScore, Update, state_scores, update_scores
 
 
@@ -20,7 +20,7 @@ class NodeView:
     update: Update
 
 
-@guarded
+@question
 def inspect_node(
     analysis: Analysis, node: str, *, top_k: int = 30, update_k: int = 15, normalize: bool = True
 ) -> NodeView:

@@ -12,6 +12,7 @@ from ..analysis import Analysis
 from ..errors import TransparencyError
 from ..lens.projection import Lens, TopTokens
 from ..model.tokens import encode_text, vocabulary_text
+from ..trace.finite import is_finite, overflow
 
 
 @dataclass(frozen=True)
@@ -102,12 +103,8 @@ def out_of_range(what: str, index: int, count: int) -> TransparencyError:
 
 
 def check_finite(analysis: Analysis, read: Tensor) -> None:
-    if not bool(torch.isfinite(read).all()):
-        raise TransparencyError(
-            "modelUnsupported",
-            f"The lens overflows in {analysis.model.dtype}.",
-            "Load the model in float32 or bfloat16.",
-        )
+    if not is_finite(read):
+        raise overflow(analysis.model.dtype, "What the lens reads")
 
 
 @guarded

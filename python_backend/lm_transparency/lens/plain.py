@@ -17,6 +17,7 @@ from ..ambient import guard
 from ..errors import TransparencyError
 from ..model.linear import device_of
 from ..model.token_ids import check_token_ids, embedding_rows
+from ..trace.finite import is_finite, overflow
 
 #: How far the last row may be from the model's logits, relative to the largest of them, by precision.
 _ROUNDING = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}
@@ -67,6 +68,8 @@ def _read(
         place = device_of(unembedding)
         logits = unembedding(torch.stack([row.to(place) for row in read])).float()
     wanted = out.logits[0, position].float().to(place)
+    if not (is_finite(wanted) and is_finite(logits)):
+        raise overflow(str(model.dtype).removeprefix("torch."), "What the layers read as")
     # a multiplier behind the unembedding is one for all rows
     scale = float((logits[-1] * wanted).sum() / (logits[-1] * logits[-1]).sum())
     off = float((scale * logits[-1] - wanted).abs().max() / wanted.abs().max())

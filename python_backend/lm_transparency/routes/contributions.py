@@ -90,6 +90,11 @@ class Contributions:
     def is_complete(self) -> bool:
         return bool(self.known.all())
 
+    @property
+    def is_finite(self) -> bool:
+        columns = (column for column in vars(self).values() if isinstance(column, np.ndarray))
+        return all(column.dtype.kind != "f" or bool(np.isfinite(column).all()) for column in columns)
+
 
 @dataclass(frozen=True)
 class SomeRows:

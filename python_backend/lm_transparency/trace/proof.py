@@ -94,6 +94,10 @@ class Proof:
         # a comparison with NaN is False: an overflow fails the proof
         return self.max_relative_error <= self.tolerance
 
+    @property
+    def is_finite(self) -> bool:
+        return all(math.isfinite(error) for layer in self.layers for error in vars(layer).values() if error is not None)
+
     def sentence(self) -> str:
         """What to tell a person when the proof does not hold."""
         part = {"attention": "the attention of ", "ffn": "the feed-forward block of ", "layer": ""}[self.worst_part]
@@ -128,7 +132,8 @@ def over_heads(
 @pinned()
 def trial_direction(d_model: int, device: torch.device) -> Float[Tensor, "d_model"]:
     """Random signs, always the same."""
-    return (torch.randint(0, 2, (d_model,), generator=torch.Generator().manual_seed(0)) * 2.0 - 1.0).to(device)
+    signs = torch.randint(0, 2, (d_model,), generator=torch.Generator().manual_seed(0))
+    return signs.to(device, torch.float32) * 2.0 - 1.0
 
 
 def outputs_error(

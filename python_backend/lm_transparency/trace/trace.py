@@ -29,7 +29,7 @@ def as_float32(states: Tensor) -> Tensor:
 def _causal(queries: tuple[int, int], n_keys: int, device: torch.device) -> Float[Tensor, "1 query key"]:
     """0 where one of a run of queries may look, else −inf: what is added to scores."""
     first, stop = queries
-    return torch.full((1, stop - first, n_keys), float("-inf"), device=device).triu_(first + 1)
+    return torch.full((1, stop - first, n_keys), float("-inf"), dtype=torch.float32, device=device).triu_(first + 1)
 
 
 @dataclass(frozen=True)

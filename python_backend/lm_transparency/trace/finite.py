@@ -1,0 +1,110 @@
+"""Numbers that are not finite: no answer holds any. Where a run has them first, why, and what helps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..errors import TransparencyError
+from ..model.loading import LoadedModel
+from ..wording import quoted
+from .trace import Trace
+
+#: By precision, in what a model is loaded whose numbers it does not hold.
+_REMEDIES = {
+    "float16": "Load the model in float32 or bfloat16.",
+    "bfloat16": "Load the model in float32.",
+}
+_NONE_WIDER = "No precision here holds more, so its files or its configuration are at fault: download or save it again."
+
+
+def is_finite(numbers: Float[Tensor, "..."]) -> bool:
+    """Whether there is no infinity and no NaN among them."""
+    if not numbers.numel():
+        return True
+    # one look at them, and no second tensor of their size
+    return all(bool(torch.isfinite(end)) for end in numbers.aminmax())
+
+
+def overflow(dtype: str, what: str, where: str = "") -> TransparencyError:
+    """The error for `what` ("The lens of …") in a model of this precision (`LoadedModel.dtype`)."""
+    precision = dtype.partition(",")[0]
+    return TransparencyError(
+        "modelUnsupported", f"{what} overflows in {precision}{where}.", _REMEDIES.get(precision, _NONE_WIDER)
+    )
+
+
+def check_finite(model: LoadedModel, trace: Trace) -> None:
+    """Raises `TransparencyError` where the states or the logits of `trace` are not finite: `modelUnusable` for damaged
+    weights, `modelUnsupported` where numbers exceed the precision.
+    """
+    # what one layer leaves behind every later one carries on
+    if not (is_finite(trace.layers[-1].post) and is_finite(trace.logits)):
+        raise _found(model, trace)
+
+
+def not_provable(model: LoadedModel, trace: Trace, layer: int) -> TransparencyError:
+    """The error for a layer whose proof is not finite though its states are."""
+    # attention passes over a score that is NaN
+    damaged = _damaged(model.model, trace.anatomy.blocks[layer].module)
+    if damaged:
+        return _unusable(model, damaged, f"layer {layer}")
+    # the norms of the proof are float32
+    return overflow("float32", f"The norm of what layer {layer} of {model.name} adds up")
+
+
+def _found(model: LoadedModel, trace: Trace) -> TransparencyError:
+    place, part, states = next(step for step in _steps(model, trace) if not is_finite(step[2]))
+    damaged = _damaged(model.model, part)
+    if part is trace.anatomy.unembedding:
+        place += _outputs(model, states)
+    if damaged:
+        return _unusable(model, damaged, place)
+    position = int((~states.isfinite()).flatten(1).any(dim=1).nonzero()[0])
+    at = "" if len(states) < trace.n_tokens else f" at position {position}"
+    return overflow(model.dtype, f"{place[:1].upper()}{place[1:]} of {model.name}", at)
+
+
+def _unusable(model: LoadedModel, damaged: str, place: str) -> TransparencyError:
+    return TransparencyError(
+        "modelUnusable",
+        f"The weights of {model.name} hold numbers that are not finite: {damaged}, in {place}.",
+        "Download or save the model again.",
+    )
+
+
+def _steps(model: LoadedModel, trace: Trace) -> Iterator[tuple[str, nn.Module, Float[Tensor, "position x"]]]:
+    """In the order of the forward pass: what it is, the module whose weights it reads, what it leaves behind."""
+    anatomy = trace.anatomy
+    yield "the embedding", model.model.get_input_embeddings(), trace.layers[0].pre
+    for index, (block, layer) in enumerate(zip(anatomy.blocks, trace.layers, strict=True)):
+        if not anatomy.parallel and block.has_ffn:
+            yield f"the attention of layer {index}", block.module, layer.mid
+            yield f"the feed-forward block of layer {index}", block.module, layer.post
+        else:
+            yield f"layer {index}", block.module, layer.post
+    with torch.no_grad():
+        yield "the final norm", anatomy.final_norm, anatomy.final_norm(trace.layers[-1].post)
+    yield "the unembedding", anatomy.unembedding, trace.logits
+
+
+def _damaged(model: nn.Module, part: nn.Module) -> str:
+    """The first parameter of `part` that is not finite, by its name in `model`; "" where all are."""
+    own = {id(parameter) for parameter in part.parameters()}
+    for name, parameter in model.named_parameters():
+        readable = id(parameter) in own and parameter.is_floating_point() and parameter.device.type != "meta"
+        if readable and not is_finite(parameter.detach()):
+            return name
+    return ""
+
+
+def _outputs(model: LoadedModel, logits: Float[Tensor, "position output"]) -> str:
+    """Which outputs are not finite, where they are not all."""
+    found = (~logits.isfinite()).any(dim=0).nonzero().flatten().tolist()
+    if len(found) == logits.shape[-1]:
+        return ""
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return f" (output {found[0]}, {quoted(model.output_text(found[0]))}{more})"

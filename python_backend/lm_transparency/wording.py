@@ -1,0 +1,19 @@
+"""What sentences of ours quote and list, in as many characters as a person reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def quoted(text: str, most: int = 60) -> str:
+    """`'text'`: its beginning, and a little of its end; what cannot be seen is escaped."""
+    end = most // 4
+    return repr(text if len(text) <= most else f"{text[: most - end - 3]} … {text[len(text) - end :]}")
+
+
+def listed(items: Iterable[object], most: int = 8) -> str:
+    """`0, 1, 2 and 37 more`."""
+    texts = list(map(str, items))
+    if len(texts) <= most + 1:
+        return ", ".join(texts)
+    return f"{', '.join(texts[:most])} and {len(texts) - most} more"
