@@ -89,6 +89,8 @@ class Session:
                     self.unload()
                     loaded = load_model(source, watch=watch, **options)
                 if loaded.device == "cpu":
+                    if watch is not None:
+                        watch.step("preparing the kernels")
                     warm_up()
                 self.unload()
                 self._models[key] = loaded
@@ -125,6 +127,7 @@ class Session:
         watch: Watch | None = None,
     ) -> tuple[str, Analysis]:
         """Analyse and remember (`keep`): (run id, analysis)."""
+        self._tell_first(model, watch)
         earlier = self._earlier(model, tokens_of(model, prompt, special_tokens))
         analysis = analyze(model, prompt, special_tokens=special_tokens, watch=watch, earlier=earlier)
         self._learn(analysis)
@@ -143,12 +146,17 @@ class Session:
         tokens = tokens_of(model, prompt, special_tokens)
         if len(tokens) < LONG:
             return self.analyze(model, prompt, special_tokens=special_tokens, watch=watch)
+        self._tell_first(model, watch)
         earlier = self._earlier(model, tokens)
         started = start(model, prompt, special_tokens=special_tokens, watch=watch, earlier=earlier)
         analysis = started.analysis()
         run_id = self.keep(analysis)
         self._started[run_id] = started
         return run_id, analysis
+
+    def _tell_first(self, model: LoadedModel, watch: Watch | None) -> None:
+        if watch is not None and id(model) not in self._warm:
+            watch.step("first pass")
 
     def _earlier(self, model: LoadedModel, tokens: Sequence[Token]) -> Analysis | None:
         """The analysis held that knows most of what `tokens` begin with; of equal ones the newest."""

@@ -90,9 +90,9 @@ describe('live mode in the real VS Code', () => {
     frame = webviewFrame(page);
     await frame.locator('[data-testid=panel][data-state=ready]').waitFor({ timeout: 180_000 });
     await byId('auto').waitFor();
-    // so that on few cores the editor does not wait for the model
+    // threads of it step back, and the process a person waits for does not
     const [backend] = new FarView({ runtime: server.runtime, configFile: '' }).servers();
-    expect(getPriority(backend)).toBe(Math.min(19, getPriority() + 10));
+    expect(getPriority(backend)).toBe(getPriority());
     await byId('threshold').focus();
     for (let step = 0; step < 3; step++) await page.keyboard.press('ArrowRight');
     await clickNode(page, frame, 'A23_13');

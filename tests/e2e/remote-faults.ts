@@ -76,7 +76,7 @@ export function faultTests(window: () => RemoteWindow, { prompt, long }: { promp
       const { page } = window();
       await runCommand(page, 'LM Transparency: Unload Model');
       await page.getByText('LM Transparency: model unloaded').waitFor();
-      await survive(() => broken(/loading smollm2/i, breakIt), 1);
+      await survive(() => broken(/reading weights of smollm2/i, breakIt), 1);
     });
   });
 

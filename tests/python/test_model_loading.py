@@ -275,7 +275,7 @@ def test_loading_stops_when_cancelled(tiny_llama_folder: Path) -> None:
 def test_loading_reports_what_it_does(tiny_llama_folder: Path) -> None:
     stages: list[str] = []
     load_model(str(tiny_llama_folder), watch=Watch(lambda stage, _done, _total: stages.append(stage)))
-    assert "loading tiny-llama" in stages
+    assert "reading weights of tiny-llama" in stages
 
 
 def test_the_embedded_model_goes_by_its_name_too(embedded: LoadedModel) -> None:

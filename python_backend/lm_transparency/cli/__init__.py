@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from .. import __version__
 from ..errors import TransparencyError
+from ..server.priority import wait_asleep
 from ..streams import Streams, standard_streams
 from . import analyze, attach, bench, doctor, inspect, lens, models, serve
 from .ending import ended
@@ -35,6 +36,7 @@ def _run(argv: Sequence[str] | None, streams: Streams) -> int:
     # a person at a terminal asked for one thing; transformers' own bars and advice are not it
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    wait_asleep()
     os.environ.setdefault("TQDM_DISABLE", "1")
     if arguments.speaks_protocol:
         # the streams are the protocol's, which has its own way with closed ones

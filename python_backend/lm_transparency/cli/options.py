@@ -44,9 +44,8 @@ def add_trace_memory(parser: argparse.ArgumentParser) -> None:
 
 
 def add_low_priority(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--low-priority", action="store_true", help="leave the processor to the editor on the same machine"
-    )
+    told = "an editor runs on this machine: what is computed while one types leaves a core to it"
+    parser.add_argument("--low-priority", action="store_true", help=told)
 
 
 def trace_memory(arguments: argparse.Namespace) -> int:

@@ -16,9 +16,9 @@ def add_parser(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ..server.priority import lower_priority
+    from ..server.priority import work_beside_editor
     from ..server.stdio import serve
 
     if arguments.low_priority:
-        lower_priority()
+        work_beside_editor()
     return serve(trace_budget=trace_memory(arguments) * 1_000_000) or 0

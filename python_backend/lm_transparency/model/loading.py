@@ -162,7 +162,7 @@ def load_whole(
     elif base:
         raise TransparencyError("invalidParams", f"{found.name} is no adapter, so it has no base.", "Leave it out.")
     name = found.name if adapter is None else f"{adapter.name} on {found.name}"
-    watch.step(f"loading {name}")
+    watch.step(f"reading weights of {name}")
     try:
         found = pinned(found, allow_download)
         run_code = trust.may_run_code(found, trust_remote_code, local_only=not allow_download)

@@ -1,14 +1,15 @@
 """How much is done at once: several layers or, where that would take too much memory, the rows of one.
 
 A layer is many small steps, and to share each of them among the cores takes longer than most of them. Compiled code and
-torch let go of the interpreter, so threads of our own suffice: as many as torch computes with.
+torch let go of the interpreter, so threads of our own suffice: as many as torch computes with. As OpenMP's do, they
+belong to the thread that computes, whose niceness they have.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Container, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import torch
@@ -93,6 +94,17 @@ def _take(futures: Sequence[Future[_R]], first: int, taken: Container[int]) -> i
     return next((i for i in range(first, len(futures)) if i not in taken and futures[i].cancel()), None)
 
 
-@lru_cache(maxsize=4)
+class _Pools(threading.local):
+    """By their size; they end with the thread that they belong to."""
+
+    def __init__(self) -> None:
+        self.of_size: dict[int, ThreadPoolExecutor] = {}
+
+
+_pools = _Pools()
+
+
 def _threads(n_threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(n_threads, thread_name_prefix="core")
+    if n_threads not in _pools.of_size:
+        _pools.of_size[n_threads] = ThreadPoolExecutor(n_threads, thread_name_prefix="core")
+    return _pools.of_size[n_threads]

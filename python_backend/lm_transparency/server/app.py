@@ -60,9 +60,11 @@ def build_server(
             language.health_changed(health)
 
         stop = backend.listen(changed)
+        stop_watching = backend.watch_progress(partial(server.protocol.notify, protocol.PROGRESSING))
 
         def unlisten() -> None:
             stop()
+            stop_watching()
             language.leave()
 
         server.unlisten = unlisten

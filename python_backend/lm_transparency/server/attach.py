@@ -27,13 +27,17 @@ MARKER = "lm-transparency attached "
 #: Begins the line on stderr that tells how a server ended that was not asked to.
 ENDED = "lm-transparency ended "
 
+#: A line on stderr that says nothing of the server: this bridge is there.
+ALIVE = b"lm-transparency alive\n"
+
 #: The server ended, and was not asked to; the line `ENDED` says how.
 EXIT_SERVER_ENDED = 5
 #: The folder or the socket is not this user's alone, or the server did not start.
 EXIT_REFUSED = 6
 
-_GREETING_S = 60.0
 _LOG_S = 0.3
+#: How often it is said that the link is there, whatever the server does.
+_ALIVE_S = 5.0
 #: How long a server may take to read the last words of a client that has left.
 _LAST_WORDS_S = 5.0
 _CHUNK = 1 << 18
@@ -87,7 +91,6 @@ def _join(files: Place, arguments: list[str]) -> tuple[socket.socket, dict[str, 
 
 def _greeting(connection: socket.socket) -> dict[str, Any] | None:
     """The server's first line, and not a byte more; None where it hangs up instead."""
-    connection.settimeout(_GREETING_S)
     line = b""
     try:
         while not line.endswith(b"\n"):
@@ -97,9 +100,6 @@ def _greeting(connection: socket.socket) -> dict[str, Any] | None:
             line += byte
     except ConnectionError:
         return None
-    except TimeoutError:
-        raise _NotStarted(f"The server has not answered for {_GREETING_S:.0f} s.") from None
-    connection.settimeout(None)
     try:
         greeting: Any = decode_json(line[len(GREETING) :])
     except NotJson as error:
@@ -130,9 +130,12 @@ def _start(files: Place, arguments: list[str]) -> None:
         os.close(told)
         os.close(log)
     with open(ready, "rb") as pipe:
-        if pipe.readline() == b"ready\n":
-            # the end of the pipe would come with the server's: not waited for
-            return
+        for line in iter(pipe.readline, b""):
+            if line == b"ready\n":
+                # the end of the pipe would come with the server's: not waited for
+                return
+            # what it says of its progress
+            _write_all(2, line)
     code = process.wait()
     words = files.log.read_text("utf-8", "replace").strip().splitlines()
     raise _NotStarted(words[-1][:500] if words else "The server ended without a word.", code or EXIT_REFUSED)
@@ -167,6 +170,7 @@ def _bridge(connection: socket.socket, log: Path) -> bool:
         signal.signal(number, leave)
     threading.Thread(target=upwards, daemon=True).start()
     end = float("inf")
+    alive_at = time.monotonic()
     # one that was started in the foreground logs elsewhere
     with open(log if log.exists() else os.devnull, "rb") as lines:
         lines.seek(0, os.SEEK_END)
@@ -182,6 +186,9 @@ def _bridge(connection: socket.socket, log: Path) -> bool:
                 break
             downwards(1, data)
             downwards(2, lines.read())
+            if time.monotonic() - alive_at > _ALIVE_S:
+                alive_at = time.monotonic()
+                downwards(2, ALIVE)
         downwards(2, lines.read())
     return client_ended.is_set()
 

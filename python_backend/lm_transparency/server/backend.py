@@ -15,10 +15,11 @@ import attrs
 from pygls.exceptions import JsonRpcException
 
 from .. import __version__
-from ..watch import Watch
+from ..watch import Report, Watch
 from . import dependencies, devices
 from .language.reader import Reader
 from .protocol import PROTOCOL_VERSION
+from .progressing import keep_telling
 from .protocol.models import Health, HealthState, ModelInfo, Traces
 from .worker import ComputeQueue
 
@@ -66,6 +67,8 @@ class Backend:
         # what a client has asked for; 0: nothing
         self._trace_budget = 0
         self._listeners: list[Callable[[Health], None]] = []
+        self._telling: asyncio.Task[None] | None = None
+        self._watchers: list[Callable[[], None]] = []
         #: What editors are told of texts.
         self.reader = Reader(self)
         self._health = Health(
@@ -75,7 +78,7 @@ class Backend:
             protocol_version=PROTOCOL_VERSION,
             package_version=__version__,
             state="starting",
-            message="Importing torch and transformers.",
+            message="Importing PyTorch.",
             remedy="",
             python=platform.python_version(),
             torch="",
@@ -93,6 +96,13 @@ class Backend:
         """Call `listener` on each change of the health; what is returned ends that."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+
+    def watch_progress(self, tell: Callable[[], None]) -> Callable[[], None]:
+        """Call `tell` whenever work takes processor time, at most every two seconds; what is returned ends that."""
+        self._watchers.append(tell)
+        if self._telling is None:
+            self._telling = asyncio.ensure_future(keep_telling(lambda: [each() for each in list(self._watchers)]))
+        return lambda: self._watchers.remove(tell) if tell in self._watchers else None
 
     def start(self) -> asyncio.Future[Session]:
         """Begin the heavy imports unless that was done; the future fails as each request then will."""
@@ -113,19 +123,34 @@ class Backend:
         """
         # shielded: a client that gives up does not stop what the next request needs too
         session = await asyncio.shield(self.start())
+        return await self._queue.run(lambda: self._noting(session, job), watch, doing, *asked)
 
-        def work() -> T:
-            try:
-                return job(session)
-            finally:
-                # described and not kept: a model that is kept here could not be unloaded
-                before, self._loaded = self._loaded, [describe(model) for model in session.loaded]
-                self._traces = Traces(*session.traces)
-                for info in self._loaded:
-                    if info not in before:
-                        logger.info("Loaded %s (%s, %s).", info.name, info.device, info.dtype)
+    async def run_behind(
+        self,
+        job: Callable[[Session, Watch], T],
+        report: Report,
+        doing: str,
+        asked: Asked = Asked(),  # noqa: B008
+    ) -> T:
+        """As `run`, for work that nobody waits for; see `ComputeQueue.run_behind`."""
+        session = await asyncio.shield(self.start())
 
-        return await self._queue.run(work, watch, doing, *asked)
+        def work(watch: Watch) -> T:
+            return self._noting(session, lambda session: job(session, watch))
+
+        return await self._queue.run_behind(work, report, doing, *asked)
+
+    def _noting(self, session: Session, job: Callable[[Session], T]) -> T:
+        """`job(session)`, and what is held then."""
+        try:
+            return job(session)
+        finally:
+            # described and not kept: a model that is kept here could not be unloaded
+            before, self._loaded = self._loaded, [describe(model) for model in session.loaded]
+            self._traces = Traces(*session.traces)
+            for info in self._loaded:
+                if info not in before:
+                    logger.info("Loaded %s (%s, %s).", info.name, info.device, info.dtype)
 
     async def run_spare(self, job: Callable[[Session, Watch], T]) -> T:
         """`job(session, watch)` when no request waits; one that comes goes first. See `ComputeQueue.run_spare`."""
@@ -162,8 +187,13 @@ class Backend:
         self._queue.stop(grace)
 
     async def _start(self) -> Session:
+        loop = asyncio.get_running_loop()
+
+        def importing(name: str) -> None:
+            loop.call_soon_threadsafe(self._change, "starting", f"Importing {name}.")
+
         try:
-            session = await self._queue.run(self._open, Watch(), "")
+            session = await self._queue.run(lambda: self._open(importing), Watch(), "")
         except JsonRpcException as error:
             self._change("error", error.message, error.data["remedy"] if error.data else "")
             logger.error("%s", error.message)
@@ -172,8 +202,8 @@ class Backend:
         self._change("ready", "Ready.")
         return session
 
-    def _open(self) -> Session:
-        dependencies.import_heavy()
+    def _open(self, importing: Callable[[str], None]) -> Session:
+        dependencies.import_heavy(importing)
         session = self._session_factory()
         self._traces = Traces(*session.traces)
         self._own_budget = self._traces.budget_bytes

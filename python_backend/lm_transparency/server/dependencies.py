@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..errors import TransparencyError
+from .priority import wait_asleep
 
 #: Older ones are refused: torch.load and transformers' loading ran code that came with weights.
 MINIMUM = {"torch": (2, 6), "transformers": (5, 3)}
-_NEEDED = ("torch", "transformers", "numba")
+#: As people call them.
+_NEEDED = {"torch": "PyTorch", "transformers": "Transformers", "numba": "Numba"}
 
 
 @dataclass(frozen=True)
@@ -22,12 +25,14 @@ class Versions:
     transformers: str = ""
 
 
-def import_heavy() -> None:
-    """Import torch, transformers and numba. Takes seconds.
+def import_heavy(importing: Callable[[str], None] = lambda _name: None) -> None:
+    """Import torch, transformers and numba. Takes seconds; `importing` is told of each before it begins.
 
     Raises `TransparencyError("dependencyMissing")` for one that is missing, broken or too old.
     """
-    for name in _NEEDED:
+    wait_asleep()
+    for name, called in _NEEDED.items():
+        importing(called)
         try:
             module = importlib.import_module(name)
         except Exception as error:

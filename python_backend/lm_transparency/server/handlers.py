@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -127,7 +127,8 @@ class Handlers:
                 _check_cost(session.estimate(model, prompt, special_tokens=params.special_tokens), params)
             return _told(*session.analyze(model, prompt, special_tokens=params.special_tokens, watch=watch), params)
 
-        return await self._compute(job, "Analyzing", params.work_done_token, live=params.live)
+        with Progress(self._connection, params.work_done_token, "Analyzing") as progress:
+            return await self._take_analysis_turn(job, params, progress)
 
     async def _in_two_steps(self, params: AnalyzeParams, prompt: str | Chat) -> AnalyzeResult:
         """The routes into the target first; then the rest in short jobs, so that questions come between."""
@@ -140,7 +141,7 @@ class Handlers:
             return _told(run_id, run, params), run.is_complete
 
         with Progress(self._connection, params.work_done_token, "Analyzing") as progress, self._backend.held():
-            first, is_complete = await self._take_turn(begin, "Analyzing", progress, self._connection, params.live)
+            first, is_complete = await self._take_analysis_turn(begin, params, progress)
             if is_complete:
                 return first
             self._connection.notify(PROGRESS, ProgressParams(params.partial_result_token, to_wire(first)))
@@ -149,10 +150,8 @@ class Handlers:
                 run = session.go_on(first.run_id, watch, _SLICE_S)
                 return _told(first.run_id, run, params) if run.is_complete else None
 
-            # as a client of its own, it takes turns with what is asked meanwhile
-            rest = ("rest", self._connection)
             while True:
-                last = await self._take_turn(go_on, "Analyzing", progress, rest, params.live)
+                last = await self._take_turn_behind(go_on, progress, live=params.live)
                 if last is not None:
                     return last
 
@@ -192,22 +191,32 @@ class Handlers:
 
         return await self._compute(job, "Looking into the analysis", getattr(params, "work_done_token", ""))
 
-    async def _compute(
-        self, job: Callable[[Session, Watch], T], doing: str, token: str = "", *, live: bool = False
-    ) -> T:
+    async def _compute(self, job: Callable[[Session, Watch], T], doing: str, token: str = "") -> T:
         with Progress(self._connection, token, doing) as progress:
-            return await self._take_turn(job, doing, progress, self._connection, live)
+            return await self._take_turn(job, doing, progress)
 
-    async def _take_turn(
-        self, job: Callable[[Session, Watch], T], doing: str, progress: Progress, client: Hashable, live: bool = False
-    ) -> T:
+    async def _take_turn(self, job: Callable[[Session, Watch], T], doing: str, progress: Progress) -> T:
         watch = Watch(progress.report)
+        asked = Asked(self._connection, progress.waiting)
+        return await self._backend.run(lambda session: job(session, watch), watch, doing, asked)
 
-        def turn(session: Session) -> T:
+    async def _take_analysis_turn(
+        self, job: Callable[[Session, Watch], T], params: AnalyzeParams, progress: Progress
+    ) -> T:
+        """What follows typing is speculative, but for loading its model."""
+        if not params.live:
+            return await self._take_turn(job, "Analyzing", progress)
+        if self._backend.reader.loaded(params.source) is None:
+            await self._take_turn(lambda session, watch: _load(session, params, watch), "Analyzing", progress)
+        return await self._take_turn_behind(job, progress, live=True)
+
+    async def _take_turn_behind(self, job: Callable[[Session, Watch], T], progress: Progress, *, live: bool) -> T:
+        def turn(session: Session, watch: Watch) -> T:
             with leaving_a_core() if live else nullcontext():
                 return job(session, watch)
 
-        return await self._backend.run(turn, watch, doing, Asked(client, progress.waiting))
+        asked = Asked(self._connection, progress.waiting)
+        return await self._backend.run_behind(turn, progress.report, "Analyzing", asked)
 
 
 def _told(run_id: str, run: Analysis, params: AnalyzeParams) -> AnalyzeResult:

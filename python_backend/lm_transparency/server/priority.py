@@ -1,4 +1,8 @@
-"""A process that computes beside an editor, and leaves the processor to it. Nothing heavy is imported."""
+"""Which work gives way: what nobody waits for, on threads that are niced for good. What a person waits for never does.
+
+Nothing unprivileged can be raised again, and Linux may weigh whole sessions (autogroups) before niceness. So neither
+the process nor its session is touched. Nothing heavy is imported.
+"""
 
 from __future__ import annotations
 
@@ -8,39 +12,56 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-#: Of 20: on a processor that others want as well, about a tenth of it. Less, and with two cores the editor waits for
-#: its keys; more, and an analysis would starve.
-_NICENESS = 10
-_is_low = False
+#: Of 19. A request waits for the layer that such a thread computes: on cores that others keep busy that takes twice as
+#: long as at 0 with 5, eight times with 10, nineteen times with 19.
+_NICENESS = 5
+#: Rounds that a thread of libgomp spins before it sleeps; it would be 300,000, which is a time slice or more. On cores
+#: that others want each part of a computation then waits for a thread that waits by spinning: twenty times as long.
+_SPINS = 1000
+#: OpenMP whose threads may come to another thread's team.
+_LENDING = ("libiomp", "libomp")
+
+_is_beside_editor = False
 
 
-def lower_priority() -> None:
-    """From now on this process, the threads it starts and its children run when the editor has nothing to do.
+def wait_asleep() -> None:
+    """Let the threads of a computation wait for each other asleep. To be called before torch is imported."""
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", str(_SPINS))
 
-    To be called before there are threads: on Linux each has a niceness of its own.
+
+def work_beside_editor() -> None:
+    """From now on `leaving_a_core` leaves one: an editor runs on this machine."""
+    global _is_beside_editor
+    _is_beside_editor = True
+
+
+def step_back() -> None:
+    """For good, the calling thread and the threads it starts give way to others. Does nothing but on Linux.
+
+    There alone threads have a niceness, and those of an OpenMP team have the one of the thread they compute for.
     """
-    global _is_low
-    _is_low = True
-    if sys.platform == "win32":
-        import psutil
-
-        psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
-        return
-    os.nice(_NICENESS)
-    # Linux may share the processor between sessions first, whatever the niceness of those in them
-    if os.getsid(0) == os.getpid():
+    if sys.platform == "linux" and not _lends_threads():
         with suppress(OSError):
-            Path("/proc/self/autogroup").write_text(str(_NICENESS))
+            os.setpriority(os.PRIO_PROCESS, 0, min(19, os.getpriority(os.PRIO_PROCESS, 0) + _NICENESS))
+
+
+def _lends_threads() -> bool:
+    try:
+        maps = Path("/proc/self/maps").read_text()
+    except OSError:
+        return True
+    return any(name in maps for name in _LENDING)
 
 
 @contextmanager
 def leaving_a_core() -> Generator[None]:
-    """In a process of low priority, what this thread computes meanwhile leaves one core to the editor.
+    """Beside an editor, what this thread computes meanwhile leaves it one core.
 
     With a thread on every core, each waits for the one that the editor interrupts: what is typed and what is computed
     are both slower. Imports torch.
     """
-    if not _is_low:
+    if not _is_beside_editor:
         yield
         return
     import torch

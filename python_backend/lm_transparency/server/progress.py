@@ -25,10 +25,11 @@ _SHARES = {
     "verifying the embedded model": 0.1,
     "converting the embedded model (once)": 0.5,
     "forward": 0.25,
+    "first pass": 0.25,
     "routes": 0.1,
     "contributions": 1.0,
 }
-_LAYERS = {"forward": "Forward pass", "routes": "Routes into the target", "contributions": "Contributions"}
+_LAYERS = {"forward": "Forward pass", "first pass": "First pass", "routes": "Routes into the target", "contributions": "Contributions"}
 
 
 class Progress:
@@ -43,6 +44,7 @@ class Progress:
         self._title = title
         self._open = False
         self._scale = _Scale()
+        self._is_first = False
         self._latest = WorkDoneProgressReport()
         self._sent_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -69,7 +71,11 @@ class Progress:
 
     def report(self, stage: str, done: int, total: int) -> None:
         """A step of the work; see `watch.Report`."""
+        if stage == "first pass":
+            self._is_first = True
         if self._open:
+            if stage == "forward" and self._is_first:
+                stage = "first pass"
             percentage = self._scale.percentage(stage, done, total)
             self._latest = WorkDoneProgressReport(message=describe(stage, done, total), percentage=percentage)
             self._loop.call_soon_threadsafe(self._schedule)
@@ -97,7 +103,7 @@ class Progress:
 
 def describe(stage: str, done: int, total: int) -> str:
     """A stage of `Watch.step` as a person reads it: `Forward pass, layer 12 of 30`."""
-    if stage in _LAYERS:
+    if stage in _LAYERS and total:
         return f"{_LAYERS[stage]}, layer {done + 1} of {total}"
     name = stage[:1].upper() + stage[1:]
     if total >= _MEGABYTE:

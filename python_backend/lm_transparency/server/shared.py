@@ -16,14 +16,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from .keeper import keep
 from .place import GREETING, Place, locked, peer_uid, place
-from .priority import lower_priority
+from .priority import work_beside_editor
+from .progressing import telling
 
 if TYPE_CHECKING:
     from ..session import Session
@@ -57,7 +58,7 @@ def main(arguments: list[str] | None = None, session_factory: Callable[[], Sessi
     factory = partial(_session, given.trace_memory * 1_000_000)
     files = place()
     if given.low_priority:
-        lower_priority()
+        work_beside_editor()
     keep(files)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     _serve(files, Patience(given.grace, given.rest), given.ready, session_factory or factory)
@@ -75,7 +76,9 @@ def _serve(files: Place, patience: Patience, ready: int, session_factory: Callab
     log_to_stderr()
     be_quiet()
     try:
-        from .backend import Backend
+        with telling(lambda line: os.write(ready, line)) if ready >= 0 else nullcontext():
+            from . import app  # noqa: F401  # pyright: ignore[reportUnusedImport]
+            from .backend import Backend
     except ImportError as error:
         missing = error.name or str(error)
         print(f"The Python package {missing} cannot be imported by {sys.executable}; the backend needs it.")

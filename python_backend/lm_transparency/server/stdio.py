@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
 
 from ..printable import PrintableFormatter
+from .progressing import telling
 
 if TYPE_CHECKING:
     from ..session import Session
@@ -38,8 +39,9 @@ def serve(session_factory: Callable[[], Session] | None = None, *, trace_budget:
     log_to_stderr()
     be_quiet()
     try:
-        from .app import build_server
-        from .backend import Backend, new_session
+        with telling(partial(os.write, 2)):
+            from .app import build_server
+            from .backend import Backend, new_session
     except ImportError as error:
         missing = error.name or str(error)
         _say(f"The Python package {missing} cannot be imported by {sys.executable}; the backend needs it.")

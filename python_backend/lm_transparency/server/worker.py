@@ -1,4 +1,7 @@
-"""One compute queue: one job at a time on one thread of its own, the others wait their turn and can be called off."""
+"""One compute queue: one job at a time, the others wait their turn and can be called off.
+
+It has two threads, of which one computes at a time: what somebody waits for never runs on the one that steps back.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,9 @@ from typing import Any, TypeVar
 
 from pygls.exceptions import JsonRpcException
 
-from ..watch import Watch
+from ..watch import Report, Watch
 from .failures import CANCELLED, REQUEST_FAILED, as_reply, failure
+from .priority import step_back
 from .turns import Turns
 
 T = TypeVar("T")
@@ -33,13 +37,18 @@ class _Ticket:
 class ComputeQueue:
     """Used from one event loop. `on_change(doing)` is called there when a job begins, and with "" when none is left.
 
-    Clients take turns; within one client the newest request goes first (`turns.Turns`).
+    Clients take turns; within one client the newest request goes first (`turns.Turns`). Speculative work goes behind
+    every request, and is called off when one comes.
     """
 
     def __init__(self, on_change: Callable[[str], None]) -> None:
         self._on_change = on_change
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compute")
+        self._behind = ThreadPoolExecutor(max_workers=1, thread_name_prefix="behind", initializer=step_back)
         self._turns: Turns[_Ticket] = Turns()
+        # speculative requests, and the watch of the one that runs
+        self._later: Turns[_Ticket] = Turns()
+        self._later_watch: Watch | None = None
         self._taken = False
         self._current: tuple[Future[Any], Watch, Hashable] | None = None
         # what may run when nobody waits, and the watch of such a job that runs
@@ -49,7 +58,7 @@ class ComputeQueue:
 
     @property
     def is_idle(self) -> bool:
-        return not self._taken and not len(self._turns) and not self._held
+        return not self._taken and not len(self._turns) and not len(self._later) and not self._held
 
     @contextmanager
     def held(self) -> Generator[None]:
@@ -75,14 +84,14 @@ class ComputeQueue:
 
         Raises what stands for the job's failure (`failures.as_reply`), and refuses when too many of `client` wait.
         """
-        waiting = self._turns.waiting(client)
-        if waiting >= MAX_WAITING:
-            message = f"The backend has {waiting} requests waiting already."
-            raise failure(REQUEST_FAILED, "internal", message, "Wait until they are answered, or restart the backend.")
+        self._refuse_too_many(client)
         # waiting happens here and not in the executor, which would keep what was called off until its turn came
-        await self._turn(client, _Ticket(on_wait))
+        for running in (self._later_watch, self._spare_watch):
+            if running is not None:
+                running.cancel()
+        await self._turn(self._turns, client, _Ticket(on_wait))
         self._on_change(doing)
-        future = self._submit(job, watch, client)
+        future = self._submit(self._executor, job, watch, client)
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
@@ -91,8 +100,42 @@ class ComputeQueue:
                 watch.cancel()
             raise
 
+    async def run_behind(
+        self,
+        job: Callable[[Watch], T],
+        report: Report,
+        doing: str,
+        client: Hashable = None,
+        on_wait: Callable[[int], None] = lambda _before: None,
+    ) -> T:
+        """As `run`, for work that nobody waits for: it steps back. A request that comes calls it off, and behind that
+        request it begins once more, with another watch.
+        """
+        self._refuse_too_many(client)
+        while True:
+            if self._spare_watch is not None:
+                self._spare_watch.cancel()
+            await self._turn(self._later, client, _Ticket(on_wait))
+            self._on_change(doing)
+            watch = self._later_watch = Watch(report)
+            if len(self._turns):
+                watch.cancel()
+            future = self._submit(self._behind, partial(job, watch), watch, client)
+            try:
+                return await asyncio.wrap_future(future)
+            except asyncio.CancelledError:
+                watch.cancel()
+                raise
+            except JsonRpcException as error:
+                if error.code != CANCELLED:
+                    raise
+            finally:
+                if self._later_watch is watch:
+                    self._later_watch = None
+
     async def run_spare(self, job: Callable[[Watch], T]) -> T:
-        """`job(watch)` when the queue is idle, the newest first. A request that comes cancels it; then it begins anew.
+        """`job(watch)` when the queue is idle, the newest first; it steps back. A request that comes calls it off; then
+        it begins once more.
 
         Raises what stands for the job's failure.
         """
@@ -109,9 +152,9 @@ class ComputeQueue:
                     self._free()
                 raise
             watch = self._spare_watch = Watch()
-            if len(self._turns):
+            if len(self._turns) or len(self._later):
                 watch.cancel()
-            future = self._submit(partial(job, watch), watch, None)
+            future = self._submit(self._behind, partial(job, watch), watch, None)
             try:
                 return await asyncio.wrap_future(future)
             except asyncio.CancelledError:
@@ -137,35 +180,40 @@ class ComputeQueue:
             watch.cancel()
             wait([future], grace)
 
-    def _submit(self, job: Callable[[], T], watch: Watch, client: Hashable) -> Future[T]:
+    def _refuse_too_many(self, client: Hashable) -> None:
+        waiting = self._turns.waiting(client) + self._later.waiting(client)
+        if waiting >= MAX_WAITING:
+            message = f"The backend has {waiting} requests waiting already."
+            raise failure(REQUEST_FAILED, "internal", message, "Wait until they are answered, or restart the backend.")
+
+    def _submit(self, executor: ThreadPoolExecutor, job: Callable[[], T], watch: Watch, client: Hashable) -> Future[T]:
         loop = asyncio.get_running_loop()
-        future = self._executor.submit(_guarded, job, watch)
+        future = executor.submit(_guarded, job, watch)
         self._current = future, watch, client
         future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._free))
         return future
 
-    async def _turn(self, client: Hashable, ticket: _Ticket) -> None:
-        if self._spare_watch is not None:
-            self._spare_watch.cancel()
-        self._turns.add(client, ticket)
+    async def _turn(self, turns: Turns[_Ticket], client: Hashable, ticket: _Ticket) -> None:
+        turns.add(client, ticket)
         self._call_next()
         try:
             await ticket.called
         except asyncio.CancelledError:
             if ticket.called.cancelled():
-                self._turns.remove(client, ticket)
+                turns.remove(client, ticket)
                 self._tell_positions()
             else:
                 self._free()
             raise
 
     def _call_next(self) -> None:
-        while not self._taken and len(self._turns):
-            _, ticket = self._turns.pop()
-            # one that was cancelled just now has not left the queue yet
-            if not ticket.called.done():
-                self._taken = True
-                ticket.called.set_result(None)
+        for turns in (self._turns, self._later):
+            while not self._taken and len(turns):
+                _, ticket = turns.pop()
+                # one that was cancelled just now has not left the queue yet
+                if not ticket.called.done():
+                    self._taken = True
+                    ticket.called.set_result(None)
         while not self._taken and not self._held and self._spare:
             ticket = self._spare.pop()
             if not ticket.called.done():
@@ -174,7 +222,8 @@ class ComputeQueue:
         self._tell_positions()
 
     def _tell_positions(self) -> None:
-        for before, ticket in enumerate(self._turns.order(), start=int(self._taken)):
+        waiting = [*self._turns.order(), *self._later.order()]
+        for before, ticket in enumerate(waiting, start=int(self._taken)):
             ticket.on_wait(before)
 
     def _free(self) -> None:

@@ -92,3 +92,50 @@ def test_spare_work_does_not_come_between_the_jobs_of_one_request() -> None:
         return said
 
     assert asyncio.run(scene()) == ["first", "second", "spare"]
+
+
+def test_a_request_calls_off_speculative_work_which_begins_once_more_behind_it() -> None:
+    async def scene() -> list[str]:
+        queue = ComputeQueue(lambda _doing: None)
+        said: list[str] = []
+
+        def follow(watch: Watch) -> str:
+            said.append("follow begins")
+            while "request" not in said:
+                watch.check()
+                time.sleep(0.001)
+            return "followed"
+
+        following = asyncio.ensure_future(queue.run_behind(follow, lambda *_: None, "", "one"))
+        while not said:
+            await asyncio.sleep(0.001)
+        spare = asyncio.ensure_future(queue.run_spare(lambda _watch: said.append("spare")))
+        later = asyncio.ensure_future(queue.run_behind(lambda _watch: said.append("later"), lambda *_: None, "", "two"))
+        await asyncio.sleep(0)
+        await queue.run(lambda: said.append("request"), Watch(), "", "three")
+        said.append(await following)
+        await asyncio.gather(spare, later)
+        assert queue.is_idle
+        return said
+
+    said = asyncio.run(scene())
+    assert said[:2] == ["follow begins", "request"]
+    assert sorted(said[2:]) == ["follow begins", "followed", "later", "spare"]
+
+
+def test_speculative_work_goes_behind_every_request_that_waits() -> None:
+    async def scene() -> list[str]:
+        queue = ComputeQueue(lambda _doing: None)
+        said: list[str] = []
+        first = asyncio.ensure_future(queue.run(lambda: time.sleep(0.02), Watch(), "", "a"))
+        await asyncio.sleep(0)
+        behind = asyncio.ensure_future(queue.run_behind(lambda _watch: said.append("rest"), lambda *_: None, "", "b"))
+        await asyncio.sleep(0)
+        asked = [
+            asyncio.ensure_future(queue.run(lambda said=said: said.append("asked"), Watch(), "", client))
+            for client in ("a", "c")
+        ]
+        await asyncio.gather(first, behind, *asked)
+        return said
+
+    assert asyncio.run(scene()) == ["asked", "asked", "rest"]
