@@ -3,6 +3,7 @@
 export const PROTOCOL_VERSION = 4;
 export const HEALTH = 'lmTransparency/health';
 export const HEALTH_CHANGED = 'lmTransparency/healthChanged';
+export const PROGRESSING = 'lmTransparency/progressing';
 export const PING = 'lmTransparency/ping';
 export const SILENCE_S = 20;
 export const QUIT = 'lmTransparency/quit';

@@ -19,6 +19,7 @@ import { findBundle } from './backend/wheel';
 import { runAction } from './commands/actions';
 import { analyzePrompt } from './commands/analyzePrompt';
 import { askForRoom } from './commands/askForRoom';
+import { askToRestart } from './commands/askToRestart';
 import { cancelAnalysis } from './commands/cancelAnalysis';
 import { connectRemote, disconnect, setUpRemote, useLocalBackend } from './commands/connectRemote';
 import { comparePrompt } from './commands/comparePrompt';
@@ -109,10 +110,11 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       });
     },
     load: askForRoom,
+    askToRestart,
     connect: (server) => {
       const { idleMinutes, keepTrailingNewline, model, specialTokens } = readSettings();
       const awayMinutes = server.link?.host ? idleMinutes : AWAY_MINUTES;
-      const silence = server.link ? silenceS : 0;
+      const silence = server.link?.host ? silenceS : 0;
       const known = { clientId, idleMinutes, awayMinutes, silenceS: silence, keepTrailingNewline };
       return connect(server, log, { ...known, model, specialTokens, loadModel: false });
     },

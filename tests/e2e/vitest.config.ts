@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { configDefaults, defineConfig } from 'vitest/config';
 
 // what CI has no time for, and tests on the wire cover in part: `make test-more`
-const longer = process.env['LMT_MORE'] ? [] : ['loading.test.ts', 'reload.test.ts', 'themes.test.ts'];
+const longer = process.env['LMT_MORE'] ? [] : ['busy.test.ts', 'loading.test.ts', 'reload.test.ts', 'themes.test.ts'];
 
 export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),

@@ -79,7 +79,7 @@ export function newWorld() {
   const set: Record<string, unknown> = { model: ' org/m ', topK: 7 };
   const choice = new ModelChoice({
     read: () => checkSettings((key) => set[key]),
-    load: (chosen, cancel) => backend.request(LOAD_MODEL, { ...chosen }, { timeoutMs: 1, cancel }),
+    load: (chosen, cancel) => backend.request(LOAD_MODEL, { ...chosen }, { cancel }),
     store: (key, value) => Promise.resolve(void (set[key] = value)),
   });
   const analyses: Analyses = new Analyses(

@@ -28,7 +28,7 @@ const health = () => ({
   protocolVersion: mode === 'old' ? 999 : VERSION,
   packageVersion: '0.1.0',
   state,
-  message: state === 'error' ? 'torch is not installed.' : '',
+  message: { error: 'torch is not installed.', starting: 'Importing PyTorch.' }[state] ?? '',
   remedy: state === 'error' ? 'Install it.' : '',
   python: '3.12.0',
   torch: '2.13.0',

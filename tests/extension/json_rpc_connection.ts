@@ -1,6 +1,6 @@
 /** The extension's `Connection` over a bare JSON-RPC connection: LanguageClient itself needs a real VS Code. */
 import { createMessageConnection, ProgressType, StreamMessageReader, StreamMessageWriter } from 'vscode-jsonrpc/node';
-import { HEALTH_CHANGED } from '../../extension/shared/protocol';
+import { HEALTH_CHANGED, PROGRESSING } from '../../extension/shared/protocol';
 import { type Connection, readProgress } from '../../extension/src/backend/connection';
 import type { ServerProcess } from '../../extension/src/backend/launch';
 
@@ -15,6 +15,7 @@ export async function connectBare(server: ServerProcess): Promise<Connection> {
   return {
     sendRequest: (method, params, token) => connection.sendRequest(method, params, token),
     onHealth: (listener) => connection.onNotification(HEALTH_CHANGED, listener),
+    onProgressing: (listener) => connection.onNotification(PROGRESSING, () => listener()),
     onProgress: (token, listener) =>
       connection.onProgress(progressType, token, (value) => {
         const progress = readProgress(value);

@@ -46,13 +46,12 @@ describe('questions about an analysis', () => {
     expect(await Promise.all([answer, other])).toEqual([{ node: 'I0_0' }, { layer: 2 }]);
   });
 
-  it('tell how far they are, and may be silent only so long', async () => {
+  it('tell how far they are', async () => {
     const panel = await shown();
     const heard = vi.fn();
     const answer = ask(panel, question, new CancelSource(), heard);
     await settle();
     const [request] = backend.requests;
-    expect(request?.options.timeoutMs).toBe(120_000);
     request?.options.onProgress?.({ message: 'layer 3', fraction: 0.1 });
     expect(heard).toHaveBeenCalledExactlyOnceWith({ message: 'layer 3', fraction: 0.1 });
     request?.resolve({});

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { ANALYZE, type Health, HEALTH, LOAD_MODEL, PROTOCOL_VERSION, QUIT, SILENCE_S } from '../../shared/protocol';
+import { ANALYZE, type Health, HEALTH, LOAD_MODEL, PROTOCOL_VERSION, SILENCE_S } from '../../shared/protocol';
 import { linkLost } from '../remote/sshFailure';
 import type { Cancel } from '../cancel';
 import { Signal } from '../signal';
@@ -7,11 +7,13 @@ import { ask } from './ask';
 import type { Connection, Progress } from './connection';
 import { cancelled, Failure, toFailure } from './failure';
 import type { PythonChoice } from './findPython';
-import { keepListening } from './heartbeat';
+import { keepListening, withoutSilence } from './heartbeat';
 import type { Exit, ServerProcess } from './launch';
+import { Patience, PATIENCE_MS } from './patience';
 import { backOff, isPassing, LINK_PATIENCE_MS, Reconnection } from './reconnection';
 import { FORGIVEN_AFTER_MS, outdated } from './restartPolicy';
-import { end, orCancelled, reasonFor, type Session, verdictOn, whenGone, withReason } from './session';
+import { end, endServer, orCancelled, reasonFor, type Session, verdictOn, whenGone, withReason } from './session';
+import { Stages } from './stages';
 
 /** `reconnecting`: the link to a server that lives on is being made again. */
 export type Phase = 'stopped' | 'starting' | 'running' | 'reconnecting' | 'failed';
@@ -31,6 +33,8 @@ export interface BackendWorld {
   connect(server: ServerProcess): Promise<Connection>;
   /** Sends what may load a model, once or again, with what this machine and the person say about that. */
   load?(send: (params: object) => Promise<unknown>): Promise<unknown>;
+  /** Asks the person about a backend that makes no progress: whether to restart it, or to wait on. */
+  askToRestart(minutes: number): Promise<boolean>;
   log(line: string): void;
   now(): number;
   /** How long a link may be silent; `SILENCE_S` without. */
@@ -38,21 +42,20 @@ export interface BackendWorld {
 }
 
 export interface RequestOptions {
-  timeoutMs: number;
   cancel?: Cancel;
+  /** Told each stage, also of a start that has to come first, and for how long it has lasted. */
   onProgress?: (progress: Progress) => void;
-  /** Asks for a part of the answer before the rest is there, which counts as a sign of life. */
+  /** Asks for a part of the answer before the rest is there. */
   onPartial?: (value: unknown) => void;
   /** The backend can answer before PyTorch is loaded. */
   early?: boolean;
 }
 
-const HANDSHAKE_MS = 60_000;
-const HEALTH_MS = 20_000;
-const IMPORT_MS = 240_000;
+/** How long an attempt to make a link again may be without a word; then comes the next. */
+const LINK_SILENCE_MS = 60_000;
 /** Requests that load a model where it is not loaded yet. */
 const LOADING: ReadonlySet<string> = new Set([ANALYZE, LOAD_MODEL]);
-const QUIT_MS = 2_000;
+const STARTING = 'Starting Python';
 const TRIES = 3;
 
 /**
@@ -69,6 +72,13 @@ export class Backend {
   #restarts = 0;
   #reconnection: Reconnection<Session> | null = null;
   #known = { instance: '', id: 0 };
+  /** A restart that the person chose because nothing went on: what was asked before is asked again. */
+  #restarting: Promise<void> | null = null;
+  #isAsking = false;
+  readonly #patience = new Patience(
+    () => void this.#onStandstill(),
+    () => this.#startingServer?.link?.patienceMs ?? PATIENCE_MS,
+  );
 
   constructor(private readonly world: BackendWorld) {}
 
@@ -82,33 +92,37 @@ export class Backend {
   }
 
   /** Sends a request, starting the backend where needed. Rejects with a `Failure` only. */
-  request(method: string, params: object, wanted: RequestOptions): Promise<unknown> {
-    const send = (more: object) => this.#sent(method, { ...params, ...more }, wanted);
+  request(method: string, params: object, wanted: RequestOptions = {}): Promise<unknown> {
+    const send = (more: object) => this.#patience.during(this.#sent(method, { ...params, ...more }, wanted));
     return LOADING.has(method) && this.world.load ? this.world.load(send) : send({});
   }
 
   async #sent(method: string, params: object, wanted: RequestOptions): Promise<unknown> {
     for (let tries = 1; ; tries += 1) {
+      const stages = wanted.onProgress && new Stages(wanted.onProgress);
       try {
-        return await this.#request(method, params, wanted);
+        return await this.#request(method, params, { ...wanted, ...(stages && { onProgress: stages.say }) });
       } catch (error) {
         // every request can be asked twice; the server has called off what it could not answer
-        const again = toFailure(error).kind === 'linkLost' && this.#status.phase !== 'stopped' && tries < TRIES;
-        if (!again || wanted.cancel?.isCancellationRequested) throw error;
-        wanted.onProgress?.({ message: 'Reconnecting', fraction: null });
+        const isLost = toFailure(error).kind === 'linkLost' && this.#status.phase !== 'stopped' && tries < TRIES;
+        if (!(isLost || this.#restarting) || wanted.cancel?.isCancellationRequested) throw error;
+        wanted.onProgress?.({ message: this.#restarting ? STARTING : 'Reconnecting', fraction: null });
+        await this.#restarting;
+      } finally {
+        stages?.dispose();
       }
     }
   }
 
   async #request(method: string, params: object, wanted: RequestOptions): Promise<unknown> {
-    const { cancel, onProgress, onPartial, timeoutMs, early } = wanted;
-    const session = early ? await orCancelled(this.#ensure(), cancel) : await this.#ready(cancel, onProgress);
+    const { cancel, onProgress, onPartial, early } = wanted;
+    const session = await this.#ready(cancel, onProgress, early === true);
     const { connection, gone } = session;
-    if (!onProgress) return withReason(gone, ask(connection, method, params, { timeoutMs, cancel, gone }));
+    if (!onProgress || early) return withReason(gone, ask(connection, method, params, { cancel, gone }));
+    const { sign } = this.#patience;
     const workDoneToken = randomUUID();
-    let alive = () => {};
     const listening = connection.onProgress(workDoneToken, (progress) => {
-      alive();
+      sign();
       onProgress(progress);
     });
     const partial = onPartial ? { partialResultToken: randomUUID() } : {};
@@ -116,13 +130,12 @@ export class Backend {
       partial.partialResultToken === undefined
         ? null
         : connection.onPartial(partial.partialResultToken, (value) => {
-            alive();
+            sign();
             onPartial?.(value);
           });
     try {
-      const whenAlive = (renew: () => void) => (alive = renew);
-      const options = { timeoutMs, cancel, gone, whenAlive };
-      return await withReason(gone, ask(connection, method, { ...params, workDoneToken, ...partial }, options));
+      const asked = { ...params, workDoneToken, ...partial };
+      return await withReason(gone, ask(connection, method, asked, { cancel, gone }));
     } finally {
       listening.dispose();
       hearing?.dispose();
@@ -136,14 +149,27 @@ export class Backend {
 
   /** A fresh process; one that is shared ends for all its windows. */
   async restart(): Promise<void> {
-    if (this.#session?.server.link) {
-      const { connection, gone } = this.#session;
-      // it may be what does not answer any more
-      await ask(connection, QUIT, {}, { timeoutMs: QUIT_MS, gone }).catch(() => undefined);
-    }
+    const link = (this.#session?.server ?? this.#startingServer)?.link;
+    if (link) await endServer(link, this.#session);
     await this.stop();
     this.#restarts = 0;
     await this.#ensure();
+  }
+
+  /** Nothing went on for minutes, and somebody waits. */
+  async #onStandstill(): Promise<void> {
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    try {
+      const minutes = Math.round((this.#startingServer?.link?.patienceMs ?? PATIENCE_MS) / 60_000);
+      this.world.log(`no progress for ${minutes} minutes`);
+      if (!(await this.world.askToRestart(minutes))) return;
+      this.#restarting = this.restart().catch((error: unknown) => this.world.log(toFailure(error).message));
+      await this.#restarting;
+    } finally {
+      this.#restarting = null;
+      this.#isAsking = false;
+    }
   }
 
   /** Ends the process, also one that is just starting. */
@@ -162,13 +188,11 @@ export class Backend {
     if (session) this.world.log('backend stopped');
   }
 
-  async #ready(cancel?: Cancel, onProgress?: (progress: Progress) => void): Promise<Session> {
-    if (!this.#session) onProgress?.({ message: 'Starting the backend', fraction: null });
+  async #ready(cancel?: Cancel, onProgress?: (progress: Progress) => void, early = false): Promise<Session> {
+    if (!this.#session) onProgress?.({ message: STARTING, fraction: null });
     const session = await orCancelled(this.#ensure(), cancel);
-    if (this.#status.health?.state === 'starting') {
-      onProgress?.({ message: 'Loading PyTorch and Transformers', fraction: null });
-      await orCancelled(this.#imported(), cancel);
-    }
+    if (early) return session;
+    if (this.#status.health?.state === 'starting') await orCancelled(this.#imported(onProgress), cancel);
     const health = this.#status.health;
     if (health?.state === 'error') throw new Failure('dependencyMissing', health.message, health.remedy);
     return session;
@@ -200,14 +224,18 @@ export class Backend {
     this.world.log(`starting ${choice.python}`);
     const server = this.world.launch(choice, again);
     this.#startingServer = server;
+    this.#patience.sign();
+    server.signs.listen(this.#patience.sign);
     let connection: Connection | null = null;
     const { gone, lose } = whenGone(server, () => connection !== null);
     try {
-      connection = await this.#handshake(server, gone);
+      connection = await this.#handshake(server, gone, again);
+      connection.onProgressing(this.#patience.sign);
       connection.onHealth((health) => {
+        this.#patience.sign();
         if (this.#generation === generation) this.#set({ phase: 'running', health, failure: null });
       });
-      const health = (await ask(connection, HEALTH, {}, { timeoutMs: HEALTH_MS, gone })) as Health;
+      const health = (await ask(connection, HEALTH, {}, { gone })) as Health;
       if (health.protocolVersion !== PROTOCOL_VERSION) throw outdated();
       if (generation !== this.#generation) throw cancelled();
       const startedAt = this.world.now();
@@ -229,25 +257,13 @@ export class Backend {
     }
   }
 
-  async #handshake(server: ServerProcess, gone: Promise<never>): Promise<Connection> {
-    let timer: NodeJS.Timeout | undefined;
+  async #handshake(server: ServerProcess, gone: Promise<never>, again: boolean): Promise<Connection> {
     // when the process ends, its exit code says more than the broken pipe
     const connecting = this.world.connect(server).catch((error: unknown) => reasonFor(error, gone));
-    const silence = new Promise<never>((_, reject) => {
-      const patienceMs = server.link?.patienceMs ?? HANDSHAKE_MS;
-      const failure = new Failure(
-        'timedOut',
-        `The backend did not start within ${Math.round(patienceMs / 60_000)} min.`,
-        'See the log, then try again.',
-      );
-      timer = setTimeout(() => reject(failure), patienceMs);
-    });
-    try {
-      return await Promise.race([connecting, gone, silence]);
-    } finally {
-      clearTimeout(timer);
-      connecting.catch(() => undefined);
-    }
+    connecting.catch(() => undefined);
+    const { link } = server;
+    if (!link?.host || !again) return Promise.race([connecting, gone]);
+    return withoutSilence(Promise.race([connecting, gone]), link, link.patienceMs ?? LINK_SILENCE_MS);
   }
 
   #onExit(session: Session, exit: Exit): void {
@@ -275,7 +291,8 @@ export class Backend {
   #listenFor(session: Session): void {
     const { connection, server } = session;
     const { link } = server;
-    if (!link) return;
+    // what breaks on one machine ends, and is not silent; and a busy machine is
+    if (!link?.host) return;
     const { silenceS = SILENCE_S } = this.world;
     const isOver = () => this.#session !== session;
     keepListening(connection, { heardAt: () => link.heardAt(), silenceS }, isOver, (silent) => {
@@ -312,16 +329,16 @@ export class Backend {
   }
 
   /** Resolves when the heavy imports are over, for better or worse. */
-  async #imported(): Promise<void> {
-    const isOver = (status: BackendStatus) => status.health?.state !== 'starting';
-    let timer: NodeJS.Timeout | undefined;
+  async #imported(onProgress?: (progress: Progress) => void): Promise<void> {
     let listening: { dispose(): void } | undefined;
     await new Promise<void>((resolve) => {
-      if (isOver(this.#status)) return resolve();
-      listening = this.changed.listen((status) => isOver(status) && resolve());
-      timer = setTimeout(resolve, IMPORT_MS);
+      const look = ({ health }: BackendStatus): void => {
+        if (health?.state !== 'starting') return resolve();
+        onProgress?.({ message: health.message.replace(/\.$/, '') || 'Importing PyTorch', fraction: null });
+      };
+      listening = this.changed.listen(look);
+      look(this.#status);
     });
-    clearTimeout(timer);
     listening?.dispose();
     if (this.#session === null)
       throw this.#status.failure ?? new Failure('backendStopped', 'The backend stopped.', 'Try again.');

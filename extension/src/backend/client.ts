@@ -11,7 +11,7 @@ import {
   StreamMessageWriter,
   WorkDoneProgress,
 } from 'vscode-languageclient/node';
-import { type ClientOptions, type Health, HEALTH_CHANGED, PROTOCOL_VERSION } from '../../shared/protocol';
+import { type ClientOptions, type Health, HEALTH_CHANGED, PROGRESSING, PROTOCOL_VERSION } from '../../shared/protocol';
 import { PROMPT_LANGUAGES } from '../prompts/languages';
 import { SECTION } from '../settings';
 import { type Connection, readProgress } from './connection';
@@ -51,6 +51,7 @@ export async function connect(server: ServerProcess, log: LogOutputChannel, told
   return {
     sendRequest: (method, params, token) => client.sendRequest<unknown>(method, params, token),
     onHealth: (listener) => client.onNotification(HEALTH_CHANGED, (health: Health) => listener(health)),
+    onProgressing: (listener) => client.onNotification(PROGRESSING, () => listener()),
     onProgress: (token, listener) =>
       client.onProgress(WorkDoneProgress.type, token, (value) => {
         const progress = readProgress(value);

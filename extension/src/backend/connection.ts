@@ -10,6 +10,8 @@ export interface Progress {
 /** A handshaken JSON-RPC connection to one server process. */
 export interface Connection extends Requester {
   onHealth(listener: (health: Health) => void): { dispose(): void };
+  /** Work takes processor time in the server, also where it reports nothing. */
+  onProgressing(listener: () => void): { dispose(): void };
   onProgress(token: string, listener: (progress: Progress) => void): { dispose(): void };
   /** What a request gives before its result. */
   onPartial(token: string, listener: (value: unknown) => void): { dispose(): void };

@@ -10,7 +10,6 @@ export type FailureKind =
   | 'hostUnreachable'
   | 'remoteOutdated'
   | 'remoteUnfit'
-  | 'timedOut'
   | 'untrusted'
   | 'noDocument'
   | 'incomplete'

@@ -1,6 +1,8 @@
 import { PING, SILENCE_S } from '../../shared/protocol';
 import { CancelSource } from '../cancel';
+import type { Link } from '../remote/attached';
 import type { Requester } from './ask';
+import { Failure } from './failure';
 
 /** Seconds without a word after which a link is lost. The variable is for tests, and for links that are slower. */
 export function silenceFrom(variable: string | undefined): number {
@@ -29,4 +31,22 @@ export function keepListening(
     (silenceS / 4) * 1000,
   );
   timer.unref();
+}
+
+/** `joining`, unless nothing is heard of its link for too long. */
+export async function withoutSilence<T>(joining: Promise<T>, link: Link, silenceMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const silence = new Promise<never>((_, reject) => {
+    timer = setInterval(() => {
+      const silent = Date.now() - link.heardAt();
+      if (silent < silenceMs) return;
+      const message = `Nothing was heard of ${link.host} for ${Math.round(silent / 1000)} s.`;
+      reject(new Failure('hostUnreachable', message, 'See the log.'));
+    }, silenceMs / 8);
+  });
+  try {
+    return await Promise.race([joining, silence]);
+  } finally {
+    clearInterval(timer);
+  }
 }

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { type Readable, Writable } from 'node:stream';
 import { killable, killTree } from './killTree';
 import { LineSplitter } from './lines';
+import { Signal } from '../signal';
 import type { Link } from '../remote/attached';
 
 /** What follows the interpreter on the command line of a server of this machine, which the editor is on too. */
@@ -22,10 +23,13 @@ export interface ServerProcess {
   readonly pid: number | undefined;
   readonly stdin: Writable;
   readonly stdout: Readable;
+  readonly stderr: Readable;
   readonly exited: Promise<Exit>;
   /** The last lines it wrote to stderr. */
   lastLines(): readonly string[];
   kill(): Promise<void>;
+  /** A line on stderr: it does something. */
+  readonly signs: Signal<void>;
   /** The process is only the bridge to a server that outlives it. */
   readonly link?: Link;
 }
@@ -38,6 +42,10 @@ export interface LaunchOptions {
 }
 
 const KEPT_LINES = 20;
+/** What a server says on stderr while it starts: it takes processor time. */
+const PROGRESSING = 'lm-transparency progressing';
+/** What a bridge says there of itself, whatever its server does. */
+const ALIVE = 'lm-transparency alive';
 
 /** Starts a program as a server on stdio; argv, never a shell. */
 export function launch(argv: readonly string[], options: LaunchOptions): ServerProcess {
@@ -50,7 +58,11 @@ export function launch(argv: readonly string[], options: LaunchOptions): ServerP
     ...killable,
   });
   const lines: string[] = [];
+  const signs = new Signal<void>();
   const splitter = new LineSplitter((line) => {
+    if (line === ALIVE) return;
+    signs.fire();
+    if (line === PROGRESSING) return;
     lines.push(line);
     if (lines.length > KEPT_LINES) lines.shift();
     options.onLine(line);
@@ -61,9 +73,11 @@ export function launch(argv: readonly string[], options: LaunchOptions): ServerP
     pid: child.pid,
     stdin: forgiving(child.stdin),
     stdout: child.stdout,
+    stderr: child.stderr,
     exited,
     lastLines: () => lines,
     kill: () => killTree(child),
+    signs,
   };
 }
 

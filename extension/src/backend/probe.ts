@@ -9,6 +9,8 @@ export interface FullProbe extends Probe {
   is64Bit: boolean;
 }
 
+// where processor time is not told, the start of an interpreter on a busy machine looks like one that hangs
+const SILENCE_MS = process.platform === 'win32' ? 120_000 : 20_000;
 const MARK = 'lm-transparency-probe:';
 
 /** Prints what an interpreter is; runs on any Python, so that an old one can say how old it is. */
@@ -38,7 +40,7 @@ export async function probePython(
   command: readonly string[],
   where: { cwd: string; env: Record<string, string>; cancel?: Cancel },
 ): Promise<FullProbe> {
-  const result = await runProcess([...command, '-c', PROBE_SCRIPT], { ...where, timeoutMs: 20_000 });
+  const result = await runProcess([...command, '-c', PROBE_SCRIPT], { ...where, silenceMs: SILENCE_MS });
   if (result.problem !== '') return failed(result.problem);
   return parseProbe(result.output) ?? failed(`it answered with exit code ${result.code ?? 'unknown'}`);
 }

@@ -17,7 +17,7 @@ export function* backOff(): Generator<number> {
   }
 }
 
-const PASSING: ReadonlySet<FailureKind> = new Set(['linkLost', 'hostUnreachable', 'backendStopped', 'timedOut']);
+const PASSING: ReadonlySet<FailureKind> = new Set(['linkLost', 'hostUnreachable', 'backendStopped']);
 
 /** Whether trying again may help. */
 export function isPassing(failure: Failure): boolean {

@@ -3,12 +3,14 @@ import type { Cancel } from '../cancel';
 import { cancelled } from './failure';
 import { killable, killTree } from './killTree';
 import { LineSplitter } from './lines';
+import { processorTime } from './processorTime';
 
 export interface RunOptions {
   cwd: string;
   env: Record<string, string>;
   cancel?: Cancel;
-  timeoutMs?: number;
+  /** It is given up after so long without a word and without processor time. */
+  silenceMs?: number;
   onLine?: (line: string) => void;
   /** What it reads from stdin; without, stdin is empty. */
   input?: readonly (string | Uint8Array)[];
@@ -50,6 +52,7 @@ export async function runProcess(argv: readonly string[], options: RunOptions): 
   child.stderr?.on('data', read());
 
   let problem = '';
+  let over = false;
   let timer: NodeJS.Timeout | undefined;
   const ended = new Promise<number | null>((resolve) => {
     child.on('error', (error: NodeJS.ErrnoException) => {
@@ -61,14 +64,32 @@ export async function runProcess(argv: readonly string[], options: RunOptions): 
       resolve(code);
     });
   });
-  if (options.timeoutMs !== undefined) {
+  const { silenceMs } = options;
+  const arm = (): void => {
+    clearTimeout(timer);
+    if (silenceMs === undefined || over) return;
     timer = setTimeout(() => {
-      problem = `no end after ${Math.round((options.timeoutMs ?? 0) / 1000)} s`;
-      void killTree(child);
-    }, options.timeoutMs);
-  }
+      void hasWorked().then((worked) => {
+        if (worked) return arm();
+        if (over) return;
+        problem = `silent for ${Math.round(silenceMs / 1000)} s`;
+        void killTree(child);
+      });
+    }, silenceMs);
+  };
+  let before: string | null = null;
+  const hasWorked = async (): Promise<boolean> => {
+    const now = child.pid === undefined ? null : await processorTime(child.pid);
+    const worked = now !== null && now !== before;
+    before = now;
+    return worked;
+  };
+  arm();
+  child.stdout?.on('data', arm);
+  child.stderr?.on('data', arm);
   const listening = options.cancel?.onCancellationRequested(() => void killTree(child));
   const code = await ended;
+  over = true;
   clearTimeout(timer);
   listening?.dispose();
   if (options.cancel?.isCancellationRequested) throw cancelled();

@@ -1,10 +1,14 @@
+import { QUIT } from '../../shared/protocol';
 import type { Cancel } from '../cancel';
+import type { Link } from '../remote/attached';
+import { ask } from './ask';
 import type { Connection } from './connection';
 import { cancelled, Failure, toFailure } from './failure';
 import type { Exit, ServerProcess } from './launch';
 import { type AfterExit, afterBridge, afterExit } from './restartPolicy';
 
 const REASON_MS = 3_000;
+const QUIT_MS = 2_000;
 
 /** A server process that this window speaks with. */
 export interface Session {
@@ -49,6 +53,33 @@ export function withReason(gone: Promise<never>, reply: Promise<unknown>): Promi
     if (toFailure(error).kind !== 'backendStopped') throw error;
     return reasonFor(error, gone);
   });
+}
+
+/** Asks a shared server to end for all its windows; one of this machine that does not is ended by force. */
+export async function endServer(link: Link, session: Session | null): Promise<void> {
+  if (session && (await within(ask(session.connection, QUIT, {}, { gone: session.gone }), QUIT_MS))) return;
+  const attached = link.host === '' ? await within(link.attached, 0) : null;
+  if (!attached) return;
+  try {
+    process.kill(attached.value.processId, 'SIGKILL');
+  } catch {
+    // it has ended meanwhile
+  }
+}
+
+/** What a promise gives within a time; null where it gives nothing. */
+async function within<T>(promise: Promise<T>, ms: number): Promise<{ value: T } | null> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<null>((resolve) => (timer = setTimeout(() => resolve(null), ms)));
+  const given = promise.then(
+    (value) => ({ value }),
+    () => null,
+  );
+  try {
+    return await Promise.race([given, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 export async function end(session: Session): Promise<void> {

@@ -3,14 +3,12 @@ import { CONFIGURE } from '../../shared/protocol';
 import { SECTION, traceMemoryMb } from '../settings';
 import type { Backend } from './backend';
 
-const TIMEOUT_MS = 60_000;
-
 /** Tells each backend process how much analyses may hold, where that is set, and whenever it changes. */
 export function tellTraceMemory(backend: Backend, log: (line: string) => void): vscode.Disposable {
   let told: number | null = null;
   const tell = () => {
     backend
-      .request(CONFIGURE, { traceMemoryMb: traceMemoryMb() }, { timeoutMs: TIMEOUT_MS, early: true })
+      .request(CONFIGURE, { traceMemoryMb: traceMemoryMb() }, { early: true })
       .catch((error: unknown) => log(`the backend was not told of the memory for analyses: ${String(error)}`));
   };
   return vscode.Disposable.from(

@@ -13,7 +13,6 @@ import { picked } from './pick';
 import { promptItems } from './promptItems';
 import { reportFailure } from './report';
 
-const LIST_MS = 60_000;
 /** Prompts of one other file that are offered. */
 const MOST_OF_ANOTHER = 200;
 
@@ -132,7 +131,7 @@ function inFile(items: Choice[], document: vscode.TextDocument | undefined): Cho
 }
 
 async function modelsFor(app: App, meant: Meant, cancel: Cancel): Promise<Choice[]> {
-  const options = { timeoutMs: LIST_MS, cancel, early: true };
+  const options = { cancel, early: true };
   const listed = (await app.backend.request(LIST_MODELS, {}, options)) as ListModelsResult;
   const sections = modelSections(
     listed,

@@ -7,9 +7,6 @@ import { deviceItems, dtypeItems, type SettingItem } from './computeItems';
 import { FROM_PANEL, offerAnalysis } from './offerAnalysis';
 import { picked, pointAt } from './pick';
 
-const HEALTH_MS = 60_000;
-const UNLOAD_MS = 60_000;
-
 /** Select Device; resolves with whether one was chosen. */
 export function selectDevice(app: App): (from?: unknown) => Promise<boolean> {
   return async (from) => {
@@ -29,7 +26,7 @@ export function selectDevice(app: App): (from?: unknown) => Promise<boolean> {
     const hidden = new vscode.CancellationTokenSource();
     // asked anew: GPUs are known only when PyTorch is loaded
     app.backend
-      .request(HEALTH, {}, { timeoutMs: HEALTH_MS, cancel: hidden.token })
+      .request(HEALTH, {}, { cancel: hidden.token })
       .then((health) => update(health as Health))
       .catch((error: unknown) => (quickPick.placeholder = `No list of devices: ${toFailure(error).message}`))
       .finally(() => (quickPick.busy = false));
@@ -67,6 +64,6 @@ async function makeRoom(app: App): Promise<void> {
   const loaded = app.backend.status.health?.loaded ?? [];
   if (app.backend.sessionId === null || loaded.length === 0) return;
   await app.backend
-    .request(UNLOAD_MODEL, {}, { timeoutMs: UNLOAD_MS })
+    .request(UNLOAD_MODEL, {})
     .catch((error: unknown) => app.log.warn(`the model was not unloaded: ${toFailure(error).message}`));
 }

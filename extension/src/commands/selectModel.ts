@@ -12,9 +12,6 @@ import { FROM_PANEL, offerAnalysis } from './offerAnalysis';
 import { picked } from './pick';
 import { reportFailure } from './report';
 
-const LIST_MS = 60_000;
-const LOAD_SILENCE_MS = 600_000;
-
 /** Select Model: chooses, loads and remembers a model; resolves with whether the one that was chosen counts. */
 export function selectModel(app: App): (from?: unknown) => Promise<boolean> {
   return async (from) => {
@@ -58,7 +55,7 @@ async function choose(app: App): Promise<Chosen | undefined> {
   quickPick.busy = true;
   const hidden = new vscode.CancellationTokenSource();
   app.backend
-    .request(LIST_MODELS, {}, { timeoutMs: LIST_MS, cancel: hidden.token, early: true })
+    .request(LIST_MODELS, {}, { cancel: hidden.token, early: true })
     .then((reply) => {
       listed = reply as ListModelsResult;
       update();
@@ -110,7 +107,6 @@ export function loadModel(
     const either = new CancelSource(ended, cancel);
     try {
       return await backend.request(LOAD_MODEL, params, {
-        timeoutMs: LOAD_SILENCE_MS,
         cancel: either.token,
         onProgress: ({ message, fraction }) => {
           const now = (fraction ?? 0) * 100;

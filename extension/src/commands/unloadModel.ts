@@ -4,8 +4,6 @@ import { UNLOAD_MODEL } from '../../shared/protocol';
 import { sizeText } from './pick';
 import { reportFailure } from './report';
 
-const UNLOAD_MS = 60_000;
-
 /** Unload Model: frees the memory of one loaded model, or of all; resolves with whether it was. */
 export function unloadModel(app: App): () => Promise<boolean> {
   return async () => {
@@ -19,7 +17,7 @@ export function unloadModel(app: App): () => Promise<boolean> {
     const options = { location: vscode.ProgressLocation.Notification, title: 'Unloading', cancellable: true };
     try {
       await vscode.window.withProgress(options, (_, cancel) =>
-        app.backend.request(UNLOAD_MODEL, { source }, { timeoutMs: UNLOAD_MS, cancel }),
+        app.backend.request(UNLOAD_MODEL, { source }, { cancel }),
       );
       vscode.window.setStatusBarMessage('LM Transparency: model unloaded', 4000);
       return true;

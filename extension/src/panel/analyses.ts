@@ -20,9 +20,6 @@ import type { Panels } from './panels';
 import { payloadBytes, readHeading } from './payload';
 import type { Asked, ResultStore, StoredResult } from './resultStore';
 
-// analysing may load a model first; each sign of progress starts these anew
-const ANALYZE_SILENCE_MS = 300_000;
-const QUESTION_SILENCE_MS = 120_000;
 /** What follows typing is kept when the hands rest. */
 const REST_MS = 2000;
 /** What goes away by typing on. */
@@ -87,7 +84,7 @@ export class Analyses {
     private readonly choice: Choice,
     private readonly log: (line: string) => void,
   ) {
-    this.#live = new LiveRuns(backend, ANALYZE_SILENCE_MS, log);
+    this.#live = new LiveRuns(backend, log);
     choice.changed.listen(() => {
       for (const job of this.jobs) if (isOutdated(job)) job.renew();
     });
@@ -201,7 +198,7 @@ export class Analyses {
       const live = await this.#live.find(shown, cancel, onProgress);
       const asked = { ...params, runId: await live.runId };
       try {
-        const options = { timeoutMs: QUESTION_SILENCE_MS, cancel, onProgress };
+        const options = { cancel, onProgress };
         return (await this.backend.request(method, asked, options)) as Answer;
       } catch (error) {
         if (toFailure(error).kind !== 'runExpired') throw error;
@@ -221,8 +218,10 @@ export class Analyses {
       return (job.asked = asks(settings));
     };
     by();
-    if (this.backend.sessionId === null) this.#say(job, 'Starting the backend', null);
-    const { text, place, settings: file, chat } = await promptAt(this.backend, document, selection, cancel);
+    const onProgress = ({ message, fraction }: Progress) => {
+      if (!cancel.isCancellationRequested) this.#say(job, message, fraction);
+    };
+    const { text, place, settings: file, chat } = await promptAt(this.backend, document, selection, cancel, onProgress);
     const asked = by(file);
     if (pending && asked.source === pending.chosen.source) {
       this.#say(job, `Loading ${shortName(pending.chosen.source)}`, null);
@@ -239,7 +238,6 @@ export class Analyses {
       return { runId, uri: job.uri, title: job.title, ...chosen, payload };
     };
     const options = {
-      timeoutMs: ANALYZE_SILENCE_MS,
       cancel,
       onProgress: ({ message, fraction }: Progress) => {
         if (!cancel.isCancellationRequested) this.#say(job, message, fraction);

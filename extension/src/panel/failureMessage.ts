@@ -43,7 +43,6 @@ const HELPFUL: Record<FailureKind, readonly PanelAction[]> = {
   hostUnreachable: ['retry', 'connectRemote', 'useLocalBackend', 'showLog'],
   remoteOutdated: ['setUpRemote', 'useLocalBackend', 'showLog'],
   remoteUnfit: ['connectRemote', 'useLocalBackend', 'showLog'],
-  timedOut: ['retry', 'restartBackend', 'showLog'],
   untrusted: ['manageTrust'],
   noDocument: [],
   incomplete: [],

@@ -30,7 +30,6 @@ export class LiveRuns {
 
   constructor(
     private readonly backend: Backend,
-    private readonly silenceMs: number,
     private readonly log: (line: string) => void,
   ) {}
 
@@ -65,7 +64,7 @@ export class LiveRuns {
     const params = { prompt: shown.heading.prompt, ...shown.asked };
     const onProgress = (step: Progress) => progress.fire(step);
     const runId = this.backend
-      .request(ANALYZE, params, { timeoutMs: this.silenceMs, cancel: source.token, onProgress })
+      .request(ANALYZE, params, { cancel: source.token, onProgress })
       .then((reply) => readHeading(payloadBytes(reply)).runId);
     const live = { session: this.backend.sessionId, runId, progress, waiting: 0, source };
     this.#live.set(shown.runId, live);

@@ -12,6 +12,7 @@ import {
   type SurprisalResult,
 } from '../../shared/protocol';
 import type { Backend } from '../backend/backend';
+import type { Progress } from '../backend/connection';
 import { Failure } from '../backend/failure';
 import type { Cancel } from '../cancel';
 import { isPromptLanguage } from './languages';
@@ -41,16 +42,13 @@ export const NOTHING_SET: PromptSettings = {
   renormalize: null,
 };
 
-const TIMEOUT_MS = 30_000;
-// it waits for a pause of the model
-const SURPRISAL_MS = 120_000;
-
 /** The prompt that is selected, or else at the cursor; at the beginning without a selection. Rejects with a `Failure`. */
 export async function promptAt(
   backend: Pick<Backend, 'request'>,
   document: vscode.TextDocument,
   selection: vscode.Selection | null,
   cancel?: Cancel,
+  onProgress?: (progress: Progress) => void,
 ): Promise<Prompt> {
   const isEmpty = !selection || document.offsetAt(selection.start) === document.offsetAt(selection.end);
   const start = selection ? document.offsetAt(isEmpty ? selection.active : selection.start) : 0;
@@ -61,7 +59,7 @@ export async function promptAt(
   if (isEmpty && source === '')
     throw new Failure('invalidPrompt', 'There is no prompt here: the text is empty.', 'Write a prompt, or select one.');
   const params: PromptAtParams = { ...about(document, source), start, end };
-  const found = (await backend.request(PROMPT_AT, params, options(cancel))) as PromptAtResult;
+  const found = (await backend.request(PROMPT_AT, params, options(cancel, onProgress))) as PromptAtResult;
   const { text, chat, index, settings } = found;
   return { text, chat, index, settings, place: placeOf(found, source) };
 }
@@ -91,11 +89,11 @@ export async function surprisalAt(
   cancel: Cancel,
 ): Promise<SurprisalResult> {
   const params: SurprisalParams = { ...about(document, document.getText()), start };
-  return (await backend.request(SURPRISAL, params, { timeoutMs: SURPRISAL_MS, cancel })) as SurprisalResult;
+  return (await backend.request(SURPRISAL, params, { cancel })) as SurprisalResult;
 }
 
-function options(cancel?: Cancel) {
-  return { timeoutMs: TIMEOUT_MS, early: true, ...(cancel && { cancel }) };
+function options(cancel?: Cancel, onProgress?: (progress: Progress) => void) {
+  return { early: true, ...(cancel && { cancel }), ...(onProgress && { onProgress }) };
 }
 
 function about(document: vscode.TextDocument, source: string) {

@@ -10,7 +10,7 @@ export interface Link {
   host: string;
   /** Resolves when the server is joined; rejects where that does not come about. */
   attached: Promise<Attached>;
-  /** How long joining the server may take, where that is longer than usual: a queue may stand before it. */
+  /** How long nothing need be heard before the server is joined, where that is longer than usual: it may wait in a queue. */
   patienceMs?: number | undefined;
   /** When something was last heard, in `Date.now()`. */
   heardAt(): number;
@@ -23,10 +23,10 @@ export function launchAttached(
   script: string,
   options: LaunchOptions & { patienceMs?: number },
 ): ServerProcess {
-  const bridge = launch(argv, options);
   let heardAt = Date.now();
+  const bridge = launch(argv, options);
   const { stream, attached } = afterMarker(bridge.stdout);
-  bridge.stdout.on('data', () => (heardAt = Date.now()));
+  for (const stream of [bridge.stdout, bridge.stderr]) stream.on('data', () => (heardAt = Date.now()));
   if (script !== '') bridge.stdin.write(script);
   const stdin = script === '' ? bridge.stdin : heldBack(bridge.stdin, attached);
   return {

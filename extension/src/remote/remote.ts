@@ -18,7 +18,7 @@ import { builtPython, filesOf, setUpScript, STEP } from './setUpScript';
 import { sshArgv, type SshSettings } from './ssh';
 import { explainSsh } from './sshFailure';
 
-const LOOK_MS = 90_000;
+const LOOK_SILENCE_MS = 120_000;
 const LEAST_FREE_BYTES = 1.5e9;
 // a job that srun asks for may stand in a queue
 const WRAPPED_PATIENCE_MS = 600_000;
@@ -43,7 +43,7 @@ export function hostsOfConfig(ssh: SshSettings): Promise<ConfiguredHost[]> {
 
 /** Looks at a machine in one round trip. Rejects with a `Failure` that names what is in the way. */
 export async function look(caller: Caller, host: string, named: readonly string[], cancel: Cancel): Promise<Machine> {
-  const result = await converse(caller, host, [lookScript(named)], { cancel, timeoutMs: LOOK_MS });
+  const result = await converse(caller, host, [lookScript(named)], { cancel, silenceMs: LOOK_SILENCE_MS });
   const machine = readLook(result.output);
   if (machine === null) throw notReached(host, result);
   const refused = refuseMachine(host, machine);
@@ -108,7 +108,7 @@ export function launchOn(
 
 interface Conversation {
   cancel: Cancel;
-  timeoutMs?: number;
+  silenceMs?: number;
   onLine?: (line: string) => void;
 }
 

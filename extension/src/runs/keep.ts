@@ -5,7 +5,6 @@ import type { DescribeParams, Inspections } from '../../shared/protocol';
 import type { Runs } from './library';
 
 export const DESCRIBE = 'lmTransparency/describe' satisfies keyof Inspections;
-export const DESCRIBE_SILENCE_MS = 120_000;
 
 /** What a description is asked for with, so that the file says how the analysis came about. */
 export function describing(runId: string, { dtype, specialTokens, chat, topK }: Asked): DescribeParams {
@@ -26,7 +25,7 @@ export async function keepRun(
 ): Promise<void> {
   try {
     const asked = describing(result.runId, result.asked);
-    const answer = await backend.request(DESCRIBE, asked, { timeoutMs: DESCRIBE_SILENCE_MS });
+    const answer = await backend.request(DESCRIBE, asked);
     await runs.keep(describedBy(answer), result);
   } catch (error) {
     log(`the run could not be listed: ${String(error)}`);

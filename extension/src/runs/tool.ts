@@ -5,12 +5,11 @@ import { Failure, isCancelled, toFailure } from '../backend/failure';
 import type { Cancel } from '../cancel';
 import { isRecord } from '../panel/question';
 import type { Settings } from '../settings';
-import { DESCRIBE, DESCRIBE_SILENCE_MS, describedBy } from './keep';
+import { DESCRIBE, describedBy } from './keep';
 import { toolApi, type ToolCall } from './languageModel';
 
 export const TOOL_NAME = 'lm_transparency_analyze';
 
-const ANALYZE_SILENCE_MS = 300_000;
 const LONGEST_PROMPT = 100_000;
 const SHOWN_PROMPT = 300;
 
@@ -69,14 +68,14 @@ async function analyzed({ backend, settings }: ToolWorld, input: ToolInput, canc
   // whatever the settings say: an assistant downloads nothing
   const asked = { source: input.model || model, allowDownload: false, dtype, device, specialTokens, topK };
   try {
-    const options = { timeoutMs: ANALYZE_SILENCE_MS, cancel, onProgress: () => undefined };
+    const options = { cancel, onProgress: () => undefined };
     const { runId } = (await backend.request(ANALYZE, { prompt: input.prompt, ...asked }, options)) as {
       runId: string;
     };
     const params: DescribeParams = { runId, form: 'text', topK };
     if (input.target !== null) params.target = input.target;
     if (input.threshold !== null) params.threshold = input.threshold;
-    return describedBy(await backend.request(DESCRIBE, params, { timeoutMs: DESCRIBE_SILENCE_MS, cancel }));
+    return describedBy(await backend.request(DESCRIBE, params, { cancel }));
   } catch (error) {
     if (isCancelled(error)) throw new vscode.CancellationError();
     const { message, remedy }: Failure = toFailure(error);

@@ -60,7 +60,7 @@ def build_server(
             language.health_changed(health)
 
         stop = backend.listen(changed)
-        stop_watching = backend.watch_progress(partial(server.protocol.notify, protocol.PROGRESSING))
+        stop_watching = backend.watch_progress(partial(server.protocol.notify, protocol.PROGRESSING, {}))
 
         def unlisten() -> None:
             stop()

@@ -18,8 +18,8 @@ from .. import __version__
 from ..watch import Report, Watch
 from . import dependencies, devices
 from .language.reader import Reader
-from .protocol import PROTOCOL_VERSION
 from .progressing import keep_telling
+from .protocol import PROTOCOL_VERSION
 from .protocol.models import Health, HealthState, ModelInfo, Traces
 from .worker import ComputeQueue
 
@@ -101,8 +101,12 @@ class Backend:
         """Call `tell` whenever work takes processor time, at most every two seconds; what is returned ends that."""
         self._watchers.append(tell)
         if self._telling is None:
-            self._telling = asyncio.ensure_future(keep_telling(lambda: [each() for each in list(self._watchers)]))
+            self._telling = asyncio.ensure_future(keep_telling(self._tell_progress))
         return lambda: self._watchers.remove(tell) if tell in self._watchers else None
+
+    def _tell_progress(self) -> None:
+        for tell in list(self._watchers):
+            tell()
 
     def start(self) -> asyncio.Future[Session]:
         """Begin the heavy imports unless that was done; the future fails as each request then will."""

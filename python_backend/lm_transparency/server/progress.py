@@ -29,7 +29,12 @@ _SHARES = {
     "routes": 0.1,
     "contributions": 1.0,
 }
-_LAYERS = {"forward": "Forward pass", "first pass": "First pass", "routes": "Routes into the target", "contributions": "Contributions"}
+_LAYERS = {
+    "forward": "Forward pass",
+    "first pass": "First pass",
+    "routes": "Routes into the target",
+    "contributions": "Contributions",
+}
 
 
 class Progress:

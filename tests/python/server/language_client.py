@@ -133,7 +133,9 @@ class Client:
         health = self.ask("lmTransparency/health")
         if health["state"] != "starting":
             return health
-        changed = self.wait_for(lambda m: m.get("method") == "lmTransparency/healthChanged")
+        changed = self.wait_for(
+            lambda m: m.get("method") == "lmTransparency/healthChanged" and m["params"]["state"] != "starting"
+        )
         return changed["params"]
 
     def close_stdin(self) -> None:

@@ -14,7 +14,8 @@ PROTOCOL_VERSION = 4
 
 HEALTH = "lmTransparency/health"
 HEALTH_CHANGED = "lmTransparency/healthChanged"
-#: A notification without params: work that reports nothing takes processor time. None comes while the process stands still.
+#: A notification that says one thing: work takes processor time, also where it reports nothing. None comes while the
+#: process stands still.
 PROGRESSING = "lmTransparency/progressing"
 #: Answered with null, whatever runs: a client and the server that hear nothing for `ClientOptions.silence_s` seconds
 #: take each other for lost.
