@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
+# the server reads lengths before it has imported torch
+if TYPE_CHECKING:
+    from torch import nn
 
 #: What the length goes by in configurations: GPT-2 has n_positions.
 _LENGTHS = ("max_position_embeddings", "n_positions")
