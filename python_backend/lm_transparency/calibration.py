@@ -62,10 +62,12 @@ def _entry(sample: Sample) -> list[Any]:
 
 
 def _sample(entry: Any) -> Sample | None:
-    with suppress(TypeError, ValueError):
+    with suppress(TypeError, ValueError, OverflowError):
         model, n_tokens, forward, contributions, forward_s, contributions_s = entry
-        works = _work(forward), _work(contributions)
-        return Sample(str(model), int(n_tokens), *works, float(forward_s), float(contributions_s))
+        seconds = float(forward_s), float(contributions_s)
+        found = Sample(str(model), int(n_tokens), _work(forward), _work(contributions), *seconds)
+        figures = (*found.forward, *found.contributions, *seconds)
+        return found if all(0 <= figure < float("inf") for figure in figures) else None
     return None
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import TransparencyError
+from ..files.json_files import MOST_BYTES
+from ..files.reading import expanded, read_bytes
 from .options import load, terminal_watch
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ def run_replay(arguments: argparse.Namespace) -> int:
     from ..exports.run import as_run, read_run
 
     path: Path = arguments.replay
-    run = read_run(_text_of(path), path.name)
+    run = read_run(_content_of(path), path.name)
     from ..model.chat import parse_chat
     from ..session import Session
 
@@ -95,13 +97,11 @@ def _check(arguments: argparse.Namespace) -> None:
         raise TransparencyError("invalidParams", f"--tolerance is {arguments.tolerance}.", "It takes 0 or more.")
 
 
-def _text_of(path: Path) -> str:
+def _content_of(path: Path) -> bytes:
     try:
-        return path.expanduser().read_text("utf-8")
+        return read_bytes(expanded(path), most=MOST_BYTES, pipes=True)
     except OSError as error:
         raise TransparencyError("invalidParams", f"{path} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise TransparencyError("invalidParams", f"{path} is no run file: it is not UTF-8.") from error
 
 
 @dataclass(frozen=True)

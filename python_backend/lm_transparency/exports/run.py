@@ -27,6 +27,8 @@ RUN_FORMAT = 1
 #: The first key of every run file: what it is, and its format.
 MARK = "lm_transparency_run"
 SUFFIX = ".run.json"
+#: No figure of a run is larger; characters of one that are shown.
+_LARGEST, _LONGEST = 1e300, 40
 
 
 @dataclass(frozen=True)
@@ -145,8 +147,8 @@ def _short(weight: float) -> float:
 # ---------------------------------------------------------------- reading
 
 
-def read_run(text: str, name: str) -> Run:
-    """The run in a file's text. Raises `TransparencyError("invalidParams")`, which says what is wrong with it."""
+def read_run(text: str | bytes, name: str) -> Run:
+    """The run in a file's text or bytes. Raises `TransparencyError("invalidParams")`, which says what is wrong."""
     try:
         document = decode_json(text)
     except NotJson as error:
@@ -154,7 +156,9 @@ def read_run(text: str, name: str) -> Run:
     if not isinstance(document, dict) or MARK not in document:
         raise _broken(name, f'it has no "{MARK}"')
     if document[MARK] != RUN_FORMAT:
-        raise _broken(name, f"its format is {document[MARK]!r}, and {RUN_FORMAT} is what this version reads")
+        raise _broken(
+            name, f"its format is {repr(document[MARK])[:_LONGEST]}, and {RUN_FORMAT} is what this version reads"
+        )
     fields = _Fields(document, name)
     prompt = "\n".join(fields.texts("prompt"))
     asked, target = fields.inside("asked"), fields.inside("target")
@@ -169,9 +173,9 @@ def read_run(text: str, name: str) -> Run:
             base=asked.text("base", ""),
             special_tokens=asked.one_of("special_tokens", SpecialTokens),
             chat=asked.flag("chat"),
-            top_k=int(asked.number("top_k", 1, 1000)),
+            top_k=asked.whole("top_k", 1, 1000),
         ),
-        int(target.number("position", 0, float("inf"))),
+        target.whole("position", 0),
         fields.number("threshold", 0, 1),
         fields.flag("renormalize"),
         document,
@@ -206,9 +210,17 @@ class _Fields:
 
     def number(self, key: str, least: float, most: float) -> float:
         value = self._get(key, (int, float), "a number")
-        if not least <= value <= most:
-            raise _broken(self._name, f'"{self._path}{key}" is {value}, not {least:g} to {most:g}')
+        # a whole number of hundreds of digits is none that can be counted with
+        if not least <= value <= most or abs(value) > _LARGEST:
+            said = str(value)[:_LONGEST]
+            raise _broken(self._name, f'"{self._path}{key}" is {said}, not {least:g} to {min(most, _LARGEST):g}')
         return value
+
+    def whole(self, key: str, least: float, most: float = _LARGEST) -> int:
+        value = self.number(key, least, most)
+        if value != int(value):
+            raise _broken(self._name, f'"{self._path}{key}" is not a whole number')
+        return int(value)
 
     def texts(self, key: str) -> list[str]:
         lines = self._get(key, list, "a list of lines")
@@ -225,7 +237,9 @@ class _Fields:
                 raise _broken(self._name, f'"{key}[{index}]" is not an object')
             fields = _Fields(row, self._name, f"{key}[{index}].")
             for number in numbers:
-                fields.number(number, float("-inf"), float("inf"))
+                fields.number(number, -_LARGEST, _LARGEST)
+            if row.get("probability") is not None:
+                fields.number("probability", 0, 1)
             if key == "edges":
                 for text in ("source", "target", "kind"):
                     fields.text(text)

@@ -6,6 +6,7 @@ dequantised to float32 and kept in the user's cache directory, from where it loa
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -14,12 +15,15 @@ import sys
 import tempfile
 import time
 import zipfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from ..errors import TransparencyError
+from ..files.reading import expanded
 from ..watch import Watch
 
 NAME = "smollm2-135m-instruct"
@@ -28,12 +32,21 @@ _GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 REVISION = _SHA256[:12]
 _WHEEL_BYTES = 92_871_040
+#: Seconds between two looks at whether another process is done, or this one cancelled.
+_PATIENCE_S = 0.5
 
 
 def cache_directory() -> Path:
-    """Where converted models and compiled kernels live; `LM_TRANSPARENCY_CACHE` overrides it."""
+    """Where converted models and compiled kernels live; `LM_TRANSPARENCY_CACHE` overrides it.
+
+    An absolute path, which may be one that nobody can write to: nothing but the embedded model needs it.
+    """
     override = os.environ.get("LM_TRANSPARENCY_CACHE")
-    return Path(override).expanduser() if override else user_cache_path("lm-transparency")
+    path = expanded(override) if override else user_cache_path("lm-transparency")
+    if str(path).startswith("~"):
+        # a user without a home, or one that is unknown: no folder of that name is to be made where we stand
+        return Path(os.devnull) / path
+    return path.absolute()
 
 
 def model_directory() -> Path:
@@ -42,19 +55,33 @@ def model_directory() -> Path:
 
 
 def is_present() -> bool:
-    return (model_directory() / "config.json").is_file()
+    return os.path.isfile(model_directory() / "config.json")
 
 
 def ensure(watch: Watch) -> Path:
     """The folder of the converted model, made at first use: downloaded with pip, verified, converted; all or nothing.
 
-    Raises `TransparencyError("modelUnusable")` where the download or the checksum fails, and `Cancelled`.
+    Raises `TransparencyError("modelUnusable")` where the download or the checksum fails or the cache cannot be written
+    to, and `Cancelled`.
     """
     target = model_directory()
     if is_present():
         return target
+    try:
+        return _made(target, watch)
+    except (OSError, NotImplementedError) as error:
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        reason = "the disk is full" if full else getattr(error, "strerror", None) or str(error)
+        raise TransparencyError(
+            "modelUnusable",
+            f"The embedded model cannot be kept in {cache_directory()}: {reason}.",
+            "Set LM_TRANSPARENCY_CACHE to a folder with 1 GB of room that can be written to, or choose another model.",
+        ) from error
+
+
+def _made(target: Path, watch: Watch) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(str(target) + ".lock"):
+    with _locked(target.with_name(f"{target.name}.lock"), watch):
         if is_present():
             return target
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".making-") as work:
@@ -67,6 +94,22 @@ def ensure(watch: Watch) -> Path:
             shutil.rmtree(target, ignore_errors=True)
             made.rename(target)
     return target
+
+
+@contextmanager
+def _locked(file: Path, watch: Watch) -> Generator[None]:
+    """One process prepares the model; the others wait for it, and can be cancelled."""
+    lock = FileLock(file)
+    while not lock.is_locked:
+        try:
+            lock.acquire(timeout=_PATIENCE_S)
+        except Timeout:
+            watch.step("waiting for another process that prepares the embedded model")
+            watch.check()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _download(work: Path, watch: Watch) -> Path:

@@ -117,6 +117,13 @@ BROKEN = [
     ({"target": {"position": True}}, '"target.position" is not a number'),
     ({"edges": [{"source": "I0_0", "target": "A1_1", "kind": "ffn", "weight": 1}]}, '"edges[0].flow" is not a number'),
     ({"tokens": [1]}, '"tokens[0]" is not an object'),
+    ({"tokens": [{"id": int("9" * 400)}]}, '"tokens[0].id" is 9999'),
+    ({"target": {"position": 1.5}}, '"target.position" is not a whole number'),
+    ({"predictions": [{"id": 1, "logit": 2, "probability": "high"}]}, '"predictions[0].probability" is not a number'),
+    ("[" * 100_000, "it is nested too deeply"),
+    ('{"lm_transparency_run": ' + "1" * 5000 + "}", "it has a number that is too long"),
+    ('{"lm_transparency_run": 1, "threshold": NaN}', "it has the number NaN, which is not finite"),
+    (r'{"lm_transparency_run": 1, "prompt": ["\ud83d"]}', "it has half of a character"),
 ]
 
 

@@ -8,7 +8,10 @@ Queries from anywhere come with the number of keys as `first_query`: where one m
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -190,8 +193,29 @@ def warm_up() -> None:
 
 
 def use_cache_directory(directory: Path) -> None:
-    """Keep compiled kernels in `directory`: the package may be installed where nobody may write."""
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(directory))
+    """Keep compiled kernels in `directory`: the package may be installed where nobody may write.
+
+    Where nobody can write there either, they are compiled for this process alone.
+    """
+    if "NUMBA_CACHE_DIR" not in os.environ:
+        os.environ["NUMBA_CACHE_DIR"] = str(directory if _can_be_written(directory) else _for_this_process())
+
+
+def _can_be_written(directory: Path) -> bool:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            return True
+    except OSError:
+        return False
+
+
+@lru_cache(maxsize=1)
+def _for_this_process() -> Path:
+    # of a name that nobody knows before: what is kept in it is run
+    directory = Path(tempfile.mkdtemp(prefix="lm-transparency-kernels-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return directory
 
 
 def _signs(whole: Float[Tensor, "query d_model"]) -> Float[Tensor, "query d_model"]:
