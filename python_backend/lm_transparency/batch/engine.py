@@ -101,7 +101,7 @@ def begin(
     """
     watch = watch or Watch()
     try:
-        choices = identified(choices)
+        choices = identified(choices, model)
         worker = Worker(choices, model, watch)
         if store is not None and store.records and not choices.model_files and choices.allow_download:
             # only what has been downloaded can be compared

@@ -22,6 +22,7 @@ from . import embedded, trust
 from .adapters import Adapter, attach, read_adapter
 from .anatomy import Anatomy, dissect
 from .configuration import check_config, choose_implementation
+from .identity import model_fingerprint
 from .linear import device_of
 from .memory import check_fits, needed_bytes
 from .options import AUTO_MAP, Dtype, Loading, Quantization
@@ -49,6 +50,8 @@ class LoadedModel:
     model: PreTrainedModel
     tokenizer: Any
     anatomy: Anatomy
+    #: `model_fingerprint` of the files that it was loaded from
+    files: str = ""
 
     @property
     def architecture(self) -> str:
@@ -133,8 +136,11 @@ def load_model(source: str = "", *, watch: Watch | None = None, **options: Unpac
     Raises `TransparencyError` (`modelNotFound`, `modelUnusable`, `modelUnsupported`, `dependencyMissing`, `tooLarge`,
     `outOfMemory`) and `Cancelled`.
     """
+    base = options.get("base", "")
+    # before they are read: what is written meanwhile is then another model; what is downloaded is there afterwards
+    files = model_fingerprint(source, base)
     name, model, tokenizer = load_whole(source, watch=watch, **options)
-    return LoadedModel(source, name, model, tokenizer, dissect(model))
+    return LoadedModel(source, name, model, tokenizer, dissect(model), files or model_fingerprint(source, base))
 
 
 @loads

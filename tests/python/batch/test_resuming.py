@@ -170,6 +170,21 @@ def test_a_model_that_was_overwritten_answers_again(runs: Runs, model: Path, par
     assert runs.is_fresh() and len(replaced(runs)) == 5
 
 
+def test_a_model_in_memory_is_of_the_files_that_it_was_loaded_from(
+    model: Path, tmp_path: Path, analyzed: list[str]
+) -> None:
+    place = tmp_path / "out.jsonl"
+    before = load_model(str(model), dtype="float32", device="cpu")
+    weights = bytearray((model / "model.safetensors").read_bytes())
+    weights[-4:] = bytes(4)
+    (model / "model.safetensors").write_bytes(weights)
+    list(analyze_many(before, ["a"], output=place))
+    assert analyzed == ["a"] and not list(analyze_many(before, ["a"], output=place))
+    after = load_model(str(model), dtype="float32", device="cpu")
+    assert len(list(analyze_many(after, ["a"], output=place))) == 1
+    assert analyzed == ["a", "a"] and len(read(place)) == 1
+
+
 def test_a_copy_of_the_model_and_a_touched_one_are_the_same(runs: Runs, model: Path, tmp_path: Path) -> None:
     for file in model.iterdir():
         os.utime(file)

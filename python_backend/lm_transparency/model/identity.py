@@ -1,0 +1,33 @@
+"""Which files a model's name stands for now, as one text that is another once they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import TransparencyError
+from ..files.fingerprint import content
+from ..watch import Watch
+from . import embedded
+from .adapters import read_adapter
+from .sources import resolve
+
+
+def model_fingerprint(source: str, base: str = "", *, say: Callable[[Path], str] = content) -> str:
+    """Of the model `source` and, for an adapter, of what it is put onto; empty where its files are not on this machine.
+
+    `say`: `fingerprint.content`, or `fingerprint.state`, which is quicker and holds on this machine only.
+    """
+    if source in ("", embedded.NAME):
+        return f"{embedded.NAME} {embedded.REVISION}"
+    try:
+        found = resolve(source, Watch())
+        place = Path(found.location) if found.kind == "gguf" else found.folder
+        own = "" if place is None else say(place)
+        if found.kind != "adapter" or not own:
+            return own
+        below = model_fingerprint(read_adapter(found, base).base, say=say)
+    except (TransparencyError, OSError):
+        # told of by who loads it
+        return ""
+    return f"{own} on {below}" if below else ""
