@@ -28,13 +28,15 @@ def read_bytes(path: Path, *, most: int, pipes: bool = False) -> bytes:
     except ValueError as error:
         raise OSError(errno.EINVAL, "the name holds a NUL character") from error
     try:
-        kind = os.fstat(handle).st_mode
+        status = os.fstat(handle)
+        kind = status.st_mode
         if stat.S_ISDIR(kind):
             raise OSError(errno.EISDIR, "it is a folder")
         if not stat.S_ISREG(kind) and not pipes:
             raise OSError(errno.EINVAL, "it is not an ordinary file")
         with open(handle, "rb", closefd=False) as file:
-            found = file.read(most + 1)
+            # as many bytes are set aside as are asked for; a file of no size may be one that the system makes up
+            found = file.read((min(most, status.st_size) if status.st_size else most) + 1)
     finally:
         os.close(handle)
     if len(found) > most:

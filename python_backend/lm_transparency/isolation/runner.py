@@ -64,18 +64,19 @@ def run_isolated(
     watch: Watch | None = None,
     limits: Limits = Limits(),  # noqa: B008
     remedy: str = _REMEDY,
+    fresh: bool = False,
 ) -> Any:
     """What `task` (`package.module:function`) returns for `arguments`, computed in a child process.
 
     Plain data both ways. `about`: what it looks at, as the beginning of a sentence: "The tokenizer of NAME". `remedy`:
-    what helps where the child had to be stopped or came to grief.
+    what helps where the child had to be stopped or came to grief. `fresh`: in a child that has done nothing before.
     Raises what the task raises of `TransparencyError`; `TransparencyError("modelUnusable")` where it takes more than
     `limits`, raises anything else or brings the child down; `Cancelled`, at once, when `watch` is.
     """
     watch = watch or Watch()
     watch.check()
     try:
-        child = _kept.take()
+        child = ChildProcess() if fresh else _kept.take()
     except OSError as error:
         raise TransparencyError(
             "modelUnusable",
@@ -88,7 +89,7 @@ def run_isolated(
         done = True
     finally:
         # one that was stopped, or is in the midst of something, is of no more use
-        if done and child.taken()[1] < _KEPT_BYTES:
+        if done and not fresh and child.taken()[1] < _KEPT_BYTES:
             _kept.give_back(child)
         else:
             child.kill()

@@ -12,7 +12,11 @@ from transformers import PreTrainedModel
 
 from ..errors import TransparencyError
 from ..files.json_files import read_object
+from ..watch import Watch
+from .construction import Held, building
+from .headers import numbers_in, safetensors_header
 from .sources import Source
+from .validation import validate_patterns
 from .weights import ADAPTER
 
 _WEIGHTS = "adapter_model.safetensors"
@@ -53,7 +57,7 @@ def read_adapter(found: Source, base: str = "") -> Adapter:
     return Adapter(folder, found.name, base or _base(found.name, folder, config), kind)
 
 
-def attach(model: PreTrainedModel, adapter: Adapter) -> PreTrainedModel:
+def attach(model: PreTrainedModel, adapter: Adapter, watch: Watch) -> PreTrainedModel:
     """`model` with the adapter beside its weights, in evaluation mode.
 
     Raises `TransparencyError`: `dependencyMissing` without peft, `modelUnusable` where adapter and base do not fit.
@@ -66,7 +70,10 @@ def attach(model: PreTrainedModel, adapter: Adapter) -> PreTrainedModel:
             f"{adapter.name} is an adapter, and the Python package peft is not installed.",
             f"Install it: {sys.executable} -m pip install 'lm-transparency[peft]'.",
         ) from error
-    with warnings.catch_warnings(record=True) as said:
+    tensors = safetensors_header(adapter.folder / _WEIGHTS)
+    _check_sizes(model, adapter, len(tensors), watch)
+    held = Held(len(tensors), numbers_in(tensors))
+    with warnings.catch_warnings(record=True) as said, building(adapter.name, held, watch):
         warnings.simplefilter("always")
         try:
             wrapped = peft.PeftModel.from_pretrained(model, str(adapter.folder), is_trainable=False)
@@ -81,6 +88,29 @@ def attach(model: PreTrainedModel, adapter: Adapter) -> PreTrainedModel:
         raise _no_fit(adapter, f"the base has no place for {left[0]}")
     base: Any = wrapped.get_base_model()
     return base.eval()
+
+
+def _check_sizes(model: PreTrainedModel, adapter: Adapter, n_tensors: int, watch: Watch) -> None:
+    """Raises `TransparencyError("modelUnusable")` for an adapter whose patterns do not end, or with more layers
+    than weights.
+    """
+    config = read_object(adapter.folder / ADAPTER, kind="modelUnusable", strict=False)
+    given = (config.get(key) for key in ("target_modules", "exclude_modules", "layers_pattern"))
+    patterns = [value for value in given if isinstance(value, str)]
+    for key in ("rank_pattern", "alpha_pattern"):
+        patterns += [str(pattern) for pattern in config.get(key) or {}]
+    validate_patterns(patterns, [name for name, _ in model.named_modules()], adapter.name, watch)
+    replicated = config.get("layer_replication") or []
+    try:
+        n_layers = sum(max(0, end - start) for start, end in replicated)
+    except (TypeError, ValueError):
+        n_layers = n_tensors + 1
+    if n_layers > n_tensors:
+        raise TransparencyError(
+            "modelUnusable",
+            f"The adapter {adapter.name} asks for {n_layers:,} layers (layer_replication) and has {n_tensors} tensors.",
+            "Save the adapter again with save_pretrained.",
+        )
 
 
 def _refuse(name: str, kind: str, config: dict[str, Any]) -> None:

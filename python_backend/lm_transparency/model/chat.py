@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import STOPS, TransparencyError
 from ..files.json_files import parse_json
+from .templates import render_chat
 from .tokens import Token, encode_text
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
@@ -149,10 +150,8 @@ def _render(tokenizer: Any, chat: Chat) -> str:
     messages = [{"role": message.role, "content": message.content} for message in chat.messages]
     goes_on = chat.continues
     try:
-        return tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=not goes_on, continue_final_message=goes_on
-        )
-    except (ModuleNotFoundError, *STOPS):
+        return render_chat(tokenizer, messages, goes_on=goes_on)
+    except (ModuleNotFoundError, TransparencyError, *STOPS):
         raise
     except BaseException as error:
         # a template is a program: it refuses with an error of its own, or fails in any way

@@ -22,15 +22,17 @@ from . import embedded, trust
 from .adapters import Adapter, attach, read_adapter
 from .anatomy import Anatomy, dissect
 from .configuration import check_config, choose_implementation
+from .construction import building
 from .identity import model_fingerprint
 from .linear import device_of
-from .memory import check_fits, needed_bytes
+from .memory import check_fits, held_by, needed_bytes
 from .options import AUTO_MAP, Dtype, Loading, Quantization
 from .readout import auto_class
 from .refusals import read_tokenizer, unreadable
 from .sources import Source, pinned, resolve
 from .token_ids import embedding_rows
 from .tokens import vocabulary_text
+from .validation import validate
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -172,13 +174,14 @@ def load_whole(
     try:
         found = pinned(found, allow_download)
         run_code = trust.may_run_code(found, trust_remote_code, local_only=not allow_download)
+        validate(found, watch, configuration=not run_code)
         plan = _Plan(found, place, precision, quantization, not allow_download, run_code)
-        with _reading(found):
+        with _reading(found), building(found.name, held_by(found), watch):
             model, tokenizer = _read(plan, watch, anyway)
         watch.check()
         if adapter is not None:
-            model = attach(model, adapter)
-            tokenizer = _tokenizer_of(adapter, tokenizer)
+            model = attach(model, adapter, watch)
+            tokenizer = _tokenizer_of(adapter, tokenizer, watch)
         if place is not None and not _is_quantised(model):
             model = model.to(place)  # pyright: ignore[reportArgumentType]
     except (TransparencyError, *STOPS):
@@ -212,11 +215,12 @@ def _resolve_base(adapter: Adapter, watch: Watch, allow_download: bool) -> Sourc
     return found
 
 
-def _tokenizer_of(adapter: Adapter, base: Any) -> Any:
+def _tokenizer_of(adapter: Adapter, base: Any, watch: Watch) -> Any:
     """The adapter's own tokenizer, which may know more tokens; else its base's."""
     if not (adapter.folder / "tokenizer_config.json").is_file():
         return base
     own = Source("folder", str(adapter.folder), adapter.name)
+    validate(own, watch)
     return read_tokenizer(own, own.location, trust_remote_code=False, local_files_only=True)
 
 

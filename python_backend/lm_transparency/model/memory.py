@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,8 @@ import psutil
 import torch
 
 from ..errors import TransparencyError
-from ..files.json_files import decode_json
+from .construction import Held
+from .headers import Tensor, gguf_header, numbers_in, safetensors_header
 from .sources import Source
 from .weights import weight_files
 
@@ -108,35 +108,32 @@ def _size(tensor: _Tensor, dtype: torch.dtype | str, bits: int | None) -> float:
 
 
 def _in_safetensors(folder: Path) -> Iterable[_Tensor]:
+    for tensor in _headers(folder):
+        itemsize = _FLOATS.get(tensor.kind, _OTHERS.get(tensor.kind, 1))
+        yield _Tensor(tensor.n_elements, len(tensor.shape), itemsize, tensor.kind in _FLOATS)
+
+
+def _headers(folder: Path) -> Iterator[Tensor]:
     for file in weight_files(folder):
-        yield from _header(file) if file.is_file() else ()
+        yield from safetensors_header(file) if file.is_file() else ()
 
 
-def _header(file: Path) -> Iterable[_Tensor]:
-    # a file that is none is reported by who reads it
-    try:
-        with file.open("rb") as opened:
-            length = int.from_bytes(opened.read(8), "little")
-            header: Any = decode_json(opened.read(min(length, 100_000_000)), strict=False)
-    except ValueError:
-        return
-    for name, entry in header.items():
-        if name != "__metadata__" and isinstance(entry, dict):
-            shape, kind = entry.get("shape", []), entry.get("dtype", "")
-            itemsize = _FLOATS.get(kind, _OTHERS.get(kind, 1))
-            yield _Tensor(math.prod(shape), len(shape), itemsize, kind in _FLOATS)
+def held_by(found: Source) -> Held:
+    """What the files of `found` hold, packed numbers counted by the bit; zeros for a hub id that is not here.
+
+    Raises `TransparencyError("modelUnusable")` for files whose headers do not fit them.
+    """
+    folder = found.folder
+    if found.kind == "gguf":
+        tensors = gguf_header(Path(found.location))
+    else:
+        tensors = [] if folder is None else list(_headers(folder))
+    return Held(len(tensors), numbers_in(tensors))
 
 
 def _in_gguf(file: Path) -> Iterable[_Tensor]:
-    import gguf
-
-    # read as floats, whatever they are in the file; a file that is none is reported by who reads it
-    try:
-        # by its name as transformers has it: see `gguf_file.read_once`
-        for tensor in gguf.GGUFReader(str(file)).tensors:
-            yield _Tensor(int(tensor.n_elements), len(tensor.shape), 4)
-    except Exception:
-        return
+    # read as floats, whatever they are in the file
+    return (_Tensor(tensor.n_elements, len(tensor.shape), 4) for tensor in gguf_header(file))
 
 
 def _in_config(config: Any) -> Iterable[_Tensor]:

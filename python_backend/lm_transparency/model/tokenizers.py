@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from ..files.json_files import object_or_none
+from ..watch import Watch
 from . import embedded
 from .context import context_length
-from .sources import hub_folder
+from .sources import Source, hub_folder
+from .validation import validate
 from .weights import ADAPTER
 
 
@@ -33,6 +35,7 @@ def load_tokenizer(folder: Path) -> tuple[Any, int]:
     """
     from transformers import AutoTokenizer
 
+    validate(Source("folder", str(folder), folder.name), Watch())
     tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
     return tokenizer, _n_context(folder)
 

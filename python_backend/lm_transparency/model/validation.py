@@ -1,0 +1,97 @@
+"""Before a foreign model is read: its files are tried in a child process, once for each state that they are in."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from ..errors import TransparencyError
+from ..files import fingerprint
+from ..files.json_files import object_or_none
+from ..files.writing import write_atomically
+from ..isolation import Limits, run_isolated
+from ..watch import Watch
+from . import embedded
+from .sources import Source
+
+logger = logging.getLogger(__name__)
+
+_TASKS = "lm_transparency.model.probe"
+#: An ordinary model takes a few seconds of a slow machine, most of it for imports, and 100 MB.
+_LIMITS = Limits(seconds=15, memory_bytes=600_000_000)
+_REMEDY = "It looks damaged or hostile: use another copy of it, from a source that you trust."
+#: States of models that are remembered as sound.
+_KEPT = 500
+
+
+def validate(found: Source, watch: Watch, *, configuration: bool = True) -> None:
+    """Raises `TransparencyError("modelUnusable")` for files of a model that would not end, fill memory or bring this
+    process down, and `Cancelled` at once. `configuration`: False where code of its own is to read it.
+    """
+    folder = found.folder
+    if folder is None or folder == embedded.model_directory():
+        return
+    location = Path(found.location) if found.kind == "gguf" else folder
+    key = f"{location} {configuration} {fingerprint.state(location)}"
+    if key in _sound():
+        return
+    watch.step(f"checking {found.name}")
+    if found.kind == "gguf":
+        _run("probe_gguf", {"file": str(location)}, found.name, watch)
+    else:
+        asked = {"folder": str(folder), "configuration": configuration, "tokenizer": True}
+        left = _run("probe", asked, found.name, watch)
+        if left:
+            _run("probe_configuration_with_torch", {"folder": str(folder)}, found.name, watch, fresh=True)
+    _remember(key)
+
+
+def validate_patterns(patterns: Sequence[str], names: Sequence[str], name: str, watch: Watch) -> None:
+    """As `validate`, of regular expressions that are to be matched against `names`."""
+    if patterns:
+        _run("probe_patterns", {"patterns": list(patterns), "names": list(names)}, name, watch)
+
+
+def _run(task: str, arguments: Mapping[str, object], name: str, watch: Watch, *, fresh: bool = False) -> object:
+    return run_isolated(
+        f"{_TASKS}:{task}", arguments, about=name, watch=watch, limits=_LIMITS, remedy=_REMEDY, fresh=fresh
+    )
+
+
+_known: dict[Path, list[str]] = {}
+
+
+def _file() -> Path:
+    return embedded.cache_directory() / "checked.json"
+
+
+def _version() -> str:
+    with suppress(importlib.metadata.PackageNotFoundError):
+        return importlib.metadata.version("transformers")
+    return ""
+
+
+def _sound() -> list[str]:
+    file = _file()
+    if file not in _known:
+        kept = object_or_none(file) or {}
+        states = kept.get("states")
+        fits = kept.get("transformers") == _version() and isinstance(states, list)
+        _known[file] = [str(state) for state in states] if fits and isinstance(states, list) else []
+    return _known[file]
+
+
+def _remember(key: str) -> None:
+    states = _sound()
+    states.append(key)
+    del states[:-_KEPT]
+    text = json.dumps({"transformers": _version(), "states": states})
+    try:
+        write_atomically(_file(), lambda file: file.write(text.encode("ascii")))
+    except (OSError, TransparencyError) as error:
+        # a cache that cannot be written to costs a check the next time
+        logger.info("What was checked is not kept: %s", error)
