@@ -180,7 +180,7 @@ describe('the model and the list of prompts', () => {
 
   test('a model that is chosen while another is loaded takes its place, and the open prompt is offered', async () => {
     await openList('Select Model');
-    await pickInQuickInput(page, copy, copy.split('/').at(-1) ?? '');
+    await pickInQuickInput(page, copy, copy);
     await openList('Select Model');
     await pickInQuickInput(page, CACHED, CACHED);
     const offer = page.locator('.notifications-toasts .notification-list-item', { hasText: 'downloaded-before' });

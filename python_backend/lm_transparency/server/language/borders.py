@@ -13,6 +13,8 @@ LEGEND = SemanticTokensLegend(token_types=["lmTokenEven", "lmTokenOdd", "lmToken
 _SHARED = 2
 #: Prompts of one answer.
 _MOST = 300
+#: Of the context, for the label; how much the context is stands in the tooltip.
+_WORTH_TELLING = 0.1
 
 
 async def semantic_tokens(view: View, document: OpenDocument, start: int, end: int) -> SemanticTokens:
@@ -47,7 +49,7 @@ def _rows(shown: Shown, start: int, end: int) -> list[tuple[Position, int, int]]
 
 
 async def inlay_hints(view: View, document: OpenDocument, start: int, end: int) -> list[InlayHint]:
-    """How many tokens each prompt has for which model, and how much of the context that is."""
+    """How many tokens each prompt has for which model, and how much of the context where it is a good part."""
     hints: list[InlayHint] = []
     for stretch in document.document.within(start, end)[:_MOST]:
         shown = await view.show(document, stretch)
@@ -59,17 +61,15 @@ async def inlay_hints(view: View, document: OpenDocument, start: int, end: int) 
 def _hint(shown: Shown) -> InlayHint:
     count, vocabulary = len(shown.tokens.tokens), shown.tokens.vocabulary
     tokens = "1 token" if count == 1 else f"{count:,} tokens"
-    share = f" · {_per_cent(count / vocabulary.n_context)}" if vocabulary.n_context else ""
+    share = count / vocabulary.n_context if vocabulary.n_context else 0.0
+    # a label that is long is wrapped, and what is far from the end of the context is of no interest
+    near = f" · {100 * share:.0f} %" if share >= _WORTH_TELLING else ""
     of = f" of the {vocabulary.n_context:,} that it reads" if vocabulary.n_context else ""
     return InlayHint(
         position=shown.open.positions.position(shown.stretch.end),
         # another model may read the same text in other tokens
-        label=f"{tokens} · {terminal(vocabulary.name)}{share}",
+        label=f"{tokens} · {terminal(vocabulary.name)}{near}",
         kind=InlayHintKind.Type,
         tooltip=f"{tokens} for {vocabulary.name}{of}.",
         padding_left=True,
     )
-
-
-def _per_cent(share: float) -> str:
-    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
