@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -64,18 +64,24 @@ def test_a_pipe_is_written_in_place(tmp_path: Path) -> None:
 
 
 def test_devices_and_descriptors_are_written_in_place(tmp_path: Path) -> None:
-    null = os.stat("/dev/null")
-    write_atomically(Path("/dev/null"), say("gone"))
-    assert os.stat("/dev/null").st_rdev == null.st_rdev
-    link = tmp_path / "null"
-    link.symlink_to("/dev/null")
-    write_atomically(link, say("gone"))
-    assert link.is_symlink()
+    # a terminal of our own: one of the machine's devices would be gone for everybody where this fails
+    terminal, other = os.openpty()
+    device, link = Path(os.ttyname(other)), tmp_path / "terminal"
+    link.symlink_to(device)
+    for place in (device, link):
+        write_atomically(place, say("said\n"))
+        assert os.read(terminal, 100) == b"said\r\n"
+    assert link.is_symlink() and stat.S_ISCHR(device.stat().st_mode)
+    os.close(other)
+    os.close(terminal)
     script = (
         "import sys; from pathlib import Path; from lm_transparency.files.writing import write_atomically;"
         "write_atomically(Path(sys.argv[1]), lambda file: file.write(b'said\\n'))"
     )
-    for place in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
+    # as /dev/stdout is
+    standard = tmp_path / "stdout"
+    standard.symlink_to("/proc/self/fd/1")
+    for place in (str(standard), "/dev/fd/1", "/proc/self/fd/1"):
         ran = subprocess.run([sys.executable, "-c", script, place], capture_output=True, check=True)
         assert ran.stdout == b"said\n"
         # behind what is there already, as a shell's own redirection would
@@ -135,9 +141,16 @@ def test_a_file_that_may_not_be_written_is_refused(tmp_path: Path, monkeypatch: 
     assert file.read_text() == "kept"
 
 
+@pytest.fixture
+def full_device() -> Iterator[int]:
+    handle = os.open("/dev/full", os.O_WRONLY)
+    yield handle
+    os.close(handle)
+
+
 @pytest.mark.parametrize("at", ["write", "fsync", "close", "device", "in place"])
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(
-    at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     file = tmp_path / "out"
     file.write_text("old")
@@ -145,20 +158,21 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    place = file
+    place, write = file, say("a text of some length")
     if at == "write":
-        monkeypatch.setattr(os, "open", lambda *_, original=os.open: original("/dev/full", os.O_WRONLY))
+        write = full
     elif at == "fsync":
         monkeypatch.setattr(os, "fsync", full)
     elif at == "close":
         monkeypatch.setattr(os, "replace", full)
     elif at == "device":
-        place = Path("/dev/full")
+        # by its descriptor: the device itself would be gone for everybody where this fails
+        place = Path(f"/dev/fd/{request.getfixturevalue('full_device')}")
     else:
         os.link(file, tmp_path / "other")
         monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(TransparencyError, match=r"cannot be written: the disk is full\. Make room"):
-        write_atomically(place, say("a text of some length"))
+        write_atomically(place, write)
     assert file.read_text() == "old"
     assert not list(tmp_path.glob(".*"))
 
