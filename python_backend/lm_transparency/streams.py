@@ -77,6 +77,11 @@ class Printed:
         """For data: written as it is."""
         return _Bytes(self)
 
+    def check_open(self) -> None:
+        """Raises `StreamError` where nothing can be written."""
+        if self._stream is None:
+            self._fail(ValueError("closed"))
+
     def writable(self) -> bool:
         return True
 
@@ -149,7 +154,7 @@ class Printed:
         if not text:
             return
         if self._stream is None:
-            self._fail(ValueError("closed"))
+            self.check_open()
             return
         self._end_line()
         self._try(lambda: self._stream.write(_encodable(text, self.encoding)))

@@ -7,7 +7,6 @@ import io
 import json
 import logging
 import sys
-import unicodedata
 from html.parser import HTMLParser
 from typing import Any
 from xml.etree import ElementTree
@@ -16,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hostile_text import ALWAYS_SHOWN, acts
 from lm_transparency.model.readout import Readout
 from lm_transparency.model.tokens import visible
 from lm_transparency.printable import (
@@ -42,23 +42,6 @@ TEXTS = st.text(
     ),
     max_size=12,
 )
-ALWAYS_SHOWN = [
-    *map(chr, [*range(0x20), *range(0x7F, 0xA0)]),
-    *"\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029\ufeff\u2060\xad\ufff9",
-    *"\ud800\udc80\udfff\ufdd0\uffff\U0001fffe\U000e0001\U000e0041\u3164\u115f",
-]
-
-
-def acts(text: str) -> list[str]:
-    """Characters that no terminal, reader of logs or viewer should be handed."""
-    bidi = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI", "B"}
-    return [
-        c
-        for c in text
-        if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")
-        or unicodedata.bidirectional(c) in bidi
-        or c in ALWAYS_SHOWN
-    ]
 
 
 @pytest.mark.parametrize("character", ALWAYS_SHOWN, ids=lambda c: f"{ord(c):04x}")

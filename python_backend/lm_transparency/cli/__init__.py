@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from .. import __version__
 from ..errors import TransparencyError
 from ..server.priority import wait_asleep
-from ..streams import Streams, standard_streams
+from ..streams import Streams, standard_streams, stdout
 from . import analyze, attach, bench, doctor, inspect, lens, models, serve
 from .ending import ended
 
@@ -38,10 +38,24 @@ def _run(argv: Sequence[str] | None, streams: Streams) -> int:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     wait_asleep()
     os.environ.setdefault("TQDM_DISABLE", "1")
+    _check_directory()
     if arguments.speaks_protocol:
         # the streams are the protocol's, which has its own way with closed ones
         streams.restore()
+    elif getattr(arguments, "output", None) is None:
+        # before any work is done for nobody
+        stdout().check_open()
     return arguments.run(arguments)
+
+
+def _check_directory() -> None:
+    # libraries that torch loads end the process where they cannot ask for it
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise TransparencyError(
+            "invalidParams", "The current directory no longer exists.", "Change to another one."
+        ) from error
 
 
 class _Parser(argparse.ArgumentParser):

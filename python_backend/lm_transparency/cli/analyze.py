@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import TransparencyError
 from ..estimate import Costly, in_words, rounded
+from ..files.reading import expanded
 from ..files.writing import write_atomically
 from ..model.options import COMPARED_THRESHOLD
 from .chats import add_chat_option, as_prompt, is_chat
 from .files import read_prompt
 from .front_matter import take_front_matter
 from .many import FORMATS, add_many_options, is_many, run_many
-from .options import add_model_options, load, terminal_watch
+from .options import add_model_options, load, terminal_watch, text_argument
 from .output import deliver
 from .replay import add_replay_options, run_replay
 
@@ -33,7 +34,7 @@ _FORMATS = ("text", "json", "csv", "svg", "html", "run")
 def add_parser(commands: Any) -> None:
     parser = commands.add_parser("analyze", help="the routes into one position of a prompt")
     parser.add_argument("file", nargs="*", metavar="FILE", help="the prompt, or many of them; - reads stdin")
-    parser.add_argument("--text", metavar="T", help="the prompt itself")
+    parser.add_argument("--text", type=text_argument, metavar="T", help="the prompt itself")
     add_chat_option(parser)
     add_model_options(parser)
     parser.add_argument("--position", type=int, metavar="P", help="target token; negative from the end (default: last)")
@@ -139,7 +140,12 @@ def _threshold(given: str | None, otherwise: float | None) -> float | None:
 def _write(
     run_id: str, analysis: Analysis, graph: RouteGraph, named: Named | None, arguments: argparse.Namespace
 ) -> None:
-    deliver(_as_text(run_id, analysis, graph, named, arguments), arguments.format, arguments.output)
+    deliver(
+        _as_text(run_id, analysis, graph, named, arguments),
+        arguments.format,
+        arguments.output,
+        styled=arguments.format == "text",
+    )
 
 
 def _as_text(
@@ -193,7 +199,7 @@ def _place(arguments: argparse.Namespace) -> dict[str, str] | None:
     if arguments.file in (None, "-") or not arguments.output:
         return None
     try:
-        file = os.path.relpath(Path(arguments.file).expanduser(), arguments.output.expanduser().parent)
+        file = os.path.relpath(expanded(arguments.file), expanded(arguments.output).parent)
     except ValueError:
         return None
     return {"file": Path(file).as_posix()}

@@ -50,6 +50,9 @@ def _meaning(error: BaseException) -> tuple[str, int]:
         return "Memory does not suffice. Shorten the prompt, or choose a smaller model.", MEMORY
     if isinstance(error, OSError):
         return f"{_place(error)} cannot be used: {_why(error)}. Make it usable, or name another.", USAGE
+    if isinstance(error, UnicodeError):
+        words = "A name or a text has characters that the encoding of this system does not have."
+        return f"{words} Rename it, or choose a UTF-8 locale (LC_ALL=C.UTF-8).", USAGE
     first = str(error).strip().partition("\n")[0]
     said = f"{type(error).__name__}: {first}" if first else type(error).__name__
     return f"Something unexpected failed ({said}). {DEBUG}=1 shows where.", UNEXPECTED

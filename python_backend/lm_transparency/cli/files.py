@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..batch.prompts import LANGUAGES
 from ..errors import TransparencyError
+from ..files.reading import expanded
 from ..prompts.documents import Document
 
 
@@ -16,7 +17,7 @@ def read_prompt(name: str) -> str:
     Raises `TransparencyError("invalidPrompt")` for a file that is missing, binary, not UTF-8, or of several prompts.
     """
     try:
-        raw = sys.stdin.buffer.read() if name == "-" else Path(name).expanduser().read_bytes()
+        raw = sys.stdin.buffer.read() if name == "-" else expanded(name).read_bytes()
     except OSError as error:
         raise TransparencyError("invalidPrompt", f"{name} cannot be read: {error.strerror}.") from error
     if b"\0" in raw:

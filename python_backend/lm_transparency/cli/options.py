@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import TYPE_CHECKING
 
 from ..errors import TransparencyError
@@ -32,6 +33,14 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="run the code that comes with this very model",
     )
+
+
+def text_argument(given: str) -> str:
+    """A text on the command line, which is UTF-8 whatever the locale says (`LC_ALL=C`)."""
+    try:
+        return os.fsencode(given).decode("utf-8")
+    except UnicodeError:
+        return given
 
 
 def add_trace_memory(parser: argparse.ArgumentParser) -> None:

@@ -42,7 +42,11 @@ def cache_directory() -> Path:
     An absolute path, which may be one that nobody can write to: nothing but the embedded model needs it.
     """
     override = os.environ.get("LM_TRANSPARENCY_CACHE")
-    path = expanded(override) if override else user_cache_path("lm-transparency")
+    try:
+        path = expanded(override) if override else user_cache_path("lm-transparency")
+    except RuntimeError:
+        # so newer platformdirs says that there is no home
+        path = Path("~/.cache")
     if str(path).startswith("~"):
         # a user without a home, or one that is unknown: no folder of that name is to be made where we stand
         return Path(os.devnull) / path

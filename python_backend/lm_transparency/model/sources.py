@@ -123,7 +123,7 @@ def hub_cache() -> Path:
     """The Hugging Face cache, by its own environment variables."""
     if os.environ.get("HF_HUB_CACHE"):
         return Path(os.environ["HF_HUB_CACHE"])
-    home = os.environ.get("HF_HOME") or str(Path.home() / ".cache" / "huggingface")
+    home = os.environ.get("HF_HOME") or os.path.expanduser("~/.cache/huggingface")
     return Path(home) / "hub"
 
 

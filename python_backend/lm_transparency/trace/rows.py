@@ -6,6 +6,7 @@ import numba
 import numpy as np
 from jaxtyping import Float
 
+from .compiling import compiled
 from .proof import worse
 
 # reassociation lets the sums run in vector lanes; NaN and infinity keep their meaning
@@ -16,7 +17,7 @@ _worse = numba.njit(worse)
 _TINY = np.finfo(np.float64).tiny
 
 
-@numba.njit(fastmath=FASTMATH, cache=True, nogil=True)  # pyright: ignore[reportUntypedFunctionDecorator]
+@compiled(fastmath=FASTMATH, nogil=True)
 def _relative_error(whole, first, second):  # type: ignore[no-untyped-def]  # numba infers
     # one core: this is little work, and waking the others costs more than it saves
     worst = 0.0
@@ -30,7 +31,7 @@ def _relative_error(whole, first, second):  # type: ignore[no-untyped-def]  # nu
     return worst
 
 
-@numba.njit(fastmath=FASTMATH, cache=True, nogil=True)  # pyright: ignore[reportUntypedFunctionDecorator]
+@compiled(fastmath=FASTMATH, nogil=True)
 def _sublayer_errors(before, wrote, mid, ffn, post):  # type: ignore[no-untyped-def]
     of_attention, of_ffn, of_both = 0.0, 0.0, 0.0
     for row in range(mid.shape[0]):
@@ -49,7 +50,7 @@ def _sublayer_errors(before, wrote, mid, ffn, post):  # type: ignore[no-untyped-
     return of_attention, of_ffn, of_both
 
 
-@numba.njit(fastmath=FASTMATH, cache=True, nogil=True)  # pyright: ignore[reportUntypedFunctionDecorator]
+@compiled(fastmath=FASTMATH, nogil=True)
 def _trial_error(weights, along, wrote, direction, whole):  # type: ignore[no-untyped-def]
     worst = 0.0
     for row in range(whole.shape[0]):

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numba
 import numpy as np
 from jaxtyping import Float, Float64, Int
 
+from ...trace.compiling import compiled
 from ...trace.rows import FASTMATH, contiguous
 from ..cores import shared
 from .lanes import LANES, TURNED, bend, reach, turn
@@ -31,7 +31,7 @@ _MOST_FOUND = 8_000_000
 _STEPS = 256
 
 
-@numba.njit(fastmath=FASTMATH, cache=True, inline="always")  # pyright: ignore[reportUntypedFunctionDecorator]
+@compiled(fastmath=FASTMATH, inline="always")
 def _definition(whole, part, scale):  # type: ignore[no-untyped-def]  # numba infers
     # element by element: forming the two norms first loses up to 1e-5, because ‖y‖₁ is large
     near = np.float32(0.0)
@@ -40,7 +40,7 @@ def _definition(whole, part, scale):  # type: ignore[no-untyped-def]  # numba in
     return near
 
 
-@numba.njit(fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
+@compiled(fastmath=FASTMATH)
 def _order(whole, index, y, stop, steps):  # type: ignore[no-untyped-def]
     """Writes where the coordinates of a row are and what they are, by size, and of each step how many are up to it.
 
@@ -68,7 +68,7 @@ def _order(whole, index, y, stop, steps):  # type: ignore[no-untyped-def]
     return first
 
 
-@numba.njit(fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
+@compiled(fastmath=FASTMATH)
 def _turn(outputs, key, n_lanes, turned, largest, direction, along):  # type: ignore[no-untyped-def]
     """The outputs of a head from `key` on, a coordinate a row of `turned`, and max|u| and u·`direction` of each; in
     lanes past the last key 0.
@@ -87,7 +87,7 @@ def _turn(outputs, key, n_lanes, turned, largest, direction, along):  # type: ig
             along[lane] += value * direction[at]
 
 
-@numba.njit(fastmath=FASTMATH, cache=True, nogil=True)  # pyright: ignore[reportUntypedFunctionDecorator]
+@compiled(fastmath=FASTMATH, nogil=True)
 def _proximities(queries, whole, weights, outputs, slopes, first_query, direction, along, near):  # type: ignore[no-untyped-def]
     """`near`, by row, head and key: the proximities of all parts of some queries. Past the keys that a query may look
     at, and past the last, anything may stand. `along`: u·`direction` of what was looked at.
@@ -123,7 +123,7 @@ def _proximities(queries, whole, weights, outputs, slopes, first_query, directio
                 bend(a, g, at, turned, index[row], y[row], n_bends, near[row, head], key)
 
 
-@numba.njit(fastmath=FASTMATH, cache=True, nogil=True)  # pyright: ignore[reportUntypedFunctionDecorator]
+@compiled(fastmath=FASTMATH, nogil=True)
 def _fill(queries, found, clip, first_query, near):  # type: ignore[no-untyped-def]
     for row in range(len(queries)):
         for key in range(min(first_query + queries[row] + 1, near.shape[1])):
@@ -131,7 +131,7 @@ def _fill(queries, found, clip, first_query, near):  # type: ignore[no-untyped-d
                 near[queries[row], key, head] = max(clip, found[row, head, key])
 
 
-@numba.njit(fastmath=FASTMATH, cache=True, nogil=True)  # pyright: ignore[reportUntypedFunctionDecorator]
+@compiled(fastmath=FASTMATH, nogil=True)
 def _keep(queries, found, rest, floor, first_query, n_keys, total, kept):  # type: ignore[no-untyped-def]
     n_edges, n_entries, key_at, weight_at, n_heads_at, head_at, share_at = kept
     n_heads, edge = found.shape[1], np.empty(n_keys, np.float32)
@@ -163,7 +163,7 @@ def _keep(queries, found, rest, floor, first_query, n_keys, total, kept):  # typ
         n_edges[query], n_entries[query] = edges, entries
 
 
-@numba.njit(fastmath=FASTMATH, cache=True)  # pyright: ignore[reportUntypedFunctionDecorator]
+@compiled(fastmath=FASTMATH)
 def _columns(kept, query_of, key, weight, n_heads, head, share):  # type: ignore[no-untyped-def]
     n_edges, n_entries, key_at, weight_at, n_heads_at, head_at, share_at = kept
     edge, entry = 0, 0
@@ -177,7 +177,7 @@ def _columns(kept, query_of, key, weight, n_heads, head, share):  # type: ignore
             entry += 1
 
 
-@numba.njit(fastmath=FASTMATH, cache=True, nogil=True)  # pyright: ignore[reportUntypedFunctionDecorator]
+@compiled(fastmath=FASTMATH, nogil=True)
 def _fill_rows(whole, part, clip, near):  # type: ignore[no-untyped-def]
     # one core: this is little work, and waking the others costs more than it saves
     for row in range(whole.shape[0]):
