@@ -6,8 +6,6 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from transformers import PreTrainedTokenizerBase
-
 from ..errors import TransparencyError
 from ..isolation import Limits, run_isolated
 from . import embedded
@@ -22,6 +20,8 @@ def render_chat(tokenizer: Any, messages: list[dict[str, str]], *, goes_on: bool
     Raises `ValueError` with what the template says where it refuses them, and `TransparencyError("invalidPrompt")` for
     one that does not end or fills memory.
     """
+    from transformers import PreTrainedTokenizerBase
+
     words: dict[str, Any] = {"add_generation_prompt": not goes_on, "continue_final_message": goes_on}
     own = getattr(type(tokenizer), "apply_chat_template", None) is not PreTrainedTokenizerBase.apply_chat_template
     if own or Path(str(tokenizer.name_or_path)) == embedded.model_directory():

@@ -92,3 +92,13 @@ def test_a_prompt_that_panics_leaves_the_model_as_it_was(copy: Path, monkeypatch
     model = load_model(str(copy))
     refused(lambda: analyze(model, "a" * 60), "fails on this prompt")
     assert analyze(model, "b c d").proof.holds
+
+
+def test_what_editors_use_imports_neither_torch_nor_transformers() -> None:
+    """The server answers before they are there."""
+    import subprocess
+    import sys
+
+    program = "import sys, lm_transparency.server.language.reader; print({'torch', 'transformers'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
