@@ -183,7 +183,9 @@ describe('the model and the list of prompts', () => {
     await pickInQuickInput(page, copy, copy);
     await openList('Select Model');
     await pickInQuickInput(page, CACHED, CACHED);
-    const offer = page.locator('.notifications-toasts .notification-list-item', { hasText: 'downloaded-before' });
+    const offer = page.locator('.notifications-toasts .notification-list-item', {
+      hasText: 'is downloaded-before now',
+    });
     await offer.waitFor({ timeout: 60_000 });
     await screenshot(page, 'model-offer');
     await offer.getByRole('button', { name: 'Analyze prompts.txt' }).click();

@@ -31,7 +31,7 @@ pytestmark = [
 ]
 
 TEXT = "The capital of France is"
-HINT = "5 tokens · smollm2-135m-instruct"
+HINT = "5 tokens · smollm2-135m…"
 EMBEDDED = "smollm2-135m-instruct"
 ANALYZE = "lmTransparency.analyzePrompt"
 EVEN, ODD, SHARED = "lmTokenEven", "lmTokenOdd", "lmTokenShared"

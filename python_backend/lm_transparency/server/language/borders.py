@@ -13,6 +13,8 @@ LEGEND = SemanticTokensLegend(token_types=["lmTokenEven", "lmTokenOdd", "lmToken
 _SHARED = 2
 #: Prompts of one answer.
 _MOST = 300
+#: Characters of a model's name in a label; the tooltip has all of it.
+_LONGEST_NAME = 16
 #: Of the context, for the label; how much the context is stands in the tooltip.
 _WORTH_TELLING = 0.1
 
@@ -62,14 +64,24 @@ def _hint(shown: Shown) -> InlayHint:
     count, vocabulary = len(shown.tokens.tokens), shown.tokens.vocabulary
     tokens = "1 token" if count == 1 else f"{count:,} tokens"
     share = count / vocabulary.n_context if vocabulary.n_context else 0.0
-    # a label that is long is wrapped, and what is far from the end of the context is of no interest
+    # what is far from the end of the context is of no interest
     near = f" · {100 * share:.0f} %" if share >= _WORTH_TELLING else ""
     of = f" of the {vocabulary.n_context:,} that it reads" if vocabulary.n_context else ""
     return InlayHint(
         position=shown.open.positions.position(shown.stretch.end),
         # another model may read the same text in other tokens
-        label=f"{tokens} · {terminal(vocabulary.name)}{near}",
+        label=f"{tokens} · {_short(vocabulary.name)}{near}",
         kind=InlayHintKind.Type,
         tooltip=f"{tokens} for {vocabulary.name}{of}.",
         padding_left=True,
     )
+
+
+def _short(name: str) -> str:
+    """As many of the parts of a model's name as leave the label in a line: VS Code draws over what is wrapped."""
+    name = terminal(name.rpartition("/")[2])
+    if len(name) <= _LONGEST_NAME:
+        return name
+    start = name[:_LONGEST_NAME]
+    at = max(start.rfind(mark) for mark in "-_")
+    return f"{start[:at] if at > 0 else start}…"
