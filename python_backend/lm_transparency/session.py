@@ -18,9 +18,11 @@ from .analysis import Analysis, Started, analyze, shape_of, start, tokens_of
 from .calibration import Calibration
 from .errors import TransparencyError
 from .estimate import ASSUMED, Estimate, Sample, contributions_work, forward_work, longest, peak_bytes, rates
+from .files.fingerprint import state
 from .inspection.heads import HeadTags, measure_head_tags
 from .model import embedded
 from .model.chat import Chat
+from .model.identity import model_fingerprint
 from .model.loading import LoadedModel, load_model
 from .model.memory import TooLarge, free_bytes
 from .model.options import Loading, SpecialTokens
@@ -56,6 +58,8 @@ class Session:
         """`reuse`: an analysis takes over what one that is held says of the tokens that both begin with."""
         use_cache_directory(embedded.cache_directory() / "kernels")
         self._models: dict[_Key, LoadedModel] = {}
+        #: which state of its files each was loaded from
+        self._files: dict[_Key, str] = {}
         self._runs: OrderedDict[str, Analysis] = OrderedDict()
         #: of the runs those that are not complete
         self._started: dict[str, Started] = {}
@@ -71,15 +75,21 @@ class Session:
         return list(self._models.values())
 
     def load(self, source: str = "", *, watch: Watch | None = None, **options: Unpack[Loading]) -> LoadedModel:
-        """The model, loaded unless it already is. One model is held at a time: another one takes its place."""
+        """The model, loaded unless it already is, and again once its files were written to.
+
+        One model is held at a time: another one takes its place.
+        """
         trusted = source in options.get("trust_remote_code", ())
         names = options.get("dtype", "auto"), options.get("device", "auto"), options.get("quantization", "auto")
         key = (source or embedded.NAME, *names, options.get("base", ""), trusted)
+        files = model_fingerprint(source, options.get("base", ""), say=state)
         held = self._models.get(key)
-        if held is not None:
+        if held is not None and not self._changed(key, files):
             return held
         with guard(self, watch, loading=True):
-            if key not in self._models:
+            if key not in self._models or self._changed(key, files):
+                if held is not None and watch is not None:
+                    watch.step(f"the files of {held.name} have changed: loading it again")
                 # asked first, so that a name that is nothing here costs no loaded model
                 try:
                     loaded = load_model(source, watch=watch, **options)
@@ -93,8 +103,20 @@ class Session:
                         watch.step("preparing the kernels")
                     warm_up()
                 self.unload()
-                self._models[key] = loaded
+                self._models[key], self._files[key] = loaded, files
             return self._models[key]
+
+    def _changed(self, key: _Key, files: str) -> bool:
+        """Whether a model that is held was loaded from other `files`; of files that are gone, what is held is kept."""
+        return bool(files) and files != self._files.get(key)
+
+    def current(self, source: str) -> LoadedModel | None:
+        """The loaded model of this name, if it still is what its files hold."""
+        for key, model in self._models.items():
+            if model.source == source:
+                files = model_fingerprint(source, str(key[4]), say=state)
+                return None if self._changed(key, files) else model
+        return None
 
     def _makes_room(self, error: TransparencyError) -> bool:
         """Whether it would have gone well had the model before not been there any more."""
@@ -109,6 +131,7 @@ class Session:
         gone = {key: m for key, m in self._models.items() if not source or source in (key[0], m.name)}
         for key in gone:
             del self._models[key]
+            self._files.pop(key, None)
         models = {id(m) for m in gone.values()}
         self._head_tags = {k: tags for k, tags in self._head_tags.items() if k not in models}
         self._warm -= models

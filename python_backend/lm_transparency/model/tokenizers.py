@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..files import fingerprint
 from ..files.json_files import object_or_none
 from ..watch import Watch
 from . import embedded
@@ -26,6 +27,14 @@ def tokenizer_folder(source: str) -> Path | None:
     if found is None or not any((found / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json")):
         return None
     return found
+
+
+def tokenizer_state(source: str) -> str:
+    """Another text once the files beside the tokenizer of `source` were written to; empty where it is not here."""
+    folder = tokenizer_folder(source)
+    if folder is None:
+        return ""
+    return embedded.REVISION if folder == embedded.model_directory() else fingerprint.state(folder)
 
 
 def load_tokenizer(folder: Path) -> tuple[Any, int]:

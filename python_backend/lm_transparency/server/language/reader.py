@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +19,7 @@ from ...errors import TransparencyError
 from ...model import embedded
 from ...model.chat import encode_chat, parse_chat
 from ...model.options import SpecialTokens
-from ...model.tokenizers import load_tokenizer, tokenizer_folder
+from ...model.tokenizers import load_tokenizer, tokenizer_folder, tokenizer_state
 from ...model.tokens import Token, encode, encode_text, vocabulary_text
 from ...prompts.spans import Span, spans_of
 
@@ -39,6 +41,9 @@ LONGEST = 200_000
 _KEPT_TEXT = 2_000_000
 _KEPT_READINGS = 50_000
 _KEPT_TOKENIZERS = 4
+#: Seconds between two looks at a model's files, and models whose files are looked at.
+_LOOK_S = 2.0
+_KEPT_STATES = 64
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,8 @@ class Reader:
         self._tokens: _Kept[Text, Tokens] = _Kept(_KEPT_TEXT)
         self._running: dict[tuple[Text, str], tuple[asyncio.Task[Reading | None], int]] = {}
         self._readings: _Kept[tuple[Text, str], Reading] = _Kept(_KEPT_READINGS)
+        #: the state of each model's files, and when it was looked at
+        self._states: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
     def loaded(self, model: str) -> ModelInfo | None:
         """The loaded model that `model` names; of an empty name the embedded default."""
@@ -109,6 +116,7 @@ class Reader:
 
     async def vocabulary(self, model: str) -> Vocabulary | None:
         """The tokenizer of `model`, read without its weights; None where it is not on this machine."""
+        self._forget_if_changed(model)
         kept = self._vocabularies.get(model)
         if kept is None or (kept.done() and _came_to_nothing(kept)):
             kept = self._vocabularies[model] = asyncio.ensure_future(self._read_vocabulary(model))
@@ -120,6 +128,7 @@ class Reader:
 
     async def tokens(self, text: Text, longest: int = LONGEST) -> Tokens | None:
         """The tokens of `text`; None without a tokenizer, for one that is too long, and for one that is refused."""
+        self._forget_if_changed(text.model)
         found = self._tokens.get(text)
         if found is not None or len(text.text) > longest:
             return found
@@ -180,6 +189,23 @@ class Reader:
             self._thread, lambda: [vocabulary_text(tokenizer, i) for i in ids]
         )
 
+    def _forget_if_changed(self, model: str) -> None:
+        """Let go of what was read of a model whose files were written to since; looked at every few seconds."""
+        now = time.monotonic()
+        before, looked = self._states.get(model, ("", float("-inf")))
+        if now < looked + _LOOK_S:
+            return
+        state = tokenizer_state(model)
+        self._states[model] = (state, now)
+        self._states.move_to_end(model)
+        while len(self._states) > _KEPT_STATES:
+            self._states.popitem(last=False)
+        if before and state and state != before:
+            logger.info("The files of %s have changed; its tokenizer is read again.", model)
+            self._vocabularies.pop(model, None)
+            self._tokens.drop(lambda text: text.model == model)
+            self._readings.drop(lambda key: key[0].model == model)
+
     async def _read_vocabulary(self, model: str) -> Vocabulary | None:
         # what transformers needs is imported once, by the backend
         await asyncio.shield(self._backend.start())
@@ -205,6 +231,10 @@ class _Kept(Generic[K, V]):
             return None
         self._kept.move_to_end(key)
         return self._kept[key][0]
+
+    def drop(self, gone: Callable[[K], bool]) -> None:
+        for key in [key for key in self._kept if gone(key)]:
+            self._size -= self._kept.pop(key)[1]
 
     def put(self, key: K, value: V, size: int) -> None:
         self._size += size - self._kept.pop(key, (None, 0))[1]
@@ -258,4 +288,4 @@ def _read(session: Session, source: str, text: Text, watch: Watch) -> Reading | 
 
 
 def _model(session: Session, source: str) -> LoadedModel | None:
-    return next((model for model in session.loaded if model.source == source), None)
+    return session.current(source)
