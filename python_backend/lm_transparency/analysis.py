@@ -6,13 +6,14 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from typing import get_args
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from .ambient import guarded
-from .errors import TransparencyError, is_out_of_memory
+from .errors import TransparencyError, check_choice, is_out_of_memory
 from .estimate import Shape, does_not_fit
 from .model.chat import Chat, encode_chat
 from .model.loading import LoadedModel
@@ -150,6 +151,7 @@ def tokens_of(model: LoadedModel, prompt: str | Chat, special_tokens: SpecialTok
 
     Raises `TransparencyError`: `invalidPrompt`, `promptTooLong`, and `modelUnusable` for a token that it has no row of.
     """
+    check_choice("special_tokens", special_tokens, get_args(SpecialTokens))
     if isinstance(prompt, Chat):
         tokens = encode_chat(model.tokenizer, prompt)
     else:

@@ -6,9 +6,9 @@ from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from ..errors import TransparencyError
+from ..errors import TransparencyError, check_choice
 from ..files.reading import expanded
 from ..files.writing import not_written
 from ..model.chat import Chat
@@ -52,6 +52,11 @@ def analyze_many(
     Raises `TransparencyError` as `open_store` and `load_model`, for an id that two prompts have and where the disk is
     full, and `Cancelled`.
     """
+    check_choice("form", form, get_args(Format))
+    check_choice("engine", engine, get_args(Engine))
+    check_choice("special_tokens", special_tokens, get_args(SpecialTokens))
+    if isinstance(prompts, str):
+        raise TransparencyError("invalidParams", "`prompts` is one text.", "Pass a list of them: [prompt].")
     named = isinstance(model, str)
     if engine == "ray" and not named:
         raise TransparencyError(

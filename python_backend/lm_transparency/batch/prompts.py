@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from ..errors import TransparencyError
 from ..files.fingerprint import text_fingerprint
+from ..files.inputs import input_bytes
 from ..files.reading import expanded
 from ..model.chat import Chat, read_chat
 from ..prompts.documents import CHAT as CHAT_LANGUAGE
@@ -59,6 +59,8 @@ class Prompt:
 
 def has_many(name: str) -> bool:
     """Whether `name` is more than the file of one prompt."""
+    if not name:
+        return False
     path = expanded(name)
     if path.suffix in (LINES, JSONL) or path.name == "prompts.txt" or os.path.isdir(path):
         return True
@@ -73,7 +75,7 @@ def prompt_document(name: str) -> Document | None:
     if path.suffix not in LANGUAGES:
         return None
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = input_bytes(name).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError):
         return None
     return Document(text.replace("\r\n", "\n"), LANGUAGES[path.suffix])
@@ -170,6 +172,10 @@ def _place(prompt: Prompt) -> str:
 
 
 def _files(name: str) -> list[str]:
+    if not name:
+        raise TransparencyError(
+            "invalidPrompt", "The name of a file is empty.", "Name files or directories of prompts."
+        )
     path = expanded(name)
     # a pipe too, as the shell makes of <(…)
     if name == "-" or (os.path.exists(path) and not os.path.isdir(path)):
@@ -190,7 +196,7 @@ def _files(name: str) -> list[str]:
 
 def _in_file(name: str, by_line: bool, chat: bool) -> Iterator[Prompt]:
     try:
-        raw = sys.stdin.buffer.read() if name == "-" else expanded(name).read_bytes()
+        raw = input_bytes(name)
         text = raw.decode("utf-8-sig").replace("\r\n", "\n")
     except OSError as error:
         yield _prompt(name, None, "", TransparencyError("invalidPrompt", f"{name} cannot be read: {error.strerror}."))
@@ -200,7 +206,7 @@ def _in_file(name: str, by_line: bool, chat: bool) -> Iterator[Prompt]:
         yield _prompt(name, None, "", TransparencyError("invalidPrompt", reason, "Save it as UTF-8."))
         return
     path = Path(name)
-    if path.suffix == JSONL or (name == "-" and _begins_as_jsonl(text)):
+    if path.suffix == JSONL or (name == "-" and not by_line and _begins_as_jsonl(text)):
         # not splitlines: a JSON text may hold U+2028 as it is
         lines = enumerate(text.split("\n"), start=1)
         yield from (_json_line(name, number, line, chat) for number, line in lines if line.strip())

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from .. import __version__
 from ..errors import TransparencyError
+from ..files.inputs import forget_inputs
 from ..server.priority import wait_asleep
 from ..streams import Streams, standard_streams, stdout
 from . import analyze, attach, bench, doctor, inspect, lens, models, serve
@@ -24,6 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             streams.settle()
         except BaseException as error:
             code = ended(error)
+        finally:
+            forget_inputs()
     return code
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from ..batch.prompts import LANGUAGES
 from ..errors import TransparencyError
-from ..files.reading import expanded
+from ..files.inputs import input_bytes
 from ..prompts.documents import Document
 
 
@@ -17,9 +16,9 @@ def read_prompt(name: str) -> str:
     Raises `TransparencyError("invalidPrompt")` for a file that is missing, binary, not UTF-8, or of several prompts.
     """
     try:
-        raw = sys.stdin.buffer.read() if name == "-" else expanded(name).read_bytes()
+        raw = input_bytes(name)
     except OSError as error:
-        raise TransparencyError("invalidPrompt", f"{name} cannot be read: {error.strerror}.") from error
+        raise TransparencyError("invalidPrompt", f"{name or 'A file'} cannot be read: {error.strerror}.") from error
     if b"\0" in raw:
         raise TransparencyError("invalidPrompt", f"{name} is a binary file.", "Choose a text file in UTF-8.")
     try:

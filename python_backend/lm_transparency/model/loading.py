@@ -10,13 +10,13 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from ..ambient import loads
-from ..errors import STOPS, TransparencyError, is_out_of_memory
+from ..errors import STOPS, TransparencyError, check_choice, is_out_of_memory
 from ..watch import Watch
 from . import embedded, trust
 from .adapters import Adapter, attach, read_adapter
@@ -160,6 +160,7 @@ def load_whole(
 ) -> tuple[str, PreTrainedModel, Any]:
     """(name, model, tokenizer) as `load_model` loads them, also of a model that cannot be decomposed."""
     watch = watch or Watch()
+    check_choice("quantization", quantization, get_args(Quantization))
     place = None if device == AUTO_MAP else choose_device(device)
     precision = _choose_precision(dtype, place)
     found = resolve(source, watch, allow_download=allow_download)

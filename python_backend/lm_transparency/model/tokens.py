@@ -35,6 +35,10 @@ class Token:
 
 def check_prompt(prompt: str) -> None:
     """Raises `TransparencyError("invalidPrompt")` for what no tokenizer should be given."""
+    if not isinstance(prompt, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # who calls may not check types
+        raise TransparencyError(
+            "invalidPrompt", f"The prompt is of type {type(prompt).__name__}, not text.", "Pass a str, or a Chat."
+        )
     if not prompt:
         raise TransparencyError("invalidPrompt", "The prompt is empty.", "Write or select some text to analyse.")
     at = prompt.find("\0")

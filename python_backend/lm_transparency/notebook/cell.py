@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..analysis import Analysis, analyze
-from ..errors import TransparencyError
+from ..errors import TransparencyError, check_choice
 from ..model.chat import Chat
 from ..model.loading import LoadedModel
 from ..model.options import SpecialTokens
@@ -51,6 +51,7 @@ def show(
     `invalidParams` where the arguments do not fit together or no notebook is there to draw in.
     """
     display = _display()
+    check_choice("view", view, get_args(View))
     if not HEIGHTS[0] <= height <= HEIGHTS[1]:
         raise TransparencyError(
             "invalidParams", f"height is {height}.", f"It takes {HEIGHTS[0]} to {HEIGHTS[1]} pixels."
@@ -86,6 +87,12 @@ def _analysis(
                 "invalidParams", "The first of two arguments is the model.", "Load it: show(load_model(NAME), prompt)."
             )
         return analyze(_session().load(watch=watch), subject, special_tokens=special_tokens, watch=watch)
+    if not isinstance(subject, LoadedModel):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TransparencyError(
+            "invalidParams",
+            f"show() cannot draw something of type {type(subject).__name__}.",
+            "Pass an analysis, a loaded model and a prompt, or a prompt.",
+        )
     if prompt is None:
         raise TransparencyError("invalidParams", "There is no prompt.", "Pass it after the model: show(model, prompt).")
     return analyze(subject, prompt, special_tokens=special_tokens, watch=watch)

@@ -1,0 +1,44 @@
+"""What a person names as input: a file, a pipe or `-`, stdin. What can be read only once is remembered."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+
+from .reading import expanded, read_bytes
+
+STDIN = "-"
+#: Bytes; a device such as /dev/zero has no end.
+LARGEST = 1 << 30
+
+_once: dict[str, bytes] = {}
+
+
+def input_bytes(name: str) -> bytes:
+    """All of it. Waits for a pipe that is still written to. Raises `OSError`, whose `strerror` says what is wrong."""
+    if name in _once:
+        return _once[name]
+    if not name:
+        raise OSError(errno.EINVAL, "the name is empty")
+    if name == STDIN:
+        _once[name] = _stdin()
+        return _once[name]
+    path = expanded(name)
+    found = read_bytes(path, most=LARGEST, pipes=True)
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        _once[name] = found
+    return found
+
+
+def forget_inputs() -> None:
+    """The next command has a stdin of its own."""
+    _once.clear()
+
+
+def _stdin() -> bytes:
+    found = sys.stdin.buffer.read(LARGEST + 1)
+    if len(found) > LARGEST:
+        raise OSError(errno.EFBIG, f"it has more than {LARGEST:,} bytes")
+    return found
