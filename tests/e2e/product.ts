@@ -51,11 +51,21 @@ export async function startProduct(options: ProductOptions = {}): Promise<Produc
   return { ...server, runtime, stop };
 }
 
+/** Does what leads to another graph, and waits until it is drawn: the one before stays until then. */
+export async function nextGraph(page: Page, act: () => Promise<void>, timeout = 180_000): Promise<FrameLocator> {
+  const graphs = page.locator('iframe.webview.ready:visible');
+  const panel = webviewFrame(page).locator('[data-testid=panel]');
+  const before = (await graphs.count()) > 0 ? await panel.getAttribute('data-run') : null;
+  await act();
+  const frame = webviewFrame(page);
+  const isOther = before === null ? '' : `:not([data-run=${JSON.stringify(before)}])`;
+  await frame.locator(`[data-testid=panel][data-state=ready]${isOther}`).waitFor({ timeout });
+  return frame;
+}
+
 /** Runs Analyze Prompt from the palette and waits for the drawn graph, and for the routes of every other token. */
 export async function analyze(page: Page): Promise<FrameLocator> {
-  await runCommand(page, 'LM Transparency: Analyze Prompt');
-  const frame = webviewFrame(page);
-  await frame.locator('[data-testid=panel][data-state=ready]').waitFor({ timeout: 180_000 });
+  const frame = await nextGraph(page, () => runCommand(page, 'LM Transparency: Analyze Prompt'));
   await frame.locator('[data-testid=filling]').waitFor({ state: 'detached', timeout: 180_000 });
   return frame;
 }

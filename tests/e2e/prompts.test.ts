@@ -15,7 +15,7 @@ import {
   webviewFrame,
 } from './harness/index.ts';
 import { expectPercent, truthOf } from './inspector-steps.ts';
-import { visible, type Product } from './product.ts';
+import { nextGraph, visible, type Product } from './product.ts';
 import { useWindow } from './window.ts';
 
 interface Said {
@@ -120,8 +120,7 @@ describe('prompt files in the real VS Code', () => {
   });
 
   test('the front matter’s threshold, target and contrast are what the panel begins with', async () => {
-    await lenses('Analyze').first().click();
-    const frame = await ready(webviewFrame(page));
+    const frame = await nextGraph(page, () => lenses('Analyze').first().click());
     await expect.poll(() => frame.locator('[data-testid=threshold-value]').inputValue()).toBe('0.030');
     const named = frame.locator('[data-testid=named] li');
     await expect.poll(() => named.locator('.token').allTextContents()).toEqual(['·Mary', '·John']);
@@ -235,9 +234,10 @@ describe('prompt files in the real VS Code', () => {
 
   /** Analyzes what is at the cursor, or selected: the graph is of exactly these tokens. */
   const expectDrawn = async (name: string, { tokens, next }: Said) => {
-    await runCommand(page, 'LM Transparency: Analyze Prompt');
-    await page.locator('.tab.active', { hasText: `Routes: ${name}` }).waitFor();
-    const frame = await ready(webviewFrame(page));
+    const frame = await nextGraph(page, async () => {
+      await runCommand(page, 'LM Transparency: Analyze Prompt');
+      await page.locator('.tab.active', { hasText: `Routes: ${name}` }).waitFor();
+    });
     const chips = frame.locator('[data-testid^="token-"]');
     const wanted = tokens.map((token) => expect.stringContaining(visible(token)) as string);
     await expect.poll(() => chips.allTextContents()).toEqual(wanted);
@@ -307,9 +307,10 @@ describe('prompt files in the real VS Code', () => {
     // machines at other work take their time; what is done for every prompt would take many seconds
     expect(ours).toBeLessThan(2000);
     await line('19999').click();
-    await runCommand(page, 'LM Transparency: Analyze Prompt');
-    await expect.poll(() => page.locator('.tab', { hasText: 'Routes: many.prompts.jsonl' }).count()).toBe(1);
-    const frame = await ready(webviewFrame(page));
+    const frame = await nextGraph(page, async () => {
+      await runCommand(page, 'LM Transparency: Analyze Prompt');
+      await expect.poll(() => page.locator('.tab', { hasText: 'Routes: many.prompts.jsonl' }).count()).toBe(1);
+    });
     const first = frame.locator('[data-testid=predictions] li').first();
     await expect.poll(() => first.locator('.token').textContent()).toBe(visible(last.next[0]?.text ?? ''));
     expectPercent((await first.locator('.number').textContent()) ?? '', last.next[0]?.probability ?? 0);

@@ -35,7 +35,13 @@ export function Panel({ store, host }: { store: Store; host: Host }) {
     if (host.inEditor && root.current) keepKeyboard(root.current);
   }, [host, phase.kind]);
   return (
-    <div ref={root} class="panel" data-testid="panel" data-state={phase.kind}>
+    <div
+      ref={root}
+      class="panel"
+      data-testid="panel"
+      data-state={phase.kind}
+      data-run={store.analysis.value?.meta.runId}
+    >
       <OfflineBanner store={store} />
       {phase.kind === 'empty' && <Empty store={store} />}
       {phase.kind === 'loading' && <Loading store={store} phase={phase} />}
