@@ -8,6 +8,7 @@ import json
 import logging
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -147,6 +148,11 @@ def test_a_cell_is_no_formula_and_can_be_read_again(text: str) -> None:
 )
 def test_what_begins_like_a_formula_begins_with_an_apostrophe(text: str) -> None:
     assert csv_cell(text).startswith("'")
+
+
+def test_cells_are_written_as_the_panel_writes_them() -> None:
+    vectors = json.loads((Path(__file__).parents[1] / "vectors" / "cells" / "csv.json").read_text("utf-8"))
+    assert [csv_cell(vector["text"]) for vector in vectors] == [vector["cell"] for vector in vectors]
 
 
 @pytest.mark.parametrize("number", ["-1.5", "+2", "1e-05", "-3.2e+10", ".5", "0"])

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { HOW } from '../../webview/src/inspectors/help';
-import { cellText, copied, fileName, saved, toCsv, toTsv } from '../../webview/src/table';
+import { cellText, copied, csvCell, fileName, saved, toCsv, toTsv } from '../../webview/src/table';
 import type { Cell, Table } from '../../webview/src/table';
 import { activation, bytes, many } from '../../webview/src/words';
 
@@ -41,9 +41,20 @@ describe('a table as a file', () => {
 
   it('comes back from CSV as it was, whatever the tokens hold', () => {
     const rows = nasty.map((text, i): Cell[] => [text, i]);
-    expect(readCsv(toCsv(table(...rows)))).toEqual([['token', 'value'], ...nasty.map((text, i) => [text, String(i)])]);
+    const read = readCsv(toCsv(table(...rows)));
+    expect(read).toEqual([['token', 'value'], ...nasty.map((text, i) => [csvCell(text), String(i)])]);
     expect(toCsv(table(['plain', 1]))).toBe('token,value\r\nplain,1\r\n');
     expect(toCsv(table(['say "hi"', 1]))).toContain('"say ""hi""",1\r\n');
+  });
+
+  it('holds no formula and nothing that acts on its reader, in the same words as the backend', () => {
+    const file = new URL('../vectors/cells/csv.json', import.meta.url);
+    const vectors = JSON.parse(readFileSync(file, 'utf8')) as { text: string; cell: string }[];
+    for (const { text, cell } of vectors) expect(csvCell(text)).toBe(cell);
+    expect(vectors.length).toBeGreaterThan(20);
+    // a number is one, whatever it begins with
+    expect(toCsv(table(['=1', -1.5]))).toBe("token,value\r\n'=1,-1.5\r\n");
+    expect(toTsv(table(['=1', -1.5], ['\u001b[31m\u202e', 2]))).toBe("token\tvalue\n'=1\t-1.5\n\\x1b[31m\\u202e\t2\n");
   });
 
   it('is one line a row as TSV, with tabs, line ends and backslashes to be seen', () => {
