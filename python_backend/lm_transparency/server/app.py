@@ -102,7 +102,8 @@ def _answering(handle: Handler) -> Handler:
     async def reply(params: Any) -> Any:
         try:
             return to_wire(await handle(params))
-        except (Exception, asyncio.CancelledError) as error:
+        except BaseException as error:
+            # native code raises what is no Exception
             raise as_reply(error) from None
 
     return reply

@@ -8,17 +8,33 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from lsprotocol.types import CANCEL_REQUEST, EXIT, INITIALIZE, WORKSPACE_EXECUTE_COMMAND
+from lsprotocol.types import CANCEL_REQUEST, EXIT, INITIALIZE, METHOD_TO_TYPES, WORKSPACE_EXECUTE_COMMAND
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import JsonRPCNotification, JsonRPCRequestMessage, LanguageServerProtocol
 
-from .failures import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, NOT_INITIALIZED, PARSE_ERROR, as_reply, failure
+from .failures import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    NOT_INITIALIZED,
+    PARSE_ERROR,
+    REQUEST_FAILED,
+    as_reply,
+    failure,
+)
+from .frames import LARGEST, Frame, LostFraming, NotJson, Source, read_frame, read_json
 
 logger = logging.getLogger(__name__)
 
 _NOT_PYGLS = ("textDocument/", "notebookDocument/", "workspace/")
 _COMMANDS = (WORKSPACE_EXECUTE_COMMAND,)
+
+#: Requests of one client that are not answered yet; the next one is refused.
+_MOST_REQUESTS = 1000
+#: Values in the params of one message; no message of ours or of LSP has that many.
+_MOST_VALUES = 50_000
 
 
 class AnsweringProtocol(LanguageServerProtocol):
@@ -35,9 +51,57 @@ class AnsweringProtocol(LanguageServerProtocol):
         # pygls's own ends the process; what an end means is said by `build_server`
         del self.fm.builtin_features[EXIT]
 
+        #: Called with the uri of a document whose text, or whose edit, could not be taken.
+        self.on_lost: Callable[[str], None] = lambda _uri: None
+
     @property
     def was_shut_down(self) -> bool:
         return self._shutdown
+
+    def get_message_type(self, method: str) -> type[Any] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        # pygls's own keeps connections that are over, in a cache
+        return METHOD_TO_TYPES.get(method, (None,))[0]
+
+    def get_result_type(self, method: str) -> type[Any] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return METHOD_TO_TYPES.get(method, (None, None))[1]
+
+    async def converse(self, source: Source) -> None:
+        """Take what `source` says until it ends, or until nobody knows where its next message begins."""
+        while True:
+            try:
+                frame = await read_frame(source)
+            except LostFraming as lost:
+                logger.warning("The connection is closed: %s", lost)
+                self.refuse(None, failure(PARSE_ERROR, "internal", str(lost), "The connection is closed."))
+                return
+            if frame is None:
+                return
+            self.receive(frame)
+            # what was answered at once goes out, and other connections have their turn
+            await asyncio.sleep(0)
+
+    def receive(self, frame: Frame) -> None:
+        """Act on one message. Whatever it holds, and whatever goes wrong, a request is answered."""
+        if frame.is_too_large:
+            said = f"The message has {frame.length:,} bytes; the backend takes up to {LARGEST:,}."
+            self.refuse(frame.msg_id, failure(INVALID_REQUEST, "internal", said, "Select a part of the text."))
+            if frame.method.startswith("textDocument/did"):
+                self.on_lost(frame.uri)
+            return
+        try:
+            message = read_json(frame.body)
+        except NotJson as wrong:
+            self.refuse(wrong.msg_id, failure(PARSE_ERROR, "internal", wrong.message))
+            return
+        try:
+            self.handle_message(message)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            # native code raises what is no Exception
+            reply = as_reply(error)
+            if isinstance(message, dict) and "id" in message and "method" in message:
+                self.refuse(message["id"], reply)
 
     def structure_message(self, data: Any) -> Any:
         """Leave each JSON object as it is: pygls asks this of nested ones too, and params may look like messages."""
@@ -64,12 +128,30 @@ class AnsweringProtocol(LanguageServerProtocol):
             future.cancel()
 
     def _send_handler_result(self, future: Any, *, msg_id: Any) -> None:
-        if future.cancelled():
-            # before its handler had begun; pygls's own reply says no kind
-            self._request_futures.pop(msg_id, None)
-            self.refuse(msg_id, as_reply(asyncio.CancelledError()))
+        if self._request_futures.get(msg_id) is future:
+            del self._request_futures[msg_id]
+        # cancelled before its handler had begun: no error of its own
+        error = asyncio.CancelledError() if future.cancelled() else future.exception()
+        if error is None:
+            self._send_response(msg_id, result=future.result())
         else:
-            super()._send_handler_result(future, msg_id=msg_id)
+            self.refuse(msg_id, as_reply(error))
+
+    def _send_data(self, data: Any) -> None:
+        """Write one message. What JSON cannot say makes a request's answer an error, and a notification none."""
+        if not data or self.writer is None:
+            return
+        try:
+            body = json.dumps(data, default=self._serialize_message, allow_nan=False)
+        except Exception as error:
+            logger.error("A message could not be written.", exc_info=error)
+            msg_id = None if isinstance(data, dict) else getattr(data, "id", None)
+            if msg_id is not None:
+                said = f"The answer cannot be written as JSON: {error}"
+                self.refuse(msg_id, failure(INTERNAL_ERROR, "internal", said))
+            return
+        header = f"Content-Length: {len(body)}\r\nContent-Type: {self.CONTENT_TYPE}; charset={self.CHARSET}\r\n\r\n"
+        self.writer.write((header + body).encode(self.CHARSET))
 
     def ask(self, msg_id: str, method: str, params: Any = None) -> None:
         """Ask the client for something whose answer says nothing, such as to look again."""
@@ -97,6 +179,15 @@ class AnsweringProtocol(LanguageServerProtocol):
             )
         if self._shutdown:
             raise failure(INVALID_REQUEST, "internal", "The backend is shutting down.")
+        if message["id"] in self._request_futures:
+            raise failure(INVALID_REQUEST, "internal", "A request with this id is not answered yet.")
+        if len(self._request_futures) >= _MOST_REQUESTS:
+            said = f"The backend has {_MOST_REQUESTS:,} requests of this client waiting already."
+            raise failure(REQUEST_FAILED, "internal", said, "Wait until they are answered, or restart the backend.")
+        if not _is_small(params):
+            raise failure(
+                INVALID_PARAMS, "invalidParams", f"The params of {method} have more than {_MOST_VALUES} values."
+            )
         if self._workspace is None and method != INITIALIZE:
             raise failure(NOT_INITIALIZED, "internal", f"{method} was asked before initialize.")
         if self.get_message_type(method) is None:
@@ -117,12 +208,16 @@ class AnsweringProtocol(LanguageServerProtocol):
         if not isinstance(method, str) or (method not in self.fm.builtin_features and method not in self.fm.features):
             return
         try:
+            if not _is_small(params):
+                raise JsonRpcException
             typed = self.get_message_type(method) is not None
             fitting: Any = JsonRPCNotification(method, self.VERSION, params)
             if typed:
                 fitting = super().structure_message(message)
         except JsonRpcException:
             logger.warning("A notification %s was dropped: its params do not fit.", method)
+            if method.startswith("textDocument/did"):
+                self.on_lost(_uri(params))
             return
         super().handle_message(fitting)
 
@@ -141,12 +236,29 @@ class AnsweringServer(LanguageServer):
         self.protocol.call_off()
 
     def report_server_error(self, error: Exception, source: Any) -> None:
-        """What pygls could not handle. A body that is no JSON has no id, so null is answered."""
-        if isinstance(error, json.JSONDecodeError | UnicodeDecodeError | RecursionError):
-            self.protocol.refuse(None, failure(PARSE_ERROR, "internal", "The message is no JSON."))
-        elif not isinstance(error, JsonRpcException | asyncio.CancelledError):
+        """What pygls could not handle."""
+        if not isinstance(error, JsonRpcException | asyncio.CancelledError):
             logger.error("%s: %s", type(error).__name__, str(error)[:200])
 
 
 def _is_id(value: Any) -> bool:
     return isinstance(value, str | int) and not isinstance(value, bool)
+
+
+def _is_small(params: Any) -> bool:
+    """Whether `params` have a number of values that a message can have. Looks at no more of them."""
+    found, left = 0, [params]
+    while left:
+        value = left.pop()
+        items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        found += len(items)
+        if found > _MOST_VALUES:
+            return False
+        left += items
+    return True
+
+
+def _uri(params: Any) -> str:
+    document = params.get("textDocument") if isinstance(params, dict) else None
+    uri = document.get("uri") if isinstance(document, dict) else None
+    return uri if isinstance(uri, str) else ""

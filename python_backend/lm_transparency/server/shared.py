@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import json
 import logging
 import os
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
@@ -36,6 +36,19 @@ logger = logging.getLogger(__name__)
 
 #: How long a client may take to read the last words.
 _LAST_WORDS_S = 1.0
+
+#: Bytes that wait for a client to read them: past the first nothing more is taken from it, past the second it is lost.
+_UNREAD = 32 * 1024 * 1024
+_MOST_UNREAD = 8 * _UNREAD
+#: Seconds without a byte read after which such a client is lost, where it has not named its own.
+_UNREAD_S = 60.0
+
+#: What `accept` fails with while there is no room for a connection, and seconds until it is tried again and told again.
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_ROOM_S = 1.0
+_TELL_S = 60.0
+#: Connections of this user at once.
+_MOST_CLIENTS = 200
 
 
 @dataclass(frozen=True)
@@ -111,7 +124,9 @@ class _Shared:
         self._files.socket.unlink(missing_ok=True)
         listening.bind(str(self._files.socket))
         self._files.socket.chmod(0o600)
-        server = await asyncio.start_unix_server(self._connected, sock=listening, backlog=64)
+        listening.listen(64)
+        listening.setblocking(False)
+        accepting = asyncio.create_task(self._accept(listening))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._over.set)
@@ -122,23 +137,48 @@ class _Shared:
         watching = asyncio.create_task(self._watch())
         await self._over.wait()
         watching.cancel()
-        self._stop_listening(server)
+        accepting.cancel()
+        self._stop_listening(listening)
         for client in list(self._clients):
             client.close()
         end = time.monotonic() + _LAST_WORDS_S
         while time.monotonic() < end and not all(client.is_flushed for client in self._clients):
             await asyncio.sleep(0.01)
 
-    def _stop_listening(self, server: asyncio.Server) -> None:
+    async def _accept(self, listening: socket.socket) -> None:
+        """asyncio's own tells of every try that fails, with a traceback, many times a second."""
+        loop = asyncio.get_running_loop()
+        told_at = float("-inf")
+        serving: set[asyncio.Task[None]] = set()
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(listening)
+                reader, writer = await asyncio.open_unix_connection(sock=connection)
+            except OSError as error:
+                if error.errno in _NO_ROOM:
+                    if loop.time() - told_at >= _TELL_S:
+                        told_at = loop.time()
+                        logger.warning("A connection cannot be taken now: %s.", error.strerror)
+                    await asyncio.sleep(_ROOM_S)
+                continue
+            task = asyncio.create_task(self._connected(reader, writer))
+            serving.add(task)
+            task.add_done_callback(serving.discard)
+
+    def _stop_listening(self, listening: socket.socket) -> None:
         # without the lock another server may be starting, and the socket be its
         with locked(self._files, wait=False) as held:
             if held:
                 self._files.socket.unlink(missing_ok=True)
-        server.close()
+        listening.close()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if peer_uid(writer.get_extra_info("socket")) != os.getuid():
             logger.warning("A connection of another user was refused.")
+            writer.close()
+            return
+        if len(self._clients) >= _MOST_CLIENTS:
+            logger.warning("A connection was refused: there are %d already.", _MOST_CLIENTS)
             writer.close()
             return
         client = _Client(reader, writer, self._backend, self._said_hello, self._over.set)
@@ -182,8 +222,9 @@ class _Shared:
 
     def _end_silent(self, now: float) -> None:
         for client in list(self._clients):
+            client.look(now)
             silent = now - client.heard_at
-            if 0 < client.options.silence_s < silent:
+            if 0 < client.options.silence_s < silent or (client.is_full and silent > _UNREAD_S):
                 logger.info("A client has been silent for %.0f s.", silent)
                 client.drop()
 
@@ -219,6 +260,8 @@ class _Client:
         self.options = ClientOptions()
         self.said_goodbye = False
         self.heard_at = time.monotonic()
+        self._unread_before = 0
+        writer.transport.set_write_buffer_limits(high=_UNREAD)
 
         def hello(options: ClientOptions) -> None:
             self.options = options
@@ -228,16 +271,13 @@ class _Client:
 
     async def serve(self) -> None:
         """Until the client leaves, is lost, or is closed."""
-        from pygls.io_ import run_async
-
         greeting = {"processId": os.getpid()}
         self._writer.write(GREETING + json.dumps(greeting).encode() + b"\n")
         protocol = self._server.protocol
         protocol.set_writer(self)
-        report = self._server.report_server_error
         try:
-            await run_async(threading.Event(), self, protocol, error_handler=report)  # pyright: ignore[reportArgumentType]
-        except (asyncio.IncompleteReadError, ConnectionError, ValueError):
+            await protocol.converse(self)
+        except ConnectionError:
             pass
         finally:
             if not self.said_goodbye:
@@ -257,21 +297,51 @@ class _Client:
     def is_flushed(self) -> bool:
         return self._writer.transport.get_write_buffer_size() == 0
 
-    # what pygls reads from and writes to
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits to be read that nothing more is taken from the client."""
+        return self._unread > _UNREAD
+
+    @property
+    def _unread(self) -> int:
+        return self._writer.transport.get_write_buffer_size()
+
+    def look(self, now: float) -> None:
+        """Who reads is there, though nothing is taken from it meanwhile."""
+        unread = self._unread
+        if unread < self._unread_before:
+            self.heard_at = now
+        self._unread_before = unread
+
+    # the `frames.Source` of the protocol, and what it writes to
 
     async def readline(self) -> bytes:
-        line = await self._reader.readline()
+        # who does not read is not heard either, so that its answers do not pile up
+        await self._writer.drain()
+        try:
+            line = await self._reader.readuntil(b"\n")
+        except asyncio.IncompleteReadError as end:
+            line = end.partial
+        except asyncio.LimitOverrunError as long:
+            line = await self._reader.readexactly(long.consumed)
         self.heard_at = time.monotonic()
         return line
 
     async def readexactly(self, size: int) -> bytes:
-        data = await self._reader.readexactly(size)
+        try:
+            data = await self._reader.readexactly(size)
+        except asyncio.IncompleteReadError:
+            data = b""
         self.heard_at = time.monotonic()
         return data
 
     def write(self, data: bytes) -> None:
-        if not self._writer.is_closing():
-            self._writer.write(data)
+        if self._writer.is_closing():
+            return
+        self._writer.write(data)
+        if self._unread > _MOST_UNREAD:
+            logger.warning("A client does not read what it asked for.")
+            self.drop()
 
     def _on_exit(self, _code: int) -> None:
         self.said_goodbye = True

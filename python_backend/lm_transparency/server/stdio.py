@@ -5,6 +5,7 @@ Only the standard library is imported before the streams are safe.
 
 from __future__ import annotations
 
+import asyncio
 import faulthandler
 import logging
 import os
@@ -12,8 +13,9 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from ..printable import PrintableFormatter
 from .progressing import telling
@@ -28,6 +30,9 @@ EXIT_USAGE = 2
 
 #: Seconds that what runs may take to end what it started, a download for one, before the process is gone.
 _GRACE = 0.3
+
+#: Bytes of a line that are read at once.
+_LONGEST_LINE = 8192
 
 
 def serve(session_factory: Callable[[], Session] | None = None, *, trace_budget: int = 0) -> NoReturn:
@@ -55,7 +60,8 @@ def serve(session_factory: Callable[[], Session] | None = None, *, trace_budget:
 
     _leave_on_signals(leave)
     server = build_server(backend, leave, on_quit=leave)
-    server.start_io(cast(BinaryIO, _Input(stdin, leave)), cast(BinaryIO, _Output(stdout, leave)))
+    server.protocol.set_writer(_Output(stdout, leave))
+    asyncio.run(server.protocol.converse(_Input(stdin, leave)))
     leave()
 
 
@@ -123,12 +129,17 @@ class _Input:
     def __init__(self, stream: BinaryIO, leave: Callable[[], Any]) -> None:
         self._stream = stream
         self._leave = leave
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="stdin")
 
-    def readline(self) -> bytes:
-        return self._watched(self._stream.readline())
+    async def readline(self) -> bytes:
+        return await self._read(self._stream.readline, _LONGEST_LINE)
 
-    def read(self, size: int) -> bytes:
-        return self._watched(self._stream.read(size))
+    async def readexactly(self, size: int) -> bytes:
+        return await self._read(self._stream.read, size)
+
+    async def _read(self, read: Callable[[int], bytes], size: int) -> bytes:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, lambda: self._watched(read(size)))
 
     def _watched(self, data: bytes) -> bytes:
         if not data:

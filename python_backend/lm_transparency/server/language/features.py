@@ -320,7 +320,7 @@ def _command(run: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]
     async def command(*arguments: Any) -> Any:
         try:
             return await run(*arguments)
-        except (Exception, asyncio.CancelledError) as error:
+        except BaseException as error:
             raise as_reply(error) from None
 
     return command

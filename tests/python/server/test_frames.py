@@ -1,0 +1,249 @@
+"""What comes over the wire, however it is made: every request gets one answer, and what cannot be read is bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pygls.protocol import default_converter
+
+from lm_transparency.server import frames
+from lm_transparency.server.failures import as_reply
+from lm_transparency.server.rpc import AnsweringProtocol, AnsweringServer
+
+MORE = bool(os.environ.get("LMT_MORE"))
+
+
+class Panic(BaseException):
+    """As native code raises it."""
+
+
+class Bytes:
+    """A stream of `data`, of which `longest` is the most that was asked for at once."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.longest = 0
+
+    async def readline(self) -> bytes:
+        line, newline, _ = self._data[:8192].partition(b"\n")
+        return await self.readexactly(len(line + newline))
+
+    async def readexactly(self, size: int) -> bytes:
+        self.longest = max(self.longest, size)
+        found, self._data = self._data[:size], self._data[size:]
+        return found if len(found) == size else b""
+
+
+class Written:
+    def __init__(self) -> None:
+        self.data = b""
+
+    def write(self, data: bytes) -> None:
+        self.data += data
+
+    def close(self) -> None:
+        pass
+
+
+def spoken(data: bytes) -> tuple[list[dict[str, Any]], list[str], Bytes]:
+    """What a server with methods of all kinds answers to `data`, and the documents that it has lost."""
+    server = AnsweringServer(
+        "test", "0", protocol_cls=AnsweringProtocol, converter_factory=default_converter, max_workers=1
+    )
+    written, lost, source = Written(), list[str](), Bytes(data)
+    answers: dict[str, Any] = {
+        "nothing": None,
+        "nan": float("nan"),
+        "surrogate": "\ud800",
+        "object": object(),
+        "panic": Panic("native"),
+        "exit": SystemExit(3),
+        "stop": KeyboardInterrupt(),
+    }
+
+    def add(name: str, answer: Any) -> None:
+        async def handle(_params: Any) -> Any:
+            await asyncio.sleep(0)
+            try:
+                if isinstance(answer, BaseException):
+                    raise answer
+            except BaseException as error:
+                raise as_reply(error) from None
+            return answer
+
+        def at_once(_params: Any) -> Any:
+            if isinstance(answer, BaseException):
+                raise answer
+            return answer
+
+        server.feature(f"later/{name}")(handle)
+        server.feature(f"now/{name}")(at_once)
+
+    for name, answer in answers.items():
+        add(name, answer)
+
+    async def speak() -> None:
+        server.protocol.set_writer(written)
+        server.protocol.on_lost = lost.append
+        await server.protocol.converse(source)
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    asyncio.run(speak())
+    replies: list[dict[str, Any]] = []
+    rest = written.data
+    while rest:
+        header, _, rest = rest.partition(b"\r\n\r\n")
+        size = int(header.split(b"\r\n")[0].split(b":")[1])
+        replies.append(json.loads(rest[:size], parse_constant=pytest.fail))
+        rest = rest[size:]
+    return replies, lost, source
+
+
+def frame(body: bytes) -> bytes:
+    return b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
+def call(msg_id: Any, method: str = "later/nothing", **params: Any) -> bytes:
+    return frame(json.dumps({"jsonrpc": "2.0", "id": msg_id, "method": method, "params": params}).encode())
+
+
+HELLO = call("hello", "initialize", capabilities={})
+PING = call("ping")
+
+
+def ids(data: bytes) -> list[Any]:
+    """The ids of the answers to `data` between a hello and a ping, which have to be answered."""
+    replies = [reply["id"] for reply in spoken(HELLO + data + PING)[0]]
+    assert replies[0] == "hello" and replies[-1] == "ping"
+    return replies[1:-1]
+
+
+@pytest.mark.parametrize(
+    "params", ["1" * 5000, "[-" + "1" * 5000 + "]", "NaN", "-Infinity", '{"a": [Infinity, ' + "7" * 9999 + "]}"]
+)
+def test_numbers_that_json_or_python_does_not_have_get_an_error_with_the_id_of_who_asked(params: str) -> None:
+    asked = '{"jsonrpc": "2.0", "method": "later/nothing", "params": %s, "id": "late"}' % params
+    assert ids(frame(asked.encode())) == ["late"]
+    assert ids(frame(('{"jsonrpc": "2.0", "method": "later/nothing", "id": %s}' % ("9" * 5000)).encode())) == [None]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"a":' * 100_000, b'"\\ud800"', b"null"])
+def test_a_body_that_is_no_message_gets_one_error_without_an_id(body: bytes) -> None:
+    assert ids(frame(body)) == [None]
+
+
+@pytest.mark.parametrize("how", ["now", "later"])
+@pytest.mark.parametrize("what", ["nothing", "nan", "surrogate", "object", "panic", "exit", "stop"])
+def test_whatever_a_handler_gives_or_raises_is_answered_once(how: str, what: str) -> None:
+    assert ids(call(7, f"{how}/{what}")) == [7]
+
+
+def test_an_id_that_is_still_waiting_is_not_taken_twice() -> None:
+    replies = spoken(HELLO + call(1) + call(1) + PING)[0]
+    assert [("error" in reply) for reply in replies if reply["id"] == 1] == [True, False] or len(replies) == 4
+
+
+def test_params_of_too_many_values_are_refused_before_they_are_looked_at() -> None:
+    assert ids(call(1, "later/nothing", a=[0] * 60_000)) == [1]
+    changes = [{"text": ""}] * 60_000
+    said = {"jsonrpc": "2.0", "method": "textDocument/didChange"}
+    params = {"textDocument": {"uri": "file:///a", "version": 2}, "contentChanges": changes}
+    server_said, lost, _ = spoken(HELLO + frame(json.dumps({**said, "params": params}).encode()) + PING)
+    assert [reply["id"] for reply in server_said] == ["hello", "ping"] and lost == []
+
+
+def test_a_message_that_is_too_large_is_passed_over_and_its_request_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "LARGEST", 1 << 20)
+    large = call("large", "later/nothing", uri="file:///large", text="x" * (5 << 20))
+    replies, _, source = spoken(HELLO + large + PING)
+    assert [reply["id"] for reply in replies] == ["hello", "large", "ping"]
+    assert "5,242,9" in replies[1]["error"]["message"]
+    assert source.longest <= 1 << 16
+    opened = {"textDocument": {"uri": "file:///large", "languageId": "lm-prompt", "text": "y" * (2 << 20)}}
+    told = {"jsonrpc": "2.0", "method": "textDocument/didOpen", "params": opened}
+    replies, lost, _ = spoken(HELLO + frame(json.dumps(told).encode()) + PING)
+    assert [reply["id"] for reply in replies] == ["hello", None, "ping"]
+    assert lost == ["file:///large"]
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [b"noise\n", b"\r\n\r\n", b"\x00\xff\n", b"content-length:  0\r\nX-A: b\r\n\r\n", b"Content-Type: a\r\nnoise\n"],
+)
+def test_lines_that_are_no_header_are_passed_over(junk: bytes) -> None:
+    expected = [None] if b"length" in junk else []
+    if b"Type" in junk:
+        junk += PING.replace(b"ping", b"junk")
+        expected = ["junk"]
+    assert ids(junk) == expected
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"Content-Length: -5\r\n\r\n",
+        b"Content-Length: 5 apples\r\n\r\n",
+        b"Content-Length: 99999999999999999999999999\r\n\r\n",
+        b"Content-Length: 5000000000\r\n\r\n",
+        b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n",
+        b"Content-Length: " + b"1" * 5000 + b"\r\n\r\n",
+        b"Content-Type: text\r\n\r\n{}",
+        b"x" * 20_000,
+        b"a: b\r\n" * 1000,
+    ],
+)
+def test_after_a_header_without_sense_the_connection_ends_with_an_answer(header: bytes) -> None:
+    replies = spoken(HELLO + header + PING)[0]
+    assert [reply["id"] for reply in replies] == ["hello", None]
+    assert "connection is closed" in replies[1]["error"]["data"]["remedy"]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    max_leaves=12,
+)
+METHODS = ("later/nothing", "now/nan", "initialize", "shutdown", "textDocument/hover", "textDocument/didOpen", "")
+MESSAGES = st.fixed_dictionaries(
+    {},
+    optional={
+        "jsonrpc": st.sampled_from(["2.0", "1.0", 2]),
+        "id": JSON,
+        "method": st.sampled_from(METHODS) | JSON,
+        "params": JSON,
+        "result": JSON,
+    },
+)
+
+
+@settings(max_examples=100_000 if MORE else 1000)
+@given(MESSAGES, st.binary(max_size=3), st.integers(0, 3))
+def test_random_messages_are_each_answered_once_at_most_and_the_next_request_always(
+    message: dict[str, Any], noise: bytes, at: int
+) -> None:
+    body = json.dumps(message).encode("utf-8", "surrogatepass")
+    body = body[:at] + noise + body[at:]
+    replies = [reply["id"] for reply in spoken(HELLO + frame(body) + PING)[0]]
+    assert replies[0] == "hello" and replies[-1] == "ping"
+    assert len(replies) <= 3
+    try:
+        said = json.loads(body, parse_constant=pytest.fail)
+    except (ValueError, pytest.fail.Exception):
+        assert len(replies) == 3
+        return
+    if isinstance(said, dict) and "id" in said and "method" in said:
+        assert len(replies) == 3
+
+
+@settings(max_examples=100_000 if MORE else 1000)
+@given(st.binary(max_size=200), st.booleans())
+def test_random_bytes_end_or_are_passed_over(data: bytes, announced: bool) -> None:
+    replies = spoken(HELLO + (b"Content-Length: " if announced else b"") + data + b"\n\n" + PING)[0]
+    assert replies[0]["id"] == "hello"
