@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice, takewhile
 from typing import Any
 
 from ..errors import STOPS, TransparencyError
@@ -18,6 +19,8 @@ _ROLE_LINE = re.compile(r"<\|([A-Za-z_]+)\|>[ \t]*")
 _SYNTAX = "A line <|user|>, <|assistant|> or <|system|> stands before each message."
 #: Private-use characters: no template and no message has them.
 _MARK = "\ue000{}\ue001"
+#: Characters that are looked through for messages which a template has changed, and which are in vain looked for.
+_MOST_LOOKED = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -122,9 +125,13 @@ def encode_chat(tokenizer: Any, chat: Chat) -> list[Token]:
     rendered = _render(tokenizer, chat)
     pieces = _exact_pieces(tokenizer, chat, rendered) or _found_pieces(chat, rendered)
     tokens: list[Token] = []
-    at = 0
+    at = first = 0
     for token in encode_text(tokenizer, rendered, add_special_tokens=False):
-        inside = [piece for piece in pieces if max(piece.at, token.start) < min(piece.end, token.end)]
+        # both stand in order: a piece that ends before a token does not reach the next ones either
+        while first < len(pieces) and pieces[first].end <= token.start:
+            first += 1
+        inside = list(takewhile(lambda piece: piece.at < token.end, islice(pieces, first, None)))  # noqa: B023
+        inside = [piece for piece in inside if max(piece.at, token.start) < min(piece.end, token.end)]
         if inside:
             start, end = inside[0].in_text(token.start), inside[-1].in_text(token.end)
             tokens.append(replace(token, start=start, end=end))
@@ -175,28 +182,33 @@ def _exact_pieces(tokenizer: Any, chat: Chat, rendered: str) -> list[_Piece]:
     except TransparencyError:
         return []
     pieces: list[_Piece] = []
-    at = 0
+    at = behind = 0
     for message, mark in zip(chat.messages, marks, strict=True):
-        literal, found, rest = rest.partition(mark)
+        found = rest.find(mark, behind)
+        literal = rest[behind : max(behind, found)]
         at += len(literal)
-        if not found or not rendered.startswith(literal, at - len(literal)):
+        behind = found + len(mark)
+        if found < 0 or not rendered.startswith(literal, at - len(literal)):
             return []
         piece = next((p for p in _as_written(message, at) if rendered.startswith(_text(chat, p), at)), None)
         if piece is None:
             return []
         pieces.append(piece)
         at = piece.end
-    return pieces if rendered[at:] == rest else []
+    return pieces if rendered[at:] == rest[behind:] else []
 
 
 def _found_pieces(chat: Chat, rendered: str) -> list[_Piece]:
     """Messages that stand in `rendered` word for word, one after the other."""
     pieces: list[_Piece] = []
-    at = 0
+    at, looked = 0, 0
     for message in chat.messages:
         for written in _as_written(message, 0):
+            if written.end == 0 or looked > _MOST_LOOKED:
+                continue
             found = rendered.find(_text(chat, written), at)
-            if found >= 0 and written.end > 0:
+            looked += (found if found >= 0 else len(rendered)) - at
+            if found >= 0:
                 pieces.append(_Piece(found, found + written.end, written.start))
                 at = found + written.end
                 break

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from array import array
 from bisect import bisect_right
 
-from .lines import Lines, Stretch
+from .lines import Lines, Stretch, at_most
+from .pace import steps
 from .units import BLANKS
 
 _BLANK = f"[{BLANKS}]"
@@ -24,7 +26,7 @@ def front_matter_lines(lines: Lines) -> int:
     if not is_separator(lines.line(0)):
         return 0
     first = True
-    for index in range(1, len(lines)):
+    for index in steps(range(1, len(lines))):
         line = lines.line(index)
         if is_separator(line):
             return 0 if first else index + 1
@@ -48,10 +50,12 @@ class Blocks:
         #: Offset of the first character behind the front matter.
         self.body = lines.start(self.first) if self.first < len(lines) else len(lines.text)
         found = _SEPARATORS.finditer(lines.text, self.body)
-        separators = [lines.at(match.start()) for match in found if self.first < len(lines)]
+        separators = array("q", (lines.at(match.start()) for match in steps(found) if self.first < len(lines)))
         # first line of each block, and the line behind its last
-        self._firsts = [self.first, *(line + 1 for line in separators)]
-        self._ends = [*separators, len(lines)]
+        self._firsts = array("q", [self.first])
+        self._firsts.extend(line + 1 for line in separators)
+        self._ends = separators
+        self._ends.append(len(lines))
 
     def at(self, cursor: int) -> Stretch:
         """The prompt at the cursor. On a separator the block below is meant, unless there is nothing in it.
@@ -70,7 +74,15 @@ class Blocks:
         """Every prompt that has a text, or those that touch `start` to `end`."""
         low = bisect_right(self._firsts, self._lines.at(start)) - 1 if start else 0
         high = len(self._firsts) if end is None else bisect_right(self._firsts, self._lines.at(end))
-        return [self._stretch(i) for i in range(max(0, low), high) if self._has_text(i)]
+        return list(at_most(self._stretch(i) for i in steps(range(max(0, low), high)) if self._has_text(i)))
+
+    def __len__(self) -> int:
+        """All blocks, also those without a text."""
+        return len(self._firsts)
+
+    def any(self) -> bool:
+        """Whether there is a prompt."""
+        return any(self._has_text(i) for i in steps(range(len(self._firsts))))
 
     def ends_empty(self) -> bool:
         """Whether a prompt can be written at the end of the file without parting it from the one before."""

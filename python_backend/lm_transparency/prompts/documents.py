@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from functools import cached_property
 
 from ..errors import TransparencyError
 from ..model.chat import parse_chat
@@ -13,9 +12,11 @@ from .blocks import Blocks
 from .chats import chat_parts
 from .front_matter import FrontMatter, Settings, read_front_matter
 from .jsonl import json_preview, json_prompt, line_problem
-from .lines import Lines, Stretch, prompt_line, prompt_lines
+from .lines import MOST_PROMPTS, Lines, Stretch, prompt_line, prompt_lines
 from .literals import literal_at, literal_prompt, string_literals
 from .markdown import Fence, fence_at, fences_of
+from .once import once
+from .pace import steps
 from .pieces import Piece, PromptText, assembled, taken
 from .problems import Problem
 from .refuse import check_text, half_character
@@ -30,9 +31,19 @@ LINES = "lm-prompts"
 #: A JSON object with a `prompt` a line.
 JSONL = "lm-prompts-jsonl"
 LANGUAGES = (PROMPT, CHAT, LINES, JSONL)
+#: How the name of a file ends that is of one of them, whatever an editor takes it for.
+_ENDINGS = {".prompt": PROMPT, ".chat": CHAT, ".prompts": LINES, ".prompts.jsonl": JSONL, "/prompts.txt": LINES}
 
 _PREVIEW = 100
 _ROLE_LINE = re.compile(rf"[{BLANKS}]*<\|[A-Za-z_]+\|>[ \t]*(\r?\n|$)")
+
+
+def language_of(uri: str, language: str) -> str:
+    """The language of a document: one of ours that the client names, else what the name of the file says."""
+    if language in LANGUAGES:
+        return language
+    path = uri.partition("?")[0].partition("#")[0].lower()
+    return next((found for ending, found in _ENDINGS.items() if path.endswith(ending)), language)
 
 
 class Document:
@@ -43,15 +54,15 @@ class Document:
         self.language = language
         self._keep = keep_last_newline
 
-    @cached_property
+    @once
     def lines(self) -> Lines:
         return Lines(self.text)
 
-    @cached_property
+    @once
     def units(self) -> Units:
         return Units(self.text)
 
-    @cached_property
+    @once
     def front(self) -> FrontMatter | None:
         """The front matter; None where there is none."""
         if self.language not in (PROMPT, CHAT) or not self._blocks.first:
@@ -62,25 +73,28 @@ class Document:
     def settings(self) -> Settings:
         return self.front.settings if self.front else Settings()
 
-    @cached_property
+    @once
     def stretches(self) -> list[Stretch]:
         """Every prompt that has a text, in order."""
         return self.within()
 
     def has_more_than(self, count: int) -> bool:
         """Whether it may hold more prompts; of a file with a prompt a line, its lines count."""
-        by_line = self.language in (LINES, JSONL)
-        return len(self.lines) > count if by_line else len(self.stretches) > count
+        if self.language in (LINES, JSONL):
+            return len(self.lines) > count
+        if self.language in (PROMPT, CHAT) and not count < len(self._blocks) <= MOST_PROMPTS:
+            return len(self._blocks) > count
+        return len(self.stretches) > count
 
     def within(self, start: int = 0, end: int | None = None) -> list[Stretch]:
         """The prompts that touch `start` to `end`, in order; of a large file this is much less than all."""
         if self.language in (LINES, JSONL):
             return prompt_lines(self.lines, start, end)
         if self.language in (PROMPT, CHAT):
-            found = self._blocks.all(start, end) or [s for s in [self._shared_chat] if s and not self._blocks.all()]
+            found = self._blocks.all(start, end) or [s for s in [self._shared_chat] if s and not self._has_blocks]
         else:
             parts = [f.inside for f in self._marked] if self.language == "markdown" else self._literals
-            found = [s for s in parts if self.text[s.start : s.end].strip(BLANKS)]
+            found = [s for s in steps(parts) if self.text[s.start : s.end].strip(BLANKS)]
             found = found or ([self._whole] if self.text.strip(BLANKS) else [])
         return [s for s in found if s.end >= start and (end is None or s.start <= end)]
 
@@ -91,7 +105,7 @@ class Document:
         if self.language in (PROMPT, CHAT):
             found = self._blocks.at(cursor)
             is_empty = not self.text[found.start : found.end].strip(BLANKS)
-            return self._shared_chat or found if is_empty and not self._blocks.all() else found
+            return self._shared_chat or found if is_empty and not self._has_blocks else found
         if self.language == "markdown":
             fence = fence_at(self._fences, self.lines.at(cursor))
             return self._whole if fence is None else fence.inside
@@ -162,7 +176,7 @@ class Document:
         """What is wrong with how each of `stretches` is written."""
         if any(problem.severity == "error" for problem in self.front_problems):
             return
-        for stretch in stretches:
+        for stretch in steps(stretches, 0):
             if self.language == JSONL:
                 problem = line_problem(self.text, stretch)
                 if problem is not None:
@@ -173,11 +187,15 @@ class Document:
             except TransparencyError as error:
                 yield Problem(stretch.start, stretch.end, error.message, error.remedy, code=error.kind)
 
-    @cached_property
+    @once
     def _blocks(self) -> Blocks:
         return Blocks(self.lines, keep_last_newline=self._keep)
 
-    @cached_property
+    @once
+    def _has_blocks(self) -> bool:
+        return self._blocks.any()
+
+    @once
     def _fences(self) -> list[Fence]:
         return fences_of(self.lines, keep_last_newline=self._keep)
 
@@ -185,7 +203,7 @@ class Document:
     def _marked(self) -> list[Fence]:
         return self._fences if self.language == "markdown" else []
 
-    @cached_property
+    @once
     def _literals(self) -> list[Stretch]:
         return string_literals(self.text) if self.language == "python" else []
 
@@ -194,7 +212,8 @@ class Document:
         end = len(self.text)
         if not self._keep and self.text.endswith("\n"):
             end -= 2 if self.text.endswith("\r\n") else 1
-        return Stretch(0, end)
+        start = self.lines.start(0)
+        return Stretch(start, max(start, end))
 
     @property
     def _shared_chat(self) -> Stretch | None:

@@ -12,6 +12,7 @@ from typing import Any, cast, get_args
 from ..errors import TransparencyError
 from ..model.options import LOWEST_THRESHOLD, SpecialTokens
 from .chats import Part, Written, check_messages
+from .pace import steps
 from .problems import Problem, Severity
 
 #: Keys and what they set, for people.
@@ -32,6 +33,7 @@ LONGEST = 65_536
 _ESCAPES: dict[str, str] = dict(
     zip('0abtnvfre "/\\N_LP\t', '\0\a\b\t\n\v\f\r\x1b "/\\\x85\xa0\u2028\u2029\t', strict=True)
 )
+_BLANKS = re.compile(r"[ \t\r\n']*")
 _ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.))")
 
 
@@ -176,12 +178,18 @@ class _Reader:
             self._wrong(value, "`chat` is no list.", remedy)
             return ()
         messages: list[Written] = []
-        for number, item in enumerate(value.value, start=1):
+        length = 0
+        for number, item in enumerate(steps(value.value, 0), start=1):
             pairs = item.value if item.id == "mapping" else []
             given = {str(k.value): v for k, v in pairs if k.id == "scalar"}
             role, content = given.get("role"), given.get("content")
             if role is None or content is None or role.id != "scalar" or content.id != "scalar":
                 self._wrong(item, f"Message {number} lacks the texts `role` and `content`.", remedy)
+                return ()
+            length += len(str(content.value))
+            if length > LONGEST:
+                # by aliases, which repeat a text
+                self._wrong(item, f"The chat has more than {LONGEST:,} characters.", "Shorten it.")
                 return ()
             message = Written(str(role.value), _parts(self._source, content, self._base))
             try:
@@ -230,15 +238,21 @@ def _parts(source: str, node: Any, base: int) -> list[Part]:
         start = source.find("\n", start, end) + 1 or end
     parts: list[Part] = []
     at = start
+
+    def find(text: str) -> int:
+        # behind nothing but blanks: what is further on is another word that looks the same
+        blanks = _BLANKS.match(source, at, end)
+        return source.find(text, at, min(end, (blanks.end() if blanks else at) + len(text)))
+
     for run in re.findall(r"\n|[^\n]+", value):
-        found = source.find(run, at, end) if run != "\n" else -1
+        found = find(run) if run != "\n" else -1
         if found >= 0:
             parts.append((run, base + found))
             at = found + len(run)
             continue
-        # folded lines: word by word
-        for word in re.findall(r" +|[^ ]+", run):
-            found = source.find(word, at, end) if word.strip() else -1
+        # folded lines: word by word; in single quotes, one quote is written as two
+        for word in re.findall(r" +|'|[^ ']+" if node.style == "'" else r" +|[^ ]+", run):
+            found = find(word) if word.strip() and word != "'" else -1
             parts.append((word, None if found < 0 else base + found))
             at = found + len(word) if found >= 0 else at
     return parts

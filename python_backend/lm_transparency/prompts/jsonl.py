@@ -14,7 +14,8 @@ from ..files.json_files import NotJson, decode_json
 from ..model.chat import parse_chat
 from .chats import Part, Written, chat_parts, check_messages
 from .lines import Stretch
-from .pieces import PromptText, assembled
+from .pace import steps
+from .pieces import MOST_PIECES, PromptText, assembled, too_many_pieces
 from .problems import Problem
 from .refuse import check_text
 
@@ -89,6 +90,7 @@ def read_line(source: str, stretch: Stretch) -> tuple[PromptText | None, Problem
     given = _last(_members(line, 0), "prompt")
     assert given is not None
     if isinstance(given.value, str):
+        check_text(given.value)
         return assembled(_string_parts(line, given, stretch.start), stretch.start, stretch.end), None
     try:
         messages = _messages(line, given, stretch.start)
@@ -120,7 +122,7 @@ def _place(line: str, wrong: BadLine) -> tuple[int, int]:
 
 def _messages(line: str, given: _Value, base: int) -> list[Written]:
     found: list[Written] = []
-    for number, item in enumerate(_items(line, given.start), start=1):
+    for number, item in enumerate(steps(_items(line, given.start)), start=1):
         members = list(_members(line, item.start)) if isinstance(item.value, dict) else []
         role, content = _last(members, "role"), _last(members, "content")
         if role is None or content is None or not isinstance(role.value, str) or not isinstance(content.value, str):
@@ -129,7 +131,9 @@ def _messages(line: str, given: _Value, base: int) -> list[Written]:
                 f"Message {number} is not an object with the texts `role` and `content`.",
                 'A chat is a list such as [{"role": "user", "content": "Hello"}].',
             )
-        found.append(Written(role.value, _string_parts(line, content, base)))
+        if len(found) == MOST_PIECES:
+            raise too_many_pieces()
+        found.append(Written(role.value, list(_string_parts(line, content, base))))
     return found
 
 
@@ -170,12 +174,11 @@ def _skip(line: str, at: int) -> int:
     return found.end() if found else at
 
 
-def _string_parts(line: str, given: _Value, base: int) -> list[Part]:
+def _string_parts(line: str, given: _Value, base: int) -> Iterator[Part]:
     """The parts of a JSON string: runs that stand in the document as they are, and escapes, which do not."""
-    parts: list[Part] = []
     at, end = given.start + 1, given.end - 1
     for match in _ESCAPE.finditer(line, at, end):
-        parts += [(line[at : match.start()], base + at), (scanstring(f'{match[0]}"', 0, True)[0], None)]
+        yield line[at : match.start()], base + at
+        yield scanstring(f'{match[0]}"', 0, True)[0], None
         at = match.end()
-    parts.append((line[at:end], base + at))
-    return parts
+    yield line[at:end], base + at

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from array import array
 from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from ..errors import TransparencyError
+from .pace import steps
 from .units import BLANKS
+
+_NEWLINE = re.compile("\n")
+#: Prompts of one file that are listed.
+MOST_PROMPTS = 500_000
 
 
 class Stretch(NamedTuple):
@@ -16,23 +25,33 @@ class Stretch(NamedTuple):
     indent: int = 0
 
 
+def at_most(stretches: Iterable[Stretch]) -> Iterator[Stretch]:
+    """Raises `TransparencyError("promptTooLong")` for what no editor lists."""
+    for n, stretch in enumerate(stretches):
+        if n == MOST_PROMPTS:
+            raise TransparencyError(
+                "promptTooLong",
+                f"The file has more than {MOST_PROMPTS:,} prompts.",
+                "Split it into smaller files, or select a prompt.",
+            )
+        yield stretch
+
+
 class Lines:
     """The lines of a text; one that ends in a newline has an empty last line. `\\n` and `\\r\\n` end a line."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.starts = [0]
-        at = text.find("\n")
-        while at >= 0:
-            self.starts.append(at + 1)
-            at = text.find("\n", at + 1)
+        # a byte-order mark belongs to the file, not to its first line
+        self.starts = array("q", [1 if text.startswith("\ufeff") else 0])
+        self.starts.extend(found.end() for found in steps(_NEWLINE.finditer(text)))
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def at(self, offset: int) -> int:
         """Index of the line that `offset` is on."""
-        return bisect_right(self.starts, offset) - 1
+        return max(0, bisect_right(self.starts, offset) - 1)
 
     def start(self, index: int) -> int:
         return self.starts[index]
@@ -58,12 +77,13 @@ class Lines:
 def prompt_line(lines: Lines, cursor: int) -> Stretch:
     """The prompt of a file with a prompt a line: the cursor's line; from an empty one the next below, else above."""
     at = lines.at(cursor)
-    below = next((i for i in range(at, len(lines)) if lines.has_text(i)), None)
-    above = next((i for i in range(at - 1, -1, -1) if lines.has_text(i)), None) if below is None else None
+    below = next((i for i in steps(range(at, len(lines))) if lines.has_text(i)), None)
+    above = next((i for i in steps(range(at - 1, -1, -1)) if lines.has_text(i)), None) if below is None else None
     return lines.stretch(at if below is None and above is None else below if below is not None else above or 0)
 
 
 def prompt_lines(lines: Lines, start: int = 0, end: int | None = None) -> list[Stretch]:
     """Every prompt of a file with a prompt a line, or those that touch `start` to `end`. Empty lines are none."""
     last = len(lines) - 1 if end is None else lines.at(end)
-    return [lines.stretch(i) for i in range(lines.at(start), last + 1) if lines.has_text(i)]
+    found = (lines.stretch(i) for i in steps(range(lines.at(start), last + 1)) if lines.has_text(i))
+    return list(at_most(found))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from itertools import count
+from typing import NamedTuple
 
 from .chats import Part
-from .lines import Stretch
+from .lines import Stretch, at_most
+from .pace import steps
 from .pieces import PromptText, assembled
 
 _TOKEN = re.compile(
@@ -29,8 +32,7 @@ _NOT_AS_IS = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class _Literal:
+class _Literal(NamedTuple):
     """One literal, from its prefix to its last quote; `inside` is between the quotes."""
 
     start: int
@@ -41,8 +43,8 @@ class _Literal:
 
 def string_literals(source: str) -> list[Stretch]:
     """Where string literals with a text stand; those that Python joins are one. Literals of bytes are none."""
-    groups = (g for g in _groups(source) if any(one.inside[0] < one.inside[1] for one in g))
-    return [Stretch(group[0].start, group[-1].end) for group in groups]
+    groups = (g for g in _groups(source, 0, len(source)) if any(one.inside[0] < one.inside[1] for one in g))
+    return list(at_most(Stretch(group[0].start, group[-1].end) for group in groups))
 
 
 def literal_at(literals: list[Stretch], cursor: int) -> Stretch | None:
@@ -52,32 +54,32 @@ def literal_at(literals: list[Stretch], cursor: int) -> Stretch | None:
 
 def literal_prompt(source: str, stretch: Stretch) -> PromptText:
     """The value of the literals that `stretch` covers. Of an f-string its fields stay as they are written."""
-    parts: list[Part] = []
-    for group in _groups(source):
-        if group[0].start == stretch.start:
-            for literal in group:
-                parts += _value(source, literal)
+    # what is joined stands in one stretch, which reads by itself as it does in the whole
+    literals = [one for group in _groups(source, stretch.start, stretch.end) for one in group]
+    parts = (part for literal in literals for part in _value(source, literal))
     return assembled(parts, stretch.start, stretch.end)
 
 
-def _groups(source: str) -> list[list[_Literal]]:
-    groups: list[list[_Literal]] = []
-    at, depth, joins = 0, 0, False
-    while (match := _TOKEN.search(source, at)) is not None:
+def _groups(source: str, at: int, end: int) -> Iterator[list[_Literal]]:
+    group: list[_Literal] = []
+    depth, joins = 0, False
+    for _ in steps(count()):
+        match = _TOKEN.search(source, at, end)
+        if match is None:
+            break
         at = match.end()
         quote = match["quote"]
         if quote:
             prefix = (match["name"] or "").lower()
             raw_end = _close(source, at, quote)
-            end = raw_end + len(quote) if source.startswith(quote, raw_end) else raw_end
+            at = raw_end + len(quote) if source.startswith(quote, raw_end) else raw_end
             if prefix in _PREFIXES:
-                literal = _Literal(match.start(), end, (at, raw_end), prefix)
-                if joins:
-                    groups[-1].append(literal)
-                else:
-                    groups.append([literal])
+                literal = _Literal(match.start(), at, (match.end(), raw_end), prefix)
+                if group and not joins:
+                    yield group
+                    group = []
+                group.append(literal)
             joins = prefix in _PREFIXES
-            at = end
         elif match["open"] or match["close"]:
             depth = max(0, depth + (1 if match["open"] else -1))
             joins = False
@@ -85,29 +87,30 @@ def _groups(source: str) -> list[list[_Literal]]:
             joins = joins and depth > 0
         elif match["other"]:
             joins = False
-    return groups
+    if group:
+        yield group
 
 
 def _close(source: str, at: int, quote: str) -> int:
     """Where the literal whose inside begins at `at` ends: at its closing quotes, or at the end of the line or text."""
-    for match in _ENDS[quote].finditer(source, at):
+    for match in steps(_ENDS[quote].finditer(source, at)):
         if not match[0].startswith("\\"):
             return match.start()
     return len(source)
 
 
-def _value(source: str, literal: _Literal) -> list[Part]:
+def _value(source: str, literal: _Literal) -> Iterator[Part]:
     at, end = literal.inside
-    parts: list[Part] = []
     for match in _NOT_AS_IS.finditer(source, at, end):
         brace, escape = match["brace"], match["escape"]
         if (brace and "f" not in literal.prefix) or (escape and "r" in literal.prefix):
             continue
         # a line end in a literal is \n
         text = brace[0] if brace else _unescaped(escape) if escape else "\n"
-        parts += [(source[at : match.start()], at), (text, None)]
+        yield source[at : match.start()], at
+        yield text, None
         at = match.end()
-    return [*parts, (source[at:end], at)]
+    yield source[at:end], at
 
 
 def _unescaped(escape: str) -> str:

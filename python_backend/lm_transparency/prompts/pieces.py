@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ..errors import TransparencyError
 from .lines import Stretch
+from .pace import steps
+
+#: Runs of a prompt; each line is one where lines end in two characters, and each escape of a literal ends one.
+MOST_PIECES = 500_000
 
 
 class Piece(NamedTuple):
@@ -69,6 +74,14 @@ class PromptText:
         return piece.at + min(offset - piece.source, piece.length)
 
 
+def too_many_pieces() -> TransparencyError:
+    return TransparencyError(
+        "promptTooLong",
+        f"The prompt has more than {MOST_PIECES:,} lines or escapes.",
+        "Select a part of it.",
+    )
+
+
 def _end(piece: Piece) -> int:
     return piece.source + piece.length
 
@@ -79,18 +92,21 @@ def taken(source: str, stretch: Stretch) -> PromptText:
     raw = source[start:end]
     if indent == 0 and "\r\n" not in raw:
         return PromptText(raw, start, end, [Piece(0, start, end - start)] if raw else [])
-    parts: list[tuple[str, int]] = []
+    return assembled(_lines_of(source, stretch), start, end)
+
+
+def _lines_of(source: str, stretch: Stretch) -> Iterator[tuple[str, int]]:
+    start, end, indent = stretch
     at = start
     while at < end:
         at += _indent(source, at, end, start, indent)
         feed = source.find("\n", at, end)
         stop = end if feed < 0 else feed
         line_end = stop - 1 if feed >= 0 and stop > at and source[stop - 1] == "\r" else stop
-        parts.append((source[at:line_end], at))
+        yield source[at:line_end], at
         if feed >= 0:
-            parts.append(("\n", feed))
+            yield "\n", feed
         at = stop + 1
-    return assembled(parts, start, end)
 
 
 def assembled(parts: Iterable[tuple[str, int | None]], start: int, end: int, *, chat: bool = False) -> PromptText:
@@ -98,7 +114,7 @@ def assembled(parts: Iterable[tuple[str, int | None]], start: int, end: int, *, 
     pieces: list[Piece] = []
     texts: list[str] = []
     at = 0
-    for text, source in parts:
+    for text, source in steps(parts):
         if not text:
             continue
         texts.append(text)
@@ -108,6 +124,8 @@ def assembled(parts: Iterable[tuple[str, int | None]], start: int, end: int, *, 
                 pieces[-1] = Piece(last.at, last.source, last.length + len(text))
             else:
                 pieces.append(Piece(at, source, len(text)))
+                if len(pieces) > MOST_PIECES:
+                    raise too_many_pieces()
         at += len(text)
     return PromptText("".join(texts), start, end, pieces, chat)
 

@@ -27,14 +27,22 @@ class Span(NamedTuple):
 
 def spans_of(tokens: Sequence[Token]) -> list[Span]:
     """The spans of the text that `tokens` stand for, in order, without gaps; tokens that were added to it have none."""
-    placed = [(token.start, token.end, at) for at, token in enumerate(tokens) if token.start < token.end]
-    edges = sorted({edge for start, end, _ in placed for edge in (start, end)})
-    owners: dict[int, list[int]] = {edge: [] for edge in edges}
-    index = {edge: i for i, edge in enumerate(edges)}
-    for start, end, at in placed:
-        for edge in edges[index[start] : index[end]]:
-            owners[edge].append(at)
-    return [Span(start, end, tuple(owners[start])) for start, end in pairwise(edges) if owners[start]]
+    edges: dict[int, tuple[list[int], list[int]]] = {}
+    for at, token in enumerate(tokens):
+        if token.start < token.end:
+            edges.setdefault(token.start, ([], []))[0].append(at)
+            edges.setdefault(token.end, ([], []))[1].append(at)
+    spans: list[Span] = []
+    # in the order in which they begin
+    owners: dict[int, None] = {}
+    for start, end in pairwise(sorted(edges)):
+        begun, ended = edges[start]
+        for at in ended:
+            del owners[at]
+        owners.update(dict.fromkeys(begun))
+        if owners:
+            spans.append(Span(start, end, tuple(sorted(owners))))
+    return spans
 
 
 def merged(spans: Sequence[Span]) -> list[Span]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from array import array
 from bisect import bisect_left
-from functools import cached_property
+
+from .once import once
+from .pace import steps
 
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 #: What JavaScript calls white space: `trim`, and `\\s` in its patterns.
@@ -20,15 +23,15 @@ class Units:
     def __init__(self, text: str) -> None:
         self._text = text
 
-    @cached_property
-    def _astral(self) -> list[int]:
+    @once
+    def _astral(self) -> array[int]:
         if self._text.isascii() or len(self._text.encode("utf-16-le", "surrogatepass")) == 2 * len(self._text):
-            return []
-        return [found.start() for found in _ASTRAL.finditer(self._text)]
+            return array("q")
+        return array("q", (found.start() for found in steps(_ASTRAL.finditer(self._text))))
 
-    @cached_property
-    def _astral_units(self) -> list[int]:
-        return [at + before for before, at in enumerate(self._astral)]
+    @once
+    def _astral_units(self) -> array[int]:
+        return array("q", (at + before for before, at in enumerate(self._astral)))
 
     @property
     def length(self) -> int:

@@ -12,6 +12,8 @@ from ..errors import TransparencyError
 
 T = TypeVar("T")
 
+_PLAIN = (int, str, float)
+
 
 def camel_case(name: str) -> str:
     """`edge_layer` → `edgeLayer`."""
@@ -24,7 +26,8 @@ def to_wire(message: Any) -> Any:
     if attrs.has(type(message)):
         return {camel_case(a.name): to_wire(getattr(message, a.name)) for a in attrs.fields(type(message))}
     if isinstance(message, list | tuple):
-        return [to_wire(item) for item in message]
+        # of a long list of numbers or texts, no item is looked into
+        return list(message) if all(type(item) in _PLAIN for item in message) else [to_wire(item) for item in message]
     if isinstance(message, Mapping):
         return {key: to_wire(value) for key, value in message.items()}
     return message
@@ -59,7 +62,10 @@ def _check(name: str, value: Any, wanted: Any) -> Any:
             raise TransparencyError("invalidParams", f"{name!r} is {type(value).__name__}, not list.")
         return [_check(name, item, get_args(wanted)[0]) for item in value]
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise TransparencyError("invalidParams", f"{name!r} is too large.") from None
     # bool is an int in Python, not on the wire
     if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
         raise TransparencyError("invalidParams", f"{name!r} is {type(value).__name__}, not {wanted.__name__}.")

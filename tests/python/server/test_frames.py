@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from functools import cache
 from typing import Any
 
 import pytest
@@ -17,6 +18,9 @@ from lm_transparency.server.failures import as_reply
 from lm_transparency.server.rpc import AnsweringProtocol, AnsweringServer
 
 MORE = bool(os.environ.get("LMT_MORE"))
+
+
+_converter = cache(default_converter)
 
 
 class Panic(BaseException):
@@ -53,9 +57,7 @@ class Written:
 
 def spoken(data: bytes) -> tuple[list[dict[str, Any]], list[str], Bytes]:
     """What a server with methods of all kinds answers to `data`, and the documents that it has lost."""
-    server = AnsweringServer(
-        "test", "0", protocol_cls=AnsweringProtocol, converter_factory=default_converter, max_workers=1
-    )
+    server = AnsweringServer("test", "0", protocol_cls=AnsweringProtocol, converter_factory=_converter, max_workers=1)
     written, lost, source = Written(), list[str](), Bytes(data)
     answers: dict[str, Any] = {
         "nothing": None,
@@ -129,9 +131,10 @@ def ids(data: bytes) -> list[Any]:
     "params", ["1" * 5000, "[-" + "1" * 5000 + "]", "NaN", "-Infinity", '{"a": [Infinity, ' + "7" * 9999 + "]}"]
 )
 def test_numbers_that_json_or_python_does_not_have_get_an_error_with_the_id_of_who_asked(params: str) -> None:
-    asked = '{"jsonrpc": "2.0", "method": "later/nothing", "params": %s, "id": "late"}' % params
+    asked = f'{{"jsonrpc": "2.0", "method": "later/nothing", "params": {params}, "id": "late"}}'
     assert ids(frame(asked.encode())) == ["late"]
-    assert ids(frame(('{"jsonrpc": "2.0", "method": "later/nothing", "id": %s}' % ("9" * 5000)).encode())) == [None]
+    asked = f'{{"jsonrpc": "2.0", "method": "later/nothing", "id": {"9" * 5000}}}'
+    assert ids(frame(asked.encode())) == [None]
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"a":' * 100_000, b'"\\ud800"', b"null"])

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from lsprotocol.types import InlayHint, InlayHintKind, Position, SemanticTokens, SemanticTokensLegend
 
 from ...printable import terminal
+from ...prompts.pace import steps
 from .store import OpenDocument
-from .view import Shown, View
+from .view import Shown, View, affordable
 
 #: Tokens in turn, so that two that stand beside each other differ; and characters that several tokens share.
 LEGEND = SemanticTokensLegend(token_types=["lmTokenEven", "lmTokenOdd", "lmTokenShared"], token_modifiers=[])
 _SHARED = 2
-#: Prompts of one answer.
-_MOST = 300
 #: Characters of a model's name in a label; the tooltip has all of it.
 _LONGEST_NAME = 16
 #: Of the context, for the label; how much the context is stands in the tooltip.
@@ -23,10 +24,14 @@ async def semantic_tokens(view: View, document: OpenDocument, start: int, end: i
     """The borders of what stands from `start` to `end`; of a client that asks for all of a file with many prompts, of
     the first of them."""
     rows: list[tuple[Position, int, int]] = []
-    for stretch in document.document.within(start, end)[:_MOST]:
+    for stretch in await view.work(document, lambda: affordable(document.document.within(start, end))):
         shown = await view.show(document, stretch)
         if shown is not None:
-            rows += _rows(shown, start, end)
+            rows += await view.work(document, partial(_rows, shown, start, end))
+    return await view.work(document, lambda: _encoded(rows))
+
+
+def _encoded(rows: list[tuple[Position, int, int]]) -> SemanticTokens:
     data: list[int] = []
     line = column = 0
     for position, length, kind in sorted(rows, key=lambda row: (row[0].line, row[0].character)):
@@ -38,7 +43,7 @@ async def semantic_tokens(view: View, document: OpenDocument, start: int, end: i
 def _rows(shown: Shown, start: int, end: int) -> list[tuple[Position, int, int]]:
     positions = shown.open.positions
     rows: list[tuple[Position, int, int]] = []
-    for index, span, stretches in shown.spans(start, end):
+    for index, span, stretches in steps(shown.spans(start, end)):
         kind = _SHARED if span.shared else index % 2
         # a token may go over a line's end, and the client's need not
         for piece in [p for s in stretches for p in positions.lines(*s)]:
@@ -53,10 +58,10 @@ def _rows(shown: Shown, start: int, end: int) -> list[tuple[Position, int, int]]
 async def inlay_hints(view: View, document: OpenDocument, start: int, end: int) -> list[InlayHint]:
     """How many tokens each prompt has for which model, and how much of the context where it is a good part."""
     hints: list[InlayHint] = []
-    for stretch in document.document.within(start, end)[:_MOST]:
+    for stretch in await view.work(document, lambda: affordable(document.document.within(start, end))):
         shown = await view.show(document, stretch)
         if shown is not None and start <= stretch.end <= end:
-            hints.append(_hint(shown))
+            hints.append(await view.work(document, partial(_hint, shown)))
     return hints
 
 

@@ -6,7 +6,7 @@ import asyncio
 import re
 from typing import get_args
 
-from lsprotocol.types import CompletionItem, CompletionItemKind, TextEdit
+from lsprotocol.types import CompletionItem, CompletionItemKind, Position, TextEdit
 
 from ...model.chat import ROLES
 from ...model.listing import listed
@@ -15,6 +15,7 @@ from ...prompts.blocks import is_separator
 from ...prompts.documents import CHAT, PROMPT
 from ...prompts.front_matter import KEYS
 from .store import OpenDocument
+from .view import View
 
 #: Lines of front matter that is still open; what is longer is a prompt.
 _LONGEST = 200
@@ -22,8 +23,18 @@ _VALUE = re.compile(r"([A-Za-z_][\w.-]*)[ \t]*:[ \t]*(.*)", re.DOTALL)
 _ROLE = re.compile(r"\s*(?:- )?\s*role[ \t]*:[ \t]*(.*)", re.DOTALL)
 
 
-async def complete(document: OpenDocument, offset: int) -> list[CompletionItem]:
+async def complete(view: View, document: OpenDocument, position: Position) -> list[CompletionItem]:
     """Nothing outside of front matter."""
+    offset = await view.work(document, lambda: document.positions.offset(position))
+    found = await view.work(document, lambda: _complete(document, offset))
+    if isinstance(found, list):
+        return found
+    models = await asyncio.to_thread(listed)
+    return [_value(document, offset, found, m.source, m.family or m.kind) for m in models]
+
+
+def _complete(document: OpenDocument, offset: int) -> list[CompletionItem] | str:
+    """Of the name of a model, what is typed of it."""
     lines = document.document.lines
     line = lines.at(offset)
     if not _is_in_front_matter(document, line):
@@ -40,8 +51,7 @@ async def complete(document: OpenDocument, offset: int) -> list[CompletionItem]:
     if value[1] == "renormalize":
         return [_value(document, offset, typed, name, "") for name in ("true", "false")]
     if value[1] == "model":
-        found = await asyncio.to_thread(listed)
-        return [_value(document, offset, typed, m.source, m.family or m.kind) for m in found]
+        return typed
     return []
 
 

@@ -6,26 +6,28 @@ import asyncio
 import difflib
 import re
 from collections.abc import AsyncIterator
+from itertools import islice
 
-from lsprotocol.types import Diagnostic, DiagnosticSeverity
+from lsprotocol.types import Diagnostic, DiagnosticSeverity, Position, Range
 
+from ...errors import TransparencyError
 from ...model.listing import listed
 from ...model.tokenizers import tokenizer_folder
 from ...model.tokens import visible
+from ...printable import terminal_lines
 from ...prompts.documents import CHAT, JSONL
 from ...prompts.front_matter import FrontMatter
 from ...prompts.lines import Stretch
+from ...prompts.pace import steps
 from ...prompts.problems import Problem
 from ...prompts.refuse import LONGEST
 from .reader import Vocabulary
 from .store import OpenDocument
-from .view import View
+from .view import View, affordable
 
 SOURCE = "lm-transparency"
 #: Of one document.
 _MOST = 200
-#: Prompts looked at before the event loop has its turn.
-_AT_ONCE = 200
 _SEVERITIES = {
     "error": DiagnosticSeverity.Error,
     "warning": DiagnosticSeverity.Warning,
@@ -42,23 +44,43 @@ _ROLE_LINE = re.compile(r"<\|[A-Za-z_]+\|>[ \t]*\r?(?:\n|$)")
 async def diagnose(view: View, document: OpenDocument) -> list[Diagnostic]:
     """Called off where the document changes meanwhile."""
     found: list[Problem] = []
-    async for problem in _problems(view, document):
-        found.append(problem)
-        if len(found) == _MOST:
-            break
-    return [_diagnostic(document, problem) for problem in sorted(found, key=lambda p: p.start)]
+    try:
+        async for problem in _problems(view, document):
+            found.append(problem)
+            if len(found) == _MOST:
+                break
+    except TransparencyError as error:
+        found.insert(0, notice(error))
+    ordered = sorted(found, key=lambda p: p.start)
+    try:
+        return await view.work(document, lambda: [_diagnostic(document, problem) for problem in ordered])
+    except TransparencyError as error:
+        return [told(notice(error))]
+
+
+def notice(error: TransparencyError) -> Problem:
+    """That a document is not looked over, or not to its end."""
+    return Problem(0, 0, error.message, error.remedy, "warning", "notReadWhole")
+
+
+def told(problem: Problem) -> Diagnostic:
+    """Of a document whose text is not known: at its beginning."""
+    return _said(problem, Range(Position(0, 0), Position(0, 0)))
 
 
 async def _problems(view: View, document: OpenDocument) -> AsyncIterator[Problem]:
     text = document.document
-    front = text.front
-    stretches = text.stretches
+    front = await view.work(document, lambda: text.front)
     for problem in text.front_problems:
         yield problem
-    for at in range(0, len(stretches), _AT_ONCE):
-        for problem in text.problems_of(stretches[at : at + _AT_ONCE]):
+    stretches = await view.work(document, lambda: text.stretches)
+    written: list[Problem] = []
+    try:
+        await view.work(document, lambda: written.extend(islice(text.problems_of(stretches), _MOST)))
+    finally:
+        # those before the time was over, too
+        for problem in list(written):
             yield problem
-        await asyncio.sleep(0)
     if front is not None and (problem := await _model_problem(view, front)):
         yield problem
     model = view.reader.meant(text.settings.model, view.options.model)
@@ -69,12 +91,12 @@ async def _problems(view: View, document: OpenDocument) -> AsyncIterator[Problem
         for name in ("target", "contrast"):
             if problem := await _token_problem(view, model, front, name):
                 yield problem
-    for problem in _look_alikes(document, vocabulary, stretches):
+    for problem in await view.work(document, lambda: _look_alikes(document, vocabulary, stretches)):
         yield problem
-    for stretch in stretches:
-        # a token is a byte at least
-        if not vocabulary.n_context or 4 * (stretch.end - stretch.start) < vocabulary.n_context:
-            continue
+    # a token is a byte at least
+    least = (vocabulary.n_context or LONGEST) / 4
+    long = await view.work(document, lambda: [s for s in steps(stretches) if s.end - s.start >= least])
+    for stretch in affordable(long, LONGEST) if vocabulary.n_context else []:
         if problem := await _length_problem(view, document, stretch, vocabulary):
             yield problem
 
@@ -98,11 +120,11 @@ async def _token_problem(view: View, model: str, front: FrontMatter, name: str) 
     text = getattr(front.settings, name)
     if text is None:
         return None
-    pieces: list[str] = await view.reader.apply(model, lambda v: v.pieces(text))
+    pieces: list[str] = await view.reader.apply(model, lambda v: v.pieces(text), view)
     if len(pieces) == 1:
         return None
     split = " ".join(f"“{visible(piece)}”" for piece in pieces)
-    spaced: list[str] = await view.reader.apply(model, lambda v: v.pieces(f" {text}"))
+    spaced: list[str] = await view.reader.apply(model, lambda v: v.pieces(f" {text}"), view)
     remedy = f"With its leading space it is one: “{visible(' ' + text)}”." if len(spaced) == 1 else "Give one token."
     message = f"`{name}` is {len(pieces)} tokens, not one: {split}."
     return Problem(*front.places[name], message, remedy, "warning", "notOneToken")
@@ -113,9 +135,10 @@ def _look_alikes(document: OpenDocument, vocabulary: Vocabulary, stretches: list
     own = "|".join(re.escape(text) for text in special if text)
     pattern = re.compile(f"{own}|{_LOOKS_SPECIAL.pattern}") if own else _LOOKS_SPECIAL
     found: list[Problem] = []
-    for match in pattern.finditer(document.text):
-        stretch = _holding(document, match.start())
-        if stretch is None or (document.document.language == CHAT and _is_role(document.text, match.start())):
+    for match in steps(pattern.finditer(document.text)):
+        if document.document.language == CHAT and _is_role(document.text, match.start()):
+            continue
+        if _holding(document, match.start()) is None:
             continue
         name = match[0]
         if name in vocabulary.special:
@@ -157,9 +180,13 @@ async def _length_problem(
 
 
 def _diagnostic(document: OpenDocument, problem: Problem) -> Diagnostic:
+    return _said(problem, document.positions.range(problem.start, max(problem.end, problem.start)))
+
+
+def _said(problem: Problem, place: Range) -> Diagnostic:
     return Diagnostic(
-        range=document.positions.range(problem.start, max(problem.end, problem.start)),
-        message=f"{problem.message} {problem.remedy}".strip(),
+        range=place,
+        message=terminal_lines(f"{problem.message} {problem.remedy}".strip()),
         severity=_SEVERITIES[problem.severity],
         source=SOURCE,
         code=problem.code or None,

@@ -34,7 +34,7 @@ from ..rpc import AnsweringServer
 from .borders import LEGEND, inlay_hints, semantic_tokens
 from .commands import ANALYZE, LOAD_MODEL, draw, load
 from .completion import complete
-from .diagnostics import diagnose
+from .diagnostics import diagnose, notice, told
 from .hover import hover
 from .outline import COMMANDS, code_lenses, folding, symbols
 from .requests import list_prompts, prompt_at
@@ -64,8 +64,9 @@ class LanguageFeatures:
     def __init__(self, server: AnsweringServer, backend: Backend) -> None:
         self._server = server
         self._backend = backend
-        self._store = Store()
         self._view = View(backend.reader)
+        self._store = Store(self._view.desk)
+        server.protocol.on_lost = self._lost
         self._looking: dict[str, asyncio.Task[None]] = {}
         self._loaded: list[ModelInfo] = []
         self._requests = 0
@@ -88,8 +89,8 @@ class LanguageFeatures:
             lsp.TEXT_DOCUMENT_DID_CLOSE: self._closed,
             lsp.WORKSPACE_DID_CHANGE_CONFIGURATION: self._configured,
         }
-        for method, notice in notices.items():
-            feature(method)(_function(notice))
+        for method, heed in notices.items():
+            feature(method)(_function(heed))
         asked: dict[str, Callable[[OpenDocument, Any], Awaitable[Any]]] = {
             lsp.TEXT_DOCUMENT_HOVER: self._hover,
             lsp.TEXT_DOCUMENT_INLAY_HINT: self._inlay_hints,
@@ -138,41 +139,50 @@ class LanguageFeatures:
     def leave(self) -> None:
         for task in self._looking.values():
             task.cancel()
+        self._view.desk.close()
 
     # ---- our own requests
 
     async def _prompt_at(self, raw: Any) -> PromptAtResult:
         params = read(PromptAtParams, raw)
-        return prompt_at(self._store.read(params.uri, params.language_id, params.text), params)
+        document = await self._store.read(params.uri, params.language_id, params.text)
+        return await self._view.desk.run(len(document.text), lambda: prompt_at(document, params))
 
     async def _list_prompts(self, raw: Any) -> ListPromptsResult:
         params = read(ListPromptsParams, raw)
-        return list_prompts(self._store.read(params.uri, params.language_id, params.text), params)
+        document = await self._store.read(params.uri, params.language_id, params.text)
+        return await self._view.desk.run(len(document.text), lambda: list_prompts(document, params))
 
     async def _surprisal(self, raw: Any) -> SurprisalResult:
         params = read(SurprisalParams, raw)
-        return await surprisal(self._view, self._store.read(params.uri, params.language_id, params.text), params)
+        document = await self._store.read(params.uri, params.language_id, params.text)
+        return await surprisal(self._view, document, params)
 
     # ---- documents
 
     def _opened(self, params: lsp.DidOpenTextDocumentParams) -> None:
-        self._look_over(self._store.opened(params))
+        self._store.opened(params)
+        self._look_over(params.text_document.uri)
 
     def _changed(self, params: lsp.DidChangeTextDocumentParams) -> None:
-        document = self._store.changed(params)
-        if document is not None:
-            self._look_over(document)
+        if self._store.changed(params):
+            self._look_over(params.text_document.uri)
 
     def _closed(self, params: lsp.DidCloseTextDocumentParams) -> None:
         uri = params.text_document.uri
-        document = self._store.get(uri)
+        language = self._store.language(uri)
         self._store.closed(params)
         self._view.forget(uri)
         task = self._looking.pop(uri, None)
         if task is not None:
             task.cancel()
-        if document is not None and document.document.language in LANGUAGES:
+        if language in LANGUAGES:
             self._publish(uri, None, [])
+
+    def _lost(self, uri: str) -> None:
+        if uri:
+            self._store.lose(uri)
+            self._look_over(uri)
 
     def _configured(self, params: lsp.DidChangeConfigurationParams) -> None:
         given: Any = params.settings
@@ -190,26 +200,37 @@ class LanguageFeatures:
         self._refresh()
 
     def _refresh(self) -> None:
-        for document in self._store.all():
-            self._look_over(document)
+        for uri in self._store.uris():
+            self._look_over(uri)
         for capability, method in _REFRESHES.items():
             self._ask_client(method, capability)
 
-    def _look_over(self, document: OpenDocument) -> None:
+    def _look_over(self, uri: str) -> None:
         """Diagnostics, when the document has rested; of several versions the latest."""
-        if document.document.language not in LANGUAGES:
+        if self._store.language(uri) not in LANGUAGES:
             return
-        before = self._looking.get(document.uri)
+        before = self._looking.get(uri)
         if before is not None:
             before.cancel()
-        task = self._looking[document.uri] = asyncio.ensure_future(self._diagnose(document))
+        task = self._looking[uri] = asyncio.ensure_future(self._diagnose(uri))
         _unheard(task)
 
-    async def _diagnose(self, document: OpenDocument) -> None:
+    async def _diagnose(self, uri: str) -> None:
         await asyncio.sleep(_REST)
-        found = await diagnose(self._view, document)
-        if self._store.get(document.uri) is document:
-            self._publish(document.uri, document.version, found)
+        try:
+            document = await self._store.current(uri)
+        except TransparencyError as error:
+            self._publish(uri, None, [told(notice(error))])
+            return
+        if document is None:
+            return
+        try:
+            found = await diagnose(self._view, document)
+        except Exception as error:
+            logger.warning("A document could not be looked over.", exc_info=error)
+            return
+        if self._store.is_current(document):
+            self._publish(uri, document.version, found)
 
     def _publish(self, uri: str, version: int | None, found: list[lsp.Diagnostic]) -> None:
         params = lsp.PublishDiagnosticsParams(uri=uri, version=version, diagnostics=found)
@@ -221,23 +242,29 @@ class LanguageFeatures:
         """The feature for documents of our languages that are open; null for others, and where it fails."""
 
         async def reply(params: Any) -> Any:
-            document = self._store.get(params.text_document.uri)
-            if document is None or document.document.language not in LANGUAGES:
-                return None
             try:
+                document = await self._store.current(params.text_document.uri)
+                if document is None or document.document.language not in LANGUAGES:
+                    return None
                 return await answer(document, params)
-            except Exception as error:
+            except asyncio.CancelledError:
+                raise
+            except TransparencyError:
+                # the diagnostics say it
+                return None
+            except BaseException as error:
+                # native code raises what is no Exception
                 logger.warning("A language feature failed.", exc_info=error)
                 return None
 
         return reply
 
     async def _hover(self, document: OpenDocument, params: lsp.HoverParams) -> lsp.Hover | None:
-        return await hover(self._view, document, document.positions.offset(params.position))
+        offset = await self._view.work(document, lambda: document.positions.offset(params.position))
+        return await hover(self._view, document, offset)
 
     async def _inlay_hints(self, document: OpenDocument, params: lsp.InlayHintParams) -> list[lsp.InlayHint]:
-        start, end = document.positions.offsets(params.range)
-        self._looked(document, start, end)
+        start, end = await self._looked(document, params.range)
         return await inlay_hints(self._view, document, start, end)
 
     async def _borders(self, document: OpenDocument, _params: Any) -> lsp.SemanticTokens:
@@ -246,25 +273,33 @@ class LanguageFeatures:
     async def _borders_within(
         self, document: OpenDocument, params: lsp.SemanticTokensRangeParams
     ) -> lsp.SemanticTokens:
-        start, end = document.positions.offsets(params.range)
-        self._looked(document, start, end)
+        start, end = await self._looked(document, params.range)
         return await semantic_tokens(self._view, document, start, end)
 
     async def _code_lenses(self, document: OpenDocument, _params: Any) -> list[lsp.CodeLens]:
-        return code_lenses(self._view, document, COMMANDS if self._has_extension else COMMANDS[:1])
+        commands = COMMANDS if self._has_extension else COMMANDS[:1]
+        return await self._view.work(document, lambda: code_lenses(self._view, document, commands))
 
     async def _symbols(self, document: OpenDocument, _params: Any) -> list[lsp.DocumentSymbol]:
-        return symbols(self._view, document)
+        return await self._view.work(document, lambda: symbols(self._view, document))
 
     async def _folding(self, document: OpenDocument, _params: Any) -> list[lsp.FoldingRange]:
-        return folding(document)
+        return await self._view.work(document, lambda: folding(document))
 
     async def _complete(self, document: OpenDocument, params: lsp.CompletionParams) -> list[lsp.CompletionItem]:
-        return await complete(document, document.positions.offset(params.position))
+        return await complete(self._view, document, params.position)
 
-    def _looked(self, document: OpenDocument, start: int, end: int) -> None:
-        if self._view.look(document, start, end):
+    async def _looked(self, document: OpenDocument, place: lsp.Range) -> tuple[int, int]:
+        """What the client looks at, in characters."""
+
+        def look() -> tuple[int, int, bool]:
+            start, end = document.positions.offsets(place)
+            return start, end, self._view.look(document, start, end)
+
+        start, end, is_news = await self._view.work(document, look)
+        if is_news:
             self._ask_client(lsp.WORKSPACE_CODE_LENS_REFRESH, "workspace.code_lens.refresh_support")
+        return start, end
 
     def _ask_client(self, method: str, capability: str, params: Any = None) -> bool:
         """Whether the client can be asked."""
@@ -284,11 +319,12 @@ class LanguageFeatures:
         """Draw the routes of the prompt at `{uri, start}` as a page, and have it shown; its uri."""
         place: Any = arguments[0] if arguments else None
         params = read(PromptAtParams, {"end": 0, **place} if isinstance(place, dict) else place)
-        document = self._store.get(params.uri)
+        document = await self._store.current(params.uri)
         if document is None:
             raise TransparencyError("invalidParams", f"{params.uri} is not open.", "Open it, then analyze its prompts.")
         text = document.document
-        prompt = text.prompt(text.at(text.units.to_characters(max(0, params.start))))
+        start = max(0, params.start)
+        prompt = await self._view.work(document, lambda: text.prompt(text.at(text.units.to_characters(start))))
         watch = Watch()
         title = params.uri.rpartition("/")[2]
         job = draw(self._view.text(document, prompt), text.settings, title, watch)

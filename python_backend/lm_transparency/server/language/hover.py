@@ -10,6 +10,7 @@ from lsprotocol.types import Hover, MarkupContent, MarkupKind
 from pygls.exceptions import JsonRpcException
 
 from ...model.tokens import visible
+from ...printable import markdown_code, markdown_text
 from ...prompts.front_matter import KEYS
 from ...prompts.spans import span_at
 from .store import OpenDocument
@@ -21,15 +22,15 @@ _HOW = "How surprising it is, and what the model expected here, is told once the
 
 
 async def hover(view: View, document: OpenDocument, offset: int) -> Hover | None:
-    front = document.document.front
+    front = await view.work(document, lambda: document.document.front)
     if front is not None and offset < front.end:
         return _of_key(document, offset)
-    stretch = document.document.at(offset)
+    stretch = await view.work(document, lambda: document.document.at(offset))
     if not stretch.start <= offset < stretch.end:
         return None
     shown = await view.show(document, stretch)
     at = None if shown is None else shown.prompt.from_document(offset)
-    span = None if shown is None or at is None else span_at(shown.tokens.spans, at)
+    span = None if shown is None or at is None else await view.work(document, lambda: span_at(shown.tokens.spans, at))
     if shown is None or span is None:
         return None
     stands = shown.prompt.stretches(span.start, span.end)
@@ -65,10 +66,10 @@ async def _words(view: View, shown: Shown, positions: tuple[int, ...]) -> str:
             asked.add_done_callback(lambda done: done.cancelled() or done.exception())
             reason = "The model is at work; what it expected here is told when it has a moment."
         except JsonRpcException as error:
-            reason = error.message
+            reason = markdown_text(error.message)
     for position in positions:
         token = tokens[position]
-        lines += [f"**{_code(visible(token.text))}** · id {token.id} · token {position + 1} of {count:,}", ""]
+        lines += [f"**{markdown_code(visible(token.text))}** · id {token.id} · token {position + 1} of {count:,}", ""]
         if codes := _codes(token.text):
             lines += [codes, ""]
         if reading is None:
@@ -80,28 +81,16 @@ async def _words(view: View, shown: Shown, positions: tuple[int, ...]) -> str:
         lines += [f"Surprisal **{bits:.2f} bits** (probability {_per_cent(2**-bits)})", "", "Expected here:", ""]
         names = await view.reader.expected(shown.tokens, reading.expected[position].tolist())
         chances = reading.probabilities[position].tolist()
-        lines += [f"1. {_code(visible(n))} {_per_cent(p)}" for n, p in zip(names, chances, strict=True)]
+        lines += [f"1. {markdown_code(visible(n))} {_per_cent(p)}" for n, p in zip(names, chances, strict=True)]
         lines.append("")
     if reading is None:
         lines.append(reason)
-    lines.append(f"*{shown.tokens.vocabulary.name}*")
+    lines.append(f"*{markdown_text(shown.tokens.vocabulary.name)}*")
     return "\n".join(lines)
 
 
 def _per_cent(chance: float) -> str:
     return f"{100 * chance:.1f} %" if chance >= 0.001 else f"{100 * chance:.1e} %"
-
-
-def _code(text: str) -> str:
-    """`text` as it is in Markdown."""
-    longest = max((len(run) for run in _ticks(text)), default=0)
-    fence = "`" * (longest + 1)
-    pad = " " if text.startswith("`") or text.endswith("`") else ""
-    return f"{fence}{pad}{text}{pad}{fence}"
-
-
-def _ticks(text: str) -> list[str]:
-    return ["`" * len(run) for run in "".join(c if c == "`" else " " for c in text).split()]
 
 
 def _codes(text: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from lsprotocol.types import CodeLens, Command, DocumentSymbol, FoldingRange, FoldingRangeKind, Range, SymbolKind
 
 from ...prompts.documents import JSONL, LINES
+from ...prompts.pace import steps
 from .store import OpenDocument
 from .view import MANY, View
 
@@ -19,7 +20,7 @@ _GROUP = 500
 def code_lenses(view: View, document: OpenDocument, commands: Sequence[tuple[str, str]]) -> list[CodeLens]:
     """`commands` over each prompt; of a file with many, over those around what is looked at."""
     lenses: list[CodeLens] = []
-    for stretch in view.near(document):
+    for stretch in steps(view.near(document)):
         start = document.document.first(stretch)
         at = document.positions.position(start)
         place = {"uri": document.uri, "start": document.document.units.to_units(start)}
@@ -35,7 +36,7 @@ def symbols(view: View, document: OpenDocument) -> list[DocumentSymbol]:
     if front is not None:
         found.append(_symbol(document, "Front matter", SymbolKind.Namespace, front.start, front.end))
     if not document.document.has_more_than(MANY):
-        return found + [_prompt(document, i) for i in range(len(document.document.stretches))]
+        return found + [_prompt(document, i) for i in steps(range(len(document.document.stretches)))]
     return found + _groups(view, document)
 
 
@@ -44,7 +45,7 @@ def _groups(view: View, document: OpenDocument) -> list[DocumentSymbol]:
     groups: list[DocumentSymbol] = []
     by_line = text.language in (LINES, JSONL)
     count = len(text.lines) if by_line else len(text.stretches)
-    for first in range(0, count, _GROUP):
+    for first in steps(range(0, count, _GROUP), 0):
         last = min(first + _GROUP, count) - 1
         if by_line:
             start, end = text.lines.start(first), text.lines.end(last)
@@ -79,7 +80,7 @@ def folding(document: OpenDocument) -> list[FoldingRange]:
         ranges.append(FoldingRange(start_line=0, end_line=last, kind=FoldingRangeKind.Comment))
     if text.language in (LINES, JSONL):
         return ranges
-    for stretch in text.stretches:
+    for stretch in steps(text.stretches):
         place = document.positions.range(stretch.start, stretch.end)
         if place.end.line > place.start.line:
             ranges.append(FoldingRange(start_line=place.start.line, end_line=place.end.line))

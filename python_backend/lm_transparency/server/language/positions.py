@@ -3,26 +3,51 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from array import array
+from bisect import bisect_left, bisect_right
 
 from lsprotocol.types import Position, PositionEncodingKind, Range
 
+from ...prompts.once import once
+from ...prompts.pace import steps
+
 #: What LSP calls the end of a line; a lone carriage return is one, too.
 _LINE_END = re.compile(r"\r\n?|\n")
+#: Characters that take more than one unit: each of these patterns finds those that take one more.
+_WIDER = {
+    PositionEncodingKind.Utf8: [re.compile(f"[{first}-\U0010ffff]") for first in "\x80\u0800\U00010000"],
+    PositionEncodingKind.Utf16: [re.compile("[\U00010000-\U0010ffff]")],
+}
 
 
 class Positions:
-    """Both ways for one text. `encoding`: what the client counts columns in."""
+    """Both ways for one text, in a time that does not depend on how long its lines are. `encoding`: what the client
+    counts columns in."""
 
     def __init__(
         self,
         text: str,
         encoding: PositionEncodingKind | str = PositionEncodingKind.Utf16,
-        _starts: list[int] | None = None,
+        _starts: array[int] | None = None,
     ) -> None:
         self.text = text
         self._encoding = encoding
-        self._starts = [0, *(match.end() for match in _LINE_END.finditer(text))] if _starts is None else _starts
+        if _starts is not None:
+            self.__dict__["_starts"] = _starts
+
+    @once
+    def _starts(self) -> array[int]:
+        starts = array("q", [0])
+        starts.extend(match.end() for match in steps(_LINE_END.finditer(self.text)))
+        return starts
+
+    @once
+    def _wide(self) -> list[array[int]]:
+        """Where characters stand that take one unit more, two more, …"""
+        if self.text.isascii():
+            return []
+        patterns = _WIDER.get(PositionEncodingKind(self._encoding), [])
+        return [array("q", (m.start() for m in steps(pattern.finditer(self.text)))) for pattern in patterns]
 
     def edited(self, of: Range, text: str) -> Positions:
         """Those of the text in which `text` takes the place of a range. Only lines that the edit touches are read."""
@@ -34,24 +59,28 @@ class Positions:
         last = bisect_right(self._starts, end)
         moved = len(text) - (end - start)
         stop = self._starts[last] + moved if last < len(self._starts) else len(whole)
-        read = [match.end() for match in _LINE_END.finditer(whole, self._starts[first], stop)]
+        read = [match.end() for match in steps(_LINE_END.finditer(whole, self._starts[first], stop))]
         if last < len(self._starts) and read and read[-1] == stop:
             read.pop()
-        after = [at + moved for at in self._starts[last:]] if moved else self._starts[last:]
-        return Positions(whole, self._encoding, [*self._starts[: first + 1], *read, *after])
+        starts = self._starts[: first + 1]
+        starts.extend(read)
+        starts.extend(at + moved for at in steps(self._starts[last:]))
+        return Positions(whole, self._encoding, starts)
 
     def offset(self, position: Position) -> int:
         """A line past the end is the end; a column past its line is the line's end, before what ends it."""
         if position.line >= len(self._starts):
             return len(self.text)
-        start = self._starts[position.line]
-        end = self._starts[position.line + 1] if position.line + 1 < len(self._starts) else len(self.text)
-        line = self.text[start:end].rstrip("\r\n") if position.line + 1 < len(self._starts) else self.text[start:end]
-        return start + self._characters(line, position.character)
+        line = max(0, position.line)
+        start, end = self._starts[line], self._end(line)
+        # the column of each character grows with its offset; the half of a pair belongs to what comes before it
+        column = max(0, position.character)
+        at = start + bisect_right(range(start, end), column, key=lambda offset: self._columns(start, offset + 1))
+        return min(at, end)
 
     def position(self, offset: int) -> Position:
         line = bisect_right(self._starts, offset) - 1
-        return Position(line, self._columns(self.text[self._starts[line] : offset]))
+        return Position(line, self._columns(self._starts[line], min(offset, len(self.text))))
 
     def range(self, start: int, end: int) -> Range:
         return Range(self.position(start), self.position(end))
@@ -66,25 +95,17 @@ class Positions:
             begin = max(start, self._starts[line])
             if begin >= end:
                 break
-            stop = min(end, self._starts[line + 1] if line + 1 < len(self._starts) else end)
-            kept = len(self.text[begin:stop].rstrip("\r\n"))
-            if kept:
-                found.append((begin, begin + kept))
+            stop = min(end, self._end(line))
+            if begin < stop:
+                found.append((begin, stop))
         return found
 
-    def _columns(self, line: str) -> int:
-        if line.isascii() or self._encoding == PositionEncodingKind.Utf32:
-            return len(line)
-        if self._encoding == PositionEncodingKind.Utf8:
-            return len(line.encode("utf-8", "surrogatepass"))
-        return len(line.encode("utf-16-le", "surrogatepass")) // 2
+    def _end(self, line: int) -> int:
+        """Before what ends the line."""
+        if line + 1 == len(self._starts):
+            return len(self.text)
+        after = self._starts[line + 1]
+        return after - 2 if after >= 2 and self.text[after - 2 : after] == "\r\n" else after - 1
 
-    def _characters(self, line: str, column: int) -> int:
-        if line.isascii() or self._encoding == PositionEncodingKind.Utf32:
-            return min(column, len(line))
-        if self._encoding == PositionEncodingKind.Utf8:
-            return len(line.encode("utf-8", "surrogatepass")[:column].decode("utf-8", "ignore"))
-        raw = line.encode("utf-16-le", "surrogatepass")[: 2 * column]
-        # the half of a pair belongs to what comes before it
-        whole = raw[:-2] if len(raw) >= 2 and 0xD8 <= raw[-1] <= 0xDB else raw
-        return len(whole.decode("utf-16-le", "surrogatepass"))
+    def _columns(self, start: int, end: int) -> int:
+        return end - start + sum(bisect_left(wide, end) - bisect_left(wide, start) for wide in self._wide)

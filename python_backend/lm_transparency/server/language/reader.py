@@ -9,10 +9,8 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ...errors import TransparencyError
@@ -21,7 +19,9 @@ from ...model.chat import encode_chat, parse_chat
 from ...model.options import SpecialTokens
 from ...model.tokenizers import load_tokenizer, tokenizer_folder, tokenizer_state
 from ...model.tokens import Token, encode, encode_text, vocabulary_text
+from ...prompts.once import once
 from ...prompts.spans import Span, spans_of
+from .fair import FairThread
 
 if TYPE_CHECKING:
     from ...model.loading import LoadedModel
@@ -37,8 +37,8 @@ V = TypeVar("V")
 
 #: Characters of a prompt whose tokens are shown while it is written; of a longer one, no editor shows them in time.
 LONGEST = 200_000
-#: Characters of all texts whose tokens are kept, tokens whose surprisal is, and tokenizers.
-_KEPT_TEXT = 2_000_000
+#: Tokens that are kept, those whose surprisal is, and tokenizers.
+_KEPT_TOKENS = 300_000
 _KEPT_READINGS = 50_000
 _KEPT_TOKENIZERS = 4
 #: Seconds between two looks at a model's files, and models whose files are looked at.
@@ -64,13 +64,13 @@ class Vocabulary:
     tokenizer: Any
     n_context: int
 
-    @cached_property
+    @once
     def special(self) -> frozenset[str]:
         """What the tokenizer takes for one special token wherever it stands."""
         added = getattr(self.tokenizer, "added_tokens_decoder", {}).values()
         return frozenset([*self.tokenizer.all_special_tokens, *(str(token) for token in added if token.special)])
 
-    @cached_property
+    @once
     def id_of(self) -> dict[str, int]:
         return {text: int(self.tokenizer.convert_tokens_to_ids(text)) for text in self.special}
 
@@ -79,14 +79,14 @@ class Vocabulary:
         return [token.text for token in encode_text(self.tokenizer, text, add_special_tokens=False)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tokens:
     """The tokens of a text, and where they stand in it."""
 
     vocabulary: Vocabulary
     tokens: tuple[Token, ...]
 
-    @cached_property
+    @once
     def spans(self) -> list[Span]:
         return spans_of(self.tokens)
 
@@ -96,9 +96,9 @@ class Reader:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tokens")
+        self._thread = FairThread("tokens")
         self._vocabularies: OrderedDict[str, asyncio.Future[Vocabulary | None]] = OrderedDict()
-        self._tokens: _Kept[Text, Tokens] = _Kept(_KEPT_TEXT)
+        self._tokens: _Kept[Text, Tokens] = _Kept(_KEPT_TOKENS)
         self._running: dict[tuple[Text, str], tuple[asyncio.Task[Reading | None], int]] = {}
         self._readings: _Kept[tuple[Text, str], Reading] = _Kept(_KEPT_READINGS)
         #: the state of each model's files, and when it was looked at
@@ -126,7 +126,7 @@ class Reader:
         self._vocabularies.move_to_end(model)
         return await asyncio.shield(kept)
 
-    async def tokens(self, text: Text, longest: int = LONGEST) -> Tokens | None:
+    async def tokens(self, text: Text, longest: int = LONGEST, asked_by: Hashable = None) -> Tokens | None:
         """The tokens of `text`; None without a tokenizer, for one that is too long, and for one that is refused."""
         self._forget_if_changed(text.model)
         found = self._tokens.get(text)
@@ -136,19 +136,20 @@ class Reader:
         if vocabulary is None:
             return None
         try:
-            tokens = await asyncio.get_running_loop().run_in_executor(self._thread, _encoded, vocabulary, text)
+            tokens = await self._thread.run(asked_by, lambda: _encoded(vocabulary, text))
         except TransparencyError:
             return None
         found = Tokens(vocabulary, tuple(tokens))
-        self._tokens.put(text, found, len(text.text))
+        if len(tokens) <= _KEPT_TOKENS:
+            self._tokens.put(text, found, len(tokens))
         return found
 
-    async def apply(self, model: str, work: Any) -> Any:
+    async def apply(self, model: str, work: Any, asked_by: Hashable = None) -> Any:
         """`work(vocabulary)` where the tokenizer is used; None without one."""
         vocabulary = await self.vocabulary(model)
         if vocabulary is None:
             return None
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, vocabulary)
+        return await self._thread.run(asked_by, lambda: work(vocabulary))
 
     async def reading(self, text: Text) -> Reading | None:
         """What the loaded model expects at each token; None where `text.model` is not loaded.
@@ -185,9 +186,7 @@ class Reader:
     async def expected(self, tokens: Tokens, ids: list[int]) -> list[str]:
         """How entries of the vocabulary read."""
         tokenizer = tokens.vocabulary.tokenizer
-        return await asyncio.get_running_loop().run_in_executor(
-            self._thread, lambda: [vocabulary_text(tokenizer, i) for i in ids]
-        )
+        return await self._thread.run(tokens, lambda: [vocabulary_text(tokenizer, i) for i in ids])
 
     def _forget_if_changed(self, model: str) -> None:
         """Let go of what was read of a model whose files were written to since; looked at every few seconds."""
@@ -209,9 +208,8 @@ class Reader:
     async def _read_vocabulary(self, model: str) -> Vocabulary | None:
         # what transformers needs is imported once, by the backend
         await asyncio.shield(self._backend.start())
-        loop = asyncio.get_running_loop()
         info = self.loaded(model)
-        found = await loop.run_in_executor(self._thread, _from_disk, model)
+        found = await self._thread.run(model, lambda: _from_disk(model))
         if found is None and info is not None:
             # a GGUF file's, for one, is in the model alone
             found = await self._backend.run_spare(lambda session, _watch: _from_model(session, info.source))
@@ -254,8 +252,10 @@ def _from_disk(model: str) -> Vocabulary | None:
         return None
     try:
         tokenizer, n_context = load_tokenizer(folder)
-    except Exception as error:
-        # whatever a folder holds: it is said when the model is loaded
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:
+        # native code raises what is no Exception; whatever a folder holds: it is said when the model is loaded
         logger.info("The tokenizer in %s cannot be read: %s", folder, str(error).splitlines()[:1])
         return None
     return Vocabulary(model or embedded.NAME, tokenizer, n_context)

@@ -7,6 +7,7 @@ import attrs
 from ...errors import TransparencyError
 from ...prompts.documents import Document
 from ...prompts.front_matter import Settings
+from ...prompts.pace import steps
 from ..protocol.prompts import (
     ListPromptsParams,
     ListPromptsResult,
@@ -35,10 +36,10 @@ def prompt_at(document: Document, params: PromptAtParams) -> PromptAtResult:
         start=units.to_units(found.start),
         end=units.to_units(found.end),
         index=index,
-        piece_at=[in_prompt.to_units(piece.at) for piece in found.pieces],
-        piece_from=[units.to_units(piece.source) for piece in found.pieces],
+        piece_at=[in_prompt.to_units(piece.at) for piece in steps(found.pieces)],
+        piece_from=[units.to_units(piece.source) for piece in steps(found.pieces)],
         piece_length=[
-            in_prompt.to_units(piece.at + piece.length) - in_prompt.to_units(piece.at) for piece in found.pieces
+            in_prompt.to_units(piece.at + piece.length) - in_prompt.to_units(piece.at) for piece in steps(found.pieces)
         ],
         settings=_settings(document.settings),
     )
@@ -49,9 +50,9 @@ def list_prompts(document: Document, params: ListPromptsParams) -> ListPromptsRe
     stretches = document.stretches
     active = -1 if params.cursor < 0 else document.index_of(document.at(units.to_characters(params.cursor)))
     return ListPromptsResult(
-        start=[units.to_units(document.first(stretch)) for stretch in stretches],
-        end=[units.to_units(stretch.end) for stretch in stretches],
-        preview=[document.preview(stretch) for stretch in stretches],
+        start=[units.to_units(document.first(stretch)) for stretch in steps(stretches)],
+        end=[units.to_units(stretch.end) for stretch in steps(stretches)],
+        preview=[document.preview(stretch) for stretch in steps(stretches)],
         active=active,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from lsprotocol.types import (
@@ -12,8 +13,16 @@ from lsprotocol.types import (
     TextDocumentContentChangePartial,
 )
 
-from ...prompts.documents import Document
+from ...errors import TransparencyError
+from ...prompts.documents import Document, language_of
+from ...prompts.pace import steps
+from .desk import Desk
 from .positions import Positions
+
+#: Characters of one document, and of all of a client; and how many it may have open.
+LARGEST = 8_000_000
+TOGETHER = 64_000_000
+MOST = 1000
 
 
 @dataclass(frozen=True)
@@ -29,59 +38,170 @@ class OpenDocument:
     def text(self) -> str:
         return self.document.text
 
+    @property
+    def size(self) -> int:
+        return len(self.document.text)
+
+
+@dataclass
+class _Entry:
+    """`editing`: what brings `document` up to date. `lost`: why it cannot be followed."""
+
+    document: OpenDocument
+    editing: asyncio.Task[None] | None = None
+    lost: TransparencyError | None = None
+
 
 class Store:
     """By uri. `keep_last_newline`: whether the newline that ends a file is a part of its last prompt."""
 
-    def __init__(self) -> None:
-        self._open: dict[str, OpenDocument] = {}
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._open: dict[str, _Entry] = {}
         self.encoding: PositionEncodingKind | str = PositionEncodingKind.Utf16
         self.keep_last_newline = False
 
-    def get(self, uri: str) -> OpenDocument | None:
-        return self._open.get(uri)
+    def language(self, uri: str) -> str | None:
+        """None for a document that is not open."""
+        entry = self._open.get(uri)
+        return None if entry is None else entry.document.document.language
 
-    def all(self) -> list[OpenDocument]:
-        return list(self._open.values())
+    def uris(self) -> list[str]:
+        return list(self._open)
 
-    def opened(self, params: DidOpenTextDocumentParams) -> OpenDocument:
-        item = params.text_document
-        return self._put(item.uri, item.version, item.text, item.language_id)
+    def is_current(self, document: OpenDocument) -> bool:
+        entry = self._open.get(document.uri)
+        return entry is not None and entry.document is document and entry.editing is None
 
-    def changed(self, params: DidChangeTextDocumentParams) -> OpenDocument | None:
-        """None for a document that was not opened."""
-        before = self._open.get(params.text_document.uri)
-        if before is None:
+    async def current(self, uri: str) -> OpenDocument | None:
+        """The document after all edits so far; None for one that is not open.
+
+        Raises `TransparencyError("promptTooLong")` for one that is not followed any more.
+        """
+        entry = self._open.get(uri)
+        if entry is None:
             return None
-        positions = before.positions
-        for change in params.content_changes:
-            if isinstance(change, TextDocumentContentChangePartial):
-                positions = positions.edited(change.range, change.text)
-            else:
-                positions = Positions(change.text, self.encoding)
-        return self._keep(before.uri, params.text_document.version, positions, before.document.language)
+        while entry.editing is not None:
+            await asyncio.wait([entry.editing])
+        if entry.lost is not None:
+            raise entry.lost
+        return entry.document
+
+    def opened(self, params: DidOpenTextDocumentParams) -> None:
+        item = params.text_document
+        self._open.pop(item.uri, None)
+        self._put(item.uri, item.version, item.text, language_of(item.uri, item.language_id))
+
+    def changed(self, params: DidChangeTextDocumentParams) -> bool:
+        """Whether the document is open."""
+        entry = self._open.get(params.text_document.uri)
+        if entry is None:
+            return False
+        # what the whole text is replaced by need not be edited before
+        changes = list(params.content_changes)
+        whole = max(
+            (i for i, c in enumerate(changes) if not isinstance(c, TextDocumentContentChangePartial)), default=-1
+        )
+        if whole >= 0:
+            if entry.editing is not None:
+                entry.editing.cancel()
+            language = entry.document.document.language
+            entry = self._put(entry.document.uri, params.text_document.version, changes[whole].text, language)
+        edits = [c for c in changes[whole + 1 :] if isinstance(c, TextDocumentContentChangePartial)]
+        if edits and entry.lost is None:
+            before = entry.editing
+            task = entry.editing = asyncio.ensure_future(self._edit(entry, before, edits, params.text_document.version))
+            task.add_done_callback(lambda done: _done(entry, done))
+        return True
 
     def closed(self, params: DidCloseTextDocumentParams) -> None:
-        self._open.pop(params.text_document.uri, None)
+        entry = self._open.pop(params.text_document.uri, None)
+        if entry is not None and entry.editing is not None:
+            entry.editing.cancel()
+
+    def lose(self, uri: str) -> None:
+        """The text of a document, or an edit of it, has not come."""
+        entry = self._open.get(uri)
+        if entry is None:
+            if len(self._open) >= MOST:
+                return
+            entry = self._put(uri, 0, "", language_of(uri, ""))
+            entry.lost = _too_large()
+        else:
+            entry.lost = _lost()
 
     def keep(self, keep_last_newline: bool) -> None:
         """Read every document anew, with or without the newline that ends it."""
         if keep_last_newline != self.keep_last_newline:
             self.keep_last_newline = keep_last_newline
-            for one in self.all():
-                self._put(one.uri, one.version, one.text, one.document.language)
+            for entry in self._open.values():
+                known = entry.document
+                entry.document = self._read(known.uri, known.version, known.positions, known.document.language)
 
-    def read(self, uri: str, language: str, text: str) -> Document:
-        """The open document of `uri`; another is read from `text`."""
-        known = self._open.get(uri)
-        if known is not None and not text:
+    async def read(self, uri: str, language: str, text: str) -> Document:
+        """The open document of `uri`; another is read from `text`. Raises `TransparencyError` as `current`."""
+        known = None if text else await self.current(uri)
+        if known is not None:
             return known.document
-        return Document(text, language, keep_last_newline=self.keep_last_newline)
+        return Document(text, language_of(uri, language), keep_last_newline=self.keep_last_newline)
 
-    def _put(self, uri: str, version: int, text: str, language: str) -> OpenDocument:
-        return self._keep(uri, version, Positions(text, self.encoding), language)
+    async def _edit(
+        self,
+        entry: _Entry,
+        before: asyncio.Task[None] | None,
+        edits: list[TextDocumentContentChangePartial],
+        version: int,
+    ) -> None:
+        if before is not None:
+            await asyncio.wait([before])
+        known = entry.document
 
-    def _keep(self, uri: str, version: int, positions: Positions, language: str) -> OpenDocument:
-        document = Document(positions.text, language, keep_last_newline=self.keep_last_newline)
-        self._open[uri] = OpenDocument(uri, version, document, positions)
+        def edited() -> Positions:
+            positions = known.positions
+            for edit in steps(edits, 0):
+                positions = positions.edited(edit.range, edit.text)
+                if len(positions.text) > LARGEST:
+                    raise _too_large()
+            return positions
+
+        if entry.lost is not None:
+            return
+        try:
+            positions = await self._desk.run(known.size + sum(len(edit.text) for edit in edits), edited)
+        except TransparencyError as error:
+            entry.lost = error
+            return
+        entry.document = self._read(known.uri, version, positions, known.document.language)
+
+    def _put(self, uri: str, version: int, text: str, language: str) -> _Entry:
+        entry = self._open.get(uri)
+        others = sum(e.document.size for e in self._open.values() if e is not entry)
+        lost = None
+        if len(text) > LARGEST:
+            lost = _too_large()
+        elif len(text) + others > TOGETHER or (entry is None and len(self._open) >= MOST):
+            lost = TransparencyError("promptTooLong", "Too many files are open at once.", "Close some of them.")
+        document = self._read(uri, version, Positions("" if lost else text, self.encoding), language)
+        self._open[uri] = _Entry(document, lost=lost)
         return self._open[uri]
+
+    def _read(self, uri: str, version: int, positions: Positions, language: str) -> OpenDocument:
+        document = Document(positions.text, language, keep_last_newline=self.keep_last_newline)
+        return OpenDocument(uri, version, document, positions)
+
+
+def _done(entry: _Entry, task: asyncio.Task[None]) -> None:
+    if entry.editing is task:
+        entry.editing = None
+    if not task.cancelled() and task.exception() is not None:
+        entry.lost = _lost()
+
+
+def _too_large() -> TransparencyError:
+    message = f"The file has more than {LARGEST:,} characters, which is more than an editor can be told about."
+    return TransparencyError("promptTooLong", message, "Split it into smaller files.")
+
+
+def _lost() -> TransparencyError:
+    message = "An edit of the file could not be followed, so its text is not known any more."
+    return TransparencyError("promptTooLong", message, "Close the file and open it again.")

@@ -6,27 +6,37 @@ import math
 
 from ...errors import TransparencyError
 from ...prompts.documents import Document
+from ...prompts.pieces import PromptText
 from ...prompts.spans import merged
 from ..protocol.prompts import SurprisalParams, SurprisalResult
-from .reader import Text
+from .reader import Text, Tokens
 from .view import View
 
 
 async def surprisal(view: View, document: Document, params: SurprisalParams) -> SurprisalResult:
     """Raises `TransparencyError` (`invalidPrompt`, `promptTooLong`, `modelNotFound` where the model is not loaded)."""
-    units = document.units
-    prompt = document.prompt(document.at(units.to_characters(max(0, params.start))))
+
+    def meant() -> PromptText:
+        return document.prompt(document.at(document.units.to_characters(max(0, params.start))))
+
+    size = len(document.text)
+    prompt = await view.desk.run(size, meant)
     settings = document.settings
     special = "auto" if prompt.chat else settings.special_tokens or view.options.special_tokens
     text = Text(view.reader.meant(settings.model, view.options.model), prompt.text, prompt.chat, special)
     reading = await view.reader.reading(text)
-    tokens = await view.reader.tokens(text)
+    tokens = await view.reader.tokens(text, asked_by=view)
     if reading is None or tokens is None:
         name = f"The model {settings.model}" if settings.model else "A model"
         raise TransparencyError(
             "modelNotFound", f"{name} is not loaded, so nothing is known of surprisal.", "Analyze the prompt first."
         )
-    bits = reading.surprisal.tolist()
+    bits: list[float] = reading.surprisal.tolist()
+    return await view.desk.run(size, lambda: _result(document, prompt, tokens, bits))
+
+
+def _result(document: Document, prompt: PromptText, tokens: Tokens, bits: list[float]) -> SurprisalResult:
+    units = document.units
     start: list[int] = []
     end: list[int] = []
     values: list[float] = []

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from ...errors import TransparencyError
 from ...model.options import SpecialTokens
 from ...prompts.lines import Stretch
 from ...prompts.pieces import PromptText
 from ...prompts.spans import Span, spans_within
+from .desk import Desk
 from .reader import LONGEST, Reader, Text, Tokens
 from .store import OpenDocument
 
@@ -17,6 +19,11 @@ from .store import OpenDocument
 MANY = 1_000
 #: Prompts, or lines, to either side of what is looked at.
 AROUND = 100
+#: Prompts of one answer, and characters of all of them.
+_MOST = 300
+_MOST_CHARACTERS = 400_000
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -53,13 +60,29 @@ class Shown:
         return 0 if at is None else at
 
 
-@dataclass
+def affordable(stretches: Iterable[Stretch], characters: int = _MOST_CHARACTERS) -> list[Stretch]:
+    """The first of `stretches`, as many as are shown at once."""
+    found: list[Stretch] = []
+    for stretch in stretches:
+        characters -= stretch.end - stretch.start
+        if len(found) == _MOST or (found and characters < 0):
+            break
+        found.append(stretch)
+    return found
+
+
+@dataclass(eq=False)
 class View:
     """What a client looks at: of each document the characters that it asked about last."""
 
     reader: Reader
+    desk: Desk = field(default_factory=Desk)
     options: Options = field(default_factory=Options)
     _seen: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+
+    async def work(self, document: OpenDocument, work: Callable[[], T]) -> T:
+        """`work()`, which reads the document, where that holds nobody up. Raises `pace.TooSlow`."""
+        return await self.desk.run(document.size, work)
 
     def text(self, document: OpenDocument, prompt: PromptText) -> Text:
         settings = document.document.settings
@@ -70,11 +93,11 @@ class View:
     async def show(self, document: OpenDocument, stretch: Stretch, longest: int = LONGEST) -> Shown | None:
         """None for what is no prompt, and without a tokenizer."""
         try:
-            prompt = document.document.prompt(stretch)
+            prompt = await self.work(document, lambda: document.document.prompt(stretch))
         except TransparencyError:
             return None
         text = self.text(document, prompt)
-        tokens = await self.reader.tokens(text, longest)
+        tokens = await self.reader.tokens(text, longest, self)
         return None if tokens is None else Shown(document, stretch, prompt, text, tokens)
 
     def look(self, document: OpenDocument, start: int, end: int) -> bool:

@@ -1,0 +1,22 @@
+"""An attribute that is computed when it is first asked for, and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+V = TypeVar("V")
+
+
+class once(Generic[V]):  # noqa: N801
+    """As `functools.cached_property`, whose lock holds up every thread in Python before 3.12, whatever it asks for."""
+
+    def __init__(self, compute: Callable[[Any], V]) -> None:
+        self._compute = compute
+        self._name = compute.__name__
+        self.__doc__ = compute.__doc__
+
+    def __get__(self, of: Any, _owner: type | None = None) -> V:
+        # found in the instance from then on
+        found = of.__dict__[self._name] = self._compute(of)
+        return found

@@ -1,0 +1,78 @@
+"""Loops over foreign text that can be stopped: who runs one on a thread says when it has gone on for too long."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
+from typing import TypeVar
+
+from ..errors import Cancelled, TransparencyError
+
+T = TypeVar("T")
+
+#: Steps between two looks at the clock.
+_EVERY = 256
+
+_of_thread = threading.local()
+
+
+class TooSlow(TransparencyError):
+    """A file that would hold up an editor."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "promptTooLong",
+            "The file takes too long to read.",
+            "Split it into smaller files, or select a part of it.",
+        )
+
+
+class Pace:
+    """How much processor time a piece of work may take, in seconds; and whether it is still wanted.
+
+    Processor time: a thread that has to wait for others is not slow.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._called_off = threading.Event()
+
+    def call_off(self) -> None:
+        """From any thread."""
+        self._called_off.set()
+
+    @contextmanager
+    def kept(self) -> Generator[None]:
+        """`steps` of this thread look at this pace."""
+        end = time.thread_time() + self._seconds
+
+        def look() -> None:
+            if self._called_off.is_set():
+                raise Cancelled
+            if time.thread_time() > end:
+                raise TooSlow
+
+        before = getattr(_of_thread, "look", None)
+        _of_thread.look = look
+        try:
+            yield
+        finally:
+            _of_thread.look = before
+
+
+def steps(items: Iterable[T], every: int = _EVERY) -> Iterable[T]:
+    """`items`, one after the other. Raises `TooSlow`, or `Cancelled`, in between where a pace is kept."""
+    look: Callable[[], None] | None = getattr(_of_thread, "look", None)
+    return items if look is None else _looking(items, look, every)
+
+
+def _looking(items: Iterable[T], look: Callable[[], None], every: int) -> Generator[T]:
+    left = 0
+    for item in items:
+        left -= 1
+        if left < 0:
+            look()
+            left = every
+        yield item
