@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import TransparencyError
 from ..printable import terminal
+from .joined import with_joined
 from .native import OTHER_TOKENIZER, answered
 from .options import SpecialTokens
 
@@ -92,17 +93,22 @@ def encode_text(tokenizer: Any, prompt: str, *, add_special_tokens: bool) -> lis
             "Use a model with a fast tokenizer (tokenizer.json).",
         ) from error
     ids: list[int] = list(encoded["input_ids"])
-    return _tile(tokenizer, prompt, ids, list(encoded["offset_mapping"]))
+    return _tile(tokenizer, prompt, ids, with_joined(prompt, list(encoded["offset_mapping"])))
 
 
 def _tile(tokenizer: Any, prompt: str, ids: list[int], offsets: list[tuple[int, int]]) -> list[Token]:
     """Spans that cover the prompt without gaps: what a tokenizer trims (spaces) goes to the token that carries it."""
     tokens: list[Token] = []
     covered = 0
+    # of each token, where the next one with a span begins
+    next_start = [len(prompt)]
+    for start, end in reversed(offsets):
+        next_start.append(start if start < end else next_start[-1])
+    texts = {token_id: vocabulary_text(tokenizer, token_id) for token_id in set(ids)}
     for i, (token_id, (start, end)) in enumerate(zip(ids, offsets, strict=True)):
-        text = vocabulary_text(tokenizer, token_id)
+        text = texts[token_id]
         carried = covered + len(text)
-        following = next((offsets[j][0] for j in range(i + 1, len(ids)) if offsets[j][0] < offsets[j][1]), len(prompt))
+        following = next_start[len(ids) - 1 - i]
         within = covered <= start and end <= carried <= following
         if within and (start < end or text.isspace()) and prompt.startswith(text, covered):
             # some post-processors trim the spaces off a token's span, down to nothing
