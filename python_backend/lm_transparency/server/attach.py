@@ -20,7 +20,7 @@ from typing import Any
 
 from .. import __version__
 from ..files.json_files import NotJson, decode_json
-from .place import GREETING, NotPrivate, Place, connect, locked, place, read_ended
+from .place import GREETING, NotPrivate, Place, connect, is_running, locked, place, read_ended, unknown_end
 
 #: Begins the last line before the protocol's stream.
 MARKER = "lm-transparency attached "
@@ -61,6 +61,9 @@ def attach(server_arguments: list[str]) -> int:
     if _bridge(connection, files.log):
         return 0
     ended = read_ended(files, process_id, patience=2.0)
+    if ended is None and not is_running(process_id):
+        # nobody noted it: the process above the server was killed, too
+        ended = unknown_end(process_id)
     if ended is None or ended["code"] == 0:
         return 0
     return _say(ENDED + json.dumps(ended), EXIT_SERVER_ENDED)

@@ -7,10 +7,11 @@ import signal
 import sys
 import time
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from .place import Place, write_ended
+from .place import Place, unknown_end, write_ended
 
 _KEPT_LINES = 20
 _LOOK_S = 0.5
@@ -18,17 +19,28 @@ _LOOK_S = 0.5
 _DYING = 10
 
 
-def keep(files: Place) -> None:
-    """Returns in a child that is to be the server; the parent stays here and ends as the child does. Linux, macOS."""
+def keep(files: Place) -> int:
+    """Returns in a child that is to be the server; the parent stays here and ends as the child does. Linux, macOS.
+
+    The parent's process id, by which the child knows whether it is still there.
+    """
     # counted before: only a kill in the server's own time is its
     oom_kills = _oom_kills()
+    keeper = os.getpid()
     child = os.fork()
     if child == 0:
-        return
+        return keeper
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda got, _frame: os.kill(child, got))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     _leave_as(child, files, oom_kills)
+
+
+def ended_well(files: Place, keeper: int) -> None:
+    """The server notes its own end, as it was asked for, where the process above it was killed and cannot."""
+    if os.getppid() != keeper:
+        with suppress(OSError):
+            write_ended(files, {**unknown_end(os.getpid()), "code": 0})
 
 
 def _leave_as(child: int, files: Place, oom_kills: int) -> NoReturn:
@@ -42,7 +54,7 @@ def _leave_as(child: int, files: Place, oom_kills: int) -> NoReturn:
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
     code = None if number else os.WEXITSTATUS(status)
     record = {
-        "processId": child,
+        **unknown_end(child),
         "code": code,
         "signal": signal.Signals(number).name if number else None,
         # the counters are the machine's: a kill at the time of this one is taken for the same

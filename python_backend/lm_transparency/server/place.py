@@ -32,6 +32,8 @@ DECIDING = ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID", "HF_HOME", "HF_HUB_CACHE", "
 #: Begins the first line that the server writes to whoever connects; a JSON object follows on it.
 GREETING = b"lm-transparency "
 
+_SHARED = "/tmp"
+
 # a socket's path may have 107 bytes, 103 on macOS
 _LONGEST = 103
 
@@ -55,8 +57,7 @@ def place() -> Place:
 
     Raises `NotPrivate` where the folder is someone else's, or open to others.
     """
-    folder = Path(os.environ.get(FOLDER_VARIABLE) or f"/tmp/lm-transparency-{os.getuid()}")
-    _make_private(folder)
+    folder = _folder()
     name = _identity()
     files = Place(*(folder / f"{name}.{kind}" for kind in ("sock", "lock", "log", "ended")))
     if len(os.fsencode(files.socket)) > _LONGEST:
@@ -64,10 +65,34 @@ def place() -> Place:
     return files
 
 
+def _folder() -> Path:
+    given = os.environ.get(FOLDER_VARIABLE)
+    folder = Path(given or f"{_SHARED}/lm-transparency-{os.getuid()}")
+    try:
+        _make_private(folder)
+        return folder
+    except NotPrivate:
+        # anybody may take a name in /tmp, and only they can give it back; nobody else has a say in the home
+        home = None if given else _home()
+        if home is None:
+            raise
+        _make_private(home)
+        return home
+
+
+def _home() -> Path | None:
+    try:
+        home = Path.home()
+        return home / ".cache" / "lm-transparency" / "run" if home.stat().st_uid == os.getuid() else None
+    except (OSError, RuntimeError):
+        return None
+
+
 def _make_private(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.lstat()
+        above = folder.parent.stat().st_mode
     except OSError as error:
         raise NotPrivate(f"The folder {folder} cannot be made: {error.strerror}.") from error
     remedy = f"Remove it, or name another in {FOLDER_VARIABLE}."
@@ -75,6 +100,8 @@ def _make_private(folder: Path) -> None:
         raise NotPrivate(f"{folder} is not a folder of this user. {remedy}")
     if stat.S_IMODE(found.st_mode) & 0o077:
         raise NotPrivate(f"The folder {folder} is open to other users. {remedy}")
+    if above & stat.S_IWOTH and not above & stat.S_ISVTX:
+        raise NotPrivate(f"Other users can put another folder in the place of {folder}. {remedy}")
 
 
 def _identity() -> str:
@@ -125,6 +152,21 @@ def write_ended(files: Place, record: dict[str, Any]) -> None:
     draft = files.ended.with_suffix(f".{os.getpid()}")
     draft.write_text(json.dumps(record), "utf-8")
     draft.replace(files.ended)
+
+
+def unknown_end(process_id: int) -> dict[str, Any]:
+    """The record of an end that nobody saw."""
+    return {"processId": process_id, "code": None, "signal": None, "outOfMemory": False, "lines": []}
+
+
+def is_running(process_id: int) -> bool:
+    """Whether a process of this user is there and has not ended."""
+    try:
+        os.kill(process_id, 0)
+        status = Path(f"/proc/{process_id}/stat")
+        return not status.exists() or status.read_text("utf-8", "replace").rpartition(")")[2].split()[0] != "Z"
+    except (OSError, IndexError):
+        return False
 
 
 def read_ended(files: Place, process_id: int, patience: float) -> dict[str, Any] | None:

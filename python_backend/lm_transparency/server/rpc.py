@@ -32,7 +32,7 @@ _NOT_PYGLS = ("textDocument/", "notebookDocument/", "workspace/")
 _COMMANDS = (WORKSPACE_EXECUTE_COMMAND,)
 
 #: Requests of one client that are not answered yet; the next one is refused.
-_MOST_REQUESTS = 1000
+_MOST_REQUESTS = 4000
 #: Values in the params of one message; no message of ours or of LSP has that many.
 _MOST_VALUES = 50_000
 
@@ -76,9 +76,8 @@ class AnsweringProtocol(LanguageServerProtocol):
                 return
             if frame is None:
                 return
+            # not a step in between: who has left without reading its answers may have said goodbye
             self.receive(frame)
-            # what was answered at once goes out, and other connections have their turn
-            await asyncio.sleep(0)
 
     def receive(self, frame: Frame) -> None:
         """Act on one message. Whatever it holds, and whatever goes wrong, a request is answered."""

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
-from .keeper import keep
+from .keeper import ended_well, keep
 from .place import GREETING, Place, locked, peer_uid, place
 from .priority import work_beside_editor
 from .progressing import telling
@@ -72,9 +72,9 @@ def main(arguments: list[str] | None = None, session_factory: Callable[[], Sessi
     files = place()
     if given.low_priority:
         work_beside_editor()
-    keep(files)
+    keeper = keep(files)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    _serve(files, Patience(given.grace, given.rest), given.ready, session_factory or factory)
+    _serve(files, Patience(given.grace, given.rest), given.ready, session_factory or factory, keeper)
 
 
 def _session(trace_budget: int) -> Session:
@@ -83,7 +83,9 @@ def _session(trace_budget: int) -> Session:
     return new_session(trace_budget)
 
 
-def _serve(files: Place, patience: Patience, ready: int, session_factory: Callable[[], Session]) -> NoReturn:
+def _serve(
+    files: Place, patience: Patience, ready: int, session_factory: Callable[[], Session], keeper: int
+) -> NoReturn:
     from .stdio import EXIT_DEPENDENCY_MISSING, be_quiet, log_to_stderr
 
     log_to_stderr()
@@ -100,6 +102,7 @@ def _serve(files: Place, patience: Patience, ready: int, session_factory: Callab
     with suppress(KeyboardInterrupt, asyncio.CancelledError):
         asyncio.run(_Shared(files, patience, backend).serve(ready))
     backend.stop(0.3)
+    ended_well(files, keeper)
     # a thread in C code, or in a driver, would keep an ordinary exit waiting
     os._exit(0)
 
@@ -316,8 +319,9 @@ class _Client:
     # the `frames.Source` of the protocol, and what it writes to
 
     async def readline(self) -> bytes:
-        # who does not read is not heard either, so that its answers do not pile up
-        await self._writer.drain()
+        if self.is_full:
+            # who does not read is not heard either, so that its answers do not pile up
+            await self._writer.drain()
         try:
             line = await self._reader.readuntil(b"\n")
         except asyncio.IncompleteReadError as end:
