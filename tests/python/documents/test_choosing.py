@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from lm_transparency import TransparencyError
-from lm_transparency.prompts.documents import Document
+from lm_transparency.prompts.documents import CHAT, JSONL, PROMPT, Document, language_of
+from lm_transparency.prompts.documents import LINES as BY_LINE
 from lm_transparency.prompts.pieces import PromptText
 from lm_transparency.prompts.units import Units
 
@@ -260,3 +261,39 @@ def test_reading_prompts_needs_neither_torch_nor_the_server() -> None:
     look = "import sys; print([m for m in ('torch', 'pygls', 'lm_transparency.server') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", f"{read}; {look}"], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("uri", "said", "language"),
+    [
+        ("file:///a/b.prompt", "plaintext", PROMPT),
+        ("file:///a/b.PROMPT", "", PROMPT),
+        ("file:///a/b.chat", "text", CHAT),
+        ("file:///a/b.prompts", "", BY_LINE),
+        ("file:///a/prompts.txt", "plaintext", BY_LINE),
+        ("file:///a/b.prompts.jsonl", "jsonl", JSONL),
+        ("file:///a/b.prompt", CHAT, CHAT),
+        ("file:///a/b.md", "markdown", "markdown"),
+        ("untitled:b", "", ""),
+    ],
+)
+def test_a_file_s_name_says_its_language_where_the_editor_does_not_know_ours(
+    uri: str, said: str, language: str
+) -> None:
+    assert language_of(uri, said) == language
+
+
+@pytest.mark.parametrize("language", [PROMPT, CHAT, BY_LINE, JSONL])
+def test_a_byte_order_mark_belongs_to_no_prompt(language: str) -> None:
+    text = {
+        PROMPT: "---\ntarget: ' b'\n---\na",
+        CHAT: "---\ntarget: ' b'\n---\n<|user|>\na",
+        BY_LINE: "a\nb\n",
+        JSONL: '{"prompt": "a"}\n',
+    }[language]
+    plain, marked = Document(text, language), Document("\ufeff" + text, language)
+    assert list(marked.problems_of(marked.stretches)) == []
+    assert marked.settings == plain.settings
+    for at in (0, 1, len(text)):
+        found, expected = marked.prompt(marked.at(at + 1 if at else 0)), plain.prompt(plain.at(at))
+        assert (found.text, found.start) == (expected.text, expected.start + 1)
