@@ -75,6 +75,8 @@ export class Backend {
   /** A restart that the person chose because nothing went on: what was asked before is asked again. */
   #restarting: Promise<void> | null = null;
   #isAsking = false;
+  /** Between it and this window is a network: after a while without one a request is told so. */
+  #isFar = false;
   readonly #patience = new Patience(
     () => void this.#onStandstill(),
     () => this.#startingServer?.link?.patienceMs ?? PATIENCE_MS,
@@ -200,7 +202,7 @@ export class Backend {
 
   #ensure(): Promise<Session> {
     if (this.#session) return Promise.resolve(this.#session);
-    if (this.#reconnection) return this.#reconnection.within(LINK_PATIENCE_MS);
+    if (this.#reconnection) return this.#isFar ? this.#reconnection.within(LINK_PATIENCE_MS) : this.#reconnection.done;
     if (this.#starting) return this.#starting;
     const generation = ++this.#generation;
     const starting = this.#launch(generation).catch((error: unknown) => {
@@ -223,6 +225,7 @@ export class Backend {
     if (generation !== this.#generation) throw cancelled();
     this.world.log(`starting ${choice.python}`);
     const server = this.world.launch(choice, again);
+    this.#isFar = Boolean(server.link?.host);
     this.#startingServer = server;
     this.#patience.sign();
     server.signs.listen(this.#patience.sign);
