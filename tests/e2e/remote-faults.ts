@@ -97,7 +97,7 @@ export function faultTests(window: () => RemoteWindow, { prompt, long }: { promp
       });
       // looked for often: it may be over in less than the half second between two looks of `waitFor`
       const isThere = () => webviewFrame(page).getByText(stage).first().isVisible();
-      await expect.poll(isThere, { timeout: PATIENCE_MS }).toBe(true);
+      await expect.poll(isThere, { timeout: PATIENCE_MS, interval: 20 }).toBe(true);
       expect([view.count(': Loaded '), view.count('Analyzed')]).toEqual([loads, analyses]);
       breakIt();
     } finally {
