@@ -21,10 +21,10 @@ from .model.memory import free_bytes
 from .model.options import COMPARED_THRESHOLD, SpecialTokens
 from .model.token_ids import check_token_ids
 from .model.tokens import Token, encode
-from .notices import changed_messages, notices
+from .notices import notices
 from .routes.contributions import FLOOR, Contributions
 from .routes.gathering import Earlier, Gathering
-from .routes.graph import RouteGraph, auto_threshold, check_position, route_graph
+from .routes.graph import RouteGraph, auto_threshold, position_of, route_graph
 from .trace.finite import check_finite, not_provable
 from .trace.outputs import read_all
 from .trace.prefix import record_after
@@ -89,11 +89,7 @@ class Analysis:
 
         Raises `TransparencyError` as `route_graph` does.
         """
-        n_tokens = len(self.tokens)
-        asked = self.target if position is None else position
-        at = asked + n_tokens if asked < 0 else asked
-        if not 0 <= at < n_tokens:
-            check_position(asked, n_tokens)
+        at = position_of(self.target if position is None else position, len(self.tokens))
         if threshold is None:
             threshold = auto_threshold(self.contributions, at, renormalize=renormalize)
         return route_graph(self.contributions, at, threshold, renormalize=renormalize)
@@ -307,7 +303,7 @@ class Started:
             self._trace,
             weights,
             proof,
-            (*notices(self._tokens, proof, self._trace), *changed_messages(chat, self._tokens)),
+            notices(self._tokens, proof, self._trace, chat, getattr(self._model.tokenizer, "bos_token_id", None)),
             self._forward_s,
             self._contributions_s,
             self._n_reused,

@@ -8,11 +8,16 @@ from collections.abc import Sequence
 from .lens.projection import Lens
 from .model.chat import Chat
 from .model.tokens import Token
+from .printable import sentence
 from .trace.proof import Proof
 from .trace.trace import Trace
+from .wording import listed, quoted
 
 
-def notices(tokens: Sequence[Token], proof: Proof, trace: Trace) -> tuple[str, ...]:
+def notices(
+    tokens: Sequence[Token], proof: Proof, trace: Trace, chat: Chat | None, beginning: int | None
+) -> tuple[str, ...]:
+    """`beginning`: the id of the tokenizer's beginning-of-sequence token, None where it has none."""
     found: list[str] = []
     if not proof.holds:
         found.append(proof.sentence())
@@ -33,10 +38,18 @@ def notices(tokens: Sequence[Token], proof: Proof, trace: Trace) -> tuple[str, .
     shared = [i for i, token in enumerate(tokens) if token.shared]
     if shared:
         found.append(
-            f"Tokens {', '.join(map(str, shared))} are pieces of characters that the tokenizer splits; "
-            "they are shown as bytes."
+            f"Tokens {listed(shared)} are pieces of characters that the tokenizer splits; they are shown as bytes."
         )
-    return tuple(found)
+    begun = next((i for i, token in enumerate(tokens) if token.id != beginning), len(tokens))
+    if begun > 1:
+        found.append(
+            f"The prompt begins with {begun} beginning-of-sequence tokens ({quoted(tokens[0].text)}): the tokenizer or "
+            "the chat template puts one there, and the text or the template has another. Models have not seen that "
+            "in training: leave it out of the text, or choose the special tokens `none`."
+        )
+    found += _changed_messages(chat, tokens)
+    # whatever they quote, a person is to read them
+    return tuple(map(sentence, found))
 
 
 def _lens_error(trace: Trace, tolerance: float) -> tuple[float, float]:
@@ -63,7 +76,7 @@ def _names(trace: Trace, layers: list[int]) -> str:
     return ", ".join(sorted({type(mixer.module).__name__ for mixer in mixers if mixer is not None}))
 
 
-def changed_messages(chat: Chat | None, tokens: Sequence[Token]) -> list[str]:
+def _changed_messages(chat: Chat | None, tokens: Sequence[Token]) -> list[str]:
     """A chat template may leave out or change what a message says."""
     lost = [
         f"{i} ({message.role})"
@@ -73,4 +86,4 @@ def changed_messages(chat: Chat | None, tokens: Sequence[Token]) -> list[str]:
     ]
     if not lost:
         return []
-    return [f"The chat template changed or left out message {', '.join(lost)}: its tokens are shown as the template's."]
+    return [f"The chat template changed or left out message {listed(lost)}: its tokens are shown as the template's."]

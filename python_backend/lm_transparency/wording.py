@@ -11,9 +11,9 @@ def quoted(text: str, most: int = 60) -> str:
     return repr(text if len(text) <= most else f"{text[: most - end - 3]} … {text[len(text) - end :]}")
 
 
-def listed(items: Iterable[object], most: int = 8) -> str:
+def listed(items: Iterable[object], most: int = 8, between: str = ", ") -> str:
     """`0, 1, 2 and 37 more`."""
     texts = list(map(str, items))
     if len(texts) <= most + 1:
-        return ", ".join(texts)
-    return f"{', '.join(texts[:most])} and {len(texts) - most} more"
+        return between.join(texts)
+    return f"{between.join(texts[:most])} and {len(texts) - most} more"

@@ -307,7 +307,6 @@ def test_what_is_not_there_is_refused(run: lt.Analysis) -> None:
         (lambda: lt.inspect_experts(run, 0, 5), "layer 0 has no experts"),
         (lambda: lt.inspect_expert(run, 0, 1, 5), "layer 0 has no experts"),
         (lambda: lt.inspect_experts(run, 2, 5), "no layer 2"),
-        (lambda: lt.inspect_experts(run, 1, 99), "no query position 99"),
         (lambda: lt.inspect_expert(run, 1, 4, 5), "Choose 0 to 3"),
         (lambda: lt.inspect_expert(run, 1, "shared2", 5), "no expert 'shared2'"),
         (lambda: lt.inspect_expert(run, 1, -1, 5), "no expert '-1'"),

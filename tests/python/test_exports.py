@@ -19,7 +19,8 @@ from lm_transparency import Analysis, LoadedModel, TransparencyError, analyze, r
 from lm_transparency.exports import FORMATS, export_text, graph_text, page
 from lm_transparency.exports.arrays import as_arrays
 from lm_transparency.exports.table import COLUMNS
-from lm_transparency.model.tokens import visible, vocabulary_text
+from lm_transparency.model.tokens import visible
+from lm_transparency.model.vocabulary import vocabulary_text
 from lm_transparency.printable import from_csv_cell
 from subjects import Subject, subject
 

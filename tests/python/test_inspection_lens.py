@@ -158,7 +158,7 @@ def test_a_token_that_the_vocabulary_lacks_is_refused(ioi: Analysis, token: int)
         with pytest.raises(TransparencyError, match="There is no token") as caught:
             ask()
         assert (caught.value.kind, caught.value.remedy) == ("invalidParams", "Choose 0 to 49151.")
-    with pytest.raises(TransparencyError, match="There is no query position 15"):
+    with pytest.raises(TransparencyError, match="Position 15 is out of range"):
         track_tokens(ioi, 15, [5])
 
 

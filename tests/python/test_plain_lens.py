@@ -47,4 +47,4 @@ def test_the_command_prints_every_layer(capsys: pytest.CaptureFixture[str], tmp_
     assert len(rows) == 31
     assert rows[-1][0]["token"] == " Paris"
     assert main(["lens", str(file), "--position", "99"]) == 2
-    assert "There is no position 99" in capsys.readouterr().err
+    assert "Position 99 is out of range" in capsys.readouterr().err

@@ -156,7 +156,7 @@ def test_the_automatic_threshold_of_the_ioi_sentence_leaves_at_most_60_edges(ioi
     assert AUTO_EDGES - 5 <= route_graph(ioi.contributions, 14, tau).n_token_edges <= AUTO_EDGES
 
 
-@pytest.mark.parametrize("position", [-1, 15, 1000])
+@pytest.mark.parametrize("position", [-16, 15, 1000])
 def test_a_position_out_of_range_is_refused(ioi: Analysis, position: int) -> None:
     with pytest.raises(TransparencyError, match="has 15 tokens") as caught:
         route_graph(ioi.contributions, position)

@@ -87,7 +87,7 @@ def _node(arguments: argparse.Namespace) -> _Ask:
 
 
 def _edge(arguments: argparse.Namespace) -> _Ask:
-    match = re.fullmatch(r"(?:attention:)?(?:X0|I(\d+))_(\d+)>[AI](\d+)_(\d+)", arguments.what)
+    match = re.fullmatch(r"(?:attention:)?(?:X0|I(\d+))_(-?\d+)>[AI](\d+)_(-?\d+)", arguments.what)
     if match is None or int(match[3]) != (0 if match[1] is None else int(match[1]) + 1):
         raise TransparencyError(
             "invalidParams", f"{arguments.what!r} is no attention edge.", "Edges are X0_2>A0_5 or I22_2>A23_13."
@@ -185,7 +185,7 @@ class _Place(NamedTuple):
 
 
 def _block(name: str) -> _Place:
-    match = re.fullmatch(r"M(\d+)_(\d+)(?:@(\d+|shared\d*))?(?:#(\d+))?", name)
+    match = re.fullmatch(r"M(\d+)_(-?\d+)(?:@(\d+|shared\d*))?(?:#(\d+))?", name)
     if match is None:
         raise TransparencyError(
             "invalidParams", f"{name!r} is no feed-forward block.", "Blocks are M<layer>_<position>."

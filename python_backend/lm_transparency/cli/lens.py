@@ -34,25 +34,22 @@ def run(arguments: argparse.Namespace) -> int:
 
     from ..lens.plain import plain_lens
     from ..model.loading import load_whole
-    from ..model.tokens import check_prompt, encode, visible, vocabulary_text
+    from ..model.tokens import check_prompt, encode, visible
+    from ..model.vocabulary import vocabulary_text
+    from ..routes.graph import position_of
 
     check_prompt(prompt)
     _, model, tokenizer = load_whole(arguments.model, **loading_options(arguments), watch=terminal_watch())
     tokens = encode(tokenizer, prompt, arguments.special_tokens)
-    if not -len(tokens) <= arguments.position < len(tokens):
-        raise TransparencyError(
-            "invalidPosition",
-            f"There is no position {arguments.position}.",
-            f"The prompt has {len(tokens)} tokens: 0 to {len(tokens) - 1}, or -1 from the end.",
-        )
-    logits = plain_lens(model, torch.tensor([t.id for t in tokens]), arguments.position)
+    position = position_of(arguments.position, len(tokens))
+    logits = plain_lens(model, torch.tensor([t.id for t in tokens]), position)
     probability, ids = logits.softmax(dim=-1).topk(min(arguments.top_k, logits.shape[-1]), dim=-1)
     rows = [
         [{"token": vocabulary_text(tokenizer, i), "id": i, "probability": p} for i, p in zip(row, shares, strict=True)]
         for row, shares in zip(ids.tolist(), probability.tolist(), strict=True)
     ]
     if arguments.format == "json":
-        deliver(json_text({"position": arguments.position % len(tokens), "rows": rows}) + "\n", "json")
+        deliver(json_text({"position": position, "rows": rows}) + "\n", "json")
         return 0
     for index, row in enumerate(rows):
         name = "embedding" if index == 0 else f"layer {index - 1}"

@@ -60,7 +60,7 @@ def as_document(analysis: Analysis, graph: RouteGraph, top_k: int, named: Named 
             | ({"note": MIXER_WORDS} if e.kind == "mixer" else {})
             for e in graph.edges
         ],
-        "notices": list(analysis.notices),
+        "notices": [*analysis.notices, *(() if named is None else named.notes)],
         "timing": {"forward_s": analysis.forward_s, "contributions_s": analysis.contributions_s},
     }
 

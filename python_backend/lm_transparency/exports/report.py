@@ -71,7 +71,7 @@ def as_text(
         f"parts = whole to {proof.max_relative_error:.1e} (worst in {worst}, tolerance {proof.tolerance:.0e})",
     )
     console.print(f"  forward {analysis.forward_s:.3f} s, contributions {analysis.contributions_s:.3f} s")
-    for notice in analysis.notices:
+    for notice in (*analysis.notices, *(() if named is None else named.notes)):
         console.print(Text("!", style="yellow"), terminal(notice))
     return buffer.getvalue()
 

@@ -12,7 +12,7 @@ from ..routes import experts
 from ..routes.experts import ExpertNeurons, ExpertParts, Scoring
 from .asking import question
 from .ffn import NeuronShare, NeuronView
-from .tokens import TokenScore, Update, check_place, lens_of, out_of_range, update_tokens
+from .tokens import TokenScore, Update, lens_of, out_of_range, place_of, update_tokens
 
 SHARED = "shared"
 #: Experts that were not chosen, the nearest first, beside those that were.
@@ -103,7 +103,7 @@ def inspect_experts(
 
     Raises `TransparencyError` out of range and for a layer without experts.
     """
-    check_place(analysis, layer, position, 0)
+    position, _ = place_of(analysis, layer, position)
     trace = analysis.trace
     parts = experts.expert_parts(trace, layer, position)
     shares = experts.expert_shares(trace, analysis.contributions, layer, position, parts)
@@ -149,7 +149,8 @@ def inspect_expert(
 
     Raises `TransparencyError` out of range and for a layer without experts.
     """
-    name = check_expert(analysis, layer, expert, position)
+    position, _ = place_of(analysis, layer, position)
+    name = check_expert(analysis, layer, expert)
     parts = experts.expert_parts(analysis.trace, layer, position)
     names = _names(parts)
     at = names.index(name) if name in names else None
@@ -207,7 +208,8 @@ def inspect_expert_neuron(
 
     Raises `TransparencyError` out of range, where the expert is not active and where its neurons cannot be told apart.
     """
-    name = check_expert(analysis, layer, expert, position)
+    position, _ = place_of(analysis, layer, position)
+    name = check_expert(analysis, layer, expert)
     parts = experts.expert_parts(analysis.trace, layer, position)
     names = _names(parts)
     if name not in names:
@@ -227,9 +229,8 @@ def inspect_expert_neuron(
     return NeuronView(layer, position, share, update, tuple(activation.tolist()), expert=name)
 
 
-def check_expert(analysis: Analysis, layer: int, expert: int | str, position: int) -> str:
+def check_expert(analysis: Analysis, layer: int, expert: int | str) -> str:
     """The name of an expert that is there. Raises `TransparencyError("invalidParams")`."""
-    check_place(analysis, layer, position, 0)
     found = experts.experts_of(analysis.trace, layer)
     name, shared = str(expert), _shared_names(len(found.shared))
     if name in shared:

@@ -9,7 +9,7 @@ import numpy as np
 from ..analysis import Analysis
 from ..routes import neurons
 from .asking import question
-from .tokens import Update, check_place, lens_of, out_of_range, update_tokens
+from .tokens import Update, lens_of, out_of_range, place_of, update_tokens
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class NeuronView:
 @question
 def inspect_ffn(analysis: Analysis, layer: int, position: int, *, top_k: int = 20) -> FfnView:
     """The neurons of the feed-forward block of `layer` at `position`. Raises `TransparencyError` out of range."""
-    check_place(analysis, layer, position, 0)
+    position, _ = place_of(analysis, layer, position)
     found = neurons.neurons(analysis.trace, analysis.contributions, layer, position)
     order = np.lexsort((-np.abs(found.activation), -found.contribution))[:top_k]
     return FfnView(
@@ -77,7 +77,7 @@ def inspect_neuron(
     analysis: Analysis, layer: int, neuron: int, position: int, *, top_k: int = 15, normalize: bool = True
 ) -> NeuronView:
     """One neuron at one position, and its activation at all. Raises `TransparencyError` out of range."""
-    check_place(analysis, layer, position, 0)
+    position, _ = place_of(analysis, layer, position)
     everywhere = neurons.activations(analysis.trace, layer)
     if not 0 <= neuron < everywhere.shape[1]:
         raise out_of_range("neuron", neuron, everywhere.shape[1])

@@ -17,7 +17,7 @@ from ..trace.finite import check_finite
 from ..trace.recording import record
 from ..watch import Watch
 from .asking import question
-from .tokens import TokenScore, Update, check_heads, check_place, lens_of, state_scores, update_tokens
+from .tokens import TokenScore, Update, check_heads, lens_of, place_of, state_scores, update_tokens
 
 #: Lens tokens that say what a query or a key stands for.
 _READS = 5
@@ -76,7 +76,7 @@ class HeadTags:
 @question
 def inspect_edge(analysis: Analysis, layer: int, query: int, key: int) -> EdgeView:
     """The attention edge from `key` to `query` of `layer`, by head. Raises `TransparencyError` out of range."""
-    check_place(analysis, layer, query, key)
+    query, key = place_of(analysis, layer, query, key)
     check_heads(analysis, layer)
     found = heads.edge_heads(analysis.trace, analysis.contributions, layer, query, key)
     return EdgeView(layer, query, key, float(found.contribution.sum()), found)
@@ -95,7 +95,8 @@ def inspect_head(
     normalize: bool = True,
 ) -> HeadView:
     """One head at `query`; `key` None: the one that contributes most. Raises `TransparencyError` out of range."""
-    check_place(analysis, layer, query, 0 if key is None else key, head)
+    query, seen_from = place_of(analysis, layer, query, 0 if key is None else key, head)
+    key = None if key is None else seen_from
     check_heads(analysis, layer)
     trace = analysis.trace
     row = heads.head_row(trace, analysis.contributions, layer, head, query)
@@ -132,7 +133,7 @@ def inspect_head(
 @question
 def attention_map(analysis: Analysis, layer: int, head: int | None = None) -> AttentionMap:
     """Attention and contributions over the whole prompt; `head` None: of all heads together."""
-    check_place(analysis, layer, 0, 0, head or 0)
+    place_of(analysis, layer, 0, head=head or 0)
     check_heads(analysis, layer)
     return heads.attention_map(analysis.trace, analysis.contributions, layer, head)
 
@@ -140,7 +141,7 @@ def attention_map(analysis: Analysis, layer: int, head: int | None = None) -> At
 @question
 def layer_maps(analysis: Analysis, layer: int, *, side: int = 48) -> LayerMaps:
     """Small maps of every head of a layer."""
-    check_place(analysis, layer, 0, 0)
+    place_of(analysis, layer, 0)
     check_heads(analysis, layer)
     return heads.layer_maps(analysis.trace, analysis.contributions, layer, side=side)
 

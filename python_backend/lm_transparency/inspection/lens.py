@@ -9,7 +9,7 @@ from ..errors import TransparencyError
 from ..lens.grid import LensGrid, lens_grid, lens_tracks
 from ..watch import Watch
 from .asking import question
-from .tokens import check_finite, check_place, check_token
+from .tokens import check_finite, check_token, place_of
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def track_tokens(
     analysis: Analysis, position: int, tokens: list[int], *, normalize: bool = True
 ) -> tuple[LensTrack, ...]:
     """Tokens of the vocabulary over the layers at one position. Raises `TransparencyError` out of range."""
-    check_place(analysis, 0, position, 0)
+    position, _ = place_of(analysis, 0, position)
     for token in tokens:
         check_token(analysis, token)
     if not tokens:

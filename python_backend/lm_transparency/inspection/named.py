@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ..analysis import Analysis
+from ..model.naming import Meant
+from ..routes.graph import position_of
 from .asking import question
 from .lens import LensTrack, track_tokens
-from .tokens import output_named
+from .tokens import output_meant
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,8 @@ class Named:
 
     target: LensTrack
     contrast: LensTrack | None = None
+    #: Which token a text was taken for, where there was a choice.
+    notes: tuple[str, ...] = ()
 
     @property
     def differences(self) -> tuple[float, ...]:
@@ -33,13 +37,18 @@ class Named:
 
 @question
 def named_tokens(analysis: Analysis, position: int, target: str | None, contrast: str | None) -> Named | None:
-    """Of texts that are a token, or a label, each; without a `target` what the model predicts takes its place.
+    """Of texts that are a token, or a label, each, or `#123` for a token's number; without a `target`, what the model
+    predicts takes its place.
 
-    None where neither is named. Raises `TransparencyError("invalidParams")` for a text that is no single token.
+    None where neither is named. Raises `TransparencyError`: `invalidParams` for a text that is no single token,
+    `invalidPosition`.
     """
     if target is None and contrast is None:
         return None
-    predicted = int(analysis.predictions(1).ids[position, 0])
-    first = predicted if target is None else output_named(analysis, target)
-    others = [] if contrast is None else [output_named(analysis, contrast)]
-    return Named(*track_tokens(analysis, position, [first, *others]))
+    position = position_of(position, analysis.trace.n_tokens)
+    predicted = Meant(int(analysis.predictions(1).ids[position, 0]))
+    first = predicted if target is None else output_meant(analysis, target)
+    meant = [first] if contrast is None else [first, output_meant(analysis, contrast)]
+    notes = tuple(one.note for one in meant if one.note)
+    tracks = track_tokens(analysis, position, [one.id for one in meant])
+    return Named(tracks[0], tracks[1] if len(tracks) > 1 else None, notes)

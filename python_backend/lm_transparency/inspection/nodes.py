@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..analysis import Analysis
 from ..lens.nodes import node_tokens
-from ..routes.graph import Node, parse_node
+from ..routes.graph import Node, parse_node, position_of
 from .asking import question
 from .tokens import TokenScore, Update, state_scores, update_scores
 
@@ -24,8 +24,12 @@ class NodeView:
 def inspect_node(
     analysis: Analysis, node: str, *, top_k: int = 30, update_k: int = 15, normalize: bool = True
 ) -> NodeView:
-    """Node `X0_t`, `A<l>_<t>`, `M<l>_<t>` or `I<l>_<t>`. Raises `TransparencyError` for a node that is not there."""
-    at = parse_node(node)
+    """Node `X0_t`, `A<l>_<t>`, `M<l>_<t>` or `I<l>_<t>`; t may be negative from the end.
+
+    Raises `TransparencyError` for a node that is not there.
+    """
+    named = parse_node(node)
+    at = replace(named, position=position_of(named.position, analysis.trace.n_tokens))
     found = node_tokens(
         analysis.trace, at.kind, at.layer, at.position, top_k=top_k, update_k=update_k, normalize=normalize
     )

@@ -11,8 +11,10 @@ from ..ambient import guarded
 from ..analysis import Analysis
 from ..errors import TransparencyError
 from ..lens.projection import Lens, TopTokens
-from ..model.tokens import encode_text, vocabulary_text
+from ..model.naming import Meant, entry_named
+from ..routes.graph import position_of
 from ..trace.finite import is_finite, overflow
+from ..wording import listed, quoted
 
 
 @dataclass(frozen=True)
@@ -61,16 +63,16 @@ def state_scores(analysis: Analysis, tokens: TopTokens, gained: list[int] | None
     return tuple(TokenScore(i, analysis.model.output_text(i), *rest) for i, *rest in rows)
 
 
-def check_place(analysis: Analysis, layer: int, query: int, key: int, head: int = 0) -> None:
+def place_of(analysis: Analysis, layer: int, query: int, key: int = 0, head: int = 0) -> tuple[int, int]:
+    """Query and key, which may be negative from the prompt's end. Raises `TransparencyError` out of range."""
     trace = analysis.trace
-    for what, index, count in (
-        ("layer", layer, trace.n_layers),
-        ("head", head, trace.n_heads),
-        ("query position", query, trace.n_tokens),
-        ("key position", key, query + 1),
-    ):
+    for what, index, count in (("layer", layer, trace.n_layers), ("head", head, trace.n_heads)):
         if not 0 <= index < count:
             raise out_of_range(what, index, count)
+    query, key = position_of(query, trace.n_tokens), position_of(key, trace.n_tokens)
+    if key > query:
+        raise out_of_range("key position", key, query + 1)
+    return query, key
 
 
 def check_heads(analysis: Analysis, layer: int) -> None:
@@ -108,23 +110,15 @@ def check_finite(analysis: Analysis, read: Tensor) -> None:
 
 
 @guarded
-def output_named(analysis: Analysis, text: str) -> int:
-    """The id of the one token, or of a classifier's label, that is written `text`.
+def output_meant(analysis: Analysis, text: str) -> Meant:
+    """The token that prints as `text` or has the number `#n` (`model.naming`), or a classifier's label of that name.
 
     Raises `TransparencyError("invalidParams")` that says how a text of several tokens splits.
     """
     model = analysis.model
     labels = model.anatomy.readout.labels
-    if labels:
-        if text in labels:
-            return labels.index(text)
-        raise TransparencyError("invalidParams", f"There is no label {text!r}.", f"Labels are {', '.join(labels)}.")
-    found = [t for t in encode_text(model.tokenizer, text, add_special_tokens=False) if not t.special]
-    if len(found) == 1:
-        return found[0].id
-    pieces = " + ".join(repr(vocabulary_text(model.tokenizer, token.id)) for token in found)
-    raise TransparencyError(
-        "invalidParams",
-        f"{text!r} is not one token of {model.name}: it splits into {pieces or 'nothing'}.",
-        "Name a single token, with its leading space where it has one.",
-    )
+    if not labels:
+        return entry_named(model.tokenizer, text, analysis.trace.anatomy.n_outputs, model.name)
+    if text in labels:
+        return Meant(labels.index(text))
+    raise TransparencyError("invalidParams", f"There is no label {quoted(text)}.", f"Labels are {listed(labels, 20)}.")

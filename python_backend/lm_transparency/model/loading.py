@@ -31,8 +31,8 @@ from .readout import auto_class
 from .refusals import read_tokenizer, unreadable
 from .sources import Source, pinned, resolve
 from .token_ids import embedding_rows
-from .tokens import vocabulary_text
 from .validation import validate
+from .vocabulary import vocabulary_text
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

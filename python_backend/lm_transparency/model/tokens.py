@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 from ..errors import TransparencyError
@@ -12,9 +10,7 @@ from ..printable import terminal
 from .joined import with_joined
 from .native import OTHER_TOKENIZER, answered
 from .options import SpecialTokens
-
-#: Bytes that are no whole character, as Python's surrogateescape stands for them.
-_PIECES = re.compile("[\udc80-\udcff]+")
+from .vocabulary import vocabulary_text
 
 
 @dataclass(frozen=True)
@@ -100,13 +96,14 @@ def _tile(tokenizer: Any, prompt: str, ids: list[int], offsets: list[tuple[int, 
     """Spans that cover the prompt without gaps: what a tokenizer trims (spaces) goes to the token that carries it."""
     tokens: list[Token] = []
     covered = 0
+    known = {token_id: vocabulary_text(tokenizer, token_id) for token_id in set(ids)}
+    texts = [known[token_id] for token_id in ids]
+    offsets = [(0, 0) if _put_in_front(texts, offsets, i) else span for i, span in enumerate(offsets)]
     # of each token, where the next one with a span begins
     next_start = [len(prompt)]
     for start, end in reversed(offsets):
         next_start.append(start if start < end else next_start[-1])
-    texts = {token_id: vocabulary_text(tokenizer, token_id) for token_id in set(ids)}
-    for i, (token_id, (start, end)) in enumerate(zip(ids, offsets, strict=True)):
-        text = texts[token_id]
+    for i, (token_id, text, (start, end)) in enumerate(zip(ids, texts, offsets, strict=True)):
         carried = covered + len(text)
         following = next_start[len(ids) - 1 - i]
         within = covered <= start and end <= carried <= following
@@ -137,6 +134,11 @@ def _to_the_end(prompt: str, tokens: list[Token], covered: int) -> list[Token]:
     return [*tokens[:last], replace(token, text=text, end=len(prompt)), *after]
 
 
+def _put_in_front(texts: list[str], offsets: list[tuple[int, int]], i: int) -> bool:
+    """Whether a token is a space that the tokenizer put before a word: it is given the word's first character."""
+    return texts[i].isspace() and _overlap(offsets, i, i + 1)
+
+
 def _overlap(offsets: list[tuple[int, int]], i: int, j: int) -> bool:
     """Whether two tokens hold pieces of one character; a token that was added to the prompt holds none."""
     return 0 <= j < len(offsets) and max(offsets[i][0], offsets[j][0]) < min(offsets[i][1], offsets[j][1])
@@ -145,37 +147,3 @@ def _overlap(offsets: list[tuple[int, int]], i: int, j: int) -> bool:
 def visible(text: str) -> str:
     """Spaces and line ends made visible, and all else that has no look: ` Mary` → `·Mary`, `\\x1b` → `␛`."""
     return terminal(text).replace(" ", "·")
-
-
-@answered("The model's tokenizer fails on an entry of its vocabulary", OTHER_TOKENIZER)
-def vocabulary_text(tokenizer: Any, token_id: int) -> str:
-    """How one entry of the vocabulary reads: its text with its leading space, or its bytes as `⟨f0 9f⟩`."""
-    piece = tokenizer.convert_ids_to_tokens(int(token_id))
-    if piece is None:
-        # rows of the unembedding past the vocabulary pad it to a round size
-        return f"⟨{token_id}⟩"
-    if piece.startswith("<0x") and piece.endswith(">"):
-        return _bytes_text(bytes([int(piece[3:-1], 16)]))
-    if "▁" in piece:
-        return piece.replace("▁", " ")
-    text: str = tokenizer.decode([int(token_id)], clean_up_tokenization_spaces=False)
-    if "\ufffd" in text:
-        table = _byte_table()
-        if all(c in table for c in piece):
-            return _bytes_text(bytes(table[c] for c in piece))
-    return text
-
-
-def _bytes_text(raw: bytes) -> str:
-    """Whole characters as they are, pieces of one as `⟨f0 9f⟩`."""
-    text = raw.decode("utf-8", "surrogateescape")
-    return _PIECES.sub(lambda piece: f"⟨{piece[0].encode('utf-8', 'surrogateescape').hex(' ')}⟩", text)
-
-
-@lru_cache(maxsize=1)
-def _byte_table() -> dict[str, int]:
-    """The published map of byte-level BPE: printable bytes stand for themselves, the others follow from U+0100."""
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    table = {chr(b): b for b in printable}
-    table.update({chr(0x100 + n): b for n, b in enumerate(b for b in range(256) if b not in printable)})
-    return table

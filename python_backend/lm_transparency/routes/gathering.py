@@ -13,7 +13,7 @@ from ..trace.proof import LayerError, Proof
 from ..trace.trace import Trace
 from ..watch import Watch
 from .contributions import FLOOR, Contributions, LayerRows, SomeRows, layer_by_layer, proof_of, some_rows, together
-from .graph import AUTO_EDGES, AUTO_RANGE, check_position
+from .graph import AUTO_EDGES, AUTO_RANGE, position_of
 from .kernels import KeptRows, no_rows
 
 #: Weights that a few rows may need at once, of every head and key: 32 M float32 are 128 MB.
@@ -87,7 +87,7 @@ class Gathering:
         that. So one sweep from the top suffices: where no threshold is given, it rises to what the strongest
         `most_edges` edges found so far leave out. Raises `TransparencyError("invalidPosition")`, and `Cancelled`.
         """
-        check_position(target, self._trace.n_tokens)
+        target = position_of(target, self._trace.n_tokens)
         low = max(self._floor, AUTO_RANGE[0] if threshold is None else threshold)
         reached = np.zeros(self._trace.n_tokens, dtype=np.float32)
         reached[target] = 1.0

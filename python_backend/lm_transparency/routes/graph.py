@@ -5,6 +5,7 @@ The webview holds the same functions in TypeScript; `tests/vectors/` keeps the t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -13,6 +14,7 @@ import numpy as np
 
 from ..errors import TransparencyError
 from ..model.options import COMPARED_THRESHOLD
+from ..wording import quoted
 from .contributions import Contributions
 
 EdgeKind = Literal["attention", "residual", "ffn", "bias", "mixer"]
@@ -42,12 +44,12 @@ class Node:
 
 def parse_node(name: str) -> Node:
     """The node that `name` stands for. Raises `TransparencyError("invalidParams")`."""
-    layer, _, position = name[1:].partition("_")
-    if name[:1] not in "XAMIB" or not (layer.isdecimal() and position.isdecimal()):
+    found = re.fullmatch(r"([XAMIB])(\d{1,9})_(-?\d{1,9})", name, re.ASCII)
+    if found is None:
         raise TransparencyError(
-            "invalidParams", f"{name!r} is no node.", "Nodes are X0_t, A<l>_<t>, M<l>_<t>, I<l>_<t>."
+            "invalidParams", f"{quoted(name)} is no node.", "Nodes are X0_t, A<l>_<t>, M<l>_<t>, I<l>_<t>."
         )
-    return Node(name[0], int(layer), int(position))  # type: ignore[arg-type]
+    return Node(found[1], int(found[2]), int(found[3]))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -102,14 +104,14 @@ class _Part:
 def route_graph(
     contributions: Contributions, target: int, threshold: float = COMPARED_THRESHOLD, *, renormalize: bool = True
 ) -> RouteGraph:
-    """The routes into the last node of position `target`.
+    """The routes into the last node of position `target`, which may be negative from the end.
 
     `renormalize`: drop each (key, head) part and each residual, bias and feed-forward part with c ≤ threshold and
     divide the rest of its row by its sum; otherwise keep token edges (summed over heads) and parts with c > threshold
     as they are. Then keep what is reachable downwards from the target.
     Raises `TransparencyError` for a position out of range or a threshold below the contributions' floor.
     """
-    check_position(target, contributions.n_tokens)
+    target = position_of(target, contributions.n_tokens)
     if not contributions.floor <= threshold < 1:
         raise TransparencyError(
             "invalidParams",
@@ -162,14 +164,18 @@ def auto_threshold(
     return high
 
 
-def check_position(position: int, n_tokens: int) -> None:
-    """Raises `TransparencyError("invalidPosition")`."""
-    if not 0 <= position < n_tokens:
+def position_of(position: int, n_tokens: int) -> int:
+    """A position of the prompt, given from its beginning or, negative, from its end.
+
+    Raises `TransparencyError("invalidPosition")` out of range.
+    """
+    if not -n_tokens <= position < n_tokens:
         raise TransparencyError(
             "invalidPosition",
             f"Position {position} is out of range: the prompt has {n_tokens} tokens.",
             f"Choose 0 to {n_tokens - 1}, or -1 for the last.",
         )
+    return position % n_tokens
 
 
 class _Rows:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from ..inspection import experts, ffn, heads, lens, nodes
-from ..inspection.tokens import TokenScore, Update, output_named
+from ..inspection.tokens import TokenScore, Update, output_meant
 from ..routes.heads import in_cells
 from ..routes.tags import TAGS
 from ..session import Session
@@ -226,7 +226,7 @@ def _lens_grid(params: of_lens.LensGridParams, session: Session, watch: Watch) -
 
 def _lens_track(params: of_lens.LensTrackParams, session: Session, _watch: Watch) -> of_lens.LensTrackResult:
     run = session.run(params.run_id)
-    tokens = [*params.tokens, *(output_named(run, text) for text in params.texts)]
+    tokens = [*params.tokens, *(output_meant(run, text).id for text in params.texts)]
     tracks = lens.track_tokens(run, params.position, tokens, normalize=params.normalize)
     return of_lens.LensTrackResult(
         params.position,

@@ -96,7 +96,7 @@ class Proof:
 
     @property
     def is_finite(self) -> bool:
-        return all(math.isfinite(error) for layer in self.layers for error in vars(layer).values() if error is not None)
+        return all(map(math.isfinite, self.per_layer))
 
     def sentence(self) -> str:
         """What to tell a person when the proof does not hold."""

@@ -12,7 +12,8 @@ from hostile_models import PANICS, change_tokenizer, split_by
 from lm_transparency import Cancelled, TransparencyError, analyze, load_model, parse_chat
 from lm_transparency.model import loading
 from lm_transparency.model.native import answered
-from lm_transparency.model.tokens import encode, vocabulary_text
+from lm_transparency.model.tokens import encode
+from lm_transparency.model.vocabulary import vocabulary_text
 
 
 class Panic(BaseException):

@@ -312,14 +312,13 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("nodeTokens", {"node": "A30_0"}, "no node"),
     ("edgeHeads", {"layer": 30, "query": 1, "key": 0}, "no layer 30"),
     ("edgeHeads", {"layer": -1, "query": 1, "key": 0}, "no layer -1"),
-    ("edgeHeads", {"layer": 0, "query": 15, "key": 0}, "no query position 15"),
     ("edgeHeads", {"layer": 0, "query": 3, "key": 4}, "no key position 4"),
-    ("edgeHeads", {"layer": 0, "query": 3, "key": -1}, "no key position -1"),
+    ("edgeHeads", {"layer": 0, "query": 3, "key": -1}, "no key position 14"),
     ("edgeHeads", {"layer": 10**30, "query": 3, "key": 1}, "no layer 1000"),
     ("head", {"layer": 0, "head": 9, "query": 1}, "no head 9"),
     ("head", {"layer": 0, "head": -1, "query": 1}, "no head -1"),
     ("head", {"layer": 0, "head": 0, "query": 3, "key": 4}, "no key position 4"),
-    ("head", {"layer": 0, "head": 0, "query": 3, "key": -2}, "no key position -2"),
+    ("head", {"layer": 0, "head": 0, "query": 3, "key": -2}, "no key position 13"),
     ("head", {"layer": 0, "head": 0, "query": 3, "topK": 0}, "topK"),
     ("head", {"layer": 0, "head": 0, "query": 3, "keysK": 101}, "keysK"),
     ("attentionMap", {"layer": 30}, "no layer 30"),
@@ -329,18 +328,15 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("layerMaps", {"layer": 0, "side": 0}, "side"),
     ("layerMaps", {"layer": 0, "side": 513}, "side"),
     ("ffnNeurons", {"layer": 30, "position": 0}, "no layer 30"),
-    ("ffnNeurons", {"layer": 0, "position": 15}, "position 15"),
     ("ffnNeurons", {"layer": 0, "position": 0, "topK": 0}, "topK"),
     ("neuron", {"layer": 0, "neuron": 1536, "position": 0}, "no neuron 1536"),
     ("neuron", {"layer": 0, "neuron": -1, "position": 0}, "no neuron -1"),
-    ("neuron", {"layer": 0, "neuron": 0, "position": -1}, "position -1"),
     ("ffnExperts", {"layer": 0, "position": 0}, "layer 0 has no experts"),
     ("expert", {"layer": 0, "expert": "3", "position": 0}, "layer 0 has no experts"),
     ("neuron", {"layer": 0, "neuron": 0, "position": 0, "expert": "3"}, "layer 0 has no experts"),
     ("lensGrid", {"token": 49152}, "no token 49152"),
     ("lensGrid", {"token": -2}, "no token -2"),
     ("lensGrid", {"firstRow": 30, "rowCount": 2}, "rows 0 to 30"),
-    ("lensTrack", {"position": 15, "tokens": [1]}, "position 15"),
     ("lensTrack", {"position": 0, "tokens": [1, 49152]}, "no token 49152"),
     ("lensTrack", {"position": 0, "tokens": [1] * 65}, "more than 64"),
     ("describe", {"form": "poem"}, "form"),
@@ -360,11 +356,21 @@ def test_what_is_out_of_range_is_refused_with_a_remedy(ask: Ask, name: str, para
     assert refused.value.remedy
 
 
-def test_a_target_out_of_range_has_its_own_kind(ask: Ask) -> None:
-    for target in (-1, 15):
-        with pytest.raises(Refused, match="out of range") as refused:
-            ask("export", format="csv", target=target, threshold=0.04)
-        assert (refused.value.kind, bool(refused.value.remedy)) == ("invalidPosition", True)
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("export", {"format": "csv", "target": 15, "threshold": 0.04}),
+        ("export", {"format": "csv", "target": -16, "threshold": 0.04}),
+        ("edgeHeads", {"layer": 0, "query": 15, "key": 0}),
+        ("ffnNeurons", {"layer": 0, "position": 15}),
+        ("neuron", {"layer": 0, "neuron": 0, "position": -16}),
+        ("lensTrack", {"position": 15, "tokens": [1]}),
+    ],
+)
+def test_a_position_out_of_range_has_its_own_kind(ask: Ask, name: str, params: dict[str, Any]) -> None:
+    with pytest.raises(Refused, match="out of range") as refused:
+        ask(name, **params)
+    assert (refused.value.kind, bool(refused.value.remedy)) == ("invalidPosition", True)
 
 
 #: Params of every question that would be answered.

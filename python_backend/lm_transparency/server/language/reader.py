@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from ...errors import TransparencyError
 from ...model import embedded
 from ...model.chat import encode_chat, parse_chat
+from ...model.naming import entry_named
 from ...model.options import SpecialTokens
 from ...model.tokenizers import load_tokenizer, tokenizer_folder, tokenizer_state
-from ...model.tokens import Token, encode, encode_text, vocabulary_text
+from ...model.tokens import Token, encode, encode_text
+from ...model.vocabulary import vocabulary_text
 from ...prompts.once import once
 from ...prompts.spans import Span, spans_of
 from .fair import FairThread
@@ -75,7 +77,13 @@ class Vocabulary:
         return {text: int(self.tokenizer.convert_tokens_to_ids(text)) for text in self.special}
 
     def pieces(self, text: str) -> list[str]:
-        """How `text` splits into tokens by itself."""
+        """The one token that `text` names (`model.naming`), else how it splits into tokens by itself."""
+        try:
+            meant = entry_named(self.tokenizer, text, len(self.tokenizer), self.name)
+        except TransparencyError:
+            pass
+        else:
+            return [vocabulary_text(self.tokenizer, meant.id)]
         return [token.text for token in encode_text(self.tokenizer, text, add_special_tokens=False)]
 
 

@@ -1,0 +1,114 @@
+"""What the vocabulary's entries read like, and which entry a text names."""
+
+from __future__ import annotations
+
+import re
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from .native import OTHER_TOKENIZER, answered
+
+#: Bytes that are no whole character, as Python's surrogateescape stands for them.
+_PIECES = re.compile("[\udc80-\udcff]+")
+
+#: How byte fallback writes a byte.
+_BYTE = re.compile("<0x([0-9A-Fa-f]{2})>")
+
+
+@dataclass(frozen=True)
+class _Writing:
+    """How a tokenizer writes: whether `▁` stands for a space, and what was added to its vocabulary, by id."""
+
+    size: int
+    marks_spaces: bool
+    added: dict[int, str]
+
+
+_writings: weakref.WeakKeyDictionary[Any, _Writing] = weakref.WeakKeyDictionary()
+
+
+@answered("The model's tokenizer fails on an entry of its vocabulary", OTHER_TOKENIZER)
+def vocabulary_text(tokenizer: Any, token_id: int) -> str:
+    """How one entry of the vocabulary reads: its text with its leading space, or its bytes as `⟨f0 9f⟩`."""
+    piece = tokenizer.convert_ids_to_tokens(int(token_id))
+    if not piece:
+        # rows of the unembedding past the vocabulary pad it to a round size
+        return f"⟨{token_id}⟩"
+    byte = _BYTE.fullmatch(piece)
+    if byte:
+        return _bytes_text(bytes([int(byte[1], 16)]))
+    writing = _writing(tokenizer)
+    if token_id in writing.added:
+        return writing.added[token_id]
+    if "▁" in piece:
+        return piece.replace("▁", " ") if writing.marks_spaces else piece
+    text: str = tokenizer.decode([int(token_id)], clean_up_tokenization_spaces=False)
+    if "\ufffd" in text:
+        table = _byte_table()
+        if all(c in table for c in piece):
+            return _bytes_text(bytes(table[c] for c in piece))
+    # a decoder may leave nothing of it
+    return text or piece
+
+
+def pieces_of(text: str) -> Iterator[str]:
+    """How tokenizers may write an entry that reads as `text`: as it is, by `▁`, by byte-level letters, as a byte."""
+    yield text
+    yield text.replace(" ", "▁")
+    raw = b"".join(
+        bytes.fromhex(part[1:-1]) if part.startswith("⟨") else part.encode("utf-8", "surrogatepass")
+        for part in re.split(r"(⟨(?:[0-9a-f]{2})(?: [0-9a-f]{2})*⟩)", text)
+    )
+    letters = {byte: letter for letter, byte in _byte_table().items()}
+    yield "".join(letters[byte] for byte in raw)
+    if len(raw) == 1:
+        yield f"<0x{raw[0]:02X}>"
+
+
+def is_byte(piece: str) -> bool:
+    """Whether an entry is byte fallback's."""
+    return _BYTE.fullmatch(piece) is not None
+
+
+def _writing(tokenizer: Any) -> _Writing:
+    known = _writings.get(tokenizer)
+    # tokens may be added later
+    if known is None or known.size != len(tokenizer):
+        marks_spaces = _marks_spaces(tokenizer)
+        known = _writings[tokenizer] = _Writing(len(tokenizer), marks_spaces, _added(tokenizer, marks_spaces))
+    return known
+
+
+def _marks_spaces(tokenizer: Any) -> bool:
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    decoder = getattr(backend, "decoder", None)
+    # without one, it is SentencePiece itself
+    return decoder is None or "▁" not in decoder.decode(["a", "a▁b"])
+
+
+def _added(tokenizer: Any, marks_spaces: bool) -> dict[int, str]:
+    """What was added to the vocabulary and is read as it is written: all but bytes, and runs of spaces (Gemma)."""
+    texts = {i: str(token) for i, token in getattr(tokenizer, "added_tokens_decoder", {}).items()}
+    return {
+        i: " " * len(text) if marks_spaces and not text.strip("▁") else text
+        for i, text in texts.items()
+        if not is_byte(text)
+    }
+
+
+def _bytes_text(raw: bytes) -> str:
+    """Whole characters as they are, pieces of one as `⟨f0 9f⟩`."""
+    text = raw.decode("utf-8", "surrogateescape")
+    return _PIECES.sub(lambda piece: f"⟨{piece[0].encode('utf-8', 'surrogateescape').hex(' ')}⟩", text)
+
+
+@lru_cache(maxsize=1)
+def _byte_table() -> dict[str, int]:
+    """The published map of byte-level BPE: printable bytes stand for themselves, the others follow from U+0100."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    table = {chr(b): b for b in printable}
+    table.update({chr(0x100 + n): b for n, b in enumerate(b for b in range(256) if b not in printable)})
+    return table
