@@ -7,6 +7,7 @@ import csv
 import html.parser
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -18,6 +19,7 @@ import prompts
 from lm_transparency import Analysis, LoadedModel, TransparencyError, analyze, route_graph
 from lm_transparency.exports import FORMATS, export_text, graph_text, page
 from lm_transparency.exports.arrays import as_arrays
+from lm_transparency.exports.report import as_text
 from lm_transparency.exports.table import COLUMNS
 from lm_transparency.model.tokens import visible
 from lm_transparency.model.vocabulary import vocabulary_text
@@ -183,6 +185,16 @@ def test_an_unknown_choice_is_refused_with_the_known_ones(ioi: Analysis, options
     graph = ioi.routes()
     with pytest.raises(TransparencyError, match=r"It takes .* or "):
         graph_text(ioi, graph, **{"form": "svg", **options})
+
+
+def test_a_report_takes_nothing_for_markup_and_is_safe(tiny_gpt2: LoadedModel) -> None:
+    run = analyze(tiny_gpt2, "The store")
+    hostile = "[bold]b[/] :smile: \x1b[31m\u202e [/nothing]"
+    run = replace(run, model=replace(run.model, name=f"{hostile} name"), notices=(f"{hostile} notice",))
+    report = as_text(run, run.routes(), 3, to_terminal=False)
+    shown = "[bold]b[/] :smile: ␛[31m\\u202e [/nothing]"
+    assert f"{shown} name" in report and f"{shown} notice" in report
+    assert not set(report) & set("\x1b\u202e")
 
 
 @pytest.mark.parametrize("form", FORMATS)
