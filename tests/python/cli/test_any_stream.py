@@ -125,3 +125,12 @@ def test_python_itself_starts_and_ends_quietly(shell: str, code: int, out: bytes
         assert out in ended.stdout
         assert err in ended.stderr
         assert len(ended.stderr.splitlines()) == (1 if err else 0), ended.stderr
+
+
+def test_no_file_that_is_opened_takes_the_place_of_a_closed_stream() -> None:
+    code = (
+        "import os, sys; from lm_transparency.streams import standard_streams\n"
+        "with standard_streams(): sys.exit(os.open(os.devnull, os.O_RDONLY) < 3)"
+    )
+    ended = subprocess.run(["bash", "-c", f"{sys.executable} -c '{code}' <&- >&- 2>&-"], timeout=60)
+    assert ended.returncode == 0
