@@ -176,6 +176,8 @@ class AnsweringProtocol(LanguageServerProtocol):
                 f"The backend knows no method {method!r}.",
                 "If extension and backend are of different versions, run “LM Transparency: Set Up Backend”.",
             )
+        if self.get_message_type(method) is not None and self.get_result_type(method) is None:
+            raise failure(INVALID_REQUEST, "internal", f"{method} is a notification, which has no id.")
         if self._shutdown:
             raise failure(INVALID_REQUEST, "internal", "The backend is shutting down.")
         if message["id"] in self._request_futures:

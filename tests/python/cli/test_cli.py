@@ -428,7 +428,7 @@ def test_a_proof_that_fails_names_the_sublayer_and_lists_the_layers(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def off(trace: Trace, layer: int, floor: float, at: Positions = EVERYWHERE) -> SomeRows:
-        error = LayerError(1e-7, 0.02 if layer == 7 else 1e-7, float("nan") if layer == 9 else 1e-7)
+        error = LayerError(1e-7, 0.02 if layer == 7 else 1e-7, 1e-7)
         return dataclasses.replace(some_rows(trace, layer, floor, at), error=error)
 
     for name in ("contributions", "gathering"):
