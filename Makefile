@@ -40,11 +40,12 @@ test-unit: setup ## unit tests of extension and webview
 test-e2e: setup vsix ## the real VS Code in a real browser
 	npm run test -w tests/e2e
 
-test-more: setup vsix ## what CI has no time or quiet for: every break of a link, 20 reloads, copies of a model, themes, live mode by the clock, a first graph on busy cores
+test-more: setup vsix ## what CI has no time or quiet for: every break of a link, 20 reloads, copies of a model, themes, live mode by the clock, a first graph on busy cores, 100,000 random inputs of each kind
 	LMT_MORE=1 LMT_RELOADS=20 npm run test -w tests/e2e -- remote.test.ts reload.test.ts loading.test.ts themes.test.ts keyboard.test.ts
 	LMT_MORE=1 npm run test -w tests/e2e -- live.test.ts
 	LMT_MORE=1 npm run test -w tests/e2e -- busy.test.ts
 	LMT_MORE=1 $(VENV)/bin/python -m pytest -s tests/python/server/test_frames.py tests/python/server/test_hostile_files.py
+	LMT_FUZZ=100000 $(VENV)/bin/python -m pytest -s --timeout 7200 tests/python/fuzz tests/python/model/test_weight_headers.py
 
 lint: lint-python lint-node ## ruff, pyright, eslint, prettier, tsc
 
