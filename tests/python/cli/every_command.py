@@ -27,13 +27,12 @@ def every_command(folder: Path, model: Path, prompt: str) -> dict[str, tuple[str
     }
     kinds = {"node": "I1_1", "edge": "I1_1>A2_2", "head": "1.1", "ffn": "M1_1", "neuron": "M1_1#3"}
     bench = ("--tokens", "4", "--repeats", "1", "--clicks", "1", "--clicks-tokens", "4")
+    # all kinds are written as JSON by the same function
+    found |= {f"inspect {kind} text": ("inspect", kind, what, str(file), *by) for kind, what in kinds.items()}
+    found["inspect head json"] = (*found["inspect head text"], "--format", "json")
+    found["bench text"] = ("bench", *bench, *by)
     for form in ("text", "json"):
-        by_form = (*by, "--format", form)
-        found |= {
-            f"inspect {kind} {form}": ("inspect", kind, what, str(file), *by_form) for kind, what in kinds.items()
-        }
-        found[f"lens {form}"] = ("lens", str(file), *by_form)
-        found[f"doctor {form}"] = ("doctor", "--text", prompt, *by_form, "--against-dtype", "bfloat16")
-        found[f"bench {form}"] = ("bench", *bench, *by_form)
+        found[f"lens {form}"] = ("lens", str(file), *by, "--format", form)
+        found[f"doctor {form}"] = ("doctor", "--text", prompt, *by, "--format", form, "--against-dtype", "bfloat16")
         found[f"models {form}"] = ("models", str(model.parent), "--format", form)
     return found | {f"{word}help text": (*word.split(), "--help") for word in WORDS} | {"version text": ("--version",)}
