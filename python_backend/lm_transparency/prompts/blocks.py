@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_right
+from collections.abc import Iterator
 
-from .lines import Lines, Stretch, at_most
-from .pace import steps
+from .lines import Lines, Stretch
+from .pace import matches, steps
 from .units import BLANKS
 
 _BLANK = f"[{BLANKS}]"
@@ -49,8 +50,8 @@ class Blocks:
         self.first = front_matter_lines(lines)
         #: Offset of the first character behind the front matter.
         self.body = lines.start(self.first) if self.first < len(lines) else len(lines.text)
-        found = _SEPARATORS.finditer(lines.text, self.body)
-        separators = array("q", (lines.at(match.start()) for match in steps(found) if self.first < len(lines)))
+        found = matches(_SEPARATORS, lines.text, self.body)
+        separators = array("q", (lines.at(match.start()) for match in found if self.first < len(lines)))
         # first line of each block, and the line behind its last
         self._firsts = array("q", [self.first])
         self._firsts.extend(line + 1 for line in separators)
@@ -70,11 +71,11 @@ class Blocks:
             under -= 1
         return self._stretch(under)
 
-    def all(self, start: int = 0, end: int | None = None) -> list[Stretch]:
+    def each(self, start: int = 0, end: int | None = None) -> Iterator[Stretch]:
         """Every prompt that has a text, or those that touch `start` to `end`."""
         low = bisect_right(self._firsts, self._lines.at(start)) - 1 if start else 0
         high = len(self._firsts) if end is None else bisect_right(self._firsts, self._lines.at(end))
-        return list(at_most(self._stretch(i) for i in steps(range(max(0, low), high)) if self._has_text(i)))
+        return (self._stretch(i) for i in steps(range(max(0, low), high)) if self._has_text(i))
 
     def __len__(self) -> int:
         """All blocks, also those without a text."""

@@ -12,7 +12,7 @@ from .blocks import Blocks
 from .chats import chat_parts
 from .front_matter import FrontMatter, Settings, read_front_matter
 from .jsonl import json_preview, json_prompt, line_problem
-from .lines import MOST_PROMPTS, Lines, Stretch, prompt_line, prompt_lines
+from .lines import MOST_PROMPTS, Lines, Stretch, at_most, prompt_line, prompt_lines
 from .literals import literal_at, literal_prompt, string_literals
 from .markdown import Fence, fence_at, fences_of
 from .once import once
@@ -87,16 +87,25 @@ class Document:
         return len(self.stretches) > count
 
     def within(self, start: int = 0, end: int | None = None) -> list[Stretch]:
-        """The prompts that touch `start` to `end`, in order; of a large file this is much less than all."""
+        """The prompts that touch `start` to `end`, in order; of a large file this is much less than all.
+
+        Raises `TransparencyError("promptTooLong")` for more than are listed.
+        """
+        return list(at_most(self.each(start, end)))
+
+    def each(self, start: int = 0, end: int | None = None) -> Iterator[Stretch]:
+        """`within`, one after the other."""
         if self.language in (LINES, JSONL):
-            return prompt_lines(self.lines, start, end)
+            yield from prompt_lines(self.lines, start, end)
+            return
         if self.language in (PROMPT, CHAT):
-            found = self._blocks.all(start, end) or [s for s in [self._shared_chat] if s and not self._has_blocks]
+            shared = self._shared_chat
+            found = self._blocks.each(start, end) if shared is None or self._has_blocks else [shared]
         else:
             parts = [f.inside for f in self._marked] if self.language == "markdown" else self._literals
             found = [s for s in steps(parts) if self.text[s.start : s.end].strip(BLANKS)]
             found = found or ([self._whole] if self.text.strip(BLANKS) else [])
-        return [s for s in found if s.end >= start and (end is None or s.start <= end)]
+        yield from (s for s in found if s.end >= start and (end is None or s.start <= end))
 
     def at(self, cursor: int) -> Stretch:
         """The prompt at the cursor; the whole document where it has no parts. It may be empty."""
@@ -162,7 +171,11 @@ class Document:
         return line if len(line) <= _PREVIEW else f"{line[: _PREVIEW - 1]}…"
 
     def index_of(self, stretch: Stretch) -> int:
-        """The place of a prompt among all; -1 for one that is not listed."""
+        """The place of a prompt among all; -1 for one that is not listed, as in a file with too many to list."""
+        try:
+            self.stretches  # noqa: B018
+        except TransparencyError:
+            return -1
         index = bisect_left(self.stretches, (stretch.start,))
         found = index < len(self.stretches) and self.stretches[index].start == stretch.start
         return index if found else -1

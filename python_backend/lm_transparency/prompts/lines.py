@@ -14,7 +14,7 @@ from .units import BLANKS
 
 _NEWLINE = re.compile("\n")
 #: Prompts of one file that are listed.
-MOST_PROMPTS = 500_000
+MOST_PROMPTS = 200_000
 
 
 class Stretch(NamedTuple):
@@ -82,8 +82,7 @@ def prompt_line(lines: Lines, cursor: int) -> Stretch:
     return lines.stretch(at if below is None and above is None else below if below is not None else above or 0)
 
 
-def prompt_lines(lines: Lines, start: int = 0, end: int | None = None) -> list[Stretch]:
+def prompt_lines(lines: Lines, start: int = 0, end: int | None = None) -> Iterator[Stretch]:
     """Every prompt of a file with a prompt a line, or those that touch `start` to `end`. Empty lines are none."""
     last = len(lines) - 1 if end is None else lines.at(end)
-    found = (lines.stretch(i) for i in steps(range(lines.at(start), last + 1)) if lines.has_text(i))
-    return list(at_most(found))
+    return (lines.stretch(i) for i in steps(range(lines.at(start), last + 1)) if lines.has_text(i))

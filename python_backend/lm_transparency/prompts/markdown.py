@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from .lines import Lines, Stretch
-from .pace import steps
+from .pace import matches
 from .units import BLANKS
 
 _FENCE = re.compile(r"^( {0,3})(`{3,}|~{3,})(.*)$", re.MULTILINE)
@@ -26,7 +26,7 @@ def fences_of(lines: Lines, *, keep_last_newline: bool = False) -> list[Fence]:
     """Every fenced block, whether there is something in it or not; an unclosed one reaches to the end."""
     fences: list[Fence] = []
     opened: tuple[int, str, int, str] | None = None
-    for match in steps(_FENCE.finditer(lines.text)):
+    for match in matches(_FENCE, lines.text):
         index = lines.at(match.start())
         indent, fence, info = len(match[1]), match[2], match[3].rstrip("\r")
         if opened is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable
@@ -14,6 +15,8 @@ T = TypeVar("T")
 
 #: Steps between two looks at the clock.
 _EVERY = 256
+#: Characters that are searched without a pause.
+_PART = 50_000
 
 _of_thread = threading.local()
 
@@ -76,3 +79,26 @@ def _looking(items: Iterable[T], look: Callable[[], None], every: int) -> Genera
             look()
             left = every
         yield item
+
+
+def matches(pattern: re.Pattern[str], text: str, start: int = 0, longest: int = 0) -> Iterable[re.Match[str]]:
+    """What `pattern.finditer(text, start)` gives, for one whose matches have at most `longest` characters, or do not go
+    over a line's end (0). A search that finds nothing holds up all threads, so it is made part by part."""
+    return steps(_by_parts(pattern, text, start, longest), 0)
+
+
+def _by_parts(pattern: re.Pattern[str], text: str, start: int, longest: int) -> Generator[re.Match[str]]:
+    while True:
+        end = start + _PART
+        if longest == 0:
+            end = text.find("\n", end)
+        if end < 0 or end >= len(text):
+            yield from pattern.finditer(text, start)
+            return
+        behind = end
+        for match in pattern.finditer(text, start, min(end + longest, len(text))):
+            if match.start() >= end > start and longest:
+                break
+            behind = max(behind, match.end())
+            yield match
+        start = behind if longest else end + 1

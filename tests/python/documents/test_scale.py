@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lsprotocol.types import Position, Range
 
 from lm_transparency.errors import Cancelled, TransparencyError
 from lm_transparency.model import chat as chats
 from lm_transparency.model.tokens import Token
-from lm_transparency.prompts import pace
+from lm_transparency.prompts import lines, pace
 from lm_transparency.prompts.documents import CHAT, JSONL, LINES, PROMPT, Document
-from lm_transparency.prompts.pace import Pace, TooSlow, steps
+from lm_transparency.prompts.pace import Pace, TooSlow, matches, steps
 from lm_transparency.prompts.spans import spans_of
 from lm_transparency.server.language.desk import Desk
 from lm_transparency.server.language.positions import Positions
@@ -215,3 +218,34 @@ def test_edits_of_a_long_text_read_no_more_than_they_touch() -> None:
         positions = positions.edited(Range(Position(line, 0), Position(line, 4)), "é😀")
     assert positions.text.startswith("é😀\n" * 50 + "line\n")
     assert positions.offset(Position(50, 2)) == 50 * 3 + 2
+
+
+@given(
+    text=st.text(st.sampled_from("-\n \ra<|s>`"), max_size=120),
+    part=st.integers(1, 20),
+    start=st.integers(0, 10),
+)
+def test_a_search_in_parts_finds_what_one_search_finds(text: str, part: int, start: int) -> None:
+    start = min(start, len(text))
+    by_line = re.compile(r"^--[ \r]*$|^ ?(`+)(.*)$", re.MULTILINE)
+    anywhere = re.compile(r"<\|[as]{1,3}\||</?s>")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pace, "_PART", part)
+        for pattern, longest in ((by_line, 0), (anywhere, 6)):
+            # a search begins where a line does, or where no match is under way
+            at = text.rfind("\n", 0, start) + 1 if longest == 0 else start
+            found = [match.span() for match in matches(pattern, text, at, longest)]
+            assert found == [match.span() for match in pattern.finditer(text, at)]
+
+
+def test_in_a_file_with_more_prompts_than_are_listed_the_one_at_the_cursor_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lines, "MOST_PROMPTS", 3)
+    document = Document("a\nb\nc\nd\n", LINES)
+    for _ in range(2):
+        with pytest.raises(TransparencyError, match="more than 3 prompts"):
+            list_prompts(document, ListPromptsParams(uri="", cursor=0))
+    found = prompt_at(document, PromptAtParams(uri="", start=6, end=6))
+    assert (found.text, found.index) == ("d", -1)
+    assert [stretch.start for stretch in itertools.islice(document.each(), 4)] == [0, 2, 4, 6]

@@ -24,7 +24,7 @@ async def semantic_tokens(view: View, document: OpenDocument, start: int, end: i
     """The borders of what stands from `start` to `end`; of a client that asks for all of a file with many prompts, of
     the first of them."""
     rows: list[tuple[Position, int, int]] = []
-    for stretch in await view.work(document, lambda: affordable(document.document.within(start, end))):
+    for stretch in await view.work(document, lambda: affordable(document.document.each(start, end))):
         shown = await view.show(document, stretch)
         if shown is not None:
             rows += await view.work(document, partial(_rows, shown, start, end))
@@ -58,7 +58,7 @@ def _rows(shown: Shown, start: int, end: int) -> list[tuple[Position, int, int]]
 async def inlay_hints(view: View, document: OpenDocument, start: int, end: int) -> list[InlayHint]:
     """How many tokens each prompt has for which model, and how much of the context where it is a good part."""
     hints: list[InlayHint] = []
-    for stretch in await view.work(document, lambda: affordable(document.document.within(start, end))):
+    for stretch in await view.work(document, lambda: affordable(document.document.each(start, end))):
         shown = await view.show(document, stretch)
         if shown is not None and start <= stretch.end <= end:
             hints.append(await view.work(document, partial(_hint, shown)))

@@ -18,7 +18,7 @@ from ...printable import terminal_lines
 from ...prompts.documents import CHAT, JSONL
 from ...prompts.front_matter import FrontMatter
 from ...prompts.lines import Stretch
-from ...prompts.pace import steps
+from ...prompts.pace import matches, steps
 from ...prompts.problems import Problem
 from ...prompts.refuse import LONGEST
 from .reader import Vocabulary
@@ -38,6 +38,8 @@ _LOOKS_SPECIAL = re.compile(
     r"<\|[A-Za-z0-9_]{2,40}\|>|</?(?:s|bos|eos|pad|unk|mask|sep|cls|start_of_turn|end_of_turn)>|\[/?INST\]|<</?SYS>>"
     r"|<｜[^｜\n]{2,40}｜>|\[(?:CLS|SEP|MASK|PAD)\]"
 )
+#: Characters that one of them has at most.
+_LONGEST_LOOK = 64
 _ROLE_LINE = re.compile(r"<\|[A-Za-z_]+\|>[ \t]*\r?(?:\n|$)")
 
 
@@ -135,7 +137,8 @@ def _look_alikes(document: OpenDocument, vocabulary: Vocabulary, stretches: list
     own = "|".join(re.escape(text) for text in special if text)
     pattern = re.compile(f"{own}|{_LOOKS_SPECIAL.pattern}") if own else _LOOKS_SPECIAL
     found: list[Problem] = []
-    for match in steps(pattern.finditer(document.text)):
+    longest = max(_LONGEST_LOOK, len(special[0]) if special else 0)
+    for match in matches(pattern, document.text, longest=longest):
         if document.document.language == CHAT and _is_role(document.text, match.start()):
             continue
         if _holding(document, match.start()) is None:
