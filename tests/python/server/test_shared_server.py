@@ -183,7 +183,7 @@ def test_a_listener_of_another_user_is_not_spoken_to(world: World) -> None:
 
 
 def test_the_server_outlives_a_killed_link_and_knows_what_it_knew(world: World) -> None:
-    world.fake_server("--grace", "0.5")
+    world.fake_server("--grace", "4")
     first = world.client("window")
     before = first.ask(HEALTH)
     first.process.kill()
@@ -216,7 +216,7 @@ def test_after_the_last_goodbye_and_the_grace_nothing_is_left(world: World) -> N
 
 @pytest.mark.parametrize("reads_on", [True, False], ids=["after more that is pending", "alone"])
 def test_a_goodbye_counts_though_nobody_waits_until_a_busy_server_has_read_it(world: World, reads_on: bool) -> None:
-    log = world.fake_server("--grace", "0.5")
+    log = world.fake_server("--grace", "4")
     client = world.client("window")
     server = psutil.Process(world.process_id(client))
     server.suspend()
