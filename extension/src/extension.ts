@@ -46,7 +46,7 @@ import { LiveMode } from './live/liveMode';
 import { Analyses } from './panel/analyses';
 import { heed } from './panel/notices';
 import type { Panel } from './panel/panel';
-import { PANEL_TYPE, Panels } from './panel/panels';
+import { PANEL_TYPE, Panels, unlockEmptyGroup } from './panel/panels';
 import { ResultStore } from './panel/resultStore';
 import { Visit } from './backend/visit';
 import { launchAttached } from './remote/attached';
@@ -196,6 +196,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     early,
     ...Object.entries(commands).map(([name, run]) => vscode.commands.registerCommand(`${SECTION}.${name}`, run)),
     vscode.window.registerWebviewPanelSerializer(PANEL_TYPE, panels),
+    unlockEmptyGroup(),
     showStatus(backend, analyses, targets),
     tellTraceMemory(backend, info),
     runs.watch(),

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Uri } from 'vscode';
 import type { PanelEvents } from '../../extension/src/panel/panel';
-import { Panels } from '../../extension/src/panel/panels';
+import { Panels, unlockEmptyGroup } from '../../extension/src/panel/panels';
 import type { ResultStore } from '../../extension/src/panel/resultStore';
 import { createdPanels, executed, Uri as FakeUri, window } from './vscode.fake';
 import manifest from '../../extension/package.json';
@@ -53,6 +53,22 @@ describe('the panels', () => {
     expect(columns).toEqual([BESIDE, 1]);
     // files may come there now
     expect(executed.map(([command]) => command)).toContain('workbench.action.unlockEditorGroup');
+  });
+
+  it('leave no locked group behind when all is closed', () => {
+    const all = [{ tabs: [{}] }, { tabs: [{}] }];
+    const looks: (() => void)[] = [];
+    const listen = (look: () => void) => (looks.push(look), { dispose: vi.fn() });
+    Object.assign(window, { tabGroups: { all, onDidChangeTabs: listen, onDidChangeTabGroups: listen } });
+    unlockEmptyGroup();
+    const change = () => {
+      for (const look of looks) look();
+      return executed.map(([command]) => command);
+    };
+    all.pop();
+    expect(change()).toEqual([]);
+    all[0]?.tabs.pop();
+    expect(change()).toContain('workbench.action.unlockEditorGroup');
   });
 
   it('open one more where the prompt has the only group', () => {

@@ -9,6 +9,17 @@ export const PANEL_TYPE = 'lmTransparency.routes';
 const PROMPT_AND_GRAPH = { orientation: 0, groups: [{ size: 0.34 }, { size: 0.66 }] };
 const PROMPT_AND_TWO_GRAPHS = { orientation: 0, groups: [{ size: 0.2 }, { size: 0.4 }, { size: 0.4 }] };
 
+/** Opens the last group to files once nothing is left in it: locked, it would send the next one to a second column. */
+export function unlockEmptyGroup(): vscode.Disposable {
+  const { tabGroups } = vscode.window;
+  const look = () => {
+    const [only, ...others] = tabGroups.all;
+    if (others.length === 0 && only?.tabs.length === 0)
+      void vscode.commands.executeCommand('workbench.action.unlockEditorGroup');
+  };
+  return vscode.Disposable.from(tabGroups.onDidChangeTabs(look), tabGroups.onDidChangeTabGroups(look));
+}
+
 /** The open panels, one a document and one for comparisons; also brings them back after a window reload. */
 export class Panels implements vscode.WebviewPanelSerializer {
   readonly #panels = new Set<Panel>();
