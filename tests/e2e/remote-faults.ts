@@ -42,6 +42,8 @@ export function faultTests(window: () => RemoteWindow, { prompt, long }: { promp
       const after = await middle();
       await after();
       await waitUntil(() => links().length === 1, 'one link, and the broken one gone');
+      // a link that is still being made would be met by the next break
+      await inspect(webviewFrame(window().page), 5 + counts.injected);
       expect(view.servers()).toEqual(before.servers);
       expect(view.count(': Loaded ') - before.loads).toBe(loads);
       expect(view.count('was lost')).toBe(before.lost + 1);
