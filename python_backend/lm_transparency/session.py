@@ -24,7 +24,7 @@ from .model import embedded
 from .model.chat import Chat
 from .model.identity import model_fingerprint
 from .model.loading import LoadedModel, load_model
-from .model.memory import TooLarge, free_bytes
+from .model.memory import TooLarge, free_buffers, free_bytes, give_back
 from .model.options import Loading, SpecialTokens
 from .model.tokens import Token
 from .routes.kernels import use_cache_directory, warm_up
@@ -239,6 +239,7 @@ class Session:
         """Let analyses hold `n_bytes` together from now on; the oldest that exceed it go at once."""
         self._trace_budget = n_bytes
         self._evict()
+        give_back()
 
     def _evict(self) -> None:
         while len(self._runs) > 1 and self.traces.n_bytes > self._trace_budget:
@@ -311,5 +312,8 @@ def _free_memory() -> None:
     import gc
 
     gc.collect()
+    free_buffers()
+    # what was freed stays with the allocator otherwise
+    give_back()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

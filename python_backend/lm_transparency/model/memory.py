@@ -90,6 +90,13 @@ def give_back() -> None:
             ctypes.CDLL(None).malloc_trim(0)
 
 
+def free_buffers() -> None:
+    """Let go of what the CPU's matrix products keep for the next one of their thread."""
+    with suppress(OSError, AttributeError, RuntimeError):
+        library = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
+        ctypes.CDLL(str(library)).mkl_serv_free_buffers()
+
+
 def check_fits(name: str, needed: int, precision: str, place: torch.device) -> None:
     """Raises `TooLarge`."""
     free = free_bytes(place)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
+from .allocator import use_one_arena
 from .keeper import ended_well, keep
 from .place import GREETING, Place, locked, peer_uid, place
 from .priority import work_beside_editor
@@ -90,6 +91,7 @@ def _serve(
 
     log_to_stderr()
     be_quiet()
+    use_one_arena()
     try:
         with telling(lambda line: os.write(ready, line)) if ready >= 0 else nullcontext():
             from . import app  # noqa: F401  # pyright: ignore[reportUnusedImport]

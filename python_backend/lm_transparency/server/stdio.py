@@ -18,6 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from ..printable import PrintableFormatter
+from .allocator import use_one_arena
 from .progressing import telling
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def serve(session_factory: Callable[[], Session] | None = None, *, trace_budget:
     stdin, stdout = _take_streams()
     log_to_stderr()
     be_quiet()
+    use_one_arena()
     try:
         with telling(partial(os.write, 2)):
             from .app import build_server
