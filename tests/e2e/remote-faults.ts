@@ -154,13 +154,13 @@ async function inspect(frame: FrameLocator, position: number): Promise<void> {
   await frame.locator('[data-testid=top-tokens] li').first().waitFor({ timeout: 60_000 });
 }
 
-/** Lets a process run a fifth of the time, so that it can be met in the middle of something; ends by what it returns. */
+/** Lets a process run a twentieth of the time, so that it can be met in the middle of something; ends by what it returns. */
 function slowDown(pid: number): () => void {
   let rest: NodeJS.Timeout | undefined;
   const timer = setInterval(() => {
     kill(pid, 'SIGCONT');
-    rest = setTimeout(() => kill(pid, 'SIGSTOP'), 8);
-  }, 40);
+    rest = setTimeout(() => kill(pid, 'SIGSTOP'), 4);
+  }, 80);
   return () => {
     clearInterval(timer);
     clearTimeout(rest);
