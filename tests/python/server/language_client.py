@@ -19,7 +19,7 @@ import numpy as np
 
 HERE = Path(__file__).parent
 SERVER = (sys.executable, "-m", "lm_transparency.server")
-PATIENCE = 60.0
+PATIENCE = 240.0
 
 
 class Refused(Exception):
