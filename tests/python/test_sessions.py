@@ -10,6 +10,7 @@ import pytest
 
 import prompts
 from lm_transparency import Session, TransparencyError
+from lm_transparency.watch import Watch
 
 PROMPTS = ["Mary and John", "went to the store", "gave a drink to", "日本語 😀"]
 
@@ -149,3 +150,17 @@ def test_an_unknown_run_says_what_helps(session: Session) -> None:
 def test_runs_have_names_of_their_own(session: Session, tiny_llama_folder: Path) -> None:
     model = session.load(str(tiny_llama_folder))
     assert len({session.analyze(model, PROMPTS[0])[0] for _ in range(5)}) == 5
+
+
+def test_only_the_first_analysis_of_a_loaded_model_says_that_it_is_the_first(
+    session: Session, tiny_llama_folder: Path
+) -> None:
+    def stages() -> list[str]:
+        said: list[str] = []
+        model = session.load(str(tiny_llama_folder))
+        session.analyze(model, "a b", watch=Watch(lambda stage, _done, _total: said.append(stage)))
+        return said
+
+    told = ["first pass" in stages() for _ in range(2)]
+    session.unload()
+    assert [*told, "first pass" in stages()] == [True, False, True]

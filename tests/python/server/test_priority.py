@@ -65,9 +65,10 @@ def test_only_speculative_work_steps_back_and_its_threads_are_its_own(two_thread
     assert len(spare) > 3
     assert len(asked) > 3
     assert os.getpriority(os.PRIO_PROCESS, 0) == normal
+    # the file is empty where the kernel groups no sessions
     session = Path("/proc/self/autogroup")
-    if session.exists():
-        assert session.read_text().split()[1:] == ["nice", "0"]
+    grouped = session.read_text().split() if session.exists() else []
+    assert grouped[1:] in ([], ["nice", "0"])
 
 
 @on_linux

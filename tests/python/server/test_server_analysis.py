@@ -102,7 +102,6 @@ def test_progress_begins_reports_and_ends_before_the_answer(server: Client, fran
     kinds = [step["kind"] for step in steps]
     assert kinds == ["begin", *["report"] * (len(steps) - 2), "end"]
     assert steps[0]["title"] == "Analyzing"
-    assert steps[1]["message"] == "First pass"
     assert any(", layer " in step["message"] for step in steps[1:-1])
     percentages = [step["percentage"] for step in steps if step["kind"] == "report"]
     assert percentages == sorted(percentages)

@@ -98,7 +98,10 @@ def test_a_device_that_is_not_there_is_refused(device: str, server: Client) -> N
 
 def test_a_node_that_is_none_is_refused(server: Client) -> None:
     run_id = server.ask(ANALYZE, {"prompt": "a b"})["runId"]
-    for node in ("", "A", "Q1_1", "A1", "A1_", "A_1", "A-1_0", "A1_1_1", "A99_0", "A0_99", "X1_0", "B0_0"):
+    for node in ("", "A", "Q1_1", "A1", "A1_", "A_1", "A-1_0", "A1_1_1", "A99_0", "X1_0", "B0_0"):
         with pytest.raises(Refused, match=" node") as refused:
             server.ask(NODE, {"runId": run_id, "node": node})
         assert refused.value.kind == "invalidParams", node
+    with pytest.raises(Refused, match="Position 99") as refused:
+        server.ask(NODE, {"runId": run_id, "node": "A0_99"})
+    assert refused.value.kind == "invalidPosition"
