@@ -83,8 +83,8 @@ async function writePage() {
 async function writeNotebook() {
   const options = { ...shared, outdir: dist, minify: true };
   await Promise.all([
-    build({ ...options, format: 'esm', entryPoints: { 'notebook-bridge': 'src/notebook/bridge.ts' } }),
-    build({ ...options, entryPoints: { 'notebook-surroundings': 'src/notebook/surroundings.ts' } }),
+    build({ ...options, format: 'esm', entryPoints: { 'notebook-bridge': 'src/hosts/notebook/bridge.ts' } }),
+    build({ ...options, entryPoints: { 'notebook-surroundings': 'src/hosts/notebook/surroundings.ts' } }),
   ]);
 }
 

@@ -1,10 +1,10 @@
 import type * as vscode from 'vscode';
 import type { Backend } from './backend/backend';
-import type { Environments } from './backend/environment';
-import type { Bundle } from './backend/wheel';
+import type { Environments } from './setUp/environment';
+import type { Bundle } from './setUp/wheel';
 import type { ModelChoice } from './commands/modelChoice';
-import type { RecentModels } from './commands/recentModels';
-import type { Marker } from './editor/marker';
+import type { RecentModels } from './recentModels';
+import type { Marker } from './editor/tokenMarks';
 import type { Surprisal } from './editor/surprisal';
 import type { LiveMode } from './live/liveMode';
 import type { Analyses } from './panel/analyses';

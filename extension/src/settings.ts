@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import type { Dtype, SpecialTokens } from '../shared/protocol';
-import type { SshSettings } from './remote/ssh';
+import type { SshSettings } from './link/ssh';
 
 /** The settings under `lmTransparency`, checked: a settings file may hold anything. */
 export interface Settings {

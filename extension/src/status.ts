@@ -4,7 +4,7 @@ import { heldView, statusView } from './backend/health';
 import type { Analyses } from './panel/analyses';
 import type { Panel } from './panel/panel';
 import type { Targets } from './remote/target';
-import { PROMPT_LANGUAGES } from './prompts/languages';
+import { PROMPT_LANGUAGES } from './languages';
 import { readSettings } from './settings';
 
 const SELECTOR: vscode.DocumentSelector = [...PROMPT_LANGUAGES, 'markdown', 'plaintext'];

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { ANALYZE } from '../../extension/shared/protocol';
-import { Failure } from '../../extension/src/backend/failure';
+import { Failure } from '../../extension/src/failure';
 import { NOTHING_SET, newWorld, reply, settle, wholeText, type World } from './analyses_world';
 import { createdPanels, type FakeWebviewPanel } from './vscode.fake';
 

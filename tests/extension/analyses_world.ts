@@ -3,7 +3,7 @@ import { LOAD_MODEL, PROMPT_AT, type PromptAtParams, type PromptAtResult } from 
 import { vi } from 'vitest';
 import type { Selection, TextDocument, Uri } from 'vscode';
 import type { Backend, RequestOptions } from '../../extension/src/backend/backend';
-import { cancelled } from '../../extension/src/backend/failure';
+import { cancelled } from '../../extension/src/failure';
 import { ModelChoice } from '../../extension/src/commands/modelChoice';
 import { Analyses, type Subject } from '../../extension/src/panel/analyses';
 import { Panels } from '../../extension/src/panel/panels';

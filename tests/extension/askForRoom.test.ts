@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Backend } from '../../extension/src/backend/backend';
-import { toFailure } from '../../extension/src/backend/failure';
+import { toFailure } from '../../extension/src/failure';
 import { askForRoom } from '../../extension/src/commands/askForRoom';
 import { modelSections } from '../../extension/src/commands/modelItems';
 import { ModelChoice } from '../../extension/src/commands/modelChoice';

@@ -3,11 +3,11 @@ import { fileURLToPath } from 'node:url';
 import { tmpdir } from 'node:os';
 import { ANALYZE, LIST_MODELS } from '../../extension/shared/protocol';
 import { Backend, type BackendStatus, type BackendWorld } from '../../extension/src/backend/backend';
-import type { Progress } from '../../extension/src/backend/connection';
-import { Failure } from '../../extension/src/backend/failure';
-import { launch, type ServerProcess } from '../../extension/src/backend/launch';
-import { afterBridge } from '../../extension/src/backend/restartPolicy';
-import { launchAttached } from '../../extension/src/remote/attached';
+import type { Progress } from '../../extension/src/link/connection';
+import { Failure } from '../../extension/src/failure';
+import { launch, type ServerProcess } from '../../extension/src/link/launch';
+import { afterBridge } from '../../extension/src/link/restartPolicy';
+import { launchAttached } from '../../extension/src/link/attached';
 import { CancelSource } from '../../extension/src/cancel';
 import { connectBare } from './json_rpc_connection';
 

@@ -8,7 +8,7 @@ import {
   UNLOAD_MODEL,
 } from '../../extension/shared/protocol';
 import type { App } from '../../extension/src/app';
-import { Failure } from '../../extension/src/backend/failure';
+import { Failure } from '../../extension/src/failure';
 import { choosePrompt } from '../../extension/src/commands/choosePrompt';
 import { comparePrompt } from '../../extension/src/commands/comparePrompt';
 import { exportGraph } from '../../extension/src/commands/exportGraph';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { findPython, type Probe, type Surroundings } from '../../extension/src/backend/findPython';
+import { findPython, type Probe, type Surroundings } from '../../extension/src/setUp/findPython';
 
 const GOOD: Probe = { version: [3, 12], backend: '0.1.0', problem: '' };
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { keepListening, silenceFrom } from '../../extension/src/backend/heartbeat';
+import { keepListening, silenceFrom } from '../../extension/src/link/heartbeat';
 
 describe('a link', () => {
   beforeEach(() => void vi.useFakeTimers());

@@ -1,8 +1,8 @@
 /** The extension's `Connection` over a bare JSON-RPC connection: LanguageClient itself needs a real VS Code. */
 import { createMessageConnection, ProgressType, StreamMessageReader, StreamMessageWriter } from 'vscode-jsonrpc/node';
 import { HEALTH_CHANGED, PROGRESSING } from '../../extension/shared/protocol';
-import { type Connection, readProgress } from '../../extension/src/backend/connection';
-import type { ServerProcess } from '../../extension/src/backend/launch';
+import { type Connection, readProgress } from '../../extension/src/link/connection';
+import type { ServerProcess } from '../../extension/src/link/launch';
 
 export async function connectBare(server: ServerProcess): Promise<Connection> {
   const connection = createMessageConnection(

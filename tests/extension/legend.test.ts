@@ -1,6 +1,6 @@
 import { beforeEach, expect, it } from 'vitest';
 import { showLegend } from '../../extension/src/editor/legend';
-import type { Marker } from '../../extension/src/editor/marker';
+import type { Marker } from '../../extension/src/editor/tokenMarks';
 import type { Surprisal } from '../../extension/src/editor/surprisal';
 import { Signal } from '../../extension/src/signal';
 import { Uri, window } from './vscode.fake';

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { HEAT_STEPS } from '../../extension/src/editor/heat';
-import { PROMPT_LANGUAGES } from '../../extension/src/prompts/languages';
+import { PROMPT_LANGUAGES } from '../../extension/src/languages';
 
 const at = (file: string) => new URL(`../../extension/${file}`, import.meta.url);
 const read = (file: string) => readFileSync(at(file), 'utf8');
@@ -73,7 +73,7 @@ describe('the manifest', () => {
 
   it('is the extension of every colour that is drawn with', () => {
     const known = new Set(colors.map(({ id }) => id));
-    for (const [, id] of read('src/editor/marker.ts').matchAll(/ThemeColor\('(lmTransparency\.\w+)'\)/g))
+    for (const [, id] of read('src/editor/tokenMarks.ts').matchAll(/ThemeColor\('(lmTransparency\.\w+)'\)/g))
       expect(known).toContain(id);
   });
 

@@ -1,7 +1,7 @@
 import { encode } from '@msgpack/msgpack';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ANALYZE, LOAD_MODEL } from '../../extension/shared/protocol';
-import { cancelled, Failure } from '../../extension/src/backend/failure';
+import { cancelled, Failure } from '../../extension/src/failure';
 import type { Settings } from '../../extension/src/settings';
 import { newWorld, NOTHING_SET, settle, wholeText, type World } from './analyses_world';
 import { createdPanels } from './vscode.fake';

@@ -2,7 +2,7 @@ import { encode } from '@msgpack/msgpack';
 import { describe, expect, it, vi } from 'vitest';
 import type { Uri, WebviewPanel } from 'vscode';
 import type { PromptSettings } from '../../extension/shared/protocol';
-import { Failure } from '../../extension/src/backend/failure';
+import { Failure } from '../../extension/src/failure';
 import type { Cancel } from '../../extension/src/cancel';
 import { panelHtml } from '../../extension/src/panel/html';
 import { Panel, type PanelEvents } from '../../extension/src/panel/panel';

@@ -5,7 +5,7 @@ import {
   interpreterOf,
   interpretersMeantBy,
   pythonCommands,
-} from '../../extension/src/backend/paths';
+} from '../../extension/src/setUp/paths';
 
 describe('paths', () => {
   it.each([

@@ -2,8 +2,8 @@ import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { LOAD_MODEL, PROTOCOL_VERSION } from '../../extension/shared/protocol';
 import { Backend } from '../../extension/src/backend/backend';
-import type { Connection, Progress } from '../../extension/src/backend/connection';
-import type { Exit, ServerProcess } from '../../extension/src/backend/launch';
+import type { Connection, Progress } from '../../extension/src/link/connection';
+import type { Exit, ServerProcess } from '../../extension/src/link/launch';
 import { Stages } from '../../extension/src/backend/stages';
 import { Signal } from '../../extension/src/signal';
 

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { ANALYZE } from '../../extension/shared/protocol';
 import type { Question } from '../../extension/shared/webview';
-import { Failure } from '../../extension/src/backend/failure';
+import { Failure } from '../../extension/src/failure';
 import { CancelSource } from '../../extension/src/cancel';
 import type { Panel } from '../../extension/src/panel/panel';
 import { newWorld, reply, settle, type World } from './analyses_world';

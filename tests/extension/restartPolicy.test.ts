@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { afterExit } from '../../extension/src/backend/restartPolicy';
+import { afterExit } from '../../extension/src/link/restartPolicy';
 
 const code = (number: number) => ({ code: number, signal: null, problem: '' });
 const signal = (name: string) => ({ code: null, signal: name, problem: '' });

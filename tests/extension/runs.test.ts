@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { TreeView, Uri, UriHandler } from 'vscode';
 import type { App } from '../../extension/src/app';
-import { Failure } from '../../extension/src/backend/failure';
+import { Failure } from '../../extension/src/failure';
 import { CancelSource } from '../../extension/src/cancel';
 import type { StoredResult } from '../../extension/src/panel/resultStore';
 import { runCommands } from '../../extension/src/runs/commands';

@@ -3,12 +3,12 @@ import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:f
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Environments } from '../../extension/src/backend/environment';
-import { currentPlatform, interpreterOf } from '../../extension/src/backend/paths';
-import { probePython } from '../../extension/src/backend/probe';
-import { runProcess } from '../../extension/src/backend/runProcess';
-import { setUp, type SetUpWorld } from '../../extension/src/backend/setUp';
-import { findBundle } from '../../extension/src/backend/wheel';
+import { Environments } from '../../extension/src/setUp/environment';
+import { currentPlatform, interpreterOf } from '../../extension/src/setUp/paths';
+import { probePython } from '../../extension/src/setUp/probe';
+import { runProcess } from '../../extension/src/setUp/runProcess';
+import { setUp, type SetUpWorld } from '../../extension/src/setUp/setUp';
+import { findBundle } from '../../extension/src/setUp/wheel';
 import { CancelSource } from '../../extension/src/cancel';
 
 const platform = currentPlatform();

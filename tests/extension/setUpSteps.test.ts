@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseProbe, type FullProbe } from '../../extension/src/backend/probe';
+import { parseProbe, type FullProbe } from '../../extension/src/setUp/probe';
 import {
   explainInstall,
   explainNoBase,
@@ -8,8 +8,8 @@ import {
   pipArgv,
   readPipLine,
   venvArgv,
-} from '../../extension/src/backend/setUpSteps';
-import { wheelVersion } from '../../extension/src/backend/wheel';
+} from '../../extension/src/setUp/setUpSteps';
+import { wheelVersion } from '../../extension/src/setUp/wheel';
 
 const GOOD: FullProbe = {
   version: [3, 12],

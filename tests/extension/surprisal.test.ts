@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { TextDocument } from 'vscode';
 import type { SurprisalResult } from '../../extension/shared/protocol';
-import { Failure } from '../../extension/src/backend/failure';
+import { Failure } from '../../extension/src/failure';
 import type { Cancel } from '../../extension/src/cancel';
 import { type AskSurprisal, Surprisal } from '../../extension/src/editor/surprisal';
-import type { Marker } from '../../extension/src/editor/marker';
+import type { Marker } from '../../extension/src/editor/tokenMarks';
 import { showLegend } from '../../extension/src/editor/legend';
 import { Signal } from '../../extension/src/signal';
 import { happens, statusBarItems, Uri, window } from './vscode.fake';

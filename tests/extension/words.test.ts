@@ -1,13 +1,13 @@
 /** Small pure functions that put states, failures and choices into words. */
 import { describe, expect, it } from 'vitest';
 import type { Health, ListModelsResult, ModelInfo } from '../../extension/shared/protocol';
-import { readProgress } from '../../extension/src/backend/connection';
-import { Failure, isCancelled, toFailure } from '../../extension/src/backend/failure';
+import { readProgress } from '../../extension/src/link/connection';
+import { Failure, isCancelled, toFailure } from '../../extension/src/failure';
 import { heldView, shortName, statusView } from '../../extension/src/backend/health';
 import { deviceItems, dtypeItems } from '../../extension/src/commands/computeItems';
 import { modelSections, type Place, refuseHubId, typedItem } from '../../extension/src/commands/modelItems';
-import { sizeText } from '../../extension/src/commands/pick';
-import { RecentModels } from '../../extension/src/commands/recentModels';
+import { sizeText } from '../../extension/src/commands/quickPick';
+import { RecentModels } from '../../extension/src/recentModels';
 import { actionsFor } from '../../extension/src/panel/failureMessage';
 import { checkSettings } from '../../extension/src/settings';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { NumericArray } from '../../extension/shared/protocol';
-import { ArrayError, attempt, numbersOf } from '../../webview/src/arrays';
+import { ArrayError, attempt, numbersOf } from '../../webview/src/analysis/arrays';
 
 const base64 = (bytes: ArrayBuffer | Uint8Array): string =>
   Buffer.from(bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes)).toString('base64');

@@ -4,7 +4,7 @@ import { render } from 'preact';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { NodeTokensResult } from '../../extension/shared/protocol';
 import type { Answer } from '../../extension/shared/webview';
-import { createAsker, useLatest, useReply } from '../../webview/src/ask';
+import { createAsker, useLatest, useReply } from '../../webview/src/store/ask';
 import { FakeHost } from './host';
 
 const METHOD = 'lmTransparency/nodeTokens';

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ModelInfo } from '../../extension/shared/protocol';
 import type { ViewState } from '../../extension/shared/webview';
-import { answerInWords } from '../../webview/src/answer';
+import { answerInWords } from '../../webview/src/words/answer';
 import { lensCells, cellStrength } from '../../webview/src/views/lensCells';
 import { mount } from '../../webview/src/mount';
 import { packedNumbers } from '../../webview/dev/views';

@@ -6,14 +6,14 @@ import type { Answer, Method, Question, ToWebview } from '../../extension/shared
 import { syntheticAnswer } from '../../webview/dev/answers';
 import { setAnalysis } from '../../webview/dev/attention';
 import { syntheticPayload } from '../../webview/dev/synthetic';
-import type { Host } from '../../webview/src/host';
+import type { Host } from '../../webview/src/hosts/host';
 import { Inspector } from '../../webview/src/inspectors/inspector';
 import { tagsOf } from '../../webview/src/inspectors/heads';
 import { ordinal } from '../../webview/src/inspectors/why';
-import { decodeAnalysis } from '../../webview/src/payload';
-import { createStore } from '../../webview/src/state';
-import type { Store } from '../../webview/src/state';
-import { share } from '../../webview/src/words';
+import { decodeAnalysis } from '../../webview/src/analysis/payload';
+import { createStore } from '../../webview/src/store/state';
+import type { Store } from '../../webview/src/store/state';
+import { share } from '../../webview/src/words/words';
 
 const N_TOKENS = 8;
 const N_HEADS = 5;

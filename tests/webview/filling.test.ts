@@ -2,7 +2,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { Answer, ToWebview } from '../../extension/shared/webview';
 import { packed, unpacked } from '../../webview/dev/synthetic';
-import { decodeAnalysis, isComplete } from '../../webview/src/payload';
+import { decodeAnalysis, isComplete } from '../../webview/src/analysis/payload';
 import { autoThreshold } from '../../webview/src/routes/auto';
 import { computeRoutes } from '../../webview/src/routes/routes';
 import type { FakeHost } from './host';

@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 import { describe, expect, it } from 'vitest';
 import { computeRoutes } from '../../webview/src/routes/routes';
-import { edgesOfHead, headTotals, strongestEdges } from '../../webview/src/views/headTotals';
+import { edgesOfHead, headTotals, strongestEdges } from '../../webview/src/routes/headTotals';
 import { tagTable } from '../../webview/src/views/headTags';
 import { headAt, headsFrame, headX, labelledHeads, layerY } from '../../webview/src/views/headsLayout';
 import { packedNumbers } from '../../webview/dev/views';

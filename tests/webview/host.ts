@@ -1,6 +1,6 @@
 /** A host for tests: what it is asked and told is kept, what it answers is the test's to say. */
 import type { Answer, Method, Notice, Question, ToWebview, ViewState } from '../../extension/shared/webview';
-import type { AskOptions, Host } from '../../webview/src/host';
+import type { AskOptions, Host } from '../../webview/src/hosts/host';
 import { syntheticPayload } from '../../webview/dev/synthetic';
 import type { SyntheticOptions } from '../../webview/dev/synthetic';
 

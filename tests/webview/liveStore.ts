@@ -1,6 +1,6 @@
 /** A store for each test, on a host that answers nothing until the test says so, with timers that the test moves. */
 import { afterEach, beforeEach, vi } from 'vitest';
-import { createStore } from '../../webview/src/state';
+import { createStore } from '../../webview/src/store/state';
 import { FakeHost } from './host';
 
 export type Store = ReturnType<typeof createStore>;

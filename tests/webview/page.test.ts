@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ToWebview, ViewState } from '../../extension/shared/webview';
-import { browserHost } from '../../webview/src/host.browser';
+import { browserHost } from '../../webview/src/hosts/browser';
 
 const seen = (): Partial<ViewState> | null => {
   let view: Partial<ViewState> | null = null;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { PayloadError, decodeAnalysis } from '../../webview/src/payload';
+import { PayloadError, decodeAnalysis } from '../../webview/src/analysis/payload';
 import { packed, unpacked } from '../../webview/dev/synthetic';
 import type { Payload } from '../../webview/dev/synthetic';
 

@@ -5,7 +5,7 @@ import { singleColumns } from '../../webview/src/groups/grouping';
 import { shownGraph } from '../../webview/src/groups/shown';
 import { pick } from '../../webview/src/graph/picking';
 import { computeRoutes } from '../../webview/src/routes/routes';
-import type { Analysis } from '../../webview/src/payload';
+import type { Analysis } from '../../webview/src/analysis/payload';
 import { randomAnalysis, sourceOf, sourceOfAnalysis } from './sources';
 
 /** Layer 1 has token 2 attend to token 0; layer 0 has token 0 attend to itself. */

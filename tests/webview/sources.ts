@@ -1,7 +1,7 @@
 /** Small analyses for tests: rows written by hand, or random ones. */
 import type { RouteSource } from '../../webview/src/routes/routes';
-import { decodeAnalysis } from '../../webview/src/payload';
-import type { Analysis } from '../../webview/src/payload';
+import { decodeAnalysis } from '../../webview/src/analysis/payload';
+import type { Analysis } from '../../webview/src/analysis/payload';
 import { syntheticPayload } from '../../webview/dev/synthetic';
 import type { SyntheticOptions } from '../../webview/dev/synthetic';
 

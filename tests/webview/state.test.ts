@@ -1,12 +1,12 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { ToWebview, ViewState } from '../../extension/shared/webview';
 import { syntheticPayload } from '../../webview/dev/synthetic';
-import { exists } from '../../webview/src/describe';
+import { exists } from '../../webview/src/words/describe';
 import { neighbour } from '../../webview/src/graph/keyboard';
-import { NO_HISTORY, step, visit } from '../../webview/src/history';
-import { around, baseOf, detailOf, edgeName, expertOf, parseEdge, parseNode } from '../../webview/src/names';
-import { withDetail, withExpert } from '../../webview/src/names';
-import { decodeAnalysis } from '../../webview/src/payload';
+import { NO_HISTORY, step, visit } from '../../webview/src/store/history';
+import { around, baseOf, detailOf, edgeName, expertOf, parseEdge, parseNode } from '../../webview/src/words/names';
+import { withDetail, withExpert } from '../../webview/src/words/names';
+import { decodeAnalysis } from '../../webview/src/analysis/payload';
 import { analysisMessage, type FakeHost } from './host';
 import { useLiveStore, type Store } from './liveStore';
 import { randomAnalysis } from './sources';

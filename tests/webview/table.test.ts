@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { HOW } from '../../webview/src/inspectors/help';
-import { cellText, copied, csvCell, fileName, saved, toCsv, toTsv } from '../../webview/src/table';
-import type { Cell, Table } from '../../webview/src/table';
-import { activation, bytes, many } from '../../webview/src/words';
+import { cellText, copied, csvCell, fileName, saved, toCsv, toTsv } from '../../webview/src/words/table';
+import type { Cell, Table } from '../../webview/src/words/table';
+import { activation, bytes, many } from '../../webview/src/words/words';
 
 const table = (...rows: Cell[][]): Table => ({ name: 't', columns: ['token', 'value'], rows: () => rows });
 

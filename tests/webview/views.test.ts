@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ExportParams } from '../../extension/shared/protocol';
 import type { ViewState } from '../../extension/shared/webview';
-import { fileName } from '../../webview/src/export';
+import { fileName } from '../../webview/src/store/exporter';
 import { mount } from '../../webview/src/mount';
 import { sizes, syntheticAnswer } from '../../webview/dev/answers';
 import { VIEWS, packedNumbers } from '../../webview/dev/views';

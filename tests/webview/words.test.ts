@@ -9,8 +9,8 @@ import {
   thresholdText,
   tokenLabel,
   visibleText,
-} from '../../webview/src/words';
-import { strongest } from '../../webview/src/twin';
+} from '../../webview/src/words/words';
+import { strongest } from '../../webview/src/views/routesList';
 
 describe('words', () => {
   it('make spaces and control characters visible', () => {

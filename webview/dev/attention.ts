@@ -1,6 +1,6 @@
 /** SYNTHETIC heads: contributions are those of the analysis where it lists them, all else is invented. */
 import type { HeadTag, NumericArray, TokenScore } from '../../extension/shared/protocol';
-import type { Analysis } from '../src/payload';
+import type { Analysis } from '../src/analysis/payload';
 import type { Answers } from './answers';
 import { randomNumbers } from './synthetic';
 

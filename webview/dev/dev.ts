@@ -4,8 +4,8 @@
  * a row where not every pair of tokens is to have a weight. &payload=URL shows a recording from elsewhere.
  */
 import type { Answer, Question, ToWebview } from '../../extension/shared/webview';
-import type { Page } from '../src/host.browser';
-import { decodeAnalysis } from '../src/payload';
+import type { Page } from '../src/hosts/browser';
+import { decodeAnalysis } from '../src/analysis/payload';
 import { sizes, syntheticAnswer } from './answers';
 import { syntheticPayload } from './synthetic';
 import { setAnalysis } from './attention';

@@ -1,6 +1,6 @@
 /** Starts the view in whatever holds it. */
-import { browserHost } from './host.browser';
-import { editorHost, inEditor } from './host.vscode';
+import { browserHost } from './hosts/browser';
+import { editorHost, inEditor } from './hosts/vscode';
 import { mount } from './mount';
 import './styles/main.css';
 

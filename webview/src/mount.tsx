@@ -1,9 +1,9 @@
 import { effect } from '@preact/signals';
 import { render } from 'preact';
 import { Panel } from './app';
-import type { Host } from './host';
-import { createStore } from './state';
-import type { Store } from './state';
+import type { Host } from './hosts/host';
+import { createStore } from './store/state';
+import type { Store } from './store/state';
 
 /** Draws the panel into an element; returns how to take it away. */
 export function mount(root: HTMLElement, host: Host): () => void {

@@ -1,9 +1,9 @@
 /** Starts the view in a page of its own: an exported file with a recording, or a notebook's output. */
-import { browserHost } from './host.browser';
-import type { Page } from './host.browser';
+import { browserHost } from './hosts/browser';
+import type { Page } from './hosts/browser';
 import { mount } from './mount';
-import { startInNotebook } from './notebook/frame';
-import { startTheme } from './pageTheme';
+import { startInNotebook } from './notebookFrame';
+import { startTheme } from './hosts/pageTheme';
 import './styles/main.css';
 import './styles/page.css';
 

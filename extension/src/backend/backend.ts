@@ -1,17 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { ANALYZE, type Health, HEALTH, LOAD_MODEL, PROTOCOL_VERSION, SILENCE_S } from '../../shared/protocol';
-import { linkLost } from '../remote/sshFailure';
+import { linkLost } from '../link/sshFailure';
 import type { Cancel } from '../cancel';
 import { Signal } from '../signal';
-import { ask } from './ask';
-import type { Connection, Progress } from './connection';
-import { cancelled, Failure, toFailure } from './failure';
-import type { PythonChoice } from './findPython';
-import { keepListening, withoutSilence } from './heartbeat';
-import type { Exit, ServerProcess } from './launch';
+import { ask } from '../link/request';
+import type { Connection, Progress } from '../link/connection';
+import { cancelled, Failure, toFailure } from '../failure';
+import type { PythonChoice } from '../setUp/findPython';
+import { keepListening, withoutSilence } from '../link/heartbeat';
+import type { Exit, ServerProcess } from '../link/launch';
 import { Patience, PATIENCE_MS } from './patience';
-import { backOff, isPassing, LINK_PATIENCE_MS, Reconnection } from './reconnection';
-import { FORGIVEN_AFTER_MS, outdated } from './restartPolicy';
+import { backOff, isPassing, LINK_PATIENCE_MS, Reconnection } from '../link/reconnection';
+import { FORGIVEN_AFTER_MS, outdated } from '../link/restartPolicy';
 import { end, endServer, orCancelled, reasonFor, type Session, verdictOn, whenGone, withReason } from './session';
 import { Stages } from './stages';
 

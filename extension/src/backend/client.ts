@@ -12,10 +12,10 @@ import {
   WorkDoneProgress,
 } from 'vscode-languageclient/node';
 import { type ClientOptions, type Health, HEALTH_CHANGED, PROGRESSING, PROTOCOL_VERSION } from '../../shared/protocol';
-import { PROMPT_LANGUAGES } from '../prompts/languages';
+import { PROMPT_LANGUAGES } from '../languages';
 import { SECTION } from '../settings';
-import { type Connection, readProgress } from './connection';
-import type { ServerProcess } from './launch';
+import { type Connection, readProgress } from '../link/connection';
+import type { ServerProcess } from '../link/launch';
 
 const PARTIAL = new ProgressType<unknown>();
 const goodbye = { jsonrpc: '2.0', method: 'exit' } satisfies NotificationMessage;

@@ -1,11 +1,11 @@
 import { QUIT } from '../../shared/protocol';
 import type { Cancel } from '../cancel';
-import type { Link } from '../remote/attached';
-import { ask } from './ask';
-import type { Connection } from './connection';
-import { cancelled, Failure, toFailure } from './failure';
-import type { Exit, ServerProcess } from './launch';
-import { type AfterExit, afterBridge, afterExit } from './restartPolicy';
+import type { Link } from '../link/attached';
+import { ask } from '../link/request';
+import type { Connection } from '../link/connection';
+import { cancelled, Failure, toFailure } from '../failure';
+import type { Exit, ServerProcess } from '../link/launch';
+import { type AfterExit, afterBridge, afterExit } from '../link/restartPolicy';
 
 const REASON_MS = 3_000;
 const QUIT_MS = 2_000;

@@ -1,4 +1,4 @@
-import type { Progress } from './connection';
+import type { Progress } from '../link/connection';
 
 /** Passes on the stages of one request, and each second for how long the present one has lasted. */
 export class Stages {

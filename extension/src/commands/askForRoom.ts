@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
 import type { LoadModelParams } from '../../shared/protocol';
-import { type Failure, toFailure } from '../backend/failure';
+import { type Failure, toFailure } from '../failure';
 import { readSettings, trustedModels } from '../settings';
-import { sizeText } from './pick';
+import { sizeText } from './quickPick';
 
 /** What goes along with a request that may load a model. */
 export type LoadingParams = Pick<LoadModelParams, 'trustRemoteCode' | 'anyway' | 'dtype'>;

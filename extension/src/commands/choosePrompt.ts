@@ -3,7 +3,7 @@ import type { App } from '../app';
 import { addition } from '../prompts/addition';
 import { type ListedPrompt, listPrompts } from '../prompts/ask';
 import { editorFor, openText } from './analyzePrompt';
-import { picked, pointAt } from './pick';
+import { picked, pointAt } from './quickPick';
 import { type PromptItem, promptItems, withTyped } from './promptItems';
 import { reportFailure } from './report';
 

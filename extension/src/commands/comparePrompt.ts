@@ -2,14 +2,14 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import { LIST_MODELS, type ListModelsResult } from '../../shared/protocol';
 import type { App } from '../app';
-import { toFailure } from '../backend/failure';
+import { toFailure } from '../failure';
 import type { Cancel } from '../cancel';
 import { listPrompts, promptAt } from '../prompts/ask';
-import { isPromptLanguage } from '../prompts/languages';
+import { isPromptLanguage } from '../languages';
 import { readSettings } from '../settings';
 import { editorFor, openText, readPlace, selectionAt } from './analyzePrompt';
 import { modelSections } from './modelItems';
-import { picked } from './pick';
+import { picked } from './quickPick';
 import { promptItems } from './promptItems';
 import { reportFailure } from './report';
 

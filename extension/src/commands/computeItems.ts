@@ -1,5 +1,5 @@
 import type { Device, Dtype } from '../../shared/protocol';
-import { checked, plainLabel, sizeText } from './pick';
+import { checked, plainLabel, sizeText } from './quickPick';
 
 /** A line of the list of devices or number formats. */
 export interface SettingItem {

@@ -1,12 +1,12 @@
 import * as vscode from 'vscode';
 import type { App } from '../app';
-import { isTooOld } from '../backend/findPython';
-import { Failure } from '../backend/failure';
+import { isTooOld } from '../setUp/findPython';
+import { Failure } from '../failure';
 import { refuseHost } from '../remote/hosts';
-import { baseOf, isOurs, type Machine, type RemotePython } from '../remote/look';
+import { baseOf, isOurs, type Machine, type RemotePython } from '../remote/machine';
 import { type Caller, hostsOfConfig, look, setUpOn } from '../remote/remote';
 import { readSettings } from '../settings';
-import { picked, plainLabel, sizeText } from './pick';
+import { picked, plainLabel, sizeText } from './quickPick';
 import { reportFailure } from './report';
 
 /** Connect to Remote Backend…: host, environment, set-up, connection; resolves with whether it stands. */

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import type { App } from '../app';
-import { isCancelled, toFailure } from '../backend/failure';
+import { isCancelled, toFailure } from '../failure';
 import type { Panel } from '../panel/panel';
 import { promptAt } from '../prompts/ask';
 import { openText } from './analyzePrompt';

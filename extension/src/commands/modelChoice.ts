@@ -1,5 +1,5 @@
 import type * as vscode from 'vscode';
-import { type FailureKind, toFailure } from '../backend/failure';
+import { type FailureKind, toFailure } from '../failure';
 import { type Cancel, CancelSource } from '../cancel';
 import type { Settings } from '../settings';
 import { Signal } from '../signal';

@@ -1,6 +1,6 @@
 import type { ListedModel, ListModelsResult, ModelKind, Support } from '../../shared/protocol';
-import { expandHome, pathsOf, type Platform } from '../backend/paths';
-import { checked, plainLabel, sizeText } from './pick';
+import { expandHome, pathsOf, type Platform } from '../setUp/paths';
+import { checked, plainLabel, sizeText } from './quickPick';
 
 /** A line of the model list, and what choosing it means. */
 export interface ModelItem {

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { PROMPT_LANGUAGE } from '../prompts/languages';
+import { PROMPT_LANGUAGE } from '../languages';
 
 const EXAMPLE = 'When Mary and John went to the store, John gave a drink to';
 

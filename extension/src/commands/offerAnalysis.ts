@@ -1,11 +1,11 @@
 import path from 'node:path';
 import * as vscode from 'vscode';
 import type { App } from '../app';
-import { toFailure } from '../backend/failure';
+import { toFailure } from '../failure';
 import { askedBy, meansTheSame } from '../panel/asked';
 import type { Panel } from '../panel/panel';
 import { NOTHING_SET, promptAt } from '../prompts/ask';
-import { isPromptLanguage } from '../prompts/languages';
+import { isPromptLanguage } from '../languages';
 import { analyzeAgain, openText, selectionAt } from './analyzePrompt';
 
 const MESSAGE_MS = 4000;

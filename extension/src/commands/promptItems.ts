@@ -1,5 +1,5 @@
 import type { ListedPrompt } from '../prompts/ask';
-import { plainLabel } from './pick';
+import { plainLabel } from './quickPick';
 
 /** A line of the list of prompts. */
 export interface PromptItem {

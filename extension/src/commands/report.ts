@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { isCancelled, toFailure } from '../backend/failure';
+import { isCancelled, toFailure } from '../failure';
 import { actionsFor } from '../panel/failureMessage';
 import { runAction } from './actions';
 import type { App } from '../app';

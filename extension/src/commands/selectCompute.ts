@@ -1,11 +1,11 @@
 import * as vscode from 'vscode';
 import type { App } from '../app';
-import { toFailure } from '../backend/failure';
+import { toFailure } from '../failure';
 import { HEALTH, type Health, UNLOAD_MODEL } from '../../shared/protocol';
 import { DTYPES, readSettings } from '../settings';
 import { deviceItems, dtypeItems, type SettingItem } from './computeItems';
 import { FROM_PANEL, offerAnalysis } from './offerAnalysis';
-import { picked, pointAt } from './pick';
+import { picked, pointAt } from './quickPick';
 
 /** Select Device; resolves with whether one was chosen. */
 export function selectDevice(app: App): (from?: unknown) => Promise<boolean> {

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import type { App } from '../app';
 import type { Backend } from '../backend/backend';
-import { toFailure } from '../backend/failure';
+import { toFailure } from '../failure';
 import { LIST_MODELS, type ListModelsResult, LOAD_MODEL } from '../../shared/protocol';
 import { readSettings } from '../settings';
 import { type ModelItem, modelSections, refuseHubId, typedItem } from './modelItems';
@@ -9,7 +9,7 @@ import { shortName } from '../backend/health';
 import { type Cancel, CancelSource } from '../cancel';
 import type { Chosen } from './modelChoice';
 import { FROM_PANEL, offerAnalysis } from './offerAnalysis';
-import { picked } from './pick';
+import { picked } from './quickPick';
 import { reportFailure } from './report';
 
 /** Select Model: chooses, loads and remembers a model; resolves with whether the one that was chosen counts. */

@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
 import type { App } from '../app';
-import { isCancelled, toFailure } from '../backend/failure';
-import { type Command, currentPlatform, pythonCommands } from '../backend/paths';
-import { setUp, type SetUpResult } from '../backend/setUp';
+import { isCancelled, toFailure } from '../failure';
+import { type Command, currentPlatform, pythonCommands } from '../setUp/paths';
+import { setUp, type SetUpResult } from '../setUp/setUp';
 import { readSettings, SECTION } from '../settings';
 
 const SHOW_LOG = 'Show Log';

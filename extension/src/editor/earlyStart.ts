@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import type { Backend } from '../backend/backend';
-import { toFailure } from '../backend/failure';
-import { isPromptLanguage } from '../prompts/languages';
+import { toFailure } from '../failure';
+import { isPromptLanguage } from '../languages';
 import type { Targets } from '../remote/target';
 import { readSettings } from '../settings';
 

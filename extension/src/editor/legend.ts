@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
-import { plainLabel } from '../commands/pick';
+import { plainLabel } from '../commands/quickPick';
 import { BITS_PER_STEP, HEAT_STEPS, percentage } from './heat';
 import { hasHighContrast } from './heatInk';
-import type { Marker } from './marker';
+import type { Marker } from './tokenMarks';
 import type { Surprisal } from './surprisal';
 import { visibleText } from './visibleText';
 

@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
 import type { SurprisalResult } from '../../shared/protocol';
-import { isCancelled, toFailure } from '../backend/failure';
+import { isCancelled, toFailure } from '../failure';
 import { type Cancel, CancelSource } from '../cancel';
-import { isPromptLanguage } from '../prompts/languages';
+import { isPromptLanguage } from '../languages';
 import { Signal } from '../signal';
 import { surprisalHeat } from './heat';
 import { HeatInk } from './heatInk';

@@ -1,5 +1,5 @@
 import type { PanelAction, ToWebview } from '../../shared/webview';
-import type { Failure, FailureKind } from '../backend/failure';
+import type { Failure, FailureKind } from '../failure';
 
 export const LABELS: Record<PanelAction, string> = {
   analyze: 'Analyze Prompt',

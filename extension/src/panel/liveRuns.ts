@@ -1,7 +1,7 @@
 import { ANALYZE } from '../../shared/protocol';
 import type { Backend } from '../backend/backend';
-import type { Progress } from '../backend/connection';
-import { cancelled } from '../backend/failure';
+import type { Progress } from '../link/connection';
+import { cancelled } from '../failure';
 import { type Cancel, CancelSource } from '../cancel';
 import { Signal } from '../signal';
 import type { Shown } from './panel';

@@ -1,9 +1,9 @@
 import * as vscode from 'vscode';
 import type { Notice, PanelAction } from '../../shared/webview';
-import { Failure, toFailure } from '../backend/failure';
-import type { Marker } from '../editor/marker';
+import { Failure, toFailure } from '../failure';
+import type { Marker } from '../editor/tokenMarks';
 import type { Surprisal } from '../editor/surprisal';
-import { fillPage } from './page';
+import { fillPage } from './htmlPage';
 import type { Panel } from './panel';
 import { saveFile } from './save';
 

@@ -10,9 +10,9 @@ import type {
   ToWebview,
   ViewState,
 } from '../../shared/webview';
-import type { Progress } from '../backend/connection';
+import type { Progress } from '../link/connection';
 import { type Cancel, CancelSource } from '../cancel';
-import { Failure, toFailure } from '../backend/failure';
+import { Failure, toFailure } from '../failure';
 import { failureMessage, LABELS } from './failureMessage';
 import { panelHtml } from './html';
 import { readMessage, readView } from './messages';

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { Failure } from '../backend/failure';
+import { Failure } from '../failure';
 import { readView } from './messages';
 import { type Comparison, Panel, type PanelEvents, tabTitle } from './panel';
 import type { ResultStore } from './resultStore';

@@ -1,6 +1,6 @@
 import { decode } from '@msgpack/msgpack';
 import { PAYLOAD_FORMAT, type AnalyzeResult, type TokenInfo } from '../../shared/protocol';
-import { Failure } from '../backend/failure';
+import { Failure } from '../failure';
 
 /** What the extension reads of an analysis; the rest is the webview's. */
 export interface Heading {

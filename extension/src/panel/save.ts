@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { homedir } from 'node:os';
 import * as vscode from 'vscode';
-import { toFailure } from '../backend/failure';
+import { toFailure } from '../failure';
 
 const KINDS: Readonly<Record<string, string>> = {
   svg: 'SVG picture',

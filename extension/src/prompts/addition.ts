@@ -1,5 +1,5 @@
 import type { ListedPrompt } from './ask';
-import { PROMPT_LANGUAGE, PROMPT_LINES_LANGUAGE, PROMPT_RECORDS_LANGUAGE } from './languages';
+import { PROMPT_LANGUAGE, PROMPT_LINES_LANGUAGE, PROMPT_RECORDS_LANGUAGE } from '../languages';
 
 /** An insertion at a document's end that adds a prompt; `start`: where the prompt stands afterwards. */
 export interface Addition {

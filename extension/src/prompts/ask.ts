@@ -12,10 +12,10 @@ import {
   type SurprisalResult,
 } from '../../shared/protocol';
 import type { Backend } from '../backend/backend';
-import type { Progress } from '../backend/connection';
-import { Failure } from '../backend/failure';
+import type { Progress } from '../link/connection';
+import { Failure } from '../failure';
 import type { Cancel } from '../cancel';
-import { isPromptLanguage } from './languages';
+import { isPromptLanguage } from '../languages';
 import { type Place, placeOf } from './place';
 
 /** What a document's prompt is, and where it stands. The server alone reads prompt files. */

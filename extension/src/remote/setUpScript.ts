@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { PIP_OPTIONS } from '../backend/setUpSteps';
-import type { Bundle } from '../backend/wheel';
+import { PIP_OPTIONS } from '../setUp/setUpSteps';
+import type { Bundle } from '../setUp/wheel';
 import { quote, quoteAll } from './quote';
 
 /** What the set-up of an environment on another machine depends on. */

@@ -1,6 +1,6 @@
 import type * as vscode from 'vscode';
 import type { Place } from '../commands/modelItems';
-import { currentPlatform } from '../backend/paths';
+import { currentPlatform } from '../setUp/paths';
 import { Signal } from '../signal';
 import { refuseHost } from './hosts';
 

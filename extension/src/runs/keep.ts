@@ -1,4 +1,4 @@
-import { Failure } from '../backend/failure';
+import { Failure } from '../failure';
 import type { Backend } from '../backend/backend';
 import type { Asked, StoredResult } from '../panel/resultStore';
 import type { DescribeParams, Inspections } from '../../shared/protocol';

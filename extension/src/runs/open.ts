@@ -1,7 +1,7 @@
 import path from 'node:path';
 import * as vscode from 'vscode';
 import type { ViewState } from '../../shared/webview';
-import { Failure } from '../backend/failure';
+import { Failure } from '../failure';
 import type { Analyses, Chosen } from '../panel/analyses';
 import type { Panels } from '../panel/panels';
 import { NOTHING_SET } from '../prompts/ask';

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import type { App } from '../app';
-import { Failure } from '../backend/failure';
+import { Failure } from '../failure';
 import { CancelSource } from '../cancel';
 import type { Panel } from '../panel/panel';
 import { DESCRIBE, describedBy, describing } from './keep';

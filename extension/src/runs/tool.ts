@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { ANALYZE, type DescribeParams } from '../../shared/protocol';
 import { type Backend } from '../backend/backend';
-import { Failure, isCancelled, toFailure } from '../backend/failure';
+import { Failure, isCancelled, toFailure } from '../failure';
 import type { Cancel } from '../cancel';
 import { isRecord } from '../panel/question';
 import type { Settings } from '../settings';

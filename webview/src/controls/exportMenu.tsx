@@ -1,8 +1,8 @@
 /** What is shown, as a file. */
 import { useEffect, useRef } from 'preact/hooks';
 import type { Appearance } from '../../../extension/shared/protocol';
-import { EXPORTS } from '../export';
-import type { Exporter } from '../export';
+import { EXPORTS } from '../store/exporter';
+import type { Exporter } from '../store/exporter';
 import { useInside } from '../inside';
 import { usePopup } from './popup';
 import { roving } from './roving';

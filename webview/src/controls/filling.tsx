@@ -1,6 +1,6 @@
 /** One graph is drawn before the others are there: how far they are, in a few quiet words. */
-import { isComplete } from '../payload';
-import type { Store } from '../state';
+import { isComplete } from '../analysis/payload';
+import type { Store } from '../store/state';
 
 export function FillingIn({ store }: { store: Store }) {
   const analysis = store.analysis.value;

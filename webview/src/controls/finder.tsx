@@ -3,8 +3,8 @@ import { useLayoutEffect, useRef } from 'preact/hooks';
 import { useSignal } from '@preact/signals';
 import type { Signal } from '@preact/signals';
 import type { GraphView } from '../graph/view';
-import { nodeName, nodeRef, parseNode } from '../names';
-import type { Store } from '../state';
+import { nodeName, nodeRef, parseNode } from '../words/names';
+import type { Store } from '../store/state';
 import { find } from './find';
 import type { Found } from './find';
 

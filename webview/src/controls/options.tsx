@@ -1,7 +1,7 @@
 /** How edges are kept and inked, and the heat in the editor; folds into a small menu where the panel is narrow. */
 import { GROUPINGS } from '../../../extension/shared/webview';
 import { unitText } from '../groups/words';
-import type { Store } from '../state';
+import type { Store } from '../store/state';
 import { usePopup } from './popup';
 
 export function Options({ store }: { store: Store }) {

@@ -2,9 +2,9 @@
 import type { RefObject } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Proof } from '../../../extension/shared/protocol';
-import { nodeName, nodeRef } from '../names';
-import type { Store } from '../state';
-import { scientific } from '../words';
+import { nodeName, nodeRef } from '../words/names';
+import type { Store } from '../store/state';
+import { scientific } from '../words/words';
 import { usePopup } from './popup';
 import { errorPlace, proofScale } from './proofScale';
 import type { ProofScale } from './proofScale';

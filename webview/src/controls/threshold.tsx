@@ -1,8 +1,8 @@
 /** The threshold: a slider that answers at once, and its value to type. */
 import { useRef } from 'preact/hooks';
 import { useSignal } from '@preact/signals';
-import type { Store } from '../state';
-import { thresholdText } from '../words';
+import type { Store } from '../store/state';
+import { thresholdText } from '../words/words';
 
 const SLIDER_HIGHEST = 0.1;
 const STEP = 0.0005;

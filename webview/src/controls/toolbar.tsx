@@ -1,10 +1,10 @@
 /** One line over the views: which view, the threshold, how edges are kept and inked, the model, the proof, files, room. */
-import type { Exporter } from '../export';
+import type { Exporter } from '../store/exporter';
 import type { Arrangement } from '../layout/arrangement';
 import { MaximizeButtons } from '../layout/maximize';
-import { MODEL } from '../names';
-import type { Store } from '../state';
-import { count, shortDtype } from '../words';
+import { MODEL } from '../words/names';
+import type { Store } from '../store/state';
+import { count, shortDtype } from '../words/words';
 import { ExportMenu } from './exportMenu';
 import { FillingIn } from './filling';
 import { Options } from './options';

@@ -1,6 +1,6 @@
 /** Which view stands in the graph's place. */
 import type { ViewName } from '../../../extension/shared/webview';
-import type { Store } from '../state';
+import type { Store } from '../store/state';
 
 const VIEWS: { view: ViewName; label: string; title: string }[] = [
   { view: 'routes', label: 'Routes', title: 'The kept edges, by which information reaches the target' },

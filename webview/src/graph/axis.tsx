@@ -1,10 +1,10 @@
 /** What stands over and under the columns: predictions, tokens, and the mass that arrives at each. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import type { ComponentChildren } from 'preact';
-import { answerAt, answerInWords, classifies } from '../answer';
-import type { Analysis } from '../payload';
-import type { Store } from '../state';
-import { shortShare, tokenLabel } from '../words';
+import { answerAt, answerInWords, classifies } from '../words/answer';
+import type { Analysis } from '../analysis/payload';
+import type { Store } from '../store/state';
+import { shortShare, tokenLabel } from '../words/words';
 import { sizeOf } from '../groups/grouping';
 import type { Columns } from '../groups/grouping';
 import { GroupChip, GroupLines } from './groupAxis';

@@ -2,9 +2,9 @@
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices are in range by construction */
 import { groupAt, sizeOf } from '../groups/grouping';
 import { groupSpan, groupText, groupTitle } from '../groups/words';
-import type { Analysis } from '../payload';
+import type { Analysis } from '../analysis/payload';
 import { px } from '../px';
-import type { Store } from '../state';
+import type { Store } from '../store/state';
 import type { Frame } from './layout';
 import type { GraphView } from './view';
 

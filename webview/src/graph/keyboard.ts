@@ -2,8 +2,8 @@
 import type { AnalysisMeta } from '../../../extension/shared/protocol';
 import { singleColumns } from '../groups/grouping';
 import type { Columns } from '../groups/grouping';
-import { nodeName, nodeRef, parseNode } from '../names';
-import type { NodeRef } from '../names';
+import { nodeName, nodeRef, parseNode } from '../words/names';
+import type { NodeRef } from '../words/names';
 
 export type Direction = 'left' | 'right' | 'up' | 'down';
 

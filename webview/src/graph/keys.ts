@@ -1,7 +1,7 @@
 /** Keys of the graph; those with a meaning everywhere are handled in the panel. */
 import { sizeOf } from '../groups/grouping';
-import { nodeName, nodeRef, parseEdge, parseNode } from '../names';
-import type { Store } from '../state';
+import { nodeName, nodeRef, parseEdge, parseNode } from '../words/names';
+import type { Store } from '../store/state';
 import { directionOf, neighbour } from './keyboard';
 import type { GraphView } from './view';
 

@@ -1,5 +1,5 @@
 /** Layer numbers on the left: the first, the last, and every fifth. */
-import type { Store } from '../state';
+import type { Store } from '../store/state';
 import { levelY } from './layout';
 import type { GraphView } from './view';
 import { px } from '../px';

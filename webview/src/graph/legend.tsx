@@ -1,7 +1,7 @@
 /** One line under the graph: what the marks are, and how to move. */
-import type { Store } from '../state';
-import { count, shortShare } from '../words';
-import { MIXER, MIXER_NOTE } from '../describe';
+import type { Store } from '../store/state';
+import { count, shortShare } from '../words/words';
+import { MIXER, MIXER_NOTE } from '../words/describe';
 import { unitText } from '../groups/words';
 
 export function Legend({ store }: { store: Store }) {

@@ -1,6 +1,6 @@
 /** What lies over the graph: selection, hover and the keyboard's place. Cheap enough to draw on every pointer move. */
-import { nodeLevel, parseEdge, parseNode } from '../names';
-import type { EdgeRef, NodeRef } from '../names';
+import { nodeLevel, parseEdge, parseNode } from '../words/names';
+import type { EdgeRef, NodeRef } from '../words/names';
 import { ffnReach, loopReach, traceEdge } from './curves';
 import type { Frame } from './layout';
 import { levelY, tokenX } from './layout';

@@ -2,7 +2,7 @@
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import { strongestAt } from '../groups/shown';
 import type { Shown } from '../groups/shown';
-import { attentionEdgeName, edgeName, nodeName, nodeRef } from '../names';
+import { attentionEdgeName, edgeName, nodeName, nodeRef } from '../words/names';
 import { distanceToEdge, ffnReach, loopReach } from './curves';
 import type { Frame } from './layout';
 import { columnAt, columnX, levelY } from './layout';

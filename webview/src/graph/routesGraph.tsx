@@ -1,7 +1,7 @@
 /** The routes: nodes and kept edges on the stage. */
 import { useEffect, useRef } from 'preact/hooks';
 import { useSignal, useSignalEffect } from '@preact/signals';
-import type { Store } from '../state';
+import type { Store } from '../store/state';
 import { Painter } from './painter';
 import { pick } from './picking';
 import { Stage } from './stage';

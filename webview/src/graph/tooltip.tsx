@@ -1,14 +1,14 @@
 /** What the pointer is on, in two numbers. */
 import type { ComponentChildren } from 'preact';
 import type { ReadonlySignal } from '@preact/signals';
-import { MIXER, MIXER_NOTE, edgeNumbers, labelAt, nodeMass, nodeTitle, tokenClass } from '../describe';
-import { parseEdge, parseNode } from '../names';
-import type { Store } from '../state';
+import { MIXER, MIXER_NOTE, edgeNumbers, labelAt, nodeMass, nodeTitle, tokenClass } from '../words/describe';
+import { parseEdge, parseNode } from '../words/names';
+import type { Store } from '../store/state';
 import { sizeOf } from '../groups/grouping';
 import type { Shown } from '../groups/shown';
 import { groupText, joinedMark, spanOf } from '../groups/words';
 import type { JoinedMark } from '../groups/words';
-import { count, share } from '../words';
+import { count, share } from '../words/words';
 import { Tip } from '../tip';
 
 /** Where the pointer is in the window, and on what. */

@@ -2,8 +2,8 @@
 import { computed, effect, signal, untracked } from '@preact/signals';
 import { singleColumns } from '../groups/grouping';
 import type { Columns } from '../groups/grouping';
-import { nodeLevel, parseEdge, parseNode } from '../names';
-import type { Store } from '../state';
+import { nodeLevel, parseEdge, parseNode } from '../words/names';
+import type { Store } from '../store/state';
 import {
   clampCamera,
   columnX,

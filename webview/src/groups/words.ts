@@ -1,9 +1,9 @@
 /** Groups of tokens, and edges between them, in words. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices are in range by construction */
-import { parseEdge, parseNode } from '../names';
-import type { EdgeRef } from '../names';
-import type { Analysis } from '../payload';
-import { count, visibleText } from '../words';
+import { parseEdge, parseNode } from '../words/names';
+import type { EdgeRef } from '../words/names';
+import type { Analysis } from '../analysis/payload';
+import { count, visibleText } from '../words/words';
 import { sizeOf } from './grouping';
 import type { Columns, Groups } from './grouping';
 import type { Shown } from './shown';

@@ -1,9 +1,9 @@
 /** An attention edge opened: its heads, and of the chosen one its maps, why it looks here and what it writes. */
 import type { EdgeHeadsResult } from '../../../extension/shared/protocol';
-import { detailOf, edgeName } from '../names';
-import type { EdgeRef } from '../names';
-import type { Analysis } from '../payload';
-import type { Store } from '../state';
+import { detailOf, edgeName } from '../words/names';
+import type { EdgeRef } from '../words/names';
+import type { Analysis } from '../analysis/payload';
+import type { Store } from '../store/state';
 import { HeadDetails } from './head';
 import { Heads, headParts } from './heads';
 import { LayerMaps } from './layermaps';

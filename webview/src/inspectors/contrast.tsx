@@ -1,13 +1,13 @@
 /** Why the token that the prompt's file names, rather than another one: both through the layers. */
 import { useEffect } from 'preact/hooks';
 import type { LensTrack } from '../../../extension/shared/protocol';
-import { outputFigure, outputText } from '../answer';
-import { useReply } from '../ask';
-import type { Reply } from '../ask';
-import { nodeName } from '../names';
-import type { Store } from '../state';
-import type { Table } from '../table';
-import { count, percent, share, signed } from '../words';
+import { outputFigure, outputText } from '../words/answer';
+import { useReply } from '../store/ask';
+import type { Reply } from '../store/ask';
+import { nodeName } from '../words/names';
+import type { Store } from '../store/state';
+import type { Table } from '../words/table';
+import { count, percent, share, signed } from '../words/words';
 import { following } from './lens';
 import { BarList, NoAnswer, Section, TextBars, Waiting } from './parts';
 

@@ -1,11 +1,11 @@
 /** An edge: how much, and of an attention edge by which heads. */
 import type { EdgeHeadsResult, LayerKind } from '../../../extension/shared/protocol';
-import { useReply } from '../ask';
-import { MIXER, MIXER_NOTE, attentionIndex, edgeNumbers, mixing } from '../describe';
-import type { EdgeRef } from '../names';
-import type { Analysis } from '../payload';
-import type { Store } from '../state';
-import { share } from '../words';
+import { useReply } from '../store/ask';
+import { MIXER, MIXER_NOTE, attentionIndex, edgeNumbers, mixing } from '../words/describe';
+import type { EdgeRef } from '../words/names';
+import type { Analysis } from '../analysis/payload';
+import type { Store } from '../store/state';
+import { share } from '../words/words';
 import { AttentionDetails } from './attention';
 import { Kind } from './kind';
 import { LensLists } from './lens';

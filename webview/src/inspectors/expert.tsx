@@ -1,11 +1,11 @@
 /** One expert of a feed-forward block: when it is chosen, what it writes here, and its neurons. */
 import type { ExpertResult } from '../../../extension/shared/protocol';
-import { useLatest } from '../ask';
+import { useLatest } from '../store/ask';
 import { roving } from '../controls/roving';
-import { expertTitle } from '../describe';
-import { nodeName, nodeRef, withExpert } from '../names';
-import type { Store } from '../state';
-import { count, share } from '../words';
+import { expertTitle } from '../words/describe';
+import { nodeName, nodeRef, withExpert } from '../words/names';
+import type { Store } from '../store/state';
+import { count, share } from '../words/words';
 import { NeuronList } from './ffn';
 import { Kind } from './kind';
 import { NormToggle, UpdateLists } from './lens';

@@ -1,10 +1,10 @@
 /** The experts of a feed-forward block at one position, and how the router chose them. */
 import type { ExpertShare, FfnExpertsResult, RouterScore } from '../../../extension/shared/protocol';
-import { useLatest } from '../ask';
-import { expertTitle } from '../describe';
-import { nodeName, nodeRef, withExpert } from '../names';
-import type { Store } from '../state';
-import { count, scientific, share, signed, visibleText } from '../words';
+import { useLatest } from '../store/ask';
+import { expertTitle } from '../words/describe';
+import { nodeName, nodeRef, withExpert } from '../words/names';
+import type { Store } from '../store/state';
+import { count, scientific, share, signed, visibleText } from '../words/words';
 import { BarList, NoAnswer, Section, Waiting } from './parts';
 import type { BarRow } from './parts';
 

@@ -1,11 +1,11 @@
 /** A feed-forward block at one position: how much it adds, what that says, and which neurons or experts make it up. */
 import type { FfnNeuronsResult, NeuronShare } from '../../../extension/shared/protocol';
 import type { ComponentChildren } from 'preact';
-import { useReply } from '../ask';
-import { edgeNumbers, expertsIn } from '../describe';
-import { nodeName, nodeRef, withDetail } from '../names';
-import type { Store } from '../state';
-import { activation, count, share } from '../words';
+import { useReply } from '../store/ask';
+import { edgeNumbers, expertsIn } from '../words/describe';
+import { nodeName, nodeRef, withDetail } from '../words/names';
+import type { Store } from '../store/state';
+import { activation, count, share } from '../words/words';
 import { Experts } from './experts';
 import { HelpMark } from './help';
 import { Kind } from './kind';

@@ -1,9 +1,9 @@
 /** One head at one query: why it looks where it looks, and what it writes there. */
 import type { HeadResult } from '../../../extension/shared/protocol';
-import { useLatest } from '../ask';
-import { attentionEdgeName, withDetail } from '../names';
-import type { Analysis } from '../payload';
-import type { Store } from '../state';
+import { useLatest } from '../store/ask';
+import { attentionEdgeName, withDetail } from '../words/names';
+import type { Analysis } from '../analysis/payload';
+import type { Store } from '../store/state';
 import { NormToggle, UpdateLists } from './lens';
 import { NoAnswer, Waiting } from './parts';
 import { shownIn } from './shown';

@@ -1,15 +1,15 @@
 /** The heads of an attention edge: what each contributes, how much it attends, what kind of head it is. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import type { EdgeHeadsResult, HeadTagsResult } from '../../../extension/shared/protocol';
-import { attempt, numbersOf } from '../arrays';
-import { useReply } from '../ask';
-import { attentionIndex } from '../describe';
-import { edgeName, withDetail } from '../names';
-import type { EdgeRef } from '../names';
-import type { Analysis } from '../payload';
-import type { Store } from '../state';
-import type { Table } from '../table';
-import { share, shortShare } from '../words';
+import { attempt, numbersOf } from '../analysis/arrays';
+import { useReply } from '../store/ask';
+import { attentionIndex } from '../words/describe';
+import { edgeName, withDetail } from '../words/names';
+import type { EdgeRef } from '../words/names';
+import type { Analysis } from '../analysis/payload';
+import type { Store } from '../store/state';
+import type { Table } from '../words/table';
+import { share, shortShare } from '../words/words';
 import { BarList, Section } from './parts';
 import type { BarRow } from './parts';
 import { shownIn } from './shown';

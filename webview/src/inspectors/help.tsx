@@ -1,5 +1,5 @@
 /** How the numbers of a list are computed: a sentence in a tooltip, and the page that says more. */
-import type { Store } from '../state';
+import type { Store } from '../store/state';
 
 /** By heading of docs/inspectors.md. */
 export const HOW = {

@@ -1,7 +1,7 @@
 /** What is selected, in words first. With nothing selected: the target and what it predicts. */
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import { MODEL, around, detailOf, expertOf, parseEdge, parseNode } from '../names';
-import type { Store } from '../state';
+import { MODEL, around, detailOf, expertOf, parseEdge, parseNode } from '../words/names';
+import type { Store } from '../store/state';
 import { EdgeInspector } from './edge';
 import { ExpertInspector } from './expert';
 import { FfnInspector } from './ffn';

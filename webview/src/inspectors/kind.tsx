@@ -1,7 +1,7 @@
 /** What kind of thing is inspected, and the way through selections: one tab stop. */
 import { useContext } from 'preact/hooks';
 import { roving } from '../controls/roving';
-import type { Store } from '../state';
+import type { Store } from '../store/state';
 import { PinButton, PlaceContext } from './pin';
 
 export function Kind({ store, children }: { store: Store; children: string }) {

@@ -1,13 +1,13 @@
 /** All heads of a layer as thumbnails, behind a disclosure: asked for when it is open. */
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { LayerMapsResult } from '../../../extension/shared/protocol';
-import { attempt, numbersOf } from '../arrays';
-import { useReply } from '../ask';
+import { attempt, numbersOf } from '../analysis/arrays';
+import { useReply } from '../store/ask';
 import { roving } from '../controls/roving';
-import { edgeName, withDetail } from '../names';
-import type { EdgeRef } from '../names';
-import type { Store } from '../state';
-import { share } from '../words';
+import { edgeName, withDetail } from '../words/names';
+import type { EdgeRef } from '../words/names';
+import type { Store } from '../store/state';
+import { share } from '../words/words';
 import { putPixels, readInks } from './inks';
 import { shownIn } from './shown';
 

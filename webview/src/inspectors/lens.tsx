@@ -1,11 +1,11 @@
 /** What a node says in tokens: the top of its logit lens, what its block promotes and suppresses. */
 import type { ComponentChildren } from 'preact';
 import type { NodeTokensResult, TokenScore } from '../../../extension/shared/protocol';
-import { namesOf, outputFigure, outputText } from '../answer';
-import { useLatest } from '../ask';
-import type { Store } from '../state';
-import type { Table } from '../table';
-import { percent, signed } from '../words';
+import { namesOf, outputFigure, outputText } from '../words/answer';
+import { useLatest } from '../store/ask';
+import type { Store } from '../store/state';
+import type { Table } from '../words/table';
+import { percent, signed } from '../words/words';
 import type { HelpTopic } from './help';
 import { NoAnswer, Section, TextBars, Waiting } from './parts';
 import type { TextBar } from './parts';

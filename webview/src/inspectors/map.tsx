@@ -1,12 +1,12 @@
 /** One map: rows are queries, columns are keys, ink is the value. Pointer and arrow keys move through its cells. */
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import type { Signal } from '@preact/signals';
-import { labelAt } from '../describe';
-import { attentionEdgeName } from '../names';
-import type { Analysis } from '../payload';
+import { labelAt } from '../words/describe';
+import { attentionEdgeName } from '../words/names';
+import type { Analysis } from '../analysis/payload';
 import { px } from '../px';
-import type { Store } from '../state';
-import { share } from '../words';
+import type { Store } from '../store/state';
+import { share } from '../words/words';
 import { cellAt, largestOf, paint, spanOf } from './cells';
 import type { Cell, Grid } from './cells';
 import { putPixels, readInks } from './inks';

@@ -2,8 +2,8 @@
 import type { ModelInfo } from '../../../extension/shared/protocol';
 import type { PanelAction } from '../../../extension/shared/webview';
 import { roving } from '../controls/roving';
-import type { Store } from '../state';
-import { bytes, count, many, shortDtype } from '../words';
+import type { Store } from '../store/state';
+import { bytes, count, many, shortDtype } from '../words/words';
 import { Kind } from './kind';
 import { Section } from './parts';
 

@@ -1,10 +1,10 @@
 /** One neuron: how active it is here and at the other tokens, and what it writes. */
 import type { NeuronResult } from '../../../extension/shared/protocol';
-import { useLatest } from '../ask';
-import { expertTitle } from '../describe';
-import { nodeName, nodeRef, withDetail, withExpert } from '../names';
-import type { Store } from '../state';
-import { activation, share } from '../words';
+import { useLatest } from '../store/ask';
+import { expertTitle } from '../words/describe';
+import { nodeName, nodeRef, withDetail, withExpert } from '../words/names';
+import type { Store } from '../store/state';
+import { activation, share } from '../words/words';
 import { Kind } from './kind';
 import { NormToggle, UpdateLists } from './lens';
 import { ExpertLink } from './expert';

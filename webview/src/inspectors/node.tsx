@@ -1,12 +1,12 @@
 /** A node: its top tokens, what feeds it, what it feeds. */
-import { MIXER, edgeNumbers, edgesInto, edgesOutOf, labelAt, nodeMass, nodeTitle, tokenClass } from '../describe';
-import { edgeName, nodeName } from '../names';
-import type { EdgeRef, NodeRef } from '../names';
-import type { Analysis } from '../payload';
+import { MIXER, edgeNumbers, edgesInto, edgesOutOf, labelAt, nodeMass, nodeTitle, tokenClass } from '../words/describe';
+import { edgeName, nodeName } from '../words/names';
+import type { EdgeRef, NodeRef } from '../words/names';
+import type { Analysis } from '../analysis/payload';
 import type { Routes } from '../routes/routes';
-import type { Store } from '../state';
-import type { Table } from '../table';
-import { share } from '../words';
+import type { Store } from '../store/state';
+import type { Table } from '../words/table';
+import { share } from '../words/words';
 import { Kind } from './kind';
 import { LensLists } from './lens';
 import { BarList, Section, TokenLink } from './parts';

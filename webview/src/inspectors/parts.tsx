@@ -1,12 +1,12 @@
 /** What the inspectors are built from: tokens to click, lists with bars, bars behind the text. */
 import type { ComponentChildren } from 'preact';
 import { useSignal } from '@preact/signals';
-import { labelAt, tokenClass } from '../describe';
-import { nodeName } from '../names';
-import type { NodeRef } from '../names';
+import { labelAt, tokenClass } from '../words/describe';
+import { nodeName } from '../words/names';
+import type { NodeRef } from '../words/names';
 import { roving } from '../controls/roving';
-import type { Store } from '../state';
-import type { Table } from '../table';
+import type { Store } from '../store/state';
+import type { Table } from '../words/table';
 import type { HelpTopic } from './help';
 import { Tools, useCopying } from './table';
 

@@ -2,8 +2,8 @@
 import { createContext } from 'preact';
 import type { ComponentChildren } from 'preact';
 import { useContext } from 'preact/hooks';
-import { inWords } from '../describe';
-import type { Store } from '../state';
+import { inWords } from '../words/describe';
+import type { Store } from '../store/state';
 
 interface Place {
   /** The selection that is inspected here. */

@@ -1,7 +1,7 @@
 /** How the reader wants attention shown: kept while the panel lives, through all selections. */
 import { signal } from '@preact/signals';
 import type { Signal } from '@preact/signals';
-import type { Store } from '../state';
+import type { Store } from '../store/state';
 
 export interface Shown {
   /**

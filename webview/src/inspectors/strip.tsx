@@ -1,8 +1,8 @@
 /** One number a token over the whole prompt: a bar each, up where it is positive, down where it is negative. */
 import { useEffect, useRef } from 'preact/hooks';
 import { roving } from '../controls/roving';
-import { labelAt, tokenClass } from '../describe';
-import type { Store } from '../state';
+import { labelAt, tokenClass } from '../words/describe';
+import type { Store } from '../store/state';
 import type { HelpTopic } from './help';
 import { Section } from './parts';
 

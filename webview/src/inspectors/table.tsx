@@ -3,9 +3,9 @@ import { useEffect } from 'preact/hooks';
 import { useSignal } from '@preact/signals';
 import type { Signal } from '@preact/signals';
 import { roving } from '../controls/roving';
-import type { Store } from '../state';
-import { copied, saved } from '../table';
-import type { Table } from '../table';
+import type { Store } from '../store/state';
+import { copied, saved } from '../words/table';
+import type { Table } from '../words/table';
 import { HelpMark } from './help';
 import type { HelpTopic } from './help';
 

@@ -1,9 +1,9 @@
 /** Nothing selected: the token whose routes are drawn, and what the model says comes next. */
-import { classifies, namesOf, outputFigure, outputText } from '../answer';
-import { labelAt, tokenClass } from '../describe';
-import type { Store } from '../state';
-import type { Table } from '../table';
-import { percent } from '../words';
+import { classifies, namesOf, outputFigure, outputText } from '../words/answer';
+import { labelAt, tokenClass } from '../words/describe';
+import type { Store } from '../store/state';
+import type { Table } from '../words/table';
+import { percent } from '../words/words';
 import { Contrast } from './contrast';
 import { Kind } from './kind';
 import { following } from './lens';

@@ -1,12 +1,12 @@
 /** Why this edge: the score of one query and key, its place in the row, and what the two stand for. */
 import type { HeadResult, ModelInfo, TokenScore } from '../../../extension/shared/protocol';
-import { namesOf, outputText } from '../answer';
-import { labelAt, tokenClass } from '../describe';
-import { attentionEdgeName, withDetail } from '../names';
-import type { Analysis } from '../payload';
-import type { Store } from '../state';
-import type { Table } from '../table';
-import { share, signed } from '../words';
+import { namesOf, outputText } from '../words/answer';
+import { labelAt, tokenClass } from '../words/describe';
+import { attentionEdgeName, withDetail } from '../words/names';
+import type { Analysis } from '../analysis/payload';
+import type { Store } from '../store/state';
+import type { Table } from '../words/table';
+import { share, signed } from '../words/words';
 import { BarList, Section } from './parts';
 import type { BarRow } from './parts';
 

@@ -2,17 +2,17 @@
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import { useMemo } from 'preact/hooks';
 import { roving } from '../controls/roving';
-import { labelAt } from '../describe';
-import { attentionEdgeName, withDetail } from '../names';
+import { labelAt } from '../words/describe';
+import { attentionEdgeName, withDetail } from '../words/names';
 import type { Routes, RouteSource } from '../routes/routes';
-import type { HeadRef } from '../drawn';
-import type { Store } from '../state';
-import { share } from '../words';
+import type { HeadRef } from '../store/drawn';
+import type { Store } from '../store/state';
+import { share } from '../words/words';
 import { headName } from './headGrid';
 import { STRONG, TAG_HELP, TAG_WORDS } from './headTags';
 import type { TagTable } from './headTags';
-import { strongestEdges } from './headTotals';
-import type { HeadEdge } from './headTotals';
+import { strongestEdges } from '../routes/headTotals';
+import type { HeadEdge } from '../routes/headTotals';
 
 const MOST = 6;
 

@@ -1,11 +1,11 @@
 /** The head overview: what every head contributes to the current routes, and what it was measured to do. */
 import { useMemo } from 'preact/hooks';
-import { attempt } from '../arrays';
-import { useReply } from '../ask';
+import { attempt } from '../analysis/arrays';
+import { useReply } from '../store/ask';
 import type { GraphView } from '../graph/view';
-import type { Store } from '../state';
-import { share } from '../words';
-import { headTotals } from './headTotals';
+import type { Store } from '../store/state';
+import { share } from '../words/words';
+import { headTotals } from '../routes/headTotals';
 import { STRONG, TAG_LETTERS, TAG_WORDS, tagTable } from './headTags';
 import { HeadDetail } from './headDetail';
 import { HeadGrid } from './headGrid';

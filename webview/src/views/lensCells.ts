@@ -1,8 +1,8 @@
 /** The lens grid's numbers, cell by cell: row 0 is the embedding, row l + 1 the residual after layer l. */
 import type { LensGridResult } from '../../../extension/shared/protocol';
-import { numbersOf } from '../arrays';
-import { nodeName, nodeRef, parseEdge, parseNode } from '../names';
-import type { NodeRef } from '../names';
+import { numbersOf } from '../analysis/arrays';
+import { nodeName, nodeRef, parseEdge, parseNode } from '../words/names';
+import type { NodeRef } from '../words/names';
 import { probabilityStrength, rankStrength } from './scale';
 
 export type LensColour = 'top' | 'probability' | 'rank';

@@ -1,8 +1,8 @@
 /** Which token the lens follows, what the colour means, and its scale. */
-import { classifies, namesOf, outputText } from '../answer';
+import { classifies, namesOf, outputText } from '../words/answer';
 import { roving } from '../controls/roving';
-import type { Store } from '../state';
-import { valueText } from '../words';
+import type { Store } from '../store/state';
+import { valueText } from '../words/words';
 import type { LensCells, LensColour } from './lensCells';
 import type { LensState } from './lensState';
 import { PROBABILITY_STEPS, RANK_STEPS, cellOpacity } from './scale';

@@ -4,11 +4,11 @@ import { BAND_WIDTH, columnX, levelY } from '../graph/layout';
 import type { Frame, Size } from '../graph/layout';
 import type { Palette } from '../graph/palette';
 import { visibleWindow } from '../graph/window';
-import { nodeLevel, parseNode } from '../names';
-import { signed } from '../words';
+import { nodeLevel, parseNode } from '../words/names';
+import { signed } from '../words/words';
 import { cellStrength, cellsOf } from './lensCells';
 import type { ModelInfo } from '../../../extension/shared/protocol';
-import { outputText } from '../answer';
+import { outputText } from '../words/answer';
 import type { LensCells, LensColour } from './lensCells';
 import { cellOpacity } from './scale';
 

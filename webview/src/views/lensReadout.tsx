@@ -1,10 +1,10 @@
 /** One cell of the lens grid in words: what is on top there, and where the followed token stands. */
-import { classifies, outputFigure, outputText } from '../answer';
-import { labelAt, nodeTitle, tokenClass } from '../describe';
-import { parseNode } from '../names';
-import type { NodeRef } from '../names';
-import type { Store } from '../state';
-import { count, percent } from '../words';
+import { classifies, outputFigure, outputText } from '../words/answer';
+import { labelAt, nodeTitle, tokenClass } from '../words/describe';
+import { parseNode } from '../words/names';
+import type { NodeRef } from '../words/names';
+import type { Store } from '../store/state';
+import { count, percent } from '../words/words';
 import { cellsOf, residualOf, rowOfNode } from './lensCells';
 import type { LensCells } from './lensCells';
 import type { Followed } from './lensState';

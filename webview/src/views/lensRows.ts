@@ -1,8 +1,8 @@
 /** The rows of the lens grid as they come: the last layers first, whose lens is what the model predicts. */
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { LensGridResult } from '../../../extension/shared/protocol';
-import type { Reply } from '../ask';
-import type { Store } from '../state';
+import type { Reply } from '../store/ask';
+import type { Store } from '../store/state';
 
 /** Cells that are asked for at once: a second's work for a small model. */
 const CELLS_AT_ONCE = 128;

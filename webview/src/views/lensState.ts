@@ -1,6 +1,6 @@
 /** What the lens grid follows and how it is coloured; kept while other views are looked at. */
 import { computed, signal } from '@preact/signals';
-import type { Store } from '../state';
+import type { Store } from '../store/state';
 import type { LensColour } from './lensCells';
 
 /** A token of the vocabulary. */

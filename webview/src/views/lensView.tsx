@@ -1,12 +1,12 @@
 /** The lens grid: at every token and after every layer, what the model would say next. */
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { useSignal, useSignalEffect } from '@preact/signals';
-import { attempt } from '../arrays';
-import { classifies } from '../answer';
+import { attempt } from '../analysis/arrays';
+import { classifies } from '../words/answer';
 import { columnAt, levelY } from '../graph/layout';
 import { Stage } from '../graph/stage';
 import type { GraphView } from '../graph/view';
-import type { Store } from '../state';
+import type { Store } from '../store/state';
 import { LensCharts } from './lensCharts';
 import { cellName, lensCells } from './lensCells';
 import type { LensCells } from './lensCells';

@@ -1,6 +1,6 @@
 /** One quiet line while an answer is on its way, or where it failed. */
 import type { Method } from '../../../extension/shared/webview';
-import type { Reply } from '../ask';
+import type { Reply } from '../store/ask';
 
 interface Props<M extends Method> {
   reply: Reply<M> | null;

@@ -1,0 +1,63 @@
+import { Writable } from 'node:stream';
+import { type LaunchOptions, launch, type ServerProcess } from './launch';
+import { type Attached, afterMarker } from './greeting';
+
+const GOODBYE_MS = 1000;
+
+/** What stands between this window and a server that outlives it. */
+export interface Link {
+  /** The machine on its other side; empty for this one. */
+  host: string;
+  /** Resolves when the server is joined; rejects where that does not come about. */
+  attached: Promise<Attached>;
+  /** How long nothing need be heard before the server is joined, where that is longer than usual: it may wait in a queue. */
+  patienceMs?: number | undefined;
+  /** When something was last heard, in `Date.now()`. */
+  heardAt(): number;
+}
+
+/** Starts a bridge to a shared server. `script`: what the shell at its other end reads first. */
+export function launchAttached(
+  argv: readonly string[],
+  host: string,
+  script: string,
+  options: LaunchOptions & { patienceMs?: number },
+): ServerProcess {
+  let heardAt = Date.now();
+  const bridge = launch(argv, options);
+  const { stream, attached } = afterMarker(bridge.stdout);
+  for (const stream of [bridge.stdout, bridge.stderr]) stream.on('data', () => (heardAt = Date.now()));
+  if (script !== '') bridge.stdin.write(script);
+  const stdin = script === '' ? bridge.stdin : heldBack(bridge.stdin, attached);
+  return {
+    ...bridge,
+    stdin,
+    stdout: stream,
+    kill: () => leave(bridge, stdin),
+    link: { host, attached, patienceMs: options.patienceMs, heardAt: () => heardAt },
+  };
+}
+
+/** Ends a bridge by the end of its stdin, so that the goodbye that was written last arrives; then by force. */
+async function leave(bridge: ServerProcess, stdin: Writable): Promise<void> {
+  stdin.end();
+  // nobody reads it any more, and unread it would keep the end from being noticed
+  bridge.stdout.unpipe().resume();
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([bridge.exited, new Promise((resolve) => (timer = setTimeout(resolve, GOODBYE_MS)))]);
+  clearTimeout(timer);
+  await bridge.kill();
+}
+
+/** Takes writes at once and passes them on when `until` resolves: a shell may read on beyond the end of its script. */
+function heldBack(stdin: Writable, until: Promise<unknown>): Writable {
+  return new Writable({
+    write: (chunk: Buffer, encoding, done) => {
+      until.then(
+        () => stdin.write(chunk, encoding, () => done()),
+        () => done(),
+      );
+    },
+    final: (done) => void until.catch(() => undefined).then(() => stdin.end(() => done())),
+  });
+}

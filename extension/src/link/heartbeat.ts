@@ -1,0 +1,52 @@
+import { PING, SILENCE_S } from '../../shared/protocol';
+import { CancelSource } from '../cancel';
+import type { Link } from './attached';
+import type { Requester } from './request';
+import { Failure } from '../failure';
+
+/** Seconds without a word after which a link is lost. The variable is for tests, and for links that are slower. */
+export function silenceFrom(variable: string | undefined): number {
+  const seconds = Number(variable);
+  return seconds > 0 && Number.isFinite(seconds) ? seconds : SILENCE_S;
+}
+
+/** Pings across a link until `isOver`, and tells once when nothing was heard for that long. `heardAt`: as `Date.now()`. */
+export function keepListening(
+  connection: Requester,
+  { heardAt, silenceS }: { heardAt: () => number; silenceS: number },
+  isOver: () => boolean,
+  onSilence: (seconds: number) => void,
+): void {
+  const timer = setInterval(
+    () => {
+      if (isOver()) return clearInterval(timer);
+      const silent = (Date.now() - heardAt()) / 1000;
+      if (silent <= silenceS) {
+        connection.sendRequest(PING, {}, new CancelSource().token).catch(() => undefined);
+        return;
+      }
+      clearInterval(timer);
+      onSilence(silent);
+    },
+    (silenceS / 4) * 1000,
+  );
+  timer.unref();
+}
+
+/** `joining`, unless nothing is heard of its link for too long. */
+export async function withoutSilence<T>(joining: Promise<T>, link: Link, silenceMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const silence = new Promise<never>((_, reject) => {
+    timer = setInterval(() => {
+      const silent = Date.now() - link.heardAt();
+      if (silent < silenceMs) return;
+      const message = `Nothing was heard of ${link.host} for ${Math.round(silent / 1000)} s.`;
+      reject(new Failure('hostUnreachable', message, 'See the log.'));
+    }, silenceMs / 8);
+  });
+  try {
+    return await Promise.race([joining, silence]);
+  } finally {
+    clearInterval(timer);
+  }
+}

@@ -1,0 +1,99 @@
+/** What is drawn, and at which threshold: all of it follows from the state. */
+import { computed, type ReadonlySignal } from '@preact/signals';
+import type { Grouping, ViewState } from '../../../extension/shared/webview';
+import { parseEdge, parseNode } from '../words/names';
+import { columnsOf, groupAt, groupsOf } from '../groups/grouping';
+import { shownGraph } from '../groups/shown';
+import type { Analysis } from '../analysis/payload';
+import { USUAL_THRESHOLD, autoThreshold } from '../routes/auto';
+import { computeRoutes } from '../routes/routes';
+import type { RouteSource } from '../routes/routes';
+import { edgesOfHead } from '../routes/headTotals';
+
+export type Ink = ViewState['ink'];
+
+/** One head of one layer. */
+export interface HeadRef {
+  layer: number;
+  head: number;
+}
+
+const LOWEST_THRESHOLD = 0.005;
+
+/** What of the state it depends on; see `createStore`. */
+interface Asked {
+  analysis: ReadonlySignal<Analysis | null>;
+  target: ReadonlySignal<number>;
+  threshold: ReadonlySignal<number | 'auto'>;
+  renormalize: ReadonlySignal<boolean>;
+  ink: ReadonlySignal<Ink>;
+  selection: ReadonlySignal<string | null>;
+  grouping: ReadonlySignal<Grouping>;
+  opened: ReadonlySignal<ReadonlySet<number>>;
+  headFilter: ReadonlySignal<HeadRef | null>;
+}
+
+export function createDrawn(asked: Asked) {
+  const { analysis, target, threshold, renormalize, ink, selection, grouping, opened, headFilter } = asked;
+
+  const source = computed<RouteSource | null>(() => {
+    const current = analysis.value;
+    if (!current) return null;
+    const { model, tokens } = current.meta;
+    return {
+      nLayers: model.nLayers,
+      nTokens: tokens.length,
+      parallel: model.parallel,
+      floor: current.meta.floor,
+      ...current,
+    };
+  });
+  const auto = computed(() =>
+    source.value ? autoThreshold(source.value, target.value, renormalize.value) : LOWEST_THRESHOLD,
+  );
+  /** Rows on the way to the target are missing, so that nobody knows yet which threshold leaves a readable graph. */
+  const unsettled = computed(() => {
+    const rows = source.value;
+    if (!rows || rows.columns.known.length === 0 || threshold.value !== 'auto') return false;
+    return computeRoutes(rows, { target: target.value, threshold: auto.value, renormalize: renormalize.value }).open;
+  });
+  /** Nothing under the floor is known, so no threshold may lie under it. */
+  const lowest = computed(() => Math.max(LOWEST_THRESHOLD, source.value?.floor ?? 0));
+  const tau = computed(() =>
+    unsettled.value ? USUAL_THRESHOLD : threshold.value === 'auto' ? auto.value : threshold.value,
+  );
+  const routes = computed(() =>
+    source.value
+      ? computeRoutes(source.value, { target: target.value, threshold: tau.value, renormalize: renormalize.value })
+      : null,
+  );
+  /** Rows of the graph that is asked for are still to be computed. */
+  const open = computed(() => unsettled.value || (routes.value?.open ?? false));
+  const groups = computed(() => (analysis.value ? groupsOf(analysis.value.meta, grouping.value) : null));
+  const autoUnit = computed(() => (analysis.value ? groupsOf(analysis.value.meta, 'auto').unit : 'token'));
+  /** Groups that stay open: the target's, and the selection's. */
+  const heldGroups = computed<ReadonlySet<number>>(() => {
+    const [read, name] = [groups.value, selection.value ?? ''];
+    if (!read) return new Set();
+    const edge = parseEdge(name);
+    const positions = [target.value, parseNode(name)?.position, edge?.source.position, edge?.target.position];
+    return new Set(positions.filter((position) => position !== undefined).map((position) => groupAt(read, position)));
+  });
+  const columns = computed(() => {
+    const read = groups.value;
+    if (!read) return null;
+    const { value: held } = heldGroups;
+    return columnsOf(read, (group) => held.has(group) || opened.value.has(read.first[group] ?? -1));
+  });
+  const emphasis = computed(() => {
+    const head = headFilter.value;
+    return source.value && head ? edgesOfHead(source.value, head, tau.value, renormalize.value) : null;
+  });
+  const shown = computed(() =>
+    analysis.value && routes.value && columns.value
+      ? shownGraph(analysis.value, routes.value, ink.value, columns.value, emphasis.value)
+      : null,
+  );
+
+  return { source, lowest, tau, routes, open, groups, autoUnit, heldGroups, columns, emphasis, shown };
+}

@@ -1,0 +1,158 @@
+/** What stands in the panel when there is no graph to show, and the lines over it when something is off. */
+import type { Phase, Store } from '../store/state';
+
+export function Empty({ store }: { store: Store }) {
+  return (
+    <div class="state">
+      <Skeleton fraction={0} />
+      <div class="state-text">
+        <h2>No prompt analyzed yet</h2>
+        <p>
+          Put the cursor in a prompt and run “Analyze Prompt”: its tokens appear here, with the routes by which they
+          reach the next one.
+        </p>
+        <button type="button" class="primary" onClick={() => store.act('analyze')}>
+          Analyze Prompt
+        </button>
+        <p class="hint">
+          Then: a click or <kbd>Enter</kbd> opens a node or an edge, a double-click makes a column the target,{' '}
+          <kbd>/</kbd> finds a token.
+        </p>
+      </div>
+    </div>
+  );
+}
+
+export function Loading({ store, phase }: { store: Store; phase: Extract<Phase, { kind: 'loading' }> }) {
+  const { message, fraction } = phase;
+  return (
+    <div class="state" aria-busy="true">
+      <Skeleton fraction={fraction ?? 0} />
+      <div class="state-text">
+        <p role="status">{message}</p>
+        <Bar label={message} fraction={fraction} />
+        <button type="button" class="secondary" onClick={() => store.act('cancel')}>
+          Cancel
+        </button>
+      </div>
+    </div>
+  );
+}
+
+/** How far something is; `fraction` null: nobody knows. */
+function Bar({ label, fraction }: { label: string; fraction: number | null }) {
+  return (
+    <div
+      class={`progress${fraction === null ? ' unknown' : ''}`}
+      role="progressbar"
+      aria-valuemin={0}
+      aria-valuemax={100}
+      aria-label={label}
+      {...(fraction === null ? {} : { 'aria-valuenow': Math.round(fraction * 100) })}
+    >
+      <div class="done" style={{ width: fraction === null ? '30%' : `${fraction * 100}%` }} />
+    </div>
+  );
+}
+
+/** Why there is no new graph; the one before stays below. */
+export function TroubleBanner({ store }: { store: Store }) {
+  const trouble = store.trouble.value;
+  if (trouble === null) return null;
+  return (
+    <div class="banner trouble" role="alert" data-testid="trouble">
+      <span>{[trouble.message, trouble.remedy].filter(Boolean).join(' ')}</span>
+      {trouble.actions.map(({ action, label }) => (
+        <button key={action} type="button" class="link" onClick={() => store.act(action)}>
+          {label}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+export function Failure({ store, phase }: { store: Store; phase: Extract<Phase, { kind: 'failure' }> }) {
+  return (
+    <div class="state" role="alert">
+      <div class="state-text">
+        <h2>{phase.message}</h2>
+        {phase.remedy !== '' && <p>{phase.remedy}</p>}
+        <div class="buttons">
+          {phase.actions.map(({ action, label }, index) => (
+            <button
+              key={action}
+              type="button"
+              class={index === 0 ? 'primary' : 'secondary'}
+              onClick={() => store.act(action)}
+            >
+              {label}
+            </button>
+          ))}
+        </div>
+      </div>
+    </div>
+  );
+}
+
+/** The graph to come: a dot a node, the layers that are done a little brighter. */
+function Skeleton({ fraction }: { fraction: number }) {
+  return (
+    <div class="skeleton" aria-hidden="true">
+      <div class="dots" />
+      <div class="dots lit" style={{ clipPath: `inset(${(1 - fraction) * 100}% 0 0 0)` }} />
+    </div>
+  );
+}
+
+/** The graph is the one before; while a prompt is typed that is quiet, and said to nobody at each key. */
+export function Updating({ store }: { store: Store }) {
+  const updating = store.updating.value;
+  if (updating === null) return null;
+  const { message, action, fraction } = updating;
+  const isAsked = fraction !== undefined;
+  return (
+    <div
+      class={`updating-mark${isAsked ? ' asked' : ''}`}
+      data-testid="updating"
+      {...(action ? {} : { 'aria-hidden': true })}
+    >
+      <span {...(isAsked && { role: 'status' })}>{message}</span>
+      {isAsked && <Bar label={message} fraction={fraction} />}
+      {action && (
+        <button type="button" class="link" onClick={() => store.act(action.action)}>
+          {action.label}
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** Results stay usable while the backend is away. */
+export function OfflineBanner({ store }: { store: Store }) {
+  const message = store.offline.value;
+  if (message === null) return null;
+  return (
+    <div class="banner" role="status" data-testid="offline">
+      <span>
+        {message || 'The backend is not running.'} What is drawn stays usable; what was not opened before needs the
+        backend.
+      </span>
+      <button type="button" class="link" onClick={() => store.act('restartBackend')}>
+        Restart Backend
+      </button>
+      <button type="button" class="link" onClick={() => store.act('showLog')}>
+        Show Log
+      </button>
+    </div>
+  );
+}
+
+export function Notices({ store }: { store: Store }) {
+  const notices = store.analysis.value?.meta.notices ?? [];
+  if (notices.length === 0) return null;
+  return (
+    <div class="banner" role="note">
+      {notices.join(' ')}
+    </div>
+  );
+}
