@@ -21,7 +21,7 @@ def on_gpu(case: Case, clip: float, first_query: int = 0) -> np.ndarray:
     whole, weights, outputs = (x.to(DEVICE) for x in tensors(case))
     whole, weights = whole[first_query:], weights[:, first_query:]
     largest = outputs.abs().amax(dim=-1)
-    slopes = whole.sign() @ outputs.transpose(-1, -2)
+    slopes = kernels.slopes_of(whole, outputs)
     return gpu.attention_proximities(whole, weights, outputs, largest, slopes, clip, first_query).cpu().numpy()
 
 
@@ -31,6 +31,16 @@ def test_the_triton_kernel_gives_the_proximities_of_the_definition(case: Case, c
     near = on_gpu(case, clip)
     assert near.dtype == np.float32
     assert (abs(near - oracle(case, clip)) <= tolerance(case)).all()
+
+
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_every_step_from_a_coordinate_that_is_zero_leads_away(zero: float) -> None:
+    case = Case(
+        np.array([[zero, 2.0]], np.float32),
+        np.ones((2, 1, 1), np.float32),
+        np.array([[[0.5, 1.0]], [[-0.5, 1.0]]], np.float32),
+    )
+    assert on_gpu(case, 0.0).tolist() == [[[0.5, 0.5]]]
 
 
 def test_more_keys_than_a_block_and_queries_from_the_middle() -> None:

@@ -55,8 +55,7 @@ def _proximities(
             u = tl.load(outputs + (head * d_model + coordinate) * n_key + key, mask=part, other=0.0)
             towards = tl.load(sign + row + i)
             step = scale * u
-            # the sign of 0 is 0: the slope does not know that any step leads away
-            value -= tl.where(towards == 0, tl.abs(step), 2.0 * tl.maximum(step * towards - y, 0.0))
+            value -= 2.0 * tl.maximum(step * towards - y, 0.0)
             i += 1
             y = tl.load(size + row + tl.minimum(i, d_model - 1))
         tl.store(near + (query * n_key + key) * n_heads + head, tl.maximum(value, clip), mask=part)
@@ -74,7 +73,8 @@ def attention_proximities(
     """See `kernels.attention_proximities`; stays on the inputs' device."""
     n_heads, n_query, n_key = weights.shape
     size, order = whole.abs().sort(dim=-1)
-    sign = whole.sign().gather(1, order)
+    # 0 has the sign that it has in the slopes
+    sign = torch.copysign(torch.ones_like(whole), whole).gather(1, order)
     by_coordinate = outputs.transpose(1, 2).contiguous()
     near = torch.zeros(n_query, n_key, n_heads, dtype=torch.float32, device=whole.device)
     blocks = (n_query, n_heads, (n_key + _BLOCK - 1) // _BLOCK)
