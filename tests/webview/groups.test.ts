@@ -12,7 +12,7 @@ import { groupText, joinedMark } from '../../webview/src/groups/words';
 import { attentionEdgeName, nodeName, nodeRef } from '../../webview/src/words/names';
 import { computeRoutes } from '../../webview/src/routes/routes';
 import { createStore } from '../../webview/src/store/state';
-import { randomNumbers } from '../../webview/dev/synthetic';
+import { randomNumbers } from '../../webview/dev/numbers';
 import { FakeHost, analysisMessage } from './host';
 import { randomAnalysis, sourceOfAnalysis } from './sources';
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { crowdOpacity, faintestDrawn, inkStep, lineWidth, opacity, strengthOf } from '../../webview/src/graph/ink';
+import { faintestDrawn } from '../../webview/src/groups/faintest';
+import { crowdOpacity, inkStep, lineWidth, opacity, strengthOf } from '../../webview/src/graph/ink';
 
 describe('ink', () => {
   it('grows with the number, in width and in opacity', () => {

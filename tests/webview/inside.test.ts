@@ -1,6 +1,6 @@
 /** What floats over the panel stays inside it; what stands over the columns does not cover what is beside it. */
 import { describe, expect, it } from 'vitest';
-import { besidePoint, shiftInto } from '../../webview/src/inside';
+import { besidePoint, shiftInto } from '../../webview/src/layout/inside';
 import { computeLayout, frameOf, homeCamera } from '../../webview/src/graph/layout';
 import { PREDICTION_MIN, chipPlace, neighbourPlace } from '../../webview/src/graph/predictionPlace';
 

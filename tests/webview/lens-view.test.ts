@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 import { describe, expect, it } from 'vitest';
 import type { LensGridResult } from '../../extension/shared/protocol';
-import { computeLayout, frameOf, homeCamera, levelY, usedHeight } from '../../webview/src/graph/layout';
+import { computeLayout, frameOf, homeCamera, levelY } from '../../webview/src/graph/layout';
 import { chartX, chartY, linePath, rankHeight, rankTicks, rowAt } from '../../webview/src/views/chart';
 import { cellName, cellStrength, cellsOf, lensCells } from '../../webview/src/views/lensCells';
 import type { LensCells } from '../../webview/src/views/lensCells';
@@ -107,7 +107,7 @@ describe('the lens grid', () => {
       const { plot } = layout;
       expect(levelY(frame, nLayers - 0.5)).toBeCloseTo(plot.y, 6);
       expect(levelY(frame, -1.5)).toBeCloseTo(plot.y + plot.height, 6);
-      expect(usedHeight(layout)).toBeLessThanOrEqual(height + 1e-6);
+      expect(plot.y + plot.height + layout.chipsHeight + layout.massHeight).toBeLessThanOrEqual(height + 1e-6);
     },
   );
 });

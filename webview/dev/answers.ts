@@ -1,16 +1,10 @@
 /** SYNTHETIC answers to what the view asks a backend: the development page has no model. */
-import type { Inspections, NodeKind, RouterScore, TokenScore } from '../../extension/shared/protocol';
-import type { Answer, Method, Question } from '../../extension/shared/webview';
+import type { NodeKind, RouterScore, TokenScore } from '../../extension/shared/protocol';
+import type { Answer, Question } from '../../extension/shared/webview';
 import { ATTENTION } from './attention';
-import { randomNumbers } from './synthetic';
+import { randomNumbers, sizes } from './numbers';
+import type { Answers } from './numbers';
 import { VIEWS } from './views';
-
-/** The size of what the page shows: set by the page. */
-export const sizes = { nLayers: 30, nTokens: 15, nHeads: 9 };
-
-export type Answers = {
-  [M in Method]?: (params: Inspections[M]['params'], random: () => number) => Inspections[M]['result'];
-};
 
 const WORDS = [' Mary', ' her', ' the', ' John', '\n', ' Maria', ' Marie', ' it', ' Marian', ' a', ' them'];
 const KINDS: Record<string, NodeKind> = { X: 'embedding', A: 'attention', M: 'ffn', I: 'residual' };

@@ -1,8 +1,8 @@
 /** SYNTHETIC heads: contributions are those of the analysis where it lists them, all else is invented. */
 import type { HeadTag, NumericArray, TokenScore } from '../../extension/shared/protocol';
 import type { Analysis } from '../src/analysis/payload';
-import type { Answers } from './answers';
-import { randomNumbers } from './synthetic';
+import { randomNumbers } from './numbers';
+import type { Answers } from './numbers';
 
 let shown: Analysis | null = null;
 export const setAnalysis = (analysis: Analysis): void => void (shown = analysis);

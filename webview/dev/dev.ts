@@ -6,7 +6,8 @@
 import type { Answer, Question, ToWebview } from '../../extension/shared/webview';
 import type { Page } from '../src/hosts/browser';
 import { decodeAnalysis } from '../src/analysis/payload';
-import { sizes, syntheticAnswer } from './answers';
+import { syntheticAnswer } from './answers';
+import { sizes } from './numbers';
 import { syntheticPayload } from './synthetic';
 import { setAnalysis } from './attention';
 import { applyTheme } from './themes';

@@ -2,6 +2,7 @@
 import { encode } from '@msgpack/msgpack';
 import { PAYLOAD_FORMAT } from '../../extension/shared/protocol';
 import type { AnalysisMeta, ModelInfo } from '../../extension/shared/protocol';
+import { randomNumbers } from './numbers';
 import { sparseRows } from './sparse';
 import type { SparseRows } from './sparse';
 
@@ -22,15 +23,6 @@ export interface SyntheticOptions {
 
 const LABELS = ['POSITIVE', 'NEGATIVE'];
 const WORDS = ' the, time, a, river, of, Mary, to, gave,ing, store,tion, with,.,\n, 42, and, John'.split(',');
-
-/** A seeded random number generator: numbers in [0, 1). */
-export function randomNumbers(seed: number): () => number {
-  let state = seed >>> 0 || 1;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
 
 export interface Payload {
   meta: AnalysisMeta;

@@ -1,8 +1,7 @@
 /** SYNTHETIC answers for the views: a lens that settles on the last layers, and exports. */
 import type { LensTrack, NumericArray } from '../../extension/shared/protocol';
-import { sizes } from './answers';
-import type { Answers } from './answers';
-import { randomNumbers } from './synthetic';
+import { randomNumbers, sizes } from './numbers';
+import type { Answers } from './numbers';
 
 const TEXTS = [' Mary', ' her', ' the', ' John', '\n', ' Maria', 'ing', ' it', ' Marian', ' a', ' them', 'tion', ','];
 const VOCABULARY = 49_152;

@@ -3,7 +3,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { Appearance } from '../../../extension/shared/protocol';
 import { EXPORTS } from '../store/exporter';
 import type { Exporter } from '../store/exporter';
-import { useInside } from '../inside';
+import { useInside } from '../layout/inside';
 import { usePopup } from './popup';
 import { roving } from './roving';
 

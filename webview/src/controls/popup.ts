@@ -1,7 +1,7 @@
 /** Something small that opens under a button, inside the panel: closed by Escape, by a click elsewhere, and when the focus leaves. */
 import { useEffect, useRef } from 'preact/hooks';
 import { useSignal } from '@preact/signals';
-import { useInside } from '../inside';
+import { useInside } from '../layout/inside';
 
 export function usePopup<Opened extends HTMLElement>() {
   const open = useSignal(false);

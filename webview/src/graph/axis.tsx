@@ -13,7 +13,7 @@ import type { Frame } from './layout';
 import { CHARACTER, PREDICTION_MIN, chipPlace, neighbourPlace } from './predictionPlace';
 import type { Place } from './predictionPlace';
 import type { GraphView } from './view';
-import { px } from '../px';
+import { px } from './layout';
 
 interface Props {
   store: Store;

@@ -3,7 +3,7 @@
 import { groupAt, sizeOf } from '../groups/grouping';
 import { groupSpan, groupText, groupTitle } from '../groups/words';
 import type { Analysis } from '../analysis/payload';
-import { px } from '../px';
+import { px } from './layout';
 import type { Store } from '../store/state';
 import type { Frame } from './layout';
 import type { GraphView } from './view';

@@ -1,5 +1,4 @@
 /** How much ink a number gets: width and opacity grow with its square root, in a few steps drawn together. */
-/* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 
 export const INK_STEPS = 14;
 
@@ -11,34 +10,6 @@ export function inkStep(value: number): number {
 
 /** The middle of a step, as strength in (0, 1]. */
 export const strengthOf = (step: number): number => (step + 1) / INK_STEPS;
-
-/** So many attention edges are drawn at most, the strongest: more are too faint to see and cost the frame. */
-export const MOST_EDGES = 20000;
-/** Lines between groups are fewer and longer. */
-export const MOST_LINES = 8000;
-/** A float32's exponent and the first three bits of its mantissa: eight bins an octave, without a logarithm. */
-const BIN_SHIFT = 20;
-const N_BINS = 1 << 11;
-const asFloat = new Float32Array(1);
-const asBits = new Uint32Array(asFloat.buffer);
-
-/** The ink that about `most` of the first `n` reach, to an eighth of an octave; 0 where there are no more than that. */
-export function faintestDrawn(ink: ArrayLike<number>, n: number, most: number): number {
-  if (n <= most) return 0;
-  const bins = new Uint32Array(N_BINS);
-  for (let i = 0; i < n; i++) {
-    asFloat[0] = ink[i]!;
-    bins[asBits[0]! >>> BIN_SHIFT]!++;
-  }
-  let count = 0;
-  for (let bin = N_BINS - 1; bin >= 0; bin--) {
-    count += bins[bin]!;
-    if (count <= most) continue;
-    asBits[0] = bin << BIN_SHIFT;
-    return asFloat[0]!;
-  }
-  return 0;
-}
 
 /** Strokes up to a pixel wide are hairlines, which draw several times faster; the many weak edges are such. */
 const HAIRLINE_STRENGTH = 0.25;

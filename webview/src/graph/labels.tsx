@@ -2,7 +2,7 @@
 import type { Store } from '../store/state';
 import { levelY } from './layout';
 import type { GraphView } from './view';
-import { px } from '../px';
+import { px } from './layout';
 
 const LEAST_DISTANCE = 13;
 

@@ -97,11 +97,6 @@ export function computeLayout(size: Size, nColumns: number, nLayers: number, cel
   };
 }
 
-/** The whole stage in use: header, plot, chips and mass. */
-export function usedHeight(layout: Layout): number {
-  return layout.plot.y + layout.plot.height + layout.chipsHeight + layout.massHeight;
-}
-
 /** The usual view: every layer, and every column unless columns are at their least width; then the target's column. */
 export function homeCamera(layout: Layout, target: number): Camera {
   const camera = { scaleX: 1, scaleY: 1, offsetX: 0, offsetY: 0 };
@@ -200,3 +195,6 @@ export function followed(before: Layout, camera: Camera, from: number, layout: L
   const offsetX = layout.plot.x + frame.dx / 2 + to * frame.dx - columnX(frame, from);
   return clampCamera(layout, { ...camera, scaleX, offsetX });
 }
+
+/** A length for an element's style. */
+export const px = (value: number): string => `${Math.round(value * 100) / 100}px`;

@@ -9,7 +9,7 @@ import type { Shown } from '../groups/shown';
 import { groupText, joinedMark, spanOf } from '../groups/words';
 import type { JoinedMark } from '../groups/words';
 import { count, share } from '../words/words';
-import { Tip } from '../tip';
+import { Tip } from '../layout/tip';
 
 /** Where the pointer is in the window, and on what. */
 export interface PointedAt {

@@ -1,9 +1,9 @@
 /** What of the routes is drawn: a column for each token, or one for many, and the strongest edges between columns. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices are in range by construction */
-import { MOST_EDGES, MOST_LINES, faintestDrawn } from '../graph/ink';
+import { MOST_EDGES, MOST_LINES, faintestDrawn } from './faintest';
 import type { Analysis } from '../analysis/payload';
 import type { Routes } from '../routes/routes';
-import type { Ink } from '../store/drawn';
+import type { Ink } from '../routes/headTotals';
 import type { Columns } from './grouping';
 
 /**

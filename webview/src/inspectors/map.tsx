@@ -4,7 +4,7 @@ import type { Signal } from '@preact/signals';
 import { labelAt } from '../words/describe';
 import { attentionEdgeName } from '../words/names';
 import type { Analysis } from '../analysis/payload';
-import { px } from '../px';
+import { px } from '../graph/layout';
 import type { Store } from '../store/state';
 import { share } from '../words/words';
 import { cellAt, largestOf, paint, spanOf } from './cells';

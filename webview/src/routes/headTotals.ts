@@ -1,8 +1,17 @@
 /** What each head contributes to the routes that are kept. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
+import type { ViewState } from '../../../extension/shared/webview';
+import { keptIn } from './routes';
 import type { Routes, RouteSource } from './routes';
-import { keptIn } from '../words/describe';
-import type { HeadRef, Ink } from '../store/drawn';
+
+/** What a line's strength shows: the flow through it, or its contribution alone. */
+export type Ink = ViewState['ink'];
+
+/** One head of one layer. */
+export interface HeadRef {
+  layer: number;
+  head: number;
+}
 
 /**
  * Float64 [layer × head]. By flow: of every kept attention edge its flow times the head's share of the kept weight;

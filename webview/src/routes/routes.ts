@@ -279,3 +279,25 @@ function passDown(
   }
   return nKept;
 }
+
+/** Where the kept attention edges of one layer begin and end: binary search, for they are kept from the top down. */
+export function keptIn(
+  { columns }: Pick<RouteSource, 'columns'>,
+  { kept }: Pick<Routes, 'kept'>,
+  layer: number,
+): [number, number] {
+  const above = (least: number) => (e: number) => columns.edgeLayer[e]! > least;
+  return [firstAfter(kept, above(layer)), firstAfter(kept, above(layer - 1))];
+}
+
+/** The first index at which `before` no longer holds. */
+export function firstAfter(items: Uint32Array, before: (item: number) => boolean): number {
+  let low = 0;
+  let high = items.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (before(items[middle]!)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

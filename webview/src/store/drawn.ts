@@ -1,6 +1,6 @@
 /** What is drawn, and at which threshold: all of it follows from the state. */
 import { computed, type ReadonlySignal } from '@preact/signals';
-import type { Grouping, ViewState } from '../../../extension/shared/webview';
+import type { Grouping } from '../../../extension/shared/webview';
 import { parseEdge, parseNode } from '../words/names';
 import { columnsOf, groupAt, groupsOf } from '../groups/grouping';
 import { shownGraph } from '../groups/shown';
@@ -9,14 +9,7 @@ import { USUAL_THRESHOLD, autoThreshold } from '../routes/auto';
 import { computeRoutes } from '../routes/routes';
 import type { RouteSource } from '../routes/routes';
 import { edgesOfHead } from '../routes/headTotals';
-
-export type Ink = ViewState['ink'];
-
-/** One head of one layer. */
-export interface HeadRef {
-  layer: number;
-  head: number;
-}
+import type { HeadRef, Ink } from '../routes/headTotals';
 
 const LOWEST_THRESHOLD = 0.005;
 

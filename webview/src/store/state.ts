@@ -13,7 +13,8 @@ import type {
 } from '../../../extension/shared/webview';
 import { createAsker } from './ask';
 import { edgeNumbers, edgesInto, edgesOutOf, exists } from '../words/describe';
-import { createDrawn, type HeadRef, type Ink } from './drawn';
+import { createDrawn } from './drawn';
+import type { HeadRef, Ink } from '../routes/headTotals';
 import { createReach } from './filling';
 import { groupAt } from '../groups/grouping';
 import { NO_HISTORY, step, visit } from './history';

@@ -5,7 +5,7 @@ import { roving } from '../controls/roving';
 import { labelAt } from '../words/describe';
 import { attentionEdgeName, withDetail } from '../words/names';
 import type { Routes, RouteSource } from '../routes/routes';
-import type { HeadRef } from '../store/drawn';
+import type { HeadRef } from '../routes/headTotals';
 import type { Store } from '../store/state';
 import { share } from '../words/words';
 import { headName } from './headGrid';

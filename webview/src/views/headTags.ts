@@ -1,7 +1,7 @@
 /** What a head was measured to do: five scores, and the letters for those that are strong. */
 import type { HeadTag, HeadTagsResult } from '../../../extension/shared/protocol';
 import { numbersOf } from '../analysis/arrays';
-import type { HeadRef } from '../store/drawn';
+import type { HeadRef } from '../routes/headTotals';
 
 /** A tag is shown from this score on. */
 export const STRONG = 0.4;

@@ -2,7 +2,7 @@
 import { prepare } from '../graph/painter';
 import type { Size } from '../graph/layout';
 import type { Palette } from '../graph/palette';
-import type { HeadRef } from '../store/drawn';
+import type { HeadRef } from '../routes/headTotals';
 import { TAG_LETTERS } from './headTags';
 import type { TagTable } from './headTags';
 import { headX, layerY } from './headsLayout';

@@ -4,6 +4,7 @@ import type { Analysis } from '../analysis/payload';
 import type { LayerKind } from '../../../extension/shared/protocol';
 import { MODEL, baseOf, detailOf, edgeName, expertOf, nodeRef, parseEdge, parseNode } from './names';
 import type { EdgeRef, NodeRef } from './names';
+import { firstAfter, keptIn } from '../routes/routes';
 import type { Routes } from '../routes/routes';
 import { share, tokenLabel } from './words';
 
@@ -110,16 +111,8 @@ export function edgesInto(analysis: Analysis, node: NodeRef): EdgeRef[] {
   return edges.sort((a, b) => b.contribution - a.contribution).map((entry) => entry.edge);
 }
 
-/** Where the kept attention edges of one layer begin and end: binary search, for they are kept from the top down. */
-export function keptIn({ columns }: Columns, { kept }: Pick<Routes, 'kept'>, layer: number): [number, number] {
-  const above = (least: number) => (e: number) => columns.edgeLayer[e]! > least;
-  return [firstAfter(kept, above(layer)), firstAfter(kept, above(layer - 1))];
-}
-
-type Columns = Pick<Analysis, 'columns'>;
-
 /** Where an attention edge stands among the kept ones, or −1. */
-function keptAt({ columns }: Columns, { kept }: Routes, edge: number): number {
+function keptAt({ columns }: Pick<Analysis, 'columns'>, { kept }: Routes, edge: number): number {
   const [layer, query] = [columns.edgeLayer[edge]!, columns.edgeQuery[edge]!];
   const before = (e: number): boolean =>
     columns.edgeLayer[e]! > layer || (columns.edgeLayer[e] === layer && columns.edgeQuery[e]! > query);
@@ -128,18 +121,6 @@ function keptAt({ columns }: Columns, { kept }: Routes, edge: number): number {
     if (columns.edgeLayer[kept[i]!] !== layer || columns.edgeQuery[kept[i]!] !== query) return -1;
   }
   return -1;
-}
-
-/** The first index at which `before` no longer holds. */
-function firstAfter(items: Uint32Array, before: (item: number) => boolean): number {
-  let low = 0;
-  let high = items.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (before(items[middle]!)) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /** All kept edges out of a node, largest flow first. */
