@@ -4,7 +4,7 @@ import { vi } from 'vitest';
 import type { Selection, TextDocument, Uri } from 'vscode';
 import type { Backend, RequestOptions } from '../../extension/src/backend/backend';
 import { cancelled } from '../../extension/src/failure';
-import { ModelChoice } from '../../extension/src/commands/modelChoice';
+import { ModelChoice } from '../../extension/src/models/modelChoice';
 import { Analyses, type Subject } from '../../extension/src/panel/analyses';
 import { Panels } from '../../extension/src/panel/panels';
 import type { ResultStore, StoredResult } from '../../extension/src/panel/resultStore';

@@ -3,7 +3,7 @@ import type { Backend } from '../../extension/src/backend/backend';
 import { toFailure } from '../../extension/src/failure';
 import { askForRoom } from '../../extension/src/commands/askForRoom';
 import { modelSections } from '../../extension/src/commands/modelItems';
-import { ModelChoice } from '../../extension/src/commands/modelChoice';
+import { ModelChoice } from '../../extension/src/models/modelChoice';
 import { loadModel, selectModel } from '../../extension/src/commands/selectModel';
 import { actionsFor } from '../../extension/src/panel/failureMessage';
 import { checkSettings, storeSetting, trustedModels } from '../../extension/src/settings';

@@ -14,7 +14,7 @@ import { comparePrompt } from '../../extension/src/commands/comparePrompt';
 import { exportGraph } from '../../extension/src/commands/exportGraph';
 import { hideHeat, nextHeat } from '../../extension/src/commands/heat';
 import { selectDevice, selectDtype } from '../../extension/src/commands/selectCompute';
-import { ModelChoice } from '../../extension/src/commands/modelChoice';
+import { ModelChoice } from '../../extension/src/models/modelChoice';
 import { loadModel, selectModel } from '../../extension/src/commands/selectModel';
 import { checkSettings, storeSetting } from '../../extension/src/settings';
 import { EndOfLine, quickPicks, Selection, shown, Uri, window, workspace, type WorkspaceEdit } from './vscode.fake';

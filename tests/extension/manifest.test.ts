@@ -40,7 +40,7 @@ describe('the manifest', () => {
       'Set Up Remote Backend', 'Disconnect', 'Use Local Backend', 'Show Log', 'New Prompt', 'Open Run', 'Open Run as Text',
       'Rename Run…', 'Delete Run', 'Save Run Beside Prompt', 'Copy Link to Run',
     ]); // prettier-ignore
-    const wiring = read('src/extension.ts') + read('src/runs/commands.ts');
+    const wiring = read('src/extension.ts') + read('src/commands/runs.ts');
     for (const { command, category } of commands) {
       expect(category).toBe('LM Transparency');
       expect(wiring).toContain(`${command.replace('lmTransparency.', '')}:`);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { type Outcome, Pace } from '../../extension/src/live/pace';
+import { Pace } from '../../extension/src/live/pace';
+import type { Outcome } from '../../extension/src/panel/analyses';
 
 const runs: ((outcome: Outcome) => void)[] = [];
 const idle = vi.fn();

@@ -5,7 +5,7 @@ import type { App } from '../../extension/src/app';
 import { Failure } from '../../extension/src/failure';
 import { CancelSource } from '../../extension/src/cancel';
 import type { StoredResult } from '../../extension/src/panel/resultStore';
-import { runCommands } from '../../extension/src/runs/commands';
+import { runCommands } from '../../extension/src/commands/runs';
 import { keepRun } from '../../extension/src/runs/keep';
 import { Runs } from '../../extension/src/runs/library';
 import { linkTo, readLink, RunLinks } from '../../extension/src/runs/link';

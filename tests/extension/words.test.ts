@@ -5,9 +5,10 @@ import { readProgress } from '../../extension/src/link/connection';
 import { Failure, isCancelled, toFailure } from '../../extension/src/failure';
 import { heldView, shortName, statusView } from '../../extension/src/backend/health';
 import { deviceItems, dtypeItems } from '../../extension/src/commands/computeItems';
-import { modelSections, type Place, refuseHubId, typedItem } from '../../extension/src/commands/modelItems';
-import { sizeText } from '../../extension/src/commands/quickPick';
-import { RecentModels } from '../../extension/src/recentModels';
+import { modelSections, refuseHubId, typedItem } from '../../extension/src/commands/modelItems';
+import type { Place } from '../../extension/src/remote/target';
+import { sizeText } from '../../extension/src/words';
+import { RecentModels } from '../../extension/src/models/recentModels';
 import { actionsFor } from '../../extension/src/panel/failureMessage';
 import { checkSettings } from '../../extension/src/settings';
 

@@ -1,6 +1,6 @@
 import type { Health, ModelInfo } from '../../shared/protocol';
 import type { Target } from '../remote/target';
-import { sizeText } from '../commands/quickPick';
+import { sizeText } from '../words';
 import type { BackendStatus } from './backend';
 
 /** What the language status item shows. */

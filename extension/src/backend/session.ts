@@ -1,6 +1,6 @@
 import { QUIT } from '../../shared/protocol';
 import type { Cancel } from '../cancel';
-import type { Link } from '../link/attached';
+import type { Link } from '../link/launch';
 import { ask } from '../link/request';
 import type { Connection } from '../link/connection';
 import { cancelled, Failure, toFailure } from '../failure';

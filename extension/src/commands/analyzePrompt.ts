@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { App } from '../app';
 import type { Panel } from '../panel/panel';
+import { activeFile, editorFor, openText, readPlace, selectionAt } from '../prompts/subject';
 import { RUN_SUFFIX } from '../runs/runFile';
 
 const NOT_TEXT = 'This file cannot be analyzed: it is binary, or too large to be opened as text.';
@@ -50,48 +51,4 @@ export async function analyzeAgain(app: App, panel: Panel): Promise<void> {
   }
   if (document) return app.analyses.run({ document, selection: editor?.selection ?? shown });
   void vscode.window.showErrorMessage('The file of this analysis is gone, or is not text any more.');
-}
-
-/** The editor of a file, or without one the active editor. */
-export function editorFor(target: unknown): vscode.TextEditor | undefined {
-  const active = vscode.window.activeTextEditor;
-  if (!(target instanceof vscode.Uri)) {
-    // VS Code goes on naming the text editor before, for a moment, when an editor without text takes its place
-    const file = activeFile();
-    return file && file.toString() !== active?.document.uri.toString() ? undefined : active;
-  }
-  const wanted = target.toString();
-  const isWanted = (editor: vscode.TextEditor) => editor.document.uri.toString() === wanted;
-  return active && isWanted(active) ? active : vscode.window.visibleTextEditors.find(isWanted);
-}
-
-// an editor that shows no text (a picture, a file that is binary) still has a tab
-function activeFile(): vscode.Uri | undefined {
-  const input: unknown = vscode.window.tabGroups.activeTabGroup.activeTab?.input;
-  return input instanceof vscode.TabInputText || input instanceof vscode.TabInputCustom ? input.uri : undefined;
-}
-
-/** The document of a file; null when it is not text. */
-export async function openText(uri: vscode.Uri): Promise<vscode.TextDocument | null> {
-  const known = vscode.workspace.textDocuments.find((document) => document.uri.toString() === uri.toString());
-  if (known) return known;
-  try {
-    return await vscode.workspace.openTextDocument(uri);
-  } catch {
-    return null;
-  }
-}
-
-/** The place that a code lens stands for: a document, and an offset in its prompt. */
-export function readPlace(target: unknown): { uri: vscode.Uri; start: number } | null {
-  if (typeof target !== 'object' || target === null || target instanceof vscode.Uri) return null;
-  const { uri, start } = target as Record<string, unknown>;
-  if (typeof uri !== 'string' || typeof start !== 'number') return null;
-  return { uri: vscode.Uri.parse(uri), start };
-}
-
-/** The cursor at an offset, with nothing selected. */
-export function selectionAt(document: vscode.TextDocument, offset: number): vscode.Selection {
-  const at = document.positionAt(offset);
-  return new vscode.Selection(at, at);
 }

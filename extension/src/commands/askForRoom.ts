@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import type { LoadModelParams } from '../../shared/protocol';
 import { type Failure, toFailure } from '../failure';
 import { readSettings, trustedModels } from '../settings';
-import { sizeText } from './quickPick';
+import { sizeText } from '../words';
 
 /** What goes along with a request that may load a model. */
 export type LoadingParams = Pick<LoadModelParams, 'trustRemoteCode' | 'anyway' | 'dtype'>;

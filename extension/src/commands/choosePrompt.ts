@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import type { App } from '../app';
 import { addition } from '../prompts/addition';
 import { type ListedPrompt, listPrompts } from '../prompts/ask';
-import { editorFor, openText } from './analyzePrompt';
+import { editorFor, openText } from '../prompts/subject';
 import { picked, pointAt } from './quickPick';
 import { type PromptItem, promptItems, withTyped } from './promptItems';
 import { reportFailure } from './report';

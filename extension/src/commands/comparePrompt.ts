@@ -7,7 +7,7 @@ import type { Cancel } from '../cancel';
 import { listPrompts, promptAt } from '../prompts/ask';
 import { isPromptLanguage } from '../languages';
 import { readSettings } from '../settings';
-import { editorFor, openText, readPlace, selectionAt } from './analyzePrompt';
+import { editorFor, openText, readPlace, selectionAt } from '../prompts/subject';
 import { modelSections } from './modelItems';
 import { picked } from './quickPick';
 import { promptItems } from './promptItems';

@@ -1,5 +1,6 @@
 import type { Device, Dtype } from '../../shared/protocol';
-import { checked, plainLabel, sizeText } from './quickPick';
+import { checked } from './quickPick';
+import { plainLabel, sizeText } from '../words';
 
 /** A line of the list of devices or number formats. */
 export interface SettingItem {

@@ -6,7 +6,8 @@ import { refuseHost } from '../remote/hosts';
 import { baseOf, isOurs, type Machine, type RemotePython } from '../remote/machine';
 import { type Caller, hostsOfConfig, look, setUpOn } from '../remote/remote';
 import { readSettings } from '../settings';
-import { picked, plainLabel, sizeText } from './quickPick';
+import { picked } from './quickPick';
+import { plainLabel, sizeText } from '../words';
 import { reportFailure } from './report';
 
 /** Connect to Remote Backend…: host, environment, set-up, connection; resolves with whether it stands. */

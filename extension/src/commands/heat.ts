@@ -3,7 +3,7 @@ import type { App } from '../app';
 import { isCancelled, toFailure } from '../failure';
 import type { Panel } from '../panel/panel';
 import { promptAt } from '../prompts/ask';
-import { openText } from './analyzePrompt';
+import { openText } from '../prompts/subject';
 import { reportFailure } from './report';
 import { loadModel } from './selectModel';
 

@@ -1,6 +1,8 @@
 import type { ListedModel, ListModelsResult, ModelKind, Support } from '../../shared/protocol';
-import { expandHome, pathsOf, type Platform } from '../setUp/paths';
-import { checked, plainLabel, sizeText } from './quickPick';
+import type { Place } from '../remote/target';
+import { expandHome, pathsOf } from '../setUp/paths';
+import { checked } from './quickPick';
+import { plainLabel, sizeText } from '../words';
 
 /** A line of the model list, and what choosing it means. */
 export interface ModelItem {
@@ -16,14 +18,6 @@ export interface ModelItem {
 export interface ModelSection {
   title: string;
   items: ModelItem[];
-}
-
-/** The machine that paths are of. */
-export interface Place {
-  platform: Platform;
-  home: string;
-  /** Its files cannot be browsed from here. */
-  isRemote?: boolean;
 }
 
 /** What was chosen before, what the backend finds, and the ways to name another. `chosen` is marked. */

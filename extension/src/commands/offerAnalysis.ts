@@ -6,7 +6,8 @@ import { askedBy, meansTheSame } from '../panel/asked';
 import type { Panel } from '../panel/panel';
 import { NOTHING_SET, promptAt } from '../prompts/ask';
 import { isPromptLanguage } from '../languages';
-import { analyzeAgain, openText, selectionAt } from './analyzePrompt';
+import { analyzeAgain } from './analyzePrompt';
+import { openText, selectionAt } from '../prompts/subject';
 
 const MESSAGE_MS = 4000;
 

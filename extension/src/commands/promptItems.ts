@@ -1,5 +1,5 @@
 import type { ListedPrompt } from '../prompts/ask';
-import { plainLabel } from './quickPick';
+import { plainLabel } from '../words';
 
 /** A line of the list of prompts. */
 export interface PromptItem {

@@ -1,4 +1,5 @@
 import type * as vscode from 'vscode';
+import { plainLabel } from '../words';
 
 /**
  * Shows a quick pick and resolves with what was chosen; undefined when it was left. It is gone afterwards. Enter where
@@ -25,18 +26,7 @@ export function pointAt<T extends vscode.QuickPickItem>(quickPick: vscode.QuickP
   if (quickPick.value === '') quickPick.activeItems = items;
 }
 
-/** Text from elsewhere as part of a label, where `$(…)` would be an icon. */
-export function plainLabel(text: string): string {
-  return text.replaceAll('$(', '$\u200b(');
-}
-
 /** `$(check)` before the one that is set now. */
 export function checked(isChosen: boolean, label: string): string {
   return `${isChosen ? '$(check) ' : ''}${plainLabel(label)}`;
-}
-
-/** A size on disk or in memory; empty where it is not known. */
-export function sizeText(bytes: number): string {
-  if (!(bytes > 0)) return '';
-  return bytes < 1e9 ? `${Math.max(1, Math.round(bytes / 1e6))} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 }

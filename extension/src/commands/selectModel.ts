@@ -7,7 +7,7 @@ import { readSettings } from '../settings';
 import { type ModelItem, modelSections, refuseHubId, typedItem } from './modelItems';
 import { shortName } from '../backend/health';
 import { type Cancel, CancelSource } from '../cancel';
-import type { Chosen } from './modelChoice';
+import type { Chosen } from '../models/modelChoice';
 import { FROM_PANEL, offerAnalysis } from './offerAnalysis';
 import { picked } from './quickPick';
 import { reportFailure } from './report';

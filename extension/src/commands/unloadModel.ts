@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import type { App } from '../app';
 import { UNLOAD_MODEL } from '../../shared/protocol';
-import { sizeText } from './quickPick';
+import { sizeText } from '../words';
 import { reportFailure } from './report';
 
 /** Unload Model: frees the memory of one loaded model, or of all; resolves with whether it was. */

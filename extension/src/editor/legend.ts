@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { plainLabel } from '../commands/quickPick';
+import { plainLabel } from '../words';
 import { BITS_PER_STEP, HEAT_STEPS, percentage } from './heat';
 import { hasHighContrast } from './heatInk';
 import type { Marker } from './tokenMarks';

@@ -1,13 +1,24 @@
 import * as vscode from 'vscode';
-import type { Panel } from '../panel/panel';
+import type { TokenInfo } from '../../shared/protocol';
 import { Signal } from '../signal';
 import { flowHeat } from './heat';
 import { HeatInk } from './heatInk';
 import { moved, type Place, stands } from '../prompts/place';
 import { PromptLink } from './link';
 
+/** What is marked of a panel: its analysis, and where that stands in a document. */
+export interface MarkedPanel {
+  readonly shown: {
+    uri: string;
+    place: Place;
+    heading: { modelName: string; target: number; tokens: readonly TokenInfo[] };
+  } | null;
+  readonly view: { target: number } | null;
+  showCursor(position: number | null): void;
+}
+
 interface Linked {
-  panel: Panel;
+  panel: MarkedPanel;
   uri: string;
   /** Null once the prompt has been edited: not even the old text brings it back. */
   place: Place | null;
@@ -22,7 +33,7 @@ interface Linked {
 export class Marker implements vscode.Disposable {
   /** Another flow is shown on the text of a document, or none any more. */
   readonly heated = new Signal<string>();
-  readonly #linked = new Map<Panel, Linked>();
+  readonly #linked = new Map<MarkedPanel, Linked>();
   readonly #style = vscode.window.createTextEditorDecorationType({
     backgroundColor: new vscode.ThemeColor('lmTransparency.selectedTokenBackground'),
     border: '1px solid',
@@ -46,7 +57,7 @@ export class Marker implements vscode.Disposable {
   }
 
   /** Ties a panel's analysis to the text it came from, where that still stands there. */
-  link(panel: Panel): void {
+  link(panel: MarkedPanel): void {
     const { shown } = panel;
     if (!shown) return this.unlink(panel);
     const { uri, place } = shown;
@@ -54,7 +65,7 @@ export class Marker implements vscode.Disposable {
     this.#relink(uri);
   }
 
-  unlink(panel: Panel): void {
+  unlink(panel: MarkedPanel): void {
     const linked = this.#linked.get(panel);
     if (!linked || !this.#linked.delete(panel)) return;
     this.#drawAll();
@@ -62,7 +73,7 @@ export class Marker implements vscode.Disposable {
   }
 
   /** Marks a token of the panel's prompt; null marks none. */
-  select(panel: Panel, position: number | null): void {
+  select(panel: MarkedPanel, position: number | null): void {
     const linked = this.#linked.get(panel);
     if (!linked) return;
     linked.selected = position;
@@ -75,7 +86,7 @@ export class Marker implements vscode.Disposable {
   }
 
   /** Shows how much of the flow arrives at each token of the panel's prompt; null shows none. */
-  heat(panel: Panel, masses: readonly number[] | null): void {
+  heat(panel: MarkedPanel, masses: readonly number[] | null): void {
     const linked = this.#linked.get(panel);
     if (!linked || (linked.masses === null && masses === null)) return;
     linked.masses = masses;
@@ -84,7 +95,7 @@ export class Marker implements vscode.Disposable {
   }
 
   /** Whether a panel's flow is shown on the text. */
-  isHeated(panel: Panel): boolean {
+  isHeated(panel: MarkedPanel): boolean {
     return (this.#linked.get(panel)?.masses ?? null) !== null;
   }
 
@@ -100,7 +111,7 @@ export class Marker implements vscode.Disposable {
   }
 
   /** The panel's target is another one: the heat's words name it. */
-  redraw(panel: Panel): void {
+  redraw(panel: MarkedPanel): void {
     const linked = this.#linked.get(panel);
     if (!linked?.masses) return;
     this.#draw(linked.uri);
@@ -207,7 +218,7 @@ function rangeIn(document: vscode.TextDocument, range: { start: number; end: num
 }
 
 /** The text of the token whose prediction the panel explains: the model's own target unless another was chosen. */
-function targetOf({ shown, view }: Panel): string {
+function targetOf({ shown, view }: MarkedPanel): string {
   const heading = shown?.heading;
   return heading?.tokens[view?.target ?? heading.target]?.text ?? '';
 }

@@ -1,20 +1,8 @@
 import { Writable } from 'node:stream';
 import { type LaunchOptions, launch, type ServerProcess } from './launch';
-import { type Attached, afterMarker } from './greeting';
+import { afterMarker } from './greeting';
 
 const GOODBYE_MS = 1000;
-
-/** What stands between this window and a server that outlives it. */
-export interface Link {
-  /** The machine on its other side; empty for this one. */
-  host: string;
-  /** Resolves when the server is joined; rejects where that does not come about. */
-  attached: Promise<Attached>;
-  /** How long nothing need be heard before the server is joined, where that is longer than usual: it may wait in a queue. */
-  patienceMs?: number | undefined;
-  /** When something was last heard, in `Date.now()`. */
-  heardAt(): number;
-}
 
 /** Starts a bridge to a shared server. `script`: what the shell at its other end reads first. */
 export function launchAttached(

@@ -1,16 +1,9 @@
 import { PassThrough, type Readable } from 'node:stream';
+import type { Attached } from './launch';
 
 const MARKER = 'lm-transparency attached ';
 const ENDED = 'lm-transparency ended ';
 const LONGEST_PRELUDE = 1_000_000;
-
-/** What `attach` says of the server it has joined. */
-export interface Attached {
-  version: string;
-  processId: number;
-  /** It was not there before. */
-  started: boolean;
-}
 
 /** How a server ended that nobody asked to. */
 export interface ServerEnd {

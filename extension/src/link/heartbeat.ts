@@ -1,6 +1,6 @@
 import { PING, SILENCE_S } from '../../shared/protocol';
 import { CancelSource } from '../cancel';
-import type { Link } from './attached';
+import type { Link } from './launch';
 import type { Requester } from './request';
 import { Failure } from '../failure';
 

@@ -3,7 +3,6 @@ import { type Readable, Writable } from 'node:stream';
 import { killable, killTree } from './killTree';
 import { LineSplitter } from './lines';
 import { Signal } from '../signal';
-import type { Link } from './attached';
 
 /** What follows the interpreter on the command line of a server of this machine, which the editor is on too. */
 export const SERVE_ARGUMENTS = ['-u', '-m', 'lm_transparency', 'serve', '--low-priority'] as const;
@@ -16,6 +15,26 @@ export interface Exit {
   code: number | null;
   signal: string | null;
   problem: string;
+}
+
+/** What `attach` says of the server it has joined. */
+export interface Attached {
+  version: string;
+  processId: number;
+  /** It was not there before. */
+  started: boolean;
+}
+
+/** What stands between this window and a server that outlives it. */
+export interface Link {
+  /** The machine on its other side; empty for this one. */
+  host: string;
+  /** Resolves when the server is joined; rejects where that does not come about. */
+  attached: Promise<Attached>;
+  /** How long nothing need be heard before the server is joined, where that is longer than usual: it may wait in a queue. */
+  patienceMs?: number | undefined;
+  /** When something was last heard, in `Date.now()`. */
+  heardAt(): number;
 }
 
 /** A running server process and its two pipes. */

@@ -1,4 +1,4 @@
-import type { Link } from './attached';
+import type { Link } from './launch';
 import { readServerEnd } from './greeting';
 import { explainSsh, linkLost } from './sshFailure';
 import { Failure } from '../failure';

@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import * as vscode from 'vscode';
-import { editorFor } from '../commands/analyzePrompt';
-import type { ModelChoice } from '../commands/modelChoice';
+import { editorFor } from '../prompts/subject';
+import type { ModelChoice } from '../models/modelChoice';
 import type { Analyses } from '../panel/analyses';
 import { askedBy, meansTheSame } from '../panel/asked';
 import type { Panels } from '../panel/panels';

@@ -1,5 +1,4 @@
-/** How a run that follows a document ended. `costly`: it was not begun, for it would take too long to follow a text. */
-export type Outcome = 'shown' | 'superseded' | 'refused' | 'costly' | 'failed';
+import type { Outcome } from '../panel/analyses';
 
 export interface Counts {
   started: number;

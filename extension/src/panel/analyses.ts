@@ -9,10 +9,9 @@ import { type Cancel, CancelSource } from '../cancel';
 import { orCancelled } from '../backend/session';
 import { shortName } from '../backend/health';
 import { CostQuestions } from './costQuestion';
-import type { ModelChoice } from '../commands/modelChoice';
+import type { ModelChoice } from '../models/modelChoice';
 import { NOTHING_SET, promptAt } from '../prompts/ask';
 import { Signal } from '../signal';
-import type { Outcome } from '../live/pace';
 import { askedBy, meansTheSame } from './asked';
 import { LiveRuns } from './liveRuns';
 import type { Panel } from './panel';
@@ -59,6 +58,9 @@ export interface Subject {
 export interface Chosen extends Pick<StoredResult, 'asked' | 'place' | 'settings' | 'isComparison'> {
   prompt: string;
 }
+
+/** How a run that follows a document ended. `costly`: it was not begun, for it would take too long to follow a text. */
+export type Outcome = 'shown' | 'superseded' | 'refused' | 'costly' | 'failed';
 
 /** What an analysis depends on beside its prompt. */
 export type Choice = Pick<ModelChoice, 'settingsFor' | 'pending' | 'changed'>;

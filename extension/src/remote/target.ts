@@ -1,6 +1,5 @@
 import type * as vscode from 'vscode';
-import type { Place } from '../commands/modelItems';
-import { currentPlatform } from '../setUp/paths';
+import { currentPlatform, type Platform } from '../setUp/paths';
 import { Signal } from '../signal';
 import { refuseHost } from './hosts';
 
@@ -11,6 +10,14 @@ export interface Target {
   home: string;
   /** What a look at the machine found; it has no GPU where this is empty. */
   gpu: string;
+}
+
+/** The machine that paths are of. */
+export interface Place {
+  platform: Platform;
+  home: string;
+  /** Its files cannot be browsed from here. */
+  isRemote?: boolean;
 }
 
 const TARGET = 'remote.target';

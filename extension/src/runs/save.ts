@@ -1,14 +1,22 @@
 import * as vscode from 'vscode';
-import type { App } from '../app';
 import { Failure } from '../failure';
 import { CancelSource } from '../cancel';
+import type { Analyses } from '../panel/analyses';
 import type { Panel } from '../panel/panel';
+import type { Panels } from '../panel/panels';
 import { DESCRIBE, describedBy, describing } from './keep';
-import type { Run } from './library';
+import type { Run, Runs } from './library';
 import { RUN_FOLDER, RUN_SUFFIX, withOrigin } from './runFile';
 
+/** What saving a run needs of the extension. */
+export interface SavingWorld {
+  analyses: Pick<Analyses, 'ask'>;
+  panels: Pick<Panels, 'all'>;
+  runs: Runs;
+}
+
 /** Saves a run beside its prompt, for others to read, to compare and to run again: with the view its panel shows. */
-export async function saveRun(app: Pick<App, 'analyses' | 'panels' | 'runs'>, run: Run): Promise<void> {
+export async function saveRun(app: SavingWorld, run: Run): Promise<void> {
   const { content, document } = run;
   if (!content) throw new Failure('noResult', `${run.name} is no run: ${run.broken}.`, 'Open it as text to see why.');
   if (!document || document.scheme === 'untitled')
@@ -41,7 +49,7 @@ function isAnotherView({ view }: Panel, { content, saved }: Run): boolean {
 }
 
 /** The run with the panel's target and threshold; null when the person did not wait for it. */
-async function describedAnew({ analyses }: Pick<App, 'analyses'>, panel: Panel): Promise<string | null> {
+async function describedAnew({ analyses }: Pick<SavingWorld, 'analyses'>, panel: Panel): Promise<string | null> {
   const { shown, view } = panel;
   if (!shown || !view) return null;
   const params = {
@@ -67,7 +75,11 @@ async function describedAnew({ analyses }: Pick<App, 'analyses'>, panel: Panel):
 }
 
 /** A file of the folder that is not another run's. */
-async function freeFile({ runs }: Pick<App, 'runs'>, folder: vscode.Uri, { name, key }: Run): Promise<vscode.Uri> {
+async function freeFile(
+  { runs }: Pick<SavingWorld, 'runs'>,
+  folder: vscode.Uri,
+  { name, key }: Run,
+): Promise<vscode.Uri> {
   for (let number = 1; ; number += 1) {
     const file = vscode.Uri.joinPath(folder, `${name}${number > 1 ? `-${number}` : ''}${RUN_SUFFIX}`);
     const exists = await vscode.workspace.fs.stat(file).then(

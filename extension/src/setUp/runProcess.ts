@@ -3,7 +3,7 @@ import type { Cancel } from '../cancel';
 import { cancelled } from '../failure';
 import { killable, killTree } from '../link/killTree';
 import { LineSplitter } from '../link/lines';
-import { processorTime } from '../backend/processorTime';
+import { processorTime } from './processorTime';
 
 export interface RunOptions {
   cwd: string;

@@ -1,14 +1,14 @@
 import * as vscode from 'vscode';
 import type { App } from '../app';
-import { reportFailure } from '../commands/report';
-import { panelMeant } from '../commands/exportGraph';
+import { reportFailure } from './report';
+import { panelMeant } from './exportGraph';
 import { fileName } from '../panel/save';
-import type { Run } from './library';
-import { linkTo } from './link';
-import { openRun } from './open';
-import { RUN_SUFFIX } from './runFile';
-import { saveRun } from './save';
-import { isGroup, labelOf, type Row } from './view';
+import type { Run } from '../runs/library';
+import { linkTo } from '../runs/link';
+import { openRun } from '../runs/open';
+import { RUN_SUFFIX } from '../runs/runFile';
+import { saveRun } from '../runs/save';
+import { isGroup, labelOf, type Row } from '../runs/view';
 
 const MESSAGE_MS = 3000;
 
