@@ -1,4 +1,4 @@
-"""The route graph of method.md, section 3, written a second time with dictionaries and recursion.
+"""The route graph of docs/method.md#graph, written a second time with dictionaries and recursion.
 
 Input and output are plain JSON values, as in `tests/vectors/`. Nothing here imports the product.
 """

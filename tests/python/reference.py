@@ -1,4 +1,4 @@
-"""The definition of method.md written out in float64, slow and plain: what every fast path is compared with.
+"""The definitions of docs/method.md#contribution in float64, slow and plain: the reference for every fast path.
 
 Nothing here imports the product. A run is watched on the transformers model itself (eager attention, its own
 `output_attentions` and `output_hidden_states`, and plain hooks on the projections), not through our recording.

@@ -15,7 +15,7 @@ from lm_transparency.trace.recording import record
 FIGURES = ("attention", "attention_residual", "attention_bias", "mixer", "ffn", "ffn_residual")
 
 
-# forming the two norms first, as it is written down, loses up to 1e-5 (method.md, section 1)
+# forming the two norms first, as it is written down, loses up to 1e-5 (docs/method.md#contribution)
 @pytest.mark.parametrize("projected", ["parts", "keys"])
 def test_the_definition_that_is_timed_gives_the_same_figures(any_model: LoadedModel, projected: Projected) -> None:
     ids = torch.tensor(any_model.tokenizer(prompts.IOI).input_ids)

@@ -50,7 +50,7 @@ def test_scores_are_what_eager_attention_gives(request: pytest.FixtureRequest, n
 
 
 def test_the_embedded_model_has_induction_previous_token_and_sink_heads(embedded: LoadedModel) -> None:
-    """method.md, section 6.4: asserted of the independent scores."""
+    """See docs/method.md#checks: asserted of the independent scores."""
     scores = independent(embedded)
     induction = scores[:, :, INDUCTION]
     assert (induction > 0.5).sum() >= 3

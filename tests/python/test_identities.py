@@ -1,4 +1,4 @@
-"""Identities of method.md, section 6.2: what must hold on every model and prompt."""
+"""The identities of docs/method.md#checks, which must hold on every model and prompt."""
 
 from __future__ import annotations
 
@@ -249,7 +249,7 @@ def test_direct_effects_sum_to_the_logit(any_model: LoadedModel) -> None:
 
 
 def test_known_answers_of_the_embedded_model(embedded: LoadedModel) -> None:
-    """method.md, section 6.5; its probabilities are those without a beginning-of-sequence token."""
+    """See docs/method.md#checks; the probabilities are those without a beginning-of-sequence token."""
     for prompt, answer, probability in (
         ("The capital of France is", " Paris", 0.7725),
         (prompts.IOI, " Mary", 0.9229),
@@ -262,7 +262,7 @@ def test_known_answers_of_the_embedded_model(embedded: LoadedModel) -> None:
 
 
 def test_an_induction_head_copies_on_repeated_random_tokens(embedded: LoadedModel) -> None:
-    """method.md, section 6.4: some head's largest contributions come from the token after the earlier occurrence."""
+    """See docs/method.md#checks: some head's largest contributions come from the token after the earlier copy."""
     generator = torch.Generator().manual_seed(1)
     once = torch.randint(1000, 40000, (20,), generator=generator)
     trace = record(embedded.model, embedded.anatomy, torch.cat([torch.tensor([1]), once, once]), Watch())

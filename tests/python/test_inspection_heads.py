@@ -339,7 +339,7 @@ def test_a_place_that_is_not_there_is_refused_with_what_there_is(
 
 @pytest.mark.parametrize("name", ["embedded ioi", "tiny_llama ioi", "tiny_gpt2 ioi", "tiny_mistral ioi"])
 def test_direct_effects_of_every_head_at_every_key_sum_to_the_logit(request: pytest.FixtureRequest, name: str) -> None:
-    """method.md, sections 5 and 6.2: the final norm's scale frozen; RMSNorm and LayerNorm."""
+    """See docs/method.md#direct-effects: the final norm's scale frozen; RMSNorm and LayerNorm."""
     case = subject(request, name)
     trace, model, t = case.run.trace, plain(case.run.model.source), case.last
     trunk = getattr(model, "transformer", None) or model.model

@@ -185,7 +185,7 @@ def worked(*, output_bias: list[float] | None = None, parallel: bool = False) ->
 
 
 def test_the_worked_value_of_two_neurons_and_the_residual() -> None:
-    """method.md, section 6.1: neurons [1,1] and [2,2], residual [1,1], whole [4,4]."""
+    """See docs/method.md#checks: neurons [1,1] and [2,2], residual [1,1], whole [4,4]."""
     made = worked()
     assert made.layers[0].post.tolist() == [[4, 4]]
     found = neurons.neurons(made, contributions(made)[0], 0, 0)

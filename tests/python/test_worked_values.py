@@ -1,4 +1,4 @@
-"""The worked values published with the reference (method.md, section 6.1), on the definition itself."""
+"""The worked values published with the reference (docs/method.md#checks), on the definition itself."""
 
 from __future__ import annotations
 

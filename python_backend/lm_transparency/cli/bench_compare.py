@@ -73,8 +73,9 @@ def seconds_of(work: Callable[[], object], device: torch.device) -> float:
 
 
 def by_definition(trace: Trace, index: int, projected: Projected) -> LayerContributions:
-    """A layer with attention as it is written down (method.md, sections 1 and 2), every part a tensor of its own: what
-    `layer_contributions` gives.
+    """What `layer_contributions` gives for a layer with attention, straight from the definition: every part a tensor.
+
+    See docs/method.md#attention.
     """
     record, w_o, sums = trace.layers[index], trace.anatomy.blocks[index].w_o(trace.n_heads), sums_of(trace, index)
     values, weights = record.attention.values(), record.weights()[..., None]

@@ -1,4 +1,7 @@
-"""Residual states and updates, read through the final norm and the unembedding (method.md, section 4)."""
+"""Residual states and updates, read through the final norm and the unembedding.
+
+See docs/method.md#vocabulary-projections.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A norm after a sublayer, read by probing it: with its scale frozen at the run's value it is linear (method.md, 2)."""
+"""A norm behind a sublayer, measured by probing it: linear once its scale is frozen at the run's value.
+
+See docs/method.md#norms-behind-a-sublayer.
+"""
 
 from __future__ import annotations
 

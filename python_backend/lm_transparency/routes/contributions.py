@@ -148,7 +148,7 @@ def _near(sums: Sums, *, has_ffn: bool, clip: float = 0.0) -> Near:
 
 
 def layer_contributions(trace: Trace, layer: int, *, clip: float = 0.0) -> LayerContributions:
-    """All contributions of one layer, dense, and the error of its proof (method.md, sections 1 and 2)."""
+    """All contributions of one layer, dense, and the error of its proof (docs/method.md#contribution)."""
     sums = sums_of(trace, layer)
     near = _near(sums, has_ffn=trace.anatomy.blocks[layer].has_ffn, clip=clip)
     if trace.layers[layer].heads is None:

@@ -1,4 +1,4 @@
-"""The experts of a feed-forward block: one part of the residual for each that is active (method.md, section 2)."""
+"""The experts of a feed-forward block: each active one is a part of the residual (docs/method.md#experts)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""From contributions to the graph of one target: threshold, renormalise, reach, and let the mass flow (method.md, 3).
+"""From contributions to the graph of one target: threshold, renormalise, reachability and flow.
 
-The webview holds the same functions in TypeScript; `tests/vectors/` keeps the two in step.
+See docs/method.md#graph and docs/method.md#flow. The webview has the same functions in TypeScript; `tests/vectors/`
+holds the cases that both must reproduce.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What single heads do: their shares of an edge, the keys of a row, the maps of a layer.
 
-A contribution here is a proximity over its row's recorded total, so that it equals the graph's own without the rest of
-the row being computed again (method.md, sections 1 and 2).
+A contribution here is a proximity divided by the recorded total of its row (docs/method.md#contribution). It equals the
+graph's without computing the rest of the row again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .parts import head_parts, whole_of
 
 @dataclass(frozen=True)
 class EdgeHeads:
-    """Every head of one attention edge. `rank`: keys of the row that a head gives more attention to."""
+    """Every head of one attention edge. `rank`: how many keys of the row get more attention from the head."""
 
     contribution: Float[np.ndarray, "head"]
     probability: Float[np.ndarray, "head"]
@@ -30,7 +30,7 @@ class EdgeHeads:
 
 @dataclass(frozen=True)
 class HeadRow:
-    """One head at one query: every key up to the query. `score` is what the softmax is taken of."""
+    """One head at one query, for every key up to the query. `score`: the softmax's input."""
 
     score: Float[np.ndarray, "key"]
     probability: Float[np.ndarray, "key"]
@@ -39,7 +39,7 @@ class HeadRow:
 
 @dataclass(frozen=True)
 class AttentionMap:
-    """[query, key], 0 above the diagonal; of all heads the mean probability and the sum of the contributions."""
+    """[query, key], 0 above the diagonal. For all heads together: mean probability, summed contributions."""
 
     probability: Float[np.ndarray, "query key"]
     contribution: Float[np.ndarray, "query key"]
@@ -47,7 +47,7 @@ class AttentionMap:
 
 @dataclass(frozen=True)
 class Cells:
-    """A map in fewer cells than tokens: the largest value of each, and at which query · n_tokens + key it is."""
+    """A map with fewer cells than tokens: the largest value of each cell and its place, query · n_tokens + key."""
 
     largest: Float[np.ndarray, "side side"]
     at: UInt32[np.ndarray, "side side"]
@@ -55,9 +55,9 @@ class Cells:
 
 @dataclass(frozen=True)
 class LayerMaps:
-    """Maps of every head of a layer, small: the largest value of each cell as round(255·√value).
+    """Small maps of every head of a layer: the largest value of each cell as round(255·√value).
 
-    `contribution` is divided by `largest` first. `total`: a head's contribution over all keys, mean over the queries.
+    `contribution` is divided by `largest` first. `total`: a head's contribution summed over keys, mean over queries.
     """
 
     probability: UInt8[np.ndarray, "head side side"]
@@ -82,7 +82,7 @@ def edge_heads(trace: Trace, contributions: Contributions, layer: int, query: in
 
 
 def head_row(trace: Trace, contributions: Contributions, layer: int, head: int, query: int) -> HeadRow:
-    """Where one head looks from `query`, and what each key contributes through it."""
+    """Where one head looks from `query`, and how much each key contributes through it."""
     record, block = trace.layers[layer], trace.anatomy.blocks[layer]
     place = slice(head, head + 1), slice(query, query + 1)
     score = record.attention.scores(*place)[0, 0]
@@ -95,28 +95,28 @@ def head_row(trace: Trace, contributions: Contributions, layer: int, head: int, 
 
 
 def head_output(trace: Trace, layer: int, head: int, query: int) -> Float[Tensor, "d_model"]:
-    """Σ_s w_s · v_s · W_O^h (`LayerRecord.weights`): what one head writes at `query`, float32."""
+    """Σ_s w_s · v_s · W_O^h (`LayerRecord.weights`): the output of one head at `query`, float32."""
     record = trace.layers[layer]
     row = record.weights(slice(head, head + 1), slice(query, query + 1))[0, 0]
     return (row @ record.read_by(head, query)) @ trace.anatomy.blocks[layer].w_o(trace.n_heads)[head]
 
 
 def head_part(trace: Trace, layer: int, head: int, query: int, key: int) -> Float[Tensor, "d_model"]:
-    """w · v · W_O^h: what one head brings from `key` to `query`, float32."""
+    """w · v · W_O^h: the part that one head carries from `key` to `query`, float32."""
     record = trace.layers[layer]
     row = record.weights(slice(head, head + 1), slice(query, query + 1))[0, 0]
     return (row[key] * record.read_by(head, query)[key]) @ trace.anatomy.blocks[layer].w_o(trace.n_heads)[head]
 
 
 def attention_map(trace: Trace, contributions: Contributions, layer: int, head: int | None) -> AttentionMap:
-    """The maps of one head over the whole prompt; `head` None: of all heads together."""
+    """The maps of one head over the whole prompt, or of all heads together where `head` is None."""
     record = trace.layers[layer]
     if head is not None:
         heads = slice(head, head + 1)
         share = _share(contributions, layer).astype(np.float32)
         near = head_parts(trace, layer, heads).near[..., 0]
         return AttentionMap(record.attention.probabilities(heads)[0].cpu().numpy(), near * share[:, None])
-    # one head at a time: all of them over a long prompt are more than what the analysis itself took
+    # one head at a time: all heads of a long prompt would take more memory than the analysis did
     probability = contribution = np.zeros((trace.n_tokens, trace.n_tokens), dtype=np.float32)
     for one in range(trace.n_heads):
         found = attention_map(trace, contributions, layer, one)
@@ -149,7 +149,7 @@ def in_cells(values: Float[np.ndarray, "query key"], side: int) -> Cells:
     largest, at = np.empty((side, side), dtype=np.float32), np.empty((side, side), dtype=np.uint32)
     ends = np.append(edges[1:], n_tokens)
     for row, (first, last) in enumerate(zip(edges, ends, strict=True)):
-        # the query that gives most to each key, then the first key of each cell that has the cell's most
+        # the query with each key's largest value, then the first key that has its cell's largest
         queries = values[first:last].argmax(axis=0)
         most = values[first:last][queries, np.arange(n_tokens)]
         largest[row] = np.maximum.reduceat(most, edges)
@@ -160,7 +160,7 @@ def in_cells(values: Float[np.ndarray, "query key"], side: int) -> Cells:
 
 
 def _edges(n_tokens: int, side: int) -> Int[np.ndarray, "side"]:
-    """Where the cells begin: as even as whole tokens allow."""
+    """Where the cells begin: as evenly as whole tokens allow."""
     return np.arange(side) * n_tokens // side
 
 

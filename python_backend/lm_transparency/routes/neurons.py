@@ -1,4 +1,4 @@
-"""The neurons of a feed-forward block: a block's part of the residual, taken apart once more (method.md, section 2)."""
+"""The neurons of a feed-forward block, each a part of the residual (docs/method.md#feed-forward-blocks)."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..ambient import pinned
 from .sums import Sums
 
-#: Largest relative error that rounding explains, by the model's precision (method.md, section 2).
+#: Largest relative error that rounding explains, by the model's precision (docs/method.md#proof).
 TOLERANCES = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 2e-2}
 
 #: What float32 may lose in the random direction of `outputs_error`.

@@ -46,7 +46,7 @@ def slopes(
     values: Float[Tensor, "head key d_value"],
     w_o: Float[Tensor, "head d_value d_model"],
 ) -> Float[Tensor, "head query key"]:
-    """Σ_i sign(y_i)·u_i of every part u = v · W_O (method.md, section 1), through d_value and not through d_model."""
+    """Σ_i sign(y_i)·u_i of every part u = v · W_O (docs/method.md#kernels), computed through d_value, not d_model."""
     # the heads side by side: one large product is faster than one a head
     signs = (_signs(whole) @ w_o.flatten(0, 1).T).unflatten(-1, w_o.shape[:2])
     return signs.transpose(0, 1) @ values.transpose(-1, -2)

@@ -1,14 +1,14 @@
 """Proximities on the CPU: compiled by numba at first use (cached on disk), rows shared among the cores.
 
 p(a) = ‖y‖₁ − ‖y − a·u‖₁ is concave and piecewise linear: it starts with the slope g = Σ sign(y_i)·u_i and bends where
-a·u_i passes y_i (method.md, section 1). So, exactly,
+a·u_i passes y_i (docs/method.md#kernels). So, exactly,
 
     p(a) = a·g − 2 · Σ over {i : a·u_i·sign(y_i) > |y_i|} of (|a·u_i| − |y_i|)
 
-A part whose a·g is not positive has proximity 0; in every other one only the coordinates with |y_i| < |a|·max|u| can
-bend it. A row's coordinates are put in the order of their size, about, so these are the first of them: in long prompts
-hardly any, and any more than bend it only add 0. Sixteen keys of a head are looked at side by side (`lanes`), with as
-many coordinates as the furthest of them needs. All the slopes of a layer are a matrix product or two.
+A part whose a·g is not positive has proximity 0. Any other part can bend only at coordinates with |y_i| < |a|·max|u|.
+The coordinates of a row are sorted roughly by size, so these come first: few of them in long prompts, and each one too
+many adds 0. Sixteen keys of a head are processed side by side (`lanes`), with as many coordinates as the furthest of
+them needs. The slopes of a layer are one or two matrix products.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from ...trace.rows import FASTMATH, contiguous
 from ..cores import shared
 from .lanes import LANES, TURNED, bend, reach, turn
 
-#: Of a float's bits those of its size, and how many of them tell how far along its step it is.
+#: The bits of a float that hold its size, and how many of those say how far along its step it is.
 _SIZE, _STEP = np.uint32(0x7FFFFFFF), np.uint32(20)
 #: Proximities that are in memory before they are filtered: 8 M float32 are 32 MB.
 _MOST_FOUND = 8_000_000
-#: So many steps, 32 powers of two, are told apart from the largest coordinate of a row down.
+#: Steps in which coordinates are sorted, from a row's largest downwards: 32 powers of two.
 _STEPS = 256
 
 
@@ -42,10 +42,10 @@ def _definition(whole, part, scale):  # type: ignore[no-untyped-def]  # numba in
 
 @compiled(fastmath=FASTMATH)
 def _order(whole, index, y, stop, steps):  # type: ignore[no-untyped-def]
-    """Writes where the coordinates of a row are and what they are, by size, and of each step how many are up to it.
+    """Write the indices and values of a row's coordinates by size, and for each step how many come before its end.
 
-    Returns the number of the first step. A step is an eighth of the way from a power of two to the next: of a float's
-    bits the exponent and three more. `steps` is for this alone.
+    Returns the number of the first step. A step is an eighth of the way from one power of two to the next: the exponent
+    and three more bits of a float. `steps` is scratch space.
     """
     n, bits = whole.shape[0], whole.view(np.uint32)
     most = np.uint32(0)
@@ -70,8 +70,9 @@ def _order(whole, index, y, stop, steps):  # type: ignore[no-untyped-def]
 
 @compiled(fastmath=FASTMATH)
 def _turn(outputs, key, n_lanes, turned, largest, direction, along):  # type: ignore[no-untyped-def]
-    """The outputs of a head from `key` on, a coordinate a row of `turned`, and max|u| and u·`direction` of each; in
-    lanes past the last key 0.
+    """Transpose a head's outputs from `key` on into `turned`, a coordinate a row; also max|u| and u·`direction` of each.
+
+    Lanes past the last key are 0.
     """
     n, d_model = 0, outputs.shape[1]
     for lane in range(LANES):
@@ -89,8 +90,9 @@ def _turn(outputs, key, n_lanes, turned, largest, direction, along):  # type: ig
 
 @compiled(fastmath=FASTMATH, nogil=True)
 def _proximities(queries, whole, weights, outputs, slopes, first_query, direction, along, near):  # type: ignore[no-untyped-def]
-    """`near`, by row, head and key: the proximities of all parts of some queries. Past the keys that a query may look
-    at, and past the last, anything may stand. `along`: u·`direction` of what was looked at.
+    """Write the proximities of all parts of some queries into `near`, by row, head and key.
+
+    Entries past the keys that a query may look at are undefined. `along`: u·`direction` of the keys that were read.
     """
     n_heads, n_key, d_model, n_rows = near.shape[1], weights.shape[2], whole.shape[1], len(queries)
     index, y = np.empty((n_rows, d_model), np.uint32), np.empty((n_rows, d_model), np.float32)
@@ -101,7 +103,7 @@ def _proximities(queries, whole, weights, outputs, slopes, first_query, directio
     turned = np.empty((d_model, LANES), np.float32)
     last_weights, last_slopes = np.zeros(LANES, np.float32), np.zeros(LANES, np.float32)
     largest, sums = np.empty(LANES, np.float32), np.empty(LANES, np.float32)
-    # sixteen keys of a head at a time: what they bring stays in the core's nearest cache for all rows
+    # sixteen keys of a head at a time: their outputs stay in the core's nearest cache for all rows
     for head in range(n_heads):
         for key in range(0, n_key, LANES):
             n_lanes = min(LANES, n_key - key)
@@ -217,8 +219,9 @@ def kept_rows(
     first_query: int,
     direction: Float[np.ndarray, "d_model"],
 ) -> tuple[Float[np.ndarray, "head key"], tuple[np.ndarray, ...]]:
-    """See `kernels.kept_rows`: u·`direction` of all keys, and the columns of `KeptRows`. A row is never in memory whole
-    but for the one that is computed.
+    """See `kernels.kept_rows`: u·`direction` of all keys, and the columns of `KeptRows`.
+
+    Only the rows being computed are in memory whole.
     """
     n_heads, n_query, n_key = weights.shape
     # shares sum to 1, so at most 1 / floor of a row exceed the floor
@@ -253,9 +256,9 @@ def _found(
     direction: Float[np.ndarray, "d_model"],
     along: Float[np.ndarray, "head key"],
 ) -> Iterator[tuple[Int[np.ndarray, "row"], Float[np.ndarray, "row head lane"]]]:
-    """Of a share some queries at a time, and the proximities of their parts (`_proximities`)."""
+    """The queries of a share, a few at a time, with the proximities of their parts (`_proximities`)."""
     n_heads, n_query, n_key = given[1].shape
-    # what sixteen keys bring is turned once for all of them
+    # the outputs of sixteen keys are transposed once for all these rows
     n_rows = max(32, min(256, _MOST_FOUND // (n_heads * n_key)))
     found = np.empty((min(n_rows, n_query), n_heads, n_key + LANES), np.float32)
     for first in range(share, n_query, n_shares * n_rows):

@@ -107,7 +107,7 @@ class TokenInfo:
 
 @define(frozen=True)
 class Proof:
-    """Largest of `‖whole − Σ parts‖ / ‖whole‖` over layers and positions (method.md, section 2).
+    """Largest of `‖whole − Σ parts‖ / ‖whole‖` over layers and positions (docs/method.md#proof).
 
     `per_layer`: what the proof goes by, the larger error of the two sublayers; `attention`, `ffn`: each of them, empty
     in parallel blocks, which add both in one step; `whole`: of the layer from its input to its output.

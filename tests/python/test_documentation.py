@@ -1,0 +1,69 @@
+"""Pages and sections of the documentation that code and other pages point to exist."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CODE = ("python_backend", "extension/src", "extension/shared", "webview/src", "scripts", "tests")
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("samples/*.md")])
+
+CITED = re.compile(r"(?<![\w./-])(?:docs/)?(\w+\.md)#([\w-]+)|(?<![\w./-])docs/([\w-]+\.md)\b")
+LINKED = re.compile(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]+))?\)")
+
+
+def sources() -> Iterator[Path]:
+    for folder in CODE:
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in {".py", ".ts", ".tsx", ".mjs", ".js"} and "node_modules" not in path.parts:
+                yield path
+
+
+@cache
+def anchors(page: Path) -> frozenset[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = (found[1] for found in re.finditer(r"^#+ +(.*)$", text, re.MULTILINE))
+    return frozenset(re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings)
+
+
+def cited(text: str) -> Iterator[tuple[str, str | None]]:
+    for found in CITED.finditer(text):
+        yield found[1] or found[3], found[2]
+
+
+def test_every_section_that_code_cites_exists() -> None:
+    missing, n_cited = [], 0
+    for path in sources():
+        for page, section in cited(path.read_text("utf-8", errors="ignore")):
+            target = ROOT / "docs" / page
+            n_cited += 1
+            if not target.is_file() or (section is not None and section not in anchors(target)):
+                missing.append(f"{path.relative_to(ROOT)}: {page}#{section}")
+    assert n_cited > 20
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    for link, section in LINKED.findall(page.read_text("utf-8")):
+        target = (page.parent / link).resolve() if link else page
+        assert target.exists(), link
+        assert not section or target.suffix != ".md" or section in anchors(target), f"{link}#{section}"
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    linked = {(ROOT / link).resolve() for link, _ in LINKED.findall((ROOT / "README.md").read_text("utf-8"))}
+    assert sorted(page.name for page in ROOT.glob("docs/*.md") if page not in linked) == []
+
+
+def test_an_anchor_or_page_that_is_not_there_is_found() -> None:
+    """What the tests above look for, on text of their own."""
+    text = f"see docs/{'nowhere'}.md, docs/method.md#{'proof'} and routes.md#{'x'}"
+    assert list(cited(text)) == [("nowhere.md", None), ("method.md", "proof"), ("routes.md", "x")]
+    assert "norms-behind-a-sublayer" in anchors(ROOT / "docs" / "method.md")
