@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 CODE = ("python_backend", "extension/src", "extension/shared", "webview/src", "scripts", "tests")
@@ -60,6 +61,20 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
 def test_every_page_is_reached_from_the_readme() -> None:
     linked = {(ROOT / link).resolve() for link, _ in LINKED.findall((ROOT / "README.md").read_text("utf-8"))}
     assert sorted(page.name for page in ROOT.glob("docs/*.md") if page not in linked) == []
+
+
+def test_the_citation_is_complete_and_of_this_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    project = (ROOT / "pyproject.toml").read_text("utf-8")
+    # what the Citation File Format 1.2.0 requires
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()
+    assert citation["cff-version"] == "1.2.0"
+    for key in ("version", "license"):
+        assert f'{key} = "{citation[key]}"' in project
+    for work in (citation, *citation["references"]):
+        assert work["title"]
+        assert all("name" in author or {"given-names", "family-names"} <= author.keys() for author in work["authors"])
+    assert all(work["type"] in {"article", "conference-paper"} for work in citation["references"])
 
 
 def test_an_anchor_or_page_that_is_not_there_is_found() -> None:

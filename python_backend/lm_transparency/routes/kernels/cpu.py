@@ -70,7 +70,7 @@ def _order(whole, index, y, stop, steps):  # type: ignore[no-untyped-def]
 
 @compiled(fastmath=FASTMATH)
 def _turn(outputs, key, n_lanes, turned, largest, direction, along):  # type: ignore[no-untyped-def]
-    """Transpose a head's outputs from `key` on into `turned`, a coordinate a row; also max|u| and u·`direction` of each.
+    """Transpose a head's outputs from `key` on into `turned`, one coordinate a row; also max|u|, u·`direction` of each.
 
     Lanes past the last key are 0.
     """
