@@ -15,10 +15,11 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from .version import __version__
 
 if TYPE_CHECKING:
-    from .analysis import Analysis, analyze
+    from .analysis.making import analyze
+    from .analysis.result import Analysis
     from .batch.engine import analyze_many
     from .batch.prompts import Prompt, read_prompts
     from .errors import Cancelled, TransparencyError
@@ -34,14 +35,14 @@ if TYPE_CHECKING:
     from .notebook import show
     from .routes.contributions import Contributions
     from .routes.graph import RouteGraph, auto_threshold, route_graph
-    from .session import Session
+    from .session.session import Session
     from .trace.proof import Proof
     from .trace.trace import Trace
     from .watch import Watch
 
 _HOMES = {
-    "Analysis": "analysis",
-    "analyze": "analysis",
+    "Analysis": "analysis.result",
+    "analyze": "analysis.making",
     "analyze_many": "batch.engine",
     "Prompt": "batch.prompts",
     "read_prompts": "batch.prompts",
@@ -72,7 +73,7 @@ _HOMES = {
     "RouteGraph": "routes.graph",
     "auto_threshold": "routes.graph",
     "route_graph": "routes.graph",
-    "Session": "session",
+    "Session": "session.session",
     "Proof": "trace.proof",
     "Trace": "trace.trace",
     "Watch": "watch",

@@ -19,9 +19,10 @@ from torch.overrides import TorchFunctionMode
 
 import lm_transparency as lt
 from families import build
-from lm_transparency import ambient, diagnosis, reading
+from lm_transparency import ambient
 from lm_transparency.ambient import Door, guard
 from lm_transparency.exports.arrays import as_arrays
+from lm_transparency.inspection import diagnosis, surprisal
 from lm_transparency.inspection.named import named_tokens
 from lm_transparency.lens.plain import plain_lens
 from lm_transparency.model.anatomy import dissect
@@ -130,7 +131,7 @@ def answers(model: lt.LoadedModel, run: lt.Analysis) -> dict[str, Any]:
         "analyze": (fresh.contributions, fresh.proof, fresh.trace.logits, fresh.notices),
         "started": session.go_on(run_id, lt.Watch()).contributions,
         "records": [{**record, "seconds": 0} for record in lt.analyze_many(model, [PROMPT, PROMPT[:20]])],
-        "read_text": reading.read_text(model, run.tokens),
+        "read_text": surprisal.read_text(model, run.tokens),
         "examine": diagnosis.examine(model, PROMPT).proof,
         "compare": diagnosis.compare(diagnosis.examine(model, PROMPT), diagnosis.examine(model, PROMPT)),
         "measure_head_tags": lt.measure_head_tags(model),

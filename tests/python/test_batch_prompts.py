@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from lm_transparency import Chat, TransparencyError, read_prompts
+from lm_transparency.batch.opening import open_store
 from lm_transparency.batch.prompts import has_many
-from lm_transparency.batch.store import open_store
 from lm_transparency.cli.chats import as_prompt
 from lm_transparency.cli.files import read_prompt
 from lm_transparency.cli.front_matter import take_front_matter

@@ -12,8 +12,8 @@ import torch
 
 from lm_transparency import LoadedModel, TransparencyError, analyze, chat_of, parse_chat
 from lm_transparency.cli import main
+from lm_transparency.exports.payload import token_infos
 from lm_transparency.model.chat import encode_chat
-from lm_transparency.server.payload import token_infos
 
 SAMPLE = (Path(__file__).parents[2] / "samples/capital.chat").read_text("utf-8").removesuffix("\n")
 CHATML = (

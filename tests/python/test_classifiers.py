@@ -25,8 +25,8 @@ from lm_transparency import (
     track_tokens,
 )
 from lm_transparency.cli import main
-from lm_transparency.diagnosis import examine
-from lm_transparency.server.payload import model_info
+from lm_transparency.exports.payload import model_info
+from lm_transparency.inspection.diagnosis import examine
 
 N_TOKENS = 20
 FAMILIES = ("llama", "qwen2", "qwen3", "mistral", "gemma", "gemma2", "gpt2", "gpt_neox", "phi", "opt", "bloom")

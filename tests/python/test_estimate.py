@@ -17,9 +17,8 @@ import pytest
 
 import prompts
 from lm_transparency import LoadedModel, Session
-from lm_transparency.analysis import shape_of
-from lm_transparency.calibration import Calibration
-from lm_transparency.estimate import (
+from lm_transparency.analysis.calibration import Calibration
+from lm_transparency.analysis.estimate import (
     ASSUMED,
     Costly,
     Estimate,
@@ -39,6 +38,7 @@ from lm_transparency.estimate import (
     rounded,
     trace_bytes,
 )
+from lm_transparency.analysis.limits import shape_of
 
 SHAPE = Shape(135_000_000, 540_000_000, 30, 9, 3, 576, 64, 1536, 49152, 8192, 4)
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -295,7 +295,7 @@ def test_a_package_without_the_page_says_so(template: Path) -> None:
 def test_a_page_holds_a_real_analysis(template: Path, tiny_gpt2: LoadedModel) -> None:
     import msgpack
 
-    from lm_transparency.server.payload import encode_payload
+    from lm_transparency.exports.payload import encode_payload
 
     run = analyze(tiny_gpt2, prompts.MULTILINGUAL + "</script>")
     payload = encode_payload("run", run, 5)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import lm_transparency as lt
-from lm_transparency import diagnosis, reading
+from lm_transparency.inspection import diagnosis, surprisal
 from lm_transparency.lens.plain import plain_lens
 from lm_transparency.model.anatomy import dissect
 from lm_transparency.trace.finite import is_finite, overflow
@@ -70,7 +70,7 @@ def everything(model: lt.LoadedModel, run: lt.Analysis) -> Iterable[Callable[[],
 
     yield lambda: lt.analyze(model, PROMPT)
     yield begun
-    yield lambda: reading.read_text(model, run.tokens)
+    yield lambda: surprisal.read_text(model, run.tokens)
     yield lambda: diagnosis.examine(model, PROMPT)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import lm_transparency as lt
-from lm_transparency.notices import notices
+from lm_transparency.analysis.notices import notices
 from lm_transparency.trace.proof import Proof
 
 

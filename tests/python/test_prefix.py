@@ -14,7 +14,7 @@ from torch import Tensor
 import prompts
 from families import IDS, build
 from lm_transparency import Analysis, LoadedModel, Session, Trace, Watch, analyze
-from lm_transparency.analysis import start
+from lm_transparency.analysis.making import start
 from lm_transparency.model.anatomy import dissect
 from lm_transparency.routes.contributions import contributions
 from lm_transparency.routes.gathering import Earlier, Gathering

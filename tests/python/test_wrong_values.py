@@ -10,7 +10,7 @@ import pytest
 
 from lm_transparency import LoadedModel, TransparencyError, analyze, analyze_many, load_model, show
 from lm_transparency.notebook import cell
-from lm_transparency.session import Session
+from lm_transparency.session.session import Session
 
 NO_TEXT = [None, b"bytes", ["a", "b"], 5, 1.5, Path("a.prompt"), {"role": "user"}]
 

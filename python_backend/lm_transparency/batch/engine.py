@@ -16,10 +16,11 @@ from ..model.loading import LoadedModel
 from ..model.options import COMPARED_THRESHOLD, SpecialTokens
 from ..watch import Watch
 from .identity import identified
+from .opening import open_store
 from .prompts import Prompt, prompts_of
 from .records import Record, place_of
 from .resuming import Resumed, resume
-from .store import Format, Store, open_store
+from .store import Format, Store
 from .work import Choices, Worker
 
 Engine = Literal["local", "ray"]

@@ -10,7 +10,9 @@ from jaxtyping import Int
 from torch import Tensor
 
 from ..ambient import guard, guarded
-from ..analysis import Analysis, analysis_of, memory_told, tokens_of
+from ..analysis.limits import memory_told
+from ..analysis.making import analysis_of, tokens_of
+from ..analysis.result import Analysis
 from ..errors import STOPS, TransparencyError
 from ..model.chat import Chat
 from ..model.loading import LoadedModel

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..analysis import Analysis
+from ..analysis.result import Analysis
 from ..errors import TransparencyError, is_out_of_memory
 from ..exports.document import as_document
 from ..routes.graph import RouteGraph

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from ..errors import TransparencyError
 from ..files.json_files import read_object
 from ..files.reading import expanded
-from ..files.writing import not_written, open_private, replace_file, sync_directory
+from ..files.writing import open_private, replace_file, sync_directory
 from ..model import embedded
 from .records import Record
 from .resuming import Known
@@ -43,26 +43,6 @@ class Store(Protocol):
         ...
 
     def close(self) -> None: ...
-
-
-def open_store(place: Path, form: Format, said: dict[str, Any], *, save_every_s: float = 30) -> Store:
-    """The output at `place`, to be continued where it is there. `said`: what its records depend on (`Choices.said`).
-
-    `save_every_s`: seconds of work that a power cut may cost at most (Parquet: also a kill).
-    Raises `TransparencyError` for a place that holds something else, was written with other choices, is being
-    written by another process or cannot be written to, and where pyarrow is missing.
-    """
-    place = expanded(place)
-    try:
-        if form == "parquet":
-            from .parquet import ParquetStore
-
-            return ParquetStore(place, said, save_every_s)
-        from .jsonl import JsonlStore
-
-        return JsonlStore(place, said, save_every_s)
-    except OSError as error:
-        raise not_written(place, error) from error
 
 
 def lock(file: Path) -> FileLock:

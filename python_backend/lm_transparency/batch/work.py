@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ..analysis import Analysis
+from ..analysis.result import Analysis
 from ..errors import STOPS, TransparencyError
 from ..model.loading import LoadedModel
 from ..model.options import COMPARED_THRESHOLD, Dtype, Quantization, SpecialTokens
-from ..session import Session
+from ..session.session import Session
 from ..watch import Watch
 from .packing import Packer
 from .prompts import Prompt

@@ -7,11 +7,11 @@ import os
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from .. import __version__
 from ..errors import TransparencyError
 from ..files.inputs import forget_inputs
 from ..server.priority import wait_asleep
 from ..streams import Streams, standard_streams, stdout
+from ..version import __version__
 from . import analyze, attach, bench, doctor, inspect, lens, models, serve
 from .ending import ended
 

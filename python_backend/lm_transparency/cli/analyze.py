@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from ..analysis.estimate import Costly, in_words, rounded
 from ..errors import TransparencyError
-from ..estimate import Costly, in_words, rounded
 from ..files.reading import expanded
 from ..files.writing import write_atomically
 from ..model.options import COMPARED_THRESHOLD
@@ -21,7 +21,7 @@ from .output import deliver
 from .replay import add_replay_options, run_replay
 
 if TYPE_CHECKING:
-    from ..analysis import Analysis
+    from ..analysis.result import Analysis
     from ..inspection.named import Named
     from ..model.options import SpecialTokens
     from ..routes.graph import RouteGraph
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     # before a model is loaded for nothing
     check_prompt(prompt)
     asked = as_prompt(prompt, arguments)
-    from ..session import Session
+    from ..session.session import Session
 
     session = Session()
     model = load(session, arguments)
@@ -162,7 +162,7 @@ def _as_text(
         return "\n".join([report, *proof_lines(analysis.proof), ""])
     if arguments.format == "html":
         from ..exports.page import as_page
-        from ..server.payload import encode_payload
+        from ..exports.payload import encode_payload
 
         title = arguments.file if arguments.file not in (None, "-") else "prompt"
         # the page chooses again for each target, as the panel does

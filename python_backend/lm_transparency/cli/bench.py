@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         if getattr(arguments, name) < 1:
             raise TransparencyError("invalidParams", f"--{name} is {getattr(arguments, name)}.", "It takes 1 or more.")
     appended = _lengths("append", arguments.append) if arguments.append else []
-    from ..session import Session
+    from ..session.session import Session
     from .bench_append import append_table, measure_append
     from .bench_measure import measure, measure_inspectors
 

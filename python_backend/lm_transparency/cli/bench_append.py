@@ -11,7 +11,7 @@ from .bench_measure import Row, token_ids
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..analysis import Analysis
+    from ..analysis.result import Analysis
     from ..model.loading import LoadedModel
 
 
@@ -21,7 +21,7 @@ def measure_append(model: LoadedModel, n_tokens: int, repeats: int) -> Row:
     `whole` computes all, `after` knows the analysis of the prompt; both end with the contributions of every position.
     Each round times both. `n_reused`: the positions that were taken over.
     """
-    from ..analysis import analyze
+    from ..analysis.making import analyze
 
     ids = token_ids(model, n_tokens + 1)
     prompt, longer = (model.tokenizer.decode(part) for part in (ids[:-1], ids))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..analysis import Analysis
+    from ..analysis.result import Analysis
     from ..model.loading import LoadedModel
     from ..model.tokens import Token
     from .bench_compare import Compared
@@ -51,7 +51,7 @@ class _Stages:
         self.trace = record(self.model.model, self.model.anatomy, self.tokens, Watch())
 
     def contributions(self) -> None:
-        from ..analysis import analysis_of
+        from ..analysis.making import analysis_of
         from ..watch import Watch
 
         self.analysis: Analysis = analysis_of(self.model, "", self._named(), self.trace, 0.0, watch=Watch())
@@ -62,13 +62,13 @@ class _Stages:
         return [Token(int(i), "", 0, 0, False, False) for i in self.tokens]
 
     def payload(self) -> None:
-        from ..server.payload import encode_payload
+        from ..exports.payload import encode_payload
 
         self.encoded = encode_payload("bench", self.analysis, 10)
 
     def first_graph(self) -> None:
-        from ..analysis import Started
-        from ..server.payload import encode_payload
+        from ..analysis.making import Started
+        from ..exports.payload import encode_payload
         from ..trace.recording import record
         from ..watch import Watch
 
@@ -107,7 +107,7 @@ def measure(model: LoadedModel, n_tokens: int, repeats: int, payloads: Path | No
     in turns with contributions of its own, patching on a sample (`bench_compare`). `payloads`: a folder for the
     payload, as `<tokens>.msgpack`.
     """
-    from ..analysis import check_length
+    from ..analysis.limits import check_length
     from .bench_compare import definition_beside_ours, patching_seconds, seconds_of
     from .bench_memory import with_peak
 
@@ -172,7 +172,7 @@ def token_ids(model: LoadedModel, n_tokens: int) -> list[int]:
 
 def measure_inspectors(model: LoadedModel, n_tokens: int, clicks: int) -> list[dict[str, Any]]:
     """What one question about a run takes, in seconds: median and 95th percentile over `clicks` different places."""
-    from ..analysis import analyze
+    from ..analysis.making import analyze
     from ..inspection.experts import inspect_expert, inspect_experts
     from ..inspection.ffn import inspect_ffn, inspect_neuron
     from ..inspection.heads import attention_map, inspect_edge, inspect_head, layer_maps

@@ -33,8 +33,8 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """0 where the model can be trusted, 4 where it cannot; errors as in `analyze`."""
-    from ..diagnosis import compare, examine
-    from ..session import Session
+    from ..inspection.diagnosis import compare, examine
+    from ..session.session import Session
 
     if arguments.subject and arguments.model:
         raise TransparencyError("invalidParams", "The model is named twice.", "Give either MODEL or --model.")

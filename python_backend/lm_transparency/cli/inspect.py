@@ -15,7 +15,7 @@ from .options import add_model_options, load, terminal_watch
 from .output import deliver
 
 if TYPE_CHECKING:
-    from ..analysis import Analysis
+    from ..analysis.result import Analysis
     from ..model.options import SpecialTokens
 
 _WHAT = {
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise TransparencyError("invalidParams", f"--top-k is {arguments.top_k}.", "It takes 1 or more.")
     ask = _ASK[arguments.kind](arguments)
     from ..model.tokens import check_prompt
-    from ..session import Session
+    from ..session.session import Session
 
     # before a model is loaded for nothing
     check_prompt(prompt)

@@ -51,9 +51,9 @@ def run_many(arguments: argparse.Namespace, threshold: float | None) -> int:
     form, place = _checked(arguments)
     from ..batch.engine import begin
     from ..batch.jsonl import json_line
+    from ..batch.opening import open_store
     from ..batch.progress import ProgressLine
     from ..batch.prompts import read_prompts
-    from ..batch.store import open_store
     from ..batch.work import Choices
 
     choices = Choices(

@@ -12,7 +12,7 @@ from ..streams import stderr
 if TYPE_CHECKING:
     from ..model.loading import LoadedModel
     from ..model.options import Loading
-    from ..session import Session
+    from ..session.session import Session
     from ..watch import Watch
 
 

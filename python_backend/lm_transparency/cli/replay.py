@@ -15,7 +15,7 @@ from .options import load, terminal_watch
 if TYPE_CHECKING:
     from ..exports.run import Run
     from ..model.loading import LoadedModel
-    from ..session import Session
+    from ..session.session import Session
 
 #: What is left of two runs' difference by rounding, another processor or other versions stays far below.
 TOLERANCE = 0.01
@@ -43,7 +43,7 @@ def run_replay(arguments: argparse.Namespace) -> int:
     path: Path = arguments.replay
     run = read_run(_content_of(path), path.name)
     from ..model.chat import parse_chat
-    from ..session import Session
+    from ..session.session import Session
 
     asked = replace(
         run.asked,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..analysis import Analysis
+from ..analysis.result import Analysis
 from ..inspection.experts import ExpertsView, ExpertView
 from ..inspection.ffn import FfnView, NeuronShare, NeuronView
 from ..inspection.heads import EdgeView, HeadView

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from ..analysis import Analysis
+from ..analysis.result import Analysis
 from ..errors import TransparencyError, check_choice
 from ..inspection.named import Named
 from ..routes.graph import RouteGraph, route_graph

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..ambient import guarded
-from ..analysis import Analysis
+from ..analysis.result import Analysis
 from ..routes.contributions import each_layer
 from ..watch import Watch
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..analysis import Analysis
+from ..analysis.result import Analysis
 from ..inspection.lens import LensTrack
 from ..inspection.named import Named
 from ..printable import json_text

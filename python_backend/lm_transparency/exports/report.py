@@ -11,7 +11,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from ..analysis import Analysis
+from ..analysis.result import Analysis
 from ..inspection.named import Named
 from ..model.tokens import visible
 from ..printable import terminal, terminal_lines

@@ -12,8 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, get_args
 
-from .. import __version__
-from ..analysis import Analysis
+from ..analysis.result import Analysis
 from ..errors import TransparencyError
 from ..files.json_files import NotJson, decode_json
 from ..model import embedded
@@ -21,6 +20,7 @@ from ..model.options import Dtype, Quantization, SpecialTokens
 from ..model.sources import revision_of
 from ..printable import json_text
 from ..routes.graph import RouteGraph
+from ..version import __version__
 from .document import as_document
 
 RUN_FORMAT = 1

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 from xml.sax.saxutils import quoteattr
 
-from ..analysis import Analysis
+from ..analysis.result import Analysis
 from ..model.tokens import visible
 from ..printable import xml
 from ..routes.graph import MIXER_WORDS, Edge, Node, RouteGraph

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from ..analysis import Analysis
+from ..analysis.result import Analysis
 from ..printable import csv_cell
 from ..routes.graph import MIXER_WORDS, Node, RouteGraph
 

@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from ..ambient import guarded
-from ..analysis import Analysis
+from ..analysis.result import Analysis
 from ..trace.finite import is_finite, overflow
 
 _P = ParamSpec("_P")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..analysis import Analysis
+from ..analysis.result import Analysis
 from ..errors import TransparencyError
 from ..routes import experts
 from ..routes.experts import ExpertNeurons, ExpertParts, Scoring

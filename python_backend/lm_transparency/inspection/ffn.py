@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..analysis import Analysis
+from ..analysis.result import Analysis
 from ..routes import neurons
 from .asking import question
 from .tokens import Update, lens_of, out_of_range, place_of, update_tokens

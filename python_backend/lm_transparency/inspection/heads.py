@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..ambient import guarded
-from ..analysis import Analysis
+from ..analysis.result import Analysis
 from ..lens.projection import Lens
 from ..model.loading import LoadedModel
 from ..routes import heads

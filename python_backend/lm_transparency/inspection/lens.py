@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..analysis import Analysis
+from ..analysis.result import Analysis
 from ..errors import TransparencyError
 from ..lens.grid import LensGrid, lens_grid, lens_tracks
 from ..watch import Watch

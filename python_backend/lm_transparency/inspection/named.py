@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ..analysis import Analysis
+from ..analysis.result import Analysis
 from ..model.naming import Meant
 from ..routes.graph import position_of
 from .asking import question

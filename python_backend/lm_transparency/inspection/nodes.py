@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..analysis import Analysis
+from ..analysis.result import Analysis
 from ..lens.nodes import node_tokens
 from ..routes.graph import Node, parse_node, position_of
 from .asking import question

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..ambient import guarded
-from ..analysis import Analysis
+from ..analysis.result import Analysis
 from ..errors import TransparencyError
 from ..lens.projection import Lens, TopTokens
 from ..model.naming import Meant, entry_named

@@ -172,8 +172,7 @@ def _convert(gguf: Path, target: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from .gguf_file import read_once
-    from .loading import clear_quantisation_marks
+    from .gguf_file import clear_quantisation_marks, read_once
 
     with read_once():
         model = AutoModelForCausalLM.from_pretrained(str(gguf.parent), gguf_file=gguf.name, dtype=torch.float32)

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import gguf
 import numpy as np
+from transformers import PreTrainedModel
 
 _alone = threading.Lock()
 
@@ -39,3 +40,12 @@ def read_once() -> Generator[None]:
             yield
         finally:
             gguf.GGUFReader = before
+
+
+def clear_quantisation_marks(model: PreTrainedModel) -> None:
+    """transformers keeps calling a dequantised GGUF model quantised, and then refuses to save or cast it."""
+    for mark in ("hf_quantizer", "is_quantized", "quantization_method", "dequantize"):
+        model.__dict__.pop(mark, None)
+    for mark in ("quantization_config", "_is_quantized"):
+        if hasattr(model.config, mark):
+            delattr(model.config, mark)

@@ -253,15 +253,6 @@ def _choose_precision(dtype: str, place: torch.device | None) -> torch.dtype | s
     return _DTYPES[dtype]
 
 
-def clear_quantisation_marks(model: PreTrainedModel) -> None:
-    """transformers keeps calling a dequantised GGUF model quantised, and then refuses to save or cast it."""
-    for mark in ("hf_quantizer", "is_quantized", "quantization_method", "dequantize"):
-        model.__dict__.pop(mark, None)
-    for mark in ("quantization_config", "_is_quantized"):
-        if hasattr(model.config, mark):
-            delattr(model.config, mark)
-
-
 def _reading(found: Source) -> AbstractContextManager[None]:
     """What stands around `_read`: the package `gguf` takes no part of a start that needs none of it."""
     if found.kind != "gguf":
@@ -314,6 +305,8 @@ def _read(plan: _Plan, watch: Watch, anyway: bool) -> tuple[PreTrainedModel, Any
         )
     tokenizer = read_tokenizer(found, location, **common)
     if found.kind == "gguf":
+        from .gguf_file import clear_quantisation_marks
+
         clear_quantisation_marks(model)
     return model, tokenizer
 

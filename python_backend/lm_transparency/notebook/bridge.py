@@ -10,10 +10,10 @@ import traitlets
 
 from ..errors import TransparencyError, is_out_of_memory
 from ..printable import terminal
-from ..server.inspectors import answer
-from ..server.messages import read, to_wire
-from ..server.protocol import INSPECTIONS
-from ..session import Session
+from ..protocol import INSPECTIONS
+from ..protocol.wire import read, to_wire
+from ..session.answers import answer
+from ..session.session import Session
 from ..watch import Watch
 from .output import built
 

@@ -6,13 +6,14 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from ..analysis import Analysis, analyze
+from ..analysis.making import analyze
+from ..analysis.result import Analysis
 from ..errors import TransparencyError, check_choice
 from ..model.chat import Chat
 from ..model.loading import LoadedModel
 from ..model.options import SpecialTokens
 from ..printable import terminal
-from ..session import Session
+from ..session.session import Session
 from ..watch import Watch
 from .output import HEIGHTS, as_output
 

@@ -13,13 +13,13 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ..analysis import Analysis
+from ..analysis.result import Analysis
 from ..errors import TransparencyError
 from ..exports.page import as_page
+from ..exports.payload import encode_payload
 from ..model.tokens import visible
 from ..printable import terminal, xml
 from ..routes.graph import RouteGraph
-from ..server.payload import encode_payload
 
 #: Pixels that an output may be high.
 HEIGHTS = 240, 4000

@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
-from ..trace.proof import attention_output, outputs_error, over_heads, trial_direction, worse
+from ..trace.proof import attention_output, outputs_error, over_heads, trial_direction
+from ..trace.sums import worse
 from ..trace.trace import EVERYWHERE, Positions, Trace, as_float32
 from . import kernels
 from .cores import queries_at_once

@@ -11,15 +11,15 @@ from cattrs import Converter
 from lsprotocol.types import EXIT, INITIALIZE, INITIALIZED, InitializeParams, TextDocumentSyncKind
 from pygls.protocol import default_converter
 
-from .. import __version__
+from .. import protocol
 from ..errors import TransparencyError
-from . import protocol
+from ..protocol.models import ClientOptions, Health
+from ..protocol.wire import read, to_wire
+from ..version import __version__
 from .backend import Backend
 from .failures import as_reply
 from .handlers import Handler, Handlers
 from .language.features import LanguageFeatures
-from .messages import read, to_wire
-from .protocol.models import ClientOptions, Health
 from .rpc import AnsweringProtocol, AnsweringServer
 
 

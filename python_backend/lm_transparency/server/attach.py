@@ -18,9 +18,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
 from ..files.json_files import NotJson, decode_json
-from .place import GREETING, NotPrivate, Place, connect, is_running, locked, place, read_ended, unknown_end
+from ..version import __version__
+from .runtime_files import GREETING, NotPrivate, Place, connect, is_running, locked, place, read_ended, unknown_end
 
 #: Begins the last line before the protocol's stream.
 MARKER = "lm-transparency attached "

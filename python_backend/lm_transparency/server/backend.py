@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import attrs
 from pygls.exceptions import JsonRpcException
 
-from .. import __version__
+from ..protocol import PROTOCOL_VERSION
+from ..protocol.models import Health, HealthState, ModelInfo, Traces
+from ..version import __version__
 from ..watch import Report, Watch
 from . import dependencies, devices
 from .language.reader import Reader
 from .progressing import keep_telling
-from .protocol import PROTOCOL_VERSION
-from .protocol.models import Health, HealthState, ModelInfo, Traces
 from .worker import ComputeQueue
 
 if TYPE_CHECKING:
     from ..model.loading import LoadedModel
-    from ..session import Session
+    from ..session.session import Session
 
 T = TypeVar("T")
 
@@ -34,14 +34,14 @@ logger = logging.getLogger(__name__)
 
 def new_session(trace_budget: int = 0) -> Session:
     """A `Session`, and all that its first request would import. `trace_budget`: 0 for its own."""
-    from ..session import TRACE_BUDGET, Session
-    from . import inspectors, payload  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    from ..exports import payload  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    from ..session.session import TRACE_BUDGET, Session
 
     return Session(trace_budget=trace_budget or TRACE_BUDGET)
 
 
 def describe(model: LoadedModel) -> ModelInfo:
-    from .payload import model_info
+    from ..exports.payload import model_info
 
     return model_info(model)
 

@@ -9,9 +9,9 @@ from lsprotocol.types import ErrorCodes, LSPErrorCodes
 from pygls.exceptions import JsonRpcException
 
 from ..errors import Cancelled, TransparencyError, is_out_of_memory
+from ..protocol.models import ErrorData, ErrorKind
+from ..protocol.wire import to_wire
 from .dependencies import missing
-from .messages import to_wire
-from .protocol.models import ErrorData, ErrorKind
 
 logger = logging.getLogger(__name__)
 

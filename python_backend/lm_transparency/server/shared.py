@@ -22,15 +22,15 @@ from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from .allocator import use_one_arena
-from .keeper import ended_well, keep
-from .place import GREETING, Place, locked, peer_uid, place
 from .priority import work_beside_editor
 from .progressing import telling
+from .runtime_files import GREETING, Place, locked, peer_uid, place
+from .supervisor import ended_well, keep
 
 if TYPE_CHECKING:
-    from ..session import Session
+    from ..protocol.models import ClientOptions
+    from ..session.session import Session
     from .backend import Backend
-    from .protocol.models import ClientOptions
     from .rpc import AnsweringServer
 
 logger = logging.getLogger(__name__)
@@ -73,9 +73,9 @@ def main(arguments: list[str] | None = None, session_factory: Callable[[], Sessi
     files = place()
     if given.low_priority:
         work_beside_editor()
-    keeper = keep(files)
+    supervisor = keep(files)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    _serve(files, Patience(given.grace, given.rest), given.ready, session_factory or factory, keeper)
+    _serve(files, Patience(given.grace, given.rest), given.ready, session_factory or factory, supervisor)
 
 
 def _session(trace_budget: int) -> Session:
@@ -85,7 +85,7 @@ def _session(trace_budget: int) -> Session:
 
 
 def _serve(
-    files: Place, patience: Patience, ready: int, session_factory: Callable[[], Session], keeper: int
+    files: Place, patience: Patience, ready: int, session_factory: Callable[[], Session], supervisor: int
 ) -> NoReturn:
     from .stdio import EXIT_DEPENDENCY_MISSING, be_quiet, log_to_stderr
 
@@ -104,7 +104,7 @@ def _serve(
     with suppress(KeyboardInterrupt, asyncio.CancelledError):
         asyncio.run(_Shared(files, patience, backend).serve(ready))
     backend.stop(0.3)
-    ended_well(files, keeper)
+    ended_well(files, supervisor)
     # a thread in C code, or in a driver, would keep an ordinary exit waiting
     os._exit(0)
 
@@ -256,8 +256,8 @@ class _Client:
         on_hello: Callable[[_Client], None],
         on_quit: Callable[[], None],
     ) -> None:
+        from ..protocol.models import ClientOptions
         from .app import build_server
-        from .protocol.models import ClientOptions
 
         self._reader = reader
         self._writer = writer

@@ -22,7 +22,7 @@ from .allocator import use_one_arena
 from .progressing import telling
 
 if TYPE_CHECKING:
-    from ..session import Session
+    from ..session.session import Session
 
 #: A package that the server itself needs is missing; the last line on stderr names it.
 EXIT_DEPENDENCY_MISSING = 3

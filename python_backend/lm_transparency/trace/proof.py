@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..ambient import pinned
-from .sums import Sums
+from .sums import Sums, worse
 
 #: Largest relative error that rounding explains, by the model's precision (docs/method.md#proof).
 TOLERANCES = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 2e-2}
@@ -150,7 +150,7 @@ def outputs_error(
     """
     direction = trial_direction(whole.shape[-1], whole.device)
     if whole.device.type == "cpu":
-        from .rows import trial_error
+        from .compiled_errors import trial_error
 
         largest = trial_error(*(x.numpy() for x in (weights, along, heads_wrote, direction, whole)))
     else:
@@ -167,7 +167,7 @@ def layer_error(sums: Sums, heads_wrote: Float[Tensor, "query d_model"] | None) 
     `heads_wrote`: see `attention_output`, at the positions of `sums`; None where the block has no attention.
     """
     # compiled, and so imported, when it is needed first
-    from .rows import relative_error, sublayer_errors
+    from .compiled_errors import relative_error, sublayer_errors
 
     # in numpy: for so little work, waking torch's threads takes longer than the work
     before, mid, ffn, post = (_on_cpu(x) for x in (sums.entered, sums.mid, sums.ffn, sums.post))
@@ -180,12 +180,6 @@ def layer_error(sums: Sums, heads_wrote: Float[Tensor, "query d_model"] | None) 
     # a state that enters the second sum changed is not the first sum any more
     of_ffn = relative_error(post, _on_cpu(sums.carried), ffn)
     return LayerError(relative_error(mid, before, wrote), of_ffn, of_ffn)
-
-
-def worse(a: float, b: float) -> float:
-    """The larger error; a NaN is larger than any number."""
-    # max() would let a NaN in second place pass
-    return a if a != a or a > b else b
 
 
 def _on_cpu(states: Float[Tensor, "position d_model"]) -> Float[np.ndarray, "position d_model"]:

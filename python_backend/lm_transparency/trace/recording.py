@@ -24,7 +24,7 @@ from ..model.block import Block, Sublayer
 from ..model.context import forget_lengths
 from ..model.memory import give_back
 from ..watch import Watch
-from . import between
+from . import head_gates
 from .outputs import last_alone, run
 from .own_code import watched
 from .trace import AttentionRecord, HeadGate, LayerRecord, Trace
@@ -59,7 +59,7 @@ def _recording_attention(
     dropout: float = 0.0,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    tried = between.trial.get()
+    tried = head_gates.trial.get()
     if tried is not None and module in tried:
         return tried[module], None
     records = _records.get()
@@ -88,9 +88,9 @@ def _recording_attention(
             states = _plain_attention(records[module], query.dtype)
         else:
             states, _ = sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
-        kept = between.outputs.get()
+        kept = head_gates.outputs.get()
         if kept is not None:
-            kept[module] = between.HeadOutputs(states, states._version)
+            kept[module] = head_gates.HeadOutputs(states, states._version)
         return states, None
     return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
 
@@ -142,7 +142,7 @@ def record(
     ours = bool(model._can_set_attn_implementation())  # pyright: ignore[reportPrivateUsage]
     # attention code of its own: what it does is watched
     recorded = _attention_through_us(model, attention) if ours else watched(modules, attention)
-    with torch.no_grad(), states.hooked(), recorded, reading, between.between(anatomy.blocks, gates):
+    with torch.no_grad(), states.hooked(), recorded, reading, head_gates.between(anatomy.blocks, gates):
         logits, pooled = run(model, anatomy, token_ids, positions, cache)
     missing = [i for i, block in enumerate(anatomy.blocks) if block.has_attention and block.attention not in attention]
     if missing:

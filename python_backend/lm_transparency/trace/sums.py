@@ -58,5 +58,11 @@ def attention_bias(trace: Trace, layer: int) -> Float[Tensor, "position d_model"
     return block.after_attention.bias(block.b_o(), record.attention_scale, trace.n_tokens)
 
 
+def worse(a: float, b: float) -> float:
+    """The larger error; a NaN is larger than any number."""
+    # max() would let a NaN in second place pass
+    return a if a != a or a > b else b
+
+
 def _float32(states: Float[Tensor, "position d_model"], at: Positions) -> Float[Tensor, "at d_model"]:
     return as_float32(states if at is EVERYWHERE else states[at])

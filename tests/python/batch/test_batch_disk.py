@@ -16,7 +16,8 @@ import pytest
 from batch_prompts import texts, write_jsonl
 from lm_transparency import LoadedModel, TransparencyError, analyze_many
 from lm_transparency.batch import jsonl, store
-from lm_transparency.batch.store import lock, open_store, unlock
+from lm_transparency.batch.opening import open_store
+from lm_transparency.batch.store import lock, unlock
 from lm_transparency.cli import main
 from lm_transparency.files import writing
 

@@ -19,7 +19,7 @@ from lm_transparency.batch.resuming import Known, resume
 from lm_transparency.batch.work import Worker
 from lm_transparency.cli import main
 from lm_transparency.files.fingerprint import content
-from lm_transparency.session import Session
+from lm_transparency.session.session import Session
 
 
 def read(place: Path) -> list[dict[str, Any]]:

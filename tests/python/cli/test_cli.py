@@ -256,7 +256,7 @@ def test_an_estimate_says_what_an_analysis_would_take_and_one_that_does_not_fit_
         r"5 tokens take (under a second|(at most )?about .*) and \d+ MB; .* are free\. Up to about \d+ tokens fit\.\n",
         capsys.readouterr().out,
     )
-    monkeypatch.setattr("lm_transparency.session.free_bytes", lambda _place: 20_000_000)
+    monkeypatch.setattr("lm_transparency.session.session.free_bytes", lambda _place: 20_000_000)
     assert main(asked) == 4
     assert "Up to about" in (said := capsys.readouterr().err)
     assert "--anyway" in said

@@ -21,10 +21,10 @@ from lm_transparency.prompts import lines, pace
 from lm_transparency.prompts.documents import CHAT, JSONL, LINES, PROMPT, Document
 from lm_transparency.prompts.pace import Pace, TooSlow, matches, steps
 from lm_transparency.prompts.spans import spans_of
+from lm_transparency.protocol.prompts import ListPromptsParams, PromptAtParams
 from lm_transparency.server.language.desk import Desk
 from lm_transparency.server.language.positions import Positions
 from lm_transparency.server.language.requests import list_prompts, prompt_at
-from lm_transparency.server.protocol.prompts import ListPromptsParams, PromptAtParams
 
 UNITS = {
     "backslashes": "\\",

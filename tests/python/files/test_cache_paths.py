@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from lm_transparency.calibration import Calibration
+from lm_transparency.analysis.calibration import Calibration
+from lm_transparency.analysis.estimate import Sample, Work
 from lm_transparency.errors import Cancelled, TransparencyError
-from lm_transparency.estimate import Sample, Work
 from lm_transparency.model import embedded
 from lm_transparency.routes import kernels
 from lm_transparency.watch import Watch

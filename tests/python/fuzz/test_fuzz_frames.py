@@ -11,9 +11,9 @@ import hypothesis.strategies as st
 import pytest
 from fuzzing import damaged, pieced, tried
 
+from lm_transparency.protocol import PING
 from lm_transparency.server.app import build_server
 from lm_transparency.server.backend import Backend
-from lm_transparency.server.protocol import PING
 
 _METHODS = [
     PING, "lmTransparency/health", "lmTransparency/analyze", "lmTransparency/listModels", "lmTransparency/nodeTokens",

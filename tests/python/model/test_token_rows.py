@@ -9,10 +9,10 @@ import pytest
 from hostile_models import add_token, change_json
 
 from lm_transparency import LoadedModel, TransparencyError, analyze, load_model
-from lm_transparency.diagnosis import examine
+from lm_transparency.inspection.diagnosis import examine
 from lm_transparency.lens.plain import plain_lens
 from lm_transparency.model.token_ids import check_token_ids
-from lm_transparency.session import Session
+from lm_transparency.session.session import Session
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import torch
 from language_client import Client, Refused, decode
 
 from lm_transparency import LoadedModel
-from lm_transparency.server.protocol import PROTOCOL_VERSION
-from lm_transparency.server.protocol.analysis import COLUMNS
+from lm_transparency.protocol import PROTOCOL_VERSION
+from lm_transparency.protocol.analysis import COLUMNS
 
 ANALYZE, LOAD, UNLOAD, NODE = (
     f"lmTransparency/{name}" for name in ("analyze", "loadModel", "unloadModel", "nodeTokens")

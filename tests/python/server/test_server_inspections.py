@@ -19,7 +19,7 @@ from lm_transparency import Analysis, analyze, load_model
 from lm_transparency.exports import export_text
 from lm_transparency.exports.run import read_run
 from lm_transparency.inspection import ffn, heads, lens, nodes
-from lm_transparency.server.protocol import INSPECTIONS
+from lm_transparency.protocol import INSPECTIONS
 from prompts import IOI
 from tiny_models import save_mistral, train_tokenizer
 

@@ -9,10 +9,10 @@ from language_client import Client, Refused
 
 from lm_transparency.errors import TransparencyError
 from lm_transparency.model.memory import TooLarge
+from lm_transparency.protocol.analysis import AnalyzeParams
+from lm_transparency.protocol.models import LoadModelParams
+from lm_transparency.protocol.wire import read
 from lm_transparency.server.failures import REQUEST_FAILED, as_reply
-from lm_transparency.server.messages import read
-from lm_transparency.server.protocol.analysis import AnalyzeParams
-from lm_transparency.server.protocol.models import LoadModelParams
 
 
 def test_a_model_that_is_too_large_is_told_with_its_numbers() -> None:

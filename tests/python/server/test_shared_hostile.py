@@ -17,8 +17,8 @@ import pytest
 from language_client import Client
 from shared_world import PING, World, until
 
-from lm_transparency.server import place as places
-from lm_transparency.server.place import NotPrivate, place
+from lm_transparency.server import runtime_files as places
+from lm_transparency.server.runtime_files import NotPrivate, place
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Unix sockets")
 as_root = pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can be another user")

@@ -182,7 +182,7 @@ def part_proximities(
 
 def warm_up() -> None:
     """Compile the kernels, or read them from the cache, so that the first analysis does not wait for it."""
-    from ...trace.rows import relative_error, sublayer_errors
+    from ...trace.compiled_errors import relative_error, sublayer_errors
 
     ones = torch.ones(1, 1, 1)
     attention_proximities(ones[0], ones, ones)

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float, Float64, Int
 
+from ...trace.compiled_errors import FASTMATH, contiguous
 from ...trace.compiling import compiled
-from ...trace.rows import FASTMATH, contiguous
 from ..cores import shared
 from .lanes import LANES, TURNED, bend, reach, turn
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from ...model import embedded
 from ...model.chat import parse_chat
 from ...prompts.front_matter import Settings
+from ...protocol.models import ModelInfo
 from ...watch import Watch
 from ..backend import describe
-from ..protocol.models import ModelInfo
 from .reader import Text
 
 if TYPE_CHECKING:
-    from ...session import Session
+    from ...session.session import Session
 
 ANALYZE = "lmTransparency.analyzePrompt"
 LOAD_MODEL = "lmTransparency.loadModel"
@@ -41,7 +41,7 @@ def draw(text: Text, settings: Settings, title: str, watch: Watch) -> Callable[[
 
     def job(session: Session) -> Path:
         from ...exports.page import as_page
-        from ..payload import encode_payload
+        from ...exports.payload import encode_payload
 
         with watch.finishing():
             model = session.load(text.model, watch=watch)

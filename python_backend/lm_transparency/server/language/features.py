@@ -13,16 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 from lsprotocol import types as lsp
 from pygls.capabilities import ServerCapabilitiesBuilder, get_capability
 
+from ... import protocol
 from ...errors import TransparencyError
 from ...model.options import SpecialTokens
 from ...prompts.documents import LANGUAGES
-from ...watch import Watch
-from .. import protocol
-from ..backend import Asked, Backend
-from ..failures import as_reply
-from ..messages import read
-from ..protocol.models import ClientOptions, Health, ModelInfo
-from ..protocol.prompts import (
+from ...protocol.models import ClientOptions, Health, ModelInfo
+from ...protocol.prompts import (
     ListPromptsParams,
     ListPromptsResult,
     PromptAtParams,
@@ -30,6 +26,10 @@ from ..protocol.prompts import (
     SurprisalParams,
     SurprisalResult,
 )
+from ...protocol.wire import read
+from ...watch import Watch
+from ..backend import Asked, Backend
+from ..failures import as_reply
 from ..rpc import AnsweringServer
 from .borders import LEGEND, inlay_hints, semantic_tokens
 from .commands import ANALYZE, LOAD_MODEL, draw, load
@@ -43,7 +43,7 @@ from .surprisal import surprisal
 from .view import View
 
 if TYPE_CHECKING:
-    from ...session import Session
+    from ...session.session import Session
 
 T = TypeVar("T")
 Handler = Callable[[Any], Awaitable[Any]]

@@ -26,12 +26,12 @@ from ...prompts.spans import Span, spans_of
 from .fair import FairThread
 
 if TYPE_CHECKING:
+    from ...inspection.surprisal import Reading
     from ...model.loading import LoadedModel
-    from ...reading import Reading
-    from ...session import Session
+    from ...protocol.models import ModelInfo
+    from ...session.session import Session
     from ...watch import Watch
     from ..backend import Backend
-    from ..protocol.models import ModelInfo
 
 logger = logging.getLogger(__name__)
 K = TypeVar("K")
@@ -285,8 +285,8 @@ def _encoded(vocabulary: Vocabulary, text: Text) -> list[Token]:
 
 
 def _read(session: Session, source: str, text: Text, watch: Watch) -> Reading | None:
-    from ...analysis import tokens_of
-    from ...reading import read_text
+    from ...analysis.making import tokens_of
+    from ...inspection.surprisal import read_text
 
     model = _model(session, source)
     if model is None:

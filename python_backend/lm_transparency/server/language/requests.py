@@ -8,13 +8,7 @@ from ...errors import TransparencyError
 from ...prompts.documents import Document
 from ...prompts.front_matter import Settings
 from ...prompts.pace import steps
-from ..protocol.prompts import (
-    ListPromptsParams,
-    ListPromptsResult,
-    PromptAtParams,
-    PromptAtResult,
-    PromptSettings,
-)
+from ...protocol.prompts import ListPromptsParams, ListPromptsResult, PromptAtParams, PromptAtResult, PromptSettings
 
 
 def prompt_at(document: Document, params: PromptAtParams) -> PromptAtResult:

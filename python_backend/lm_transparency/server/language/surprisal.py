@@ -8,7 +8,7 @@ from ...errors import TransparencyError
 from ...prompts.documents import Document
 from ...prompts.pieces import PromptText
 from ...prompts.spans import merged
-from ..protocol.prompts import SurprisalParams, SurprisalResult
+from ...protocol.prompts import SurprisalParams, SurprisalResult
 from .reader import Text, Tokens
 from .view import View
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import define, field
 
-from ...model.options import SpecialTokens
+from ..model.options import SpecialTokens
 
 
 @define(frozen=True)

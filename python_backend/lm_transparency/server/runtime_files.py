@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
 from ..files.json_files import object_or_none
+from ..version import __version__
 
 #: Names the private folder; by default `/tmp/lm-transparency-UID`, which every session of a user sees alike.
 FOLDER_VARIABLE = "LM_TRANSPARENCY_RUNTIME_DIR"

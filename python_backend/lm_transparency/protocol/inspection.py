@@ -6,7 +6,7 @@ from typing import Literal
 
 from attrs import define
 
-from ...model.options import Dtype, SpecialTokens
+from ..model.options import Dtype, SpecialTokens
 
 NodeKind = Literal["embedding", "attention", "ffn", "residual"]
 ExportFormat = Literal["json", "csv", "svg"]

@@ -6,8 +6,8 @@ from typing import Literal
 
 from attrs import define, field
 
-from ...errors import Kind
-from ...model.options import Dtype, SpecialTokens, Task
+from ..errors import Kind
+from ..model.options import Dtype, SpecialTokens, Task
 
 HealthState = Literal["starting", "ready", "busy", "error"]
 ModelKind = Literal["embedded", "cached", "folder", "gguf", "adapter"]

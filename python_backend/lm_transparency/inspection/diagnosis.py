@@ -10,15 +10,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .ambient import guard, guarded
-from .analysis import Analysis, analyze
-from .errors import TransparencyError
-from .lens.projection import Lens
-from .model.loading import LoadedModel
-from .model.options import COMPARED_THRESHOLD
-from .model.token_ids import ids_without_a_row
-from .routes.graph import EdgeKind, Node, route_graph
-from .watch import Watch
+from ..ambient import guard, guarded
+from ..analysis.making import analyze
+from ..analysis.result import Analysis
+from ..errors import TransparencyError
+from ..lens.projection import Lens
+from ..model.loading import LoadedModel
+from ..model.options import COMPARED_THRESHOLD
+from ..model.token_ids import ids_without_a_row
+from ..routes.graph import EdgeKind, Node, route_graph
+from ..watch import Watch
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..files.json_files import object_or_none
+from ..files.writing import replace_file
 from .estimate import Sample, Work, bucket
-from .files.json_files import object_or_none
-from .files.writing import replace_file
 
 _FORMAT = 1
 

@@ -5,114 +5,28 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from typing import get_args
 
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor, nn
 
-from .ambient import guarded
-from .errors import TransparencyError, check_choice, is_out_of_memory
-from .estimate import Shape, does_not_fit
-from .model.chat import Chat, encode_chat
-from .model.loading import LoadedModel
-from .model.memory import free_bytes
-from .model.options import COMPARED_THRESHOLD, SpecialTokens
-from .model.token_ids import check_token_ids
-from .model.tokens import Token, encode
+from ..ambient import guarded
+from ..errors import check_choice
+from ..model.chat import Chat, encode_chat
+from ..model.loading import LoadedModel
+from ..model.options import SpecialTokens
+from ..model.token_ids import check_token_ids
+from ..model.tokens import Token, encode
+from ..routes.contributions import FLOOR
+from ..routes.gathering import Earlier, Gathering
+from ..trace.finite import check_finite, not_provable
+from ..trace.outputs import read_all
+from ..trace.prefix import record_after
+from ..trace.recording import record
+from ..trace.trace import Trace
+from ..watch import Watch
+from .limits import check_length, memory_told
 from .notices import notices
-from .routes.contributions import FLOOR, Contributions
-from .routes.gathering import Earlier, Gathering
-from .routes.graph import RouteGraph, auto_threshold, position_of, route_graph
-from .trace.finite import check_finite, not_provable
-from .trace.outputs import read_all
-from .trace.prefix import record_after
-from .trace.proof import Proof
-from .trace.recording import record
-from .trace.trace import Trace
-from .watch import Watch
-
-#: Positions whose logits are read at once.
-_POSITIONS = 128
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """The most probable next tokens at every position; of a classifier the labels, if the text ended there.
-
-    `probabilities`: see `Readout.probability`. Where a position is not read yet (`Trace.unread`) all is 0 and `texts`
-    has none.
-    """
-
-    ids: Int[Tensor, "position k"]
-    probabilities: Float[Tensor, "position k"]
-    logits: Float[Tensor, "position k"]
-    texts: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """All that one forward pass over `prompt` says about every position. Seconds in `forward_s`, `contributions_s`.
-
-    Of one that is not complete yet (`Started`), what is known so far. `n_reused`: at how many positions, from the
-    first, it was taken over from an earlier analysis.
-    """
-
-    prompt: str
-    model: LoadedModel
-    tokens: tuple[Token, ...]
-    trace: Trace
-    contributions: Contributions
-    proof: Proof
-    notices: tuple[str, ...]
-    forward_s: float
-    contributions_s: float
-    n_reused: int = 0
-
-    @property
-    def is_complete(self) -> bool:
-        return self.trace.unread is None and self.contributions.is_complete
-
-    @property
-    def target(self) -> int:
-        """The position that the model's answer comes from: a classifier's pooled one, else the last."""
-        return self.trace.target
-
-    def routes(
-        self, position: int | None = None, threshold: float | None = COMPARED_THRESHOLD, *, renormalize: bool = True
-    ) -> RouteGraph:
-        """The routes into `position` (negative from the end; None: the target).
-
-        `threshold`: as in batch records, so that the graphs of several prompts compare; None: chosen for this graph
-        (`auto_threshold`), as the panel, `show` and `lm-transparency analyze` do. `RouteGraph.threshold` says which.
-
-        Raises `TransparencyError` as `route_graph` does.
-        """
-        at = position_of(self.target if position is None else position, len(self.tokens))
-        if threshold is None:
-            threshold = auto_threshold(self.contributions, at, renormalize=renormalize)
-        return route_graph(self.contributions, at, threshold, renormalize=renormalize)
-
-    @guarded
-    def predictions(self, k: int) -> Predictions:
-        """The `k` most probable next tokens (or labels) at every position, by the model's own logits."""
-        k = max(1, min(k, int(self.trace.logits.shape[-1])))
-        # a block of positions at a time: of a large vocabulary all at once would be the height of the memory taken
-        read = [_highest(rows.float(), k) for rows in self.trace.logits.split(_POSITIONS)]
-        values, ids, total = (torch.cat(parts) for parts in zip(*read, strict=True))
-        probabilities = self.trace.anatomy.readout.probability(values, total)
-        names = {i: self.model.output_text(i) for i in set(ids.flatten().tolist())}
-        texts = tuple(tuple(names[i] for i in row) for row in ids.tolist())
-        unread = len(self.tokens) - len(ids)
-        columns = (nn.functional.pad(x.cpu(), (0, 0, unread, 0)) for x in (ids, probabilities, values))
-        return Predictions(*columns, texts=((),) * unread + texts)
-
-
-def _highest(logits: Float[Tensor, "position output"], k: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The `k` highest logits of each position, which they are, and the logarithm of the sum of all exponentials."""
-    values, ids = logits.topk(k, dim=-1)
-    return values, ids, logits.logsumexp(dim=-1, keepdim=True)
+from .result import Analysis
 
 
 @guarded
@@ -317,48 +231,3 @@ class Started:
                 yield
         finally:
             self._contributions_s += time.perf_counter() - started
-
-
-@contextmanager
-def memory_told(model: LoadedModel, n_tokens: int, held: int = 0) -> Generator[None]:
-    """Raises `TransparencyError("outOfMemory")` where memory does not suffice for what is done inside. `held`: bytes
-    that were taken for it before.
-    """
-    # asked before: what failed still holds what it had
-    free = free_bytes(model.input_device) + held
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise TransparencyError("outOfMemory", *does_not_fit(shape_of(model), n_tokens, free)) from error
-
-
-def shape_of(model: LoadedModel) -> Shape:
-    """What of `model` the cost of an analysis depends on."""
-    anatomy = model.anatomy
-    block = next((block for block in anatomy.blocks if block.has_attention), None)
-    return Shape(
-        n_params=model.n_params,
-        weight_bytes=model.memory_bytes,
-        n_layers=anatomy.n_layers,
-        n_heads=anatomy.n_heads,
-        n_kv_heads=anatomy.n_kv_heads,
-        d_model=anatomy.d_model,
-        d_value=0 if block is None else block.w_o(anatomy.n_heads).shape[1],
-        d_ffn=anatomy.d_ffn,
-        n_outputs=anatomy.n_outputs,
-        n_context=anatomy.n_context,
-        itemsize=model.model.dtype.itemsize,
-    )
-
-
-def check_length(model: LoadedModel, n_tokens: int) -> None:
-    """Raises `TransparencyError("promptTooLong")`."""
-    limit = model.anatomy.n_context
-    if 0 < limit < n_tokens:
-        raise TransparencyError(
-            "promptTooLong",
-            f"The prompt has {n_tokens} tokens; {model.name} reads at most {limit}.",
-            f"Shorten it by {n_tokens - limit} tokens.",
-        )

@@ -6,7 +6,7 @@ from typing import Literal
 
 from attrs import define, field
 
-from ...model.options import Dtype, SpecialTokens
+from ..model.options import Dtype, SpecialTokens
 from .models import ModelInfo
 
 PAYLOAD_FORMAT = 1

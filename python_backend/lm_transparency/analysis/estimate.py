@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import NamedTuple
 
-from .errors import TransparencyError
+from ..errors import TransparencyError
 
 
 class Shape(NamedTuple):
@@ -140,7 +140,7 @@ def peak_bytes(shape: Shape, n_tokens: int) -> int:
     """The height of what an analysis takes beside the model: the trace, and the largest of its three stages, of which
     the contributions hold a layer for every thread of torch.
     """
-    from .routes.cores import layers_at_once, queries_at_once
+    from ..routes.cores import layers_at_once, queries_at_once
 
     s, n = shape, n_tokens
     forward = n * (4 * s.d_ffn + 4 * s.d_model) * s.itemsize

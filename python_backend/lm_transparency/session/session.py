@@ -12,24 +12,26 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from . import __version__
-from .ambient import guard, guarded
-from .analysis import Analysis, Started, analyze, shape_of, start, tokens_of
-from .calibration import Calibration
-from .errors import TransparencyError
-from .estimate import ASSUMED, Estimate, Sample, contributions_work, forward_work, longest, peak_bytes, rates
-from .files.fingerprint import state
-from .inspection.heads import HeadTags, measure_head_tags
-from .model import embedded
-from .model.chat import Chat
-from .model.identity import model_fingerprint
-from .model.loading import LoadedModel, load_model
-from .model.memory import TooLarge, free_buffers, free_bytes, give_back
-from .model.options import Loading, SpecialTokens
-from .model.tokens import Token
-from .routes.kernels import use_cache_directory, warm_up
-from .trace.prefix import n_common
-from .watch import Watch
+from ..ambient import guard, guarded
+from ..analysis.calibration import Calibration
+from ..analysis.estimate import ASSUMED, Estimate, Sample, contributions_work, forward_work, longest, peak_bytes, rates
+from ..analysis.limits import shape_of
+from ..analysis.making import Started, analyze, start, tokens_of
+from ..analysis.result import Analysis
+from ..errors import TransparencyError
+from ..files.fingerprint import state
+from ..inspection.heads import HeadTags, measure_head_tags
+from ..model import embedded
+from ..model.chat import Chat
+from ..model.identity import model_fingerprint
+from ..model.loading import LoadedModel, load_model
+from ..model.memory import TooLarge, free_buffers, free_bytes, give_back
+from ..model.options import Loading, SpecialTokens
+from ..model.tokens import Token
+from ..routes.kernels import use_cache_directory, warm_up
+from ..trace.prefix import n_common
+from ..version import __version__
+from ..watch import Watch
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from .lens.projection import Lens
-from .model.chat import Chat
-from .model.tokens import Token
-from .printable import sentence
-from .trace.proof import Proof
-from .trace.trace import Trace
-from .wording import listed, quoted
+from ..lens.projection import Lens
+from ..model.chat import Chat
+from ..model.tokens import Token
+from ..printable import sentence
+from ..trace.proof import Proof
+from ..trace.trace import Trace
+from ..wording import listed, quoted
 
 
 def notices(

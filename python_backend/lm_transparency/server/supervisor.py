@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from .place import Place, unknown_end, write_ended
+from .runtime_files import Place, unknown_end, write_ended
 
 _KEPT_LINES = 20
 _LOOK_S = 0.5
@@ -26,19 +26,19 @@ def keep(files: Place) -> int:
     """
     # counted before: only a kill in the server's own time is its
     oom_kills = _oom_kills()
-    keeper = os.getpid()
+    supervisor = os.getpid()
     child = os.fork()
     if child == 0:
-        return keeper
+        return supervisor
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda got, _frame: os.kill(child, got))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     _leave_as(child, files, oom_kills)
 
 
-def ended_well(files: Place, keeper: int) -> None:
+def ended_well(files: Place, supervisor: int) -> None:
     """The server notes its own end, as it was asked for, where the process above it was killed and cannot."""
-    if os.getppid() != keeper:
+    if os.getppid() != supervisor:
         with suppress(OSError):
             write_ended(files, {**unknown_end(os.getpid()), "code": 0})
 

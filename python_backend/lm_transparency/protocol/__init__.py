@@ -1,7 +1,7 @@
 """Every message on the wire, in one place. `extension/shared/protocol.ts` is generated from this package.
 
 Attributes are snake_case here and camelCase on the wire. A `…Params` class is what a client sends, a `…Result` what
-it gets back. Requests never trust their params: handlers read them with `messages.read`, which reports the field.
+it gets back. Requests never trust their params: handlers read them with `wire.read`, which reports the field.
 """
 
 from __future__ import annotations

@@ -11,15 +11,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from .ambient import guarded
-from .analysis import check_length, memory_told
-from .errors import TransparencyError
-from .model.loading import LoadedModel
-from .model.tokens import Token
-from .trace.finite import check_finite, is_finite, overflow
-from .trace.outputs import run
-from .trace.recording import record
-from .watch import Watch
+from ..ambient import guarded
+from ..analysis.limits import check_length, memory_told
+from ..errors import TransparencyError
+from ..model.loading import LoadedModel
+from ..model.tokens import Token
+from ..trace.finite import check_finite, is_finite, overflow
+from ..trace.outputs import run
+from ..trace.recording import record
+from ..watch import Watch
 
 #: Positions whose logits are looked at together.
 _ROWS = 256

@@ -9,14 +9,14 @@ import attrs
 import msgpack
 import numpy as np
 
-from ..analysis import Analysis, Predictions
+from ..analysis.result import Analysis, Predictions
 from ..model.block import Block
 from ..model.loading import LoadedModel
 from ..model.tokens import Token
+from ..protocol import analysis as protocol
+from ..protocol.models import ModelInfo
+from ..protocol.wire import camel_case, to_wire
 from ..trace.proof import Proof
-from .messages import camel_case, to_wire
-from .protocol import analysis as protocol
-from .protocol.models import ModelInfo
 
 
 def encode_payload(run_id: str, analysis: Analysis, top_k: int) -> bytes:

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .compiling import compiled
-from .proof import worse
+from .sums import worse
 
 # reassociation lets the sums run in vector lanes; NaN and infinity keep their meaning
 FASTMATH = {"reassoc", "contract", "nsz"}

@@ -10,14 +10,14 @@ import numpy as np
 
 from ..inspection import experts, ffn, heads, lens, nodes
 from ..inspection.tokens import TokenScore, Update, output_meant
+from ..protocol import ffn as of_ffn
+from ..protocol import heads as of_heads
+from ..protocol import inspection as wire
+from ..protocol import lens as of_lens
 from ..routes.heads import in_cells
 from ..routes.tags import TAGS
-from ..session import Session
 from ..watch import Watch
-from .protocol import ffn as of_ffn
-from .protocol import heads as of_heads
-from .protocol import inspection as wire
-from .protocol import lens as of_lens
+from .session import Session
 
 _KINDS: dict[str, wire.NodeKind] = {"X": "embedding", "A": "attention", "M": "ffn", "I": "residual"}
 
@@ -235,7 +235,7 @@ def _lens_track(params: of_lens.LensTrackParams, session: Session, _watch: Watch
 
 
 def _reach(params: wire.ReachParams, session: Session, watch: Watch) -> wire.ReachResult:
-    from .payload import encode_payload
+    from ..exports.payload import encode_payload
 
     threshold, renormalize = params.threshold or None, params.renormalize
     run = session.reach(params.run_id, params.target, watch, threshold=threshold, renormalize=renormalize)
