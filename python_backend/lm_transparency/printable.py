@@ -35,11 +35,20 @@ _SELECTED = {"Lo", "Nd", "No", "Pd", "Po", "Sm", "So", "Sk"}
 _JOINED = {"Lo", "Lm", "Mn", "Mc", "Sm", "So", "Sk"}
 
 _PICTURES = {"\n": "↵", "\t": "→", "\x7f": "␡"}
+_PICTURED = str.maketrans(
+    {chr(0x2400 + n): chr(n) for n in range(0x20)} | {picture: character for character, picture in _PICTURES.items()}
+)
 
 
 def terminal(text: str) -> str:
     """`text` in one line of a terminal, a log or a message."""
     return _shown(text, _SUSPECT, _picture)
+
+
+def from_terminal(text: str) -> str:
+    """What `terminal` shows as `text`, where there is nothing else that it could be."""
+    # a backslash is shown as it is
+    return _ESCAPES.sub(lambda found: found[0] if found[0][1] == "\\" else _unescaped(found), text.translate(_PICTURED))
 
 
 def terminal_lines(text: str) -> str:
@@ -85,7 +94,7 @@ def _literal(found: re.Match[str]) -> str:
 _FORMULA = re.compile("[=+\\-@\t\r\n＝＋－＠]")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _SUSPECT_IN_CELL = re.compile(f"{_FLAG}|[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f{_UNSEEN}]")
-_ESCAPES = re.compile(r"\\(?:\\|x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8}))")
+_ESCAPES = re.compile(r"\\(?:\\|x([0-9a-f]{2})|u([0-9a-f]{4})|U(00(?:0[0-9a-f]|10)[0-9a-f]{4}))")
 
 
 def csv_cell(text: str) -> str:
@@ -104,9 +113,11 @@ def from_csv_cell(cell: str) -> str:
     """The text that `csv_cell` made a cell of."""
     if not cell.startswith("'"):
         return cell
-    return _ESCAPES.sub(
-        lambda found: chr(int("".join(filter(None, found.groups())), 16)) if found[0] != "\\\\" else "\\", cell[1:]
-    )
+    return _ESCAPES.sub(_unescaped, cell[1:])
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return "\\" if found[0] == "\\\\" else chr(int(found[0][2:], 16))
 
 
 def json_text(value: Any, *, indent: int | None = None, separators: tuple[str, str] | None = None) -> str:

@@ -9,12 +9,10 @@ from typing import Any
 
 from ..errors import TransparencyError
 from ..wording import listed, quoted
-from .tokens import encode_text
-from .vocabulary import is_byte, pieces_of, vocabulary_text
+from .tokens import encode_text, unseen
+from .vocabulary import pieces_of, stands_for_a_byte, vocabulary_text
 
 _NUMBER = re.compile(r"#(\d{1,18})|⟨(\d{1,18})⟩")
-#: How the panel shows what has no look of its own.
-_PICTURES = str.maketrans({"·": " ", "↵": "\n", "→": "\t"})
 
 
 @dataclass(frozen=True)
@@ -32,15 +30,16 @@ def entry_named(tokenizer: Any, text: str, n_entries: int, model: str) -> Meant:
     that says how a text of several tokens splits.
     """
     written = _written(tokenizer, text)
-    for wanted in dict.fromkeys((text, text.translate(_PICTURES))):
-        alike = list(dict.fromkeys(_alike(tokenizer, wanted, written, n_entries)))
-        if alike:
-            return Meant(alike[0], _note(tokenizer, text, alike, written))
     number = _NUMBER.fullmatch(text)
+    found = dict.fromkeys(i for wanted in (text, unseen(text)) for i in _alike(tokenizer, wanted, written, n_entries))
+    if found:
+        numbered = [int(number[1])] if number and number[1] and int(number[1]) < n_entries else []
+        return _chosen(tokenizer, text, [*found, *(written if len(written) == 1 else []), *numbered])
     if number:
         return _numbered(tokenizer, int(number[1] or number[2]), n_entries, text)
-    if len(written) == 1 and written[0] < n_entries:
-        return Meant(written[0], _note(tokenizer, text, written, written))
+    # the unknown token is written for all that a vocabulary lacks
+    if len(written) == 1 and written[0] < n_entries and written[0] != getattr(tokenizer, "unk_token_id", None):
+        return _chosen(tokenizer, text, written)
     split = listed((quoted(vocabulary_text(tokenizer, token_id)) for token_id in written), between=" + ")
     raise TransparencyError(
         "invalidParams",
@@ -78,14 +77,15 @@ def _numbered(tokenizer: Any, number: int, n_entries: int, text: str) -> Meant:
     return Meant(number, f"{quoted(text)} is {_named(tokenizer, number)}.")
 
 
-def _note(tokenizer: Any, text: str, alike: list[int], written: list[int]) -> str:
-    chosen, others = alike[0], [i for i in dict.fromkeys([*alike[1:], *written[:1]]) if i != alike[0]]
+def _chosen(tokenizer: Any, text: str, candidates: list[int]) -> Meant:
+    """The first of `candidates`, and beside which others."""
+    chosen, *others = dict.fromkeys(candidates)
     # nobody means the byte of a letter
-    others = [i for i in others if not is_byte(tokenizer.convert_ids_to_tokens(i))]
+    others = [i for i in others if not stands_for_a_byte(tokenizer, i)]
     if not others and vocabulary_text(tokenizer, chosen) == text:
-        return ""
+        return Meant(chosen)
     beside = f", and not {listed((_named(tokenizer, i) for i in others), 3)}" if others else ""
-    return f"{quoted(text)} is taken for {_named(tokenizer, chosen)}{beside}."
+    return Meant(chosen, f"{quoted(text)} is taken for {_named(tokenizer, chosen)}{beside}.")
 
 
 def _named(tokenizer: Any, token_id: int) -> str:

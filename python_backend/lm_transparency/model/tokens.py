@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import TransparencyError
-from ..printable import terminal
+from ..printable import from_terminal, terminal
 from .joined import with_joined
 from .native import OTHER_TOKENIZER, answered
 from .options import SpecialTokens
@@ -147,3 +147,12 @@ def _overlap(offsets: list[tuple[int, int]], i: int, j: int) -> bool:
 def visible(text: str) -> str:
     """Spaces and line ends made visible, and all else that has no look: ` Mary` → `·Mary`, `\\x1b` → `␛`."""
     return terminal(text).replace(" ", "·")
+
+
+#: How the panel shows what the terminal shows otherwise (`webview/src/words.ts`).
+_IN_THE_PANEL = str.maketrans({"·": " ", "⏎": "\n", "⇥": "\t", "⍽": "\u00a0", "∣": "\u200b"})
+
+
+def unseen(text: str) -> str:
+    """What `visible`, or the panel, shows as `text`."""
+    return from_terminal(text.translate(_IN_THE_PANEL))

@@ -16,14 +16,18 @@ _PIECES = re.compile("[\udc80-\udcff]+")
 
 #: How byte fallback writes a byte.
 _BYTE = re.compile("<0x([0-9A-Fa-f]{2})>")
+#: How bytes are shown that are no whole character; where spaces are made visible, with a dot between them.
+_SHOWN_BYTES = re.compile("⟨([0-9a-f]{2}(?:[ ·][0-9a-f]{2})*)⟩")
 
 
 @dataclass(frozen=True)
 class _Writing:
-    """How a tokenizer writes: whether `▁` stands for a space, and what was added to its vocabulary, by id."""
+    """How a tokenizer writes: whether `▁` stands for a space and `<0x41>` for a byte, and what was added to its
+    vocabulary, by id."""
 
     size: int
     marks_spaces: bool
+    writes_bytes: bool
     added: dict[int, str]
 
 
@@ -37,10 +41,10 @@ def vocabulary_text(tokenizer: Any, token_id: int) -> str:
     if not piece:
         # rows of the unembedding past the vocabulary pad it to a round size
         return f"⟨{token_id}⟩"
-    byte = _BYTE.fullmatch(piece)
-    if byte:
-        return _bytes_text(bytes([int(byte[1], 16)]))
     writing = _writing(tokenizer)
+    byte = _BYTE.fullmatch(piece)
+    if byte and writing.writes_bytes:
+        return _bytes_text(bytes([int(byte[1], 16)]))
     if token_id in writing.added:
         return writing.added[token_id]
     if "▁" in piece:
@@ -58,9 +62,10 @@ def pieces_of(text: str) -> Iterator[str]:
     """How tokenizers may write an entry that reads as `text`: as it is, by `▁`, by byte-level letters, as a byte."""
     yield text
     yield text.replace(" ", "▁")
+    # the odd ones are what the group has found
     raw = b"".join(
-        bytes.fromhex(part[1:-1]) if part.startswith("⟨") else part.encode("utf-8", "surrogatepass")
-        for part in re.split(r"(⟨(?:[0-9a-f]{2})(?: [0-9a-f]{2})*⟩)", text)
+        bytes.fromhex(part.replace("·", " ")) if i % 2 else part.encode("utf-8", "surrogatepass")
+        for i, part in enumerate(_SHOWN_BYTES.split(text))
     )
     letters = {byte: letter for letter, byte in _byte_table().items()}
     yield "".join(letters[byte] for byte in raw)
@@ -68,34 +73,41 @@ def pieces_of(text: str) -> Iterator[str]:
         yield f"<0x{raw[0]:02X}>"
 
 
-def is_byte(piece: str) -> bool:
+def stands_for_a_byte(tokenizer: Any, token_id: int) -> bool:
     """Whether an entry is byte fallback's."""
-    return _BYTE.fullmatch(piece) is not None
+    return _writing(tokenizer).writes_bytes and bool(_BYTE.fullmatch(tokenizer.convert_ids_to_tokens(token_id) or ""))
 
 
 def _writing(tokenizer: Any) -> _Writing:
     known = _writings.get(tokenizer)
     # tokens may be added later
     if known is None or known.size != len(tokenizer):
-        marks_spaces = _marks_spaces(tokenizer)
-        known = _writings[tokenizer] = _Writing(len(tokenizer), marks_spaces, _added(tokenizer, marks_spaces))
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+        marks, writes = (True, True) if backend is None else (_marks_spaces(backend), _writes_bytes(backend))
+        known = _writings[tokenizer] = _Writing(len(tokenizer), marks, writes, _added(tokenizer, marks, writes))
     return known
 
 
-def _marks_spaces(tokenizer: Any) -> bool:
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    decoder = getattr(backend, "decoder", None)
-    # without one, it is SentencePiece itself
-    return decoder is None or "▁" not in decoder.decode(["a", "a▁b"])
+def _marks_spaces(backend: Any) -> bool:
+    if backend.decoder is not None and "▁" not in backend.decoder.decode(["a", "a▁b"]):
+        return True
+    text = "a b" if backend.normalizer is None else backend.normalizer.normalize_str("a b")
+    words = [] if backend.pre_tokenizer is None else [word for word, _ in backend.pre_tokenizer.pre_tokenize_str(text)]
+    return "▁" in "".join([text, *words])
 
 
-def _added(tokenizer: Any, marks_spaces: bool) -> dict[int, str]:
+def _writes_bytes(backend: Any) -> bool:
+    decodes = backend.decoder is not None and "<" not in backend.decoder.decode(["<0x41>"])
+    return decodes or bool(getattr(backend.model, "byte_fallback", False))
+
+
+def _added(tokenizer: Any, marks_spaces: bool, writes_bytes: bool) -> dict[int, str]:
     """What was added to the vocabulary and is read as it is written: all but bytes, and runs of spaces (Gemma)."""
     texts = {i: str(token) for i, token in getattr(tokenizer, "added_tokens_decoder", {}).items()}
     return {
         i: " " * len(text) if marks_spaces and not text.strip("▁") else text
         for i, text in texts.items()
-        if not is_byte(text)
+        if not (writes_bytes and _BYTE.fullmatch(text))
     }
 
 

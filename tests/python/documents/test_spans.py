@@ -7,14 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import PreTrainedTokenizerFast
 
 from lm_transparency import LoadedModel, TransparencyError
 from lm_transparency.model.tokens import encode
 from lm_transparency.prompts.spans import merged, span_at, spans_of, spans_within
 from lm_transparency.prompts.units import Units
-from tiny_models import CORPUS, train_tokenizer
+from tokenizer_kinds import MADE
 
 PIECES = [
     *["a", "Mary", " ", "  ", "\n", "\r\n", "\t", "1732", "é", "e\u0301", "o\u0327\u0323", "ﬁ", "ß", "İ", "<s>"],
@@ -25,60 +23,12 @@ TEXTS = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=24),
     st.lists(st.sampled_from(PIECES), min_size=1, max_size=10).map("".join),
 )
-KINDS = ["byte_level", "embedded", "unigram", "bpe_with_bytes", "word_piece", "bert"]
-
-
-def _fast(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>")
-
-
-def _unigram() -> PreTrainedTokenizerFast:
-    """As T5's and ALBERT's: NFKC, ▁ for spaces, one put in front."""
-    tokenizer = Tokenizer(models.Unigram())
-    tokenizer.normalizer = normalizers.Sequence([normalizers.Nmt(), normalizers.NFKC()])
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    tokenizer.decoder = decoders.Metaspace()
-    trainer = trainers.UnigramTrainer(
-        vocab_size=300, special_tokens=["<unk>", "<s>"], unk_token="<unk>", show_progress=False
-    )
-    tokenizer.train_from_iterator(CORPUS, trainer)
-    return _fast(tokenizer)
-
-
-def _bpe_with_bytes() -> PreTrainedTokenizerFast:
-    """As Llama 2's: a dummy prefix, bytes for what the vocabulary lacks."""
-    vocabulary = {"<unk>": 0, **{f"<0x{b:02X}>": b + 1 for b in range(256)}}
-    for piece in ["▁", "a", "M", "r", "y", "▁M", "ar", "▁Mar", "▁Mary", "▁▁"]:
-        vocabulary[piece] = len(vocabulary)
-    merges = [("▁", "M"), ("a", "r"), ("▁M", "ar"), ("▁Mar", "y"), ("▁", "▁")]
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, unk_token="<unk>", byte_fallback=True))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
-    return _fast(tokenizer)
-
-
-def _word_piece(normalizer: Any) -> PreTrainedTokenizerFast:
-    tokenizer = Tokenizer(models.WordPiece(unk_token="<unk>"))
-    tokenizer.normalizer = normalizer
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(vocab_size=300, special_tokens=["<unk>", "[CLS]", "[SEP]"], show_progress=False)
-    tokenizer.train_from_iterator(CORPUS, trainer)
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
-    )
-    return _fast(tokenizer)
+KINDS = [*MADE, "embedded"]
 
 
 @pytest.fixture(scope="module")
 def tokenizers(embedded: LoadedModel) -> dict[str, Any]:
-    return {
-        "byte_level": train_tokenizer(),
-        "embedded": embedded.tokenizer,
-        "unigram": _unigram(),
-        "bpe_with_bytes": _bpe_with_bytes(),
-        "word_piece": _word_piece(normalizers.NFC()),
-        # takes accents off and control characters out
-        "bert": _word_piece(normalizers.BertNormalizer(strip_accents=True)),
-    }
+    return {kind: make() for kind, make in MADE.items()} | {"embedded": embedded.tokenizer}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -6,13 +6,15 @@ import copy
 from typing import Any
 
 import pytest
-from tokenizers import AddedToken
+from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
 
 from lm_transparency import TransparencyError
 from lm_transparency.model.naming import entry_named
-from lm_transparency.model.tokens import encode
-from lm_transparency.model.vocabulary import vocabulary_text
+from lm_transparency.model.tokens import encode, visible
+from lm_transparency.model.vocabulary import stands_for_a_byte, vocabulary_text
 from sentencepieces import FRONTS, Front, sentencepiece_like
+from tokenizer_kinds import MADE
 
 
 def meant(tokenizer: Any, text: str) -> tuple[str, str]:
@@ -33,7 +35,11 @@ def meant(tokenizer: Any, text: str) -> tuple[str, str]:
         ("·book", "▁book"),
         ("\n", "<0x0A>"),
         ("↵", "<0x0A>"),
+        # as the panel shows them
+        ("⏎", "<0x0A>"),
+        ("⇥", "<0x09>"),
         ("\t", "<0x09>"),
+        ("␛", "<0x1B>"),
         ("\0", "<0x00>"),
         ("⟨e6⟩", "<0xE6>"),
         ("日", "日"),
@@ -91,10 +97,36 @@ def test_every_entry_can_be_named_by_its_text_or_its_number(front: Front) -> Non
         assert entry_named(tokenizer, f"#{token_id}", len(tokenizer), "tiny").id == token_id
 
 
-def test_byte_level_entries_can_be_named(tiny_tokenizer: Any) -> None:
-    for token_id in range(len(tiny_tokenizer)):
-        text = vocabulary_text(tiny_tokenizer, token_id)
-        assert entry_named(tiny_tokenizer, text, len(tiny_tokenizer), "tiny").id == token_id
+@pytest.mark.parametrize("kind", MADE)
+def test_every_entry_of_every_kind_can_be_named_by_what_is_printed(kind: str) -> None:
+    tokenizer = MADE[kind]()
+    for token_id in range(len(tokenizer)):
+        text = vocabulary_text(tokenizer, token_id)
+        for printed in (text, visible(text)):
+            found = entry_named(tokenizer, printed, len(tokenizer), "tiny")
+            assert vocabulary_text(tokenizer, found.id) == text
+            # with byte-level BPE no two read alike; of others, it is said
+            assert found.id == token_id or kind != "byte_level"
+            assert found.id == token_id or f"#{token_id} (" in found.note or stands_for_a_byte(tokenizer, token_id)
+
+
+@pytest.mark.parametrize("kind", ["unigram", "word_piece", "bert", "word_ends"])
+@pytest.mark.parametrize("text", ["§", "⏎", "book"])
+def test_what_a_vocabulary_lacks_is_not_its_unknown_token(kind: str, text: str) -> None:
+    with pytest.raises(TransparencyError, match="is not one token of tiny: it splits into '<unk>'"):
+        meant(MADE[kind](), text)
+    assert meant(MADE[kind](), "<unk>") == ("<unk>", "")
+
+
+def test_a_text_that_could_be_a_number_or_a_picture_says_what_it_is_not(tiny_tokenizer: Any) -> None:
+    tokenizer = copy.deepcopy(tiny_tokenizer)
+    tokenizer.add_tokens(["#7", "↵"])
+    piece, note = meant(tokenizer, "#7")
+    assert (piece, "and not token #7 (" in note) == ("#7", True)
+    piece, note = meant(tokenizer, "↵")
+    assert (piece, note.endswith("('\\n').")) == ("↵", True)
+    # that it begins with a token of its own is of no interest
+    assert meant(tokenizer, "⟨e6⟩")[1] == ""
 
 
 @pytest.mark.parametrize("like", ["sentencepiece", "byte level"])
@@ -106,10 +138,24 @@ def test_added_entries_read_as_they_are_written(like: str, tiny_tokenizer: Any) 
         token_id = tokenizer.convert_tokens_to_ids(text)
         assert vocabulary_text(tokenizer, token_id) == text
         assert entry_named(tokenizer, text, len(tokenizer), "tiny").id == token_id
+    # a byte where there is byte fallback, and six characters elsewhere
+    tokenizer.add_tokens([AddedToken("<0x41>", normalized=False)])
+    byte = tokenizer.convert_tokens_to_ids("<0x41>")
+    assert vocabulary_text(tokenizer, byte) == ("A" if like == "sentencepiece" else "<0x41>")
     # runs of spaces are entries of their own (Gemma)
     tokenizer.add_tokens(["▁▁▁"])
     spaces = vocabulary_text(tokenizer, tokenizer.convert_tokens_to_ids("▁▁▁"))
     assert spaces == ("   " if like == "sentencepiece" else "▁▁▁")
+
+
+def test_without_a_decoder_a_mark_is_a_space_where_spaces_are_written_so() -> None:
+    marking = sentencepiece_like("never")
+    marking.backend_tokenizer.decoder = None
+    assert vocabulary_text(marking, marking.convert_tokens_to_ids("▁s")) == " s"
+    words = Tokenizer(models.WordLevel({"[UNK]": 0, "a▁b": 1, "<0x41>": 2}, unk_token="[UNK]"))
+    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    plain = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="[UNK]")
+    assert [vocabulary_text(plain, i) for i in (1, 2)] == ["a▁b", "<0x41>"]
 
 
 @pytest.mark.parametrize("front", FRONTS)
