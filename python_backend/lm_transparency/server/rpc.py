@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from lsprotocol.types import CANCEL_REQUEST, EXIT, INITIALIZE, METHOD_TO_TYPES, WORKSPACE_EXECUTE_COMMAND
@@ -126,9 +127,19 @@ class AnsweringProtocol(LanguageServerProtocol):
         for future in list(self._request_futures.values()):
             future.cancel()
 
-    def _send_handler_result(self, future: Any, *, msg_id: Any) -> None:
+    def _execute_handler(self, msg_id: Any, handler: Any, callback: Any, args: Any = None, kwargs: Any = None) -> None:
+        """pygls's own keeps for good what became of a notification, and of what a command is handled by."""
+        super()._execute_handler(msg_id, handler, callback, args, kwargs)
+        future = self._request_futures.get(msg_id)
+        if future is not None:
+            future.add_done_callback(partial(self._forget, msg_id))
+
+    def _forget(self, msg_id: Any, future: Any) -> None:
         if self._request_futures.get(msg_id) is future:
             del self._request_futures[msg_id]
+
+    def _send_handler_result(self, future: Any, *, msg_id: Any) -> None:
+        self._forget(msg_id, future)
         # cancelled before its handler had begun: no error of its own
         error = asyncio.CancelledError() if future.cancelled() else future.exception()
         if error is None:

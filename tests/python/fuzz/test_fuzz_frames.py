@@ -17,8 +17,8 @@ from lm_transparency.server.backend import Backend
 
 _METHODS = [
     PING, "lmTransparency/health", "lmTransparency/analyze", "lmTransparency/listModels", "lmTransparency/nodeTokens",
-    "initialize", "initialized", "$/cancelRequest", "$/progress", "textDocument/didOpen", "textDocument/didChange",
-    "textDocument/didClose", "textDocument/hover",
+    "initialize", "initialized", "shutdown", "", "$/cancelRequest", "$/progress", "textDocument/didOpen",
+    "textDocument/didChange", "textDocument/didClose", "textDocument/hover",
     "workspace/executeCommand", "textDocument/semanticTokens/full", "nobody",
 ]  # fmt: skip
 _URI = {"uri": "file:///a.prompt"}
@@ -44,8 +44,9 @@ _MESSAGE = st.fixed_dictionaries(
     {"jsonrpc": st.sampled_from(["2.0", "2.0", "2.0", "1.0", None])},
     optional={
         "id": st.integers() | st.text(max_size=3) | _JSON,
-        "method": st.sampled_from(_METHODS),
+        "method": st.sampled_from(_METHODS) | _JSON,
         "params": _PARAMS,
+        "result": _JSON,
     },
 )
 _RAW = pieced(
@@ -97,7 +98,7 @@ class _Server:
         self.close = self._loop.close
 
     def answers(self, stream: bytes) -> list[dict[str, Any]]:
-        """What is answered to `stream` and, behind it on a connection of its own, to a ping."""
+        """What is answered to `stream` on a connection of its own, behind a hello."""
         return self._loop.run_until_complete(self._answers(stream))
 
     async def _answers(self, stream: bytes) -> list[dict[str, Any]]:
@@ -110,12 +111,20 @@ class _Server:
             if not server.protocol._request_futures:  # pyright: ignore[reportPrivateUsage]
                 break
             await asyncio.sleep(0.001)
+        else:
+            pytest.fail("a request is not answered")
         server.leave()
-        return [message for message in written.messages if "method" not in message and message.get("id") != "hello"]
+        first, *answers = [message for message in written.messages if "method" not in message]
+        assert first["id"] == "hello"
+        return answers
 
 
 def _no_session() -> Any:
     raise RuntimeError("no session in this test")
+
+
+def _no_json(word: str) -> Any:
+    raise ValueError(word)
 
 
 def _key(msg_id: Any) -> str:
@@ -123,7 +132,7 @@ def _key(msg_id: Any) -> str:
 
 
 def test_frames_with_a_body_are_answered_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lm_transparency.server.dependencies.import_heavy", lambda: None)
+    monkeypatch.setattr("lm_transparency.server.dependencies.import_heavy", lambda _importing: None)
     server = _Server()
 
     def read(body: bytes) -> bool:
@@ -133,7 +142,7 @@ def test_frames_with_a_body_are_answered_one_by_one(monkeypatch: pytest.MonkeyPa
         found = Counter(_key(answer["id"]) for answer in answers)
         assert found.pop(_key("after"), 0) == 1, "the connection went on"
         try:
-            message = json.loads(body)
+            message = json.loads(body, parse_constant=_no_json)
         except (ValueError, RecursionError):
             message = None
         if isinstance(message, dict) and "method" not in message and ("result" in message or "error" in message):
@@ -154,12 +163,14 @@ def test_frames_with_a_body_are_answered_one_by_one(monkeypatch: pytest.MonkeyPa
 
 
 def test_streams_that_are_no_frames_end_or_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lm_transparency.server.dependencies.import_heavy", lambda: None)
+    monkeypatch.setattr("lm_transparency.server.dependencies.import_heavy", lambda _importing: None)
     server = _Server()
     ping = _framed(b'{"jsonrpc":"2.0","id":1,"method":"%b"}' % PING.encode())
     headers = pieced(
         "Content-Length: ", "5", "-1", "9" * 30, "\r\n", "\n", "\r", ":", "Content-Type: x", " " * 9000, "{}"
     )
-    streams = st.one_of(damaged(ping * 3), headers.map(lambda text: text.encode("utf-8", "surrogatepass")))
+    headers = headers.map(lambda text: text.encode("utf-8", "surrogatepass"))
+    noise = st.tuples(st.sampled_from([b"", b"Content-Length: "]), st.binary(max_size=200)).map(b"".join)
+    streams = st.one_of(damaged(ping * 3), headers, noise.map(lambda data: data + b"\n\n" + ping))
     tried("JSON-RPC streams", streams, lambda stream: len(server.answers(stream)) > 0)
     server.close()
