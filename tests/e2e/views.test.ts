@@ -6,22 +6,9 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { notifications, openFile, runCommand, screenshot, webviewFrame } from './harness/index.ts';
 import { expectPercent, expectShare, inspector, picture, pictures, selected, truthOf } from './inspector-steps.ts';
 import { keptEdges, type EdgeRow } from './kept-edges.ts';
+import { expectRank, type Followed, type LensTruth } from './lens-truth.ts';
 import { analyze, samples, visible } from './product.ts';
 import { byTestId, useWindow } from './window.ts';
-
-interface Followed {
-  text: string;
-  probability: number[][];
-  rank: number[][];
-}
-
-/** Row 0 is the embeddings, row n the output of layer n − 1. */
-interface LensTruth {
-  top: string[][];
-  topProbability: number[][];
-  predicted: Followed;
-  rival: Followed;
-}
 
 const LAST = { layer: 29, position: 13 };
 /** About 130 tokens. */
@@ -404,9 +391,3 @@ describe('lens, heads and heat in the real VS Code', () => {
     await expect.poll(() => body.evaluate(() => document.activeElement?.classList.contains('stage'))).toBe(true);
   });
 });
-
-/** Counted from 1; far down logits are so near to each other that float32 moves a token by a rank or two. */
-function expectRank(shown: string | undefined, rank: number): void {
-  const said = `${shown} for ${rank + 1}`;
-  expect(Math.abs(Number(shown?.replaceAll(',', '')) - rank - 1), said).toBeLessThanOrEqual(Math.ceil(rank / 400));
-}

@@ -2,7 +2,6 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { PassThrough } from 'node:stream';
 import type { Memento } from 'vscode';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Health, ModelInfo } from '../../extension/shared/protocol';
@@ -12,11 +11,9 @@ import { Visit } from '../../extension/src/backend/visit';
 import { attachScript } from '../../extension/src/remote/attachCommand';
 import { configuredHosts, refuseHost } from '../../extension/src/remote/hosts';
 import { baseOf, lookScript, readLook, refuseMachine } from '../../extension/src/remote/machine';
-import { afterMarker, readServerEnd } from '../../extension/src/link/greeting';
 import { quote, quoteAll } from '../../extension/src/remote/quote';
 import { builtPython, setUpScript } from '../../extension/src/remote/setUpScript';
 import { sshArgv } from '../../extension/src/link/ssh';
-import { explainSsh } from '../../extension/src/link/sshFailure';
 import { Targets } from '../../extension/src/remote/target';
 import { checkSettings } from '../../extension/src/settings';
 
@@ -256,68 +253,6 @@ describe('the set-up of a host', () => {
     const result = run('/dev/full/data', '/usr/bin/python3');
     expect(result.status).toBe(73);
     expect(result.stderr).toMatch(/full/);
-  });
-});
-
-describe('the beginning of the stream', () => {
-  const read = async (...chunks: (string | Buffer)[]) => {
-    const stdout = new PassThrough();
-    const { stream, attached } = afterMarker(stdout);
-    const received: Buffer[] = [];
-    stream.on('data', (chunk: Buffer) => received.push(chunk));
-    for (const chunk of chunks) {
-      stdout.write(chunk);
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    stdout.end();
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    const told = await attached.catch((error: Error) => error.message);
-    return { told, text: Buffer.concat(received).toString() };
-  };
-  const MARKER = 'lm-transparency attached {"version": "0.1.0", "processId": 7, "started": true}\n';
-  const TOLD = { version: '0.1.0', processId: 7, started: true };
-
-  it.each([
-    ['alone', [`\n${MARKER}body`]],
-    ['behind what a shell prints', ['Welcome!\nlm-transparency is great', `\n${MARKER}body`]],
-    ['byte by byte', [...`motd\n${MARKER}body`]],
-  ])('is found %s', async (_, chunks) => {
-    expect(await read(...chunks)).toEqual({ told: TOLD, text: 'body' });
-  });
-
-  it('is missed when the stream ends without it', async () => {
-    expect(await read('This account is currently not available.\n')).toEqual({ told: 'no marker', text: '' });
-  });
-
-  it('tells how a server ended', () => {
-    const line = 'lm-transparency ended {"code": null, "signal": "SIGKILL", "outOfMemory": true, "lines": ["a"]}';
-    expect(readServerEnd(['x', line])).toEqual({ code: null, signal: 'SIGKILL', outOfMemory: true, lines: ['a'] });
-    expect(readServerEnd(['x'])).toBeNull();
-  });
-});
-
-describe('what ssh says', () => {
-  it.each([
-    ['Host key verification failed.', /host key of gpu1 is not known/, /Run `ssh gpu1` once in a terminal/],
-    ['No ED25519 host key is known for gpu1 and you have requested strict checking.', /not known/, /ssh gpu1/],
-    ['@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @', /another host key/, /ssh-keygen -R gpu1/],
-    ['me@gpu1: Permission denied (publickey).', /refused the login/, /ssh-add/],
-    ['ssh: Could not resolve hostname gpu1: Name or service not known', /no host gpu1/, /VPN/],
-    ['ssh: connect to host gpu1 port 22: Connection refused', /no ssh connections/, /port/],
-    ['ssh: connect to host gpu1 port 22: Connection timed out', /cannot be reached/, /network/],
-    ['/home/me/.ssh/config: line 3: Bad configuration option: foo', /does not accept its configuration/, /Correct/],
-    ["'exec' is not recognized as an internal or external command", /runs Windows/, /WSL/],
-    ['/x/python: No module named lm_transparency', /missing or older/, /Set it up/],
-    ['/bin/sh: 1: exec: /x/python: not found', /is gone/, /Set it up again/],
-    ['OSError: [Errno 28] No space left on device', /disk of gpu1 is full/, /Free/],
-  ])('%s', (line, message, remedy) => {
-    const failure = explainSsh('gpu1', line);
-    expect(failure?.message).toMatch(message);
-    expect(failure?.remedy).toMatch(remedy);
-  });
-
-  it('is not guessed at', () => {
-    expect(explainSsh('gpu1', 'debug1: something')).toBeNull();
   });
 });
 
