@@ -1,4 +1,4 @@
-"""The logit lens over layers: of every position, or of a few tokens at one position."""
+"""The logit lens over layers: at every position, or for a few tokens at one position."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..trace.trace import Trace
 from ..watch import Watch
 from .projection import Lens
 
-#: Logits that are in memory at once: 16 M float32 are 64 MB.
+#: Logits in memory at once: 16 M float32 are 64 MB.
 _BLOCK_ELEMENTS = 16_000_000
 
 
@@ -48,9 +48,9 @@ def lens_grid(
     rows: range | None = None,
     watch: Watch | None = None,
 ) -> LensGrid:
-    """The most probable token everywhere, and where `token` stands; `rows`: of the grid, by default all of them.
+    """The most probable token in every cell, and the probability and rank of `token`.
 
-    Raises `Cancelled` within one layer's time.
+    `rows`: of the grid, by default all. Raises `Cancelled` within one layer's time.
     """
     watch = watch or Watch()
     lens = Lens(trace.anatomy)

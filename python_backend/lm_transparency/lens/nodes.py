@@ -1,4 +1,4 @@
-"""What one node of the graph says: the lens of its state, and what the block before it promotes and suppresses."""
+"""The vocabulary view of one node: the lens of its state, and what the update into it promotes and suppresses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .projection import Lens, TopTokens
 
 @dataclass(frozen=True)
 class NodeTokens:
-    """`top`: the logit lens of a state, None for an update. `rank_change`: ranks gained against the node before.
+    """`top`: the logit lens of a state, None for an update. `rank_change`: ranks gained since the node before.
 
     `promoted`, `suppressed`: of the update that leads into the node; None for an embedding.
     """
@@ -38,13 +38,13 @@ def node_tokens(
 ) -> NodeTokens:
     """Read node `kind` ∈ {X, A, M, I} of `layer` at `position`: `top_k` tokens of a state, `update_k` of an update.
 
-    The update into A is all that attention wrote (mid − pre); into I, and M itself, what the feed-forward block wrote.
-    In a parallel block I follows the previous I directly, and its update is the whole layer's.
-    Raises `TransparencyError("invalidParams")` for a node that this model does not have.
+    The update into A is all that attention wrote (mid − pre). The update into I, and M itself, is what the feed-forward
+    block wrote. In a parallel block I follows the previous I directly, and its update is the whole layer's. Raises
+    `TransparencyError("invalidParams")` for a node that this model does not have.
     """
     vectors = _vectors(trace, kind, layer, position)
     lens = Lens(trace.anatomy)
-    # the unembedding is read once for all of them
+    # one product with the unembedding for all of them
     rows = iter(lens.logits(torch.stack([v.float() for v in vectors if v is not None]), normalize=normalize))
     state, before, update = (None if vector is None else next(rows) for vector in vectors)
     top = change = promoted = suppressed = None

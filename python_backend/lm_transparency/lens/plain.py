@@ -1,7 +1,7 @@
-"""The logit lens of any language model that hands out its hidden states, taken apart or not.
+"""The logit lens of any language model that returns its hidden states, whether or not it can be decomposed.
 
-Nothing is known of the model but its outputs: the final norm is the module that made the last hidden state, unless a
-whole block did, and what is read from the last state must be the model's own logits.
+Only the model's outputs are used. The final norm is the module that made the last hidden state, unless a whole block
+made it, and the lens of the last state must equal the model's own logits.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from ..model.linear import device_of
 from ..model.token_ids import check_token_ids, embedding_rows
 from ..trace.finite import is_finite, overflow
 
-#: How far the last row may be from the model's logits, relative to the largest of them, by precision.
+#: How far the last row may differ from the model's logits, relative to the largest, by precision.
 _ROUNDING = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}
 
 
 def plain_lens(
     model: PreTrainedModel, token_ids: Int[Tensor, "position"], position: int = -1
 ) -> Float[Tensor, "row vocabulary"]:
-    """Logits read at `position`, float32: row 0 from the embedding, row l + 1 after layer l; the last are the model's.
+    """Logits read at `position`, float32: row 0 from the embedding, row l + 1 after layer l; the last row is the
+    model's.
 
     Raises `TransparencyError`: `modelUnsupported` where the model's logits are not what its unembedding reads there,
     `modelUnusable` for a token id without a row in the embedding.
@@ -63,14 +64,14 @@ def _read(
     norm = _final_norm(model, made, states[-1])
     with torch.no_grad():
         rows = [state[0, position] for state in states]
-        # the last state is normed already
+        # the last state is already normalised
         read = rows if norm is None else [*(norm(row[None, None])[0, 0] for row in rows[:-1]), rows[-1]]
         place = device_of(unembedding)
         logits = unembedding(torch.stack([row.to(place) for row in read])).float()
     wanted = out.logits[0, position].float().to(place)
     if not (is_finite(wanted) and is_finite(logits)):
         raise overflow(str(model.dtype).removeprefix("torch."), "What the layers read as")
-    # a multiplier behind the unembedding is one for all rows
+    # a multiplier after the unembedding is the same for all rows
     scale = float((logits[-1] * wanted).sum() / (logits[-1] * logits[-1]).sum())
     off = float((scale * logits[-1] - wanted).abs().max() / wanted.abs().max())
     if not off <= _ROUNDING.get(model.dtype, 1e-4):
@@ -79,7 +80,9 @@ def _read(
 
 
 def _final_norm(model: PreTrainedModel, made: list[tuple[nn.Module, Tensor]], last: Tensor) -> nn.Module | None:
-    """What made the last hidden state of the state before it; None where a block of layers did, norm and all."""
+    """The module that made the last hidden state from the state before it; None where a block of layers did, norm
+    included.
+    """
     blocks = {child for module in model.modules() if isinstance(module, nn.ModuleList) for child in module}
     makers = [module for module, state in made if state.shape == last.shape and torch.equal(state, last)]
     if any(module in blocks for module in makers):

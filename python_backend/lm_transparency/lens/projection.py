@@ -16,13 +16,13 @@ from ..model.anatomy import Anatomy
 from ..model.linear import device_of, is_plain, like_input
 from ..model.readout import TOKENS, Readout
 
-#: Up to so many rows weight × rowsᵀ is several times faster on a CPU than rows × weightᵀ, which reads the weight badly.
+#: Up to this many rows, weight × rowsᵀ is several times faster on a CPU than rows × weightᵀ.
 _FEW = 8
 
 
 @dataclass(frozen=True)
 class TopTokens:
-    """Vocabulary entries, or labels, in order of their logits. `probabilities`: see `Readout.probability`."""
+    """Vocabulary entries, or labels, in the order of their logits. `probabilities`: see `Readout.probability`."""
 
     ids: Int[Tensor, "k"]
     logits: Float[Tensor, "k"]
@@ -30,7 +30,7 @@ class TopTokens:
 
 
 class Lens:
-    """The final norm and unembedding of a model, as a reading glass for any vector of the residual stream."""
+    """The final norm and unembedding of a model, applied to any vector of the residual stream."""
 
     def __init__(self, anatomy: Anatomy) -> None:
         self._anatomy = anatomy
@@ -67,7 +67,7 @@ class Lens:
         module = self._anatomy.unembedding
         weight, bias = module.weight, module.bias
         assert isinstance(weight, Tensor)
-        # two columns at least: with one, torch takes a product that runs on a single core
+        # at least two columns: with one, torch uses a product that runs on a single core
         columns = rows.repeat(2, 1).T if len(rows) == 1 else rows.T
         logits = (weight @ columns)[:, : len(rows)].T.contiguous()
         return logits if bias is None else logits + bias  # type: ignore[operator]

@@ -1,7 +1,7 @@
 """The contributions of a whole prompt: every (query, key, head), residual, bias and feed-forward block, sparse.
 
-What is kept is every entry above a floor and the exact totals, so that any threshold above the floor can be applied and
-renormalised afterwards; dense rows are for a layer that is looked at.
+Entries above a floor are kept, with the exact total of each row, so any threshold above the floor can be applied and
+renormalised later (docs/method.md#floor). Dense rows are computed for one layer on demand.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _R = TypeVar("_R")
 
 @dataclass(frozen=True)
 class LayerRows:
-    """What each row of a layer is made of besides its heads. With them the parts of a row sum to 1: attention +
-    residual + bias + mixer, and ffn + ffn_residual; in a parallel block all in one, and `ffn_residual` is 0.
+    """The parts of each row of a layer besides the heads.
 
-    `mixer`: linear attention or a state space, one part a position. A row in which no part carries towards the whole
-    is 0 throughout. `attention_total`, `ffn_total`: the sum of a row's proximities, which is what a proximity is
-    divided by to be a contribution (in a parallel block both are the same).
+    The parts of a row sum to 1: attention + residual + bias + mixer, and ffn + ffn_residual. A parallel block has one
+    row with all of them, and `ffn_residual` is 0. `mixer`: linear attention or a state space, one part a position. A
+    row in which no part has a positive proximity is all 0. `attention_total`, `ffn_total`: the sum of a row's
+    proximities, the denominator of its contributions (the same in a parallel block).
     """
 
     attention_residual: Float[np.ndarray, "position"]
@@ -51,7 +51,7 @@ class LayerRows:
 
 @dataclass(frozen=True)
 class LayerContributions(LayerRows):
-    """One layer before thresholding, dense, and the error of its proof. No heads where the block has no attention."""
+    """One layer before thresholding, dense, with the error of its proof. No heads where the block has no attention."""
 
     attention: Float[np.ndarray, "query key head"]
     error: LayerError
@@ -59,10 +59,11 @@ class LayerContributions(LayerRows):
 
 @dataclass(frozen=True)
 class Contributions:
-    """A prompt's contributions, sparse: token edges (layer, query, key) whose weight, summed over *all* heads, exceeds
-    `floor`, sorted; of edge i the heads above the floor are `head_offset[i] : head_offset[i + 1]`. The rest: see
-    `LayerRows`. A row that is not `known` is still to be computed (`routes.gathering`): it has no edges and is 0
-    throughout.
+    """The contributions of a prompt, sparse.
+
+    Token edges (layer, query, key) whose weight, summed over *all* heads, exceeds `floor`, sorted. The heads of edge i
+    above the floor are `head_offset[i] : head_offset[i + 1]`. For the other columns see `LayerRows`. A row that is not
+    `known` has not been computed yet (`routes.gathering`): it has no edges and is all 0.
     """
 
     n_layers: int
@@ -98,7 +99,7 @@ class Contributions:
 
 @dataclass(frozen=True)
 class SomeRows:
-    """Rows of one layer, sparse, and what their proof says; `kept` counts queries from the first of them."""
+    """Rows of one layer, sparse, with the error of their proof; `kept` counts queries from the first row."""
 
     kept: KeptRows
     rows: LayerRows
@@ -107,7 +108,7 @@ class SomeRows:
 
 @dataclass(frozen=True)
 class Near:
-    """Proximities of what else a layer's rows are made of; `ffn_residual` is None in a parallel block."""
+    """Proximities of a layer's parts besides the heads; `ffn_residual` is None in a parallel block."""
 
     residual: Float64[np.ndarray, "position"]
     bias: Float64[np.ndarray, "position"]
@@ -117,12 +118,12 @@ class Near:
 
     @property
     def beside_heads(self) -> Float64[np.ndarray, "position"]:
-        """What shares a row with the heads."""
+        """The proximities that share a row with the heads."""
         near = self.residual + self.bias + self.mixer
         return near + self.ffn if self.ffn_residual is None else near
 
     def rows(self, total: Float64[np.ndarray, "position"]) -> LayerRows:
-        """`total`: of each row's proximities, the heads' and `beside_heads`."""
+        """`total`: the sum of each row's proximities, the heads' and `beside_heads`."""
         ffn_total = total if self.ffn_residual is None else self.ffn + self.ffn_residual
         share, ffn_share = inverse(total), inverse(ffn_total)
         return LayerRows(
@@ -163,14 +164,14 @@ def layer_contributions(trace: Trace, layer: int, *, clip: float = 0.0) -> Layer
 
 
 def each_layer(trace: Trace, watch: Watch, *, clip: float = 0.0) -> Iterator[LayerContributions]:
-    """`layer_contributions` from the first layer to the last, watched."""
+    """`layer_contributions` of each layer in order, reporting progress to `watch`."""
     for layer in range(trace.n_layers):
         watch.step("contributions", layer, trace.n_layers)
         yield layer_contributions(trace, layer, clip=clip)
 
 
 def some_rows(trace: Trace, layer: int, floor: float, at: Positions = EVERYWHERE) -> SomeRows:
-    """The rows of one layer at the positions `at` (ascending), of the heads what exceeds `floor`."""
+    """The rows of one layer at the positions `at` (ascending), with the heads that exceed `floor`."""
     sums = sums_of(trace, layer, at)
     near = _near(sums, has_ffn=trace.anatomy.blocks[layer].has_ffn)
     if trace.layers[layer].heads is None:
@@ -202,7 +203,7 @@ def contributions(trace: Trace, watch: Watch | None = None, *, floor: float = FL
 
 
 def layer_by_layer(trace: Trace, compute: Callable[[int], _R], layers: Sequence[int]) -> Generator[_R]:
-    """`map(compute, layers)`: on the CPU with a layer on every core, unless that would take much memory."""
+    """`map(compute, layers)`: on the CPU one layer on each core, unless that would take too much memory."""
     outputs = trace.n_tokens * trace.n_heads * trace.anatomy.d_model
     if trace.layers[0].post.device.type == "cpu" and layers_at_once(outputs) > 1:
         return on_a_core_each(compute, layers)

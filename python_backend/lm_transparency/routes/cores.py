@@ -1,8 +1,8 @@
-"""How much is done at once: several layers or, where that would take too much memory, the rows of one.
+"""How much is computed at once: several layers, or the rows of one layer where several would take too much memory.
 
-A layer is many small steps, and to share each of them among the cores takes longer than most of them. Compiled code and
-torch let go of the interpreter, so threads of our own suffice: as many as torch computes with. As OpenMP's do, they
-belong to the thread that computes, whose niceness they have.
+A layer consists of many small steps, and sharing each of them among the cores takes longer than most of them. Compiled
+code and torch release the interpreter lock, so threads suffice: as many as torch computes with. Like OpenMP's, they
+belong to the computing thread and share its niceness.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 
-#: Head outputs, of one layer on every core, that may be in memory at once: 24 M float32 are 96 MB.
+#: Head outputs that may be in memory at once, for one layer on every core: 24 M float32 are 96 MB.
 _MOST_OUTPUTS = 24_000_000
-#: Fewer parts than these are not shared: to wake another thread takes a good part of the time they take.
+#: Fewer parts than these are not shared: waking another thread takes a good part of their time.
 _WORTH_SHARING = 20_000
-#: A block has so many queries: with smaller ones less is computed above the diagonal, with larger ones steps are fewer.
+#: Queries in a block: smaller blocks compute less above the diagonal, larger ones need fewer steps.
 _BLOCK_QUERIES = 128
-#: Attention weights that are in memory at once, of every head and key for a block: 4 M float32 are 16 MB.
+#: Attention weights in memory at once, for every head and key of a block: 4 M float32 are 16 MB.
 _BLOCK_WEIGHTS = 4_000_000
 
 
 def layers_at_once(n_outputs: int) -> int:
-    """How many layers are computed at once on the CPU, each with `n_outputs` numbers in its head outputs."""
+    """How many layers to compute at once on the CPU, each with `n_outputs` numbers in its head outputs."""
     n_threads = torch.get_num_threads()
     return n_threads if n_threads * n_outputs <= _MOST_OUTPUTS else 1
 
 
 def queries_at_once(n_heads: int, n_tokens: int) -> int:
-    """How many queries of a prompt are looked at in one block, by all heads of a layer."""
+    """How many queries of a prompt all heads of a layer process in one block."""
     if n_tokens <= 2 * _BLOCK_QUERIES:
         return n_tokens
     return max(16, min(_BLOCK_QUERIES, _BLOCK_WEIGHTS // max(1, n_heads * n_tokens)))
 
 
 def shared(work: Callable[..., None], n_parts: int, *arguments: Any) -> None:
-    """`work(share, n_shares, *arguments)` for every share, each on a core: every n-th row from the share's own on."""
+    """Run `work(share, n_shares, *arguments)` for each share on a core of its own; a share is every n-th row."""
     n_shares = torch.get_num_threads() if n_parts > _WORTH_SHARING else 1
     if n_shares == 1:
         work(0, 1, *arguments)
@@ -57,9 +57,9 @@ def shared(work: Callable[..., None], n_parts: int, *arguments: Any) -> None:
 
 
 def on_a_core_each(compute: Callable[[_T], _R], items: Sequence[_T]) -> Generator[_R]:
-    """`map(compute, items)`, as many items at once as torch has threads; in each of them torch has one.
+    """`map(compute, items)` with as many items at once as torch has threads; torch uses one thread in each.
 
-    What is begun comes to its end before an error, or the end of the generator, is passed on.
+    Items that have begun finish before an error, or the end of the generator, is passed on.
     """
     n_threads = torch.get_num_threads()
     if n_threads == 1 or len(items) < 2:
@@ -70,7 +70,7 @@ def on_a_core_each(compute: Callable[[_T], _R], items: Sequence[_T]) -> Generato
     own: dict[int, Future[_R]] = {}
     try:
         for i, other in enumerate(others):
-            # who reads computes as well: while the next result is not there, what no other thread has begun
+            # the reading thread computes too: while the next result is not there, it takes an item that has not begun
             while i not in own and not other.done() and (taken := _take(others, i, own)) is not None:
                 own[taken] = _done(compute, items[taken])
             yield own.pop(i, other).result()
@@ -80,7 +80,7 @@ def on_a_core_each(compute: Callable[[_T], _R], items: Sequence[_T]) -> Generato
 
 
 def _done(compute: Callable[[_T], _R], item: _T) -> Future[_R]:
-    """What `compute` returns or raises, to be handed on in its turn."""
+    """What `compute` returned or raised, to be passed on in order."""
     made: Future[_R] = Future()
     try:
         made.set_result(compute(item))
@@ -90,12 +90,12 @@ def _done(compute: Callable[[_T], _R], item: _T) -> Future[_R]:
 
 
 def _take(futures: Sequence[Future[_R]], first: int, taken: Container[int]) -> int | None:
-    """The first that is neither begun nor taken, from now on left to who asks."""
+    """The first item that has not begun, now claimed by the caller."""
     return next((i for i in range(first, len(futures)) if i not in taken and futures[i].cancel()), None)
 
 
 class _Pools(threading.local):
-    """By their size; they end with the thread that they belong to."""
+    """Pools by size; they end with the thread that owns them."""
 
     def __init__(self) -> None:
         self.of_size: dict[int, ThreadPoolExecutor] = {}

@@ -18,16 +18,16 @@ from ..trace.trace import Trace
 from .contributions import Contributions, inverse
 from .kernels import part_proximities, row_proximities
 
-#: How a router makes gates of its logits, but for what it divides them by.
+#: How a router turns logits into gates, up to a divisor.
 Scoring = Literal["softmax", "sigmoid", "unknown"]
 
 
 @dataclass(frozen=True)
 class Routing:
-    """Which experts are active at each position, and their gates as the model computed them.
+    """The active experts at each position, and their gates as the model computed them.
 
-    `logits`: the router's, None where it does not return them. `scoring` is measured: of what function of the logits
-    the gates are shares.
+    `logits`: the router's, None where it does not return them. `scoring` is measured: the function of the logits that
+    the gates are proportional to.
     """
 
     index: Int[np.ndarray, "position active"]
@@ -40,12 +40,12 @@ class Routing:
         return np.where(self.index == expert, self.gate, 0.0).sum(axis=-1)
 
     def active(self, position: int) -> list[int]:
-        """The experts of a position, the largest gate first."""
+        """The active experts of a position, largest gate first."""
         order = np.argsort(-self.gate[position], kind="stable")
         return [int(self.index[position, i]) for i in order if self.gate[position, i] != 0]
 
     def probabilities(self) -> Float[np.ndarray, "position expert"] | None:
-        """What the gates are shares of, for every expert; None where it is not known."""
+        """The scores that the gates are proportional to, for every expert; None where unknown."""
         if self.logits is None or self.scoring == "unknown":
             return None
         return _score(torch.from_numpy(self.logits), self.scoring).numpy()
@@ -55,9 +55,9 @@ class Routing:
 class ExpertParts:
     """Experts and shared experts at one position: `parts` + `bias` is what the block adds to the residual stream.
 
-    `experts`: of the first rows of `parts`; the rows behind them are the shared experts. `gates`: the router's, of a
-    shared expert what it is multiplied by. `factors`: what each expert's own output is multiplied by in the block.
-    `error`: ‖whole − Σ parts‖₂ / ‖whole‖₂ against the recorded block.
+    `experts` names the first rows of `parts`; the remaining rows are the shared experts. `gates`: the router's, or the
+    factor of a shared expert. `factors`: the factor that the block applies to each expert's own output. `error`: ‖whole
+    − Σ parts‖₂ / ‖whole‖₂ against the recorded block.
     """
 
     experts: tuple[int, ...]
@@ -101,7 +101,7 @@ class ExpertNeurons:
 
 
 def experts_of(trace: Trace, layer: int) -> Experts:
-    """The experts of a layer. Raises `TransparencyError("invalidParams")` for a layer without."""
+    """The experts of a layer. Raises `TransparencyError("invalidParams")` for a layer without experts."""
     found = trace.anatomy.blocks[layer].experts
     if found is None:
         raise TransparencyError(
@@ -111,7 +111,7 @@ def experts_of(trace: Trace, layer: int) -> Experts:
 
 
 def routing(trace: Trace, layer: int, positions: slice = slice(None)) -> Routing:
-    """The router of a layer, asked again about the recorded residual. Raises `TransparencyError` without experts."""
+    """The router's choices for the recorded residual of a layer. Raises `TransparencyError` without experts."""
     experts, states = experts_of(trace, layer), trace.layers[layer].mid[positions]
     routed = route(experts, lambda: _run(trace, layer, states), len(states))
     index, gate = routed.index.cpu(), routed.gate.cpu()
@@ -121,16 +121,15 @@ def routing(trace: Trace, layer: int, positions: slice = slice(None)) -> Routing
 
 
 def expert_parts(trace: Trace, layer: int, position: int) -> ExpertParts:
-    """What each active expert, and each shared one, adds to the residual stream at `position`.
+    """The part of each active and each shared expert in the residual stream at `position`.
 
-    The block runs once more, on copies of this position: in each of them all experts but one are closed, so that
-    whatever the model does with what they return (gates, factors, means) is done by its own code.
-    Raises `TransparencyError` without experts.
+    The block runs once more on copies of this position, each with all experts but one closed. Gates, factors and means
+    are therefore applied by the model's own code. Raises `TransparencyError` without experts.
     """
     experts, record, block = experts_of(trace, layer), trace.layers[layer], trace.anatomy.blocks[layer]
     here = routing(trace, layer, slice(position, position + 1))
     active, n_shared = here.active(0), len(experts.shared)
-    # the first copy has nothing open: what a block writes even then is its own bias
+    # the first copy has no expert open: what the block writes then is its own bias
     n_copies = 1 + len(active) + n_shared
     copies = record.mid[position].expand(n_copies, -1)
     keep = torch.zeros(n_copies, experts.n_experts, dtype=torch.bool, device=copies.device)
@@ -149,7 +148,7 @@ def expert_parts(trace: Trace, layer: int, position: int) -> ExpertParts:
     bias = block.after_ffn.bias(nothing if bool(nothing.any()) else None, scale, 1)
     tolerance = TOLERANCES.get(record.post.dtype, TOLERANCES[torch.float32])
     sum_of_parts = parts.sum(dim=0) if bias is None else parts.sum(dim=0) + bias[0]
-    # all experts go through the same factor behind them, each shared one through its own
+    # all experts go through the same factor after them, each shared expert through its own
     of_experts = _ratio(written[: len(active)], routed.output[1 : 1 + len(active)], tolerance)
     gates = [float(here.gates_of(expert)[0]) for expert in active]
     of_shared = [
@@ -177,7 +176,7 @@ def expert_shares(
 
 
 def shared_gates(trace: Trace, layer: int, number: int, tolerance: float) -> Float[np.ndarray, "position"]:
-    """What the block multiplies a shared expert by at every position: 1, or a gate of its own."""
+    """The factor of a shared expert at every position: 1, or a gate of its own."""
     experts, states = experts_of(trace, layer), trace.layers[layer].mid
     closed = torch.zeros(len(states), experts.n_experts, dtype=torch.bool, device=states.device)
     only = torch.zeros(len(states), len(experts.shared), dtype=torch.bool, device=states.device)
@@ -201,7 +200,7 @@ def expert_neurons(
 ) -> ExpertNeurons:
     """The neurons of row `part` of `parts`, and their contributions to the residual after the layer.
 
-    Raises `TransparencyError("modelUnsupported")` where they cannot be told apart.
+    Raises `TransparencyError("modelUnsupported")` where the neurons cannot be separated.
     """
     after, record = trace.anatomy.blocks[layer].after_ffn, trace.layers[layer]
     opened = expert_activations(trace, layer, part, parts)
@@ -232,7 +231,7 @@ def expert_neurons(
 
 
 def _run(trace: Trace, layer: int, states: Float[Tensor, "row d_model"]) -> Float[Tensor, "row d_model"]:
-    """What the feed-forward block makes of residual states, without a norm that stands behind it."""
+    """The output of the feed-forward block for given residual states, before any norm behind it."""
     block = trace.anatomy.blocks[layer]
     with torch.no_grad():
         given = states[None] if block.ffn_norm is block.ffn else block.ffn_norm(states[None])
@@ -245,7 +244,7 @@ def _run(trace: Trace, layer: int, states: Float[Tensor, "row d_model"]) -> Floa
 def _proximities(
     trace: Trace, contributions: Contributions, layer: int, position: int, parts: ExpertParts
 ) -> tuple[Float[np.ndarray, "part"], float, float]:
-    """Of each expert, of the block's own bias, and of all that the row is made of beside the block."""
+    """Proximities of each expert, of the block's own bias, and of all else in the row."""
     record = trace.layers[layer]
     post = record.post[position].float()
     near = part_proximities(post, torch.ones(len(parts.parts), device=post.device), parts.parts)

@@ -1,4 +1,4 @@
-"""Contributions as they come: from one target top-down the rows that its routes reach, the others layer by layer."""
+"""Contributions as they are computed: first the rows that one target's routes reach, then the others layer by layer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .contributions import FLOOR, Contributions, LayerRows, SomeRows, layer_by_l
 from .graph import AUTO_EDGES, AUTO_RANGE, position_of
 from .kernels import KeptRows, no_rows
 
-#: Weights that a few rows may need at once, of every head and key: 32 M float32 are 128 MB.
+#: Weights of every head and key that a few rows may need at once: 32 M float32 are 128 MB.
 _MOST_ELEMENTS = 32_000_000
 
 _NO_ERROR = LayerError(0.0, 0.0, 0.0)
@@ -24,7 +24,7 @@ _NO_ERROR = LayerError(0.0, 0.0, 0.0)
 
 @dataclass(frozen=True)
 class Earlier:
-    """Contributions of a run and their proof, the first `n_positions` of which another run has as well."""
+    """The contributions and proof of a run that shares its first `n_positions` with another run."""
 
     contributions: Contributions
     proof: Proof
@@ -34,9 +34,9 @@ class Earlier:
 class Gathering:
     """The contributions of one trace while they are computed.
 
-    `reach` computes what one target's graph is made of, `complete` one layer; `result` is what is known so far. Once
-    `is_complete`, it is what `contributions` returns. What is known of `earlier`, which has the same floor, is known
-    from the beginning, and the errors of its layers count.
+    `reach` computes the rows of one target's graph, `complete` one layer, and `result` returns what is known so far.
+    Once `is_complete`, the result equals that of `contributions`. Rows taken over from `earlier`, which has the same
+    floor, are known from the start, and the errors of its layers count.
     """
 
     def __init__(self, trace: Trace, floor: float = FLOOR, earlier: Earlier | None = None) -> None:
@@ -54,15 +54,15 @@ class Gathering:
 
     @property
     def to_go(self) -> list[int]:
-        """Layers with rows that are still to be computed."""
+        """Layers with rows that have not been computed."""
         return [index for index, layer in enumerate(self._layers) if not layer.known.all()]
 
     def completing(self) -> Generator[int]:
-        """Compute every row of each layer that has some to go; a layer's number comes out once it is there."""
+        """Compute the missing rows of each layer; yields a layer's number once it is complete."""
         return layer_by_layer(self._trace, self.complete, self.to_go)
 
     def complete(self, layer: int) -> int:
-        """Compute every row of `layer`, unless they are all there, and return its number."""
+        """Compute the missing rows of `layer`, if any, and return its number."""
         missing = ~self._layers[layer].known
         if self._are_few(missing):
             self._compute(layer, missing)
@@ -80,11 +80,12 @@ class Gathering:
         renormalize: bool = True,
         most_edges: int = AUTO_EDGES,
     ) -> float:
-        """Compute the rows that the routes into `target` reach, and return the threshold from which on its graph is
-        the one of the complete contributions: `threshold`, or below the one that `auto_threshold` would choose.
+        """Compute the rows that the routes into `target` reach.
 
-        A node is reached as strongly as the weakest edge of the best way to it, and kept by every threshold below
-        that. So one sweep from the top suffices: where no threshold is given, it rises to what the strongest
+        Returns the lowest threshold at which the graph of `target` already equals that of the complete contributions:
+        `threshold` if given, else one at or below the one that `auto_threshold` would choose. A node is reached as
+        strongly as the weakest edge of the best path to it, and every threshold below that keeps it, so one sweep from
+        the top suffices (docs/method.md#graph). Where no threshold is given, it rises to what the strongest
         `most_edges` edges found so far leave out. Raises `TransparencyError("invalidPosition")`, and `Cancelled`.
         """
         target = position_of(target, self._trace.n_tokens)
@@ -95,7 +96,7 @@ class Gathering:
         for layer in range(self._trace.n_layers - 1, -1, -1):
             if watch is not None:
                 watch.step("routes", self._trace.n_layers - 1 - layer, self._trace.n_layers)
-            # the target's own column always: every layer has something to be proved by
+            # the target's own column is always computed, so that every layer has a proof
             wanted = reached > low
             wanted[target] = True
             missing = ~self._layers[layer].known
@@ -115,7 +116,7 @@ class Gathering:
         return contributions, proof_of(self._trace, [layer.error for layer in layers])
 
     def _are_few(self, missing: Bool[np.ndarray, "position"]) -> bool:
-        """Whether the rows beside those taken over are best computed as they are, and together."""
+        """Whether so few rows are missing that computing them together, by themselves, is best."""
         n_missing = int(missing.sum())
         elements = n_missing * self._trace.n_tokens * self._trace.n_heads
         return self._has_earlier and n_missing < len(missing) // 2 and elements <= _MOST_ELEMENTS
@@ -128,7 +129,7 @@ class Gathering:
     def _pass_down(
         self, layer: int, reached: Float[np.ndarray, "position"], renormalize: bool
     ) -> tuple[Float[np.ndarray, "position"], Float[np.ndarray, "edge"]]:
-        """How strongly the nodes under a layer are reached, and how strongly its edges between different tokens."""
+        """How strongly the nodes below a layer are reached, and how strongly its edges between different tokens are."""
         rows, kept = self._layers[layer].rows.rows, self._layers[layer].rows.kept
         parallel = self._trace.anatomy.parallel
         beside = np.maximum(rows.attention_residual, rows.mixer)
@@ -145,7 +146,7 @@ class Gathering:
 
 @dataclass
 class _Layer:
-    """The rows of one layer that are known; the others are 0. `rows.kept` counts queries from the prompt's first."""
+    """The known rows of one layer; the others are 0. `rows.kept` counts queries from the start of the prompt."""
 
     known: Bool[np.ndarray, "position"]
     rows: SomeRows
@@ -169,7 +170,7 @@ class _Layer:
         return made
 
     def add(self, at: np.ndarray, some: SomeRows) -> None:
-        """`some`: the rows at the positions `at`."""
+        """Add `some`, the rows at the positions `at`."""
         for field in fields(LayerRows):
             getattr(self.rows.rows, field.name)[at] = getattr(some.rows, field.name)
         self.known[at] = True
@@ -179,7 +180,7 @@ class _Layer:
 
 
 def _kept(columns: Contributions, layer: int, n_positions: int, total: np.ndarray) -> KeptRows:
-    """The edges of one layer into its first `n_positions`, which come first."""
+    """The edges of one layer into its first `n_positions`, which are sorted first."""
     first, end = np.searchsorted(columns.edge_layer, [layer, layer + 1])
     edges = slice(first, first + np.searchsorted(columns.edge_query[first:end], n_positions))
     offsets = columns.head_offset[edges.start : edges.stop + 1].astype(np.int64)
@@ -196,14 +197,14 @@ def _kept(columns: Contributions, layer: int, n_positions: int, total: np.ndarra
 
 
 def _merged(known: KeptRows, new: KeptRows, at: np.ndarray, total: np.ndarray) -> KeptRows:
-    """Two sets of rows in the order of their queries; of `new` they are numbered by `at`."""
+    """Two sets of rows merged in the order of their queries; `at` numbers those of `new`."""
     if not len(known.query):
         return replace(new, total=total, query=at[new.query])
     query = np.concatenate([known.query, at[new.query]])
     order = np.argsort(query, kind="stable")
     n_heads = np.concatenate([known.n_heads, new.n_heads])
     first = np.cumsum(n_heads) - n_heads
-    # the entries of each edge follow it to its new place
+    # the entries of each edge move with it
     moved = n_heads[order]
     entries = np.repeat(first[order] - (np.cumsum(moved) - moved), moved) + np.arange(moved.sum())
     return KeptRows(

@@ -21,7 +21,7 @@ from .contributions import Contributions
 EdgeKind = Literal["attention", "residual", "ffn", "bias", "mixer"]
 NodeKind = Literal["X", "A", "M", "I", "B"]
 
-#: What is said of a mixer's edge wherever it is written out.
+#: The words for a mixer's edge in every output.
 MIXER_WORDS = "linear attention or state-space mixer: one part per position, earlier tokens in it not taken apart"
 
 #: Auto threshold: about this many edges between different tokens, searched for in this range.
@@ -57,9 +57,10 @@ def parse_node(name: str) -> Node:
 class Edge:
     """`weight`: local contribution, renormalised over its row where that is on. `flow`: its share of the target's mass.
 
-    A `mixer` edge is all that linear attention or a state space adds at a position, from earlier tokens too: it stands
-    beside the residual edge and is not taken apart. Of a feed-forward block the lower edge (A → M) carries all of M's
-    mass; both have the block's weight. `heads`: the kept (head, weight) of an attention edge, strongest first.
+    A `mixer` edge holds all that linear attention or a state space adds at a position, from earlier tokens too; it
+    stands beside the residual edge and is not taken apart. The lower edge of a feed-forward block (A → M) carries all
+    of M's mass; both edges have the block's weight. `heads`: the kept (head, weight) of an attention edge, strongest
+    first.
     """
 
     source: Node
@@ -72,9 +73,9 @@ class Edge:
 
 @dataclass(frozen=True)
 class RouteGraph:
-    """What is kept of one target's routes, top layer first.
+    """The kept routes of one target, top layer first.
 
-    `token_mass[t]`: flow that arrives at each token embedding; with `bias_mass`, and `ended_mass` at rows in which
+    `token_mass[t]`: flow that arrives at each token embedding. With `bias_mass`, and with `ended_mass` at rows in which
     nothing exceeds the threshold, it sums to 1.
     """
 
@@ -105,12 +106,12 @@ class _Part:
 def route_graph(
     contributions: Contributions, target: int, threshold: float = COMPARED_THRESHOLD, *, renormalize: bool = True
 ) -> RouteGraph:
-    """The routes into the last node of position `target`, which may be negative from the end.
+    """The routes into the last node of position `target`; negative positions count from the end.
 
-    `renormalize`: drop each (key, head) part and each residual, bias and feed-forward part with c ≤ threshold and
-    divide the rest of its row by its sum; otherwise keep token edges (summed over heads) and parts with c > threshold
-    as they are. Then keep what is reachable downwards from the target.
-    Raises `TransparencyError` for a position out of range or a threshold below the contributions' floor.
+    `renormalize`: drop each (key, head) part and each other part with c ≤ threshold, and divide the rest of its row by
+    its sum. Otherwise keep token edges (summed over heads) and parts with c > threshold unchanged. Then keep what is
+    reachable downwards from the target. Raises `TransparencyError` for a position out of range or a threshold below the
+    contributions' floor.
     """
     target = position_of(target, contributions.n_tokens)
     if not contributions.floor <= threshold < 1:
@@ -125,9 +126,9 @@ def route_graph(
     token_mass = [0.0] * contributions.n_tokens
     bias_mass = ended_mass = 0.0
     for layer in range(contributions.n_layers - 1, -1, -1):
-        # within a layer I passes to M and A, M to A; nodes of one kind do not touch one another
+        # within a layer I passes mass to M and A, and M to A; nodes of one kind are not connected
         for kind in ("I", "M", "A"):
-            # mass is dealt out in position order, so that sums come out the same each time
+            # mass is passed on in position order, so that sums are reproducible
             for node in sorted(n for n in mass if n.kind == kind and n.layer == layer):
                 arrived = mass.pop(node)
                 parts = rows.parts(node)
@@ -150,7 +151,7 @@ def route_graph(
 def auto_threshold(
     contributions: Contributions, target: int, *, renormalize: bool = True, most_edges: int = AUTO_EDGES
 ) -> float:
-    """The smallest threshold of `AUTO_RANGE` (to 1e-4) whose graph has at most `most_edges` edges between tokens."""
+    """The smallest threshold in `AUTO_RANGE` (to 1e-4) whose graph has at most `most_edges` edges between tokens."""
     low, high = max(AUTO_RANGE[0], contributions.floor), AUTO_RANGE[1]
 
     def fits(threshold: float) -> bool:
@@ -166,7 +167,7 @@ def auto_threshold(
 
 
 def position_of(position: int, n_tokens: int) -> int:
-    """A position of the prompt, given from its beginning or, negative, from its end.
+    """A position of the prompt, counted from its beginning or, where negative, from its end.
 
     Raises `TransparencyError("invalidPosition")` out of range.
     """
@@ -180,7 +181,7 @@ def position_of(position: int, n_tokens: int) -> int:
 
 
 class _Rows:
-    """The kept parts of any node, found in the sparse columns."""
+    """The kept parts of any node, looked up in the sparse columns."""
 
     def __init__(self, contributions: Contributions, threshold: float, renormalize: bool) -> None:
         self._c = contributions
@@ -192,7 +193,7 @@ class _Rows:
         self._first = np.searchsorted(row, np.arange(contributions.n_layers * contributions.n_tokens + 1))
 
     def parts(self, node: Node) -> list[_Part]:
-        """What the row of `node` is made of after thresholding, weights as `RouteGraph` reports them."""
+        """The parts in the row of `node` after thresholding, with the weights that `RouteGraph` reports."""
         layer, position = node.layer, node.position
         before = Node("X", 0, position) if layer == 0 else Node("I", layer - 1, position)
         after_attention = before if self._c.parallel else Node("A", layer, position)

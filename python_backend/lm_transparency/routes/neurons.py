@@ -19,7 +19,7 @@ from .kernels import part_proximities, row_proximities
 class Neurons:
     """Every neuron of one block at one position, each a part of its own: contributions + residual + bias = 1.
 
-    `activation`: what multiplies the neuron's output weights (in gated blocks act(gate)·up).
+    `activation`: the factor of the neuron's output weights (in gated blocks act(gate)·up).
     """
 
     activation: Float[np.ndarray, "neuron"]
@@ -29,7 +29,7 @@ class Neurons:
 
 
 def activations(trace: Trace, layer: int, positions: slice = slice(None)) -> Float[Tensor, "position neuron"]:
-    """What meets the output weights of the feed-forward block, float32; recorded, or from the residual."""
+    """The input of the feed-forward block's output weights, float32: recorded, or computed from the residual."""
     block, record = trace.anatomy.blocks[layer], trace.layers[layer]
     if record.activation is not None:
         return record.activation[positions].float()
@@ -56,7 +56,10 @@ def neurons(
     position: int,
     activation: Float[Tensor, "neuron"] | None = None,
 ) -> Neurons:
-    """The contributions of every neuron to the residual after the layer; `activation`: theirs, where it is known."""
+    """The contributions of every neuron to the residual after the layer.
+
+    `activation`: of these neurons, if already known.
+    """
     block, record = trace.anatomy.blocks[layer], trace.layers[layer]
     if activation is None:
         activation = activations(trace, layer, slice(position, position + 1))[0]
@@ -65,7 +68,7 @@ def neurons(
     near = part_proximities(post, activation if scale is None else activation * scale, block.w_out())
     biases = block.after_ffn.bias(block.b_out(), scale, 1)
     bias = 0.0 if biases is None else float(row_proximities(post[None], biases)[0])
-    # what else the row is made of, the residual first of all, is the recorded total without the block as one part
+    # the rest of the row, mainly the residual, is the recorded total without the block as one part
     block_near = float(row_proximities(post[None], record.ffn[position].float()[None])[0])
     rest = max(0.0, float(contributions.ffn_total[layer, position]) - block_near)
     share = float(inverse(np.asarray(near.sum() + bias + rest)))

@@ -1,4 +1,4 @@
-"""The parts that the heads of a layer bring from every key, against the state that they add up to."""
+"""The parts that the heads of a layer carry from every key, compared with the state that they add up to."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from .kernels import KeptRows, attention_proximities, head_outputs
 
 @dataclass(frozen=True)
 class HeadParts:
-    """`near`: proximities. `wrote`: what the parts sum to, without biases. `error`: of the head outputs that `near` was
-    computed from against `wrote`, relative to the whole.
+    """`near`: proximities. `wrote`: the sum of the parts, without biases. `error`: the difference between the head
+    outputs behind `near` and `wrote`, relative to the state.
     """
 
     near: Float[np.ndarray, "query key head"]
@@ -30,7 +30,7 @@ class HeadParts:
 
 @dataclass(frozen=True)
 class KeptParts:
-    """`HeadParts` of which only the contributions above a floor are kept, and the total of every row."""
+    """`HeadParts` with only the contributions above a floor, and the total of every row."""
 
     rows: KeptRows
     wrote: Float[Tensor, "query d_model"]
@@ -38,7 +38,7 @@ class KeptParts:
 
 
 def head_parts(trace: Trace, layer: int, heads: slice = slice(None), *, clip: float = 0.0) -> HeadParts:
-    """Every (query, key, head) part of a layer with attention, against the residual after it."""
+    """Every (query, key, head) part of a layer with attention, compared with the residual after attention."""
     record, block = trace.layers[layer], trace.anatomy.blocks[layer]
     whole = whole_of(trace, layer)
     w_o = block.w_o(trace.n_heads)[heads]
@@ -58,9 +58,9 @@ def head_parts(trace: Trace, layer: int, heads: slice = slice(None), *, clip: fl
 
 
 def kept_parts(trace: Trace, layer: int, rest: Float64[np.ndarray, "query"], floor: float) -> KeptParts:
-    """What of `head_parts` is above `floor`, a block of queries at a time: nothing of size T²·H is ever in memory.
+    """The entries of `head_parts` above `floor`, a block of queries at a time: no array of size T²·H is in memory.
 
-    `rest`: the proximities of what else a row is made of.
+    `rest`: the summed proximities of each row's other parts.
     """
     n_tokens, keys = trace.n_tokens, _Keys(trace, layer)
     step = queries_at_once(trace.n_heads, n_tokens)
@@ -78,13 +78,13 @@ def kept_parts(trace: Trace, layer: int, rest: Float64[np.ndarray, "query"], flo
 def kept_parts_of(
     trace: Trace, layer: int, queries: Int[Tensor, "query"], rest: Float64[np.ndarray, "query"], floor: float
 ) -> KeptParts:
-    """`kept_parts` of some queries, ascending and counted from the first of them; all else is of those alone too."""
+    """`kept_parts` of some queries (ascending), counted from the first of them; `rest` is of the same queries."""
     n_keys = int(queries[-1]) + 1
     return _Keys(trace, layer).read_by(queries, n_keys, rest, floor, n_keys)
 
 
 class _Keys:
-    """What a layer's heads bring from every key, whoever reads it."""
+    """The outputs of a layer's heads at every key, independent of the query."""
 
     def __init__(self, trace: Trace, layer: int) -> None:
         block = trace.anatomy.blocks[layer]
@@ -104,7 +104,7 @@ class _Keys:
     def read_by(
         self, at: Positions, n_keys: int, rest: Float64[np.ndarray, "query"], floor: float, first_query: int
     ) -> KeptParts:
-        """The parts of the queries `at`, which look at `n_keys` keys at most; `first_query`: see `kernels`."""
+        """The parts of the queries `at`, which look at no more than `n_keys` keys; `first_query`: see `kernels`."""
         whole = self._whole if at is EVERYWHERE else self._whole[at]
         values = _up_to(n_keys, self._values)
         weights = self._record.weights(queries=at, n_keys=n_keys)
@@ -124,8 +124,9 @@ def _slopes_and_sum(
     w_o: Float[Tensor, "head d_value d_model"],
     outputs: Float[Tensor, "head key d_model"],
 ) -> tuple[Float[Tensor, "head query key"], Float[Tensor, "query d_model"]]:
-    """What the kernels take as known, and what the parts sum to: through the head outputs or through the channels,
-    whichever are fewer numbers.
+    """The slopes that the kernels take, and the sum of the parts.
+
+    Computed through the head outputs or through the channels, whichever are fewer numbers.
     """
     if _through_outputs(values):
         return kernels.slopes_of(whole, outputs), over_heads(weights, outputs)
@@ -139,9 +140,7 @@ def _error(
     wrote: Float[Tensor, "query d_model"],
     along: Float[Tensor, "head key"],
 ) -> float:
-    """`HeadParts.error`: 0 where `wrote` is the sum of the head outputs themselves, else they are tried in one
-    direction.
-    """
+    """`HeadParts.error`: 0 where `wrote` is the sum of the head outputs themselves, else tested in one direction."""
     return 0.0 if _through_outputs(values) else outputs_error(weights, along, wrote, whole)
 
 
@@ -164,8 +163,9 @@ def _gated(
     clip: float,
     first_query: int = 0,
 ) -> tuple[Float[np.ndarray, "query key head"], Float[Tensor, "query d_model"]]:
-    """(near, wrote) where a gate makes what a head brings depend on the query: the parts are w · (v ⊙ gate_t) · W_O,
-    and only the head outputs of one query are in memory at a time.
+    """(near, wrote) where a gate makes a head's output depend on the query.
+
+    The parts are w · (v ⊙ gate_t) · W_O, and only the head outputs of one query are in memory at a time.
     """
     n_heads, n_query, n_key = weights.shape
     near = np.zeros((n_query, n_key, n_heads), dtype=np.float32)

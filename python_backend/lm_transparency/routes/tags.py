@@ -1,4 +1,4 @@
-"""What heads are known to do, measured: attention on random tokens that are given twice.
+"""Head tags, measured: the attention of each head on random tokens given twice (docs/method.md#head-tags).
 
 Previous-token, duplicate-token and induction heads after Olsson et al. (2022), "In-context Learning and Induction
 Heads"; sinks after Xiao et al. (2023), "Efficient Streaming Language Models with Attention Sinks".
@@ -15,12 +15,12 @@ from ..trace.trace import Trace
 
 TAGS = ("previous", "first", "duplicate", "induction", "self")
 
-#: Random tokens of the probe; it holds them twice.
+#: Random tokens of the probe, which holds them twice.
 PROBE_TOKENS = 32
 
 
 def probe(n_vocab: int, avoid: set[int], first: int | None, n_context: int) -> Int[Tensor, "position"]:
-    """The same tokens for a model each time: `first` (a beginning token, if any), then random ones, twice."""
+    """The same probe for a model every time: `first` (a beginning token, if any), then random tokens, twice."""
     n_random = PROBE_TOKENS if n_context <= 0 else max(2, min(PROBE_TOKENS, (n_context - 1) // 2))
     allowed = np.setdiff1d(np.arange(n_vocab), np.array(sorted(avoid), dtype=np.int64))
     random = np.random.default_rng(0).choice(allowed, size=n_random, replace=len(allowed) < n_random)
@@ -29,10 +29,10 @@ def probe(n_vocab: int, avoid: set[int], first: int | None, n_context: int) -> I
 
 
 def head_tags(trace: Trace, n_random: int) -> Float[np.ndarray, "layer head tag"]:
-    """The mean attention probability of each head on each of `TAGS`, over the queries for which there is such a key.
+    """The mean attention probability of each head for each of `TAGS`, over the queries that have such a key.
 
-    `trace`: of `probe`, whose last 2·`n_random` tokens are the random ones. Duplicate: the earlier copy of the
-    query's token; induction: what followed that copy. 0 in layers without attention.
+    `trace`: a trace of `probe`, whose last 2·`n_random` tokens are the random ones. Duplicate: the earlier copy of the
+    query's token; induction: the token after that copy. 0 in layers without attention.
     """
     n_tokens = trace.n_tokens
     second = torch.arange(n_tokens - n_random, n_tokens)

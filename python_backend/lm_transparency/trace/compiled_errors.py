@@ -1,4 +1,4 @@
-"""How far parts are from adding up to a whole, row by row: compiled by numba at first use (cached on disk)."""
+"""How far parts are from adding up to a state, row by row: compiled by numba at first use (cached on disk)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .sums import worse
 FASTMATH = {"reassoc", "contract", "nsz"}
 
 _worse = numba.njit(worse)
-# in float64: squares of small numbers are no zeros there
+# in float64, where squares of small numbers are not 0
 _TINY = np.finfo(np.float64).tiny
 
 
 @compiled(fastmath=FASTMATH, nogil=True)
 def _relative_error(whole, first, second):  # type: ignore[no-untyped-def]  # numba infers
-    # one core: this is little work, and waking the others costs more than it saves
+    # on one core: waking the others costs more than this little work
     worst = 0.0
     for row in range(whole.shape[0]):
         y, a, b = whole[row], first[row], second[row]
@@ -64,7 +64,7 @@ def _trial_error(weights, along, wrote, direction, whole):  # type: ignore[no-un
             off -= x[i] * direction[i]
             added += np.float64(x[i]) ** 2
             norm += np.float64(y[i]) ** 2
-        # where large parts cancel, the whole is no measure of what was added up
+        # where large parts cancel, the state is smaller than what was added up
         worst = _worse(abs(off) / np.sqrt(max(added, norm)), worst)
     return worst
 
@@ -85,7 +85,7 @@ def sublayer_errors(
     ffn: Float[np.ndarray, "position d_model"],
     post: Float[np.ndarray, "position d_model"],
 ) -> tuple[float, float, float]:
-    """`relative_error` of mid = before + wrote, of post = mid + ffn, and of both in one, in one look at them."""
+    """`relative_error` of mid = before + wrote, of post = mid + ffn, and of both in one, in one pass."""
     return _sublayer_errors(*contiguous(before, wrote, mid, ffn, post))
 
 
@@ -101,5 +101,5 @@ def trial_error(
 
 
 def contiguous(*arrays: np.ndarray) -> list[np.ndarray]:
-    """As compiled code takes them: it is compiled once for each layout."""
+    """Contiguous copies for compiled code, which is compiled once per layout."""
     return [np.ascontiguousarray(array) for array in arrays]

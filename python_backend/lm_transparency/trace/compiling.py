@@ -1,4 +1,4 @@
-"""Functions compiled by numba, kept on disk where that can be: nothing depends on a folder that can be written to."""
+"""Functions compiled by numba and cached on disk where possible; nothing requires a writable folder."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def compiled(**options: Any) -> Callable[[F], F]:
-    """`numba.njit` with a cache; without one where there is no place for it, or where it is damaged or full."""
+    """`numba.njit` with a cache, or without one where the cache has no place, is damaged or is full."""
 
     def decorate(function: F) -> F:
         made: Any
         try:
             made = numba.njit(cache=True, **options)(function)
         except RuntimeError:
-            # numba has found no folder that it may write to
+            # numba found no writable folder
             made = numba.njit(**options)(function)
             return made
         _forgive(made)
@@ -28,7 +28,7 @@ def compiled(**options: Any) -> Callable[[F], F]:
 
 
 def _forgive(made: Any) -> None:
-    """What cannot be read is compiled, and what cannot be kept is not."""
+    """Make failures of the cache harmless: unreadable entries are compiled again, unwritable ones are dropped."""
     cache = made._cache
     for name in ("load_overload", "save_overload"):
         setattr(cache, name, _without_errors(getattr(cache, name)))

@@ -1,6 +1,6 @@
-"""A block of experts run once more on recorded states: who is chosen, what each writes, what its neurons do.
+"""A block of experts run once more on recorded states: the choice of experts, their outputs and their neurons.
 
-No family's formula is written down here: the model's own code runs, with hooks that read and close experts.
+No family's formula is written here: the model's own code runs, with hooks that read and close experts.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from .own_code import PRODUCTS
 
 @dataclass(frozen=True)
 class Routed:
-    """What a run of the block gave its experts and got from them.
+    """The inputs and outputs of the experts in one run of the block.
 
-    `index`, `gate`: of the active experts; a gate of 0 is no expert (a row may have fewer than others).
-    `gates_input`: the gate multiplies what the expert reads (Llama 4), not what it returns. `logits`: of the router,
-    None where it does not return them. `output`, `shared`: what the experts return, gated, and the shared ones; None
-    and empty where only the routing was asked for.
+    `index`, `gate`: the active experts; a gate of 0 means no expert (a row may have fewer than others). `gates_input`:
+    the gate multiplies the expert's input (Llama 4), not its output. `logits`: the router's, None where it does not
+    return them. `output`, `shared`: the gated outputs of the experts, and those of the shared experts; None and empty
+    where only the routing was requested.
     """
 
     index: Int[Tensor, "row active"]
@@ -42,9 +42,9 @@ class Routed:
 
 @dataclass(frozen=True)
 class Opened:
-    """One expert on its own where it is active: activation @ w_out + bias is what it returns, before a gate behind it.
+    """One expert alone where it is active: its output is activation @ w_out + bias, before a gate behind it.
 
-    `rows`: of the run, ascending.
+    `rows`: its rows in the run, ascending.
     """
 
     rows: Int[Tensor, "active"]
@@ -54,7 +54,7 @@ class Opened:
 
 
 def route(experts: Experts, block: Callable[[], Any], n_rows: int) -> Routed:
-    """Which experts `block` chooses on `n_rows` positions; it is left before any of them runs."""
+    """The experts that `block` chooses for `n_rows` positions; the run stops before any expert runs."""
     caught = _Caught(experts, n_rows, only_routing=True)
     with caught.hooked():
         block()
@@ -68,10 +68,10 @@ def run_experts(
     keep: Bool[Tensor, "row expert"] | None = None,
     keep_shared: Bool[Tensor, "row shared"] | None = None,
 ) -> Routed:
-    """What passes through the experts while `block` runs on `n_rows` positions.
+    """The inputs and outputs of the experts while `block` runs on `n_rows` positions.
 
-    With `keep` the gates of all other experts are 0 in that row, with `keep_shared` the output of all other shared
-    experts: what the block returns is then what the kept ones write, in whatever way it adds them up.
+    `keep` sets the gates of all other experts in a row to 0, and `keep_shared` the output of all other shared experts.
+    The block then returns what the kept ones write, however it adds them up.
     """
     caught = _Caught(experts, n_rows, keep, keep_shared)
     closed = keep is not None and not bool(keep.any())
@@ -83,8 +83,8 @@ def run_experts(
 def open_expert(experts: Experts, block: Callable[[], Any], n_rows: int, expert: int) -> Opened:
     """One expert where it is active among the `n_rows` positions that `block` runs on.
 
-    The experts' own code computes it once more, alone, and is watched as it multiplies with the output weights.
-    Raises `TransparencyError("modelUnsupported")` where it does not do so in sight.
+    The experts' own code computes it once more, alone, while its product with the output weights is observed. Raises
+    `TransparencyError("modelUnsupported")` where no such product is seen.
     """
     given = _Caught(experts, n_rows, only_routing=True)
     with given.hooked():
@@ -108,13 +108,13 @@ def open_expert(experts: Experts, block: Callable[[], Any], n_rows: int, expert:
         )
     activation, w_out = watching.caught[-1]
     if w_out.dim() == 3:
-        # every expert was given rows of its own
+        # every expert received rows of its own
         activation, w_out = activation[expert, rows], w_out[expert]
     return Opened(rows, activation.float(), w_out.float(), experts.bias(expert))
 
 
 def open_shared(experts: Experts, block: Callable[[], Any], number: int) -> Opened:
-    """A shared expert at every position that `block` runs on, before what the block multiplies it by."""
+    """A shared expert at every position that `block` runs on, before the block multiplies it by its factor."""
     output = experts.shared_output(number)
     caught: list[Tensor] = []
     handle = output.register_forward_pre_hook(lambda _module, args: caught.append(args[0].detach()))
@@ -129,11 +129,11 @@ def open_shared(experts: Experts, block: Callable[[], Any], number: int) -> Open
 
 
 class _Enough(Exception):
-    """The experts were given what was asked for: the block need not go on."""
+    """Raised once the experts have received what was requested: the rest of the block need not run."""
 
 
 class _Caught:
-    """Hooks that keep, and may mask, what an experts module is given and returns."""
+    """Hooks that keep, and may mask, the inputs and outputs of an experts module."""
 
     def __init__(
         self,
@@ -178,7 +178,7 @@ class _Caught:
         logits = next((t for t in self._routers if bool((t != 0).all())), None)
         index, gate = self.index, self.weights
         if index is None or gate is None:
-            # the gates are in the router's output alone: 0 where an expert is not active
+            # the gates are in the router's output only: 0 where an expert is not active
             scores = next(t for t in self._routers if t is not logits)
             k = int((scores != 0).sum(dim=-1).max())
             gate, index = scores.topk(k, dim=-1)
@@ -230,7 +230,7 @@ class _Caught:
 
 
 class _Watching(TorchFunctionMode):
-    """Catches what is multiplied with the output weights of the experts, and those weights as input × output."""
+    """Catches the input of the experts' output weights, and those weights as input × output."""
 
     def __init__(self, experts: Experts) -> None:
         super().__init__()
@@ -252,7 +252,7 @@ class _Watching(TorchFunctionMode):
 
 @contextmanager
 def _silent(module: nn.Module) -> Generator[None]:
-    """Experts that write nothing and cost nothing."""
+    """Makes the experts return nothing and cost nothing."""
     own = vars(module).get("forward")
     module.forward = lambda hidden, *_args, **_kwargs: torch.zeros_like(hidden)
     try:
@@ -266,7 +266,7 @@ def _silent(module: nn.Module) -> Generator[None]:
 
 @contextmanager
 def _eager(module: nn.Module) -> Generator[None]:
-    """The experts' own code instead of a fused kernel, so that each product is seen."""
+    """Uses the experts' own code instead of a fused kernel, so that each product is visible."""
     config = getattr(module, "config", None)
     name = "_experts_implementation"
     if not hasattr(config, name):

@@ -1,4 +1,4 @@
-"""Numbers that are not finite: no answer holds any. Where a run has them first, why, and what helps."""
+"""Checks that no result holds a NaN or an infinity, and explains where the first one arose and what helps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..model.loading import LoadedModel
 from ..wording import quoted
 from .trace import Trace
 
-#: By precision, in what a model is loaded whose numbers it does not hold.
+#: The remedy for each precision whose range a model exceeds.
 _REMEDIES = {
     "float16": "Load the model in float32 or bfloat16.",
     "bfloat16": "Load the model in float32.",
@@ -22,10 +22,10 @@ _NONE_WIDER = "No precision here holds more, so its files or its configuration a
 
 
 def is_finite(numbers: Float[Tensor, "..."]) -> bool:
-    """Whether there is no infinity and no NaN among them."""
+    """Whether all values are finite."""
     if not numbers.numel():
         return True
-    # one look at them, and no second tensor of their size
+    # one pass, without a second tensor of their size
     return all(bool(torch.isfinite(end)) for end in numbers.aminmax())
 
 
@@ -38,17 +38,18 @@ def overflow(dtype: str, what: str, where: str = "") -> TransparencyError:
 
 
 def check_finite(model: LoadedModel, trace: Trace) -> None:
-    """Raises `TransparencyError` where the states or the logits of `trace` are not finite: `modelUnusable` for damaged
-    weights, `modelUnsupported` where numbers exceed the precision.
+    """Raise `TransparencyError` where states or logits of `trace` are not finite.
+
+    `modelUnusable` for damaged weights, `modelUnsupported` where numbers exceed the precision.
     """
-    # what one layer leaves behind every later one carries on
+    # what one layer leaves behind is carried by every later one
     if not (is_finite(trace.layers[-1].post) and is_finite(trace.logits)):
         raise _found(model, trace)
 
 
 def not_provable(model: LoadedModel, trace: Trace, layer: int) -> TransparencyError:
-    """The error for a layer whose proof is not finite though its states are."""
-    # attention passes over a score that is NaN
+    """The error for a layer whose proof is not finite although its states are."""
+    # attention skips a score that is NaN
     damaged = _damaged(model.model, trace.anatomy.blocks[layer].module)
     if damaged:
         return _unusable(model, damaged, f"layer {layer}")
@@ -77,7 +78,7 @@ def _unusable(model: LoadedModel, damaged: str, place: str) -> TransparencyError
 
 
 def _steps(model: LoadedModel, trace: Trace) -> Iterator[tuple[str, nn.Module, Float[Tensor, "position x"]]]:
-    """In the order of the forward pass: what it is, the module whose weights it reads, what it leaves behind."""
+    """In the order of the forward pass: name, the module whose weights are read, the output."""
     anatomy = trace.anatomy
     yield "the embedding", model.model.get_input_embeddings(), trace.layers[0].pre
     for index, (block, layer) in enumerate(zip(anatomy.blocks, trace.layers, strict=True)):
@@ -92,7 +93,7 @@ def _steps(model: LoadedModel, trace: Trace) -> Iterator[tuple[str, nn.Module, F
 
 
 def _damaged(model: nn.Module, part: nn.Module) -> str:
-    """The first parameter of `part` that is not finite, by its name in `model`; "" where all are."""
+    """The first parameter of `part` that is not finite, by its name in `model`; "" where all are finite."""
     own = {id(parameter) for parameter in part.parameters()}
     for name, parameter in model.named_parameters():
         readable = id(parameter) in own and parameter.is_floating_point() and parameter.device.type != "meta"
@@ -102,7 +103,7 @@ def _damaged(model: nn.Module, part: nn.Module) -> str:
 
 
 def _outputs(model: LoadedModel, logits: Float[Tensor, "position output"]) -> str:
-    """Which outputs are not finite, where they are not all."""
+    """The outputs that are not finite, unless none is."""
     found = (~logits.isfinite()).any(dim=0).nonzero().flatten().tolist()
     if len(found) == logits.shape[-1]:
         return ""

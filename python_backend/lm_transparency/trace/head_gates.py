@@ -1,7 +1,7 @@
-"""What a model does between its heads and W_O: nothing, or a gate or RMSNorm that keeps every channel to itself.
+"""The step between heads and W_O: nothing, or a gate or RMSNorm that keeps the channels apart.
 
-Only what leaves each channel of each head its own can be taken apart by head and key. Whether it does is tried out: the
-attention runs once more with other head outputs, and every channel must follow its own alone.
+A head's output can be taken apart by key only where each channel depends on its own channel alone. This is tested: the
+attention runs once more with other head outputs, and every channel must follow its own (docs/method.md#attention).
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from ..errors import TransparencyError
 from ..model.block import Block
 from .trace import HeadGate
 
-#: Relative error that rounding explains, by precision, where channels are compared.
+#: Relative error that rounding explains when channels are compared, by precision.
 _ROUNDING = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 4e-2}
 
 
 @dataclass
 class HeadOutputs:
-    """Σ_s α · v of every head as the attention function returned it, and whether it has been written to since."""
+    """Σ_s α · v of every head as the attention function returned it, and its version, which shows later writes."""
 
     states: Float[Tensor, "1 query head d_value"]
     version: int
 
 
-#: What the recording attention function returned, by module; and what it returns in a trial, instead of attending.
+#: What the recording attention function returned, by module; and what it returns in a trial instead of attending.
 outputs: ContextVar[dict[nn.Module, HeadOutputs] | None] = ContextVar("outputs", default=None)
 trial: ContextVar[dict[nn.Module, Tensor] | None] = ContextVar("trial", default=None)
 
 
 @contextmanager
 def between(blocks: Sequence[Block], gates: dict[nn.Module, HeadGate]) -> Generator[None]:
-    """Fill `gates` with what stands between the heads and W_O of each block's attention while the model runs.
+    """Fill `gates` with the step between the heads and W_O of each block's attention while the model runs.
 
-    Raises `TransparencyError("modelUnsupported")` where channels are mixed there.
+    Raises `TransparencyError("modelUnsupported")` where that step mixes channels.
     """
     kept: dict[nn.Module, HeadOutputs] = {}
     with ExitStack() as stack:
@@ -75,13 +75,13 @@ class _Between:
             self._given = args, kwargs
 
     def meet(self, _module: nn.Module, args: tuple[Tensor, ...]) -> None:
-        """W_O is about to be applied."""
+        """Called before W_O is applied."""
         heads = self._kept.get(self._attention)
         if heads is None:
             return
         untouched = args[0].data_ptr() == heads.states.data_ptr() and heads.states._version == heads.version
         if trial.get() is not None or not untouched:
-            # what comes after may write into it
+            # a copy, since later code may write into it
             self._met = args[0].detach().clone()
 
     def leave(self, module: nn.Module, *_: Any) -> None:
@@ -90,7 +90,7 @@ class _Between:
         heads, met, given = self._kept.pop(module, None), self._met, self._given
         self._met = self._given = None
         if heads is None or met is None or given is None or met.numel() != heads.states.numel():
-            # of other sizes: the proof says what it means
+            # the sizes differ: the proof shows whether the parts still sum
             return
         before = heads.states[0].float()
         after = met.reshape(before.shape).float()
@@ -106,7 +106,7 @@ class _Between:
     ) -> HeadGate:
         factor = torch.where(before == 0, torch.zeros_like(after), after / before)
         tolerance = _ROUNDING.get(dtype, _ROUNDING[torch.float32])
-        # signs and sizes of its own for every channel; an RMSNorm answers them with one factor a head
+        # signs and sizes differ by channel; an RMSNorm scales all channels of a head by one factor
         steps = torch.tensor([-2.0, -1.0, 1.0, 2.0], device=before.device)
         chosen = torch.randint(0, 4, before.shape, generator=torch.Generator().manual_seed(0)).to(before.device)
         tried = before * steps[chosen]
@@ -123,7 +123,7 @@ class _Between:
         return _factored(factor, tolerance)
 
     def _try(self, states: Float[Tensor, "query head d_value"], given: Any) -> Tensor:
-        """What meets W_O if the heads give `states`."""
+        """The input of W_O if the heads return `states`."""
         args, kwargs = given
         token = trial.set({self._attention: states[None]})
         try:
@@ -138,7 +138,7 @@ class _Between:
 
 
 def _factored(factor: Float[Tensor, "query head d_value"], tolerance: float) -> HeadGate:
-    """`factor` as a scale a head and what is left: one row for all queries, where that is within `tolerance`."""
+    """`factor` split into one scale per head and the rest: one row for all queries where that is within `tolerance`."""
     row = factor[-1]
     scale = (factor * row).sum(-1) / (row * row).sum(-1).clamp_min(torch.finfo(torch.float32).tiny)
     left = (factor - scale[..., None] * row).norm(dim=-1) / factor.norm(dim=-1).clamp_min(1e-30)

@@ -1,4 +1,4 @@
-"""The logits of a run at every position, also of a classifier, which hands out those of one position."""
+"""The logits of a run at every position, also for a classifier, which returns those of one position."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run(
 ) -> tuple[Float[Tensor, "position output"], int | None]:
     """Run `model` once: its logits at every position, and the position that a classifier reads (None: no classifier).
 
-    `cache`: what the model remembers of the tokens before these.
+    `cache`: the keys and values of the tokens before these.
 
     Raises `TransparencyError("modelUnsupported")` for a classifier that does not read one position.
     """
@@ -51,7 +51,7 @@ def run(
 
 @contextmanager
 def last_alone(anatomy: Anatomy, unread: list[Float[Tensor, "position d_model"]]) -> Generator[None]:
-    """Hand the unembedding the last position alone, and put what it would have read into `unread`.
+    """Give the unembedding the last position only, and put what it would have read into `unread`.
 
     A classifier reads one position anyway.
     """
@@ -74,7 +74,7 @@ def last_alone(anatomy: Anatomy, unread: list[Float[Tensor, "position d_model"]]
 
 
 def read_all(model: PreTrainedModel, trace: Trace) -> Trace:
-    """`trace` with the logits of every position: what `record` gives where it is not told `only_last`."""
+    """`trace` with the logits of every position: what `record` returns without `only_last`."""
     if trace.unread is None:
         return trace
     anatomy = trace.anatomy
@@ -82,7 +82,7 @@ def read_all(model: PreTrainedModel, trace: Trace) -> Trace:
         logits = None
         if anatomy.logit_scale == 1 and anatomy.logit_softcap is None:
             logits = anatomy.unembedding(trace.unread)
-        # what else a model does to its logits shows at the last position, and is left to the model
+        # anything else a model does to its logits shows at the last position, and the model is run again
         if logits is None or not _same(logits[-1], trace.logits[-1]):
             logits = _run(model, trace.token_ids)[0]
     return replace(trace, logits=logits, unread=None)
@@ -101,11 +101,11 @@ def pooled_position(
     rows: Float[Tensor, "position label"],
     pooled: Float[Tensor, "label"],
 ) -> int:
-    """The position whose logits the model handed out: by transformers' rule the last that is no padding.
+    """The position whose logits the model returned: by transformers' rule the last that is not padding.
 
-    The rule is checked against the run, which is right where they differ. Raises `TransparencyError`.
+    The rule is checked against the run, and the run wins where they differ. Raises `TransparencyError`.
     """
-    # an overflow is for the analysis to tell of
+    # an overflow is reported by the analysis
     same = ((rows == pooled) | (rows.isnan() & pooled.isnan())).all(dim=-1).nonzero().flatten().tolist()
     if not same:
         raise _unreadable(model)

@@ -1,7 +1,7 @@
-"""Attention that does not go through transformers' interface: its probabilities and values, caught as they meet.
+"""Attention outside transformers' interface: its probabilities and values, caught where they are multiplied.
 
-Every attention, in whatever code, multiplies probabilities [query, key] with values [key, d]. While a block's attention
-runs, the torch functions it calls are watched for that product.
+Every attention, in any code, multiplies probabilities [query, key] with values [key, d]. While a block's attention
+runs, the torch functions it calls are observed for that product.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from torch.overrides import TorchFunctionMode
 
 from .trace import EVERYWHERE, AttentionRecord, Positions
 
-#: What torch multiplies matrices by, as a function mode sees it.
+#: The functions by which torch multiplies matrices, as a function mode sees them.
 PRODUCTS = {torch.matmul, torch.bmm, Tensor.matmul, Tensor.bmm, Tensor.__matmul__}
 
 
 @dataclass(frozen=True)
 class CaughtAttention(AttentionRecord):
-    """Probabilities as the model computed them; `query` and `key` are not known and stay empty."""
+    """Probabilities as the model computed them; `query` and `key` are unknown and stay empty."""
 
     caught: Float[Tensor, "head query key"] | None = None
 
@@ -38,7 +38,7 @@ class CaughtAttention(AttentionRecord):
     def scores(
         self, heads: slice = slice(None), queries: Positions = EVERYWHERE, *, n_keys: int | None = None
     ) -> Float[Tensor, "head query key"]:
-        """The scores up to a constant a row: the logarithms of the probabilities."""
+        """The scores up to a constant per row: the logarithms of the probabilities."""
         return self.probabilities(heads, queries, n_keys=n_keys).log()
 
     def tensors(self) -> list[Tensor]:
@@ -96,7 +96,7 @@ def _given(
     scale: float | None = None,
     **_: Any,
 ) -> AttentionRecord | None:
-    """What torch's own attention was given; None where it is not causal and says so by no mask."""
+    """The arguments of torch's own attention; None where it is not causal and has no mask."""
     if attn_mask is None and not is_causal and query.shape[-2] > 1:
         return None
     mask = None if attn_mask is None else attn_mask[0]

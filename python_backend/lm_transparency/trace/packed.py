@@ -1,7 +1,7 @@
-"""Several short prompts in one forward pass: they stand in a row, and none looks at another.
+"""Several short prompts in one forward pass, one after the other, without attention between them.
 
-No padding: transformers builds the mask that keeps them apart from positions that begin anew (its packed sequences).
-Whether it did is read off the recorded masks.
+There is no padding: transformers builds the mask that separates the prompts from positions that restart at 0 (packed
+sequences). The recorded masks show whether it did.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .trace import AttentionRecord, HeadGate, LayerRecord, Trace
 
 
 def can_pack(model: PreTrainedModel, anatomy: Anatomy) -> bool:
-    """Whether prompts may meet in attention only, and positions can be given. `record_packed` looks at the masks."""
+    """Whether prompts can meet in attention only, and positions can be given. `record_packed` checks the masks."""
     return (
         bool(model._can_set_attn_implementation())  # pyright: ignore[reportPrivateUsage]
         and "position_ids" in inspect.signature(model.forward).parameters
@@ -36,7 +36,7 @@ def can_pack(model: PreTrainedModel, anatomy: Anatomy) -> bool:
 def record_packed(
     model: PreTrainedModel, anatomy: Anatomy, prompts: Sequence[Int[Tensor, "position"]], watch: Watch
 ) -> list[Trace] | None:
-    """One trace a prompt, from one pass; None where the model let one prompt look at another.
+    """One trace per prompt, from one pass; None where the model let one prompt look at another.
 
     Raises as `record`.
     """
@@ -50,7 +50,7 @@ def record_packed(
 
 
 def _apart(whole: Trace, owner: Int[Tensor, "position"]) -> bool:
-    """Whether no query may look at a key of another prompt, in any layer."""
+    """Whether no query can look at a key of another prompt, in any layer."""
     seen: set[int] = set()
     for layer in whole.layers:
         mask = layer.attention.mask
@@ -98,7 +98,7 @@ def _heads(heads: AttentionRecord, span: slice) -> AttentionRecord:
     assert heads.mask is not None
     mask: Tensor | None = heads.mask[..., span, span]
     if bool((mask == torch.ones_like(mask).tril()).all()):
-        # as a lone run records it
+        # as a run on this prompt alone records it
         mask = None
     return replace(heads, query=heads.query[:, span], key=heads.key[:, span], value=heads.value[:, span], mask=mask)
 

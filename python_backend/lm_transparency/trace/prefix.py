@@ -1,9 +1,8 @@
-"""A recorded pass over what is new of a prompt, after a run whose prompt begins with the same tokens.
+"""A recorded pass over the new tokens of a prompt, after a run on a prompt that begins with the same tokens.
 
-Attention is causal: what a run computed at a position depends on the tokens up to there alone. So the recorded keys and
-values of the tokens in common stand in transformers' own cache, the model runs on the others, and the two records are
-put together. No family is trusted to take a cache this way: the last token in common is run again, and must come out as
-it did before.
+Attention is causal: the states at a position depend on the tokens up to it alone. So the recorded keys and values of
+the common tokens go into transformers' own cache, the model runs on the others, and the two records are joined. No
+family is trusted to use a cache this way: the last common token runs again and must give the same state.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ from .own_code import CaughtAttention
 from .recording import record
 from .trace import AttentionRecord, LayerRecord, Trace
 
-#: By how much the state of a token may differ, relative to its norm, when it is computed again in a shorter pass.
+#: How much the state of a token may differ, relative to its norm, when it is computed again in a shorter pass.
 _ROUNDING = {torch.float32: 1e-5, torch.float16: 1e-2, torch.bfloat16: 2e-2}
 
-#: What is taken over is more than one part in so many of the prompt.
+#: A record is reused only if it covers more than one in so many tokens of the prompt.
 _WORTH = 4
 
 
@@ -42,10 +41,10 @@ def record_after(
     *,
     only_last: bool = False,
 ) -> tuple[Trace, int]:
-    """What `record` gives, and at how many positions, from the first, it was taken over from `earlier`.
+    """The result of `record`, and how many positions, from the first, were taken over from `earlier`.
 
-    The last position is always computed. 0 where nothing can be taken over: the model ran on the whole prompt.
-    Raises as `record`.
+    The last position is always computed. 0 where nothing can be taken over: the model ran on the whole prompt. Raises
+    as `record`.
     """
     n_known = reusable(earlier, model, anatomy, token_ids)
     joined = _after(earlier, model, anatomy, token_ids, watch, n_known) if n_known else None
@@ -62,18 +61,18 @@ def _after(
     watch: Watch,
     n_known: int,
 ) -> Trace | None:
-    """The first `n_known` positions of `earlier` and a run on the others; None where that is not the whole run."""
-    # logits that are there need not be read again, so those of the others are read as well
+    """The first `n_known` positions of `earlier` and a run on the others; None where this is not the whole run."""
+    # if the earlier logits were read, those of the others are read as well
     unread = earlier.unread is not None
     try:
         cache = _cache(earlier, n_known - 1)
         new = record(model, anatomy, token_ids[n_known - 1 :], watch, only_last=unread, cache=cache)
         return _join(earlier, new, token_ids, n_known) if _continues(earlier, new, n_known) else None
     except (_OtherCache, TransparencyError):
-        # where the model cannot be recorded at all, the pass over the whole says so
+        # where the model cannot be recorded at all, the pass over the whole prompt says so
         return None
     except (MemoryError, RuntimeError) as error:
-        # two records that become one take more than one does
+        # joining two records takes more memory than recording once
         if not is_out_of_memory(error):
             raise
         return None
@@ -87,14 +86,14 @@ def n_common(earlier: Int[Tensor, "position"], token_ids: Int[Tensor, "position"
 
 
 def reusable(earlier: Trace, model: PreTrainedModel, anatomy: Anatomy, token_ids: Int[Tensor, "position"]) -> int:
-    """How many positions of `earlier` a run on `token_ids` can take over, if the cache works out; 0: none.
+    """How many positions of `earlier` a run on `token_ids` can take over, if the cache works; 0: none.
 
-    Only where every layer is attention that transformers hands its keys and values to, that sees all earlier tokens,
-    and whose heads are all that it adds: what else remembers earlier tokens is in no cache of ours.
+    This requires that every layer is attention over all earlier tokens, gets its keys and values from transformers, and
+    adds nothing but its heads' output: other memory of earlier tokens is not in this cache.
     """
     n_known = min(n_common(earlier.token_ids, token_ids), len(token_ids) - 1)
     possible = (
-        # one is run again; and a short piece is not worth that the result is the whole run's up to rounding alone
+        # one token runs again, and a short prefix is not worth a result that equals the whole run's only up to rounding
         n_known > max(1, len(token_ids) // _WORTH)
         and earlier.anatomy is anatomy
         and earlier.pooled is None
@@ -127,7 +126,7 @@ def _is_causal(mask: Tensor) -> bool:
 
 
 class _OtherCache(Exception):
-    """The model caches something else than its keys and values."""
+    """The model caches something other than its keys and values."""
 
 
 class _Recorded(DynamicLayer):
@@ -152,7 +151,7 @@ def _cache(earlier: Trace, n: int) -> Cache:
 
 
 def _continues(earlier: Trace, new: Trace, n_known: int) -> bool:
-    """Whether the pass over the new tokens saw the others as they were: its first position is known before."""
+    """Whether the pass over the new tokens saw the earlier ones unchanged: its first position is already known."""
     allowed = _ROUNDING.get(earlier.layers[0].post.dtype, min(_ROUNDING.values()))
     n_cached = n_known - 1
     for before, after in zip(earlier.layers, new.layers, strict=True):
@@ -182,14 +181,14 @@ def _join(earlier: Trace, new: Trace, token_ids: Int[Tensor, "position"], n_know
 
 
 class _Joining:
-    """The first `n_known` positions of an earlier record, and all but the first of the record of the others."""
+    """Joins the first `n_known` positions of an earlier record with all but the first position of the new one."""
 
     def __init__(self, n_known: int) -> None:
         self._n_known = n_known
         self._made: dict[tuple[int, int, int], Tensor] = {}
 
     def __call__(self, earlier: Tensor, new: Tensor, dim: int = 0) -> Tensor:
-        # what leaves a block enters the next one: one tensor, here too
+        # a block's output is the next one's input: one tensor here too
         key = earlier.data_ptr(), new.data_ptr(), dim
         if key not in self._made:
             rest = new.narrow(dim, 1, new.shape[dim] - 1)
@@ -216,5 +215,5 @@ class _Joining:
         )
 
     def _heads(self, earlier: AttentionRecord, new: AttentionRecord) -> AttentionRecord:
-        # keys and values are of every position already, and causal is what both masks were
+        # keys and values cover every position already, and both masks were causal
         return replace(new, query=self(earlier.query, new.query, 1), mask=None)

@@ -1,7 +1,7 @@
 """Record one forward pass through transformers' own AttentionInterface and a few forward hooks.
 
-The model computes what it always computes: its attention runs through SDPA as shipped, and what goes in is kept.
-Nothing is rewritten, and after the pass the model is as it was.
+The model computes what it always computes: its attention runs through SDPA as shipped, and the inputs are kept. Nothing
+is rewritten, and after the pass the model is unchanged.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .trace import AttentionRecord, HeadGate, LayerRecord, Trace
 _IMPLEMENTATION = "lm_transparency"
 _records: ContextVar[dict[nn.Module, AttentionRecord] | None] = ContextVar("records", default=None)
 
-#: What an attention may be given beside q, k, v, mask and scaling without changing its probabilities.
+#: Arguments of an attention, besides q, k, v, mask and scaling, that do not change its probabilities.
 _HARMLESS = {
     "position_ids",
     "use_cache",
@@ -42,10 +42,10 @@ _HARMLESS = {
     "cache_position",
     "is_causal",
 }
-#: … and what `AttentionRecord` takes into account.
+#: Arguments that `AttentionRecord` takes into account.
 _KNOWN = {"s_aux", "softcap", "indices"}
 
-#: Bytes of a trace from which on it is worth the time to tidy up after the pass.
+#: Size in bytes above which a trace makes it worth freeing memory after the pass.
 _LARGE = 100_000_000
 
 
@@ -84,7 +84,7 @@ def _recording_attention(
             softcap=kwargs.get("softcap"),
         )
         if records[module].sinks is not None or records[module].softcap is not None:
-            # SDPA knows neither; this is the plain formula
+            # SDPA supports neither; this is the plain formula
             states = _plain_attention(records[module], query.dtype)
         else:
             states, _ = sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
@@ -96,7 +96,7 @@ def _recording_attention(
 
 
 def _only(chosen: Int[Tensor, "1 query chosen"], mask: Tensor | None, n_query: int, n_key: int) -> Tensor:
-    """`mask`, and of the keys only those that an indexer has chosen for each query (DeepSeek's sparse attention)."""
+    """`mask` restricted to the keys that an indexer has chosen for each query (DeepSeek's sparse attention)."""
     seen = torch.zeros(1, n_query, n_key, dtype=torch.bool, device=chosen.device)
     seen = seen.scatter(-1, chosen.long(), True)[:, None]
     if mask is None:
@@ -109,7 +109,7 @@ def _plain_attention(record: AttentionRecord, dtype: torch.dtype) -> Float[Tenso
 
 
 AttentionInterface.register(_IMPLEMENTATION, _recording_attention)
-# without a mask function of its own, transformers would hand a custom attention no mask at all
+# without a mask function of its own, transformers would give a custom attention no mask
 AttentionMaskInterface.register(_IMPLEMENTATION, sdpa_mask)
 
 
@@ -123,13 +123,13 @@ def record(
     only_last: bool = False,
     cache: Cache | None = None,
 ) -> Trace:
-    """Run `model` once on `token_ids` and keep what recomputing every part needs.
+    """Run `model` once on `token_ids` and keep what is needed to recompute every part.
 
-    `positions`: where each token stands in its prompt, where several stand in a row (`trace.packed`). `only_last`:
+    `positions`: where each token stands in its prompt, for several prompts in a row (`trace.packed`). `only_last`:
     leave all logits but the last position's for later (`Trace.unread`). `cache`: keys and values of the tokens before
-    these; the trace is then of these alone but for its keys and values, which are of all (`trace.prefix`).
-    Raises `Cancelled` within one layer's time of `watch.cancel()`, and `TransparencyError("modelUnsupported")` where
-    the model's attention does not go through AttentionInterface or takes something unknown into account.
+    these; only the keys and values of the trace then cover all tokens (`trace.prefix`). Raises `Cancelled` within one
+    layer's time of `watch.cancel()`, and `TransparencyError("modelUnsupported")` where the model's attention does not
+    go through AttentionInterface or takes something unknown into account.
     """
     forget_lengths(model, model.config.get_text_config(decoder=True))
     attention: dict[nn.Module, AttentionRecord] = {}
@@ -140,7 +140,7 @@ def record(
     reading = last_alone(anatomy, unread) if only_last else nullcontext()
 
     ours = bool(model._can_set_attn_implementation())  # pyright: ignore[reportPrivateUsage]
-    # attention code of its own: what it does is watched
+    # a model with attention code of its own is observed instead
     recorded = _attention_through_us(model, attention) if ours else watched(modules, attention)
     with torch.no_grad(), states.hooked(), recorded, reading, head_gates.between(anatomy.blocks, gates):
         logits, pooled = run(model, anatomy, token_ids, positions, cache)
@@ -158,7 +158,7 @@ def record(
     left = unread[0] if len(logits) < len(token_ids) else None
     trace = Trace(anatomy, token_ids.cpu(), layers, logits, pooled, left)
     if trace.memory_bytes() > _LARGE:
-        # what the pass needed on its way would stay beside what comes next
+        # memory that the pass needed would otherwise stay allocated
         give_back()
     return trace
 
@@ -194,13 +194,13 @@ class _States:
 
     def layer(self, index: int, attention: AttentionRecord | None, gate: HeadGate | None) -> LayerRecord:
         kept = self._kept[index]
-        # what enters a block comes from the device of the one before it
+        # a block's input is on the device of the block before it
         kept["pre"] = kept["pre"].to(kept["post"].device)
         block = self._anatomy.blocks[index]
         pre, post = kept["pre"], kept["post"]
         return LayerRecord(
             pre=pre,
-            # of a block with one sublayer one state is both
+            # in a block with one sublayer one state is both
             mid=pre if self._anatomy.parallel else kept["mid"] if block.has_ffn else post,
             ffn=self._ffn(index),
             post=post,
@@ -217,7 +217,7 @@ class _States:
     def _carried(
         self, index: int, name: str, state: Float[Tensor, "position d_model"]
     ) -> Float[Tensor, "position d_model"] | None:
-        """What of `state` enters the sum; None where it is the state itself."""
+        """The part of `state` that enters the sum; None where it is the state itself."""
         carried = self._anatomy.blocks[index].carried
         if carried is None:
             return None
@@ -270,7 +270,7 @@ class _States:
     def _keep_output(self, index: int, name: str) -> Callable[..., None]:
         def hook(_module: nn.Module, _args: Any, output: Any) -> None:
             kept = _one(output[0] if isinstance(output, tuple) else output)
-            # what comes after a feed-forward block may add to its output in place
+            # code after a feed-forward block may add to its output in place
             self._kept[index][name] = kept.clone() if name in ("ffn", "beside", "mixer") else kept
 
         return hook
@@ -281,5 +281,5 @@ def _times(states: Float[Tensor, "position d_model"], multiplier: float) -> Floa
 
 
 def _one(states: Float[Tensor, "..."]) -> Float[Tensor, "position d_model"]:
-    """The one prompt of the batch; some modules flatten the batch away."""
+    """The only prompt of the batch; some modules flatten the batch away."""
     return states[0] if states.dim() == 3 else states

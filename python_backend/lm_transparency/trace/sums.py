@@ -1,4 +1,4 @@
-"""The two sums of a layer, as recorded: what a state is made of besides the heads."""
+"""The two sums of a layer, as recorded: the parts of a state besides the heads (docs/method.md#layers)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .trace import EVERYWHERE, Positions, Trace, as_float32
 
 @dataclass(frozen=True)
 class Sums:
-    """mid = entered + heads + bias + mixer and post = carried + ffn, in a parallel block both in one (`mid` is unused).
+    """mid = entered + heads + bias + mixer and post = carried + ffn; a parallel block has one sum (`mid` is unused).
 
-    All float32, at the positions that were asked for. `carried`: `mid`, unless what enters the second sum is another
-    state. `bias`, `mixer`: None where there is none.
+    All float32, at the requested positions. `carried`: `mid`, unless another state enters the second sum. `bias`,
+    `mixer`: None where there is none.
     """
 
     parallel: bool
@@ -50,10 +50,10 @@ def sums_of(trace: Trace, layer: int, at: Positions = EVERYWHERE) -> Sums:
 
 
 def attention_bias(trace: Trace, layer: int) -> Float[Tensor, "position d_model"] | None:
-    """What the biases of an attention block add to the residual at every position; None where there are none."""
+    """The biases of an attention block as added to the residual at every position; None where there are none."""
     block, record = trace.anatomy.blocks[layer], trace.layers[layer]
     if record.heads is None:
-        # what a mixer adds is one part, biases and all
+        # a mixer is one part, biases included
         return None
     return block.after_attention.bias(block.b_o(), record.attention_scale, trace.n_tokens)
 

@@ -1,4 +1,4 @@
-"""What one forward pass leaves behind: enough to recompute every part, and no attention map of any head."""
+"""The record of one forward pass: enough to recompute every part, without storing any attention map."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from ..ambient import pinned
 from ..errors import TransparencyError
 from ..model.anatomy import Anatomy
 
-#: Positions of a prompt: a run of them, or each by its number.
+#: Positions of a prompt: a slice, or each by its number.
 Positions: TypeAlias = slice | Tensor
 EVERYWHERE = slice(None)
 
 
 def as_float32(states: Tensor) -> Tensor:
-    """`states.float()`, but no step of torch where they are: each hands Python to another layer's thread."""
+    """`states.float()` without a torch call for float32: each call would hand Python to another layer's thread."""
     return states if states.dtype == torch.float32 else states.float()
 
 
 @lru_cache(maxsize=1)
 @pinned()
 def _causal(queries: tuple[int, int], n_keys: int, device: torch.device) -> Float[Tensor, "1 query key"]:
-    """0 where one of a run of queries may look, else −inf: what is added to scores."""
+    """The causal mask of a run of queries, added to scores: 0 where a query may look, else −inf."""
     first, stop = queries
     return torch.full((1, stop - first, n_keys), float("-inf"), dtype=torch.float32, device=device).triu_(first + 1)
 
 
 @dataclass(frozen=True)
 class AttentionRecord:
-    """What one attention block was given: enough to recompute its probabilities.
+    """The inputs of one attention block: enough to recompute its probabilities.
 
-    `mask` is what transformers built: None (causal), bool (True: may look) or additive. `sinks`: a score a head that
+    `mask` is what transformers built: None (causal), bool (True: may look) or additive. `sinks`: a score per head that
     takes its share of every row and stands for no key (gpt-oss). `softcap`: scores are cap · tanh(score / cap).
     """
 
@@ -51,9 +51,9 @@ class AttentionRecord:
     def probabilities(
         self, heads: slice = EVERYWHERE, queries: Positions = EVERYWHERE, *, n_keys: int | None = None
     ) -> Float[Tensor, "head query key"]:
-        """Attention probabilities α, float32; 0 above the diagonal. A row sums to 1, to less where there are sinks.
+        """Attention probabilities α, float32; 0 above the diagonal. A row sums to 1, or to less where there are sinks.
 
-        `n_keys`: leaves out the keys after these, where no query looks so far.
+        `n_keys`: leave out the keys after these, where no query looks that far.
         """
         scores = self.scores(heads, queries, n_keys=n_keys)
         if self.sinks is None:
@@ -64,7 +64,7 @@ class AttentionRecord:
     def scores(
         self, heads: slice = EVERYWHERE, queries: Positions = EVERYWHERE, *, n_keys: int | None = None
     ) -> Float[Tensor, "head query key"]:
-        """What the softmax is taken of, float32: scaled q·k with the mask, −inf where a query may not look."""
+        """The input of the softmax, float32: scaled q·k with the mask, −inf where a query may not look."""
         everything = heads is EVERYWHERE and queries is EVERYWHERE
         query = as_float32(self.query if everything else self.query[heads, queries])
         key = as_float32(self.key if n_keys is None or n_keys == self.key.shape[1] else self.key[:, :n_keys])
@@ -79,11 +79,11 @@ class AttentionRecord:
         mask = self._added(heads, queries, key.shape[1])
         if self.softcap is not None:
             return (scores * (self.scaling / self.softcap)).tanh_().mul_(self.softcap).add_(mask)
-        # scaled and masked in one look at them
+        # scaled and masked in one pass
         return torch.add(mask, scores, alpha=self.scaling, out=scores)
 
     def _added(self, heads: slice, queries: Positions, n_keys: int) -> Float[Tensor, "#head query key"]:
-        """What the mask adds to scores."""
+        """The mask as added to scores."""
         if self.mask is None:
             if isinstance(queries, slice):
                 return _causal(queries.indices(self.query.shape[1])[:2], n_keys, self.key.device)
@@ -95,7 +95,7 @@ class AttentionRecord:
         return mask.float()
 
     def tensors(self) -> list[Tensor]:
-        """What is held."""
+        """The tensors that the record holds."""
         return [self.query, self.key, self.value]
 
     def values(self) -> Float[Tensor, "head key d_value"]:
@@ -114,11 +114,10 @@ class AttentionRecord:
 
 @dataclass(frozen=True)
 class HeadGate:
-    """What multiplies Σ_s α · v of a head, channel by channel, before it meets W_O: an output gate, an RMSNorm with its
-    scale frozen at the run's value, or both.
+    """The factor of Σ_s α · v of a head, channel by channel, before W_O.
 
-    `scale` is the factor that all channels of a head share, `channels` what is left: of one row where it is the same at
-    every query.
+    An output gate, an RMSNorm with its scale frozen at the run's value, or both. `scale`: the factor that all channels
+    of a head share. `channels`: the rest, with one row where it is the same for every query.
     """
 
     scale: Float[Tensor, "query head"]
@@ -126,7 +125,7 @@ class HeadGate:
 
     @property
     def by_query(self) -> bool:
-        """Whether what a head brings from a key depends on the query by more than a factor."""
+        """Whether a head's output from a key depends on the query by more than a factor."""
         return self.channels.shape[0] > 1
 
     def at(self, query: int) -> Float[Tensor, "head d_value"]:
@@ -138,13 +137,13 @@ class HeadGate:
 class LayerRecord:
     """The residual stream around one decoder block, in the model's own precision.
 
-    `pre` enters the block, `mid` is the residual after attention (in a parallel block the same tensor as `pre`),
-    `ffn` what the feed-forward block adds, `post` leaves the block. `heads`: None where the block has no attention.
-    `attention_scale`, `ffn_scale`: the run's scale s_t of a norm between the sublayer and the stream (`model.norms`),
-    None where there is none. `mixer`: what linear attention or a state space adds, None where there is none. `gate`:
-    what stands between the heads and W_O. `carried`, `carried_mid`: what of `pre` and `mid` enters the sum, where that
-    is not the state itself. `activation`: of the neurons, kept only where `Block.ffn` is their output layer alone
-    and cannot compute them again (OPT, BLOOM, MPT).
+    `pre` enters the block, `mid` is the residual after attention (in a parallel block the same tensor as `pre`), `ffn`
+    is what the feed-forward block adds, `post` leaves the block. `heads`: None where the block has no attention.
+    `attention_scale`, `ffn_scale`: the run's scale s_t of a norm between sublayer and stream (`model.norms`), None
+    where there is none. `mixer`: what linear attention or a state space adds, or None. `gate`: the step between the
+    heads and W_O. `carried`, `carried_mid`: what enters the sum in place of `pre` and `mid`, where that is not the
+    state itself. `activation`: of the neurons, kept only where `Block.ffn` is their output layer alone and cannot
+    compute them again (OPT, BLOOM, MPT).
     """
 
     pre: Float[Tensor, "position d_model"]
@@ -170,7 +169,7 @@ class LayerRecord:
     def weights(
         self, heads: slice = EVERYWHERE, queries: Positions = EVERYWHERE, *, n_keys: int | None = None
     ) -> Float[Tensor, "head query key"]:
-        """What v · W_O (`Block.w_o`) is multiplied by to be a part: α, the gate's and the norm's scale behind it."""
+        """The factor of v · W_O (`Block.w_o`) in a part: α times the scales of the gate and of the norm behind it."""
         probabilities = self.attention.probabilities(heads, queries, n_keys=n_keys)
         return self.weigh(probabilities, heads, queries)
 
@@ -180,7 +179,7 @@ class LayerRecord:
         heads: slice = EVERYWHERE,
         queries: Positions = EVERYWHERE,
     ) -> Float[Tensor, "head query key"]:
-        """`weights` of probabilities that are known."""
+        """`weights` from known probabilities."""
         if self.gate is not None:
             probabilities = probabilities * self.gate.scale[queries, heads].T[..., None]
         if self.attention_scale is not None:
@@ -202,9 +201,9 @@ class LayerRecord:
 class Trace:
     """One recorded forward pass over one prompt. `layers[0].pre` is the token embedding (with learned positions).
 
-    `logits`: of the vocabulary's tokens, or of a classifier's labels, as they would be if the text ended at a position;
-    `pooled` is the position that the classifier reads, None where the model is none. `unread`: what the unembedding
-    reads at every position, where `logits` are of the last position alone (`outputs.read_all`).
+    `logits`: over the vocabulary, or over a classifier's labels as they would be if the text ended at a position.
+    `pooled`: the position that a classifier reads, else None. `unread`: the unembedding's input at every position,
+    where `logits` are of the last position only (`outputs.read_all`).
     """
 
     anatomy: Anatomy
@@ -228,11 +227,11 @@ class Trace:
 
     @property
     def target(self) -> int:
-        """The position that the model's answer comes from: a classifier's pooled one, else the last."""
+        """The position of the model's answer: a classifier's pooled position, else the last."""
         return self.n_tokens - 1 if self.pooled is None else self.pooled
 
     def memory_bytes(self) -> int:
-        """What the recorded tensors hold; one that several records share is counted once."""
+        """Bytes of the recorded tensors; a tensor shared by several records counts once."""
         held: dict[int, int] = {}
         tensors = [self.token_ids, self.logits] if self.unread is None else [self.token_ids, self.logits, self.unread]
         for layer in self.layers:

@@ -1,9 +1,9 @@
 """Fast proximities behind one signature: numba on the CPU, Triton on CUDA, chunked torch on every other device.
 
-A kernel takes the whole of each query position, the weights α (with what else scales a part) and the head outputs
-u = v · W_O, and returns the proximity of every (query, key, head) part α·u to its whole, or only what matters of it.
-Nothing of size T²·H·d is ever in memory. Queries may come in blocks: `first_query` is the position of the first.
-Queries from anywhere come with the number of keys as `first_query`: where one may not look, its weight is 0.
+A kernel takes the state at each query position, the weights α (times any other scale of a part) and the head outputs u
+= v · W_O. It returns the proximity of every (query, key, head) part α·u, or only those that matter. No array of size
+T²·H·d is ever in memory. Queries may come in blocks: `first_query` is the position of the first. Queries from anywhere
+come with the number of keys as `first_query`: where a query may not look, its weight is 0.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class KeptRows:
-    """Of a block of queries: what exceeds a floor, and the exact total of every row's proximities.
+    """The entries of a block of queries above a floor, and the exact total of every row's proximities.
 
     Token edges (`query`, counted from the block's first, and `key`) whose contribution summed over all heads exceeds
-    the floor, sorted. `head`, `share`: the heads above the floor, `n_heads` of each edge, one edge after the other.
+    the floor, sorted. `head`, `share`: the heads above the floor, `n_heads` of each edge, edge after edge.
     """
 
     total: Float64[np.ndarray, "row"]
@@ -47,7 +47,7 @@ def slopes(
     w_o: Float[Tensor, "head d_value d_model"],
 ) -> Float[Tensor, "head query key"]:
     """Σ_i sign(y_i)·u_i of every part u = v · W_O (docs/method.md#kernels), computed through d_value, not d_model."""
-    # the heads side by side: one large product is faster than one a head
+    # heads side by side: one large product is faster than one per head
     signs = (_signs(whole) @ w_o.flatten(0, 1).T).unflatten(-1, w_o.shape[:2])
     return signs.transpose(0, 1) @ values.transpose(-1, -2)
 
@@ -56,14 +56,16 @@ def slopes_of(
     whole: Float[Tensor, "query d_model"], outputs: Float[Tensor, "head key d_model"]
 ) -> Float[Tensor, "head query key"]:
     """`slopes`, from the head outputs."""
-    # by torch and not numpy: a second pool of threads would fight with torch's own
+    # in torch, not numpy: a second pool of threads would compete with torch's own
     return _signs(whole) @ outputs.transpose(-1, -2)
 
 
 @dataclass(frozen=True)
 class HeadOutputs:
-    """The head outputs of a layer, and what is known of all of them before any query looks: `largest`, max|u|, which
-    bounds how far a part reaches, and `along`, u·`direction`; None on the CPU, where the kernel sees them as it reads.
+    """The head outputs of a layer, and facts about them that do not depend on the query.
+
+    `largest`: max|u|, which bounds how far a part reaches. `along`: u·`direction`. Both are None on the CPU, where the
+    kernel finds them as it reads.
     """
 
     vectors: Float[Tensor, "head key d_model"]
@@ -73,7 +75,7 @@ class HeadOutputs:
 
 
 def head_outputs(vectors: Float[Tensor, "head key d_model"], direction: Float[Tensor, "d_model"]) -> HeadOutputs:
-    """All float32 on one device."""
+    """The outputs of a layer's heads with their facts. All float32 on one device."""
     if vectors.device.type == "cpu":
         return HeadOutputs(vectors, direction, None, None)
     return HeadOutputs(vectors, direction, vectors.abs().amax(dim=-1), vectors @ direction)
@@ -90,7 +92,7 @@ def attention_proximities(
 ) -> Float[Tensor, "query key head"]:
     """max(clip, ‖y‖₁ − ‖y − α·u‖₁) of every part, float32 on the CPU; 0 above the diagonal (no parts there).
 
-    All inputs float32 on one device. `slopes`: as `slopes` gives them, where they are known.
+    All inputs float32 on one device. `slopes`: the result of the function `slopes`, if already known.
     """
     if whole.device.type == "cpu":
         from .cpu import attention_proximities as on_cpu
@@ -111,10 +113,10 @@ def kept_rows(
     *,
     first_query: int = 0,
 ) -> tuple[KeptRows, Float[Tensor, "head key"]]:
-    """The contributions of a block of queries above `floor`, and `HeadOutputs.along` of the keys that there are weights
-    of. `rest`: the proximities of each row's other parts.
+    """The contributions of a block of queries above `floor`, and `HeadOutputs.along` of the keys that have weights.
 
-    Otherwise as `attention_proximities`; a contribution is a proximity over `rest` and all of its row's.
+    `rest`: the summed proximities of each row's other parts. Other arguments as for `attention_proximities`. A
+    contribution is a proximity divided by the sum of `rest` and all proximities of its row.
     """
     if outputs.along is not None:
         near = _on_device(whole, weights, outputs.vectors, outputs.largest, 0.0, slopes, first_query)
@@ -127,7 +129,7 @@ def kept_rows(
 
 
 def keep(near: Float[Tensor, "query key head"], rest: Float64[np.ndarray, "query"], floor: float) -> KeptRows:
-    """`kept_rows` of proximities that are there already, on any device."""
+    """`kept_rows` from proximities that are already computed, on any device."""
     total = near.sum(dim=(1, 2), dtype=torch.float64).cpu().numpy() + rest
     share = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
     contributions = near * torch.from_numpy(share).to(near.device, torch.float32)[:, None, None]
@@ -141,13 +143,13 @@ def keep(near: Float[Tensor, "query key head"], rest: Float64[np.ndarray, "query
 
 
 def no_rows(rest: Float64[np.ndarray, "query"]) -> KeptRows:
-    """Of a layer without attention."""
+    """The rows of a layer without attention."""
     none, nothing = np.empty(0, np.int64), np.empty(0, np.float32)
     return KeptRows(rest, none, none, nothing, none, none, nothing)
 
 
 def stack(blocks: Sequence[KeptRows], first_queries: Iterable[int]) -> KeptRows:
-    """The blocks of one layer as one, queries counted from the prompt's first."""
+    """The blocks of one layer joined, with queries counted from the start of the prompt."""
     queries = [rows.query + first for rows, first in zip(blocks, first_queries, strict=True)]
     rest = ("total", "key", "weight", "n_heads", "head", "share")
     columns = {name: np.concatenate([getattr(rows, name) for rows in blocks]) for name in rest}
@@ -157,7 +159,7 @@ def stack(blocks: Sequence[KeptRows], first_queries: Iterable[int]) -> KeptRows:
 def row_proximities(
     whole: Float[Tensor, "position d_model"], part: Float[Tensor, "position d_model"], clip: float = 0.0
 ) -> Float64[np.ndarray, "position"]:
-    """max(clip, ‖y‖₁ − ‖y − x‖₁) of one part a position, float64."""
+    """max(clip, ‖y‖₁ − ‖y − x‖₁) of one part per position, float64."""
     if whole.device.type == "cpu":
         from .cpu import row_proximities as on_cpu
 
@@ -169,7 +171,7 @@ def row_proximities(
 def part_proximities(
     whole: Float[Tensor, "d_model"], scales: Float[Tensor, "part"], vectors: Float[Tensor, "part d_model"]
 ) -> Float64[np.ndarray, "part"]:
-    """max(0, ‖y‖₁ − ‖y − a·u‖₁) of many parts a·u of one whole, float64 on the CPU. All inputs float32, one device."""
+    """max(0, ‖y‖₁ − ‖y − a·u‖₁) of many parts a·u of one state, float64 on the CPU. All inputs float32, one device."""
     if whole.device.type == "cpu":
         # the parts are the keys of one head
         n_parts = len(scales)
@@ -193,9 +195,9 @@ def warm_up() -> None:
 
 
 def use_cache_directory(directory: Path) -> None:
-    """Keep compiled kernels in `directory`: the package may be installed where nobody may write.
+    """Keep compiled kernels in `directory`, since the package's own folder may not be writable.
 
-    Where nobody can write there either, they are compiled for this process alone.
+    Where `directory` is not writable either, kernels are compiled for this process alone.
     """
     if "NUMBA_CACHE_DIR" not in os.environ:
         os.environ["NUMBA_CACHE_DIR"] = str(directory if _can_be_written(directory) else _for_this_process())
@@ -212,14 +214,14 @@ def _can_be_written(directory: Path) -> bool:
 
 @lru_cache(maxsize=1)
 def _for_this_process() -> Path:
-    # of a name that nobody knows before: what is kept in it is run
+    # an unpredictable name: files in this folder are executed
     directory = Path(tempfile.mkdtemp(prefix="lm-transparency-kernels-"))
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     return directory
 
 
 def _signs(whole: Float[Tensor, "query d_model"]) -> Float[Tensor, "query d_model"]:
-    """±1, also of 0: either is right there, as long as the kernel takes the same (`lanes.bend`)."""
+    """±1. Either sign is right for 0, provided that the kernel uses the same one (`lanes.bend`)."""
     return torch.copysign(torch.ones((), device=whole.device), whole)
 
 

@@ -1,4 +1,4 @@
-"""Proximities in plain torch, a bounded block at a time: for CUDA and any other device torch knows."""
+"""Proximities in plain torch, a bounded block at a time: for CUDA without Triton and any other device."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def attention_proximities(
     block = max(1, _BLOCK_ELEMENTS // max(1, n_key * d_model))
     for start in range(0, n_query, block):
         stop = min(start + block, n_query)
-        # keys past the block's last query are no parts of any of its rows
+        # keys after the block's last query are not parts of any of its rows
         last = first_query + stop
         y = whole[start:stop, None]
         for head in range(n_heads):

@@ -1,11 +1,11 @@
-"""Proximities on CUDA: one Triton program for a block of keys of one query and head, accumulated in float32.
+"""Proximities on CUDA: one Triton program per block of keys of one query and head, accumulated in float32.
 
-The same identity as on the CPU (`kernels.cpu`): a·g and the coordinates that bend it, here in the order of |y| and
-until none of the block's parts reaches further. The coordinate is one for the whole block, so that with u laid out by
-coordinate the keys are read side by side.
+It uses the CPU kernel's identity (`kernels.cpu`): a·g and the coordinates that bend it, here in the order of |y| until
+no part of the block reaches further. All keys of a block process the same coordinate, so u is laid out by coordinate
+and the keys are read contiguously.
 """
 
-# what is passed to a kernel, Triton infers
+# Triton infers the types of a kernel's arguments
 # pyright: reportMissingParameterType=false, reportUnknownParameterType=false, reportArgumentType=false
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _proximities(
         scale = tl.load(weights + at, mask=part, other=0.0)
         value = scale * tl.load(slopes + at, mask=part, other=0.0)
         reach = tl.abs(scale) * tl.load(largest + head * n_key + key, mask=part, other=0.0)
-        # a part that leads away bends only further away
+        # a part that points away only bends further away
         furthest = tl.max(tl.where(value > 0, reach, 0.0), axis=0)
         row = query * d_model
         i = 0

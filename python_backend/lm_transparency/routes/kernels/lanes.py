@@ -1,8 +1,8 @@
-"""Sixteen keys side by side in the vector registers of whatever processor compiles this.
+"""Sixteen keys side by side in the vector registers of whichever processor compiles this.
 
-numba makes vector code of a loop where it can prove that it may. These are the inner loops of the CPU's kernel, where
-it cannot, in LLVM's own language: there sixteen numbers are one value. (Who changes them: numba's cache looks at the
-file of who calls them, `cpu.py`, for what has changed.)
+numba vectorises a loop where it can prove that this is safe. These are the inner loops of the CPU kernel for which it
+cannot, written in LLVM's language, where sixteen numbers are one value. After a change here, touch `cpu.py`: numba's
+cache checks only the caller's file.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 LANES = 16
-#: So many coordinates are turned at a time.
+#: Coordinates transposed at a time.
 TURNED = 8
 
 _FLOAT, _INT, _LONG = ir.FloatType(), ir.IntType(32), ir.IntType(64)
 _FLOATS, _INTS = ir.VectorType(_FLOAT, LANES), ir.VectorType(_INT, LANES)
 _SOME = ir.VectorType(_FLOAT, TURNED)
 _ZERO, _NONE = ir.Constant(_FLOATS, [0.0] * LANES), ir.Constant(_INTS, [0] * LANES)
-#: Of a float's bits those of its size, and the one of its sign.
+#: The bits of a float that hold its size, and the bit of its sign.
 _SIZE, _SIGN = (ir.Constant(_INTS, [bits] * LANES) for bits in (0x7FFFFFFF, -0x80000000))
 _LARGEST = (ir.FunctionType(_INT, [_INTS]), f"llvm.vector.reduce.smax.v{LANES}i32")
-#: A product and the sum that it goes into may be one instruction.
+#: A product and the sum it goes into may be one instruction.
 _FUSED = ("contract",)
 
 
 class _Lanes:
-    """Vectors out of the arrays that a function is given, and into them."""
+    """Read and write vectors from and to the arrays that a function is given."""
 
     def __init__(self, context: Any, builder: Any, signature: Any, args: Any) -> None:
         self._context, self._builder, self._types, self._args = context, builder, signature.args, args
@@ -51,11 +51,11 @@ class _Lanes:
         return self._builder.shuffle_vector(self._builder.insert_element(nothing, value, _INT(0)), nothing, _NONE)
 
     def positive(self, values: Any) -> Any:
-        """0 where a value is not above 0, also where it is none."""
+        """The value where it is above 0, else 0, also for NaN."""
         return self._builder.select(self._builder.fcmp_ordered(">", values, _ZERO), values, _ZERO)
 
     def size(self, values: Any) -> Any:
-        """The bits of |x|, which as integers are in the order of the sizes."""
+        """The bits of |x|; as integers they have the order of the sizes."""
         return self._builder.and_(self._builder.bitcast(values, _INTS), _SIZE)
 
     def _vector(self, argument: int, at: Any, kind: Any) -> Any:
@@ -63,9 +63,9 @@ class _Lanes:
 
 
 def _turn(_typing: Any, rows: Any, key: Any, at: Any, turned: Any, largest: Any, direction: Any, along: Any) -> Any:
-    """Eight coordinates from `at` on of sixteen `rows` from `key` on, so that a coordinate is a row of `turned`.
+    """Transpose eight coordinates from `at` on of sixteen `rows` from `key` on, one coordinate a row of `turned`.
 
-    `largest`, max|u| of the sixteen, and `along`, u·`direction`, are carried on.
+    Updates `largest`, max|u| of the sixteen, and `along`, u·`direction`.
     """
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -94,8 +94,10 @@ def _turn(_typing: Any, rows: Any, key: Any, at: Any, turned: Any, largest: Any,
 
 
 def _reach(_typing: Any, weights: Any, slopes: Any, at: Any, largest: Any) -> Any:
-    """How far the furthest of sixteen parts with a positive slope goes, |w|·max|u|: the bits, which are in the order of
-    the sizes. `weights`, `slopes`: from `at` on.
+    """How far the furthest of sixteen parts with a positive slope reaches, |w|·max|u|, as bits in the order of the
+    sizes.
+
+    `weights`, `slopes`: from `at` on.
     """
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -112,10 +114,10 @@ def _reach(_typing: Any, weights: Any, slopes: Any, at: Any, largest: Any) -> An
 def _bend(
     _typing: Any, weights: Any, slopes: Any, at: Any, turned: Any, index: Any, y: Any, n: Any, near: Any, to: Any
 ) -> Any:
-    """max(0, w·g − 2 · Σ_j max(0, sign(y_j)·(w·u_j − y_j))) of sixteen parts, into `near` from `to` on.
+    """Write max(0, w·g − 2 · Σ_j max(0, sign(y_j)·(w·u_j − y_j))) of sixteen parts into `near` from `to` on.
 
-    `weights`, `slopes`: from `at` on. `turned`: u of the sixteen keys, a coordinate a row. `index`, `y`: the `n`
-    coordinates that may bend a part, and the whole there.
+    `weights`, `slopes`: from `at` on. `turned`: u of the sixteen keys, one coordinate a row. `index`, `y`: the `n`
+    coordinates that may bend a part, and the state there.
     """
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -150,7 +152,7 @@ def _bend(
 
 
 def _transposed(rows: list[Any], shuffled: Any) -> list[Any]:
-    """8 × 8, by neighbours, pairs and halves: what a 256-bit register has one instruction for each."""
+    """Transpose 8 × 8 by neighbours, pairs and halves, one instruction each in a 256-bit register."""
     ones = [shuffled(rows[i], rows[i + 1], order) for i in range(0, 8, 2) for order in (_LOW, _HIGH)]
     pairs = [shuffled(ones[i + k], ones[i + 2 + k], order) for i in (0, 4) for k in (0, 1) for order in _PAIRS]
     return [shuffled(pairs[i], pairs[i + 4], order) for order in _HALVES for i in range(4)]
