@@ -1,8 +1,14 @@
+import { decode } from '@msgpack/msgpack';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { ANALYZE } from '../../extension/shared/protocol';
 import { Failure } from '../../extension/src/failure';
 import { NOTHING_SET, newWorld, reply, settle, wholeText, type World } from './analyses_world';
 import { createdPanels, type FakeWebviewPanel } from './vscode.fake';
+
+vi.mock('@msgpack/msgpack', async (original) => {
+  const actual = await original<typeof import('@msgpack/msgpack')>();
+  return { ...actual, decode: vi.fn(actual.decode) };
+});
 
 const states = (panel: FakeWebviewPanel | undefined) =>
   panel?.sent.map((message) => (message as { type: string }).type);
@@ -48,6 +54,15 @@ describe('an analysis', () => {
     expect(last(fake)).toMatchObject({ type: 'analysis', runId: 'r1' });
     expect(kept).toMatchObject([{ runId: 'r1', uri: 'file:///p/a.prompt', place: { start: 0, end: 2 } }]);
     expect(analyses.jobs).toEqual([]);
+  });
+
+  it('is decoded once, however large', async () => {
+    const { done } = await begin('Hi');
+    vi.mocked(decode).mockClear();
+    backend.requests[0]?.resolve(reply('r1', 'Hi'));
+    await done;
+    expect(kept).toMatchObject([{ runId: 'r1' }]);
+    expect(decode).toHaveBeenCalledTimes(1);
   });
 
   it('shows the graph of its target first, and the rest without a word of progress in its place', async () => {

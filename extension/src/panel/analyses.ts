@@ -16,7 +16,7 @@ import { askedBy, meansTheSame } from './asked';
 import { LiveRuns } from './liveRuns';
 import type { Panel } from './panel';
 import type { Panels } from './panels';
-import { payloadBytes, readHeading } from './payload';
+import { payloadBytes, runIdOf } from './payload';
 import type { Asked, ResultStore, StoredResult } from './resultStore';
 
 /** What follows typing is kept when the hands rest. */
@@ -235,9 +235,8 @@ export class Analyses {
 
   async #analyze({ prompt, ...chosen }: Chosen, job: Job, cancel: Cancel): Promise<StoredResult> {
     const read = (reply: unknown): StoredResult => {
-      const payload = payloadBytes(reply);
-      const { runId } = readHeading(payload);
-      return { runId, uri: job.uri, title: job.title, ...chosen, payload };
+      const { uri, title } = job;
+      return { runId: runIdOf(reply), uri, title, ...chosen, payload: payloadBytes(reply) };
     };
     const options = {
       cancel,

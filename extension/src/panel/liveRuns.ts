@@ -5,7 +5,7 @@ import { cancelled } from '../failure';
 import { type Cancel, CancelSource } from '../cancel';
 import { Signal } from '../signal';
 import type { Shown } from './panel';
-import { payloadBytes, readHeading } from './payload';
+import { runIdOf } from './payload';
 
 /** Where a run that is shown lives in the backend. */
 export interface LiveRun {
@@ -63,9 +63,7 @@ export class LiveRuns {
     const progress = new Signal<Progress>();
     const params = { prompt: shown.heading.prompt, ...shown.asked };
     const onProgress = (step: Progress) => progress.fire(step);
-    const runId = this.backend
-      .request(ANALYZE, params, { cancel: source.token, onProgress })
-      .then((reply) => readHeading(payloadBytes(reply)).runId);
+    const runId = this.backend.request(ANALYZE, params, { cancel: source.token, onProgress }).then(runIdOf);
     const live = { session: this.backend.sessionId, runId, progress, waiting: 0, source };
     this.#live.set(shown.runId, live);
     runId.catch(() => this.forget(shown, live));

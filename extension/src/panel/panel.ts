@@ -108,10 +108,11 @@ export class Panel {
 
   #showAnalysis(result: StoredResult, view: Partial<ViewState> | null, edited: boolean): void {
     const { runId, title, settings } = result;
+    const heading = readHeading(result.payload);
     // an edited prompt's view is known once the page says it; until then the one before it goes on
     this.#lastView = edited ? (this.view ?? this.#lastView) : null;
     if (this.shown?.runId !== runId) this.#filling = null;
-    this.shown = { ...result, heading: readHeading(result.payload) };
+    this.shown = { ...result, heading };
     this.view = view?.runId === runId ? readView(view) : null;
     this.webviewPanel.title = tabTitle(title, this.comparison);
     const about = { target: settings.target, contrast: settings.contrast };

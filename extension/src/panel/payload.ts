@@ -4,7 +4,6 @@ import { Failure } from '../failure';
 
 /** What the extension reads of an analysis; the rest is the webview's. */
 export interface Heading {
-  runId: string;
   prompt: string;
   modelName: string;
   /** The position that the model's answer comes from. */
@@ -12,9 +11,16 @@ export interface Heading {
   tokens: TokenInfo[];
 }
 
-/** The reply to an analyze request as bytes, in a buffer of exactly their size. */
+/** The run that a reply to an analyze request is about; what the analysis says is not read for it. */
+export function runIdOf(reply: unknown): string {
+  const { runId } = isRecord(reply) ? (reply as Partial<AnalyzeResult>) : {};
+  if (typeof runId !== 'string' || runId === '') throw malformed();
+  return runId;
+}
+
+/** The analysis in such a reply as bytes, in a buffer of exactly their size. */
 export function payloadBytes(reply: unknown): Uint8Array {
-  const payload = isRecord(reply) ? (reply as Partial<AnalyzeResult>).payload : undefined;
+  const { payload } = isRecord(reply) ? (reply as Partial<AnalyzeResult>) : {};
   if (typeof payload !== 'string') throw malformed();
   const decoded = Buffer.from(payload, 'base64');
   const bytes = new Uint8Array(decoded.length);
@@ -32,12 +38,12 @@ export function readHeading(bytes: Uint8Array): Heading {
   }
   const meta = isRecord(whole) ? whole['meta'] : undefined;
   if (!isRecord(meta) || meta['format'] !== PAYLOAD_FORMAT) throw malformed();
-  const { runId, prompt, model, tokens } = meta;
-  if (typeof runId !== 'string' || typeof prompt !== 'string' || !Array.isArray(tokens)) throw malformed();
+  const { prompt, model, tokens } = meta;
+  if (typeof prompt !== 'string' || !Array.isArray(tokens)) throw malformed();
   if (!tokens.every(isToken)) throw malformed();
   const name = isRecord(model) ? model['name'] : undefined;
   const target = typeof meta['target'] === 'number' ? meta['target'] : tokens.length - 1;
-  return { runId, prompt, tokens, target, modelName: typeof name === 'string' ? name : '' };
+  return { prompt, tokens, target, modelName: typeof name === 'string' ? name : '' };
 }
 
 function isToken(value: unknown): value is TokenInfo {
