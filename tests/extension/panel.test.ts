@@ -69,7 +69,7 @@ describe('the panel', () => {
     expect(message.payload).toBeInstanceOf(ArrayBuffer);
     expect(new Uint8Array(message.payload)).toEqual(payloadOf('r1').slice());
     expect(message.view).toBeNull();
-    expect(panel.shown?.heading).toMatchObject({ runId: 'r1', prompt: 'Hi', modelName: 'm' });
+    expect(panel.shown?.heading).toMatchObject({ prompt: 'Hi', modelName: 'm' });
   });
 
   it('shows the same again with the view as it was left, when the page comes back', () => {
