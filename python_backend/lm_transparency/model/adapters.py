@@ -1,4 +1,4 @@
-"""Adapters of PEFT (LoRA and its kin): what one is of, and how it is put onto its base without a weight rewritten."""
+"""PEFT adapters (LoRA and related kinds): the base model of an adapter, and attaching it without changing a weight."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EXACT = ("LORA", "ADALORA", "LOHA", "LOKR", "IA3", "OFT", "BOFT", "VERA", "LN_TU
 
 @dataclass(frozen=True)
 class Adapter:
-    """An adapter on this machine. `base`: a model's name, as a person would give it."""
+    """An adapter on this machine. `base`: its base model's name, as a user would give it."""
 
     folder: Path
     name: str
@@ -36,9 +36,9 @@ class Adapter:
 
 
 def read_adapter(found: Source, base: str = "") -> Adapter:
-    """The adapter in a folder; `base` takes the place of the base model that it names.
+    """The adapter in a folder; `base` replaces the base model that it names.
 
-    Raises `TransparencyError`: `modelUnusable` for one without readable safetensors or without a base, and
+    Raises `TransparencyError`: `modelUnusable` for an adapter without readable safetensors or without a base, and
     `modelUnsupported` for a kind that does more than change weights.
     """
     folder = Path(found.location)
@@ -79,7 +79,7 @@ def attach(model: PreTrainedModel, adapter: Adapter, watch: Watch) -> PreTrained
             wrapped = peft.PeftModel.from_pretrained(model, str(adapter.folder), is_trainable=False)
         except (ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
             raise _no_fit(adapter, next(iter(str(error).strip().splitlines()), type(error).__name__)) from error
-    # peft fills what is missing with what does nothing, and only warns
+    # peft fills missing weights with neutral ones, and only warns
     missing = next((str(w.message) for w in said if "missing adapter keys" in str(w.message)), "")
     if missing:
         raise _no_fit(adapter, missing)
@@ -91,7 +91,7 @@ def attach(model: PreTrainedModel, adapter: Adapter, watch: Watch) -> PreTrained
 
 
 def _check_sizes(model: PreTrainedModel, adapter: Adapter, n_tensors: int, watch: Watch) -> None:
-    """Raises `TransparencyError("modelUnusable")` for an adapter whose patterns do not end, or with more layers
+    """Raise `TransparencyError("modelUnusable")` for an adapter whose patterns do not terminate, or with more layers
     than weights.
     """
     config = read_object(adapter.folder / ADAPTER, kind="modelUnusable", strict=False)
@@ -146,7 +146,7 @@ def _base(name: str, folder: Path, config: dict[str, Any]) -> str:
 
 
 def _left_over(wrapped: Any, adapter: Adapter) -> list[str]:
-    """Weights of the adapter that went nowhere: it was made for a larger model."""
+    """Weights of the adapter that found no place: it was made for a larger model."""
     from peft import get_peft_model_state_dict
     from peft.mapping import PEFT_TYPE_TO_PREFIX_MAPPING
     from safetensors import safe_open

@@ -1,4 +1,4 @@
-"""Where the blocks, heads, W_O, feed-forward blocks, norms and unembedding are in a loaded model."""
+"""The places of blocks, heads, W_O, feed-forward blocks, norms and unembedding in a loaded model."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Anatomy:
 
     @property
     def n_outputs(self) -> int:
-        """How many tokens or labels a state is read as."""
+        """How many outputs, tokens or labels, a state is read as."""
         return len(self.readout.labels) or self.n_vocab
 
 
@@ -111,7 +111,7 @@ def dissect(model: PreTrainedModel) -> Anatomy:
         n_vocab=_n_vocab(model, unembedding, reads),
         n_context=context_length(config),
         parallel=_parallel(facts, layers, config),
-        # classifiers hand out their map's result as it is
+        # a classifier returns the result of its map unchanged
         logit_scale=1.0 if reads.classifies else _product(config, LOGIT_MULTIPLIERS) / _product(config, LOGIT_DIVISORS),
         logit_softcap=None if reads.classifies else _softcap(config),
         readout=reads,
@@ -131,7 +131,7 @@ def _softcap(config: Any) -> float | None:
 
 
 def _product(holder: Any, names: tuple[str, ...]) -> float:
-    """What the numbers of these names multiply to; one that is not there, or no number, is 1."""
+    """The product of the numbers with these names; a missing one, or one that is not a number, counts as 1."""
     values = (getattr(holder, name, None) for name in names)
     return math.prod(
         float(value)
@@ -162,7 +162,7 @@ def _d_ffn(config: Any, blocks: tuple[Block, ...]) -> int:
 
 
 def _kinds(layers: nn.Module, config: Any) -> list[str]:
-    """The type of every layer, by its own attribute or the configuration's list; empty where neither says."""
+    """The type of every layer, from its own attribute or the configuration's list; empty where neither says."""
     listed = next((v for name in LAYER_TYPES if isinstance(v := getattr(config, name, None), list | tuple)), ())
     kinds: list[str] = []
     for index, layer in enumerate(layers.children()):
@@ -172,7 +172,9 @@ def _kinds(layers: nn.Module, config: Any) -> list[str]:
 
 
 def _match(model: PreTrainedModel, layers: nn.Module, kinds: list[str]) -> list[BlockFacts]:
-    """The row of every block. Blocks of one model may match different rows, but run the same way."""
+    """The matching row for every block. Blocks of one model may match different rows, but are connected the same
+    way.
+    """
     found: list[BlockFacts] = []
     for layer, kind in zip(layers.children(), kinds, strict=True):
         reasons: list[tuple[int, str]] = []
@@ -183,7 +185,7 @@ def _match(model: PreTrainedModel, layers: nn.Module, kinds: list[str]) -> list[
                 break
             reasons.append((len(missed), f"its blocks are not {facts.name}: {', '.join(missed)}"))
         else:
-            # the row that comes nearest says most
+            # the row that comes nearest explains most
             raise _unsupported(model, min(reasons, key=lambda reason: reason[0])[1])
     return found
 
@@ -204,7 +206,7 @@ def _mismatches(layer: nn.Module, facts: BlockFacts, kind: str) -> Iterator[str]
     for name in sorted(needed - children.keys()):
         yield f"no {name}"
     known = needed | {facts.attention.partition(".")[0]} | (set(MIXERS) if mixer is not None else set())
-    # a child that holds nothing to learn (dropout) changes nothing in evaluation
+    # a child without parameters (dropout) changes nothing in evaluation
     for name in sorted(children.keys() - known):
         if any(True for _ in children[name].parameters()):
             yield f"an additional {name}"
@@ -217,7 +219,7 @@ def _mismatches(layer: nn.Module, facts: BlockFacts, kind: str) -> Iterator[str]
 
 
 def _token_mixing(layer: nn.Module, facts: BlockFacts, kind: str) -> tuple[nn.Module | None, nn.Module | None]:
-    """(attention, mixer) of a block: what the layer's type says is no attention is a mixer, by whatever name."""
+    """(attention, mixer) of a block; what the layer's type says is not attention is a mixer, whatever its name."""
     attention = _find(layer, facts.attention) if facts.attention else None
     mixer = _find(layer, facts.mixer) if facts.mixer else next((m for n in MIXERS if (m := _find(layer, n))), None)
     if attention is not None and mixer is None and kind in MIXER_TYPES:
@@ -250,7 +252,7 @@ def _open(layer: nn.Module, facts: BlockFacts, kind: str, d_model: int) -> Block
         output_projection=projection or ABSENT,
         ffn=ffn or ABSENT,
         ffn_norm=(_find(layer, facts.ffn_norm) if facts.ffn_norm else None) or ABSENT,
-        # of two modules side by side neither has all neurons
+        # with two modules side by side, neither has all neurons
         down_projection=None if ffn is None or beside is not None else _output_layer(ffn),
         after_attention=after(facts.attention_norm_after, multiplier * _product(layer, ATTENTION_MULTIPLIERS)),
         after_ffn=after(facts.ffn_norm_after, multiplier * _product(layer, FFN_MULTIPLIERS)),
@@ -279,13 +281,13 @@ def _carried(layer: nn.Module, facts: BlockFacts) -> Carried | None:
 
 
 def _gain(layer: nn.Module, names: tuple[str, ...]) -> float | Float[Tensor, "d_model"]:
-    """The one of these attributes that the block has, a number or a gain a channel; else 1."""
+    """The value of the first of these attributes that the block has, a number or a gain per channel; else 1."""
     found = next((v for name in names if (v := getattr(layer, name, None)) is not None), _ONE)
     return found.detach().float() if isinstance(found, Tensor) else found
 
 
 def _projection(parent: nn.Module, names: tuple[str, ...]) -> nn.Module | None:
-    """The child of `parent` that goes by one of `names` and is one matrix."""
+    """The child of `parent` with one of `names` that is one matrix."""
     for name in names:
         child = getattr(parent, name, None)
         # some wrap the matrix once more

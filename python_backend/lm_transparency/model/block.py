@@ -1,4 +1,4 @@
-"""One decoder block, taken apart: its sublayers, and what stands between each of them and the residual stream."""
+"""The parts of one decoder block: its sublayers, and what connects each of them to the residual stream."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from .norms import FrozenNorm
 
 @dataclass(frozen=True)
 class Sublayer:
-    """What stands between a sublayer and the residual stream: a norm, if any, and a multiplier."""
+    """The step between a sublayer and the residual stream: a norm, if any, and a multiplier."""
 
     norm_module: nn.Module | None
     norm: FrozenNorm | None
     multiplier: float
 
     def linear(self, parts: Float[Tensor, "*part d_model"]) -> Float[Tensor, "*part d_model"]:
-        """Parts of the sublayer's output as parts of what is added, but for the norm's scale s_t."""
+        """Parts of the sublayer's output turned into parts of what is added, up to the norm's scale s_t."""
         parts = parts if self.norm is None else self.norm.linear(parts)
         return parts if self.multiplier == 1 else parts * self.multiplier
 
     def bias(
         self, bias: Float[Tensor, "d_model"] | None, scale: Float[Tensor, "position"] | None, n_positions: int
     ) -> Float[Tensor, "position d_model"] | None:
-        """What a bias of the sublayer, and the norm's own shift, add at every position; None where there is neither."""
+        """A bias of the sublayer and the norm's own shift, as added at every position; None where there is neither."""
         added = None
         if bias is not None:
             row = self.linear(bias)
@@ -51,7 +51,7 @@ ABSENT = Absent()
 
 @dataclass(frozen=True)
 class Mixer:
-    """What moves information between tokens without attention probabilities: `module`, times `multiplier`."""
+    """The module that moves information between tokens without attention probabilities, and its multiplier."""
 
     module: nn.Module
     multiplier: float
@@ -61,8 +61,8 @@ class Mixer:
 class Carried:
     """How the residual enters the two sums of a block where it is not the state itself.
 
-    What `norm` makes of the state before attention, and the block's `ffn_norm` before the feed-forward block, or the
-    state where `norm` is None; times a number or a gain a channel.
+    It is the output of `norm` on the state before attention, and of the block's `ffn_norm` before the feed-forward
+    block, or the state where `norm` is None; times a number or a gain per channel.
     """
 
     norm: nn.Module | None
@@ -74,10 +74,10 @@ class Carried:
 class Block:
     """One decoder block, taken apart.
 
-    A sublayer that is not there is `Absent`; `mixer`: linear attention, a state space or a short convolution in
-    attention's place, or beside it; `ffn_beside`: a second feed-forward module, whose output is added to the first's.
+    A missing sublayer is `Absent`. `mixer`: linear attention, a state space or a short convolution in place of
+    attention or beside it. `ffn_beside`: a second feed-forward module, whose output is added to the first's.
     `down_projection`: the output weights of its neurons, None where it has none of its own; it is `ffn` itself where
-    the layer before it is no part of `ffn`. `experts`: what stands in their place in a mixture of experts.
+    the layer before it is not part of `ffn`. `experts`: the experts of a mixture of experts.
     """
 
     module: nn.Module
@@ -103,11 +103,11 @@ class Block:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The precision W_O is multiplied in; a quantised one may be coarser than the residual stream."""
+        """The precision that W_O is multiplied in; a quantised one may be coarser than the residual stream."""
         return precision_of(self.output_projection) if self.has_attention else like_input(self.module).dtype
 
     def w_o(self, n_heads: int) -> Float[Tensor, "head d_head d_model"]:
-        """The map from a head's value to the residual stream, float32: W_O, and what stands behind it (`Sublayer`)."""
+        """The map from a head's value to the residual stream, float32: W_O and the step behind it (`Sublayer`)."""
         weight = self.after_attention.linear(weight_in_out(self.output_projection).float())
         return weight.reshape(n_heads, -1, weight.shape[-1])
 

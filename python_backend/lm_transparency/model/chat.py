@@ -1,4 +1,4 @@
-"""Chats: messages with roles, written down as plain text, and as the tokens that a tokenizer's chat template makes."""
+"""Chats: messages with roles, as plain text and as the tokens that a tokenizer's chat template makes of them."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ ROLES = ("system", "developer", "user", "assistant", "tool")
 
 _ROLE_LINE = re.compile(r"<\|([A-Za-z_]+)\|>[ \t]*")
 _SYNTAX = "A line <|user|>, <|assistant|> or <|system|> stands before each message."
-#: Private-use characters: no template and no message has them.
+#: Private-use characters, which appear in no template and no message.
 _MARK = "\ue000{}\ue001"
-#: Characters that are looked through for messages which a template has changed, and which are in vain looked for.
+#: Characters searched for messages that a template has changed, and characters searched in vain before giving up.
 _MOST_LOOKED = 100_000_000
 
 
 @dataclass(frozen=True)
 class Message:
-    """`start`: the character of the chat's text where `content` stands."""
+    """`start`: the character of the chat's text at which `content` begins."""
 
     role: str
     content: str
@@ -34,22 +34,22 @@ class Message:
 
 @dataclass(frozen=True)
 class Chat:
-    """`messages` as they stand in `text`. The model answers next, or goes on with an assistant's message at the end."""
+    """`messages` as they appear in `text`. The model answers next, or continues an assistant's message at the end."""
 
     text: str
     messages: tuple[Message, ...]
 
     @property
     def continues(self) -> bool:
-        """Whether the model is to go on with the last message."""
+        """Whether the model is to continue the last message."""
         return self.messages[-1].role == "assistant"
 
 
 def parse_chat(text: str) -> Chat:
-    """A chat in which a line `<|role|>` stands before each message; empty lines around messages are dropped.
+    """A chat in which a line `<|role|>` precedes each message; empty lines around messages are dropped.
 
-    An empty assistant's message at the end means the same as none: the answer is to begin.
-    Raises `TransparencyError("invalidPrompt")`.
+    An empty assistant's message at the end means the same as none: the answer begins there. Raises
+    `TransparencyError("invalidPrompt")`.
     """
     found: list[tuple[str, int, int]] = []
     at = 0
@@ -62,7 +62,7 @@ def parse_chat(text: str) -> Chat:
             if not found:
                 raise TransparencyError("invalidPrompt", f"Line {number} of the chat belongs to no message.", _SYNTAX)
             name, start, last = found[-1]
-            # empty lines before the text are left out
+            # empty lines before the text are dropped
             found[-1] = (name, at if last <= start else start, end)
         at = end + 1
     messages = [Message(role, text[start:end], start) for role, start, end in found]
@@ -70,16 +70,16 @@ def parse_chat(text: str) -> Chat:
 
 
 def read_chat(text: str) -> Chat:
-    """A chat as `parse_chat` takes it, or a JSON list of messages. Raises `TransparencyError("invalidPrompt")`."""
+    """A chat as `parse_chat` reads it, or a JSON list of messages. Raises `TransparencyError("invalidPrompt")`."""
     if not text.lstrip().startswith("["):
         return parse_chat(text)
     remedy = "Give a JSON list of messages, or begin with a line <|user|>."
-    # the halves of a character are refused by name, as in any prompt
+    # half a surrogate pair is refused by name, as in any prompt
     return chat_of(parse_json(text, "The chat begins like JSON and", kind="invalidPrompt", remedy=remedy, strict=False))
 
 
 def chat_of(messages: Sequence[Any]) -> Chat:
-    """The chat of `messages`, each `{"role": …, "content": …}` with texts. Raises `TransparencyError`."""
+    """The chat of `messages`, each `{"role": …, "content": …}` with strings. Raises `TransparencyError`."""
     text, found = "", list[Message]()
     for number, message in enumerate(messages, start=1):
         given = dict[str, Any](message) if isinstance(message, dict) else {}
@@ -113,8 +113,8 @@ def _checked(text: str, messages: list[Message]) -> Chat:
 def encode_chat(tokenizer: Any, chat: Chat) -> list[Token]:
     """The tokens of `chat` as the tokenizer's chat template writes it, with spans in `chat.text`.
 
-    What the template puts in has `template` set, and an empty span.
-    Raises `TransparencyError("invalidPrompt")` for a tokenizer without a template and a chat that it refuses.
+    Tokens that the template adds have `template` set, and an empty span. Raises `TransparencyError("invalidPrompt")`
+    for a tokenizer without a template and for a chat that the template refuses.
     """
     if not getattr(tokenizer, "chat_template", None):
         raise TransparencyError(
@@ -127,7 +127,7 @@ def encode_chat(tokenizer: Any, chat: Chat) -> list[Token]:
     tokens: list[Token] = []
     at = first = 0
     for token in encode_text(tokenizer, rendered, add_special_tokens=False):
-        # both stand in order: a piece that ends before a token does not reach the next ones either
+        # both are in order: a piece that ends before a token does not reach the next ones either
         while first < len(pieces) and pieces[first].end <= token.start:
             first += 1
         inside = list(takewhile(lambda piece: piece.at < token.end, islice(pieces, first, None)))  # noqa: B023
@@ -143,7 +143,7 @@ def encode_chat(tokenizer: Any, chat: Chat) -> list[Token]:
 
 @dataclass(frozen=True)
 class _Piece:
-    """A stretch of what was rendered, from `at` to `end`, that stands at `start` in the chat's text."""
+    """A stretch of the rendered text, from `at` to `end`, that begins at `start` in the chat's text."""
 
     at: int
     end: int
@@ -171,7 +171,7 @@ def _render(tokenizer: Any, chat: Chat) -> str:
 
 
 def _exact_pieces(tokenizer: Any, chat: Chat, rendered: str) -> list[_Piece]:
-    """Where each message stands: the template is rendered once more with marks in place of the messages.
+    """The place of each message: the template is rendered once more with marks in place of the messages.
 
     Empty where the template does not treat all texts alike (and for a chat without any text).
     """
@@ -199,7 +199,7 @@ def _exact_pieces(tokenizer: Any, chat: Chat, rendered: str) -> list[_Piece]:
 
 
 def _found_pieces(chat: Chat, rendered: str) -> list[_Piece]:
-    """Messages that stand in `rendered` word for word, one after the other."""
+    """Messages found in `rendered` word for word, one after the other."""
     pieces: list[_Piece] = []
     at, looked = 0, 0
     for message in chat.messages:
@@ -216,7 +216,7 @@ def _found_pieces(chat: Chat, rendered: str) -> list[_Piece]:
 
 
 def _as_written(message: Message, at: int) -> tuple[_Piece, _Piece]:
-    """A message as it is, and as many templates trim it."""
+    """A message unchanged, and as many templates trim it."""
     trimmed = message.content.strip()
     start = message.start + len(message.content) - len(message.content.lstrip())
     return _Piece(at, at + len(message.content), message.start), _Piece(at, at + len(trimmed), start)

@@ -1,4 +1,4 @@
-"""What a model's configuration must not decide: which code runs it, and which files are read."""
+"""What a model's configuration must not decide: the code that runs it, and the files that are read."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from ..errors import TransparencyError
 
 #: `_attn_implementation`, `experts_implementation`, `use_kernels`, `kernel_config` …
 _NAMES_CODE = re.compile(r"implementation|kernel", re.IGNORECASE)
-#: How transformers names code on the hub: organization/repository, with a revision and a function or without.
+#: How transformers names code on the hub: organization/repository, with or without a revision and a function.
 _ON_THE_HUB = re.compile(r"[/\\:@]")
 
 
 def check_config(name: str, config: dict[str, Any]) -> None:
-    """Raises `TransparencyError("modelUnusable")` for a configuration that names code on the hub to run the model with.
+    """Raise `TransparencyError("modelUnusable")` for a configuration that names code on the hub to run the model
+    with.
 
-    Code that comes with a model is named by `auto_map`, which is another matter (`trust`).
+    Code that comes with a model is named by `auto_map` and handled elsewhere (`trust`).
     """
     for key, value in _named_code(config):
         if any(_ON_THE_HUB.search(text) for text in _texts(value)):
@@ -30,7 +31,7 @@ def check_config(name: str, config: dict[str, Any]) -> None:
 
 
 def choose_implementation(config: Any) -> None:
-    """Let transformers choose, of its own code, what a model runs with, and which files its weights are in."""
+    """Let transformers choose from its own code what a model runs with, and which files hold its weights."""
     config._attn_implementation = None
     config._experts_implementation = None
     if getattr(config, "transformers_weights", None) is not None:
@@ -46,7 +47,7 @@ def _named_code(value: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:
             yield from _named_code(inner, depth + 1)
 
 
-#: A configuration that is nested deeper is none of a model's.
+#: A configuration nested deeper than this belongs to no model.
 _DEPTH = 50
 
 

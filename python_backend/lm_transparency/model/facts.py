@@ -1,8 +1,8 @@
-"""The one table of what cannot be found out about a model by looking at it. No `if family ==` anywhere else.
+"""The one table of facts about models that cannot be found by inspection. There is no `if family ==` anywhere else.
 
 A row names the parts of a decoder block as its class names them. Rows are tried in order on the *structure* of the
-block (all named children present, no child unaccounted for), so that a family that shares the structure needs no row
-of its own; the reconstruction proof catches a row that does not fit.
+block (all named children present, no child unaccounted for), so a family that shares a structure needs no row of its
+own. The reconstruction proof catches a row that does not fit.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from dataclasses import dataclass
 class BlockFacts:
     """Attribute names (dotted where deeper) inside one decoder block, and how its residual stream runs.
 
-    `attention`, `ffn`: the sublayers. `ffn_norm`: what reads the residual after attention (a norm, or the feed-forward
-    block itself where none stands before it). `attention_norm_after`, `ffn_norm_after`: a norm between the sublayer and
-    the residual stream (Gemma 2, OLMo 2). `norms`: every other child the block may have. `parallel`: attention and
-    feed-forward read the same input and are added in one step (GPT-J, NeoX, Phi, Falcon); a text names the
-    configuration entry that decides it. `attention` or `ffn` empty: the block has no such sublayer. `mixer`: what moves
-    information between tokens without attention probabilities, where it does not go by one of `MIXERS`. `ffn_beside`: a
-    second feed-forward module that reads the same and is added (Granite's shared experts). `carries`: the
-    norm before attention, where what it makes is the residual (MiniMax; before the feed-forward block `ffn_norm` is).
-    `kinds`: the layer types (`LAYER_TYPE`) that the row is for; empty: any. `needs`: attributes of the
-    block without which the row is not meant.
+    `attention`, `ffn`: the sublayers. `ffn_norm`: the module that reads the residual after attention (a norm, or the
+    feed-forward block itself where there is none before it). `attention_norm_after`, `ffn_norm_after`: a norm between
+    the sublayer and the residual stream (Gemma 2, OLMo 2). `norms`: every other child the block may have. `parallel`:
+    attention and feed-forward read the same input and are added in one step (GPT-J, NeoX, Phi, Falcon); a text names
+    the configuration entry that decides it. `attention` or `ffn` empty: the block has no such sublayer. `mixer`: the
+    module that moves information between tokens without attention probabilities, where it has none of the names in
+    `MIXERS`. `ffn_beside`: a second feed-forward module that reads the same state and is added (Granite's shared
+    experts). `carries`: the norm before attention, where its output is the residual (MiniMax; before the feed-forward
+    block `ffn_norm` is). `kinds`: the layer types (`LAYER_TYPE`) that the row is for; empty: any. `needs`: attributes
+    that the block must have for the row to apply.
     """
 
     name: str
@@ -54,7 +54,7 @@ BLOCKS: tuple[BlockFacts, ...] = (
         carries="input_layernorm",
         needs=("attn_alpha_factor",),
     ),
-    # two norms, and nothing says which way they run but the configuration
+    # two norms, and only the configuration says how they are connected
     BlockFacts(
         name="Llama-like",
         attention="self_attn",
@@ -156,7 +156,7 @@ BLOCKS: tuple[BlockFacts, ...] = (
         ffn_norm="post_attention_layernorm",
         norms=frozenset({"input_layernorm"}),
     ),
-    # a gate on an embedding of the token, for each layer, adds once more
+    # a gate on an embedding of the token adds once more in each layer
     BlockFacts(
         name="Gemma-4-like",
         attention="self_attn",
@@ -174,7 +174,7 @@ BLOCKS: tuple[BlockFacts, ...] = (
         ffn_norm="post_attention_layernorm",
         norms=frozenset({"input_layernorm"}),
     ),
-    # the module around the feed-forward block adds the residual itself: its last layer writes
+    # the module around the feed-forward block adds the residual itself, so its last layer writes
     BlockFacts(
         name="BLOOM-like",
         attention="self_attention",
@@ -273,7 +273,7 @@ BLOCKS: tuple[BlockFacts, ...] = (
         attention_norm_after="post_attention_layernorm",
         ffn_norm_after="post_mlp_layernorm",
     ),
-    # one sublayer a block, which one is its type
+    # one sublayer per block; its type says which one
     BlockFacts(
         name="Nemotron-H-like",
         attention="",
@@ -298,7 +298,7 @@ BLOCKS: tuple[BlockFacts, ...] = (
         ffn_norm="norm",
         kinds=frozenset({"mlp", "moe"}),
     ),
-    # what the shared transformer block writes enters the state-space mixer, never the residual stream
+    # the shared transformer block writes into the state-space mixer, never into the residual stream
     BlockFacts(
         name="Zamba-like",
         attention="",
@@ -333,22 +333,22 @@ BLOCKS: tuple[BlockFacts, ...] = (
     ),
 )
 
-#: Children of a block that stand in attention's place, or beside it, and have no attention probabilities.
+#: Children of a block, in place of attention or beside it, that have no attention probabilities.
 MIXERS = ("linear_attn", "mamba", "conv")
-#: Where a block, or the configuration by layer, says of what type it is.
+#: Where a block, or the configuration by layer, gives its type.
 LAYER_TYPE = ("block_type", "layer_type")
 LAYER_TYPES = ("layer_types", "layers_block_type")
 
-#: W_O inside the attention, and the output weights inside the feed-forward block, by the names they go by.
+#: Names of W_O inside the attention, and of the output weights inside the feed-forward block.
 OUTPUT_PROJECTIONS = ("o_proj", "c_proj", "dense", "out_proj")
 #: W_O's bias where the attention holds it itself (GPT-NeoX Japanese).
 OUTPUT_BIAS = "dense_bias"
 DOWN_PROJECTIONS = ("down_proj", "c_proj", "dense_4h_to_h", "fc2", "fc_out", "output_linear")
-#: The experts of a feed-forward block and what chooses among them, by the names they go by.
+#: Names of the experts of a feed-forward block, and of the router that chooses among them.
 EXPERTS = ("experts",)
 ROUTERS = ("router", "gate")
 
-#: Where the parts around the blocks are, first match wins: (blocks, final norm), dotted from the whole model.
+#: Places of the parts around the blocks, first match wins: (blocks, final norm), dotted from the whole model.
 TRUNKS: tuple[tuple[str, str], ...] = (
     ("model.layers", "model.norm"),
     ("model.layers", "model.final_layernorm"),
@@ -368,17 +368,18 @@ TRUNKS: tuple[tuple[str, str], ...] = (
 
 #: Attributes of a block that scale what its sublayers add to the residual stream.
 RESIDUAL_MULTIPLIERS = ("residual_multiplier", "residual_scale")
-#: … and that scale what one of two sublayers side by side adds: attention, and the mixer (Falcon-H1).
+#: … and that scale one of two sublayers side by side: attention, or the mixer (Falcon-H1).
 ATTENTION_MULTIPLIERS = ("attn_out_multiplier", "attn_beta_factor")
 FFN_MULTIPLIERS = ("mlp_beta_factor", "layer_scalar")
-#: … and the residual as it is carried past attention, and past the feed-forward block: a number, or a gain a channel.
+#: … and that scale the residual carried past attention, and past the feed-forward block: a number, or a gain per
+#: channel.
 CARRIED_MULTIPLIERS = ("attn_alpha_factor", "input_residual")
 CARRIED_MID_MULTIPLIERS = ("mlp_alpha_factor", "post_attention_residual", "layer_scalar")
 MIXER_MULTIPLIERS = ("ssm_out_multiplier",)
-#: Configuration entries that multiply the logits, that divide them, and that cap them softly: cap · tanh(logits / cap).
+#: Configuration entries that multiply the logits, divide them, and cap them softly: cap · tanh(logits / cap).
 LOGIT_MULTIPLIERS = ("logit_scale", "lm_head_multiplier")
 LOGIT_DIVISORS = ("logits_scaling",)
 LOGIT_SOFTCAPS = ("final_logit_softcapping", "logits_soft_cap")
 
-#: The number of key-value heads, by the names it goes by.
+#: Names of the number of key-value heads.
 KV_HEADS = ("num_key_value_heads", "num_kv_heads")

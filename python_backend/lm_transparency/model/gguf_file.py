@@ -1,4 +1,4 @@
-"""GGUF files: read once a load, and not once for each of sizes, configuration, weights and tokenizer."""
+"""GGUF files, parsed once per load instead of once each for sizes, configuration, weights and tokenizer."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ _alone = threading.Lock()
 
 
 class _Reader(gguf.GGUFReader):
-    """The package's reader takes a slice for every token of the vocabulary: of a plain array, which is what this makes
-    of the mapped file, in a fraction of the time that slices of `np.memmap` take.
+    """A reader with a plain array over the mapped file.
+
+    The package's reader takes a slice for every token of the vocabulary, which takes far less time on a plain array
+    than on `np.memmap`.
     """
 
     @property
@@ -30,7 +32,7 @@ class _Reader(gguf.GGUFReader):
 
 @contextmanager
 def read_once() -> Generator[None]:
-    """Inside, whoever asks the package `gguf` for a reader of the file that was read last gets the same one.
+    """Give every request to the package `gguf` for a reader of the file read last the same reader.
 
     transformers asks for one three times to load a model and its tokenizer. One thread at a time.
     """
@@ -43,7 +45,9 @@ def read_once() -> Generator[None]:
 
 
 def clear_quantisation_marks(model: PreTrainedModel) -> None:
-    """transformers keeps calling a dequantised GGUF model quantised, and then refuses to save or cast it."""
+    """Remove the marks of quantisation: transformers keeps them on a dequantised GGUF model, and then refuses to
+    save or cast it.
+    """
     for mark in ("hf_quantizer", "is_quantized", "quantization_method", "dequantize"):
         model.__dict__.pop(mark, None)
     for mark in ("quantization_config", "_is_quantized"):

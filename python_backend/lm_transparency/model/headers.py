@@ -1,6 +1,6 @@
-"""The headers of safetensors and GGUF files, read with every count and length held against the file's size.
+"""The headers of safetensors and GGUF files, with every count and length checked against the file's size.
 
-What a header claims is not believed: a file of a hundred bytes can claim 2^60 tensors. Standard library only.
+A header's claims are not trusted: a file of a hundred bytes can claim 2^60 tensors. Standard library only.
 """
 
 from __future__ import annotations
@@ -15,34 +15,34 @@ from typing import IO, Any, NoReturn
 from ..errors import TransparencyError
 from ..files.json_files import NotJson, decode_json
 
-#: Bytes of a safetensors header: what the format allows.
+#: Bytes of a safetensors header that the format allows.
 _LONGEST_HEADER = 100_000_000
-#: Dimensions of a tensor, by far.
+#: A generous limit on the dimensions of a tensor.
 _MOST_DIMENSIONS = 16
 
-#: Bits an element, by safetensors' names.
+#: Bits per element, by safetensors' names.
 _BITS = {
     **{"F64": 64, "F32": 32, "F16": 16, "BF16": 16},
     **{"I64": 64, "U64": 64, "I32": 32, "U32": 32, "I16": 16, "U16": 16, "I8": 8, "U8": 8, "BOOL": 8},
 }
 
-#: Types that hold a number an element, also GGUF's; of others several may be packed into one.
+#: Types with one number per element, also GGUF's; other types may pack several into one.
 _NUMBERS = ("", "F64", "F32", "F16", "BF16")
 
 _REMEDY = "Download or save the model again."
 
-#: GGUF: bytes of a value, by its type; a string and an array say theirs.
+#: GGUF: bytes of a value by its type; a string and an array give their own.
 _VALUE_BYTES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 _STRING, _ARRAY = 8, 9
-#: Whole numbers without a sign, of four and of eight bytes.
+#: Unsigned integers of four and of eight bytes.
 _WHOLE = {4: "<I", 10: "<Q"}
-#: The bytes that an entry, and a tensor, take at least: a key, a type and a value; a name, dimensions, type and offset.
+#: The fewest bytes of an entry and of a tensor: a key, a type and a value; a name, dimensions, type and offset.
 _LEAST_ENTRY, _LEAST_TENSOR = 13, 24
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """What a header says of a tensor. `kind`: its type by safetensors' name; empty in GGUF."""
+    """The header's description of a tensor. `kind`: its type by safetensors' name; empty in GGUF."""
 
     name: str
     kind: str
@@ -93,7 +93,7 @@ def _entry(file: Path, name: str, entry: Any) -> tuple[Tensor, tuple[int, int]]:
         _refuse(file, f"the header's entry of {name[:100]} is none")
     tensor = Tensor(name, kind, shape)
     begin, end = offsets
-    # a type that is not known here may pack eight elements into a byte
+    # an unknown type may pack eight elements into a byte
     wrong = _BITS.get(kind) is not None and tensor.n_elements * _BITS[kind] != 8 * (end - begin)
     if begin > end or len(shape) > _MOST_DIMENSIONS or wrong or tensor.n_elements > 8 * max(0, end - begin):
         _refuse(file, f"{name[:100]} has another size than its shape says")
@@ -101,7 +101,7 @@ def _entry(file: Path, name: str, entry: Any) -> tuple[Tensor, tuple[int, int]]:
 
 
 def _whole(value: Any) -> tuple[int, ...] | None:
-    """A list of whole numbers from 0 on; None for anything else."""
+    """A list of integers from 0 on; None for anything else."""
     if not isinstance(value, list) or not all(type(n) is int and 0 <= n < 1 << 63 for n in value):
         return None
     return tuple(value)
@@ -110,14 +110,14 @@ def _whole(value: Any) -> tuple[int, ...] | None:
 def gguf_header(file: Path) -> list[Tensor]:
     """The tensors of a GGUF file.
 
-    Raises `TransparencyError("modelUnusable")` where what the header counts does not fit into the file, and `OSError`.
+    Raises `TransparencyError("modelUnusable")` where the header's counts do not fit into the file, and `OSError`.
     """
     with file.open("rb") as opened:
         return _Gguf(file, opened).tensors()
 
 
 class _Gguf:
-    """One walk over the header, from its beginning to the end of what it says of tensors."""
+    """One pass over the header, to the end of its tensor descriptions."""
 
     def __init__(self, file: Path, opened: IO[bytes]) -> None:
         self._file = file
@@ -139,7 +139,7 @@ class _Gguf:
             self._value(key, kind, n_tensors)
         tensors = [self._tensor() for _ in range(n_tensors)]
         total = sum(tensor.n_elements for tensor in tensors)
-        # the smallest quantisation takes more than a bit an element
+        # the smallest quantisation takes more than a bit per element
         if total > 8 * self._left:
             _refuse(self._file, f"its tensors have {total:,} elements, and {self._left:,} bytes are left for them")
         return tensors
@@ -210,5 +210,5 @@ def _refuse(file: Path, why: str) -> NoReturn:
 
 
 def numbers_in(tensors: Iterable[Tensor]) -> int:
-    """Numbers that the tensors hold, packed ones counted by the bit."""
+    """The number of elements in the tensors; packed ones are counted by the bit."""
     return sum(t.n_elements * (1 if t.kind in _NUMBERS else _BITS.get(t.kind, 8)) for t in tensors)

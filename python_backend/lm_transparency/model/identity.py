@@ -1,4 +1,4 @@
-"""Which files a model's name stands for now, as one text that is another once they are."""
+"""A text that identifies the files behind a model's name and changes whenever they do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .sources import resolve
 
 
 def model_fingerprint(source: str, base: str = "", *, say: Callable[[Path], str] = content) -> str:
-    """Of the model `source` and, for an adapter, of what it is put onto; empty where its files are not on this machine.
+    """The identity of the model `source` and of an adapter's base; empty where its files are not on this machine.
 
     `say`: `fingerprint.content`, or `fingerprint.state`, which is quicker and holds on this machine only.
     """
@@ -28,6 +28,6 @@ def model_fingerprint(source: str, base: str = "", *, say: Callable[[Path], str]
             return own
         below = model_fingerprint(read_adapter(found, base).base, say=say)
     except (TransparencyError, OSError):
-        # told of by who loads it
+        # the loading code reports it
         return ""
     return f"{own} on {below}" if below else ""

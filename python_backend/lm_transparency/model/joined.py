@@ -1,7 +1,7 @@
-"""What a tokenizer's normaliser joins to the character before it, or drops from it: accents, parts of Hangul syllables.
+"""Characters that a tokenizer's normaliser joins to the one before, or drops: accents, parts of Hangul syllables.
 
-The offsets that tokenizers give point at the first character of what was composed (NFC, NFKC), or at the letter that
-lost its accent; the rest is left out between two tokens.
+Tokenizers give offsets of the first character of a composed one (NFC, NFKC), or of the letter that lost its accent; the
+rest lies between two tokens.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from bisect import bisect_left
 
 #: Medial vowels and final consonants of Hangul, by first and last character.
 _JAMO = (("\u1160", "\u11ff"), ("\ud7b0", "\ud7fb"))
-#: Joiners, and tags of flags.
+#: Joiners, and the tags of flags.
 _JOINERS = "\u200c\u200d"
 
 
 def with_joined(prompt: str, offsets: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """`offsets` of tokens in `prompt`, each up to the end of the character as a person sees it, as far as no token has
-    the rest."""
+    """`offsets` of tokens in `prompt`, each extended to the end of the visible character, as far as no other token
+    has it.
+    """
     if prompt.isascii():
         return offsets
     starts = sorted(start for start, end in offsets if start < end)
@@ -34,7 +35,7 @@ def with_joined(prompt: str, offsets: list[tuple[int, int]]) -> list[tuple[int, 
 
 
 def goes_on(character: str) -> bool:
-    """Whether `character` goes on with the one before it: a mark, also a half-width one, or the rest of a syllable."""
+    """Whether `character` continues the one before it: a mark, also a half-width one, or the rest of a syllable."""
     if character < "\u0300":
         return False
     first = unicodedata.normalize("NFKC", character)[0]

@@ -1,7 +1,7 @@
-"""The matrix that a linear module applies, whatever it is made of: plain, adapted (LoRA …), quantised, offloaded.
+"""The matrix that a linear module applies, whatever it consists of: plain, adapted (LoRA …), quantised, offloaded.
 
-A plain layer has it lying there. Any other is asked: applied to the identity it shows what it does to a value, which is
-the one definition that holds for every adapter and every number format. Nothing is merged or rewritten.
+A plain layer holds its matrix. Any other module is applied to the identity, which is the one definition that holds for
+every adapter and every number format. Nothing is merged or rewritten.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 _FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
-#: How far a product of each precision may be from additive; above that its input is rounded more coarsely.
+#: How far a product of each precision may be from additive; beyond that its input is rounded more coarsely.
 _ROUNDING = {torch.float32: 1e-5, torch.float16: 3e-3}
-#: Rows of the identity that are applied at once: bounds what the product needs besides its result.
+#: Rows of the identity applied at once, which bounds the memory of the product.
 _ROWS = 1024
-#: A bias is told from the weights by weights this much larger.
+#: The scale of weights at which a bias becomes negligible, to tell the two apart.
 _LOUD = 256.0
 
-#: The last matrix that had to be asked for: the questions of one layer ask again.
+#: The last matrix that was computed from the identity: questions about one layer need it again.
 _last: weakref.WeakKeyDictionary[nn.Module, Tensor] = weakref.WeakKeyDictionary()
 _precisions: weakref.WeakKeyDictionary[nn.Module, torch.dtype] = weakref.WeakKeyDictionary()
 
 
 def is_linear(module: object) -> bool:
-    """Whether `module` maps vectors to vectors by one matrix, as its shape or its sizes say."""
+    """Whether `module` maps vectors to vectors by one matrix, judging by its shape or its sizes."""
     if not isinstance(module, nn.Module):
         return False
     weight = getattr(module, "weight", None)
@@ -58,14 +58,14 @@ def weight_in_out(module: nn.Module) -> Float[Tensor, "d_in d_out"]:
         weight = _adapted(module)
         if weight is None or not _agrees(module, weight):
             weight = _applied_to_identity(module)
-        # layers are asked for at once: what stands here may be another thread's the moment after
+        # layers are processed concurrently, so another thread may replace this entry at any moment
         _last.clear()
         _last[module] = weight
     return weight
 
 
 def bias_of(module: nn.Module) -> Float[Tensor, "d_out"] | None:
-    """What the module adds whatever it is given, float32; None where that is nothing."""
+    """What the module adds for any input, float32; None where that is nothing."""
     with _where_it_computes(module):
         if is_plain(module):
             bias = getattr(module, "bias", None)
@@ -75,13 +75,13 @@ def bias_of(module: nn.Module) -> Float[Tensor, "d_out"] | None:
 
 
 def precision_of(module: nn.Module) -> torch.dtype:
-    """What the module multiplies in, told by how far f(x + y) is from f(x) + f(y).
+    """The precision that the module multiplies in, judged by how far f(x + y) is from f(x) + f(y).
 
-    A plain layer says so itself. One that rounds its input to a few bits (quantised kernels do, whatever dtype they are
-    given) counts as bfloat16, the coarsest that the proof knows.
+    A plain layer states it. A module that rounds its input to a few bits (quantised kernels do, whatever the dtype of
+    their input) counts as bfloat16, the coarsest precision that the proof knows.
     """
     if is_plain(module):
-        # `is_plain` has seen that it is a tensor
+        # `is_plain` has checked that it is a tensor
         return cast(Tensor, module.weight).dtype
     if module not in _precisions:
         like = like_input(module)
@@ -107,7 +107,7 @@ def like_input(module: nn.Module) -> Float[Tensor, "0"]:
 
 
 def device_of(module: nn.Module) -> torch.device:
-    """Where `module` computes: what is offloaded lies elsewhere, or nowhere, until it runs."""
+    """The device that `module` computes on; an offloaded module is elsewhere, or nowhere, until it runs."""
     for part in module.modules():
         device = getattr(getattr(part, "_hf_hook", None), "execution_device", None)
         if device is not None:
@@ -122,17 +122,17 @@ def _sizes_told(module: nn.Module) -> tuple[int, int] | None:
 
 
 def _where_it_computes(module: nn.Module) -> AbstractContextManager[None]:
-    # nearly no module is offloaded, and this is asked several times a layer
+    # hardly any module is offloaded, and this is called several times per layer
     return align_module_device(module) if hasattr(module, "_hf_hook") else nullcontext()
 
 
 def is_plain(module: nn.Module) -> bool:
-    """Whether the weight that lies there is all that the module does."""
+    """Whether the weight that the module holds is all that it applies."""
     weight = getattr(module, "weight", None)
     # a tensor class of its own is a number format of its own; one on `meta` is offloaded
     if not isinstance(weight, Tensor) or type(weight) not in (nn.Parameter, Tensor):
         return False
-    # a quantiser may have put its own forward into the place of the layer's; so does accelerate, for moving only
+    # a quantiser may have replaced the layer's forward; accelerate replaces it too, but only to move weights
     replaced = "forward" in vars(module) and not hasattr(module, "_hf_hook")
     hooked = replaced or bool(module._forward_pre_hooks)  # pyright: ignore[reportPrivateUsage]
     is_dense = weight.dtype in _FLOATS and weight.device.type != "meta"
@@ -147,7 +147,7 @@ def _as_in_out(module: nn.Module) -> Float[Tensor, "d_in d_out"]:
 
 
 def _adapted(module: Any) -> Float[Tensor, "d_in d_out"] | None:
-    """A LoRA's base + scaling · B · A, which costs far less than the identity; None where it is no plain LoRA."""
+    """A LoRA's base + scaling · B · A, far cheaper than the identity; None where it is not a plain LoRA."""
     base = getattr(module, "base_layer", None)
     if base is None or not hasattr(module, "get_delta_weight") or getattr(module, "lora_variant", None):
         return None
@@ -159,13 +159,13 @@ def _adapted(module: Any) -> Float[Tensor, "d_in d_out"] | None:
             delta = module.get_delta_weight(name).detach().float()
             weight = weight + (delta if isinstance(base, Conv1D) else delta.T)
     except (AttributeError, KeyError, RuntimeError):
-        # an adapter whose change is no addition of this shape: it is asked instead
+        # an adapter whose change is not an addition of this shape: the identity is used instead
         return None
     return weight
 
 
 def _agrees(module: nn.Module, weight: Float[Tensor, "d_in d_out"]) -> bool:
-    """Whether `weight` does what `module` does to two random vectors, as nearly as the module's precision can tell."""
+    """Whether `weight` gives the same as `module` on two random vectors, within the module's precision."""
     like = like_input(module)
     x = torch.randn(2, weight.shape[0], generator=torch.Generator().manual_seed(0)).to(like)
     made = _apply(module, x) - _apply(module, torch.zeros_like(x))
@@ -177,7 +177,7 @@ def _applied_to_identity(module: nn.Module) -> Float[Tensor, "d_in d_out"]:
     d_in, _ = sizes(module)
     like = like_input(module)
     at_zero = _apply(module, like.new_zeros(1, d_in))
-    # the bias is subtracted again; against loud weights its rounding does not count
+    # the bias is subtracted again; beside such large weights its rounding does not count
     size = _LOUD if bool(at_zero.any()) else 1.0
     rows: list[Tensor] = []
     for start in range(0, d_in, _ROWS):

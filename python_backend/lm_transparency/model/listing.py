@@ -1,4 +1,4 @@
-"""What can be loaded without a download: the embedded model, the Hugging Face cache, folders that are named."""
+"""Models that can be loaded without a download: the embedded one, the Hugging Face cache, and named folders."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from .sources import cached_repositories, snapshot
 from .weights import ADAPTER
 
 Kind = Literal["embedded", "cached", "folder", "gguf", "adapter"]
-#: Of a family: analysed exactly; refused with a reason; its proof fails, which every analysis says; never looked at.
+#: The state of a family: analysed exactly; refused with a reason; its proof fails, and every analysis says so; never
+#: tried.
 Support = Literal["exact", "refused", "caught", "unknown"]
 
-#: Folders below a named one that are looked into.
+#: Folders below a named one that are searched.
 _DEPTH = 4
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A model on this machine. `family`: transformers' model type, or of an adapter its kind; `base`: an adapter's."""
+    """A model on this machine. `family`: transformers' model type, or an adapter's kind; `base`: an adapter's."""
 
     source: str
     name: str
@@ -37,7 +38,7 @@ class Listed:
 
 
 def listed(folders: Iterable[Path] = ()) -> list[Listed]:
-    """The embedded model, then the Hugging Face cache, then what lies in `folders`, each in order of names."""
+    """The embedded model, then the Hugging Face cache, then the models in `folders`, each sorted by name."""
     size = _bytes(embedded.model_directory().glob("*")) if embedded.is_present() else 0
     found = [Listed(embedded.NAME, embedded.NAME, "embedded", size, "llama", support_of("llama"))]
     for repo in sorted(cached_repositories()):
@@ -50,7 +51,7 @@ def listed(folders: Iterable[Path] = ()) -> list[Listed]:
 
 
 def support_of(family: str) -> Support:
-    """What is known of a family of models, from the last run of the conformance test."""
+    """The state of a family of models, from the last run of the conformance test."""
     return _known().get(family, "unknown")
 
 
@@ -74,7 +75,7 @@ def _under(folder: Path, depth: int) -> Iterator[Listed]:
 
 
 def _in_folder(folder: Path, source: str, name: str, kind: Kind) -> Listed | None:
-    """The model or adapter whose files `folder` holds; None without safetensors."""
+    """The model or adapter in `folder`; None without safetensors."""
     size = _bytes(folder.glob("*.safetensors"))
     if not size:
         return None
@@ -104,5 +105,5 @@ def _gguf_family(path: Path) -> str:
         text = rest[12 : 12 + size].decode("utf-8")
     except (struct.error, UnicodeDecodeError):
         return ""
-    # 8: a string
+    # 8 is the type of a string
     return text if (magic, key, kind) == (b"GGUF", b"general.architecture", 8) else ""

@@ -42,9 +42,9 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torc
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model ready to be recorded. `source` is what the person asked for.
+    """A model ready to be recorded. `source`: the name that the user gave.
 
-    `model` holds an adapter's layers beside the base's weights; `anatomy` reads what both do together.
+    `model` holds an adapter's layers beside the base's weights; `anatomy` reads the combined effect.
     """
 
     source: str
@@ -61,13 +61,13 @@ class LoadedModel:
 
     @property
     def device(self) -> str:
-        """Where it computes; several places are named in order, `disk` among them where weights wait there."""
+        """The device that it computes on; several are listed in order, with `disk` where weights are kept there."""
         places = getattr(self.model, "hf_device_map", None) or {"": self.input_device}
         return ", ".join(dict.fromkeys(f"cuda:{p}" if isinstance(p, int) else str(p) for p in places.values()))
 
     @property
     def input_device(self) -> torch.device:
-        """Where token ids go in."""
+        """The device that takes token ids."""
         return device_of(self.model.get_input_embeddings())
 
     @property
@@ -77,7 +77,7 @@ class LoadedModel:
 
     @property
     def dtype(self) -> str:
-        """The precision of the residual stream, then how the weights are quantised, if they are."""
+        """The precision of the residual stream, followed by the quantisation of the weights, if any."""
         own = str(self.model.dtype).removeprefix("torch.")
         quantised = getattr(self.model.config, "quantization_config", None)
         if quantised is None:
@@ -87,7 +87,7 @@ class LoadedModel:
         return f"{own}, {getattr(method, 'value', method)}{bits}"
 
     def output_text(self, index: int) -> str:
-        """How one output reads: a token of the vocabulary, or a label's name."""
+        """The text of one output: a token of the vocabulary, or a label's name."""
         labels = self.anatomy.readout.labels
         return labels[index] if labels else vocabulary_text(self.tokenizer, index)
 
@@ -103,7 +103,7 @@ class LoadedModel:
 
 @dataclass(frozen=True)
 class _Plan:
-    """How a source is to be read. `place` None: over all devices. `run_code`: a person has named this very model."""
+    """How a source is to be read. `place` None: over all devices. `run_code`: the user has named this very model."""
 
     found: Source
     place: torch.device | None
@@ -114,7 +114,7 @@ class _Plan:
 
     @property
     def common(self) -> dict[str, Any]:
-        """What every `from_pretrained` of it is given."""
+        """The arguments for every `from_pretrained` of this source."""
         given: dict[str, Any] = {"trust_remote_code": self.run_code, "local_files_only": self.local_only}
         if self.found.kind == "gguf":
             given["gguf_file"] = Path(self.found.location).name
@@ -133,13 +133,13 @@ def load_model(source: str = "", *, watch: Watch | None = None, **options: Unpac
 
     `source`: a hub id may end in `@revision`; an adapter brings its base model, or takes `base` instead. `dtype` auto:
     float32 on the CPU, on a GPU the precision the model was published in. `device` auto: the first CUDA device, else
-    the CPU; auto-map: over all of them and the disk. `trust_remote_code`: the exact names of models whose own code may
-    be run; of no other is it. `anyway`: also where memory will not suffice. Only safetensors and GGUF are read.
+    the CPU; auto-map: all of them and the disk. `trust_remote_code`: the exact names of models whose own code may run;
+    no other model's code does. `anyway`: load even if memory will not suffice. Only safetensors and GGUF are read.
     Raises `TransparencyError` (`modelNotFound`, `modelUnusable`, `modelUnsupported`, `dependencyMissing`, `tooLarge`,
     `outOfMemory`) and `Cancelled`.
     """
     base = options.get("base", "")
-    # before they are read: what is written meanwhile is then another model; what is downloaded is there afterwards
+    # taken before the files are read: a file written meanwhile makes another model; a download is complete only after
     files = model_fingerprint(source, base)
     name, model, tokenizer = load_whole(source, watch=watch, **options)
     return LoadedModel(source, name, model, tokenizer, dissect(model), files or model_fingerprint(source, base))
@@ -158,7 +158,7 @@ def load_whole(
     anyway: bool = False,
     watch: Watch | None = None,
 ) -> tuple[str, PreTrainedModel, Any]:
-    """(name, model, tokenizer) as `load_model` loads them, also of a model that cannot be decomposed."""
+    """(name, model, tokenizer) as `load_model` loads them, also for a model that cannot be decomposed."""
     watch = watch or Watch()
     check_choice("quantization", quantization, get_args(Quantization))
     place = None if device == AUTO_MAP else choose_device(device)
@@ -194,7 +194,7 @@ def load_whole(
                 f"{name} does not fit into the memory of {place or 'this machine'}.",
                 "Choose a smaller dtype, a quantisation, a smaller model, or the device auto-map.",
             ) from error
-        # a damaged file makes the parsers raise anything: SafetensorError, struct.error, a panic that is no Exception …
+        # damaged files raise anything in parsers: SafetensorError, struct.error, a panic that is not an Exception …
         raise unreadable(found, error) from error
     model.eval()
     return name, model, tokenizer
@@ -217,7 +217,7 @@ def _resolve_base(adapter: Adapter, watch: Watch, allow_download: bool) -> Sourc
 
 
 def _tokenizer_of(adapter: Adapter, base: Any, watch: Watch) -> Any:
-    """The adapter's own tokenizer, which may know more tokens; else its base's."""
+    """The adapter's own tokenizer, which may have more tokens; else its base's."""
     if not (adapter.folder / "tokenizer_config.json").is_file():
         return base
     own = Source("folder", str(adapter.folder), adapter.name)
@@ -226,7 +226,7 @@ def _tokenizer_of(adapter: Adapter, base: Any, watch: Watch) -> Any:
 
 
 def choose_device(device: str) -> torch.device:
-    """Raises `TransparencyError("invalidParams")` for a device that is not there."""
+    """Raise `TransparencyError("invalidParams")` for a device that does not exist."""
     if device == "auto":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
     try:
@@ -254,7 +254,7 @@ def _choose_precision(dtype: str, place: torch.device | None) -> torch.dtype | s
 
 
 def _reading(found: Source) -> AbstractContextManager[None]:
-    """What stands around `_read`: the package `gguf` takes no part of a start that needs none of it."""
+    """The context of `_read`: the package `gguf` is imported only where it is needed."""
     if found.kind != "gguf":
         return nullcontext()
     from .gguf_file import read_once
@@ -264,7 +264,7 @@ def _reading(found: Source) -> AbstractContextManager[None]:
 
 def _read(plan: _Plan, watch: Watch, anyway: bool) -> tuple[PreTrainedModel, Any]:
     found, common, location = plan.found, plan.common, plan.location
-    # before the weights: it names an unknown architecture before gigabytes are read
+    # before the weights: an unknown architecture is named before gigabytes are read
     config = None if found.kind == "gguf" else _configuration(plan)
     bits = {"auto": None, "4bit": 4, "8bit": 8}.get(plan.quantization)
     published = getattr(config, "quantization_config", None) is not None
@@ -274,7 +274,7 @@ def _read(plan: _Plan, watch: Watch, anyway: bool) -> tuple[PreTrainedModel, Any
         check_fits(found.name, needed, "its own precision" if precision == "auto" else precision, plan.place)
     watch.check()
     if bits is not None or published:
-        # what its kernels do is told by the proof, once, and not in a line for every layer
+        # the proof measures the effect of its kernels, so a warning for every layer is not needed
         logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
         warnings.filterwarnings("ignore", module="bitsandbytes")
     how: dict[str, Any] = {} if found.kind == "gguf" else {"use_safetensors": True}
@@ -287,7 +287,7 @@ def _read(plan: _Plan, watch: Watch, anyway: bool) -> tuple[PreTrainedModel, Any
     if plan.place is None:
         how |= {"device_map": "auto", "offload_folder": str(embedded.cache_directory() / "offload")}
     elif bits is not None or published:
-        # a quantised layer is made where it is to stay
+        # a quantised layer is made on its final device
         how["device_map"] = {"": plan.place}
     auto = AutoModelForCausalLM if config is None else auto_class(config)
     if config is not None:
@@ -328,7 +328,7 @@ def _bitsandbytes(bits: int, precision: torch.dtype | str) -> Any:
     from transformers import BitsAndBytesConfig
 
     compute = precision if isinstance(precision, torch.dtype) else torch.bfloat16
-    # normal floats: the 4-bit format that QLoRA showed to lose least
+    # normal floats: the 4-bit format that QLoRA found to lose least
     return BitsAndBytesConfig(
         load_in_4bit=bits == 4, load_in_8bit=bits == 8, bnb_4bit_compute_dtype=compute, bnb_4bit_quant_type="nf4"
     )

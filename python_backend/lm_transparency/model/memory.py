@@ -1,4 +1,4 @@
-"""How much memory a model takes once it is loaded, told before it is, and how much there is."""
+"""The memory that a model will take, estimated before it is loaded, and the memory that is free."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from .headers import Tensor, gguf_header, numbers_in, safetensors_header
 from .sources import Source
 from .weights import weight_files
 
-#: What one analysis of a short prompt, and loading itself, take beside the weights: a share of them, and bytes.
+#: What one short analysis and loading itself take besides the weights: a share of them, and bytes.
 _SHARE, _BYTES = 1.1, 200_000_000
 
-#: Bytes an element, by safetensors' names. Floats are converted while they are read, anything else stays as it is.
+#: Bytes per element by safetensors' names. Floats are converted while they are read, other types stay unchanged.
 _FLOATS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 _OTHERS = {"I16": 2, "U16": 2, "I32": 4, "U32": 4, "I64": 8, "U64": 8}
 
@@ -42,7 +42,7 @@ class _Tensor:
 
 
 class TooLarge(TransparencyError):
-    """A model that will not fit. Bytes."""
+    """A model that will not fit. Sizes in bytes."""
 
     def __init__(self, name: str, precision: str, place: str, needed: int, free: int) -> None:
         super().__init__(
@@ -61,7 +61,7 @@ def gigabytes(n_bytes: int) -> str:
 def needed_bytes(found: Source, dtype: torch.dtype | str, bits: int | None, config: Any) -> int:
     """Bytes that `found` takes in memory as `dtype` ("auto": as published), quantised to `bits` if that is not None.
 
-    From the headers of its files; of a hub id that is not here from its configuration. 0 where nothing can be told.
+    From the headers of its files; for a hub id that is not here, from its configuration. 0 where unknown.
     """
     folder = found.folder
     if found.kind == "gguf":
@@ -73,7 +73,7 @@ def needed_bytes(found: Source, dtype: torch.dtype | str, bits: int | None, conf
 
 
 def free_bytes(place: torch.device) -> int:
-    """Bytes that can be taken on `place` now; on the CPU no more than the container this runs in may have."""
+    """Free bytes on `place`; on the CPU no more than the limit of the container this runs in."""
     if place.type == "cuda":
         free, _ = torch.cuda.mem_get_info(place)
         return free + torch.cuda.memory_reserved(place) - torch.cuda.memory_allocated(place)
@@ -83,22 +83,22 @@ def free_bytes(place: torch.device) -> int:
 
 
 def give_back() -> None:
-    """Return memory that was freed to the system, which the allocator keeps to use it again."""
+    """Return freed memory to the system, which the allocator would keep for reuse."""
     if sys.platform == "linux":
-        # glibc alone has it
+        # glibc only
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).malloc_trim(0)
 
 
 def free_buffers() -> None:
-    """Let go of what the CPU's matrix products keep for the next one of their thread."""
+    """Release the memory that the CPU's matrix products keep for the next one of their thread."""
     with suppress(OSError, AttributeError, RuntimeError):
         library = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
         ctypes.CDLL(str(library)).mkl_serv_free_buffers()
 
 
 def check_fits(name: str, needed: int, precision: str, place: torch.device) -> None:
-    """Raises `TooLarge`."""
+    """Raise `TooLarge` where it does not fit."""
     free = free_bytes(place)
     if needed > free:
         raise TooLarge(name, precision, str(place), needed, free)
@@ -126,7 +126,7 @@ def _headers(folder: Path) -> Iterator[Tensor]:
 
 
 def held_by(found: Source) -> Held:
-    """What the files of `found` hold, packed numbers counted by the bit; zeros for a hub id that is not here.
+    """The contents of the files of `found`, packed numbers counted by the bit; zeros for a hub id that is not here.
 
     Raises `TransparencyError("modelUnusable")` for files whose headers do not fit them.
     """
@@ -139,7 +139,7 @@ def held_by(found: Source) -> Held:
 
 
 def _in_gguf(file: Path) -> Iterable[_Tensor]:
-    # read as floats, whatever they are in the file
+    # read as floats, whatever the type in the file
     return (_Tensor(tensor.n_elements, len(tensor.shape), 4) for tensor in gguf_header(file))
 
 
@@ -150,7 +150,7 @@ def _in_config(config: Any) -> Iterable[_Tensor]:
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config)
     except Exception:
-        # what cannot be built from its configuration is reported by who loads it
+        # loading reports what cannot be built from its configuration
         return
     dtype = getattr(config, "dtype", None)
     for parameter in model.parameters():
@@ -158,7 +158,7 @@ def _in_config(config: Any) -> Iterable[_Tensor]:
 
 
 def _left_under_limit() -> int:
-    """What this process may still take where its address space is limited (`ulimit -v`)."""
+    """What this process may still allocate where its address space is limited (`ulimit -v`)."""
     if sys.platform == "win32":
         return _UNLIMITED
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
@@ -168,7 +168,7 @@ def _left_under_limit() -> int:
 
 
 def _left_in_container() -> int:
-    """What the control group of this process may still take, by Linux's files for it (version 2, then 1)."""
+    """What the control group of this process may still allocate, from Linux's files for it (version 2, then 1)."""
     root = Path("/sys/fs/cgroup")
     versions = (
         ("memory.max", "memory.current"),
@@ -177,7 +177,7 @@ def _left_in_container() -> int:
     for limit, used in versions:
         try:
             stat = (root / limit).with_name("memory.stat").read_text()
-            # what files left in the page cache is given back when it is needed
+            # the page cache of files is given back on demand
             cached = next((int(line.split()[1]) for line in stat.splitlines() if line.startswith("inactive_file ")), 0)
             return max(0, int((root / limit).read_text()) - int((root / used).read_text()) + cached)
         except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Which entry of the vocabulary a person means: by what the panel prints of it, or by its number."""
+"""The entry of the vocabulary that a user means, by its text as the panel prints it or by its number."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NUMBER = re.compile(r"#(\d{1,18})|⟨(\d{1,18})⟩")
 
 @dataclass(frozen=True)
 class Meant:
-    """An entry, and what a person should know of the choice; "" where there was none."""
+    """An entry, and a note for the user about the choice; "" where there was no choice."""
 
     id: int
     note: str = ""
@@ -26,8 +26,8 @@ class Meant:
 def entry_named(tokenizer: Any, text: str, n_entries: int, model: str) -> Meant:
     """The entry that prints as `text`, else number n for `#n`, else the one token that `text` is written with.
 
-    Of several that print alike it is the one that `text` is written with. Raises `TransparencyError("invalidParams")`
-    that says how a text of several tokens splits.
+    Of several that print alike, the one that `text` is written with. Raises `TransparencyError("invalidParams")`, which
+    says how a text of several tokens splits.
     """
     written = _written(tokenizer, text)
     number = _NUMBER.fullmatch(text)
@@ -37,7 +37,7 @@ def entry_named(tokenizer: Any, text: str, n_entries: int, model: str) -> Meant:
         return _chosen(tokenizer, text, [*found, *(written if len(written) == 1 else []), *numbered])
     if number:
         return _numbered(tokenizer, int(number[1] or number[2]), n_entries, text)
-    # the unknown token is written for all that a vocabulary lacks
+    # the unknown token is written for everything that a vocabulary lacks
     if len(written) == 1 and written[0] < n_entries and written[0] != getattr(tokenizer, "unk_token_id", None):
         return _chosen(tokenizer, text, written)
     split = listed((quoted(vocabulary_text(tokenizer, token_id)) for token_id in written), between=" + ")
@@ -54,7 +54,7 @@ def _written(tokenizer: Any, text: str) -> list[int]:
     try:
         return [token.id for token in encode_text(tokenizer, text, add_special_tokens=False) if not token.special]
     except TransparencyError:
-        # no prompt, as an empty text and a NUL are none
+        # not a valid prompt, such as an empty text or a NUL
         return []
 
 
@@ -63,7 +63,7 @@ def _alike(tokenizer: Any, text: str, written: list[int], n_entries: int) -> Ite
     candidates = written if len(written) == 1 else []
     for piece in pieces_of(text):
         token_id = tokenizer.convert_tokens_to_ids(piece)
-        # for many tokenizers what is not there is the unknown token, which prints otherwise
+        # many tokenizers turn unknown text into the unknown token, which prints differently
         if token_id is not None:
             candidates = [*candidates, int(token_id)]
     return (i for i in candidates if 0 <= i < n_entries and vocabulary_text(tokenizer, i) == text)
@@ -78,9 +78,9 @@ def _numbered(tokenizer: Any, number: int, n_entries: int, text: str) -> Meant:
 
 
 def _chosen(tokenizer: Any, text: str, candidates: list[int]) -> Meant:
-    """The first of `candidates`, and beside which others."""
+    """The first of `candidates`, with a note that names the others."""
     chosen, *others = dict.fromkeys(candidates)
-    # nobody means the byte of a letter
+    # a letter's byte is never meant
     others = [i for i in others if not stands_for_a_byte(tokenizer, i)]
     if not others and vocabulary_text(tokenizer, chosen) == text:
         return Meant(chosen)

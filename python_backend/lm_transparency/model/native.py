@@ -1,4 +1,4 @@
-"""Native code that a foreign file drives: whatever it raises becomes an answer."""
+"""Native code driven by a foreign file: anything it raises becomes an error with a sentence."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from ..errors import STOPS, TransparencyError, is_out_of_memory
 
 OTHER_TOKENIZER = "Use the tokenizer that the model was published with, or another model."
 
-#: What is no failure of the code that runs, or has an answer of its own.
+#: Errors that are not failures of the code, or are reported otherwise.
 _OTHERS = (*STOPS, TransparencyError, NotImplementedError, ImportError)
 
 
 @contextmanager
 def answered(what: str, remedy: str) -> Generator[None]:
-    """Inside, anything that is raised is a `TransparencyError("modelUnusable")` that says `what` failed and why.
+    """Turn anything raised inside into a `TransparencyError("modelUnusable")` that says `what` failed and why.
 
-    A panic of Rust code is a `BaseException` that no `except Exception` sees. A lack of memory stays one.
+    A panic of Rust code is a `BaseException`, which no `except Exception` catches. Lack of memory is passed on.
     """
     try:
         yield
@@ -30,6 +30,6 @@ def answered(what: str, remedy: str) -> Generator[None]:
 
 
 def first_line(error: BaseException) -> str:
-    """What `error` says, on one line and without a full stop; its type where it says nothing."""
+    """The message of `error` on one line and without a full stop; its type where it has none."""
     lines = str(error).strip().splitlines()
     return (lines[0] if lines else type(error).__name__)[:300].rstrip(". ")

@@ -21,7 +21,7 @@ class FrozenNorm:
     centred: bool
 
     def linear(self, x: Float[Tensor, "*part d_model"]) -> Float[Tensor, "*part d_model"]:
-        """What becomes of a part before s_t: parts of the input turn into parts of the output."""
+        """Parts of the norm's input turned into parts of its output, up to s_t."""
         if self.centred:
             x = x - x.mean(dim=-1, keepdim=True)
         return x * self.gain
@@ -29,17 +29,17 @@ class FrozenNorm:
     def scale(
         self, given: Float[Tensor, "position d_model"], made: Float[Tensor, "position d_model"]
     ) -> Float[Tensor, "position"]:
-        """s_t of a run in which the norm made `made` out of `given`, by least squares."""
+        """s_t of a run in which the norm turned `given` into `made`, by least squares."""
         line = self.linear(given.float())
         fit = (line * (made.float() - self.shift)).sum(dim=-1)
         return fit / (line * line).sum(dim=-1).clamp_min(torch.finfo(torch.float32).tiny)
 
 
 def freeze(norm: nn.Module, d_model: int, like: Tensor) -> FrozenNorm:
-    """Gain, shift and kind of `norm` from what it makes of vectors of mean 0 and variance 1; `like`: dtype and device.
+    """Gain, shift and kind of `norm`, measured on vectors of mean 0 and variance 1; `like`: dtype and device.
 
-    RMSNorm with weight or 1 + weight, LayerNorm with or without bias, and norms without parameters are all alike here.
-    A module that is no norm gives a decomposition whose proof fails.
+    RMSNorm with weight or 1 + weight, LayerNorm with or without bias, and norms without parameters need no distinction
+    here. A module that is not a norm gives a decomposition whose proof fails.
     """
     probe = torch.ones(d_model, dtype=like.dtype, device=like.device)
     probe[1::2] = -1
@@ -51,7 +51,7 @@ def freeze(norm: nn.Module, d_model: int, like: Tensor) -> FrozenNorm:
     sign = probe.float()
     gain = sign * (up - down) / 2
     if d_model % 2:
-        # what the probe leaves out is seen in a probe that moves it
+        # the last entry, which the probe leaves out, is measured by moving it
         gain[-1] = _last(norm, probe, shift)
     centred = float((flat - shift).norm()) < 1e-2 * float(gain.norm())
     return FrozenNorm(gain, shift, centred)

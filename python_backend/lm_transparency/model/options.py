@@ -1,4 +1,4 @@
-"""What a person chooses and what a model answers, as words: shared by API, command line and wire. Imports nothing."""
+"""The choices of a user and the answers of a model, as words: shared by API, command line and wire. Imports nothing."""
 
 from collections.abc import Collection
 from typing import Literal, TypedDict
@@ -9,12 +9,12 @@ Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 #: auto: as the model was published; 4bit, 8bit: quantised by bitsandbytes while it is read.
 Quantization = Literal["auto", "4bit", "8bit"]
 
-#: The device that stands for all: every GPU, then main memory, then the disk (accelerate's `device_map="auto"`).
+#: The device that means all: every GPU, then main memory, then the disk (accelerate's `device_map="auto"`).
 AUTO_MAP = "auto-map"
 
 
 class Loading(TypedDict, total=False):
-    """What loading is told besides the model's name; see `model.loading.load_model`."""
+    """The arguments of loading besides the model's name; see `model.loading.load_model`."""
 
     dtype: Dtype
     device: str
@@ -28,12 +28,12 @@ class Loading(TypedDict, total=False):
 #: auto: what the tokenizer adds by itself; bos: a beginning-of-sequence token in front; none: the text alone.
 SpecialTokens = Literal["auto", "bos", "none"]
 
-#: What a state is read as. token: the next token. label: one of a classifier's labels. labels: each label for itself
-#: (multi-label). value: a number for each label, and no probability (regression, reward models).
+#: The kind of a model's output. token: the next token. label: one of a classifier's labels. labels: each label by
+#: itself (multi-label). value: a number for each label, and no probability (regression, reward models).
 Task = Literal["token", "label", "labels", "value"]
 
-#: The lowest threshold of a graph: contributions below are not kept.
+#: The lowest threshold of a graph; smaller contributions are not kept.
 LOWEST_THRESHOLD = 0.005
 
-#: The threshold of graphs that are compared: the same for each. One that is looked at has its own (`auto_threshold`).
+#: The common threshold of graphs that are compared. A graph that is looked at has its own (`auto_threshold`).
 COMPARED_THRESHOLD = 0.04

@@ -1,4 +1,5 @@
-"""What is tried in a child process before a foreign model is read here: its configuration, tokenizer and chat template.
+"""Trial reading in a child process, before a foreign model is read here: its configuration, tokenizer and chat
+template.
 
 Functions for `isolation.run_isolated`: plain data in and out. They import what they need and never torch, which would
 take seconds and hundreds of megabytes.
@@ -19,18 +20,19 @@ from ..files.json_files import object_or_none
 from .headers import gguf_header
 
 _LONGEST_TOKENIZER = 512 << 20
-#: By how much the parts of a tokenizer may multiply a text together.
+#: How much the parts of a tokenizer together may multiply a text.
 _MOST_GROWTH = 256
-#: Characters of the runs that patterns are tried on. A pattern that backtracks without end does so on far fewer.
+#: Length of the runs that patterns are tried on. A pattern that backtracks without end does so on far fewer characters.
 _RUN = 400
-#: Of the kinds of characters that patterns tell apart, and what is in the pattern itself.
+#: Samples of the kinds of characters that patterns distinguish; characters of the pattern itself are added.
 _CHARACTERS = ["a", "A", "1", ".", "_", "'", "\n", "é", "日", "🎉", " ", "a ", " a", "ab", "1a", "\t\n"]
 
 
 def probe(folder: str, configuration: bool, tokenizer: bool) -> str:
-    """Try what is asked for of the model in `folder`. What could not be tried without torch, or an empty text.
+    """Try the requested parts of the model in `folder`. Returns what could not be tried without torch, or an empty
+    text.
 
-    Raises `TransparencyError("modelUnusable")` for what would fail on, or multiply, every text.
+    Raises `TransparencyError("modelUnusable")` for a part that would fail on, or multiply, every text.
     """
     if tokenizer and (Path(folder) / "tokenizer.json").is_file():
         probe_tokenizer(Path(folder) / "tokenizer.json")
@@ -38,9 +40,9 @@ def probe(folder: str, configuration: bool, tokenizer: bool) -> str:
 
 
 def probe_configuration(folder: str) -> str:
-    """Read the configuration in `folder` as loading will: what it needs of torch, if it does.
+    """Read the configuration in `folder` as loading will; returns what it needs of torch, if anything.
 
-    Anything else that is wrong with it is said by loading.
+    Loading reports anything else that is wrong with it.
     """
     _without_torch()
     from transformers import AutoConfig
@@ -55,7 +57,7 @@ def probe_configuration(folder: str) -> str:
 
 
 def probe_configuration_with_torch(folder: str) -> str:
-    """As `probe_configuration`, in a child of its own."""
+    """`probe_configuration` in a child process of its own."""
     from transformers import AutoConfig
 
     try:
@@ -68,12 +70,14 @@ def probe_configuration_with_torch(folder: str) -> str:
 
 
 def probe_tokenizer(file: Path) -> None:
-    """Read a tokenizer.json, and tokenize what shows whether it multiplies texts, fails on them or does not end."""
+    """Read a tokenizer.json, and tokenize samples that show whether it multiplies texts, fails on them or does not
+    end.
+    """
     from tokenizers import Tokenizer
 
     content = object_or_none(file, most=_LONGEST_TOKENIZER)
     if content is None:
-        # loading says what is wrong
+        # loading reports what is wrong
         return
     parts = {name: content.get(name) for name in ("normalizer", "pre_tokenizer", "post_processor", "decoder")}
     growth = 1
@@ -88,7 +92,7 @@ def probe_tokenizer(file: Path) -> None:
     try:
         tokenizer = Tokenizer.from_file(str(file))
     except Exception:
-        # loading says what is wrong
+        # loading reports what is wrong
         return
     tokenizer.no_padding()
     tokenizer.no_truncation()
@@ -96,17 +100,17 @@ def probe_tokenizer(file: Path) -> None:
     for characters in [*_CHARACTERS, *own]:
         text = (characters * _RUN)[:_RUN]
         tokenizer.encode(text)
-        # what follows a run may be what the pattern waits for
+        # the character after a run may be what the pattern waits for
         tokenizer.encode(text + "!")
 
 
 def _inserted(value: Any) -> Iterator[str]:
-    """Texts that normalisers, and their kin in the other parts, put in the place of others."""
+    """Replacement texts of normalisers and of the similar settings of other parts."""
     for key, inner in _entries(value):
         if key in ("content", "prepend", "replacement", "append") and isinstance(inner, str):
             yield inner
         elif key == "precompiled_charsmap" and isinstance(inner, str):
-            # a trie, then what its ends stand for, each ended by a NUL
+            # a trie, then its entries, each ended by a NUL
             with suppress(ValueError):
                 blob = base64.b64decode(inner)
                 start = 4 + int.from_bytes(blob[:4], "little")
@@ -129,7 +133,7 @@ def _entries(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def probe_gguf(file: str) -> None:
-    """Hold the header of a GGUF file against its size. Raises `TransparencyError("modelUnusable")`."""
+    """Check the header of a GGUF file against its size. Raises `TransparencyError("modelUnusable")`."""
     gguf_header(Path(file))
 
 
@@ -140,7 +144,7 @@ def probe_patterns(patterns: list[str], names: list[str]) -> None:
             try:
                 compiled = re.compile(shape)
             except (re.error, OverflowError, RecursionError):
-                # attaching says what is wrong
+                # attaching reports what is wrong
                 continue
             for name in names:
                 compiled.match(name)
@@ -148,7 +152,9 @@ def probe_patterns(patterns: list[str], names: list[str]) -> None:
 
 
 def render(template: str, messages: list[dict[str, str]], words: dict[str, Any]) -> dict[str, str]:
-    """`messages` as a chat template writes them, by transformers' own renderer: its `text`, or why it `refused`."""
+    """`messages` as a chat template writes them, by transformers' own renderer: the `text`, or the reason it
+    `refused`.
+    """
     _without_torch()
     from transformers.utils.chat_template_utils import render_jinja_template
 

@@ -1,4 +1,4 @@
-"""What a model's last state is read as: the next token, or the labels of a sequence classifier."""
+"""How a model's last state is read: as the next token, or as the labels of a sequence classifier."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .options import Task
 from .tokens import visible
 
 _CLASSIFIER = "ForSequenceClassification"
-#: The linear map from the last state to the labels, by the names it goes by in transformers.
+#: Names in transformers of the linear map from the last state to the labels.
 _HEADS = ("score",)
 
 
 @dataclass(frozen=True)
 class Readout:
-    """`labels`: the names of the outputs, in their order; empty where they are the vocabulary's tokens."""
+    """`labels`: the names of the outputs, in order; empty where the outputs are the vocabulary's tokens."""
 
     task: Task = "token"
     labels: tuple[str, ...] = ()
@@ -31,13 +31,13 @@ class Readout:
         return self.task != "token"
 
     def probability(self, logits: Float[Tensor, "*k"], total: Float[Tensor, "*k"]) -> Float[Tensor, "*k"]:
-        """Probabilities of some `logits`; `total`: logsumexp over all outputs. 0 where a logit is a value."""
+        """Probabilities of some `logits`; `total`: logsumexp over all outputs. 0 where a logit is a plain value."""
         if self.task == "labels":
             return logits.sigmoid()
         return torch.zeros_like(logits) if self.task == "value" else (logits - total).exp()
 
     def shown(self, text: str) -> str:
-        """An output's text for a person: a token with visible spaces, a label as it is called."""
+        """An output's text for display: a token with visible spaces, or a label's name."""
         return visible(text) if self.task == "token" else terminal(text)
 
     def figure(self, probability: float, logit: float, digits: int = 1) -> str:
@@ -49,13 +49,13 @@ TOKENS = Readout()
 
 
 def auto_class(config: Any) -> Any:
-    """The Auto class that a checkpoint's configuration asks for: a classifier's, or that of causal language models."""
+    """The Auto class for a checkpoint's configuration: a classifier's, or that of causal language models."""
     named = getattr(config, "architectures", None) or [""]
     return AutoModelForSequenceClassification if str(named[0]).endswith(_CLASSIFIER) else AutoModelForCausalLM
 
 
 def readout(model: PreTrainedModel) -> Readout:
-    """What the outputs of `model` are, by its class and configuration."""
+    """The kind of outputs of `model`, from its class and configuration."""
     if not type(model).__name__.endswith(_CLASSIFIER):
         return TOKENS
     config = model.config
@@ -63,7 +63,7 @@ def readout(model: PreTrainedModel) -> Readout:
     problem = getattr(config, "problem_type", None)
     if problem == "multi_label_classification":
         return Readout("labels", labels)
-    # so transformers trains a single output unless it is told otherwise
+    # transformers trains a single output this way unless configured otherwise
     return Readout("value" if problem == "regression" or len(labels) == 1 else "label", labels)
 
 

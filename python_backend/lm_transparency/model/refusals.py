@@ -1,4 +1,4 @@
-"""What is said of a model that cannot be read: one sentence, and what helps."""
+"""Refusals of models that cannot be read: one sentence, and a remedy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SENTENCE_PIECE = (".model", ".spm")
 
 
 def read_tokenizer(found: Source, location: str, **how: Any) -> Any:
-    """The tokenizer of `found`. Raises `TransparencyError("modelUnusable")` where there is none that can be read."""
+    """The tokenizer of `found`. Raises `TransparencyError("modelUnusable")` where no tokenizer can be read."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(location, **how)
     except (TransparencyError, *STOPS):
@@ -28,7 +28,7 @@ def read_tokenizer(found: Source, location: str, **how: Any) -> Any:
             raise
         raise _no_tokenizer(found, error) from error
     if found.kind != "gguf" and not _has_vocabulary(tokenizer, found.folder):
-        # transformers makes an empty one of nothing
+        # transformers makes an empty tokenizer from nothing
         raise _no_tokenizer(found, None)
     return tokenizer
 
@@ -63,7 +63,7 @@ def _no_tokenizer(found: Source, error: BaseException | None) -> TransparencyErr
 
 
 def unreadable(found: Source, error: BaseException) -> TransparencyError:
-    """The refusal that stands for what transformers, or a parser of its, raised while `found` was read."""
+    """The refusal for an error that transformers, or one of its parsers, raised while reading `found`."""
     first = first_line(error)
     install = re.search(r"pip install [^`()]*[^`().,:\s]", str(error))
     if isinstance(error, ImportError) and "kernels" in str(error):
@@ -73,7 +73,7 @@ def unreadable(found: Source, error: BaseException) -> TransparencyError:
             "Use a copy of the model whose weights are kept another way: in bfloat16, as GGUF, or by bitsandbytes.",
         )
     if isinstance(error, ImportError) and ("HQQ" in str(error) or install):
-        # what transformers says of HQQ is a link
+        # transformers' message about HQQ is a link
         command = install[0] if install else "pip install hqq"
         return TransparencyError(
             "dependencyMissing", f"{found.name} needs a Python package that is not installed.", f"Run `{command}`."

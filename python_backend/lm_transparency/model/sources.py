@@ -1,4 +1,4 @@
-"""What a model's name stands for: the embedded default, a GGUF file, a local folder, an adapter, or a hub id."""
+"""The model behind a name: the embedded default, a GGUF file, a local folder, an adapter, or a hub id."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True)
 class Source:
-    """`location`: a folder, a GGUF file, or a hub id, then of `revision`. `name`: what a person calls it.
+    """`location`: a folder, a GGUF file, or a hub id with its `revision`. `name`: the name for display.
 
     An adapter's location is a folder, wherever the adapter came from.
     """
@@ -39,16 +39,16 @@ class Source:
 
     @property
     def folder(self) -> Path | None:
-        """Where its files are on this machine; None for a hub id that was not downloaded."""
+        """The place of its files on this machine; None for a hub id that was not downloaded."""
         if self.kind == "hub":
             return snapshot(self.location, self.revision)
         return Path(self.location).parent if self.kind == "gguf" else Path(self.location)
 
 
 def resolve(source: str, watch: Watch, *, allow_download: bool = False) -> Source:
-    """What `source` stands for; makes the embedded model where that is asked for and not there yet.
+    """The model behind `source`; prepares the embedded model if that is requested and missing.
 
-    Raises `TransparencyError`: `modelNotFound` for a name that is nothing here, `modelUnusable` for a folder whose
+    Raises `TransparencyError`: `modelNotFound` for a name that matches nothing, `modelUnusable` for a folder whose
     weights are missing, in whole or in part, or pickled (unpickling can run code).
     """
     if source in ("", embedded.NAME):
@@ -58,7 +58,7 @@ def resolve(source: str, watch: Watch, *, allow_download: bool = False) -> Sourc
         path = path.expanduser()
         is_file, is_folder = path.is_file(), path.is_dir()
     except (OSError, RuntimeError, ValueError):
-        # too long for a file name, a NUL, or the home of somebody unknown
+        # too long for a file name, a NUL, or the home of an unknown user
         is_file = is_folder = False
     if is_file:
         if path.suffix.lower() == ".gguf":
@@ -94,8 +94,10 @@ def resolve(source: str, watch: Watch, *, allow_download: bool = False) -> Sourc
 
 
 def pinned(found: Source, allow_download: bool) -> Source:
-    """`found` with its small files on this machine where that is allowed, at the commit that they are of: what is
-    checked before loading is then what is loaded. Raises `TransparencyError` as `weight_files` does.
+    """`found` with its small files fetched where that is allowed, at one commit: the files that are checked before
+    loading are the ones loaded.
+
+    Raises `TransparencyError` as `weight_files` does.
     """
     if found.kind != "hub":
         return found
@@ -114,7 +116,7 @@ def _fetch_small_files(found: Source) -> Path | None:
     try:
         return Path(snapshot_download(found.location, revision=found.revision or None, allow_patterns=wanted))
     except Exception as error:
-        # no connection, no such model, no right to read it: whoever loads it says so
+        # no connection, no such model, no permission: loading reports it
         logger.info("The files of %s could not be fetched: %s", found.name, error)
         return snapshot(found.location, found.revision)
 
@@ -139,20 +141,23 @@ def snapshot(repo: str, revision: str = "") -> Path | None:
         return None
     ref = folder / "refs" / (revision or "main")
     commit = ref.read_text("utf-8").strip() if ref.is_file() else revision
-    # a cache that was put together by hand may have no refs
+    # a cache that was assembled by hand may have no refs
     candidates = [folder / "snapshots" / commit] if commit else sorted(folder.glob("snapshots/*"))
     return next((c for c in candidates if (c / "config.json").is_file() or (c / ADAPTER).is_file()), None)
 
 
 def hub_folder(source: str) -> Path | None:
-    """The folder of `org/name`, with `@revision` or without, in the Hugging Face cache; None where it is not there."""
+    """The folder of `org/name`, with or without `@revision`, in the Hugging Face cache; None where it is missing."""
     hub = _HUB_ID.fullmatch(source)
     return None if hub is None or ".." in source else snapshot(hub["repo"], hub["revision"] or "")
 
 
 def revision_of(source: str) -> str:
-    """Which version of a model's files is on this machine: a hub id's commit, of the embedded model its checksum's
-    beginning; empty for what has no history (a folder, a GGUF file, a cache that was put together by hand)."""
+    """The version of a model's files on this machine: a hub id's commit, or the start of the embedded model's
+    checksum.
+
+    Empty for a model without history (a folder, a GGUF file, a cache assembled by hand).
+    """
     if source in ("", embedded.NAME):
         return embedded.REVISION
     hub = _HUB_ID.fullmatch(source)
@@ -163,7 +168,7 @@ def revision_of(source: str) -> str:
 
 
 def _hub_adapter(repo: str, revision: str, allow_download: bool) -> Path | None:
-    """The folder of an adapter on the hub, fetched where that is allowed; None for what is no adapter."""
+    """The folder of an adapter on the hub, fetched where that is allowed; None for anything that is not an adapter."""
     folder = snapshot(repo, revision)
     if folder is not None or not allow_download:
         return folder if folder is not None and (folder / ADAPTER).is_file() else None
@@ -173,7 +178,7 @@ def _hub_adapter(repo: str, revision: str, allow_download: bool) -> Path | None:
     try:
         hf_hub_download(repo, ADAPTER, revision=revision or None)
     except (EntryNotFoundError, LocalEntryNotFoundError, HfHubHTTPError, OSError, ValueError):
-        # whatever else is wrong is said when the model itself is asked for
+        # other problems are reported when the model itself is requested
         return None
     wanted = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
     return Path(snapshot_download(repo, revision=revision or None, allow_patterns=wanted))

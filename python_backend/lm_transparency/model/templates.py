@@ -15,10 +15,11 @@ _LIMITS = Limits(seconds=4, idle_seconds=30, memory_bytes=300_000_000, answer_by
 
 
 def render_chat(tokenizer: Any, messages: list[dict[str, str]], *, goes_on: bool) -> str:
-    """`messages` as the tokenizer's chat template writes them. `goes_on`: the last one is the answer's beginning.
+    """`messages` as the tokenizer's chat template writes them. `goes_on`: the last one is the beginning of the
+    answer.
 
-    Raises `ValueError` with what the template says where it refuses them, and `TransparencyError("invalidPrompt")` for
-    one that does not end or fills memory.
+    Raises `ValueError` with the template's message where it refuses them, and `TransparencyError("invalidPrompt")` for
+    a template that does not end or fills memory.
     """
     from transformers import PreTrainedTokenizerBase
 

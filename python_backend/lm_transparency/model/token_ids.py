@@ -1,4 +1,4 @@
-"""Token ids that a model can read: each has a row of its embedding."""
+"""Check that token ids have a row in the model's embedding."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ..errors import TransparencyError
 
 
 def embedding_rows(model: Any) -> int:
-    """Rows of a model's embedding: token ids are below this."""
+    """Rows of a model's embedding: valid token ids are below this number."""
     embedding = model.get_input_embeddings()
     rows = getattr(embedding, "num_embeddings", None)
     return int(embedding.weight.shape[0] if rows is None else rows)
 
 
 def check_token_ids(ids: Iterable[int], n_rows: int) -> None:
-    """Raises `TransparencyError("modelUnusable")` for an id without a row: on a GPU it would end the process."""
+    """Raise `TransparencyError("modelUnusable")` for an id without a row: on a GPU it would end the process."""
     for token_id in ids:
         if not 0 <= token_id < n_rows:
             raise TransparencyError(

@@ -1,4 +1,4 @@
-"""A model's tokenizer without its weights, from what is on this machine."""
+"""A model's tokenizer without its weights, from files on this machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from .weights import ADAPTER
 
 
 def tokenizer_folder(source: str) -> Path | None:
-    """Where the tokenizer of `source` lies; None for what is not on this machine, or has none of its own."""
+    """The folder of the tokenizer of `source`; None where it is not on this machine, or the model has none of its
+    own.
+    """
     if source in ("", embedded.NAME):
         return embedded.model_directory() if embedded.is_present() else None
     try:
@@ -30,7 +32,7 @@ def tokenizer_folder(source: str) -> Path | None:
 
 
 def tokenizer_state(source: str) -> str:
-    """Another text once the files beside the tokenizer of `source` were written to; empty where it is not here."""
+    """A text that changes when the files beside the tokenizer of `source` change; empty where it is not here."""
     folder = tokenizer_folder(source)
     if folder is None:
         return ""
@@ -38,9 +40,10 @@ def tokenizer_state(source: str) -> str:
 
 
 def load_tokenizer(folder: Path) -> tuple[Any, int]:
-    """The tokenizer in `folder` and how many tokens its model reads (0: not known). No code of its own is run.
+    """The tokenizer in `folder` and the number of tokens that its model reads (0: unknown). None of its own code is
+    run.
 
-    Raises whatever transformers does for a folder that it cannot read.
+    Raises whatever transformers raises for a folder that it cannot read.
     """
     from transformers import AutoTokenizer
 

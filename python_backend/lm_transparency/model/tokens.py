@@ -1,4 +1,4 @@
-"""A prompt's tokens as a person sees them: exact text, exact span, and what the vocabulary's entries read like."""
+"""A prompt's tokens for display: exact text, exact span, and readable entries of the vocabulary."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .vocabulary import vocabulary_text
 class Token:
     """`start`, `end`: characters (code points) of the prompt; equal for a `special` token, which was added to it.
 
-    `shared`: one of several tokens that make up one character; `text` then shows its bytes as `⟨f0 9f⟩`.
-    `template`: put in by a chat template (`special` as well).
+    `shared`: one of several tokens that make up one character; `text` then shows its bytes as `⟨f0 9f⟩`. `template`:
+    added by a chat template (and `special`).
     """
 
     id: int
@@ -31,7 +31,7 @@ class Token:
 
 
 def check_prompt(prompt: str) -> None:
-    """Raises `TransparencyError("invalidPrompt")` for what no tokenizer should be given."""
+    """Raise `TransparencyError("invalidPrompt")` for a prompt that no tokenizer should be given."""
     if not isinstance(prompt, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # who calls may not check types
         raise TransparencyError(
             "invalidPrompt", f"The prompt is of type {type(prompt).__name__}, not text.", "Pass a str, or a Chat."
@@ -55,10 +55,10 @@ def check_prompt(prompt: str) -> None:
 
 
 def encode(tokenizer: Any, prompt: str, special_tokens: SpecialTokens = "auto") -> list[Token]:
-    """The tokens of `prompt`. `auto`: what the tokenizer adds by itself; `bos`: a beginning-of-sequence token in front;
-    `none`: the text alone.
+    """The tokens of `prompt`.
 
-    Raises `TransparencyError`: `invalidPrompt` where the prompt cannot be tokenized or gives no token,
+    `special_tokens` auto: those that the tokenizer adds by itself; bos: a beginning-of-sequence token first; none: the
+    text alone. Raises `TransparencyError`: `invalidPrompt` where the prompt cannot be tokenized or gives no token,
     `modelUnsupported` for a tokenizer without offsets.
     """
     tokens = encode_text(tokenizer, prompt, add_special_tokens=special_tokens == "auto")
@@ -77,7 +77,9 @@ def encode(tokenizer: Any, prompt: str, special_tokens: SpecialTokens = "auto") 
 
 
 def encode_text(tokenizer: Any, prompt: str, *, add_special_tokens: bool) -> list[Token]:
-    """`prompt` as it is, with or without what the tokenizer adds by itself. Raises `TransparencyError` as `encode`."""
+    """`prompt` tokenized, with or without the tokens that the tokenizer adds. Raises `TransparencyError` as
+    `encode`.
+    """
     check_prompt(prompt)
     try:
         with answered("The model's tokenizer fails on this prompt", OTHER_TOKENIZER):
@@ -93,13 +95,13 @@ def encode_text(tokenizer: Any, prompt: str, *, add_special_tokens: bool) -> lis
 
 
 def _tile(tokenizer: Any, prompt: str, ids: list[int], offsets: list[tuple[int, int]]) -> list[Token]:
-    """Spans that cover the prompt without gaps: what a tokenizer trims (spaces) goes to the token that carries it."""
+    """Spans that cover the prompt without gaps: trimmed characters (spaces) go to the token that carries them."""
     tokens: list[Token] = []
     covered = 0
     known = {token_id: vocabulary_text(tokenizer, token_id) for token_id in set(ids)}
     texts = [known[token_id] for token_id in ids]
     offsets = [(0, 0) if _put_in_front(texts, offsets, i) else span for i, span in enumerate(offsets)]
-    # of each token, where the next one with a span begins
+    # for each token, where the next one with a span begins
     next_start = [len(prompt)]
     for start, end in reversed(offsets):
         next_start.append(start if start < end else next_start[-1])
@@ -108,7 +110,7 @@ def _tile(tokenizer: Any, prompt: str, ids: list[int], offsets: list[tuple[int, 
         following = next_start[len(ids) - 1 - i]
         within = covered <= start and end <= carried <= following
         if within and (start < end or text.isspace()) and prompt.startswith(text, covered):
-            # some post-processors trim the spaces off a token's span, down to nothing
+            # some post-processors trim the spaces off a token's span, even to nothing
             start, end = covered, carried
         if start == end:
             tokens.append(Token(token_id, text, covered, covered, special=True))
@@ -123,29 +125,29 @@ def _tile(tokenizer: Any, prompt: str, ids: list[int], offsets: list[tuple[int, 
 
 
 def _to_the_end(prompt: str, tokens: list[Token], covered: int) -> list[Token]:
-    """What a tokenizer leaves out at the end (white space, a combining mark) goes to the last token of the text."""
+    """Give what a tokenizer leaves out at the end (white space, a combining mark) to the last token of the text."""
     last = next((i for i in range(len(tokens) - 1, -1, -1) if not tokens[i].special), None)
     if covered == len(prompt) or last is None:
         return tokens
     token = tokens[last]
     text = token.text if token.shared else prompt[token.start :]
-    # what is added behind stays behind
+    # tokens added at the end stay at the end
     after = [replace(t, start=len(prompt), end=len(prompt)) for t in tokens[last + 1 :]]
     return [*tokens[:last], replace(token, text=text, end=len(prompt)), *after]
 
 
 def _put_in_front(texts: list[str], offsets: list[tuple[int, int]], i: int) -> bool:
-    """Whether a token is a space that the tokenizer put before a word: it is given the word's first character."""
+    """Whether a token is a space that the tokenizer put before a word: its span is the word's first character."""
     return texts[i].isspace() and _overlap(offsets, i, i + 1)
 
 
 def _overlap(offsets: list[tuple[int, int]], i: int, j: int) -> bool:
-    """Whether two tokens hold pieces of one character; a token that was added to the prompt holds none."""
+    """Whether two tokens hold pieces of one character; tokens added to the prompt hold none."""
     return 0 <= j < len(offsets) and max(offsets[i][0], offsets[j][0]) < min(offsets[i][1], offsets[j][1])
 
 
 def visible(text: str) -> str:
-    """Spaces and line ends made visible, and all else that has no look: ` Mary` → `·Mary`, `\\x1b` → `␛`."""
+    """Spaces, line ends and other invisible characters made visible: ` Mary` → `·Mary`, `\\x1b` → `␛`."""
     return terminal(text).replace(" ", "·")
 
 

@@ -1,4 +1,4 @@
-"""Whether the code that comes with a model may be run: only for a model that a person has named, by its exact name."""
+"""Permission to run code that comes with a model: only for a model that the user has named, by its exact name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import TransparencyError
 from .sources import Source
 
 SETTING = "lmTransparency.models.trustRemoteCode"
-#: More names, parted as paths are in PATH.
+#: More names, separated like paths in PATH.
 VARIABLE = "LM_TRANSPARENCY_TRUST_REMOTE_CODE"
 REMEDY = (
     f"If you trust its code, add its exact name to the setting {SETTING} of this machine "
@@ -23,11 +23,11 @@ REMEDY = (
 
 
 def may_run_code(found: Source, named: Collection[str], *, local_only: bool) -> bool:
-    """Whether `found` is one of the models `named`, there or in the environment.
+    """Whether `found` is one of the models `named`, here or in the environment.
 
-    A model of the hub goes by its exact name, a folder by its absolute path (links followed): what lies in a folder is
-    never what a name of the hub stands for, however that folder is called.
-    Raises `TransparencyError("modelUnusable")` where the model's code lies in another repository that is not named.
+    A hub model has its exact name, a folder its absolute path (links followed): a folder never counts as a hub model,
+    whatever its name. Raises `TransparencyError("modelUnusable")` where the model's code is in another repository that
+    is not named.
     """
     named = {*named, *filter(None, os.environ.get(VARIABLE, "").split(os.pathsep))}
     if not any(_names(name, found) for name in named):
@@ -60,7 +60,7 @@ def _names(name: str, found: Source) -> bool:
 
 
 def _other_repositories(found: Source, local_only: bool) -> set[str]:
-    """Repositories that `auto_map` points to (`org/name--module.Class`), read without running anything."""
+    """Repositories that `auto_map` points to (`org/name--module.Class`), found without running anything."""
     options: dict[str, Any] = {"local_files_only": local_only, "revision": found.revision or None}
     config, _ = PreTrainedConfig.get_config_dict(found.location, **options)
     maps = [config.get("auto_map"), get_tokenizer_config(found.location, **options).get("auto_map")]

@@ -1,4 +1,4 @@
-"""Before a foreign model is read: its files are tried in a child process, once for each state that they are in."""
+"""Checks before a foreign model is read: a child process tries its files, once for each state that they are in."""
 
 from __future__ import annotations
 
@@ -21,16 +21,18 @@ from .sources import Source
 logger = logging.getLogger(__name__)
 
 _TASKS = "lm_transparency.model.probe"
-#: An ordinary model takes a few seconds of a slow machine, most of it for imports, and 100 MB.
+#: An ordinary model takes a few seconds on a slow machine, most of them for imports, and 100 MB.
 _LIMITS = Limits(seconds=15, memory_bytes=600_000_000)
 _REMEDY = "It looks damaged or hostile: use another copy of it, from a source that you trust."
-#: States of models that are remembered as sound.
+#: How many states of models are remembered as sound.
 _KEPT = 500
 
 
 def validate(found: Source, watch: Watch, *, configuration: bool = True) -> None:
-    """Raises `TransparencyError("modelUnusable")` for files of a model that would not end, fill memory or bring this
-    process down, and `Cancelled` at once. `configuration`: False where code of its own is to read it.
+    """Raise `TransparencyError("modelUnusable")` for a model's files that do not end, fill memory or crash the
+    process.
+
+    Raises `Cancelled` at once. `configuration`: False where the model's own code is to read it.
     """
     folder = found.folder
     if folder is None or folder == embedded.model_directory():
@@ -51,7 +53,7 @@ def validate(found: Source, watch: Watch, *, configuration: bool = True) -> None
 
 
 def validate_patterns(patterns: Sequence[str], names: Sequence[str], name: str, watch: Watch) -> None:
-    """As `validate`, of regular expressions that are to be matched against `names`."""
+    """`validate` for regular expressions that are to be matched against `names`."""
     if patterns:
         _run("probe_patterns", {"patterns": list(patterns), "names": list(names)}, name, watch)
 
@@ -93,5 +95,5 @@ def _remember(key: str) -> None:
     try:
         write_atomically(_file(), lambda file: file.write(text.encode("ascii")))
     except (OSError, TransparencyError) as error:
-        # a cache that cannot be written to costs a check the next time
+        # a cache that cannot be written to costs one more check next time
         logger.info("What was checked is not kept: %s", error)

@@ -1,4 +1,4 @@
-"""What the vocabulary's entries read like, and which entry a text names."""
+"""The readable text of vocabulary entries, and the entries that a text may stand for."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from typing import Any
 
 from .native import OTHER_TOKENIZER, answered
 
-#: Bytes that are no whole character, as Python's surrogateescape stands for them.
+#: Bytes that are not a whole character, as Python's surrogateescape represents them.
 _PIECES = re.compile("[\udc80-\udcff]+")
 
 #: How byte fallback writes a byte.
 _BYTE = re.compile("<0x([0-9A-Fa-f]{2})>")
-#: How bytes are shown that are no whole character; where spaces are made visible, with a dot between them.
+#: How bytes that are not a whole character are shown, with a dot between them where spaces are made visible.
 _SHOWN_BYTES = re.compile("⟨([0-9a-f]{2}(?:[ ·][0-9a-f]{2})*)⟩")
 
 
 @dataclass(frozen=True)
 class _Writing:
-    """How a tokenizer writes: whether `▁` stands for a space and `<0x41>` for a byte, and what was added to its
-    vocabulary, by id."""
+    """How a tokenizer writes: whether `▁` stands for a space and `<0x41>` for a byte, and the added entries by id."""
 
     size: int
     marks_spaces: bool
@@ -36,7 +35,7 @@ _writings: weakref.WeakKeyDictionary[Any, _Writing] = weakref.WeakKeyDictionary(
 
 @answered("The model's tokenizer fails on an entry of its vocabulary", OTHER_TOKENIZER)
 def vocabulary_text(tokenizer: Any, token_id: int) -> str:
-    """How one entry of the vocabulary reads: its text with its leading space, or its bytes as `⟨f0 9f⟩`."""
+    """The text of one entry of the vocabulary: with its leading space, or its bytes as `⟨f0 9f⟩`."""
     piece = tokenizer.convert_ids_to_tokens(int(token_id))
     if not piece:
         # rows of the unembedding past the vocabulary pad it to a round size
@@ -59,10 +58,12 @@ def vocabulary_text(tokenizer: Any, token_id: int) -> str:
 
 
 def pieces_of(text: str) -> Iterator[str]:
-    """How tokenizers may write an entry that reads as `text`: as it is, by `▁`, by byte-level letters, as a byte."""
+    """The forms in which tokenizers may write an entry that reads as `text`: unchanged, with `▁`, in byte-level
+    letters, as a byte.
+    """
     yield text
     yield text.replace(" ", "▁")
-    # the odd ones are what the group has found
+    # the odd pieces are the matches of the group
     raw = b"".join(
         bytes.fromhex(part.replace("·", " ")) if i % 2 else part.encode("utf-8", "surrogatepass")
         for i, part in enumerate(_SHOWN_BYTES.split(text))
@@ -74,7 +75,7 @@ def pieces_of(text: str) -> Iterator[str]:
 
 
 def stands_for_a_byte(tokenizer: Any, token_id: int) -> bool:
-    """Whether an entry is byte fallback's."""
+    """Whether an entry belongs to byte fallback."""
     return _writing(tokenizer).writes_bytes and bool(_BYTE.fullmatch(tokenizer.convert_ids_to_tokens(token_id) or ""))
 
 
@@ -102,7 +103,7 @@ def _writes_bytes(backend: Any) -> bool:
 
 
 def _added(tokenizer: Any, marks_spaces: bool, writes_bytes: bool) -> dict[int, str]:
-    """What was added to the vocabulary and is read as it is written: all but bytes, and runs of spaces (Gemma)."""
+    """The added entries that are read literally: all but bytes, and runs of spaces (Gemma)."""
     texts = {i: str(token) for i, token in getattr(tokenizer, "added_tokens_decoder", {}).items()}
     return {
         i: " " * len(text) if marks_spaces and not text.strip("▁") else text
@@ -112,7 +113,7 @@ def _added(tokenizer: Any, marks_spaces: bool, writes_bytes: bool) -> dict[int, 
 
 
 def _bytes_text(raw: bytes) -> str:
-    """Whole characters as they are, pieces of one as `⟨f0 9f⟩`."""
+    """Whole characters unchanged, pieces of a character as `⟨f0 9f⟩`."""
     text = raw.decode("utf-8", "surrogateescape")
     return _PIECES.sub(lambda piece: f"⟨{piece[0].encode('utf-8', 'surrogateescape').hex(' ')}⟩", text)
 

@@ -1,4 +1,4 @@
-"""Which files a model's weights are in: safetensors alone, inside the model's own folder."""
+"""The files that hold a model's weights: safetensors only, inside the model's own folder."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ SAVE_AGAIN = "Download or save the model again."
 
 
 def check_folder(path: Path) -> None:
-    """Raises `TransparencyError("modelUnusable")` for a folder whose weights are missing, in whole or in part, pickled
-    (unpickling can run code), or elsewhere.
+    """Raise `TransparencyError("modelUnusable")` for a folder whose weights are missing, pickled or elsewhere.
+
+    Missing in whole or in part; unpickling can run code.
     """
     found = [f for f in path.iterdir() if f.is_file()]
     refuse_pointers(found)
@@ -54,7 +55,7 @@ def check_folder(path: Path) -> None:
 
 
 def refuse_pointers(files: Iterable[Path]) -> None:
-    """Raises `TransparencyError("modelUnusable")` for the pointers that Git LFS leaves in the place of files."""
+    """Raise `TransparencyError("modelUnusable")` for the pointers that Git LFS leaves in place of files."""
     for file in files:
         with suppress(OSError):
             if file.stat().st_size < _POINTER_BYTES and file.read_bytes().startswith(b"version https://git-lfs"):
@@ -66,11 +67,11 @@ def refuse_pointers(files: Iterable[Path]) -> None:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files that transformers reads the weights in `folder` from, in order of names; also those an index names that
-    are not there, and none where there are neither weights nor an index.
+    """The files that transformers reads the weights in `folder` from, sorted by name.
 
-    Raises `TransparencyError("modelUnusable")` for an index that is none, or that names anything but safetensors inside
-    the folder.
+    Includes files that an index names and that are missing; empty where there are neither weights nor an index. Raises
+    `TransparencyError("modelUnusable")` for an invalid index, or one that names anything but safetensors inside the
+    folder.
     """
     if (folder / WEIGHTS).is_file():
         return [folder / WEIGHTS]
@@ -106,7 +107,9 @@ def _check_shard(folder: Path, name: str) -> None:
 
 
 def _places(folder: Path) -> list[Path]:
-    """Where a model's files may lie: its folder, and in the hub's cache, which links to blobs, its repository's."""
+    """The folders that may hold a model's files: its own, and in the hub's cache, which links to blobs, its
+    repository's.
+    """
     snapshots = folder.resolve().parent
     in_cache = snapshots.name == "snapshots" and snapshots.parent.name.startswith("models--")
     return [folder.resolve(), snapshots.parent] if in_cache else [folder.resolve()]
