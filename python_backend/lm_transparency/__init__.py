@@ -127,6 +127,6 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
     from .ambient import pinned
 
-    # what modules make while they are imported is kept for good
+    # objects that modules create at import are kept for the life of the process
     with pinned():
         return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)

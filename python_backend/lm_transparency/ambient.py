@@ -1,8 +1,9 @@
-"""The guard at the entry of every analysis and question: torch as it is by default, one thread at a time in a model.
+"""The guard at the entry of every analysis and question: torch with its default settings, one thread at a time in a
+model.
 
-What a caller has switched on (inference mode, another default dtype or device, autocast, function modes, TF32) would
-get into the numbers, and what is made and kept meanwhile would carry it on for good. Threads that share a model would
-meet in its hooks. Nested guards of one thread cost next to nothing.
+Settings of the caller (inference mode, another default dtype or device, autocast, function modes, TF32) would change
+the numbers, and objects created meanwhile would carry them on. Threads that share a model would meet in its hooks.
+Nested guards of one thread cost next to nothing.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from .watch import Watch
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
-#: Seconds after which a thread that waits looks whether its work was called off.
+#: Seconds after which a waiting thread checks whether its work was cancelled.
 _LOOK_S = 0.05
 
-#: What numpy does about overflows and the like, by default.
+#: How numpy treats overflows and the like by default.
 _NUMPY: dict[str, Any] = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
 
 #: Device types that autocast knows.
@@ -35,7 +36,7 @@ _AUTOCAST = ("cpu", "cuda", "xpu", "mps", "hpu", "xla", "mtia", "maia", "ipu")
 
 
 class Door:
-    """Who comes first goes in first. Several threads side by side, or one `alone`; who is inside may go in again."""
+    """A lock in order of arrival: several threads together, or one `alone`; a thread inside may enter again."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -74,14 +75,14 @@ class Door:
             self._changed.notify_all()
 
 
-#: Loading sets torch's default dtype for all threads, so it is alone in the process.
+#: Loading sets torch's default dtype for all threads, so it runs alone in the process.
 _process = Door()
 _models: weakref.WeakKeyDictionary[Any, Door] = weakref.WeakKeyDictionary()
 _making = threading.Lock()
 
 
 class _Flag(NamedTuple):
-    """A setting of the whole process, and what it has to be."""
+    """A setting of the whole process, and its required value."""
 
     read: Callable[[], Any]
     write: Callable[[Any], None]
@@ -92,7 +93,7 @@ _BACKENDS: tuple[Any, ...] = (torch.backends.cuda, torch.backends.mkldnn)
 
 
 def _precision() -> Any:
-    """How float32 matrices are multiplied: torch's older setting or, where the newer ones were used, those."""
+    """How float32 matrices are multiplied: torch's older setting or, where they were used, the newer ones."""
     try:
         return torch.get_float32_matmul_precision()
     except RuntimeError:
@@ -118,7 +119,7 @@ _FLAGS = (
 
 
 class _Settings:
-    """The flags of the process while somebody is inside: the first to come sets them, the last to go puts them back."""
+    """The flags of the process while any thread is inside: the first sets them, the last restores them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -142,7 +143,7 @@ class _Settings:
                 self._users -= 1
                 if not self._users:
                     for flag, before in self._before:
-                        # unless somebody has set it since
+                        # unless someone has set it since
                         if flag.read() == flag.wanted:
                             flag.write(before)
                     self._before.clear()
@@ -154,11 +155,11 @@ _here = threading.local()
 
 @contextmanager
 def guard(used: object = None, watch: Watch | None = None, *, loading: bool = False) -> Generator[None]:
-    """Inside, torch is as it is by default, without gradients, and no other thread uses the model of `used`.
+    """Run with torch's default settings, without gradients, and with no other thread in the model of `used`.
 
-    `used`: a model, what belongs to one (an analysis, a trace), or any other object that takes one thread at a time;
-    None: torch alone. `loading`: no other thread is inside of any guard. Raises `Cancelled` soon after `watch` was
-    cancelled while waiting for other threads.
+    `used`: a model, an object of one (an analysis, a trace), or any other object that takes one thread at a time; None:
+    torch alone. `loading`: no other thread is inside any guard. Raises `Cancelled` soon after `watch` was cancelled
+    while waiting for other threads.
     """
     module = _module_of(used)
     own = nullcontext() if module is None else _door_of(module).entered(watch, alone=True)
@@ -167,7 +168,7 @@ def guard(used: object = None, watch: Watch | None = None, *, loading: bool = Fa
 
 
 def guarded(work: Callable[_P, _R]) -> Callable[_P, _R]:
-    """`work` inside of `guard`. The model is that of its first argument, the watch the one among its arguments."""
+    """`work` inside `guard`. The model is that of its first argument, the watch the one among its arguments."""
     first = inspect.getfullargspec(work).args[0]
 
     @wraps(work)
@@ -179,7 +180,7 @@ def guarded(work: Callable[_P, _R]) -> Callable[_P, _R]:
 
 
 def loads(work: Callable[_P, _R]) -> Callable[_P, _R]:
-    """`work` inside of `guard(loading=True)`, the watch the one among its arguments."""
+    """`work` inside `guard(loading=True)`, with the watch among its arguments."""
 
     @wraps(work)
     def inside(*args: _P.args, **kwargs: _P.kwargs) -> _R:
@@ -194,7 +195,7 @@ def _watch_among(*arguments: object) -> Watch | None:
 
 
 def _module_of(used: Any) -> Any:
-    """What stands for a model, whatever of it is at hand: its unembedding."""
+    """The object that identifies a model, whichever part of it is given: its unembedding."""
     for name in ("trace", "anatomy", "unembedding"):
         used = getattr(used, name, used)
     return used
@@ -207,15 +208,15 @@ def _door_of(module: Any) -> Door:
 
 @contextmanager
 def pinned() -> Generator[None]:
-    """What `guard` does for this thread alone, without waiting for others: the process may be in the midst of a load,
-    which sets the default dtype.
+    """The settings of `guard` for this thread alone, without waiting: another thread may be loading, which sets the
+    default dtype.
     """
     if getattr(_here, "depth", 0):
         yield
         return
     _here.depth = 1
     try:
-        # what is made in inference mode can never be written to, or used with gradients, outside
+        # tensors made in inference mode cannot be written to, or used with gradients, outside of it
         inferring = torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext()
         with _modes_aside(), inferring, torch.no_grad(), _autocast_off(), np.errstate(**_NUMPY):
             yield
@@ -229,7 +230,7 @@ def _modes_aside() -> Generator[None]:
     if not torch._C._len_torch_function_stack():  # pyright: ignore[reportPrivateUsage]
         yield
         return
-    # it is a mode, but torch also asks it by name
+    # it is a mode, but torch also asks for it by name
     context = getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None)  # pyright: ignore[reportPrivateUsage]
     if context is not None:
         torch.set_default_device(None)

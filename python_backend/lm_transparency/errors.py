@@ -1,4 +1,4 @@
-"""What can go wrong for a person, as one exception: a kind for programs, a sentence and a remedy for people."""
+"""Errors that a user can act on, as one exception: a kind for programs, a sentence and a remedy for people."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ EXIT_CODES: dict[Kind, int] = {
 
 
 class TransparencyError(Exception):
-    """A failure that a person can act on. `str(error)` is one line: what is wrong, then what helps.
+    """A failure that a user can act on. `str(error)` is one line: what is wrong, then the remedy.
 
-    Both are made safe to print, whatever names and words of libraries are in them.
+    Both are made safe to print, whatever names and library messages they contain.
     """
 
     def __init__(self, kind: Kind, message: str, remedy: str = "") -> None:
@@ -54,7 +54,7 @@ class TransparencyError(Exception):
         self.remedy = remedy
 
     def _render_traceback_(self) -> list[str]:
-        # what IPython shows of an exception: a person can act on the sentence, not on the way there
+        # shown by IPython: the sentence helps a user, the traceback does not
         return [f"{type(self).__name__}: {self}"]
 
     @property
@@ -63,7 +63,7 @@ class TransparencyError(Exception):
 
 
 def check_choice(name: str, value: object, allowed: Iterable[str]) -> None:
-    """Raises `TransparencyError("invalidParams")` for a value that is none of the words `allowed`."""
+    """Raise `TransparencyError("invalidParams")` for a value that is not one of the words `allowed`."""
     words = list(allowed)
     if value not in words:
         listed = f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]
@@ -71,16 +71,16 @@ def check_choice(name: str, value: object, allowed: Iterable[str]) -> None:
 
 
 class Cancelled(Exception):
-    """The person, or a newer request, asked to stop."""
+    """Raised when the user, or a newer request, stops the work."""
 
 
-#: What stops work, and is no failure of it, whatever code it is raised in.
+#: Exceptions that stop work without being a failure of the code that raises them.
 STOPS: tuple[type[BaseException], ...] = (Cancelled, KeyboardInterrupt, SystemExit, GeneratorExit)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether the memory of a device, or of the machine, did not suffice."""
-    # by name and words: torch may not be there to ask, and its CPU allocator raises a plain RuntimeError
+    # by name and message: torch may not be imported, and its CPU allocator raises a plain RuntimeError
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"

@@ -1,8 +1,8 @@
-"""Foreign text made safe to show: nothing in it moves a cursor, reorders a line, hides, or leaves its place in markup.
+"""Foreign text made safe to show: nothing in it moves a cursor, reorders a line, hides, or escapes its markup.
 
-Foreign is whatever we did not write: tokens, labels, prompts, names of models and files, run files, and the messages of
-libraries about them. What is safe stays as it is (Hebrew, Arabic, combining marks, emoji with their joiners); the rest
-shows as a picture (␛, ↵) or as a code point (\\u202e).
+Foreign is everything we did not write: tokens, labels, prompts, names of models and files, run files, and library
+messages about them. Safe text is unchanged (Hebrew, Arabic, combining marks, emoji with their joiners); the rest shows
+as a picture (␛, ↵) or as a code point (\\u202e).
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ _UNSEEN = (
     "\U000e0000-\U000e0fff"
     + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(1 << 16, 17 << 16, 1 << 16))
 )
-#: The flag of a part of a country: a black flag, what it is called in tags, the end of the tags.
+#: The flag of a part of a country: a black flag, its name in tags, the end of the tags.
 _FLAG = "\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,6}\U000e007f"
 _SUSPECT = re.compile(f"{_FLAG}|[\\x00-\\x1f\\x7f-\\x9f{_UNSEEN}]")
-#: The same without C0, which `json.dumps` has escaped already: what is left of it are our own line ends.
+#: The same without C0, which `json.dumps` has escaped already: the remaining C0 characters are our own line ends.
 _SUSPECT_IN_JSON = re.compile(f"{_FLAG}|[\\x7f-\\x9f{_UNSEEN}]")
 
 _SELECTORS = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _JOINERS = "\u034f\u180e\u200b\u200c\u200d"
-#: What a selector may choose a form of, and what joiners stand between: the categories of Unicode.
+#: Characters that a selector may choose a form of, and that joiners may connect: the categories of Unicode.
 _SELECTED = {"Lo", "Nd", "No", "Pd", "Po", "Sm", "So", "Sk"}
 _JOINED = {"Lo", "Lm", "Mn", "Mc", "Sm", "So", "Sk"}
 
@@ -41,13 +41,13 @@ _PICTURED = str.maketrans(
 
 
 def terminal(text: str) -> str:
-    """`text` in one line of a terminal, a log or a message."""
+    """`text` on one line of a terminal, a log or a message."""
     return _shown(text, _SUSPECT, _picture)
 
 
 def from_terminal(text: str) -> str:
-    """What `terminal` shows as `text`, where there is nothing else that it could be."""
-    # a backslash is shown as it is
+    """The text that `terminal` shows as `text`, where only one is possible."""
+    # a backslash is shown unchanged
     return _ESCAPES.sub(lambda found: found[0] if found[0][1] == "\\" else _unescaped(found), text.translate(_PICTURED))
 
 
@@ -56,24 +56,24 @@ def terminal_lines(text: str) -> str:
     return "\n".join(map(terminal, text.replace("\r\n", "\n").split("\n")))
 
 
-#: Characters of a message; more is no sentence any more.
+#: The most characters of a message; more is not a sentence any more.
 _LONGEST_SENTENCE = 2000
 
 
 def sentence(text: str) -> str:
-    """A message in one line: line ends become spaces, and what is too long to read loses its middle."""
+    """A message on one line: line ends become spaces, and a long message loses its middle."""
     line = terminal(re.sub(r"\s*[\r\n]+\s*", " ", text).strip())
     half = _LONGEST_SENTENCE // 2
     return line if len(line) <= _LONGEST_SENTENCE else f"{line[:half]} … {line[-half:]}"
 
 
 def xml(text: str) -> str:
-    """`text` as it stands in an element or an attribute of XML or HTML."""
+    """`text` as the content of an element or an attribute of XML or HTML."""
     return _html(terminal(text))
 
 
 def markdown_code(text: str) -> str:
-    """`text` as a code span of Markdown, whatever it holds."""
+    """`text` as a code span of Markdown, whatever it contains."""
     line = terminal(text) or " "
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
     # a span loses one space at either end if both have one, and a backtick at an end would lengthen the fence
@@ -98,10 +98,10 @@ _ESCAPES = re.compile(r"\\(?:\\|x([0-9a-f]{2})|u([0-9a-f]{4})|U(00(?:0[0-9a-f]|1
 
 
 def csv_cell(text: str) -> str:
-    """`text` as a cell of CSV that no spreadsheet takes for a formula; a number stays a number.
+    """`text` as a cell of CSV that no spreadsheet reads as a formula; a number stays a number.
 
-    A cell that begins with an apostrophe is escaped, every other one is verbatim; `from_csv_cell` reads both. Behind
-    the apostrophe, `\\\\` stands for a backslash, and `\\x1b`, `\\u202e` or `\\U000e0001` for what cannot be shown.
+    A cell that begins with an apostrophe is escaped, every other cell is verbatim; `from_csv_cell` reads both. After
+    the apostrophe, `\\\\` stands for a backslash, and `\\x1b`, `\\u202e` or `\\U000e0001` for invisible characters.
     """
     risky = text.startswith("'") or (_FORMULA.match(text) and not _NUMBER.fullmatch(text))
     if not risky and _shown(text, _SUSPECT_IN_CELL, _code) == text:
@@ -110,7 +110,7 @@ def csv_cell(text: str) -> str:
 
 
 def from_csv_cell(cell: str) -> str:
-    """The text that `csv_cell` made a cell of."""
+    """The text of a cell that `csv_cell` made."""
     if not cell.startswith("'"):
         return cell
     return _ESCAPES.sub(_unescaped, cell[1:])
@@ -121,7 +121,7 @@ def _unescaped(found: re.Match[str]) -> str:
 
 
 def json_text(value: Any, *, indent: int | None = None, separators: tuple[str, str] | None = None) -> str:
-    """`value` as JSON that is safe to print: equal to what `json.dumps` gives, with more of it as `\\uXXXX`.
+    """`value` as JSON that is safe to print: equal to the result of `json.dumps`, with more of it as `\\uXXXX`.
 
     Raises `ValueError` for NaN and infinities, which JSON does not have.
     """
@@ -130,14 +130,14 @@ def json_text(value: Any, *, indent: int | None = None, separators: tuple[str, s
 
 
 class PrintableFormatter(logging.Formatter):
-    """Log records whose words, those of an exception included, are safe to print."""
+    """Log records whose text, including that of an exception, is safe to print."""
 
     def format(self, record: logging.LogRecord) -> str:
         return terminal_lines(super().format(record))
 
 
 def _shown(text: str, suspect: re.Pattern[str], escaped: Any) -> str:
-    """`text` with every suspect that is not where it belongs `escaped`."""
+    """`text` with every misplaced suspect character `escaped`."""
     parts: list[str] = []
     done = 0
     before = ""
@@ -151,14 +151,14 @@ def _shown(text: str, suspect: re.Pattern[str], escaped: Any) -> str:
             before = text[end - 1]
         else:
             parts.append(escaped(found[0]))
-            # what follows what is not there follows nothing
+            # nothing precedes the first character
             before = ""
         done = end
     return text if not done else "".join([*parts, text[done:]])
 
 
 def _belongs(character: str, before: str, after: str) -> bool:
-    """Whether a character without a look of its own changes how its neighbours look, as it is meant to."""
+    """Whether an invisible character changes the look of its neighbours, as it is meant to."""
     if not before:
         return False
     if _SELECTORS.match(character):

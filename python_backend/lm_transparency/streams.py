@@ -1,7 +1,7 @@
-"""The standard streams of a command: what is printed is safe, fits the stream's encoding, and fails in a sentence.
+"""The standard streams of a command: output is safe, fits the stream's encoding, and fails with a sentence.
 
-`standard_streams` puts a `Printed` in the place of stdout and stderr, so that `print`, warnings, logging and libraries
-go through it too. Only the standard library is imported.
+`standard_streams` replaces stdout and stderr with a `Printed`, so that `print`, warnings, logging and libraries go
+through it too. Only the standard library is imported.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from typing import Any, NoReturn, cast
 
 from .printable import terminal, terminal_lines
 
-#: What rich colours a report with.
+#: The colours of a report by rich.
 _STYLES = re.compile(r"(\x1b\[[0-9;]*m)")
 _CLEAR_LINE = "\r\x1b[2K"
 
-#: Our own signs in an encoding that lacks them; what else is lacking shows as \uXXXX.
+#: Our own signs in an encoding that lacks them; other missing characters show as \uXXXX.
 _PLAIN = {
     **dict.fromkeys("█▉▊▋▌■", "#"),
     **dict.fromkeys("▍▎▏", " "),
@@ -37,7 +37,7 @@ _PLAIN = {
 
 
 class StreamError(OSError):
-    """What was printed did not arrive. `stream`: what it is called."""
+    """Raised where printed text did not arrive. `stream`: its name."""
 
     def __init__(self, stream: str, error: OSError | ValueError) -> None:
         number = error.errno if isinstance(error, OSError) and error.errno else errno.EBADF
@@ -46,12 +46,12 @@ class StreamError(OSError):
 
     @property
     def reader_left(self) -> bool:
-        # Windows has another word for a pipe that nobody reads
+        # Windows has another error for a pipe without a reader
         return self.errno == errno.EPIPE or (sys.platform == "win32" and self.errno == errno.EINVAL)
 
 
 class Printed:
-    """A text stream for people. `stream` None: it is closed. `may_fail`: what does not arrive is nobody's concern."""
+    """A text stream for people. `stream` None: it is closed. `may_fail`: lost output does not matter."""
 
     def __init__(self, stream: Any, name: str, *, may_fail: bool = False) -> None:
         self._stream, self._name, self._may_fail = stream, name, may_fail
@@ -61,7 +61,7 @@ class Printed:
     errors = "strict"
 
     def __getattr__(self, name: str) -> Any:
-        # what libraries ask of a stream besides (`name`, `line_buffering`)
+        # other attributes that libraries expect of a stream (`name`, `line_buffering`)
         return getattr(self._stream, name)
 
     @property
@@ -74,11 +74,11 @@ class Printed:
 
     @property
     def buffer(self) -> _Bytes:
-        """For data: written as it is."""
+        """For data: written unchanged."""
         return _Bytes(self)
 
     def check_open(self) -> None:
-        """Raises `StreamError` where nothing can be written."""
+        """Raise `StreamError` where nothing can be written."""
         if self._stream is None:
             self._fail(ValueError("closed"))
 
@@ -101,7 +101,7 @@ class Printed:
         return len(text)
 
     def write_styled(self, text: str) -> None:
-        """Text whose colours are ours, for a terminal."""
+        """Text with our own colours, for a terminal."""
         if not self.isatty():
             self.write(text)
             return
@@ -109,8 +109,9 @@ class Printed:
             self._send(part if index % 2 else terminal_lines(part))
 
     def write_data(self, text: str, form: str) -> None:
-        """A whole document in a format for programs, safe by itself: UTF-8, in ASCII where the stream is not UTF-8 and
-        the format can spell the rest.
+        """A whole document in a format for programs, safe by itself.
+
+        UTF-8; in ASCII where the stream is not UTF-8 and the format can spell the rest.
         """
         if self.is_utf8 or form not in _IN_ASCII:
             self.write_bytes(text.encode("utf-8"))
@@ -125,14 +126,14 @@ class Printed:
         self._end_line()
 
         def write() -> None:
-            # the text before comes first
+            # earlier text comes first
             self._stream.flush()
             raw.write(data)
 
         self._try(write)
 
     def overwrite(self, line: str, *, last: bool = False) -> None:
-        """`line` in the place of the last one written so; unless it is `last`, the next words take its place."""
+        """`line` in place of the last one written this way; unless it is `last`, the next words replace it."""
         shown = terminal(line)[: max(1, shutil.get_terminal_size((80, 24)).columns - 1)]
         self._unfinished_line = False
         self._send(f"{_CLEAR_LINE}{shown}{chr(10) if last else chr(13)}")
@@ -144,7 +145,7 @@ class Printed:
             self._try(lambda: self._stream.flush())
 
     def settle(self) -> None:
-        """Flush for the last time. Raises `StreamError`, also for what a library swallowed."""
+        """Flush for the last time. Raises `StreamError`, also for failures that a library swallowed."""
         self._end_line()
         self.flush()
         if self._failed is not None and not self._may_fail:
@@ -177,7 +178,7 @@ class Printed:
             raise self._failed from error
 
     def _let_go(self) -> None:
-        """Python flushes once more when it ends, and complains: let what is left go nowhere."""
+        """Python flushes once more when it ends, and complains: discard the rest"""
         stream = self._stream
         if stream is not None and any(stream is one for one in (sys.__stdout__, sys.__stderr__)):
             with suppress(OSError, ValueError):
@@ -199,7 +200,7 @@ class _Bytes:
 
 
 class _NoInput:
-    """A closed stdin: who reads it is told so."""
+    """A closed stdin: reading it raises an error that says so."""
 
     @property
     def buffer(self) -> _NoInput:
@@ -213,17 +214,17 @@ class _NoInput:
 
 
 def stdout() -> Printed:
-    """Where the answer goes."""
+    """The stream of the answer."""
     return sys.stdout if isinstance(sys.stdout, Printed) else Printed(sys.stdout, "Standard output")
 
 
 def stderr() -> Printed:
-    """Where words about the answer go."""
+    """The stream of words about the answer."""
     return sys.stderr if isinstance(sys.stderr, Printed) else Printed(sys.stderr, "Standard error", may_fail=True)
 
 
 class Streams:
-    """stdin, stdout and stderr as they were, to be put back."""
+    """The original stdin, stdout and stderr, to be restored."""
 
     def __init__(self) -> None:
         self._before = sys.stdin, sys.stdout, sys.stderr
@@ -234,13 +235,13 @@ class Streams:
         as_any.stdout, as_any.stderr = stdout(), stderr()
 
         def quiet(_unhandled: Any) -> None:
-            """A thread's or a finaliser's failure is no answer; what depended on it says so."""
+            """A failure in a thread or a finaliser is not an answer; what depends on it reports it."""
 
         if not os.environ.get("LM_TRANSPARENCY_DEBUG"):
             threading.excepthook = sys.unraisablehook = quiet
 
     def settle(self) -> None:
-        """Everything arrives, or `StreamError` is raised."""
+        """Flush everything, or raise `StreamError`."""
         stderr().settle()
         stdout().settle()
 
@@ -268,7 +269,7 @@ def standard_streams() -> Generator[Streams]:
 
 
 def _plugged() -> list[int]:
-    """Closed descriptors under 3 are taken, so that no file that is opened becomes stdout; they cannot be used."""
+    """Occupy closed descriptors under 3, so that no opened file becomes stdout; they cannot be used."""
     plugs: list[int] = []
     if os.name != "posix":
         return plugs

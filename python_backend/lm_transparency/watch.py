@@ -1,4 +1,4 @@
-"""How long work is watched: progress out, cancellation in. Passed down through every layer that takes time."""
+"""Watching long work: progress out, cancellation in. Passed down through every layer that takes time."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from contextlib import contextmanager
 
 from .errors import Cancelled
 
-#: stage, done, total (total 0: not known)
+#: stage, done, total (total 0: unknown)
 Report = Callable[[str, int, int], None]
 
 
 class Watch:
-    """Hands progress to `report`; `cancel()` from any thread makes the next `step` or `check` raise `Cancelled`."""
+    """Passes progress to `report`; `cancel()` from any thread makes the next `step` or `check` raise `Cancelled`."""
 
     def __init__(self, report: Report | None = None) -> None:
         self._report = report
@@ -29,12 +29,12 @@ class Watch:
         self._cancelled.set()
 
     def abandon(self) -> None:
-        """Nobody waits any more: as `cancel`, but what runs inside of `finishing` may come to its end."""
+        """The client is gone: like `cancel`, but work inside `finishing` may complete."""
         self._abandoned.set()
 
     @contextmanager
     def finishing(self) -> Generator[None]:
-        """Work worth ending though nobody waits: who was lost comes back and asks for it again."""
+        """Work worth completing although the client is gone: it may reconnect and ask again."""
         self._finishing = True
         try:
             yield
@@ -42,7 +42,7 @@ class Watch:
             self._finishing = False
 
     def check(self) -> None:
-        """Raises `Cancelled` once `cancel` was called."""
+        """Raise `Cancelled` once `cancel` was called."""
         if self._cancelled.is_set() or (self._abandoned.is_set() and not self._finishing):
             raise Cancelled
 

@@ -1,4 +1,4 @@
-"""What sentences of ours quote and list, in as many characters as a person reads."""
+"""Quotes and lists in sentences, shortened to what a person reads."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def quoted(text: str, most: int = 60) -> str:
-    """`'text'`: its beginning, and a little of its end; what cannot be seen is escaped."""
+    """`'text'`: its beginning and the end of it; invisible characters are escaped."""
     end = most // 4
     return repr(text if len(text) <= most else f"{text[: most - end - 3]} … {text[len(text) - end :]}")
 

@@ -1,5 +1,5 @@
-"""Many prompts: where they come from, how they are analysed, and records that are on disk once each, come what may.
+"""Many prompts: reading them, analysing them, and keeping one record of each on disk, even across crashes.
 
-`prompts` reads them, `work` turns a few into records, `engine` and `on_ray` deal them out, `jsonl` and `parquet` keep
+`prompts` reads them, `work` turns a few into records, `engine` and `on_ray` distribute them, `jsonl` and `parquet` keep
 the records.
 """

@@ -1,4 +1,4 @@
-"""Deals prompts out, keeps the records, and hands them on."""
+"""Distributes prompts, stores the records, and returns them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .work import Choices, Worker
 
 Engine = Literal["local", "ray"]
 
-#: What is handed to a worker at once: enough short prompts to share a pass, little enough to lose.
+#: Prompts that a worker gets at once: enough short ones to share a pass, few enough to lose.
 _PROMPTS, _CHARACTERS = 16, 8000
 
 
@@ -45,13 +45,13 @@ def analyze_many(
 ) -> Generator[Record]:
     """The records of `prompts` as they are done, in no promised order; `index` is the place in the input.
 
-    `output`: kept there as well, in the order of the input once all are done. What is there already and still holds
-    (the prompt and the model's files are the same) is neither run again nor yielded; what no longer holds is moved to
-    `….replaced.jsonl` beside it. What is wrong with one prompt is the `error` of its record. `threshold` None: chosen
-    for each prompt. With `engine="ray"` the model is named, not loaded: each worker loads its own.
+    `output`: records are also stored there, in input order once all are done. A stored record that still holds (same
+    prompt, same model files) is neither computed again nor yielded; one that no longer holds moves to
+    `….replaced.jsonl` beside it. A problem with one prompt is the `error` of its record. `threshold` None: chosen for
+    each prompt. With `engine="ray"` the model is named, not loaded: each worker loads its own.
 
-    Raises `TransparencyError` as `open_store` and `load_model`, for an id that two prompts have and where the disk is
-    full, and `Cancelled`.
+    Raises `TransparencyError` as `open_store` and `load_model` do, for an id that two prompts have, and where the disk
+    is full; and `Cancelled`.
     """
     check_choice("form", form, get_args(Format))
     check_choice("engine", engine, get_args(Engine))
@@ -82,7 +82,7 @@ def analyze_many(
 
 @dataclass(frozen=True)
 class Run:
-    """A run that is under way. `resumed`: what it took over; `records`: those that it adds, as they are done."""
+    """A run in progress. `resumed`: what it took over; `records`: the ones it adds, as they are done."""
 
     resumed: Resumed
     records: Generator[Record]
@@ -100,17 +100,17 @@ def begin(
     model: LoadedModel | None = None,
     watch: Watch | None = None,
 ) -> Run:
-    """The records of `prompts` that `store` does not have. `place`: what the store is called in sentences.
+    """The records of `prompts` that `store` lacks. `place`: the store's name in sentences.
 
-    `address`, `workers`: of Ray, None for its own choice. Takes the store over, and closes it however this ends.
-    Raises `TransparencyError` where the store cannot be written to.
+    `address`, `workers`: for Ray, None for its own choice. Takes the store over, and closes it in any case. Raises
+    `TransparencyError` where the store cannot be written to.
     """
     watch = watch or Watch()
     try:
         choices = identified(choices, model)
         worker = Worker(choices, model, watch)
         if store is not None and store.records and not choices.model_files and choices.allow_download:
-            # only what has been downloaded can be compared
+            # only downloaded files can be compared
             worker.load()
             choices = worker.choices = identified(choices)
         resumed = resume([] if store is None else store.records, prompts, choices.model_files)
@@ -133,7 +133,7 @@ def begin(
 
 
 def _kept(store: Store | None, records: Generator[Record], place: Path | None) -> Generator[Record]:
-    """`records`, each written before it is handed on, all in order of the input at last; closed however it ends."""
+    """`records`, each written before it is returned, all in input order at the end; the store is closed in any case."""
     try:
         for record in records:
             if store is not None:
@@ -154,7 +154,7 @@ def _kept(store: Store | None, records: Generator[Record], place: Path | None) -
 
 @contextmanager
 def _told(place: Path | None) -> Generator[None]:
-    """A full disk, or one that is gone, in a sentence. Raises `TransparencyError("invalidParams")`."""
+    """Turn a full or vanished disk into a sentence. Raises `TransparencyError("invalidParams")`."""
     try:
         yield
     except OSError as error:
@@ -164,7 +164,7 @@ def _told(place: Path | None) -> Generator[None]:
 
 
 def grouped(prompts: Iterable[Prompt]) -> list[list[Prompt]]:
-    """Neighbours that go to one worker together."""
+    """Neighbouring prompts for one worker."""
     groups: list[list[Prompt]] = []
     characters = 0
     for prompt in prompts:

@@ -1,4 +1,4 @@
-"""Which model files records are of."""
+"""The model files that records were computed from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .work import Choices
 
 
 def identified(choices: Choices, model: LoadedModel | None = None) -> Choices:
-    """`choices` with the fingerprint of the model's files: of `model` those that it was loaded from.
+    """`choices` with the fingerprint of the model's files, or of the files that `model` was loaded from.
 
     Unchanged where the files are not on this machine.
     """
@@ -22,7 +22,7 @@ def identified(choices: Choices, model: LoadedModel | None = None) -> Choices:
 
 
 def _precision(choices: Choices) -> str:
-    """What `auto` is where it computes: its numbers are others on a GPU."""
+    """The device that `auto` means where it computes: a GPU gives other numbers."""
     if choices.dtype != "auto":
         return choices.dtype
     on_cpu = choices.device == "cpu" or (choices.device.startswith("auto") and not torch.cuda.is_available())

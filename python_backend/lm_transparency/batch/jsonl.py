@@ -1,4 +1,4 @@
-"""JSONL: a record a line, appended, each handed to the system as it comes."""
+"""JSONL: one record per line, appended and handed to the system at once."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from .records import Record
 from .resuming import Known, known
 from .store import Placed, append_replaced, lock, not_ours, read_manifest, unlock, write_manifest
 
-#: Where a place is a directory.
+#: The file's name where the place is a directory.
 NAME = "records.jsonl"
 
 
 class JsonlStore:
-    """A file, or `records.jsonl` in a directory; what its records depend on stands in `….manifest.json` beside it.
+    """A file, or `records.jsonl` in a directory, with the choices its records depend on in `….manifest.json` beside
+    it.
 
-    Half a line at its end, which a kill or a full disk leaves behind, is cut off.
+    An incomplete line at its end, left by a kill or a full disk, is cut off.
     """
 
     def __init__(self, place: Path, said: dict[str, Any], save_every_s: float) -> None:
@@ -66,7 +67,7 @@ class JsonlStore:
                 os.fsync(self._out.fileno())
                 self._saved = time.monotonic()
         except BaseException:
-            # half a line, where the disk is full or Ctrl-C falls here
+            # an incomplete line, where the disk is full or Ctrl-C arrives here
             self._out.truncate(self._starts[-1])
             raise
         self.records.append(known(record))
@@ -104,7 +105,7 @@ class JsonlStore:
             yield line if head is None else json_line({**decode_json(line, strict=False), **head})
 
     def _read(self) -> None:
-        """Fills `records`, as far as lines are whole."""
+        """Fill `records` as far as lines are complete."""
         with self.file.open("rb") as file:
             for line in file:
                 found = _known(line)
@@ -117,12 +118,12 @@ class JsonlStore:
 
 
 def json_line(record: Record) -> bytes:
-    """One line of UTF-8; half of a surrogate pair, which has none, is escaped."""
+    """One line of UTF-8; half of a surrogate pair, which has no UTF-8, is escaped."""
     return json_text(record, separators=(",", ":")).encode("utf-8") + b"\n"
 
 
 def _known(line: bytes) -> Known | None:
-    """None where the line is not whole."""
+    """None where the line is incomplete."""
     try:
         return known(decode_json(line, strict=False)) if line.endswith(b"\n") else None
     except (NotJson, KeyError, TypeError, AttributeError):

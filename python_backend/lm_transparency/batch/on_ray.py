@@ -1,4 +1,4 @@
-"""The same work over Ray: a worker a GPU or a machine, each with a model of its own; who is done gets more."""
+"""The same work over Ray: one worker per GPU or machine, each with its own model; idle workers get more."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ except ImportError as error:
         "Run `python -m pip install 'lm-transparency[ray]'` here and on every machine of the cluster.",
     ) from error
 
-#: A worker that is lost with a group in hand is started again and given it once more.
+#: A worker that is lost with a group in hand is restarted and given it once more.
 _RETRIES = 1
 
 
 class _RemoteWorker:
-    """`Worker`, as an actor: errors go back as values, since Ray would wrap them."""
+    """`Worker` as an actor: errors are returned as values, since Ray would wrap them."""
 
     def __init__(self, choices: Choices) -> None:
         self._worker = Worker(choices)
@@ -46,10 +46,10 @@ class _RemoteWorker:
 def run_on_ray(
     groups: Sequence[list[Prompt]], choices: Choices, address: str | None, workers: int | None, watch: Watch
 ) -> Generator[Record]:
-    """The records of `groups`. `address` as `ray.init` takes it; None: RAY_ADDRESS, a running cluster, or a new one.
+    """The records of `groups`. `address` as for `ray.init`; None: RAY_ADDRESS, a running cluster, or a new one.
 
-    `workers` None: one a GPU, or one a machine where there is none. Raises `TransparencyError` where the cluster cannot
-    be reached or the model cannot be loaded, and `Cancelled`.
+    `workers` None: one per GPU, or one per machine where there is none. Raises `TransparencyError` where the cluster
+    cannot be reached or the model cannot be loaded, and `Cancelled`.
     """
     if not groups:
         return
@@ -78,7 +78,7 @@ def _connect(address: str | None, watch: Watch) -> None:
 def _workers(choices: Choices, wanted: int | None, n_groups: int) -> list[Any]:
     machines: list[Any] = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     gpus = 0 if choices.device == "cpu" else int(sum(machine.get("GPU", 0) for machine in machines))
-    # more than there is room for would wait for ever
+    # more than there is room for would wait indefinitely
     room = gpus or int(sum(machine.get("CPU", 1) for machine in machines))
     count = min(wanted or gpus or len(machines), n_groups, room)
     # Ray gives torch as many threads as the worker reserves
@@ -93,7 +93,7 @@ def _deal(groups: Sequence[list[Prompt]], workers: Sequence[Any], watch: Watch, 
     left = deque(groups)
     loading: dict[Any, Any] = {worker.load.remote(): worker for worker in workers}
     running: dict[Any, tuple[Any, list[Prompt]]] = {}
-    # workers that Ray has no room for yet are not waited for once nothing is left to do
+    # workers that Ray has no room for yet are not awaited once nothing is left to do
     while running or (left and loading):
         watch.step("loading on Ray" if loading and not running else "", len(workers) - len(loading), len(workers))
         # the timeout lets Ctrl-C in
@@ -107,7 +107,7 @@ def _deal(groups: Sequence[list[Prompt]], workers: Sequence[Any], watch: Watch, 
                 worker, group = running.pop(future)
                 answer = _answer(future, group, model_files)
                 if answer is None:
-                    # one of them is to blame: each for itself
+                    # one of them is to blame, so each is tried by itself
                     left.extend([prompt] for prompt in group)
                 else:
                     yield from answer

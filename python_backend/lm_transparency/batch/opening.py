@@ -1,4 +1,4 @@
-"""Opening an output: the store of its format."""
+"""Open an output: the store of its format."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .store import Format, Store
 
 
 def open_store(place: Path, form: Format, said: dict[str, Any], *, save_every_s: float = 30) -> Store:
-    """The output at `place`, to be continued where it is there. `said`: what its records depend on (`Choices.said`).
+    """The output at `place`, continued where it exists. `said`: what its records depend on (`Choices.said`).
 
-    `save_every_s`: seconds of work that a power cut may cost at most (Parquet: also a kill).
-    Raises `TransparencyError` for a place that holds something else, was written with other choices, is being
-    written by another process or cannot be written to, and where pyarrow is missing.
+    `save_every_s`: seconds of work that a power cut may cost (Parquet: also a kill). Raises `TransparencyError` for a
+    place that holds something else, was written with other choices, is being written by another process or cannot be
+    written to, and where pyarrow is missing.
     """
     place = expanded(place)
     try:

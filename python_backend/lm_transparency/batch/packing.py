@@ -1,4 +1,4 @@
-"""Short prompts share a forward pass, where the model keeps them apart; that it does is measured, not assumed."""
+"""Short prompts share a forward pass, where a measurement shows that the model keeps them apart."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from ..trace.trace import Trace
 from ..watch import Watch
 from .prompts import Prompt
 
-#: Tokens that share a pass: past this a CPU gains nothing, since it is busy and every query scores every key.
+#: Tokens that share a pass: beyond this a CPU gains nothing, since it is busy and every query scores every key.
 _TOKENS_ON_CPU, _TOKENS = 256, 2048
-#: How far the last state may be from the lone run's, as a share of its norm: rounding, not another position.
+#: How far the last state may be from that of a run alone, as a share of its norm: rounding, but no other position.
 _ROUNDING = {torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 1e-2}
 
 Answer = Analysis | BaseException
@@ -41,7 +41,7 @@ class _Encoded:
 
 
 class Packer:
-    """Analyses prompts, several in a pass, as if each were alone."""
+    """Analyses prompts, several in a pass, with the same results as alone."""
 
     def __init__(self, model: LoadedModel) -> None:
         self._model = model
@@ -53,7 +53,7 @@ class Packer:
     def analyze(
         self, prompts: Sequence[Prompt], special_tokens: SpecialTokens, watch: Watch
     ) -> Iterator[tuple[Prompt, Answer]]:
-        """Each prompt with its analysis, or with what stood against it. Raises `Cancelled`."""
+        """Each prompt with its analysis, or with its error. Raises `Cancelled`."""
         together: list[_Encoded] = []
         for prompt in prompts:
             try:
@@ -78,7 +78,7 @@ class Packer:
         a_token = (time.perf_counter() - started) / max(1, sum(len(e.tokens) for e in together))
         for place, one in enumerate(together):
             try:
-                # what is not finite in one prompt passes to all that share its pass: a weight of 0 times NaN is NaN
+                # a NaN in one prompt spreads to all that share its pass: a weight of 0 times NaN is NaN
                 if traces is None or not bool(torch.isfinite(traces[place].layers[-1].post).all()):
                     trace, seconds = self._alone(one, watch)
                 else:
@@ -105,14 +105,14 @@ class Packer:
                 traces = record_packed(self._model.model, self._model.anatomy, [e.ids for e in together], watch)
             if traces is not None and not self._checked:
                 self._checked = True
-                # the last one: the furthest from where it would stand alone
+                # the last prompt, which is furthest from its position alone
                 traces = traces if self._same(traces[-1], self._alone(together[-1], watch)[0]) else None
             self.packs = traces is not None
             return traces
         except STOPS:
             raise
         except BaseException as error:
-            # one by one each says for itself what is wrong; memory may do for the next ones
+            # one by one, each reports its own error; memory may suffice for the next ones
             self.packs = isinstance(error, TransparencyError) and error.kind == "outOfMemory"
             return None
 

@@ -1,4 +1,4 @@
-"""Parquet: a directory of part files, each there whole or not at all, and a manifest that lists them."""
+"""Parquet: a directory of part files, each complete or absent, and a manifest that lists them."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ except ImportError as error:
         "Run `python -m pip install 'lm-transparency[parquet]'`, or choose --format jsonl.",
     ) from error
 
-#: Records a part at most.
+#: The most records in a part.
 _ROWS = 1000
-#: Parts that are held while records are put into another order.
+#: Parts held in memory while records are reordered.
 _HELD = 4
 _HEAD = ("id", "index", "source", "line")
 
@@ -82,10 +82,10 @@ def _schema() -> Any:
 
 
 class ParquetStore:
-    """`part-00000.parquet` … in a directory. The parts are what counts; `_manifest.json` follows them.
+    """`part-00000.parquet` … in a directory. The parts are authoritative; `_manifest.json` follows them.
 
-    Where parts take the place of others, the manifest first says which (`swap`), and what a kill leaves undone is done
-    when it is opened.
+    Where parts replace others, the manifest first names them (`swap`), and the next opening completes what a kill
+    interrupted.
     """
 
     def __init__(self, place: Path, said: dict[str, Any], save_every_s: float) -> None:
@@ -94,7 +94,7 @@ class ParquetStore:
         place.mkdir(parents=True, exist_ok=True)
         self.directory = place
         self.records: list[Known] = []
-        # readers of a directory pass over what begins with _ or .
+        # readers of a directory skip names that begin with _ or .
         self.replaced = place / "_replaced.jsonl"
         self._said, self._save_every_s = said, save_every_s
         self._rows: list[Record] = []
@@ -138,7 +138,7 @@ class ParquetStore:
             placed = order[start : start + _ROWS]
             rows = [read(where[number][0]).slice(where[number][1], 1) for number, _ in placed]
             table = _headed(pa.concat_tables(rows).combine_chunks(), [head for _, head in placed])
-            # hidden, until the manifest says that it takes the place of others
+            # hidden, until the manifest says that it replaces others
             self._write(self.directory / f".{name}.tmp", table)
         swap = {"gone": [part["name"] for part in self._parts], "come": names}
         write_manifest(self._manifest, self._said, parts=self._parts, swap=swap)
@@ -156,12 +156,12 @@ class ParquetStore:
         if not self._rows:
             return
         part = self.directory / f"part-{self._next():05d}.parquet"
-        # Ctrl-C anywhere below: `close` must not write them once more
+        # Ctrl-C anywhere below: `close` must not write them again
         rows, self._rows = self._rows, []
         try:
             self._write(part, pa.Table.from_pylist(rows, schema=_schema()))
         except BaseException:
-            # what the disk has no room for is not there
+            # remove what the disk had no room for
             if not part.exists():
                 del self.records[-len(rows) :]
             raise
@@ -175,7 +175,7 @@ class ParquetStore:
         return max((int(part["name"][5:-8]) for part in self._parts), default=-1) + 1
 
     def _checked(self, swap: Any) -> dict[str, list[str]]:
-        """A manifest that anybody wrote names files of this directory only."""
+        """A manifest may come from anyone: it may only name files of this directory."""
         given: dict[str, Any] = swap if isinstance(swap, dict) else {}
         checked: dict[str, list[str]] = {}
         for name in ("gone", "come"):
@@ -194,7 +194,7 @@ class ParquetStore:
                 made.replace(self.directory / name)
 
     def _read(self) -> None:
-        """Fills `records` from the parts, and lists them."""
+        """Fill `records` from the parts, and list them."""
         self.records, self._parts = [], []
         for part in sorted(self.directory.glob("*.parquet")):
             if not _is_part(part.name):
@@ -232,7 +232,7 @@ def _is_part(name: Any) -> bool:
 
 
 def _headed(table: Any, heads: Sequence[Record | None]) -> Any:
-    """`table` with the heads that are given."""
+    """`table` with the given heads."""
     columns = {name: table[name].to_pylist() for name in _HEAD}
     for row, head in enumerate(heads):
         for name, value in (head or {}).items():

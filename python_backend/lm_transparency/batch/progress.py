@@ -1,4 +1,4 @@
-"""One line on stderr: how much is done, how quickly, how long it will take."""
+"""One line on stderr: records done, rate, and remaining time."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _TERMINAL_S, _LOG_S = 0.2, 15
 
 
 class ProgressLine:
-    """`before`: records that an earlier run left, `errors` of them with an error."""
+    """`before`: records from an earlier run, `errors` of them with an error."""
 
     def __init__(self, total: int, before: int, errors: int = 0, *, quiet: bool) -> None:
         self._total, self._done, self._before, self.errors = total, before, before, errors
         self._quiet = quiet
         self._overwrite = stderr().isatty()
-        # the clock starts with the first record: loading the model is no rate
+        # the clock starts with the first record: loading the model is not part of the rate
         self._started: float | None = None
         self._shown = 0.0
 
@@ -32,13 +32,13 @@ class ProgressLine:
             self._show(self._line(now), last=False)
 
     def end(self, words: str, done: int | None = None) -> None:
-        """The last line: what became of it. `done`: where that is better known."""
+        """The last line: the outcome. `done`: the number of records, where it is known better."""
         self._done = self._done if done is None else done
         self._show(f"{self._done}/{self._total} prompts{self._failed()}{words}", last=True)
 
     def _line(self, now: float) -> str:
         since = now - (self._started or now)
-        # the first record is where the clock starts
+        # the clock starts with the first record
         new = self._done - self._before - 1
         if new < 1 or since <= 0:
             return f"{self._done}/{self._total} prompts{self._failed()}"

@@ -1,4 +1,4 @@
-"""Prompts from files, directories, lines and JSONL, each with an id that stays the same from run to run."""
+"""Prompts from files, directories, lines and JSONL, each with an id that is the same in every run."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from ..prompts.documents import Document
 from ..prompts.front_matter import Settings
 from ..prompts.jsonl import REMEDY, BadLine, read_object
 
-#: Files of which each line is a prompt, and what a directory is searched for.
+#: Files with one prompt per line, and the files that a directory is searched for.
 LINES, JSONL, CHAT, PROMPT = ".prompts", ".jsonl", ".chat", ".prompt"
 SUFFIXES = (PROMPT, ".txt", CHAT, LINES, JSONL)
 
-#: What a file's prompts are written in.
+#: The format of a file's prompts.
 LANGUAGES = {PROMPT: PROMPT_LANGUAGE, CHAT: CHAT_LANGUAGE}
 
 
@@ -33,7 +33,8 @@ LANGUAGES = {PROMPT: PROMPT_LANGUAGE, CHAT: CHAT_LANGUAGE}
 class Prompt:
     """`index`: the place in the input, from 0. `line`: of `source`, from 1; None where the file is one prompt.
 
-    `error`: why there is nothing to analyse. `chat`: `text` is a chat, in either form that `read_chat` takes.
+    `error`: the reason that there is nothing to analyse. `chat`: `text` is a chat, in either form that `read_chat`
+    reads.
     """
 
     id: str
@@ -46,12 +47,12 @@ class Prompt:
 
     @property
     def fingerprint(self) -> str:
-        """Of what is to be analysed, wherever it stands."""
+        """The fingerprint of the text to analyse, wherever it is."""
         error = "" if self.error is None else str(self.error)
         return text_fingerprint("chat" if self.chat else "text", self.text, error)
 
     def content(self) -> str | Chat:
-        """What is to be analysed. Raises `TransparencyError("invalidPrompt")`."""
+        """The text to analyse. Raises `TransparencyError("invalidPrompt")`."""
         if self.error is not None:
             raise self.error
         return read_chat(self.text) if self.chat else self.text
@@ -69,8 +70,9 @@ def has_many(name: str) -> bool:
 
 
 def prompt_document(name: str) -> Document | None:
-    """A `.prompt` or `.chat` file, which may have front matter and several prompts; None for another and an unreadable
-    one."""
+    """A `.prompt` or `.chat` file, which may have front matter and several prompts; None for other or unreadable
+    files.
+    """
     path = expanded(name)
     if path.suffix not in LANGUAGES:
         return None
@@ -82,12 +84,12 @@ def prompt_document(name: str) -> Document | None:
 
 
 def common_settings(names: Sequence[str]) -> Settings:
-    """What the front matters of the files `names`, and of those in directories, set.
+    """The settings in the front matters of the files `names`, and of files in directories.
 
     Raises `TransparencyError("invalidPrompt")` where one cannot be read or two differ: one run has one model.
     """
     first: tuple[str, Settings] | None = None
-    # what is not there is told of by who reads it
+    # the reader reports missing files
     names = [name for name in names if os.path.exists(expanded(name))]
     for path in dict.fromkeys(path for name in names for path in _files(name)):
         document = prompt_document(path)
@@ -105,13 +107,14 @@ def common_settings(names: Sequence[str]) -> Settings:
 
 
 def read_prompts(names: Sequence[str], line_files: Sequence[str] = (), *, chat: bool = False) -> list[Prompt]:
-    """The prompts of the files and directories `names`, and the lines of `line_files`; a file named twice is read once.
+    """The prompts of the files and directories `names`, and the lines of `line_files`; a file named twice is read
+    once.
 
-    A `.prompt` or `.chat` file holds prompts parted by lines of `---`, and front matter before them; a `.prompts` file,
-    and one named prompts.txt, a prompt a line (empty lines are left out); JSONL a `prompt` (a text or a list of chat
-    messages) and if you like an `id` a line; any other file is one prompt. `-` is stdin.
-    What is wrong with one prompt is its `error`. Raises `TransparencyError` for a file that cannot be found, a
-    directory without prompts and for an id that two prompts have.
+    A `.prompt` or `.chat` file holds prompts separated by lines of `---`, after optional front matter. A `.prompts`
+    file, or one named prompts.txt, holds one prompt per line (empty lines are skipped). JSONL holds a `prompt` per line
+    (a text or a list of chat messages) and optionally an `id`. Any other file is one prompt. `-` is stdin. A problem
+    with one prompt is its `error`. Raises `TransparencyError` for a file that cannot be found, a directory without
+    prompts, and an id that two prompts have.
     """
     found: list[Prompt] = []
     seen: set[Path] = set()
@@ -141,7 +144,7 @@ def prompts_of(given: Iterable[Prompt | str | Chat]) -> list[Prompt]:
 def numbered(prompts: Iterable[Prompt]) -> list[Prompt]:
     """`prompts` with their places as `index`. Raises `TransparencyError` for an id that two of them have.
 
-    A prompt whose id no file can hold has the hash of its place and text instead, and an error.
+    A prompt whose id no file can hold gets the hash of its place and text instead, and an error.
     """
     first: dict[str, Prompt] = {}
     found: list[Prompt] = []
@@ -177,7 +180,7 @@ def _files(name: str) -> list[str]:
             "invalidPrompt", "The name of a file is empty.", "Name files or directories of prompts."
         )
     path = expanded(name)
-    # a pipe too, as the shell makes of <(…)
+    # also a pipe, such as the shell makes for <(…)
     if name == "-" or (os.path.exists(path) and not os.path.isdir(path)):
         return [name]
     if not os.path.isdir(path):
@@ -220,7 +223,7 @@ def _in_file(name: str, by_line: bool, chat: bool) -> Iterator[Prompt]:
 
 
 def _begins_as_jsonl(text: str) -> bool:
-    """Of stdin, whose name says nothing: whether the first line is one of a data set."""
+    """Whether the first line of stdin, whose name says nothing, is a line of a data set."""
     try:
         read_object(text.lstrip().split("\n", 1)[0])
     except BadLine:

@@ -1,4 +1,4 @@
-"""What is kept of one prompt: a flat record, the same in JSONL and Parquet."""
+"""The stored record of one prompt: flat, and the same in JSONL and Parquet."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ _LONGEST = 500
 
 
 def record_of(prompt: Prompt, analysis: Analysis, graph: RouteGraph, top_k: int, model: str = "") -> Record:
-    """JSON's format 1 without the fields of single layers, its edges as columns. `seconds`: forward pass and routes.
+    """JSON's format 1 without the fields of single layers, and with edges as columns. `seconds`: forward pass and
+    routes.
 
-    `model`: the fingerprint of its files. Raises `TransparencyError("modelUnsupported")` for numbers that are none.
+    `model`: the fingerprint of its files. Raises `TransparencyError("modelUnsupported")` for numbers that are not
+    finite.
     """
     document = as_document(analysis, graph, top_k)
     proof = {name: figure for name, figure in document["proof"].items() if name != "layers"}
@@ -44,7 +46,7 @@ def record_of(prompt: Prompt, analysis: Analysis, graph: RouteGraph, top_k: int,
 
 
 def failure_of(prompt: Prompt, error: BaseException, model: str = "") -> Record:
-    """The record of a prompt that could not be analysed, whatever stood against it."""
+    """The record of a prompt that could not be analysed, for whatever reason."""
     if isinstance(error, TransparencyError):
         return failure_said(prompt, error.kind, error.message, error.remedy, model)
     if is_out_of_memory(error):
@@ -55,23 +57,23 @@ def failure_of(prompt: Prompt, error: BaseException, model: str = "") -> Record:
             "Free memory, or choose a smaller dtype or model, and run the same command again.",
             model,
         )
-    # half a surrogate pair is no text to any reader of the file
+    # half a surrogate pair is unreadable to every reader of the file
     said = f"{type(error).__name__}: {error}"[:_LONGEST].encode("utf-8", "replace").decode("utf-8")
     return failure_said(prompt, "internal", said, "Run the same command again to try this prompt once more.", model)
 
 
 def failure_said(prompt: Prompt, kind: str, message: str, remedy: str = "", model: str = "") -> Record:
-    """`failure_of` what is no error of ours."""
+    """`failure_of` for an error that is not a `TransparencyError`."""
     return {**_head(prompt, model), "error": {"kind": kind, "message": message, "remedy": remedy}}
 
 
 def place_of(prompt: Prompt) -> Record:
-    """Which prompt a record is of, and where that stands."""
+    """The prompt of a record, and its place."""
     return {"id": prompt.id, "index": prompt.index, "source": _text(prompt.source), "line": prompt.line}
 
 
 def text_of(prompt: Prompt) -> str:
-    """The prompt as a record has it."""
+    """The prompt as it appears in a record."""
     return _text(prompt.text)
 
 
@@ -81,7 +83,7 @@ def _head(prompt: Prompt, model: str) -> Record:
 
 
 def _text(text: str) -> str:
-    # half a surrogate pair is no text to any reader of the file
+    # half a surrogate pair is unreadable to every reader of the file
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -94,7 +96,9 @@ def _is_finite(value: Any) -> bool:
 
 
 def _columns(graph: RouteGraph) -> dict[str, Any]:
-    """`source` and `target` of an edge count in `nodes`; `heads` and `head_weights` are of attention edges."""
+    """`source` and `target` of an edge are indices into `nodes`; `heads` and `head_weights` belong to attention
+    edges.
+    """
     nodes = {str(node): None for edge in graph.edges for node in (edge.target, edge.source)}
     place = {name: index for index, name in enumerate(nodes)}
     edges = graph.edges
@@ -114,5 +118,5 @@ def _columns(graph: RouteGraph) -> dict[str, Any]:
 
 
 def _short(number: float) -> float:
-    """What float32 tells apart, in half the characters."""
+    """A float32 without loss, in half the characters."""
     return float(f"{number:.7g}")

@@ -1,7 +1,7 @@
-"""What of an earlier run still holds: records are known by what they were computed from, not by where it stood.
+"""Which records of an earlier run still hold: they are matched by what they were computed from, not by their place.
 
-A record holds for a prompt where prompt and model files have the same fingerprints. The output is then what a run from
-nothing would write: no record of a prompt that was edited or is gone, none of a model that was overwritten.
+A record holds for a prompt where prompt and model files have the same fingerprints. The output is then what a fresh run
+would write: no record of a prompt that was edited or removed, and none of a model that was overwritten.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Literal
 from .prompts import Prompt
 from .records import Record, place_of, text_of
 
-#: Failures that another try may not meet: of the machine, not of the prompt.
+#: Failures that a second try may not repeat: of the machine, not of the prompt.
 TRIED_AGAIN = ("internal", "outOfMemory")
 
 Reason = Literal["edited", "model", "failed", "gone"]
@@ -28,9 +28,9 @@ _WORDS: dict[Reason, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Known:
-    """A record in an output, as far as resuming goes. `place`: its id, index, source and line.
+    """A record in an output, as far as resuming needs it. `place`: its id, index, source and line.
 
-    `prompt`, `model`: fingerprints, empty where an earlier version wrote the record; `text`: then its prompt.
+    `prompt`, `model`: fingerprints, empty where an earlier version wrote the record; `text`: its prompt in that case.
     `failed`: the kind of its error.
     """
 
@@ -50,7 +50,7 @@ class Known:
 
 
 def known(record: Record) -> Known:
-    """What a record says of itself. Raises `KeyError` or `TypeError` for what is none."""
+    """The identity of a record. Raises `KeyError` or `TypeError` for anything else."""
     place = {"id": record["id"], **{name: record.get(name) for name in ("index", "source", "line")}}
     fingerprints, error = record.get("fingerprints") or {}, record.get("error") or {}
     prompt = fingerprints.get("prompt") or ""
@@ -60,10 +60,10 @@ def known(record: Record) -> Known:
 
 @dataclass
 class Resumed:
-    """`kept`: of each prompt that has a record, the record's number; `left`: prompts to be analysed, in order.
+    """`kept`: the number of the record of each prompt that has one; `left`: prompts to be analysed, in order.
 
     `out`: numbers of records that leave the output because they no longer hold; `why`: how many, for which reason.
-    `unsure`: records kept that do not say which model files they are of; `failed`: those with an error.
+    `unsure`: records kept that do not name their model files; `failed`: those with an error.
     """
 
     kept: list[tuple[int, Prompt]]
@@ -74,13 +74,13 @@ class Resumed:
     failed: int = 0
 
     def changes(self, records: Sequence[Known]) -> bool:
-        """Whether the output is to be rewritten before anything is added to it."""
+        """Whether the output must be rewritten before anything is added to it."""
         numbers = [number for number, _ in self.kept]
         as_they_are = all(records[number].place == place_of(prompt) for number, prompt in self.kept)
         return not as_they_are or len(set(numbers)) < len(numbers) or len(numbers) < len(records)
 
     def sentence(self) -> str:
-        """Empty where all that is there holds."""
+        """Empty where all existing records hold."""
         said = [one if count == 1 else many.format(count) for one, many, count in self._counts()]
         parts = [f"Records that no longer hold: {', '.join(said)}."] if said else []
         if self.unsure:
@@ -92,7 +92,7 @@ class Resumed:
 
 
 def resume(records: Sequence[Known], prompts: Sequence[Prompt], model: str) -> Resumed:
-    """Which of `records` hold for `prompts`. `model`: the fingerprint of its files, empty where it is not known."""
+    """Find out which of `records` hold for `prompts`. `model`: the fingerprint of its files, empty where unknown."""
     holding: dict[str, dict[str, int]] = {}
     for number, record in enumerate(records):
         if record.failed not in TRIED_AGAIN and _is_of(record, model):
@@ -110,13 +110,13 @@ def resume(records: Sequence[Known], prompts: Sequence[Prompt], model: str) -> R
         if number not in used:
             reason = _reason(record, ids.get(record.id), model)
             resumed.why[reason] += 1
-            # a failure says nothing that the next one does not
+            # a failed record holds nothing that the next try would not
             resumed.out += [] if record.failed else [number]
     return resumed
 
 
 def _taken(prompts: Sequence[Prompt], holding: dict[str, dict[str, int]]) -> dict[str, int]:
-    """The record of each prompt that has one: its own, else one left over, else one of an equal prompt."""
+    """The record of each prompt that has one: its own, else an unused one, else one of an equal prompt."""
     found: dict[str, int] = {}
     for prompt in prompts:
         own = next((n for key in _keys(prompt) if (n := holding.get(key, {}).get(prompt.id)) is not None), None)
@@ -133,7 +133,7 @@ def _taken(prompts: Sequence[Prompt], holding: dict[str, dict[str, int]]) -> dic
 
 
 def _reason(record: Known, prompt: Prompt | None, model: str) -> Reason:
-    """Why `record` no longer holds. `prompt`: the one that has its id today."""
+    """The reason that `record` no longer holds. `prompt`: the current prompt with its id."""
     if prompt is None:
         return "gone"
     if _key(record) not in _keys(prompt):
@@ -146,7 +146,7 @@ def _is_of(record: Known, model: str) -> bool:
 
 
 def _key(record: Known) -> str:
-    # of an earlier version: the text under its own id
+    # from an earlier version: the text under its own id
     return record.prompt or f"{record.id}\0{record.text}"
 
 

@@ -1,4 +1,4 @@
-"""What an output is to the engine, and what both kinds of output share: one writer at a time, and the same choices."""
+"""The interface of an output, and what both kinds share: one writer at a time, and unchanging choices."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from .records import Record
 from .resuming import Known
 
 Format = Literal["jsonl", "parquet"]
-#: A record of an output, by its number, and what is to stand in its head from now on (None: what does).
+#: A record of an output, by its number, and its new head (None: unchanged).
 Placed = tuple[int, Record | None]
 
 
 class Store(Protocol):
-    """Records on disk. `records`: what is there, in order. Opened again after a kill, it holds whole records.
+    """Records on disk. `records`: the existing ones, in order. Reopened after a kill, it holds complete records.
 
-    Its methods raise `OSError` where the disk is full or gone; what was written before stays.
+    Its methods raise `OSError` where the disk is full or gone; earlier records stay.
     """
 
     records: list[Known]
@@ -39,16 +39,16 @@ class Store(Protocol):
     def write(self, record: Record) -> None: ...
 
     def arrange(self, order: Sequence[Placed], out: Sequence[int] = ()) -> None:
-        """Keep the records of `order`, in that order, at once or not at all; those of `out` go to `replaced`."""
+        """Keep the records of `order`, in that order, at once or not at all; those in `out` move to `replaced`."""
         ...
 
     def close(self) -> None: ...
 
 
 def lock(file: Path) -> FileLock:
-    """Held until `unlock`, or until the process ends, however it does. Raises `TransparencyError`."""
+    """Held until `unlock`, or until the process ends in any way. Raises `TransparencyError`."""
     name = file.with_name(f".{file.name}.lock")
-    # older versions of filelock follow a link, and empty what it points to
+    # older versions of filelock follow a link, and empty the file it points to
     if name.is_symlink():
         name.unlink()
     held = FileLock(name)
@@ -62,7 +62,7 @@ def lock(file: Path) -> FileLock:
 
 
 def unlock(held: FileLock) -> None:
-    # removed while it is held: who comes now makes a new one, and finds all written
+    # removed while held: the next process creates a new one, and finds everything written
     if os.name != "nt":
         with suppress(OSError):
             Path(held.lock_file).unlink(missing_ok=True)
@@ -73,9 +73,9 @@ _FORMAT, _VERSION = "lm-transparency records", 1
 
 
 def read_manifest(file: Path, said: dict[str, Any]) -> dict[str, Any] | None:
-    """The manifest of an output, None where there is none.
+    """The manifest of an output, or None.
 
-    Raises `TransparencyError` where it is none of ours, or the output was begun with other choices.
+    Raises `TransparencyError` where it is not a valid manifest, or the output was begun with other choices.
     """
     if not file.exists():
         return None
@@ -97,13 +97,13 @@ def read_manifest(file: Path, said: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def write_manifest(file: Path, said: dict[str, Any], **more: Any) -> None:
-    """Whole or not at all."""
+    """Write the whole file or nothing."""
     text = json.dumps({"format": _FORMAT, "version": _VERSION, "options": said, **more}, ensure_ascii=False, indent=1)
     replace_file(file, lambda opened: opened.write(f"{text}\n".encode("utf-8", "replace")))
 
 
 def append_replaced(file: Path, lines: Iterable[bytes]) -> None:
-    """Records that leave an output are kept beside it, a line each."""
+    """Records that leave an output are kept beside it, one per line."""
     with open_private(file) as opened:
         opened.writelines(lines)
         opened.flush()
@@ -116,7 +116,7 @@ def not_ours(place: Path, what: str) -> TransparencyError:
 
 
 def _same(name: str, before: Any, now: Any) -> bool:
-    """A model's folder is the same however it is spelt."""
+    """One spelling for a model's folder, however it was given."""
     return before == now or (name in ("model", "base") and isinstance(before, str) and _spelt(before) == _spelt(now))
 
 

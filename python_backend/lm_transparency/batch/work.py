@@ -1,4 +1,4 @@
-"""Prompts in, records out: what one worker does, in this process or on another machine."""
+"""Prompts in, records out: the work of one worker, in this process or on another machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .records import Record, failure_of, record_of
 
 @dataclass(frozen=True)
 class Choices:
-    """All that the records of a run depend on, beside the prompts. `threshold` None: chosen for each prompt."""
+    """Everything that the records of a run depend on besides the prompts. `threshold` None: chosen for each prompt."""
 
     model: str = ""
     dtype: Dtype = "auto"
@@ -38,13 +38,13 @@ class Choices:
     model_files: str = ""
 
     def said(self) -> dict[str, Any]:
-        """What must be the same where an output is continued; where it is computed and how it is got need not."""
+        """The choices that must be the same where an output is continued; device and download do not matter."""
         free = ("device", "allow_download", "trust_remote_code", "anyway", "model_files")
         return {name: value for name, value in asdict(self).items() if name not in free}
 
 
 class Worker:
-    """Holds the model of `choices`, loaded when it is first needed, and analyses prompts with it."""
+    """Holds the model of `choices`, loaded when first needed, and analyses prompts with it."""
 
     def __init__(self, choices: Choices, model: LoadedModel | None = None, watch: Watch | None = None) -> None:
         self.choices = choices
@@ -70,7 +70,7 @@ class Worker:
         return self._packer
 
     def analyze(self, prompts: Sequence[Prompt]) -> Iterator[Record]:
-        """One record a prompt: what is wrong with one of them stands in its record. Raises `Cancelled`."""
+        """One record per prompt; a problem with one prompt is in its record. Raises `Cancelled`."""
         answers = self.load().analyze(prompts, self.choices.special_tokens, self._watch)
         for prompt, answer in answers:
             try:
@@ -78,7 +78,7 @@ class Worker:
             except STOPS:
                 raise
             except BaseException as error:
-                # the other prompts are not to wait for a fault that one of them brings to light
+                # the other prompts must not wait for a fault that one of them exposes
                 yield failure_of(prompt, error, self.choices.model_files)
 
     def _record(self, prompt: Prompt, answer: Analysis | BaseException) -> Record:

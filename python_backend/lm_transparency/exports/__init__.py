@@ -1,7 +1,7 @@
-"""An analysis as a file: JSON, CSV and SVG of one target's graph, a page that opens without VS Code,
-dense arrays, a report for people, and a run file that can be run again.
+"""An analysis as a file: a graph as JSON, CSV, SVG or page, dense arrays, a report, and a run file.
 
-Text in, text out: where it is written is the command line's or the editor's business.
+The page opens without VS Code; a run file can be run again. Functions return text: the command line or the editor
+decides where to write it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .document import as_json
 from .svg import Appearance, Ink, as_svg
 from .table import as_csv
 
-#: The formats of a graph by their names, for API, command line and server.
+#: The formats of a graph by name, for API, command line and server.
 FORMATS = ("json", "csv", "svg")
 
 
@@ -47,9 +47,9 @@ def graph_text(
     top_k: int = 10,
     named: Named | None = None,
 ) -> str:
-    """A graph that is there in one of `FORMATS`; `named` goes into the JSON.
+    """A given graph in one of `FORMATS`; `named` goes into the JSON.
 
-    Raises `TransparencyError("invalidParams")` for a format, an ink or an appearance that there is not.
+    Raises `TransparencyError("invalidParams")` for an unknown format, ink or appearance.
     """
     _check(form, ink, appearance, top_k)
     if form == "json":

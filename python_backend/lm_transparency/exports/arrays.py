@@ -16,9 +16,9 @@ _ROWS = ("attention_residual", "attention_bias", "ffn", "ffn_residual")
 
 @guarded
 def as_arrays(analysis: Analysis, watch: Watch | None = None) -> dict[str, Any]:
-    """`attention` [layer, query, key, head], 0 in layers without heads, the others [layer, position]; float32.
+    """`attention` [layer, query, key, head], 0 in layers without heads; the others [layer, position]; float32.
 
-    `mixer` is there where the model has one.
+    `mixer` is present where the model has one.
     """
     n_tokens, n_heads = analysis.trace.n_tokens, analysis.trace.n_heads
     layers = list(each_layer(analysis.trace, watch or Watch()))

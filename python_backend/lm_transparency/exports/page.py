@@ -1,4 +1,4 @@
-"""One self-contained HTML page: the panel itself with a recorded analysis inside; no network, no VS Code."""
+"""One self-contained HTML page: the panel with a recorded analysis inside. It needs no network and no VS Code."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def as_page(
     }
     if notebook is not None:
         content["notebook"] = notebook
-    # a script element ends at the first `</`, whatever the JSON says
+    # a script element ends at the first `</`, even inside JSON
     document = json_text(content).replace("<", "\\u003c")
     parts = {"__LM_TRANSPARENCY_TITLE__": xml(title), "__LM_TRANSPARENCY_PAGE__": document}
-    # in one pass: what is put in may look like a placeholder itself
+    # in one pass: inserted text may itself look like a placeholder
     return re.sub("|".join(parts), lambda found: parts[found[0]], _TEMPLATE.read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""An analysis for people at a terminal: tokens, predictions, strongest routes, where the mass came from, the proof."""
+"""An analysis as a report for the terminal: tokens, predictions, strongest routes, sources of the flow, the proof."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from ..routes.graph import Edge, RouteGraph
 from ..streams import stdout
 
 _BAR = 28
-#: Columns of a text that nobody looks at in a window.
+#: Columns of a report that is not shown in a window.
 _ENDLESS = 10_000
-#: Columns of a report.
+#: Columns of a report in a terminal.
 _NARROWEST, _WIDEST = 40, 110
 _ROUTES = 12
 _LAYERS = 3
@@ -38,14 +38,14 @@ def as_text(
     bars: bool = True,
     named: Named | None = None,
 ) -> str:
-    """The report; colours only where it goes to a terminal. `bars` off: figures alone, for a language model to read."""
+    """The report, with colours only in a terminal. `bars` off: figures only, for a language model to read."""
     buffer = io.StringIO()
     console = _Console(
         file=buffer,
         force_terminal=to_terminal and stdout().isatty(),
         width=max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size((100, 40)).columns)) if bars else _ENDLESS,
         highlight=False,
-        # what is in brackets, or between colons, is somebody's text
+        # brackets and colons may come from foreign text
         markup=False,
         emoji=False,
     )
@@ -77,7 +77,7 @@ def as_text(
 
 
 class _Console(Console):
-    """A console to which every text is foreign: what is not safe to print is shown, colours are the console's own."""
+    """A console that treats every text as foreign: unsafe characters are shown, only the console adds colours."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for text, style, control in super().render(renderable, options):
@@ -105,7 +105,7 @@ def _predictions(console: Console, analysis: Analysis, at: int, top_k: int, draw
 
 
 def _named(console: Console, analysis: Analysis, named: Named, draw: Draw) -> None:
-    """What the prompt's file names, as the panel has it under "Target against contrast"."""
+    """The tokens that the prompt's file names, as the panel shows them under "Target against contrast"."""
     readout = analysis.trace.anatomy.readout
     console.print(Text("Named target" if named.contrast is None else "Target against contrast", style="bold"))
     table = Table.grid(padding=(0, 2))
@@ -123,7 +123,7 @@ def _named(console: Console, analysis: Analysis, named: Named, draw: Draw) -> No
 
 
 def _asked(analysis: Analysis, at: int) -> str:
-    """What the predictions at a position are."""
+    """The heading of the predictions at a position."""
     task = analysis.trace.anatomy.readout.task
     if task == "token":
         return f"Next token after {_name(analysis, at)}"

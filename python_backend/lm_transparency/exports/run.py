@@ -1,7 +1,7 @@
-"""An analysis to be kept: a file that people can read and compare line by line, and that can be run again.
+"""An analysis as a run file: people can read it and compare it line by line, and it can be run again.
 
-It holds nothing of the machine but its versions, and numbers to as many digits as two runs have in common. The editor
-adds where the prompt stands (`from`).
+It holds nothing of the machine but versions, and numbers only to the digits that two runs share. The editor adds the
+place of the prompt (`from`).
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from ..version import __version__
 from .document import as_document
 
 RUN_FORMAT = 1
-#: The first key of every run file: what it is, and its format.
+#: The first key of every run file: its mark and format.
 MARK = "lm_transparency_run"
 SUFFIX = ".run.json"
-#: No figure of a run is larger; characters of one that are shown.
+#: No figure of a run is larger; the most characters of one that are shown.
 _LARGEST, _LONGEST = 1e300, 40
 
 
 @dataclass(frozen=True)
 class Asked:
-    """How an analysis was asked for. `model`, `base`: as for `load_model`; `chat`: the prompt is a chat."""
+    """How an analysis was requested. `model`, `base`: as for `load_model`; `chat`: the prompt is a chat."""
 
     model: str = ""
     dtype: Dtype = "auto"
@@ -46,7 +46,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Run:
-    """A run file that was read. `document`: all of it; what replaying needs is checked and stands beside it."""
+    """A run file that was read. `document`: all of it; the fields needed to replay it are checked and listed here."""
 
     prompt: str
     asked: Asked
@@ -57,7 +57,7 @@ class Run:
 
 
 def as_run(analysis: Analysis, graph: RouteGraph, asked: Asked, *, place: dict[str, Any] | None = None) -> str:
-    """The file's text. `place`: where the prompt stands, as `from`."""
+    """The file's text. `place`: the place of the prompt, as `from`."""
     document = as_document(analysis, graph, asked.top_k)
     model = document["model"]
     device = model.pop("device")
@@ -67,7 +67,7 @@ def as_run(analysis: Analysis, graph: RouteGraph, asked: Asked, *, place: dict[s
             MARK: RUN_FORMAT,
             "created": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "from": place,
-            # a line each, so that a difference shows as one
+            # one per line, so that a difference shows as one
             "prompt": analysis.prompt.split("\n"),
             "asked": _asked(asked),
             "model": {"name": model.pop("name"), "revision": revision_of(asked.model), **model},
@@ -87,7 +87,7 @@ def as_run(analysis: Analysis, graph: RouteGraph, asked: Asked, *, place: dict[s
 
 
 def lay_out(document: dict[str, Any]) -> str:
-    """JSON with a key a line, and of lists an item a line."""
+    """JSON with one key per line, and one item per line in lists."""
     return "{\n" + ",\n".join(f" {_json(key)}: {_value(value)}" for key, value in document.items()) + "\n}\n"
 
 
@@ -103,7 +103,7 @@ def _json(value: Any) -> str:
 
 
 def _asked(asked: Asked) -> dict[str, Any]:
-    """Without what is as always, and a model on this machine by its name alone."""
+    """The request without default values, and with a local model by its name alone."""
     said: dict[str, Any] = {
         "model": portable(asked.model),
         "dtype": asked.dtype,
@@ -183,14 +183,14 @@ def read_run(text: str | bytes, name: str) -> Run:
 
 
 class _Fields:
-    """Fields of a file that anybody may have written."""
+    """Fields of a file that may come from anyone."""
 
     def __init__(self, values: dict[str, Any], name: str, path: str = "") -> None:
         self._values, self._name, self._path = values, name, path
 
     def _get(self, key: str, kind: type | tuple[type, ...], what: str, otherwise: Any = None) -> Any:
         value = self._values.get(key, otherwise)
-        # a flag is no number, though Python counts with it
+        # a flag is not a number, though Python counts with it
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise _broken(self._name, f'"{self._path}{key}" is not {what}')
         return value
@@ -210,7 +210,7 @@ class _Fields:
 
     def number(self, key: str, least: float, most: float) -> float:
         value = self._get(key, (int, float), "a number")
-        # a whole number of hundreds of digits is none that can be counted with
+        # an integer of hundreds of digits is beyond any count
         if not least <= value <= most or abs(value) > _LARGEST:
             said = str(value)[:_LONGEST]
             raise _broken(self._name, f'"{self._path}{key}" is {said}, not {least:g} to {min(most, _LARGEST):g}')

@@ -48,7 +48,7 @@ _MASS = 34
 
 
 class _Place:
-    """Where things stand: columns as wide as their longest text, rows of one height."""
+    """The layout: columns as wide as their longest text, rows of one height."""
 
     def __init__(self, analysis: Analysis, graph: RouteGraph) -> None:
         self.n_layers = analysis.contributions.n_layers
@@ -131,7 +131,7 @@ def _frame(place: _Place, colours: _Colours) -> Iterator[str]:
 
 
 def _edges(analysis: Analysis, graph: RouteGraph, place: _Place, colours: _Colours, ink: Ink) -> Iterator[str]:
-    # faint first, so that what matters lies on top
+    # faint edges first, so that strong ones are on top
     for edge in sorted(graph.edges, key=lambda e: e.flow if ink == "flow" else e.weight):
         strength = math.sqrt(min(1.0, max(0.0, edge.flow if ink == "flow" else edge.weight)))
         opacity = 0.1 + 0.9 * min(1.0, 1.8 * strength)
@@ -190,7 +190,7 @@ def _tokens(graph: RouteGraph, place: _Place, colours: _Colours) -> Iterator[str
         yield (f'<text x="{x:.1f}" y="{_TOP - 19}" text-anchor="middle" font-size="10" fill="{ink}">{figure}</text>')
         template = place.templates[position]
         border = f' stroke="{colours.attention}"' if is_target else ""
-        # what the chat template put in is not the person's text
+        # text that the chat template added is not the user's
         fill = "none" if template else colours.chip
         if template and not is_target:
             border = f' stroke="{colours.dim}" stroke-opacity="0.5" stroke-dasharray="2 2"'

@@ -1,4 +1,4 @@
-"""The kept edges of a graph as CSV (RFC 4180), one line an edge."""
+"""The kept edges of a graph as CSV (RFC 4180), one edge per line."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ COLUMNS = ("source", "target", "kind", "layer", "source_token", "target_token", 
 
 
 def as_csv(analysis: Analysis, graph: RouteGraph) -> str:
-    """`weight` and `flow` as in `routes.graph.Edge`; `heads` as `head:weight` parted by spaces, strongest first;
-    `threshold`: the graph's, the same in each line.
+    """One line per edge.
 
-    The texts of tokens are cells as `printable.csv_cell` makes them. A last column `note`, where there are edges of a
-    mixer, says what they are.
+    `weight` and `flow` as in `routes.graph.Edge`; `heads` as `head:weight` separated by spaces, strongest first;
+    `threshold`: the graph's, the same in each line. Token texts are cells from `printable.csv_cell`. Where there are
+    edges of a mixer, a last column `note` says what they are.
     """
     notes = any(edge.kind == "mixer" for edge in graph.edges)
     out = io.StringIO()
-    # lines end in CR LF, as the format wants
+    # lines end in CR LF, as the format requires
     rows = csv.writer(out)
     rows.writerow((*COLUMNS, "note") if notes else COLUMNS)
     for edge in graph.edges:

@@ -1,1 +1,1 @@
-"""Files that somebody else may have written, or holds open: reading JSON, writing whole files, telling files apart."""
+"""Files that others may have written or hold open: reading JSON, writing whole files, recognising changes."""

@@ -1,7 +1,7 @@
-"""Whether files are still the ones they were.
+"""Recognise whether files have changed.
 
-`state` reads nothing and holds within one machine: size, time and inode. `content` goes by what is in the files, and
-holds for copies too; only of very large ones it takes size and time, since reading them would take as long as loading.
+`state` reads no contents and is valid on one machine: size, time and inode. `content` depends on the contents and also
+recognises copies; for very large files it uses size and time, since reading them would take as long as loading.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from pathlib import Path
 
 #: Bytes of one file that are read for `content`.
 MOST_READ = 64 << 20
-#: What a model is made of; a trainer's logs and states beside it are not.
+#: The files of a model; a trainer's logs and states beside them do not count.
 _PARTS = (".json", ".safetensors", ".gguf", ".model", ".txt", ".jinja", ".tiktoken", ".py")
 _NO_PARTS = ("trainer_state.json", "all_results.json", "train_results.json", "eval_results.json")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def text_fingerprint(*parts: str) -> str:
-    """16 hexadecimal digits that differ where one of `parts` does, lone surrogates and all."""
+    """16 hexadecimal digits that differ where one of `parts` differs, also in lone surrogates."""
     digest = hashlib.sha256()
     for part in parts:
         said = part.encode("utf-8", "surrogatepass")
@@ -30,20 +30,20 @@ def text_fingerprint(*parts: str) -> str:
 
 
 def state(location: Path) -> str:
-    """Of the model in the folder, or in the file, `location`: another text once one of its files was written to.
+    """A text that changes whenever a file of the model at `location`, a folder or a file, is written to.
 
-    Empty where there is nothing that can be looked at.
+    Empty where no file can be examined.
     """
     return _of(location, _state)
 
 
 def content(location: Path) -> str:
-    """As `state`, and the same for a copy, or where a file was merely touched."""
+    """Like `state`, but the same for a copy, and for a file that was merely touched."""
     return _of(location, _content)
 
 
 def files_of(location: Path) -> list[Path]:
-    """The files that make up the model in the folder, or the file, `location`, in order of names."""
+    """The files that make up the model at `location`, a folder or a file, sorted by name."""
     if location.is_file():
         return [location]
     try:

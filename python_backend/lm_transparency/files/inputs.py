@@ -1,4 +1,4 @@
-"""What a person names as input: a file, a pipe or `-`, stdin. What can be read only once is remembered."""
+"""Inputs that a user names: a file, a pipe, or `-` for stdin. What can be read only once is remembered."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ import sys
 from .reading import expanded, read_bytes
 
 STDIN = "-"
-#: Bytes; a device such as /dev/zero has no end.
+#: The most bytes; a device such as /dev/zero has no end.
 LARGEST = 1 << 30
 
 _once: dict[str, bytes] = {}
 
 
 def input_bytes(name: str) -> bytes:
-    """All of it. Waits for a pipe that is still written to. Raises `OSError`, whose `strerror` says what is wrong."""
+    """The whole input. Waits for a pipe that is still being written. Raises `OSError`, whose `strerror` says what is
+    wrong.
+    """
     if name in _once:
         return _once[name]
     if not name:
@@ -33,7 +35,7 @@ def input_bytes(name: str) -> bytes:
 
 
 def forget_inputs() -> None:
-    """The next command has a stdin of its own."""
+    """Forget stdin: the next command has its own."""
     _once.clear()
 
 

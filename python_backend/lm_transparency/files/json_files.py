@@ -1,6 +1,6 @@
-"""JSON that anybody may have written: read with limits, or refused with one reason.
+"""JSON from any source: read with limits, or refused with one reason.
 
-Of a key that is given twice the last value counts, as in every reader of JSON. Text comes back as it was spelt, except
+Where a key is given twice, the last value counts, as in every JSON reader. Text is returned as it was spelt, except
 where `strict` refuses it.
 """
 
@@ -15,11 +15,11 @@ from typing import Any, NoReturn
 from ..errors import Kind, TransparencyError
 from .reading import read_bytes
 
-#: Bytes of a file at most, unless the caller knows better.
+#: The most bytes of a file, unless the caller knows better.
 MOST_BYTES = 64 << 20
-#: Levels of nesting. Python's own limit depends on how deep the caller stands, and on its version.
+#: Levels of nesting. Python's own limit depends on the depth of the caller, and on its version.
 MOST_LEVELS = 200
-#: Digits of a whole number: what Python converts at most by default.
+#: Digits of an integer: the most that Python converts by default.
 MOST_DIGITS = 4300
 
 _TOO_LONG = "has a number that is too long"
@@ -27,7 +27,7 @@ _HALF_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class NotJson(ValueError):
-    """`reason` completes "it …" or "the line …". `at`: the character that is wrong, where it is a single one."""
+    """`reason` completes "it …" or "the line …". `at`: the wrong character, where it is a single one."""
 
     def __init__(self, reason: str, at: int | None = None) -> None:
         super().__init__(reason)
@@ -38,7 +38,7 @@ class NotJson(ValueError):
 def decode_json(text: str | bytes, *, strict: bool = True) -> Any:
     """The value that `text` (bytes: UTF-8, with or without a byte order mark) spells.
 
-    `strict`: neither NaN nor infinite numbers, nor text with half of a surrogate pair. Raises `NotJson`.
+    `strict`: refuse NaN, infinite numbers and half a surrogate pair. Raises `NotJson`.
     """
     if isinstance(text, bytes):
         try:
@@ -76,7 +76,7 @@ def decode_json(text: str | bytes, *, strict: bool = True) -> Any:
 def parse_json(
     text: str | bytes, name: str, *, kind: Kind = "invalidParams", remedy: str = "", strict: bool = True
 ) -> Any:
-    """As `decode_json`. Raises `TransparencyError(kind)`, which begins with `name` and ends with `remedy`."""
+    """Like `decode_json`. Raises `TransparencyError(kind)`, which begins with `name` and ends with `remedy`."""
     try:
         return decode_json(text, strict=strict)
     except NotJson as error:
@@ -92,7 +92,7 @@ def read_json(
     most: int = MOST_BYTES,
     pipes: bool = False,
 ) -> Any:
-    """What the file at `path`, of at most `most` bytes, spells. `pipes`: it may be a pipe or a device too.
+    """The value in the file at `path`, which has at most `most` bytes. `pipes`: it may also be a pipe or a device.
 
     Raises `TransparencyError(kind)` for a file that cannot be read, is too large or is not JSON.
     """
@@ -107,7 +107,7 @@ def read_json(
 def read_object(
     path: Path, *, kind: Kind = "invalidParams", remedy: str = "", strict: bool = True, most: int = MOST_BYTES
 ) -> dict[str, Any]:
-    """As `read_json`, of a file that holds an object."""
+    """Like `read_json`, for a file that holds an object."""
     value = read_json(path, kind=kind, remedy=remedy, strict=strict, most=most)
     if not isinstance(value, dict):
         raise TransparencyError(kind, f"{path} does not hold a JSON object.", remedy)
@@ -115,7 +115,7 @@ def read_object(
 
 
 def object_or_none(path: Path, *, strict: bool = False, most: int = MOST_BYTES) -> dict[str, Any] | None:
-    """The object in the file at `path`; None where there is none that can be read: for caches and for listings."""
+    """The object in the file at `path`; None where none can be read: for caches and listings."""
     try:
         return read_object(path, strict=strict, most=most)
     except TransparencyError:

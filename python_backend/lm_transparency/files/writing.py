@@ -1,8 +1,8 @@
-"""Files that are whole or not there, and writing in place where a place is no file of its own.
+"""Files that are complete or absent, and writing in place where a path is not a file of its own.
 
-A link is followed: what it points to is replaced, and the link stays. A pipe, a device and a descriptor (`/dev/stdout`,
-a shell's `>(…)`) are written in place. So is a file with several names (hard links), which replacing would part, and
-one that cannot be replaced: its folder is read-only, or it is mounted by itself.
+A link is followed: its target is replaced, and the link stays. A pipe, a device and a descriptor (`/dev/stdout`, a
+shell's `>(…)`) are written in place. So is a file with several names (hard links), which replacing would separate, and
+one that cannot be replaced because its folder is read-only or it is mounted by itself.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ Write = Callable[[IO[bytes]], Any]
 
 _DESCRIPTORS = re.compile(r"/dev/fd|/proc/(?:self|\d+)/fd|/proc/\d+/task/\d+/fd")
 _LINKS = 40
-#: Characters of a name that a temporary one shares: a name has room for 255 bytes.
+#: Characters of a name that the temporary file's name shares: a name has room for 255 bytes.
 _NAME = 40
-#: A file that may be written, in a place where no other can take its name.
+#: A file that may be written, in a place where no other file can take its name.
 _IN_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV)
 
 
 def write_atomically(path: Path, write: Write) -> None:
-    """Let `write` fill the file at `path`, all of it or nothing; nothing is left behind where that fails.
+    """Let `write` fill the file at `path` completely or not at all; nothing is left behind where that fails.
 
     Raises `TransparencyError("invalidParams")` where the place cannot be written to, and `BrokenPipeError` where the
-    reader of a pipe has gone.
+    reader of a pipe is gone.
     """
     path = expanded(path)
     try:
@@ -48,7 +48,7 @@ def write_atomically(path: Path, write: Write) -> None:
 
 
 def not_written(path: Path, error: OSError) -> TransparencyError:
-    """The sentence for a file that could not be written."""
+    """The error for a file that could not be written."""
     if error.errno == errno.ENOENT and not path.parent.exists():
         reason, remedy = f"there is no folder {path.parent}", "Make it, or choose another place."
     elif error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -59,7 +59,7 @@ def not_written(path: Path, error: OSError) -> TransparencyError:
 
 
 def write_file(path: Path, write: Write) -> None:
-    """As `write_atomically`. Raises `OSError`."""
+    """Like `write_atomically`. Raises `OSError`."""
     if is_stream(path):
         content = _all_of(write)
         with open_stream(path) as file:
@@ -68,7 +68,7 @@ def write_file(path: Path, write: Write) -> None:
     try:
         before = os.stat(path)
     except FileNotFoundError:
-        # also a link to what is not there yet
+        # also a link to a missing file
         replace_file(Path(os.path.realpath(path)), write)
         return
     if stat.S_ISDIR(before.st_mode):
@@ -88,7 +88,7 @@ def write_file(path: Path, write: Write) -> None:
 
 
 def is_stream(path: Path) -> bool:
-    """Whether what is at `path` is written in place, and cannot be gone back in: a pipe, a device, a descriptor."""
+    """Whether the file at `path` is written in place and cannot be rewound: a pipe, a device, a descriptor."""
     if _descriptor(path) is not None:
         return True
     try:
@@ -99,9 +99,9 @@ def is_stream(path: Path) -> bool:
 
 
 def open_stream(path: Path) -> IO[bytes]:
-    """What `is_stream`, to be written to. Raises `OSError`."""
+    """The `is_stream` path opened for writing. Raises `OSError`."""
     descriptor = _descriptor(path)
-    # never made: what is here is written to
+    # never created: what exists is written to
     handle = os.open(path, os.O_WRONLY | getattr(os, "O_NOCTTY", 0)) if descriptor is None else os.dup(descriptor)
     return os.fdopen(handle, "wb")
 
@@ -109,10 +109,10 @@ def open_stream(path: Path) -> IO[bytes]:
 def replace_file(path: Path, write: Write, *, sync: bool = True) -> None:
     """Write beside `path`, which is not followed where it is a link, and rename; an existing file's mode is kept.
 
-    `sync`: it is on the disk itself when this returns. Raises `OSError`.
+    `sync`: it is on the disk when this returns. Raises `OSError`.
     """
     temporary = path.with_name(f".{path.name[:_NAME]}.{secrets.token_hex(8)}.tmp")
-    # a name that nobody can have made ready, and no link in its place
+    # an unpredictable name, and no link in its place
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     handle = os.open(temporary, flags | getattr(os, "O_CLOEXEC", 0), 0o666)
     try:
@@ -132,7 +132,7 @@ def replace_file(path: Path, write: Write, *, sync: bool = True) -> None:
 
 
 def remove_left_over(*paths: Path) -> None:
-    """What `replace_file` left beside `paths` where it was killed. For who holds the lock on them."""
+    """Remove what `replace_file` left beside `paths` where it was killed. Only for the holder of their lock."""
     for path in paths:
         for unfinished in path.parent.glob(f".{glob.escape(path.name[:_NAME])}.*.tmp"):
             with suppress(OSError):
@@ -140,16 +140,16 @@ def remove_left_over(*paths: Path) -> None:
 
 
 def open_private(path: Path) -> IO[bytes]:
-    """An ordinary file of ours to append to; not what a link in its place points to. Raises `OSError`."""
+    """An ordinary file of ours opened for appending; never the target of a link in its place. Raises `OSError`."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     return os.fdopen(os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o666), "ab")
 
 
 def sync_directory(directory: Path) -> None:
-    """A rename is safe from a power cut once its directory is."""
+    """Sync the directory, after which a rename survives a power cut."""
     if os.name == "nt":
         return
-    # what cannot be opened or synced (some network and user file systems) is as safe as it gets
+    # a directory that cannot be opened or synced (some network and user file systems) is as safe as it gets
     with suppress(OSError):
         handle = os.open(directory, os.O_RDONLY)
         try:
@@ -175,13 +175,13 @@ def _keep_owner_and_mode(path: Path, handle: int) -> None:
         return
     made = os.fstat(handle)
     if (before.st_uid, before.st_gid) != (made.st_uid, made.st_gid):
-        # EPERM, which is written in place, where it would become another's
+        # EPERM: written in place, where replacing would change the owner
         os.fchown(handle, before.st_uid, before.st_gid)
     os.fchmod(handle, stat.S_IMODE(before.st_mode))
 
 
 def _overwrite(path: Path, content: bytes) -> None:
-    """In place; where the disk is full, before a byte of the old content is touched."""
+    """Write in place; a full disk is noticed before a byte of the old content is touched."""
     with os.fdopen(os.open(path, os.O_WRONLY | getattr(os, "O_BINARY", 0)), "wb") as file:
         before = os.fstat(file.fileno()).st_size
         if hasattr(os, "posix_fallocate") and content:
@@ -198,14 +198,14 @@ def _overwrite(path: Path, content: bytes) -> None:
 
 
 def _all_of(write: Write) -> bytes:
-    # all of it first: what fails on the way has touched nothing, and a pipe cannot be gone back in
+    # all of it first: a failure leaves the old content, and a pipe cannot be rewound
     content = io.BytesIO()
     write(content)
     return content.getvalue()
 
 
 def _descriptor(path: Path) -> int | None:
-    """The open descriptor of this process that `path` is a name of (`/dev/stdout`, `/dev/fd/63`), through links."""
+    """The open descriptor of this process that `path` names (`/dev/stdout`, `/dev/fd/63`), through links."""
     if os.name == "nt":
         return None
     at = os.path.abspath(path)

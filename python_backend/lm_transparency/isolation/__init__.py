@@ -1,7 +1,7 @@
-"""What a foreign file makes expensive, done in a child process with limits: it can be stopped, whatever it is doing.
+"""Work on foreign files that may be expensive, in a child process with limits: it can be stopped at any time.
 
-A task is a function of ours, named `package.module:function`, that takes and returns plain data (what JSON holds). The
-child imports the standard library and what the task needs. One child waits for the next task; no two share one.
+A task is one of our functions, named `package.module:function`, that takes and returns plain data (what JSON holds).
+The child imports the standard library and what the task needs. One child waits for the next task; it is never shared.
 """
 
 from .limits import Limits

@@ -20,7 +20,7 @@ _MOST = 1 << 30
 def main() -> None:
     """Answer tasks from standard input until it ends."""
     asked, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    # what a library prints is no answer
+    # output that a library prints is not an answer
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def _read(asked: IO[bytes], tasks: SimpleQueue[dict[str, Any]]) -> None:
-    # a thread of its own: it also notices, in the midst of a task, that nobody waits any more
+    # on a thread of its own, which also notices during a task that the parent is gone
     with suppress(EOFError, ValueError, OSError):
         while True:
             tasks.put(read_frame(asked, _MOST))
@@ -51,7 +51,7 @@ def _answer(task: dict[str, Any]) -> dict[str, Any]:
     except MemoryError:
         return {"memory": True}
     except BaseException as error:
-        # a panic of native code is a BaseException, and nothing that a foreign file makes a library do ends the child
+        # a panic of native code is a BaseException; nothing that a foreign file makes a library do may end the child
         return {"raised": _first_line(error)}
 
 
@@ -72,7 +72,7 @@ def _send(answers: IO[bytes], answer: dict[str, Any], most: int) -> None:
 
 
 def _limit(seconds: float, memory_bytes: int) -> None:
-    """Of this process, from now on. Where the system has no such limits, the parent's watch is the only one."""
+    """Limit this process from now on. Where the system has no such limits, only the parent watches."""
     if sys.platform == "win32":
         return
     import resource
@@ -90,7 +90,7 @@ def _limit(seconds: float, memory_bytes: int) -> None:
 
 
 def _data_bytes() -> int:
-    """Private memory that this process has asked for: what RLIMIT_DATA counts."""
+    """Private memory that this process has requested: what RLIMIT_DATA counts."""
     try:
         with open("/proc/self/status", encoding="ascii", errors="replace") as status:
             return next(int(line.split()[1]) for line in status if line.startswith("VmData")) * 1024

@@ -9,7 +9,7 @@ _LENGTH = 8
 
 
 def write_frame(stream: IO[bytes], value: Any) -> None:
-    """Raises `TypeError` or `ValueError` for what JSON does not hold, and `OSError` where nobody reads any more."""
+    """Raises `TypeError` or `ValueError` for what JSON cannot hold, and `OSError` where the reader is gone."""
     content = json.dumps(value).encode("ascii")
     stream.write(len(content).to_bytes(_LENGTH, "big"))
     stream.write(content)
@@ -17,7 +17,7 @@ def write_frame(stream: IO[bytes], value: Any) -> None:
 
 
 def read_frame(stream: IO[bytes], most: int) -> Any:
-    """The next message. Raises `EOFError` at the end, and `ValueError` for one of more than `most` bytes."""
+    """The next message. Raises `EOFError` at the end, and `ValueError` for a message of more than `most` bytes."""
     length = int.from_bytes(_exactly(stream, _LENGTH), "big")
     if length > most:
         raise ValueError(f"a message of {length} bytes")

@@ -1,4 +1,4 @@
-"""How much a task in a child process may take."""
+"""Limits of a task in a child process."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """`seconds` of processor time, so that a busy machine refuses no model; `idle_seconds` in which none advances
-    (a file that never answers). `memory_bytes`: beside what the child held when the task began. `answer_bytes`: of the
-    answer as JSON.
+    """`seconds` of processor time, so that a busy machine refuses no model.
+
+    `idle_seconds`: without progress (a file that never answers). `memory_bytes`: besides what the child held when the
+    task began. `answer_bytes`: of the answer as JSON.
     """
 
     seconds: float = 20.0

@@ -15,7 +15,7 @@ import psutil
 
 from .frames import read_frame, write_frame
 
-#: The parent's own import path, so that the child finds the same packages; the working directory is not on it.
+#: The parent's own import path, so that the child finds the same packages; it omits the working directory.
 _PROGRAM = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
@@ -23,7 +23,7 @@ from lm_transparency.isolation.child import main
 main()
 """
 
-#: One thread a child: it is one process beside many others. Nothing is fetched.
+#: One thread per child, since it runs beside many other processes. Nothing is fetched.
 _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "TOKENIZERS_PARALLELISM": "false",
@@ -56,7 +56,7 @@ class ChildProcess:
         write_frame(self._popen.stdin, task)
 
     def answer(self, seconds: float) -> Any:
-        """The answer; None where it is not there within `seconds`. Raises `EOFError` where the child has died."""
+        """The answer; None if there is none within `seconds`. Raises `EOFError` where the child has died."""
         try:
             found = self._answers.get(timeout=seconds)
         except Empty:
@@ -66,7 +66,7 @@ class ChildProcess:
         return found
 
     def taken(self) -> tuple[float, int]:
-        """Seconds of processor time and bytes of memory that it has taken by now; zeros once it is gone."""
+        """Seconds of processor time and bytes of memory used so far; zeros once it is gone."""
         try:
             with self._process.oneshot():
                 times = self._process.cpu_times()
@@ -79,7 +79,7 @@ class ChildProcess:
         return self._popen.poll() is None
 
     def exit_code(self) -> int:
-        """Of a child that has ended, or says nothing any more."""
+        """The exit code of a child that has ended, or no longer answers."""
         try:
             return self._popen.wait(timeout=1)
         except subprocess.TimeoutExpired:

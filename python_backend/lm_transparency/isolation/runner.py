@@ -1,4 +1,4 @@
-"""`run_isolated`: a task in a child, watched until it answers, is called off, or has taken too much."""
+"""`run_isolated`: a task in a child, watched until it answers, is cancelled, or exceeds its limits."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ..watch import Watch
 from .limits import Limits
 from .process import ChildProcess
 
-#: Between two looks at what a child takes; cancelling waits no longer than this.
+#: Seconds between two checks of a child's usage; cancelling takes no longer than this.
 _LOOK = 0.05
-#: A child that has come to hold this much is not kept.
+#: A child that holds this much memory is not kept.
 _KEPT_BYTES = 400_000_000
 
 _REMEDY = "Use another copy of it, from a source that you trust."
@@ -66,12 +66,12 @@ def run_isolated(
     remedy: str = _REMEDY,
     fresh: bool = False,
 ) -> Any:
-    """What `task` (`package.module:function`) returns for `arguments`, computed in a child process.
+    """The result of `task` (`package.module:function`) for `arguments`, computed in a child process.
 
-    Plain data both ways. `about`: what it looks at, as the beginning of a sentence: "The tokenizer of NAME". `remedy`:
-    what helps where the child had to be stopped or came to grief. `fresh`: in a child that has done nothing before.
-    Raises what the task raises of `TransparencyError`; `TransparencyError("modelUnusable")` where it takes more than
-    `limits`, raises anything else or brings the child down; `Cancelled`, at once, when `watch` is.
+    Plain data both ways. `about`: the subject of its sentences: "The tokenizer of NAME". `remedy`: the remedy where the
+    child had to be stopped or crashed. `fresh`: use a child that has done nothing before. Raises the task's own
+    `TransparencyError`; `TransparencyError("modelUnusable")` where it exceeds `limits`, raises anything else or crashes
+    the child; and `Cancelled` as soon as `watch` is cancelled.
     """
     watch = watch or Watch()
     watch.check()
@@ -88,7 +88,7 @@ def run_isolated(
         answer = _asked(child, task, arguments, about, watch, limits, remedy)
         done = True
     finally:
-        # one that was stopped, or is in the midst of something, is of no more use
+        # a child that was stopped or interrupted is of no further use
         if done and not fresh and child.taken()[1] < _KEPT_BYTES:
             _kept.give_back(child)
         else:

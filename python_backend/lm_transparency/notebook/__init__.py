@@ -1,4 +1,4 @@
-"""Notebooks: an analysis drawn in a cell's output, by the panel's own bundle; the kernel answers what is clicked."""
+"""Notebooks: an analysis drawn in a cell's output by the panel's own bundle; the kernel answers its questions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kernel's end: a widget without a view, which answers the questions of the graphs that were shown."""
+"""The kernel's end: a widget without a view, which answers the questions of the graphs shown."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from .output import built
 
 
 class Bridge(anywidget.AnyWidget):
-    """One a kernel, never displayed: JupyterLab runs its script all the same, and saves nothing of it."""
+    """One per kernel, never displayed: JupyterLab runs its script nevertheless, and saves nothing of it."""
 
     _esm = traitlets.Unicode().tag(sync=True)
-    #: Names this kernel to the graphs that it has shown.
+    #: Identifies this kernel to the graphs that it has shown.
     channel = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, session: Session) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 View = Literal["routes", "lens", "heads"]
 
-#: Progress is shown of what takes longer than this.
+#: Seconds after which progress is shown.
 _PATIENCE_S = 1.0
 
 
@@ -37,19 +37,19 @@ def show(
     special_tokens: SpecialTokens = "auto",
     live: bool = True,
 ) -> None:
-    """Draw the routes of a prompt below the cell: the graph of the VS Code panel, with all that can be clicked in it.
+    """Draw the routes of a prompt below the cell: the graph of the VS Code panel, with everything that opens in it.
 
-    `show(analysis)` draws one that is there, `show(model, "The capital of France is")` analyses first, and
+    `show(analysis)` draws an existing analysis, `show(model, "The capital of France is")` analyses first, and
     `show("The capital of France is")` does so with the embedded model.
 
-    `target`: a position, negative from the end (None: the analysis' own). `threshold`: 0.005 to 1 (None: chosen by
-    itself). `height`: pixels; the lower edge can be dragged. `live`: while the kernel runs it answers what is opened in
-    the graph (needs `pip install 'lm-transparency[notebook]'`); for that it keeps the analyses shown last, up to
-    2 GiB. Without, and in a notebook that is only read, the output is a recording: it is drawn, the threshold can be
-    moved, and what needs the model says so.
+    `target`: a position, negative from the end (None: the analysis' own). `threshold`: 0.005 to 1 (None: chosen
+    automatically). `height`: pixels; the lower edge can be dragged. `live`: while the kernel runs, it answers what is
+    opened in the graph (needs `pip install 'lm-transparency[notebook]'`) and keeps the last analyses shown, up to 2
+    GiB. Without it, and in a notebook that is only read, the output is a recording: the graph is drawn and its
+    threshold can be moved, and whatever needs the model says so.
 
-    Raises `TransparencyError` as `analyze` does, `invalidPosition` for a `target` outside of the prompt, and
-    `invalidParams` where the arguments do not fit together or no notebook is there to draw in.
+    Raises `TransparencyError` as `analyze` does, `invalidPosition` for a `target` outside the prompt, and
+    `invalidParams` where the arguments do not fit together or there is no notebook to draw in.
     """
     display = _display()
     check_choice("view", view, get_args(View))
@@ -101,7 +101,7 @@ def _analysis(
 
 @cache
 def _session() -> Session:
-    # a kernel is one person's process, and what it has shown is asked about later
+    # a kernel is one user's process, and questions about what it has shown come later
     return Session()
 
 
@@ -115,7 +115,7 @@ def _bridge() -> Bridge | None:
 
 
 def _words(live: bool, bridge: Bridge | None) -> str:
-    """What stands over the graph while nothing can be asked."""
+    """The line above the graph while no question can be answered."""
     if not live:
         return "A recording: what needs the model cannot be asked here."
     if bridge is None:
@@ -129,7 +129,7 @@ def _display() -> Any:
         from IPython.display import display
     except ImportError:
         display = get_ipython = None
-    # a terminal's IPython has no kernel, and nothing to draw with
+    # IPython in a terminal has no kernel, and nothing to draw with
     if get_ipython is None or getattr(get_ipython(), "kernel", None) is None:
         raise TransparencyError(
             "invalidParams",
@@ -140,7 +140,7 @@ def _display() -> Any:
 
 
 class _Place:
-    """The place in the output: says what is being done when it takes long, and then holds the graph."""
+    """The place in the output: shows progress where it takes long, then holds the graph."""
 
     def __init__(self, display: Any) -> None:
         self._display = display
@@ -152,7 +152,7 @@ class _Place:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        # nothing is left that seems to go on
+        # nothing may be left that seems to run
         if kind is not None and self._handle is not None:
             self._handle.update(_line("Interrupted." if kind is KeyboardInterrupt else "Failed."), raw=True)
 

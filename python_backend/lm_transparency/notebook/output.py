@@ -1,7 +1,7 @@
-"""What a cell's output holds: the page with a recorded analysis in a frame of its own, and what stands in for it.
+"""The contents of a cell's output: the page with a recorded analysis in a frame, and a line in its place.
 
-The frame is sandboxed: it runs scripts and reaches nothing of the notebook but through messages. Where frames are left
-out (a notebook that is not trusted, some viewers) a line says what was shown.
+The frame is sandboxed: it runs scripts and reaches the notebook only through messages. Where frames are removed (a
+notebook that is not trusted, some viewers) a line says what was shown.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from ..model.tokens import visible
 from ..printable import terminal, xml
 from ..routes.graph import RouteGraph
 
-#: Pixels that an output may be high.
+#: The height of an output in pixels.
 HEIGHTS = 240, 4000
 
 _TOP_K = 10
 
-# left out together with the frame, so that the line takes no more room than it needs
+# removed together with the frame, so that the line takes no more room than it needs
 _STYLE = (
     ".lm-transparency:has(iframe){height:var(--lmt-height);min-height:240px;overflow:hidden;resize:vertical}"
     ".lm-transparency:has(iframe)>p{display:none}"
 )
 
-# the page unpacks itself: a notebook that is saved holds a third of the bytes
+# the page unpacks itself: a saved notebook holds a third of the bytes
 _LOADER = """<!doctype html><meta charset="utf-8"><script type="text/plain" id="packed">{packed}</script><script>
 (async () => {{
   const bytes = Uint8Array.from(atob(document.getElementById('packed').textContent), (c) => c.charCodeAt(0));
@@ -54,7 +54,7 @@ def as_output(
     """
     line = terminal(_line(analysis, graph))
     payload = encode_payload(view["runId"], analysis, _TOP_K)
-    # a frame that nothing answers needs a name all the same, for the colours
+    # even a frame that gets no answers needs a name, for the colours
     notebook = {"channel": channel or "recorded", "words": words}
     page = as_page(_title(analysis), view["runId"], payload, view, notebook=notebook)
     packed = base64.b64encode(gzip.compress(page.encode("utf-8"), 6, mtime=0)).decode("ascii")
@@ -94,7 +94,7 @@ def _surroundings() -> str:
 
 
 def built(name: str) -> str:
-    """A script that is built with the page. Raises `TransparencyError("dependencyMissing")` where it was not."""
+    """A script that is built with the page. Raises `TransparencyError("dependencyMissing")` where it is missing."""
     path = Path(__file__).with_name(name)
     if not path.is_file():
         raise TransparencyError(

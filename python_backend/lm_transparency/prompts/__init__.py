@@ -1,1 +1,1 @@
-"""Text that a person writes → prompts: where they stand, what they say, what is set for them. Pure; knows no editor."""
+"""Prompts in text that a user writes: their places, contents and settings. Pure functions that know no editor."""

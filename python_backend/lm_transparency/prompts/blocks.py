@@ -1,4 +1,4 @@
-"""Prompts of several lines in one file, parted by lines of `---`; what stands before them as front matter is none."""
+"""Prompts of several lines in one file, separated by lines of `---`, after optional front matter."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _FILLER_LINE = re.compile(rf"{_BLANK}*(#.*)?$|{_BLANK}+[^{BLANKS}]|- ")
 
 
 def is_separator(line: str) -> bool:
-    """Whether a line parts prompts."""
+    """Whether a line separates prompts."""
     return line.startswith("---") and line.rstrip(BLANKS) == "---"
 
 
 def front_matter_lines(lines: Lines) -> int:
-    """How many lines the front matter takes: a leading `---` … `---` with nothing but `key: value` in between."""
+    """How many lines the front matter takes: a leading `---` … `---` with only `key: value` in between."""
     if not is_separator(lines.line(0)):
         return 0
     first = True
@@ -41,30 +41,30 @@ def front_matter_lines(lines: Lines) -> int:
 
 
 class Blocks:
-    """The blocks of a document between its separators, front matter left out."""
+    """The blocks of a document between its separators, without front matter."""
 
     def __init__(self, lines: Lines, *, keep_last_newline: bool = False) -> None:
         self._lines = lines
         self._keep = keep_last_newline
-        #: The first line behind the front matter.
+        #: The first line after the front matter.
         self.first = front_matter_lines(lines)
-        #: Offset of the first character behind the front matter.
+        #: Offset of the first character after the front matter.
         self.body = lines.start(self.first) if self.first < len(lines) else len(lines.text)
         found = matches(_SEPARATORS, lines.text, self.body)
         separators = array("q", (lines.at(match.start()) for match in found if self.first < len(lines)))
-        # first line of each block, and the line behind its last
+        # first line of each block, and the line after its last
         self._firsts = array("q", [self.first])
         self._firsts.extend(line + 1 for line in separators)
         self._ends = separators
         self._ends.append(len(lines))
 
     def at(self, cursor: int) -> Stretch:
-        """The prompt at the cursor. On a separator the block below is meant, unless there is nothing in it.
+        """The prompt at the cursor. On a separator this is the block below, unless that one is empty.
 
-        Empty lines beside a separator part, too. Only the last newline of the file is the editor's.
+        Empty lines beside a separator belong to the separation. Only the file's last newline belongs to the editor.
         """
         at = self._lines.at(cursor)
-        # a separator counts to the block below it
+        # a separator counts as part of the block below it
         under = max(0, bisect_right(self._firsts, at + 1) - 1) if at >= self.first else 0
         on_separator = at >= self.first - 1 and at == self._firsts[under] - 1
         if on_separator and under > 0 and not self._has_text(under) and self._has_text(under - 1):
@@ -72,13 +72,13 @@ class Blocks:
         return self._stretch(under)
 
     def each(self, start: int = 0, end: int | None = None) -> Iterator[Stretch]:
-        """Every prompt that has a text, or those that touch `start` to `end`."""
+        """Every prompt that has text, or those that touch `start` to `end`."""
         low = bisect_right(self._firsts, self._lines.at(start)) - 1 if start else 0
         high = len(self._firsts) if end is None else bisect_right(self._firsts, self._lines.at(end))
         return (self._stretch(i) for i in steps(range(max(0, low), high)) if self._has_text(i))
 
     def __len__(self) -> int:
-        """All blocks, also those without a text."""
+        """All blocks, also those without text."""
         return len(self._firsts)
 
     def any(self) -> bool:
@@ -86,7 +86,7 @@ class Blocks:
         return any(self._has_text(i) for i in steps(range(len(self._firsts))))
 
     def ends_empty(self) -> bool:
-        """Whether a prompt can be written at the end of the file without parting it from the one before."""
+        """Whether a prompt can be added at the end of the file without a separator before it."""
         return not self._has_text(len(self._firsts) - 1)
 
     def _has_text(self, index: int) -> bool:

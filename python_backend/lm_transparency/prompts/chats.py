@@ -1,4 +1,4 @@
-"""Chats that are written as messages, as the text that `model.chat.parse_chat` takes."""
+"""Chats written as messages, turned into the text that `model.chat.parse_chat` reads."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from ..errors import TransparencyError
 from ..model.chat import ROLES, parse_chat
 
-#: A text and where it stands in the document as it is; None where it does not.
+#: A text and its place in the document; None where it does not appear there literally.
 Part = tuple[str, int | None]
 
 
 @dataclass(frozen=True)
 class Written:
-    """One message: its role, and the parts that its content is made of."""
+    """One message: its role, and the parts of its content."""
 
     role: str
     content: Sequence[Part]
@@ -29,14 +29,14 @@ def chat_parts(messages: Iterable[Written]) -> list[Part]:
 
 
 def check_messages(messages: Sequence[Written]) -> None:
-    """Raises `TransparencyError("invalidPrompt")` for roles that are none, and for messages that look like several."""
+    """Raise `TransparencyError("invalidPrompt")` for unknown roles, and for messages that look like several."""
     for number, message in enumerate(messages, start=1):
         if message.role not in ROLES:
             raise TransparencyError(
                 "invalidPrompt", f"There is no role {message.role!r} (of message {number}).", f"Use {', '.join(ROLES)}."
             )
     found = parse_chat("".join(text for text, _ in chat_parts(messages))).messages
-    # an empty assistant's message at the end is none
+    # an empty assistant's message at the end does not count
     if [m.role for m in found] != [m.role for m in messages[: len(found)]] or len(messages) - len(found) > 1:
         raise TransparencyError(
             "invalidPrompt",

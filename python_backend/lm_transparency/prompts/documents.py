@@ -1,4 +1,4 @@
-"""The prompts of one document: which one is meant, all of them, and what is set for them."""
+"""The prompts of one document: the one at the cursor, all of them, and their settings."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from .problems import Problem
 from .refuse import check_text, half_character
 from .units import BLANKS, Units
 
-#: Prompts of several lines, parted by `---`, with front matter.
+#: Prompts of several lines, separated by `---`, with front matter.
 PROMPT = "lm-prompt"
-#: Chats, likewise: a line `<|user|>`, `<|assistant|>` … stands before each message.
+#: Chats, likewise, with a line `<|user|>`, `<|assistant|>` … before each message.
 CHAT = "lm-chat"
-#: A prompt a line.
+#: One prompt per line.
 LINES = "lm-prompts"
-#: A JSON object with a `prompt` a line.
+#: One JSON object with a `prompt` per line.
 JSONL = "lm-prompts-jsonl"
 LANGUAGES = (PROMPT, CHAT, LINES, JSONL)
-#: How the name of a file ends that is of one of them, whatever an editor takes it for.
+#: File name endings that decide the language, whatever an editor takes the file for.
 _ENDINGS = {".prompt": PROMPT, ".chat": CHAT, ".prompts": LINES, ".prompts.jsonl": JSONL, "/prompts.txt": LINES}
 
 _PREVIEW = 100
@@ -39,7 +39,7 @@ _ROLE_LINE = re.compile(rf"[{BLANKS}]*<\|[A-Za-z_]+\|>[ \t]*(\r?\n|$)")
 
 
 def language_of(uri: str, language: str) -> str:
-    """The language of a document: one of ours that the client names, else what the name of the file says."""
+    """The language of a document: one of ours if the client names it, else by the file's name."""
     if language in LANGUAGES:
         return language
     path = uri.partition("?")[0].partition("#")[0].lower()
@@ -47,7 +47,7 @@ def language_of(uri: str, language: str) -> str:
 
 
 class Document:
-    """A document's text, read as `language` has it. Offsets are in characters; what is not asked for is not read."""
+    """A document's text, read as `language`. Offsets are in characters. Parts are read only when requested."""
 
     def __init__(self, text: str, language: str, *, keep_last_newline: bool = False) -> None:
         self.text = text
@@ -64,7 +64,7 @@ class Document:
 
     @once
     def front(self) -> FrontMatter | None:
-        """The front matter; None where there is none."""
+        """The front matter, or None."""
         if self.language not in (PROMPT, CHAT) or not self._blocks.first:
             return None
         return read_front_matter(self.text, self.lines.start(1), self.lines.start(self._blocks.first - 1))
@@ -75,11 +75,11 @@ class Document:
 
     @once
     def stretches(self) -> list[Stretch]:
-        """Every prompt that has a text, in order."""
+        """Every prompt that has text, in order."""
         return self.within()
 
     def has_more_than(self, count: int) -> bool:
-        """Whether it may hold more prompts; of a file with a prompt a line, its lines count."""
+        """Whether it may hold more prompts; in a file with one prompt per line, its lines count."""
         if self.language in (LINES, JSONL):
             return len(self.lines) > count
         if self.language in (PROMPT, CHAT) and not count < len(self._blocks) <= MOST_PROMPTS:
@@ -87,14 +87,14 @@ class Document:
         return len(self.stretches) > count
 
     def within(self, start: int = 0, end: int | None = None) -> list[Stretch]:
-        """The prompts that touch `start` to `end`, in order; of a large file this is much less than all.
+        """The prompts that touch `start` to `end`, in order; in a large file far fewer than all.
 
-        Raises `TransparencyError("promptTooLong")` for more than are listed.
+        Raises `TransparencyError("promptTooLong")` for more than can be listed.
         """
         return list(at_most(self.each(start, end)))
 
     def each(self, start: int = 0, end: int | None = None) -> Iterator[Stretch]:
-        """`within`, one after the other."""
+        """`within`, one prompt after the other."""
         if self.language in (LINES, JSONL):
             yield from prompt_lines(self.lines, start, end)
             return
@@ -108,7 +108,7 @@ class Document:
         yield from (s for s in found if s.end >= start and (end is None or s.start <= end))
 
     def at(self, cursor: int) -> Stretch:
-        """The prompt at the cursor; the whole document where it has no parts. It may be empty."""
+        """The prompt at the cursor, or the whole document where it has no parts. It may be empty."""
         if self.language in (LINES, JSONL):
             return prompt_line(self.lines, cursor)
         if self.language in (PROMPT, CHAT):
@@ -121,9 +121,9 @@ class Document:
         return literal_at(self._literals, cursor) or self._whole
 
     def prompt(self, stretch: Stretch) -> PromptText:
-        """What `stretch`, one of `within` or `at`, says.
+        """The prompt of `stretch`, which comes from `within` or `at`.
 
-        Raises `TransparencyError` (`invalidPrompt`, `promptTooLong`) where that cannot be analysed.
+        Raises `TransparencyError` (`invalidPrompt`, `promptTooLong`) where it cannot be analysed.
         """
         if self.front is not None:
             self.front.check()
@@ -139,9 +139,9 @@ class Document:
         return found
 
     def selected(self, start: int, end: int) -> PromptText:
-        """The selection as it is; a chat if it begins with a role where chats are.
+        """The selection as a prompt; a chat if it begins with a role in a language of chats.
 
-        `start`, `end` in UTF-16 units, for a selection may cut a character. Raises `TransparencyError` as `prompt`.
+        `start`, `end` in UTF-16 units, since a selection may cut a character. Raises `TransparencyError` as `prompt`.
         """
         if self.front is not None:
             self.front.check()
@@ -158,7 +158,7 @@ class Document:
         return found
 
     def first(self, stretch: Stretch) -> int:
-        """Where the first character of a prompt stands, behind the indentation that is left out."""
+        """The place of a prompt's first character, after any indentation."""
         line = self.text[stretch.start : min(stretch.end, stretch.start + stretch.indent)]
         return stretch.start + len(line) - len(line.lstrip(" "))
 
@@ -171,7 +171,7 @@ class Document:
         return line if len(line) <= _PREVIEW else f"{line[: _PREVIEW - 1]}…"
 
     def index_of(self, stretch: Stretch) -> int:
-        """The place of a prompt among all; -1 for one that is not listed, as in a file with too many to list."""
+        """The number of a prompt among all; -1 where it is not listed, as in a file with too many to list."""
         try:
             self.stretches  # noqa: B018
         except TransparencyError:
@@ -182,11 +182,11 @@ class Document:
 
     @property
     def front_problems(self) -> list[Problem]:
-        """What is wrong with the front matter."""
+        """The problems of the front matter."""
         return list(self.front.problems) if self.front else []
 
     def problems_of(self, stretches: Iterable[Stretch]) -> Iterator[Problem]:
-        """What is wrong with how each of `stretches` is written."""
+        """The problems in the way each of `stretches` is written."""
         if any(problem.severity == "error" for problem in self.front_problems):
             return
         for stretch in steps(stretches, 0):
@@ -230,7 +230,7 @@ class Document:
 
     @property
     def _shared_chat(self) -> Stretch | None:
-        """Where the front matter's chat stands."""
+        """The place of the front matter's chat."""
         if self.front is None or not self.front.chat:
             return None
         return Stretch(*self.front.places["chat"])

@@ -1,4 +1,4 @@
-"""Front matter of a prompt file: settings and a chat that hold for all of its prompts, as YAML between lines of `---`.
+"""Front matter of a prompt file: settings and a chat for all of its prompts, as YAML between lines of `---`.
 
 Names follow Dotprompt (https://google.github.io/dotprompt) where both have them.
 """
@@ -15,7 +15,7 @@ from .chats import Part, Written, check_messages
 from .pace import steps
 from .problems import Problem, Severity
 
-#: Keys and what they set, for people.
+#: Keys and their help texts.
 KEYS: dict[str, str] = {
     "model": "The model that the prompts are for: a hub id, a folder, a GGUF file, or the embedded default's name.",
     "special_tokens": "auto: what the tokenizer adds by itself; bos: a beginning-of-sequence token in front; none.",
@@ -25,9 +25,9 @@ KEYS: dict[str, str] = {
     "renormalize": "Whether what is left after the threshold is scaled to sum to 1 again: true or false.",
     "chat": "Messages before each prompt of the file, each with a role and content; a prompt is the next user's.",
 }
-#: Keys of Dotprompt that say nothing here.
+#: Keys of Dotprompt that have no effect here.
 DOTPROMPT = ("name", "description", "variant", "version", "tools", "maxTurns", "toolDefs", "config", "input", "output")
-#: Characters; what is longer is no front matter that a person wrote.
+#: The most characters of front matter; nothing longer was written by hand.
 LONGEST = 65_536
 
 _ESCAPES: dict[str, str] = dict(
@@ -39,7 +39,7 @@ _ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8}
 
 @dataclass(frozen=True)
 class Settings:
-    """None where the front matter is silent."""
+    """None for a setting that the front matter leaves out."""
 
     model: str | None = None
     special_tokens: SpecialTokens | None = None
@@ -51,9 +51,9 @@ class Settings:
 
 @dataclass(frozen=True)
 class FrontMatter:
-    """`start`, `end`: what stands between the lines of `---`, in characters of the document.
+    """`start`, `end`: the text between the lines of `---`, in characters of the document.
 
-    `places`: where each value stands. `keys`: where each key does.
+    `places`: the place of each value. `keys`: the place of each key.
     """
 
     start: int
@@ -65,7 +65,7 @@ class FrontMatter:
     keys: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
 
     def check(self) -> None:
-        """Raises `TransparencyError("invalidPrompt")` for the first error."""
+        """Raise `TransparencyError("invalidPrompt")` for the first error."""
         for problem in self.problems:
             if problem.severity == "error":
                 message = f"The front matter is wrong: {problem.message}"
@@ -73,7 +73,7 @@ class FrontMatter:
 
 
 def read_front_matter(text: str, start: int, end: int) -> FrontMatter:
-    """The front matter that stands from `start` to `end` of `text`. What is wrong with it is in its `problems`."""
+    """The front matter from `start` to `end` of `text`. Its `problems` list what is wrong with it."""
     if end - start > LONGEST:
         problem = Problem(start, start, f"It has {end - start:,} characters.", f"It takes up to {LONGEST:,}.")
         return FrontMatter(start, end, problems=(problem,))
@@ -228,19 +228,19 @@ class _Reader:
 
 
 def _parts(source: str, node: Any, base: int) -> list[Part]:
-    """The parts of a scalar's value: runs that stand in the document as they are, and those that do not."""
+    """The parts of a scalar's value: runs that appear literally in the document, and those that do not."""
     value = str(node.value)
     start, end = node.start_mark.index, node.end_mark.index
     if node.style == '"' and "\\" in source[start:end]:
         return _escaped(source, start + 1, end - 1, value, base)
     if node.style in ("|", ">"):
-        # behind the indicator and what stands beside it
+        # after the indicator and the words beside it
         start = source.find("\n", start, end) + 1 or end
     parts: list[Part] = []
     at = start
 
     def find(text: str) -> int:
-        # behind nothing but blanks: what is further on is another word that looks the same
+        # only blanks may come in between: further on, an equal word is another one
         blanks = _BLANKS.match(source, at, end)
         return source.find(text, at, min(end, (blanks.end() if blanks else at) + len(text)))
 
@@ -250,7 +250,7 @@ def _parts(source: str, node: Any, base: int) -> list[Part]:
             parts.append((run, base + found))
             at = found + len(run)
             continue
-        # folded lines: word by word; in single quotes, one quote is written as two
+        # folded lines word by word; in single quotes, one quote is written as two
         for word in re.findall(r" +|'|[^ ']+" if node.style == "'" else r" +|[^ ]+", run):
             found = find(word) if word.strip() and word != "'" else -1
             parts.append((word, None if found < 0 else base + found))
@@ -259,7 +259,7 @@ def _parts(source: str, node: Any, base: int) -> list[Part]:
 
 
 def _escaped(source: str, start: int, end: int, value: str, base: int) -> list[Part]:
-    """Of a text in double quotes with escapes; one that runs over several lines stands nowhere as it is."""
+    """The parts of a double-quoted text with escapes; one over several lines appears nowhere literally."""
     parts: list[Part] = []
     at = start
     for match in _ESCAPE.finditer(source, start, end):

@@ -26,7 +26,7 @@ _DECODER = json.JSONDecoder()
 
 
 class BadLine(ValueError):
-    """`reason` goes on from what names the line. `at`: the character that is wrong, where it is one."""
+    """`reason` continues a sentence that names the line. `at`: the wrong character, where it is a single one."""
 
     def __init__(self, reason: str, at: int | None = None, *, is_json: bool = False) -> None:
         super().__init__(reason)
@@ -52,7 +52,7 @@ def json_prompt(source: str, stretch: Stretch) -> PromptText:
 
 
 def json_preview(line: str) -> str:
-    """The beginning of the prompt of a line; of one that is wrong, the line."""
+    """The beginning of the prompt of a line, or of the line itself where it is wrong."""
     try:
         prompt: Any = decode_json(line, strict=False)["prompt"]
     except (NotJson, KeyError, TypeError):
@@ -66,7 +66,7 @@ def json_preview(line: str) -> str:
 
 
 def line_problem(source: str, stretch: Stretch) -> Problem | None:
-    """What is wrong with the line `stretch`; quick where nothing is."""
+    """The problems of the line `stretch`; quick where there are none."""
     try:
         found, problem = read_line(source, stretch)
         if found is not None:
@@ -79,7 +79,7 @@ def line_problem(source: str, stretch: Stretch) -> Problem | None:
 
 
 def read_line(source: str, stretch: Stretch) -> tuple[PromptText | None, Problem | None]:
-    """The prompt of a line, or what is wrong with it."""
+    """The prompt of a line, or the problem with it."""
     line = source[stretch.start : stretch.end]
     try:
         read_object(line)
@@ -113,7 +113,7 @@ def read_object(line: str) -> dict[str, Any]:
 
 
 def _place(line: str, wrong: BadLine) -> tuple[int, int]:
-    """Where `wrong` is: from, to."""
+    """The place of `wrong`: from, to."""
     if wrong.at is not None:
         return min(wrong.at, len(line)), min(wrong.at + 1, len(line))
     given = _last(_members(line, 0), "prompt") if wrong.is_json else None
@@ -138,13 +138,13 @@ def _messages(line: str, given: _Value, base: int) -> list[Written]:
 
 
 def _last(members: Any, name: str) -> _Value | None:
-    # of a key that is given twice, JSON takes the last
+    # where a key is given twice, JSON takes the last
     values = [value for key, value in members if key == name]
     return values[-1] if values else None
 
 
 def _members(line: str, at: int) -> Iterator[tuple[str, _Value]]:
-    """The members of the object at `at`, of a line that is known to be JSON; none where it is no object."""
+    """The members of the object at `at`, in a line that is known to be JSON; none where it is not an object."""
     at = _skip(line, at)
     if not line.startswith("{", at):
         return
@@ -175,7 +175,7 @@ def _skip(line: str, at: int) -> int:
 
 
 def _string_parts(line: str, given: _Value, base: int) -> Iterator[Part]:
-    """The parts of a JSON string: runs that stand in the document as they are, and escapes, which do not."""
+    """The parts of a JSON string: runs that appear literally in the document, and escapes, which do not."""
     at, end = given.start + 1, given.end - 1
     for match in _ESCAPE.finditer(line, at, end):
         yield line[at : match.start()], base + at

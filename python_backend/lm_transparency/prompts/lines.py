@@ -1,4 +1,4 @@
-"""Lines of a document, and files with a prompt a line."""
+"""Lines of a document, and files with one prompt per line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .pace import steps
 from .units import BLANKS
 
 _NEWLINE = re.compile("\n")
-#: Prompts of one file that are listed.
+#: How many prompts of one file are listed.
 MOST_PROMPTS = 200_000
 
 
@@ -26,7 +26,7 @@ class Stretch(NamedTuple):
 
 
 def at_most(stretches: Iterable[Stretch]) -> Iterator[Stretch]:
-    """Raises `TransparencyError("promptTooLong")` for what no editor lists."""
+    """Raise `TransparencyError("promptTooLong")` for more prompts than an editor lists."""
     for n, stretch in enumerate(stretches):
         if n == MOST_PROMPTS:
             raise TransparencyError(
@@ -50,14 +50,14 @@ class Lines:
         return len(self.starts)
 
     def at(self, offset: int) -> int:
-        """Index of the line that `offset` is on."""
+        """Index of the line that contains `offset`."""
         return max(0, bisect_right(self.starts, offset) - 1)
 
     def start(self, index: int) -> int:
         return self.starts[index]
 
     def end(self, index: int) -> int:
-        """Before the line's end."""
+        """The offset before the line's end."""
         start = self.starts[index]
         if index + 1 == len(self.starts):
             return len(self.text)
@@ -75,7 +75,9 @@ class Lines:
 
 
 def prompt_line(lines: Lines, cursor: int) -> Stretch:
-    """The prompt of a file with a prompt a line: the cursor's line; from an empty one the next below, else above."""
+    """The prompt at the cursor's line of a file with one prompt per line; from an empty line the next below, else
+    above.
+    """
     at = lines.at(cursor)
     below = next((i for i in steps(range(at, len(lines))) if lines.has_text(i)), None)
     above = next((i for i in steps(range(at - 1, -1, -1)) if lines.has_text(i)), None) if below is None else None
@@ -83,6 +85,8 @@ def prompt_line(lines: Lines, cursor: int) -> Stretch:
 
 
 def prompt_lines(lines: Lines, start: int = 0, end: int | None = None) -> Iterator[Stretch]:
-    """Every prompt of a file with a prompt a line, or those that touch `start` to `end`. Empty lines are none."""
+    """Every prompt of a file with one prompt per line, or those that touch `start` to `end`. Empty lines do not
+    count.
+    """
     last = len(lines) - 1 if end is None else lines.at(end)
     return (lines.stretch(i) for i in steps(range(lines.at(start), last + 1)) if lines.has_text(i))

@@ -1,4 +1,4 @@
-"""String literals of a Python text, as prompts: their values, and where each character stands."""
+"""String literals of a Python text, as prompts: their values, and the place of each character."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _PREFIXES = {"", "r", "u", "f", "rf", "fr"}
-#: What ends a literal, and escapes, in which nothing does.
+#: The end of a literal, and escapes, inside which nothing ends.
 _ENDS = {
     quote: re.compile(rf"\\(?:\r\n|.)|{quote}" + ("" if len(quote) == 3 else r"|\r?\n"), re.DOTALL)
     for quote in ('"', "'", '"' * 3, "'" * 3)
@@ -33,7 +33,7 @@ _NOT_AS_IS = re.compile(
 
 
 class _Literal(NamedTuple):
-    """One literal, from its prefix to its last quote; `inside` is between the quotes."""
+    """One literal, from its prefix to its last quote; `inside` is the part between the quotes."""
 
     start: int
     end: int
@@ -42,19 +42,21 @@ class _Literal(NamedTuple):
 
 
 def string_literals(source: str) -> list[Stretch]:
-    """Where string literals with a text stand; those that Python joins are one. Literals of bytes are none."""
+    """The places of string literals with text; literals that Python joins count as one. Literals of bytes do not
+    count.
+    """
     groups = (g for g in _groups(source, 0, len(source)) if any(one.inside[0] < one.inside[1] for one in g))
     return list(at_most(Stretch(group[0].start, group[-1].end) for group in groups))
 
 
 def literal_at(literals: list[Stretch], cursor: int) -> Stretch | None:
-    """The one of `literals` that the cursor is in or beside."""
+    """The literal in `literals` that the cursor is in or beside."""
     return next((one for one in literals if one.start <= cursor <= one.end), None)
 
 
 def literal_prompt(source: str, stretch: Stretch) -> PromptText:
-    """The value of the literals that `stretch` covers. Of an f-string its fields stay as they are written."""
-    # what is joined stands in one stretch, which reads by itself as it does in the whole
+    """The value of the literals in `stretch`. Fields of an f-string stay as they are written."""
+    # joined literals form one stretch, which reads the same by itself as in the whole text
     literals = [one for group in _groups(source, stretch.start, stretch.end) for one in group]
     parts = (part for literal in literals for part in _value(source, literal))
     return assembled(parts, stretch.start, stretch.end)
@@ -92,7 +94,7 @@ def _groups(source: str, at: int, end: int) -> Iterator[list[_Literal]]:
 
 
 def _close(source: str, at: int, quote: str) -> int:
-    """Where the literal whose inside begins at `at` ends: at its closing quotes, or at the end of the line or text."""
+    """The end of the literal whose inside begins at `at`: its closing quotes, or the end of the line or text."""
     for match in steps(_ENDS[quote].finditer(source, at)):
         if not match[0].startswith("\\"):
             return match.start()

@@ -14,7 +14,7 @@ _FENCE = re.compile(r"^( {0,3})(`{3,}|~{3,})(.*)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Fence:
-    """`first`, `last`: lines of the fences themselves. `info`: the first word behind the opening one, in lower case."""
+    """`first`, `last`: lines of the fences themselves. `info`: the first word after the opening one, in lower case."""
 
     first: int
     last: int
@@ -23,14 +23,14 @@ class Fence:
 
 
 def fences_of(lines: Lines, *, keep_last_newline: bool = False) -> list[Fence]:
-    """Every fenced block, whether there is something in it or not; an unclosed one reaches to the end."""
+    """Every fenced block, also an empty one; an unclosed block reaches to the end."""
     fences: list[Fence] = []
     opened: tuple[int, str, int, str] | None = None
     for match in matches(_FENCE, lines.text):
         index = lines.at(match.start())
         indent, fence, info = len(match[1]), match[2], match[3].rstrip("\r")
         if opened is None:
-            # a line like ```code``` is no fence
+            # a line like ```code``` is not a fence
             if not (fence.startswith("`") and "`" in info):
                 opened = (index, fence, indent, (info.split() or [""])[0].lower())
         elif not info.strip(BLANKS) and fence.startswith(opened[1]):
@@ -38,7 +38,7 @@ def fences_of(lines: Lines, *, keep_last_newline: bool = False) -> list[Fence]:
             opened = None
     if opened is not None:
         end = len(lines) - 1
-        # less the file's last newline
+        # without the file's last newline
         is_newline = not lines.line(end) and end > opened[0] + 1 and not keep_last_newline
         if end > opened[0]:
             fences.append(_fence(lines, opened, end, end - 1 if is_newline else end))

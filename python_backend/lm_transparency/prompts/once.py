@@ -1,4 +1,4 @@
-"""An attribute that is computed when it is first asked for, and kept; so is its refusal."""
+"""An attribute that is computed on first access and kept, and so is its refusal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ V = TypeVar("V")
 
 
 class once(Generic[V]):  # noqa: N801
-    """As `functools.cached_property`, whose lock holds up every thread in Python before 3.12, whatever it asks for."""
+    """Like `functools.cached_property`, whose lock before Python 3.12 blocks every thread, whichever object it
+    reads.
+    """
 
     def __init__(self, compute: Callable[[Any], V]) -> None:
         self._compute = compute

@@ -1,4 +1,4 @@
-"""Loops over foreign text that can be stopped: who runs one on a thread says when it has gone on for too long."""
+"""Loops over foreign text that stop themselves: the thread that runs them sets how long they may take."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ..errors import Cancelled, TransparencyError
 
 T = TypeVar("T")
 
-#: Steps between two looks at the clock.
+#: Steps between two checks of the clock.
 _EVERY = 256
-#: Characters that are searched without a pause.
+#: Characters searched without a pause.
 _PART = 50_000
 
 _of_thread = threading.local()
 
 
 class TooSlow(TransparencyError):
-    """A file that would hold up an editor."""
+    """A file that would block an editor."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -33,9 +33,9 @@ class TooSlow(TransparencyError):
 
 
 class Pace:
-    """How much processor time a piece of work may take, in seconds; and whether it is still wanted.
+    """How much processor time a piece of work may take, in seconds, and whether it is still wanted.
 
-    Processor time: a thread that has to wait for others is not slow.
+    Processor time, so that a thread which waits for others does not count as slow.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -43,12 +43,12 @@ class Pace:
         self._called_off = threading.Event()
 
     def call_off(self) -> None:
-        """From any thread."""
+        """Stop the work, from any thread."""
         self._called_off.set()
 
     @contextmanager
     def kept(self) -> Generator[None]:
-        """`steps` of this thread look at this pace."""
+        """Let `steps` of this thread keep this pace."""
         end = time.thread_time() + self._seconds
 
         def look() -> None:
@@ -66,7 +66,7 @@ class Pace:
 
 
 def steps(items: Iterable[T], every: int = _EVERY) -> Iterable[T]:
-    """`items`, one after the other. Raises `TooSlow`, or `Cancelled`, in between where a pace is kept."""
+    """`items`, one after the other. Raises `TooSlow` or `Cancelled` in between, where a pace is set."""
     look: Callable[[], None] | None = getattr(_of_thread, "look", None)
     return items if look is None else _looking(items, look, every)
 
@@ -82,8 +82,10 @@ def _looking(items: Iterable[T], look: Callable[[], None], every: int) -> Genera
 
 
 def matches(pattern: re.Pattern[str], text: str, start: int = 0, longest: int = 0) -> Iterable[re.Match[str]]:
-    """What `pattern.finditer(text, start)` gives, for one whose matches have at most `longest` characters, or do not go
-    over a line's end (0). A search that finds nothing holds up all threads, so it is made part by part."""
+    """`pattern.finditer(text, start)`, part by part, because a search that finds nothing blocks all threads.
+
+    For a pattern whose matches have at most `longest` characters, or do not cross a line's end (0).
+    """
     return steps(_by_parts(pattern, text, start, longest), 0)
 
 

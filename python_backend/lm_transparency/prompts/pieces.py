@@ -1,4 +1,4 @@
-"""A prompt made of stretches of a document, and the way back to the document."""
+"""A prompt assembled from stretches of a document, and the way back to the document."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ..errors import TransparencyError
 from .lines import Stretch
 from .pace import steps
 
-#: Runs of a prompt; each line is one where lines end in two characters, and each escape of a literal ends one.
+#: Runs of a prompt: every line is one where lines end in two characters, and every escape of a literal ends one.
 MOST_PIECES = 500_000
 
 
 class Piece(NamedTuple):
-    """A run of the prompt, from `at`, that stands unchanged in the document, from `source`. In characters."""
+    """A run of the prompt, from `at`, that appears unchanged in the document, from `source`. In characters."""
 
     at: int
     source: int
@@ -25,10 +25,10 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True)
 class PromptText:
-    """`text` has `\\n` for every line end. `start`, `end`: where it stands in the document, in characters.
+    """`text` has `\\n` for every line end. `start`, `end`: its place in the document, in characters.
 
-    `pieces` are sorted both ways; what is no piece (an escape of a literal, a chat's role) stands nowhere as it is.
-    `chat`: the text is a chat, as `model.chat.parse_chat` takes it.
+    `pieces` are sorted both ways; text outside of them (an escape of a literal, a chat's role) does not appear
+    literally. `chat`: the text is a chat for `model.chat.parse_chat`.
     """
 
     text: str
@@ -38,7 +38,7 @@ class PromptText:
     chat: bool = False
 
     def to_document(self, offset: int) -> int:
-        """The document's offset of an offset in the prompt."""
+        """The document's offset for an offset in the prompt."""
         index = bisect_right(self.pieces, offset, key=lambda piece: piece.at) - 1
         if index < 0:
             return self.pieces[0].source if self.pieces else self.start
@@ -46,9 +46,9 @@ class PromptText:
         return piece.source + min(offset - piece.at, piece.length)
 
     def stretches(self, start: int, end: int) -> list[tuple[int, int]]:
-        """Where the characters from `start` to `end` stand in the document: (start, end) of each run, in order.
+        """The places in the document of the characters from `start` to `end`: (start, end) of each run, in order.
 
-        What was an escape belongs to it from its first to its last character.
+        An escape counts from its first to its last character.
         """
         found: list[tuple[int, int]] = []
         index = max(0, bisect_right(self.pieces, start, key=lambda piece: piece.at) - 1)
@@ -66,7 +66,7 @@ class PromptText:
         return found
 
     def from_document(self, offset: int) -> int | None:
-        """The prompt's offset of an offset in the document; None outside."""
+        """The prompt's offset for an offset in the document; None outside."""
         if not self.pieces or offset < self.pieces[0].source or offset > max(self.end, _end(self.pieces[-1])):
             return 0 if self.start <= offset <= self.end else None
         index = bisect_right(self.pieces, offset, key=lambda piece: piece.source) - 1
@@ -87,7 +87,7 @@ def _end(piece: Piece) -> int:
 
 
 def taken(source: str, stretch: Stretch) -> PromptText:
-    """`stretch` of a document, less its indentation."""
+    """`stretch` of a document, without its indentation."""
     start, end, indent = stretch
     raw = source[start:end]
     if indent == 0 and "\r\n" not in raw:
@@ -110,7 +110,7 @@ def _lines_of(source: str, stretch: Stretch) -> Iterator[tuple[str, int]]:
 
 
 def assembled(parts: Iterable[tuple[str, int | None]], start: int, end: int, *, chat: bool = False) -> PromptText:
-    """A prompt of `parts`: a text and where it stands as it is, None where it does not."""
+    """A prompt of `parts`, each a text and its place, None where it does not appear literally."""
     pieces: list[Piece] = []
     texts: list[str] = []
     at = 0

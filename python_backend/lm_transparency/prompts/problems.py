@@ -1,4 +1,4 @@
-"""What is wrong with a document, and where."""
+"""Problems of a document and their places."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Severity = Literal["error", "warning", "information"]
 
 @dataclass(frozen=True)
 class Problem:
-    """`start`, `end`: in characters of the document. `code`: one word for programs. Errors forbid an analysis."""
+    """`start`, `end`: in characters of the document. `code`: one word for programs. Errors prevent an analysis."""
 
     start: int
     end: int

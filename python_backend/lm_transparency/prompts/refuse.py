@@ -1,4 +1,4 @@
-"""Texts that cannot be a prompt."""
+"""Refusals of texts that cannot be a prompt."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import re
 from ..errors import TransparencyError
 from .units import BLANKS
 
-#: Characters; no model's context is longer.
+#: The most characters; no model's context is longer.
 LONGEST = 2_000_000
 _LONE = re.compile("[\ud800-\udfff]")
 _CUT = "A selection may have cut an emoji in two; select the whole of it, or delete the half."
 
 
 def check_text(text: str, *, selected: bool = False) -> None:
-    """`selected`: a person chose just this. Raises `TransparencyError`: `invalidPrompt`, `promptTooLong`."""
+    """`selected`: the user selected exactly this text. Raises `TransparencyError`: `invalidPrompt`, `promptTooLong`."""
     if not text or (not selected and not text.strip(BLANKS)):
         raise TransparencyError(
             "invalidPrompt",
@@ -40,7 +40,7 @@ def check_text(text: str, *, selected: bool = False) -> None:
 
 
 def half_character(code: int, line: int) -> TransparencyError:
-    """The refusal of a lone surrogate in `line` of the prompt, from 1."""
+    """The refusal of a lone surrogate in `line` of the prompt, counted from 1."""
     message = f"The text has half of a character (the lone surrogate U+{code:X}) in line {line}."
     return TransparencyError("invalidPrompt", message, _CUT)
 

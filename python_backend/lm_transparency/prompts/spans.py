@@ -1,4 +1,4 @@
-"""Where tokens stand in a prompt: each of its characters belongs to one span, and a span to one token or to several."""
+"""The places of tokens in a prompt: each character belongs to one span, and a span to one token or several."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ..model.tokens import Token
 
 
 class Span(NamedTuple):
-    """Characters `start` to `end` of the prompt and the positions of the tokens that they are pieces of.
+    """Characters `start` to `end` of the prompt, and the positions of the tokens that hold them.
 
-    Several tokens share a span where it is one character that the tokenizer splits: an emoji over three tokens.
+    Several tokens share a span where the tokenizer splits one character: an emoji over three tokens.
     """
 
     start: int
@@ -26,7 +26,7 @@ class Span(NamedTuple):
 
 
 def spans_of(tokens: Sequence[Token]) -> list[Span]:
-    """The spans of the text that `tokens` stand for, in order, without gaps; tokens that were added to it have none."""
+    """The spans of the text in `tokens`, in order and without gaps; tokens that were added to it have none."""
     edges: dict[int, tuple[list[int], list[int]]] = {}
     for at, token in enumerate(tokens):
         if token.start < token.end:
@@ -46,7 +46,7 @@ def spans_of(tokens: Sequence[Token]) -> list[Span]:
 
 
 def merged(spans: Sequence[Span]) -> list[Span]:
-    """Spans of whole tokens: those that share a token are one."""
+    """Spans of whole tokens: tokens that share a span count as one."""
     found: list[Span] = []
     for span in spans:
         last = found[-1] if found else None
@@ -66,7 +66,7 @@ def span_at(spans: Sequence[Span], offset: int) -> Span | None:
 
 
 def spans_within(spans: Sequence[Span], start: int, end: int) -> Sequence[Span]:
-    """Those that touch the characters `start` to `end`."""
+    """The spans that touch the characters `start` to `end`."""
     first = max(0, bisect_right(spans, start, key=lambda span: span.start) - 1)
     last = bisect_right(spans, end, key=lambda span: span.start)
     return spans[first:last]

@@ -10,7 +10,7 @@ from .once import once
 from .pace import steps
 
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
-#: What JavaScript calls white space: `trim`, and `\\s` in its patterns.
+#: The white space of JavaScript: `trim`, and `\\s` in its patterns.
 BLANKS = (
     "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000\ufeff"
@@ -18,7 +18,7 @@ BLANKS = (
 
 
 class Units:
-    """Both ways for one text. Characters past U+FFFF take two units."""
+    """Conversion both ways for one text. Characters past U+FFFF take two units."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -35,7 +35,7 @@ class Units:
 
     @property
     def length(self) -> int:
-        """Of the text, in units."""
+        """The length of the text, in units."""
         return len(self._text) + len(self._astral)
 
     def to_units(self, offset: int) -> int:
@@ -43,12 +43,12 @@ class Units:
         return offset + bisect_left(self._astral, offset)
 
     def to_characters(self, units: int) -> int:
-        """The character that begins at `units`, or the one that `units` is in the middle of; at most the end."""
+        """The character that begins at `units`, or that `units` is inside of; at most the end."""
         within = bisect_left(self._astral_units, units)
         cut = within > 0 and self._astral_units[within - 1] == units - 1
         return min(units - within, len(self._text)) if not cut else units - within
 
     def cuts(self, units: int) -> bool:
-        """Whether `units` is in the middle of a character."""
+        """Whether `units` is inside a character."""
         within = bisect_left(self._astral_units, units)
         return within > 0 and self._astral_units[within - 1] == units - 1
