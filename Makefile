@@ -79,8 +79,9 @@ webview wheel: setup
 build: ## compile extension and webview in place
 	$(PREPARE) extension
 
-vsix: ## dist/lm-transparency.vsix
+vsix: ## dist/lm-transparency.vsix, and its size by part
 	$(PREPARE) vsix
+	@node extension/package.mjs --sizes dist/lm-transparency.vsix
 
 bench: webview ## time an analysis from 16 to 2048 tokens, and write docs/performance.md
 	@rm -rf dist/bench && mkdir -p dist/bench

@@ -1,4 +1,4 @@
-// Builds dist/extension.js and gathers what the VSIX needs besides: the webview, the docs, the wheel, the licence.
+// Builds dist/extension.js and gathers what the VSIX needs besides: the webview, the docs, the wheel, licence and changelog.
 import { cp, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -78,10 +78,11 @@ async function copyBackend() {
   if (await exists(constraints)) await cp(constraints, at('backend', 'constraints.txt'));
 }
 
-async function copyLicense() {
-  if (await exists(path.join(root, 'LICENSE'))) await cp(path.join(root, 'LICENSE'), at('LICENSE'));
+async function copyPapers() {
+  for (const name of ['LICENSE', 'CHANGELOG.md'])
+    if (await exists(path.join(root, name))) await cp(path.join(root, name), at(name));
 }
 
-await Promise.all([copyWebview(), copyDocs(), copyBackend(), copyLicense()]);
+await Promise.all([copyWebview(), copyDocs(), copyBackend(), copyPapers()]);
 if (watch) await (await context(options)).watch();
 else await build(options);

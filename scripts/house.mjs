@@ -16,7 +16,7 @@ const list = (text) => text.trim().split(/\s+/);
 export const ORDER = {
   'extension/src': list(`
     extension commands app live status runs panel editor prompts backend remote models settings setUp link
-    words languages failure cancel signal
+    words languages failure cancel signal log
   `),
   'extension/shared': list('webview protocol'),
   'webview/src': list(`

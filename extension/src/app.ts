@@ -12,6 +12,7 @@ import type { Panels } from './panel/panels';
 import type { ResultStore } from './panel/resultStore';
 import type { Targets } from './remote/target';
 import type { Runs } from './runs/library';
+import type { Log } from './log';
 import type { Settings } from './settings';
 
 /** The parts of the running extension that commands work with. */
@@ -28,7 +29,9 @@ export interface App {
   choice: ModelChoice;
   live: Pick<LiveMode, 'follows'>;
   targets: Targets;
-  log: vscode.LogOutputChannel;
+  log: Log;
+  /** The extension's own package.json. */
+  manifest: { version: string; bugs?: { url: string } };
   /** Where the extension itself is. */
   extensionUri: vscode.Uri;
   /** A folder of our own on this machine. */

@@ -32,6 +32,7 @@ import { offerAnalysis } from './commands/offerAnalysis';
 import { offerSetUp } from './commands/offerSetUp';
 import { RecentModels } from './models/recentModels';
 import { reportFailure } from './commands/report';
+import { reportIssue } from './commands/reportIssue';
 import { restartBackend } from './commands/restartBackend';
 import { selectDevice, selectDtype } from './commands/selectCompute';
 import { loadModel, selectModel } from './commands/selectModel';
@@ -59,6 +60,7 @@ import { Runs } from './runs/library';
 import { RunLinks } from './runs/link';
 import { registerTool } from './runs/tool';
 import { showRuns } from './runs/view';
+import { Log } from './log';
 import { readSettings, SECTION, storeSetting } from './settings';
 import { showStatus } from './status';
 
@@ -72,7 +74,7 @@ let visit: Visit | undefined;
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
   const storage = context.globalStorageUri.fsPath;
   await mkdir(storage, { recursive: true });
-  const log = vscode.window.createOutputChannel('LM Transparency', { log: true });
+  const log = new Log(vscode.window.createOutputChannel('LM Transparency', { log: true }));
   const info = (line: string) => log.info(line);
   const environments = new Environments(storage, currentPlatform());
   const bundle = () => findBundle(context.asAbsolutePath('backend'));
@@ -106,7 +108,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       return launchHere(python, {
         cwd: storage,
         env: backendEnvironment(process.env, origin === 'own environment'),
-        onLine: (line) => log.info(`[backend] ${line}`),
+        onLine: (line) => info(`[backend] ${line}`),
       });
     },
     load: askForRoom,
@@ -116,7 +118,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       const awayMinutes = server.link?.host ? idleMinutes : AWAY_MINUTES;
       const silence = server.link?.host ? silenceS : 0;
       const known = { clientId, idleMinutes, awayMinutes, silenceS: silence, keepTrailingNewline };
-      return connect(server, log, { ...known, model, specialTokens, loadModel: false });
+      return connect(server, log.channel, { ...known, model, specialTokens, loadModel: false });
     },
     log: info,
     now: Date.now,
@@ -155,6 +157,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const app: App = {
     ...{ backend, analyses, panels, store, runs, marker, surprisal, environments, recent, choice, live, targets },
     ...{ log, extensionUri, storage, bundle, selectedPython: askSelected, settingsFor },
+    manifest: context.extension.packageJSON as App['manifest'],
   };
   const act = (action: PanelAction, panel: Panel) => void runAction(app, action, panel);
   const notices = { extensionUri, marker, surprisal, act, log: info };
@@ -182,13 +185,14 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     disconnect: disconnect(app),
     useLocalBackend: useLocalBackend(app),
     showLog: showLog(app),
+    reportIssue: reportIssue(app),
     toggleLive: () => live.toggle(),
     newPrompt: () => newPrompt(),
     ...runCommands(app, tree),
   };
   const early = new EarlyStart(backend, targets, info);
   context.subscriptions.push(
-    log,
+    log.channel,
     marker,
     live,
     surprisal,

@@ -37,7 +37,7 @@ describe('the manifest', () => {
     expect(commands.map(({ title }) => title)).toEqual([
       'Analyze Prompt', 'Choose Prompt…', 'Compare Prompt…', 'Cancel Analysis', 'Next Heat (Flow, Surprisal, None)', 'Hide Heat', 'Toggle Live Mode', 'Export Graph…', 'Select Model…', 'Select Device…',
       'Select Precision…', 'Set Up Backend', 'Restart Backend', 'Unload Model', 'Connect to Remote Backend…',
-      'Set Up Remote Backend', 'Disconnect', 'Use Local Backend', 'Show Log', 'New Prompt', 'Open Run', 'Open Run as Text',
+      'Set Up Remote Backend', 'Disconnect', 'Use Local Backend', 'Show Log', 'Report Issue…', 'New Prompt', 'Open Run', 'Open Run as Text',
       'Rename Run…', 'Delete Run', 'Save Run Beside Prompt', 'Copy Link to Run',
     ]); // prettier-ignore
     const wiring = read('src/extension.ts') + read('src/commands/runs.ts');
@@ -113,7 +113,13 @@ describe('the manifest', () => {
   it('packs all that the extension reads', () => {
     const packed = read('.vscodeignore').split('\n');
     for (const folder of ['languages', 'syntaxes', 'snippets']) expect(packed).toContain(`!${folder}/*.json`);
-    for (const entry of ['!dist/webview/page.html', '!dist/docs/*.md', '!dist/docs/images/*'])
+    for (const entry of [
+      '!README.md',
+      '!CHANGELOG.md',
+      '!dist/webview/page.html',
+      '!dist/docs/*.md',
+      '!dist/docs/images/*',
+    ])
       expect(packed).toContain(entry);
   });
 

@@ -1,0 +1,61 @@
+import { readFileSync } from 'node:fs';
+import { deflateRawSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { packedSizes, published, withPictures } from '../../extension/package.mjs';
+
+const ADDRESS = 'https://example.org/me/lm-transparency';
+const folder = new URL('../../extension', import.meta.url).pathname;
+
+describe('the manifest that is packed', () => {
+  it('has repository, bugs and homepage from the one address of the project', () => {
+    expect(published({ name: 'a', project: `${ADDRESS}/` })).toEqual({
+      name: 'a',
+      homepage: `${ADDRESS}#readme`,
+      bugs: { url: `${ADDRESS}/issues` },
+      repository: { type: 'git', url: ADDRESS },
+    });
+  });
+
+  it('has none of them before there is one', () => {
+    expect(published({ name: 'a', project: '' })).toEqual({ name: 'a' });
+  });
+});
+
+describe('the README that is packed', () => {
+  const readme = readFileSync(`${folder}/README.md`, 'utf8');
+
+  it('holds its pictures where the project has no address', async () => {
+    const text = await withPictures(readme, folder, '');
+    expect(text.match(/\]\(data:image\/png;base64,iVBOR/g)?.length).toBeGreaterThan(1);
+    expect(text).not.toMatch('../docs/images');
+  });
+
+  it('names them there where it has one', async () => {
+    const text = await withPictures(readme, folder, ADDRESS);
+    expect(text).toMatch(`](${ADDRESS}/raw/HEAD/docs/images/routes-light.png)`);
+    expect(text).not.toMatch('../docs/images');
+  });
+});
+
+it('reads from an archive what each file takes in it', () => {
+  const entry = (name: string, bytes: Buffer) => {
+    const [local, central] = [Buffer.alloc(30), Buffer.alloc(46)];
+    local.write('PK\x03\x04', 'latin1');
+    central.write('PK\x01\x02', 'latin1');
+    central.writeUInt32LE(bytes.length, 20);
+    central.writeUInt16LE(name.length, 28);
+    return { body: Buffer.concat([local, bytes]), central: Buffer.concat([central, Buffer.from(name)]) };
+  };
+  const packed = deflateRawSync(Buffer.alloc(1000));
+  const entries = [entry('a', packed), entry('folder/b', Buffer.from('xyz'))];
+  const bodies = Buffer.concat(entries.map(({ body }) => body));
+  const end = Buffer.alloc(22);
+  end.write('PK\x05\x06', 'latin1');
+  end.writeUInt16LE(entries.length, 10);
+  end.writeUInt32LE(bodies.length, 16);
+  const archive = Buffer.concat([bodies, ...entries.map(({ central }) => central), end]);
+  expect(packedSizes(archive)).toEqual([
+    ['a', packed.length],
+    ['folder/b', 3],
+  ]);
+});
