@@ -4,12 +4,13 @@ SHELL := /bin/bash
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 # stages side by side, none whose inputs did not change; their logs are in .venv/logs
-PREPARE := @command -v node >/dev/null || { echo "Node 20 or newer is needed, with npm." >&2; exit 1; }; node scripts/prepare.mjs
+WITH_NODE := @command -v node >/dev/null || { echo "Node 20 or newer is needed, with npm." >&2; exit 1; };
+PREPARE := $(WITH_NODE) node scripts/prepare.mjs
 BENCH_TOKENS := 16,64,128,256,512,1024,2048
 # what is installed is compiled when it is imported, and kept
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup build run test checked everything test-python test-unit test-e2e test-more lint lint-python lint-node format protocol protocol-check vsix wheel webview bench bench-panel models screenshots clean
+.PHONY: help setup build run test checked everything test-python test-unit test-panel test-e2e test-more lint lint-python lint-node format protocol protocol-check vsix wheel webview bench bench-panel models screenshots clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -21,9 +22,8 @@ run: ## open VS Code on samples/ with the embedded model
 	$(PREPARE) run
 	@node scripts/run.mjs dist/lm-transparency.vsix samples
 
-test: ## lint, types and every test
-	@$(MAKE) --no-print-directory -j3 checked
-	@$(MAKE) --no-print-directory test-python test-unit test-e2e
+test: ## lint, types and every test; the seconds of each stage at the end
+	$(WITH_NODE) MAKE="$(MAKE)" node scripts/test.mjs checked test-python test-unit test-panel test-e2e
 
 # on a fresh clone npm and its linters have the core that pip leaves free
 checked: lint-node everything lint-python
@@ -37,11 +37,14 @@ test-python: webview ## the backend's tests
 test-unit: setup ## unit tests of extension and webview
 	npx vitest run --config vitest.config.ts
 
+test-panel: setup webview ## the panel in a browser, with a real backend
+	npx vitest run --config tests/panel/vitest.config.ts
+
 test-e2e: setup vsix ## the real VS Code in a real browser
 	npm run test -w tests/e2e
 
 test-more: setup vsix ## what CI has no time or quiet for: every break of a link, 20 reloads, copies of a model, themes, live mode by the clock, a first graph on busy cores, 100,000 random inputs of each kind
-	LMT_MORE=1 LMT_RELOADS=20 npm run test -w tests/e2e -- remote.test.ts reload.test.ts loading.test.ts themes.test.ts keyboard.test.ts
+	LMT_MORE=1 LMT_RELOADS=20 npm run test -w tests/e2e -- remote.test.ts reload.test.ts loading.test.ts themes.test.ts
 	LMT_MORE=1 npm run test -w tests/e2e -- live.test.ts
 	LMT_MORE=1 npm run test -w tests/e2e -- busy.test.ts
 	$(VENV)/bin/python tests/benchmarks/memory.py

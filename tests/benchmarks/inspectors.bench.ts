@@ -36,7 +36,7 @@ const report: string[] = [];
 beforeAll(async () => {
   writeFileSync(join(folder, 'short.prompt'), prompt(53));
   writeFileSync(join(folder, 'long.prompt'), prompt(427));
-  [server, browser] = await Promise.all([startProduct({ folder }), launchBrowser()]);
+  [server, browser] = await Promise.all([startProduct({ folder, own: true }), launchBrowser()]);
   page = await openWorkbench(browser, server);
 });
 

@@ -29,7 +29,7 @@ function keepBusy(): () => void {
 async function firstGraph(busy: boolean): Promise<{ seconds: number; backend: string }> {
   const folder = mkdtempSync(join(tmpdir(), 'busy-'));
   cpSync(join(samples, 'ioi.prompt'), join(folder, 'ioi.prompt'));
-  const server = await startProduct({ folder });
+  const server = await startProduct({ folder, own: true });
   ended.push(() => rmSync(folder, { recursive: true, force: true }), server.stop);
   const browser = await launchBrowser();
   ended.push(() => browser.close());

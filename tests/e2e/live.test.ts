@@ -1,11 +1,10 @@
-import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync } from 'node:fs';
 import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { notifications, runCommand, screenshot, webviewFrame } from './harness/index.ts';
-import { clickNode, selected } from './inspector-steps.ts';
-import { keptEdges } from './kept-edges.ts';
+import { clickNode, selected, truthOf, visible } from '../panel/reading.ts';
 import {
   inWords,
   longestWork,
@@ -16,14 +15,14 @@ import {
   type LongTasks,
   type Work,
 } from './long-tasks.ts';
-import { logsIn, samples, visible, type Product } from './product.ts';
+import { logsIn, samples, type Product } from './product.ts';
 import { FarView } from './remote-steps.ts';
 import { byTestId, useWindow } from './window.ts';
 
-/** 200 characters, at 10 a second. */
-const TYPED =
-  ', and the box to John. Then Mary took the box back, and gave it to the man who had asked for it. The man said that ' +
-  'he was happy with the box, and that he would give the drink to Mary when John had gone';
+/** What is kept of ioi.prompt and what is typed behind it: 200 characters, at 10 a second. */
+const { typed: whole } = truthOf<{ typed: { text: string; threshold: number; between: number } }>('routes');
+const IOI = readFileSync(join(samples, 'ioi.prompt'), 'utf8');
+const TYPED = whole.text.slice(IOI.length);
 const EVERY_MS = 100;
 /** So many of them before live mode is on. */
 const WITHOUT = 100;
@@ -134,15 +133,10 @@ describe('live mode in the real VS Code', () => {
     expect(superseded + shown).toBe(started);
     expect(superseded).toBeGreaterThan(0);
     expect(shown).toBeGreaterThan(1);
-    // what a process of its own says of the whole text
-    const whole = join(folder, 'whole.prompt');
-    writeFileSync(whole, readFileSync(join(samples, 'ioi.prompt'), 'utf8') + TYPED);
+    // the graph is the one of the whole text
     await byId('auto').click();
-    const tau = /[\d.]+/.exec((await byId('threshold-value').inputValue()) ?? '')?.[0] ?? '';
-    const edges = await keptEdges(whole, tau);
-    await expect
-      .poll(() => byId('edge-count').textContent())
-      .toContain(`${edges.filter(({ name }) => !/_(\d+)>[A-Z]\d+_\1$/.test(name)).length} `);
+    await expect.poll(() => byId('edge-count').textContent()).toContain(`${whole.between} `);
+    expect(Number(await byId('threshold-value').inputValue())).toBeCloseTo(whole.threshold, 3);
     await screenshot(page, 'live');
   });
 

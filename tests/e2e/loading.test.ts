@@ -1,16 +1,28 @@
+import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { FrameLocator, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { repositoryPython, repositoryRoot } from '../../scripts/host/paths.mjs';
 import { notifications, quickInput, runCommand, screenshot } from './harness/index.ts';
-import { analyze, visible } from './product.ts';
-import { expectPercent, inspector, truthOf } from './inspector-steps.ts';
+import { expectPercent, inspector, visible } from '../panel/reading.ts';
+import { analyze, embeddedModel } from './product.ts';
 import { useWindow } from './window.ts';
 
 type Truth = Record<string, { text: string; probability: number }>;
 
 const PROMPT = 'When Mary and John went to the store, John gave a drink to';
+
+/** Makes the copies, and tells what plain libraries say of each. */
+async function makeCopies(models: string): Promise<Truth> {
+  const at = (name: string) => join(repositoryRoot, 'tests', name);
+  const words = [at('e2e/make_copies.py'), embeddedModel(), models, PROMPT];
+  const env = { ...process.env, PYTHONPATH: at('python') };
+  const { stdout } = await promisify(execFile)(repositoryPython(), words, { env, maxBuffer: 1e8 });
+  return JSON.parse(stdout) as Truth;
+}
 
 describe('models in the formats that people have', () => {
   const place = mkdtempSync(join(tmpdir(), 'loading-'));
@@ -25,7 +37,7 @@ describe('models in the formats that people have', () => {
     mkdirSync(models);
     mkdirSync(join(place, 'work'));
     writeFileSync(file, PROMPT);
-    truth = await truthOf<Truth>('expected_copies.py', models, PROMPT);
+    truth = await makeCopies(models);
     ({ page } = await open({ folder: join(place, 'work') }, { file, viewport: { width: 1280, height: 800 } }));
     await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
     frame = await analyze(page);

@@ -5,8 +5,9 @@ import { createInterface } from 'node:readline';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { repositoryRoot } from '../../scripts/host/paths.mjs';
-import { launchBrowser, notifications, waitForWorkbench } from './harness/index.ts';
+import { notifications, waitForWorkbench } from './harness/index.ts';
 import { analyze, samples, vsix } from './product.ts';
+import { connectBrowser } from './window.ts';
 
 /** What `make run` does once everything is built, on a machine without VS Code of its own. */
 function run(): ChildProcess {
@@ -22,7 +23,7 @@ let browser: Browser;
 let product: ChildProcess;
 
 beforeAll(async () => {
-  browser = await launchBrowser();
+  browser = await connectBrowser();
   product = run();
 });
 

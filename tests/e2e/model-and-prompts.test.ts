@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { notifications, pickInQuickInput, quickInput, runCommand, screenshot, webviewFrame } from './harness/index.ts';
-import { analyze, embeddedModel, visible } from './product.ts';
-import { expectPercent, inspector, picture, truthOf } from './inspector-steps.ts';
+import { expectPercent, inspector, picture, truthOf, visible } from '../panel/reading.ts';
+import { analyze, embeddedModel, firstLayers } from './product.ts';
 import { useWindow } from './window.ts';
 
 interface Said {
+  text: string;
   tokens: string[];
   next: { text: string; probability: number; logit: number };
 }
@@ -17,11 +18,12 @@ interface Truth {
   facts: Record<'float32' | 'bfloat16', Record<string, number | string>>;
   said: Record<'float32' | 'bfloat16', Said>[];
   /** What its first layers alone say to the first prompt. */
-  copySaid: Said;
+  firstLayersSaid: Said;
 }
 
-const PROMPTS = ['The capital of France is', '5 + 4 = 9, 2 + 3 =', 'The war lasted from the year 1732 to the year 17'];
-const ADDED = 'When Mary and John went to the store, John gave a drink to';
+const truth = truthOf<Truth>('models');
+const texts = truth.said.map(({ float32 }) => float32.text);
+const [PROMPTS, ADDED] = [texts.slice(0, -1), texts.at(-1) ?? ''];
 const NAME = 'smollm2-135m-instruct';
 const CACHED = 'example/downloaded-before';
 
@@ -47,20 +49,14 @@ describe('the model and the list of prompts', () => {
   const open = useWindow(place);
   let page: Page;
   let frame: FrameLocator;
-  let truth: Truth;
 
   beforeAll(async () => {
-    const model = embeddedModel();
-    modelFolder(copy, model);
+    modelFolder(copy, embeddedModel());
     mkdirSync(join(place, 'work'));
     writeFileSync(file, `${PROMPTS.join('\n')}\n`);
-    const all = join(place, 'all.txt');
-    writeFileSync(all, [...PROMPTS, ADDED].join('\n'));
-    const env = { HF_HUB_CACHE: join(place, 'hub') };
-    [truth, { page }] = await Promise.all([
-      truthOf<Truth>('expected_model.py', all, hubCache(env.HF_HUB_CACHE)),
-      open({ folder: join(place, 'work'), env }, { file, viewport: { width: 1280, height: 800 } }),
-    ]);
+    const opened = await open({ folder: join(place, 'work') }, { file, viewport: { width: 1280, height: 800 } });
+    ({ page } = opened);
+    modelFolder(hubCache(opened.server.hub), firstLayers());
     await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
     frame = await analyze(page);
   });
@@ -240,8 +236,8 @@ describe('the model and the list of prompts', () => {
     const other = webviewFrame(page, 1);
     await other.locator('[data-testid=panel][data-state=ready]').waitFor({ timeout: 60_000 });
     await expect.poll(() => other.locator('[data-testid=model]').textContent()).toContain(CACHED);
-    expect(truth.copySaid.next.text).not.toBe(truth.said[0]?.float32.next.text);
-    await expectSaid(truth.copySaid, other);
+    expect(truth.firstLayersSaid.next.text).not.toBe(truth.said[0]?.float32.next.text);
+    await expectSaid(truth.firstLayersSaid, other);
     await expectSaid(truth.said[0]?.float32 as Said);
     expect(await frame.locator('[data-testid=model]').textContent()).toContain(NAME);
     await screenshot(page, 'compare-models');

@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
-import { repositoryPython, repositoryRoot } from '../../scripts/host/paths.mjs';
+import { inject } from 'vitest';
+import { developmentCache, repositoryPython, repositoryRoot } from '../../scripts/host/paths.mjs';
+import { quietSettings } from '../../scripts/host/settings.mjs';
 import { kill, runCommand, startCodeServer, webviewFrame, type RunningServer } from './harness/index.ts';
 import { FarView } from './remote-steps.ts';
 
@@ -10,12 +12,15 @@ export const samples = join(repositoryRoot, 'samples');
 export const vsix = join(repositoryRoot, 'dist', 'lm-transparency.vsix');
 
 const EMBEDDED_MODEL = 'LMT_EMBEDDED_MODEL';
+const FIRST_LAYERS = 'LMT_FIRST_LAYERS';
 
 export interface ProductOptions {
   folder?: string;
   python?: string;
-  env?: Record<string, string>;
   machineSettings?: Record<string, unknown>;
+  /** A code-server of its own, and not the one that the files of a worker share; so do all of the following. */
+  own?: boolean;
+  env?: Record<string, string>;
   userSettings?: Record<string, unknown>;
   /** Whether folders have to be trusted first. */
   withTrust?: boolean;
@@ -23,24 +28,54 @@ export interface ProductOptions {
   extensions?: string[];
 }
 
-/** `runtime`: where its backends are met. */
-export type Product = RunningServer & { runtime: string };
+/** `runtime`: where its backends are met. `hub`: its cache of downloaded models. */
+export type Product = RunningServer & { runtime: string; hub: string };
 
 /** The real VS Code with our VSIX installed and the repository's own interpreter as the backend. */
-export async function startProduct(options: ProductOptions = {}): Promise<Product> {
+export function startProduct(options: ProductOptions = {}): Promise<Product> {
+  const { own, env, userSettings, withTrust, extensions } = options;
+  return own || env || userSettings || withTrust || extensions ? startOwn(options) : joinShared(options);
+}
+
+/** A code-server for the files of one worker. */
+export const startShared = (): Promise<Product> => startOwn({});
+
+/** The code-server of this worker, with the settings that a file asks for; it runs on when the file is done. */
+async function joinShared({ folder = samples, ...options }: ProductOptions): Promise<Product> {
+  const answer = await fetch(`${inject('servers')}/${process.env['VITEST_POOL_ID']}`);
+  if (!answer.ok) throw new Error(await answer.text());
+  const shared = (await answer.json()) as Product;
+  const data = join(shared.workDir, 'user-data');
+  const write = (place: string, settings: object) =>
+    writeFileSync(join(data, place, 'settings.json'), JSON.stringify(settings, undefined, 2));
+  write('Machine', machineSettings(options));
+  for (const kept of [shared.hub, join(data, 'User', 'globalStorage')]) rmSync(kept, { recursive: true, force: true });
+  return {
+    ...shared,
+    folder,
+    // whole: of what the file before had set nothing stays
+    writeUserSettings: (settings) => write('User', { ...quietSettings, ...settings }),
+    stop: () => Promise.resolve(),
+  };
+}
+
+const machineSettings = (options: ProductOptions) => ({
+  'lmTransparency.backend.python': options.python ?? repositoryPython(),
+  ...options.machineSettings,
+});
+
+async function startOwn(options: ProductOptions): Promise<Product> {
   if (!existsSync(vsix)) throw new Error('dist/lm-transparency.vsix is missing: run `make vsix`');
   // short: a socket's path may have 103 characters
   const runtime = mkdtempSync('/tmp/lmt-near-');
+  const hub = join(runtime, 'hub');
   const server = await startCodeServer({
     vsix: options.extensions ?? vsix,
     folder: options.folder ?? samples,
     userSettings: options.userSettings ?? {},
     withTrust: options.withTrust ?? false,
-    machineSettings: {
-      'lmTransparency.backend.python': options.python ?? repositoryPython(),
-      ...options.machineSettings,
-    },
-    env: { LM_TRANSPARENCY_RUNTIME_DIR: runtime, ...options.env },
+    machineSettings: machineSettings(options),
+    env: { LM_TRANSPARENCY_RUNTIME_DIR: runtime, HF_HUB_CACHE: hub, ...options.env },
   });
   const stop = async () => {
     await server.stop();
@@ -48,7 +83,7 @@ export async function startProduct(options: ProductOptions = {}): Promise<Produc
     for (const pid of new FarView({ runtime, configFile: '' }).servers()) kill(pid, 'SIGKILL');
     rmSync(runtime, { recursive: true, force: true });
   };
-  return { ...server, runtime, stop };
+  return { ...server, runtime, hub, stop };
 }
 
 /** Does what leads to another graph, and waits until it is drawn: the one before stays until then. */
@@ -70,13 +105,6 @@ export async function analyze(page: Page): Promise<FrameLocator> {
   return frame;
 }
 
-export interface Expected {
-  tokens: string[];
-  predictions: { text: string; probability: number }[][];
-  /** The three most probable tokens by layer and position. */
-  lens: string[][][];
-}
-
 /** The folder of the embedded model, made where it is not there yet; asked for once in a run of all tests. */
 export function embeddedModel(): string {
   const known = process.env[EMBEDDED_MODEL];
@@ -85,12 +113,16 @@ export function embeddedModel(): string {
   return (process.env[EMBEDDED_MODEL] = execFileSync(repositoryPython(), words, { encoding: 'utf8' }).trim());
 }
 
-/** What plain transformers says about a sample with the embedded model. */
-export function expected(sample: string): Expected {
-  const python = repositoryPython();
-  const script = join(repositoryRoot, 'tests', 'e2e', 'expected.py');
-  const output = execFileSync(python, [script, embeddedModel(), join(samples, sample)], { encoding: 'utf8' });
-  return JSON.parse(output) as Expected;
+/** A model of the embedded one's first layers, made once and kept. */
+export function firstLayers(): string {
+  const known = process.env[FIRST_LAYERS];
+  if (known) return known;
+  const folder = join(developmentCache(), `first-layers-of-${basename(embeddedModel())}`);
+  if (!existsSync(folder)) {
+    const script = join(repositoryRoot, 'tests', 'python', 'save_first_layers.py');
+    execFileSync(repositoryPython(), [script, embeddedModel(), folder], { stdio: ['ignore', 'ignore', 'inherit'] });
+  }
+  return (process.env[FIRST_LAYERS] = folder);
 }
 
 /** What VS Code and its extensions have logged under a folder, of the files of that name. */
@@ -98,6 +130,3 @@ export function logsIn(folder: string, name: string): string {
   const found = execFileSync('find', [folder, '-name', name], { encoding: 'utf8' }).split('\n').filter(Boolean);
   return found.map((file) => readFileSync(file, 'utf8')).join('');
 }
-
-/** Spaces as the panel shows them. */
-export const visible = (text: string) => text.replaceAll(' ', '·');

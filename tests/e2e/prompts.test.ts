@@ -14,11 +14,12 @@ import {
   setTheme,
   webviewFrame,
 } from './harness/index.ts';
-import { expectPercent, truthOf } from './inspector-steps.ts';
-import { nextGraph, visible, type Product } from './product.ts';
+import { expectPercent, truthOf, visible } from '../panel/reading.ts';
+import { nextGraph, type Product } from './product.ts';
 import { useWindow } from './window.ts';
 
 interface Said {
+  text: string;
   ids: number[];
   tokens: string[];
   surprisal: (number | null)[];
@@ -28,18 +29,22 @@ interface Said {
   context: number;
 }
 
-const STORY = 'When Mary and John went to the store, John gave a drink to';
-const CAPITAL = 'The capital of France is';
+/** What plain transformers says of each text. */
+const {
+  story,
+  capital,
+  record: last,
+  quoted,
+} = truthOf<Record<'story' | 'capital' | 'record' | 'quoted', Said>>('prompts');
+const [STORY, CAPITAL, QUOTED] = [story.text, capital.text, quoted.text];
 const FILE = `---\ntarget: " Mary"\ncontrast: " John"\nthreshold: 0.03\n---\n${STORY}\n---\n${CAPITAL}\n`;
 const WRONG = '---\nthreshold: 2\ntarget: " xylophonist"\n---\nHello\n';
-const QUOTED = 'The capital of "France" is';
 const MODULE = `"""Questions.\n\n${CAPITAL}\n"""\n\nQUESTION = ${JSON.stringify(QUOTED)}\n`;
 const NOTES = `# Notes\n\nWhat comes next?\n\n\`\`\`text\n${STORY}\n\`\`\`\n`;
 const N_RECORDS = 20_000;
-const RECORD = 'Question number 00000: what comes after the number 00000 when one counts slowly upwards, by one?';
 
 /** A record of the dataset, from 1. */
-const record = (index: number) => RECORD.replaceAll('00000', String(index).padStart(5, '0'));
+const record = (index: number) => last.text.replaceAll('19999', String(index).padStart(5, '0'));
 
 describe('prompt files in the real VS Code', () => {
   const place = mkdtempSync(join(tmpdir(), 'prompts-'));
@@ -48,10 +53,6 @@ describe('prompt files in the real VS Code', () => {
   const open = useWindow(place);
   let server: Product;
   let page: Page;
-  let story: Said;
-  let capital: Said;
-  let quoted: Said;
-  let last: Said;
 
   beforeAll(async () => {
     mkdirSync(folder);
@@ -61,11 +62,7 @@ describe('prompt files in the real VS Code', () => {
     writeFileSync(join(folder, 'notes.md'), NOTES);
     const lines = Array.from({ length: N_RECORDS }, (_, index) => JSON.stringify({ prompt: record(index + 1) }));
     for (const name of ['many.prompts.jsonl', 'many.txt']) writeFileSync(join(folder, name), `${lines.join('\n')}\n`);
-    const texts = JSON.stringify([STORY, CAPITAL, record(19_999), QUOTED]);
-    [[story, capital, last, quoted], { server, page }] = await Promise.all([
-      truthOf<[Said, Said, Said, Said]>('expected_prompts.py', texts),
-      open({ folder }, { file, viewport: { width: 1440, height: 860 } }),
-    ]);
+    ({ server, page } = await open({ folder }, { file, viewport: { width: 1440, height: 860 } }));
     await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
   });
 

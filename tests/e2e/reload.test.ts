@@ -22,7 +22,7 @@ describe('windows of this machine', () => {
 
   beforeAll(async () => {
     copyFileSync(join(samples, 'ioi.prompt'), join(folder, 'ioi.prompt'));
-    ({ server, browser, page } = await open({ folder }, { file: join(folder, 'ioi.prompt') }));
+    ({ server, browser, page } = await open({ folder, own: true }, { file: join(folder, 'ioi.prompt') }));
     view = new FarView({ runtime: server.runtime, configFile: '' });
   });
 

@@ -1,8 +1,9 @@
 import { fileURLToPath } from 'node:url';
 import { configDefaults, defineConfig } from 'vitest/config';
+import { LongestFirst } from './sequencer.ts';
 
 // what CI has no time for, and tests on the wire cover in part: `make test-more`
-const longer = process.env['LMT_MORE'] ? [] : ['busy.test.ts', 'loading.test.ts', 'reload.test.ts', 'themes.test.ts'];
+const longer = process.env['LMT_MORE'] ? [] : ['busy.test.ts', 'loading.test.ts', 'reload.test.ts'];
 
 export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
@@ -13,6 +14,7 @@ export default defineConfig({
     // Two workbenches at a time: a window waits half of its time.
     pool: 'forks',
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     // each test goes on from where the one before left the window
     bail: 1,
     testTimeout: 240_000,

@@ -1,9 +1,10 @@
 // One window of the real VS Code for the tests of a `describe`, and what all of them do with it.
-import { rmSync } from 'node:fs';
-import type { Browser, FrameLocator, Locator, Page } from 'playwright-core';
-import { afterAll, afterEach } from 'vitest';
-import { launchBrowser, openWorkbench, screenshot, type WorkbenchOptions } from './harness/index.ts';
-import { startProduct, type Product, type ProductOptions } from './product.ts';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { chromium, type Browser, type FrameLocator, type Locator, type Page } from 'playwright-core';
+import { afterAll, afterEach, inject } from 'vitest';
+import { openWorkbench, takePicture, type WorkbenchOptions } from './harness/index.ts';
+import { logsIn, startProduct, type Product, type ProductOptions } from './product.ts';
 
 export interface Opened {
   server: Product;
@@ -11,14 +12,22 @@ export interface Opened {
   page: Page;
 }
 
+/** The browser of all files, with windows of one's own in it. */
+export const connectBrowser = (): Promise<Browser> => chromium.connect(inject('browser'));
+
 /**
- * What opens the product in a window. It is ended after the tests of the `describe` that this is called in, with a
- * picture of each that fails; `temporary` is a folder that is removed with it.
+ * What opens the product in a window. It is closed after the tests of the `describe` that this is called in; of each test
+ * that fails there is a picture and the end of both logs. `temporary` is a folder that is removed with it.
  */
 export function useWindow(temporary?: string) {
   const opened: Partial<Opened> = {};
   pictureFailures(() => opened.page);
+  afterEach(({ task }) => {
+    if (task.result?.state === 'fail' && opened.server) console.log(bothLogs(opened.server));
+  });
   afterAll(async () => {
+    // a window that is left, and not only cut off, ends its extension host
+    await opened.page?.goto('about:blank').catch(() => undefined);
     await opened.browser?.close();
     await opened.server?.stop();
     if (temporary) rmSync(temporary, { recursive: true, force: true });
@@ -27,7 +36,7 @@ export function useWindow(temporary?: string) {
     // each is kept as soon as it runs: it is to be ended, too, where the other does not start
     const [server, browser] = await Promise.all([
       startProduct(product).then((started) => (opened.server = started)),
-      launchBrowser().then((started) => (opened.browser = started)),
+      connectBrowser().then((started) => (opened.browser = started)),
     ]);
     const page = await openWorkbench(browser, server, window);
     opened.page = page;
@@ -35,11 +44,18 @@ export function useWindow(temporary?: string) {
   };
 }
 
+/** The end of what the window's extension and the backends have logged. */
+function bothLogs({ workDir, runtime }: Product): string {
+  const names = readdirSync(runtime).filter((name) => name.endsWith('.log'));
+  const far = names.map((name) => readFileSync(join(runtime, name), 'utf8')).join('');
+  return `the window's log:\n${logsIn(workDir, 'LM Transparency.log').slice(-6000)}\nthe backend's:\n${far.slice(-6000)}`;
+}
+
 /** Takes a picture of the page where a test fails. */
 export function pictureFailures(page: () => Page | undefined): void {
   afterEach(async ({ task }) => {
     const shown = page();
-    if (shown && task.result?.state === 'fail') await screenshot(shown, `failed-${task.name.replaceAll(/\W+/g, '-')}`);
+    if (shown && task.result?.state === 'fail') await takePicture(shown, `failed-${task.name.replaceAll(/\W+/g, '-')}`);
   });
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { InstallError } from '../../scripts/host/steps.mjs';
-import { createReport, duration } from '../../scripts/stages/report.mjs';
+import { createReport, duration, stageTable } from '../../scripts/stages/report.mjs';
 import { runStages, type Stage } from '../../scripts/stages/runner.mjs';
 import { createStamps } from '../../scripts/stages/stamps.mjs';
 
@@ -197,4 +197,14 @@ describe('what a person reads', () => {
     [41_400, '41 s'],
     [125_000, '2 min 5 s'],
   ])('says %i milliseconds as %s', (milliseconds, words) => expect(duration(milliseconds)).toBe(words));
+});
+
+it('the stages of a test run are listed with their seconds, up to one that fails', () => {
+  const times = [
+    { name: 'checked', milliseconds: 87_400 },
+    { name: 'e2e', milliseconds: 300_000 },
+  ];
+  const table = 'stage          s\nchecked       87\ne2e          300\ntogether     387';
+  expect(stageTable(times, false).trim()).toBe(table);
+  expect(stageTable(times, true).trim()).toBe(table.replace('300', '300  failed'));
 });

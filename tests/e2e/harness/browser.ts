@@ -1,4 +1,4 @@
-import { chromium, type Browser } from 'playwright-core';
+import { chromium, type Browser, type LaunchOptions } from 'playwright-core';
 import { ensureBrowser } from '../../../scripts/host/browser.mjs';
 
 const chromiumArguments = [
@@ -14,10 +14,14 @@ const chromiumArguments = [
   '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost',
 ];
 
-/** Starts a headless Chromium; `extraArguments` may hold `--enable-unsafe-swiftshader` where WebGL is wanted. */
-export async function launchBrowser(extraArguments: readonly string[] = []): Promise<Browser> {
-  return chromium.launch({
+/** How a headless Chromium is started; `extraArguments` may hold `--enable-unsafe-swiftshader` where WebGL is wanted. */
+export async function browserOptions(extraArguments: readonly string[] = []): Promise<LaunchOptions> {
+  return {
     executablePath: await ensureBrowser(),
     args: ['--headless=new', ...chromiumArguments, ...extraArguments],
-  });
+  };
+}
+
+export async function launchBrowser(extraArguments: readonly string[] = []): Promise<Browser> {
+  return chromium.launch(await browserOptions(extraArguments));
 }

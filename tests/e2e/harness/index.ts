@@ -8,7 +8,7 @@ export {
 export { launchBrowser } from './browser.ts';
 export { guardNetwork, leavesTheMachine } from './network.ts';
 export { openQuickInputAndPick, pickInQuickInput, quickInput, quickInputRow } from './quick-input.ts';
-export { screenshot } from './screenshots.ts';
+export { screenshot, takePicture } from './screenshots.ts';
 export { allThemes, themes, type Theme } from './themes.ts';
 export {
   notifications,

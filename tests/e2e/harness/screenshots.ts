@@ -6,10 +6,17 @@ const defaultFolder = fileURLToPath(new URL('../screenshots', import.meta.url));
 
 type Box = { x: number; y: number; width: number; height: number };
 
-/** Takes a picture of the window as `NAME.png` in tests/e2e/screenshots or another folder, and returns its path. */
-export async function screenshot(page: Page, name: string, folder = defaultFolder, clip?: Box): Promise<string> {
-  const path = join(folder, `${name}.png`);
+/** Pictures of the window cost it time: they are taken where `LMT_PICTURES` is set, where a test fails, and for docs. */
+const isWanted = Boolean(process.env['LMT_PICTURES']);
+
+/** Where pictures are wanted, or where they go to a `folder`, takes one of the window as `NAME.png`. */
+export async function screenshot(page: Page, name: string, folder?: string, clip?: Box): Promise<void> {
+  if (isWanted || folder) await takePicture(page, name, folder, clip);
+}
+
+/** Takes a picture of the window as `NAME.png` in tests/e2e/screenshots or another folder. */
+export async function takePicture(page: Page, name: string, folder = defaultFolder, clip?: Box): Promise<void> {
   // A blinking cursor would make two pictures of the same state differ.
-  await page.screenshot({ path, animations: 'disabled', caret: 'hide', ...(clip && { clip }) });
-  return path;
+  const options = { animations: 'disabled', caret: 'hide' } as const;
+  await page.screenshot({ path: join(folder, `${name}.png`), ...options, ...(clip && { clip }) });
 }

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { repositoryRoot } from '../../scripts/host/paths.mjs';
-import { launchBrowser } from './harness/index.ts';
+import { launchBrowser } from '../e2e/harness/index.ts';
 
 const address = pathToFileURL(join(repositoryRoot, 'webview', 'dist', 'dev.html')).href;
 let browser: Browser;

@@ -1,6 +1,6 @@
 """Copies of the embedded model as people have them, made in a folder, and what each says by plain libraries alone.
 
-    expected_copies.py MODEL_FOLDER FOLDER PROMPT
+    make_copies.py MODEL_FOLDER FOLDER PROMPT
 
 Makes `a-lora`, `in-bfloat16`, `in-float32` and `model.Q8_0.gguf` in FOLDER, and `too-large`, which is only a header.
 Prints JSON: the most probable next token of each, and its probability.

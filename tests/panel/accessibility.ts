@@ -1,12 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { AxeResults } from 'axe-core';
-import type { FrameLocator } from 'playwright-core';
+import type { Place } from './reading.ts';
 
 const source = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** What axe-core finds serious or worse in a frame, one line an element. */
-export async function seriousFindings(frame: FrameLocator): Promise<string[]> {
+/** What depends on the theme, of all that axe-core looks for. */
+const BY_COLOUR = ['color-contrast'];
+
+/** What axe-core finds serious or worse in a frame, one line an element; `colours`: in its colours alone, which is quick. */
+export async function seriousFindings(frame: Place, colours = false): Promise<string[]> {
   const root = frame.locator('html');
   const known = await root.evaluate(() => 'axe' in window);
   // a script element would be refused by the panel's content security policy
@@ -16,7 +19,8 @@ export async function seriousFindings(frame: FrameLocator): Promise<string[]> {
     const changing = document.getAnimations().filter((animation) => animation instanceof CSSTransition);
     await Promise.allSettled(changing.map(({ finished }) => finished));
   });
-  const { violations } = (await root.evaluate(`axe.run(document, { resultTypes: ['violations'] })`)) as AxeResults;
+  const options = { resultTypes: ['violations'], ...(colours && { runOnly: BY_COLOUR }) };
+  const { violations } = (await root.evaluate(`axe.run(document, ${JSON.stringify(options)})`)) as AxeResults;
   return violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .flatMap(({ id, nodes }) =>

@@ -1,26 +1,24 @@
-import { join } from 'node:path';
-import type { FrameLocator, Locator, Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { seriousFindings } from './accessibility.ts';
-import { allThemes, runCommand, setTheme } from './harness/index.ts';
-import { inspector, selected } from './inspector-steps.ts';
-import { analyze, samples } from './product.ts';
-import { byTestId, useWindow } from './window.ts';
+import type { PanelHost } from './host.ts';
+import { inspector, selected } from './reading.ts';
+import type { ThemeName } from './themes.ts';
+import { byTestId, IOI, usePanel } from './window.ts';
 
 // the layer that moves the name to the last token of ioi.prompt
 const EDGE = 'attention:I22_1>A23_13';
 const NODES = ['I25_13', 'A23_13'] as const;
-/** High contrast has less that could fail: `make test-more` looks at it. */
-const themes = process.env['LMT_MORE'] ? allThemes : (['dark', 'light'] as const);
+const OTHER_THEMES: readonly ThemeName[] = ['light', 'highContrast', 'highContrastLight'];
 /** More stops than the panel has. */
 const MOST_TABS = 40;
 
 describe('without a pointer', () => {
-  const open = useWindow();
+  const open = usePanel();
+  let host: PanelHost;
   let page: Page;
-  let frame: FrameLocator;
 
-  const byId = byTestId(() => frame);
+  const byId = byTestId(() => page);
   const press = async (...keys: string[]) => {
     for (const key of keys) await page.keyboard.press(key);
   };
@@ -49,29 +47,25 @@ describe('without a pointer', () => {
   const edgeCount = async () => Number(/\d+/.exec((await byId('edge-count').textContent()) ?? '')?.[0]);
 
   beforeAll(async () => {
-    const viewport = { width: 1280, height: 800 };
-    ({ page } = await open({}, { file: join(samples, 'ioi.prompt'), viewport }));
-    await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
-    frame = await analyze(page);
-    await frame.locator('body').evaluate((body) => {
-      body.dataset.pointed = '0';
-      addEventListener('pointerdown', () => (body.dataset.pointed = `${Number(body.dataset.pointed) + 1}`), true);
+    ({ host, page } = await open(IOI, { viewport: { width: 807, height: 698 } }));
+    await page.locator('body').evaluate((body) => {
+      body.dataset['pointed'] = '0';
+      addEventListener('pointerdown', () => (body.dataset['pointed'] = `${Number(body.dataset['pointed']) + 1}`), true);
     });
   });
 
-  test('the panel takes the focus, and Tab leads to the graph, where arrows and Enter open nodes', async () => {
-    await press('Control+2');
-    await tabTo(frame.locator('.stage'));
+  test('Tab leads to the graph, where arrows and Enter open nodes', async () => {
+    await tabTo(page.locator('.stage'));
     // the first arrow only shows where one is: the target's last node
     await press('ArrowDown');
     for (let layer = 29; layer > 25; layer--) await press('ArrowDown');
     await press('Enter');
-    await expect.poll(() => selected(frame)).toBe(NODES[0]);
+    await expect.poll(() => selected(page)).toBe(NODES[0]);
     await byId('top-tokens').waitFor();
     // with Shift every node on the way: M25, A25, I24, M24, A24, I23, M23, A23
     for (let i = 0; i < 8; i++) await press('Shift+ArrowDown');
     await press('Enter');
-    await expect.poll(() => selected(frame)).toBe(NODES[1]);
+    await expect.poll(() => selected(page)).toBe(NODES[1]);
   });
 
   test('its list of parts leads to an attention edge, that to a head and the maps', async () => {
@@ -79,46 +73,46 @@ describe('without a pointer', () => {
     await tabTo(byId('made-of'));
     await arrowTo(parts.filter({ hasText: 'Mary' }).first(), 'ArrowDown');
     await press('Enter');
-    await expect.poll(() => selected(frame)).toBe(EDGE);
+    await expect.poll(() => selected(page)).toBe(EDGE);
     await tabTo(byId('heads'));
     await press('ArrowDown', 'Enter');
-    await expect.poll(() => selected(frame)).toMatch(new RegExp(`^${EDGE}#\\d$`));
+    await expect.poll(() => selected(page)).toMatch(new RegExp(`^${EDGE}#\\d$`));
     await tabTo(byId('map-attention'));
     const words = byId('map-words');
     await expect.poll(() => words.textContent()).toMatch(/^query ·to, key ·Mary, probability [\d.]+, contribution/);
     await press('ArrowRight');
     await expect.poll(() => words.textContent()).toMatch(/^query ·to, key ·and, probability/);
-    await expect.poll(() => selected(frame)).toMatch(/^attention:I22_2>A23_13#\d$/);
+    await expect.poll(() => selected(page)).toMatch(/^attention:I22_2>A23_13#\d$/);
     expect(await holdsFocus(byId('map-attention'))).toBe(true);
   });
 
   test('back through the selections, then a feed-forward block, a neuron, and Escape out of both', async () => {
     await press('[', '[');
-    await expect.poll(() => selected(frame)).toBe(EDGE);
+    await expect.poll(() => selected(page)).toBe(EDGE);
     await press(']');
-    await expect.poll(() => selected(frame)).toMatch(new RegExp(`^${EDGE}#`));
+    await expect.poll(() => selected(page)).toMatch(new RegExp(`^${EDGE}#`));
     await press('[', '[', '[');
-    await expect.poll(() => selected(frame)).toBe(NODES[0]);
+    await expect.poll(() => selected(page)).toBe(NODES[0]);
     await tabTo(byId('made-of'));
     await arrowTo(byId('made-of').locator('button', { hasText: 'feed-forward' }), 'ArrowDown');
     await press('Enter');
     await byId('neurons').waitFor();
-    const block = await selected(frame);
+    const block = await selected(page);
     await tabTo(byId('neurons'));
     await press('ArrowDown', 'ArrowDown', 'Enter');
     await byId('neuron-positions').waitFor();
-    expect((await selected(frame))?.startsWith('M25_13#')).toBe(true);
+    expect((await selected(page))?.startsWith('M25_13#')).toBe(true);
     await tabTo(byId('neuron-positions'));
     await press('ArrowLeft', 'Enter');
-    await expect.poll(() => selected(frame)).toMatch(/^M25_12#/);
+    await expect.poll(() => selected(page)).toMatch(/^M25_12#/);
     await press('[', 'Escape');
-    await expect.poll(() => selected(frame)).toMatch(/M25_13$|^ffn:/);
+    await expect.poll(() => selected(page)).toMatch(/M25_13$|^ffn:/);
     expect(block).toBeTruthy();
     // the neuron that was left has the focus
     await expect.poll(() => holdsFocus(byId('neurons'))).toBe(true);
     await press('Escape');
-    await expect.poll(() => selected(frame)).toBe('');
-    await expect.poll(() => holdsFocus(frame.locator('.stage'))).toBe(true);
+    await expect.poll(() => selected(page)).toBe('');
+    await expect.poll(() => holdsFocus(page.locator('.stage'))).toBe(true);
   });
 
   test('the threshold, by arrows and typed', async () => {
@@ -153,7 +147,7 @@ describe('without a pointer', () => {
     await press('ArrowRight');
     await byId('lens-grid').waitFor();
     expect(await byId('view-lens').getAttribute('aria-selected')).toBe('true');
-    await tabTo(frame.locator('.stage'));
+    await tabTo(page.locator('.stage'));
     await press('ArrowUp', 'ArrowLeft');
     await expect.poll(() => byId('lens-cell-readout').textContent()).toMatch(/position \d+, after layer \d+:/);
     await tabTo(byId('view-lens'), 'Shift+Tab');
@@ -168,19 +162,19 @@ describe('without a pointer', () => {
   });
 
   test('and no pointer was used', async () => {
-    expect(await frame.locator('body').getAttribute('data-pointed')).toBe('0');
+    expect(await page.locator('body').getAttribute('data-pointed')).toBe('0');
   });
 
   describe('axe-core finds nothing serious', () => {
     // the button is disabled where nothing is selected, and a click would wait for it
     const nothing = async () => {
       await byId('view-routes').click();
-      await inspector(frame).getByRole('button', { name: 'Clear the selection' }).dispatchEvent('click');
+      await inspector(page).getByRole('button', { name: 'Clear the selection' }).dispatchEvent('click');
       await byId('predictions').waitFor();
     };
     const node = async (name: string) => {
       await nothing();
-      const more = frame.getByRole('button', { name: /^Show all/ });
+      const more = page.getByRole('button', { name: /^Show all/ });
       if (await more.isVisible()) await more.click();
       await byId('twin').locator(`[data-name="${name}"]`).click();
       await byId('top-tokens').waitFor();
@@ -218,12 +212,13 @@ describe('without a pointer', () => {
       },
     };
 
-    test.each(themes)('%s', async (theme) => {
-      if (theme !== 'dark') await setTheme(page, theme);
-      const found: string[] = [];
-      for (const [name, open] of Object.entries(states)) {
-        await open();
-        found.push(...(await seriousFindings(frame)).map((finding) => `${name}: ${finding}`));
+    test.each(Object.entries(states))('%s', async (_, open) => {
+      await host.setTheme('dark');
+      await open();
+      const found = await seriousFindings(page);
+      for (const theme of OTHER_THEMES) {
+        await host.setTheme(theme);
+        found.push(...(await seriousFindings(page, true)).map((finding) => `${theme}: ${finding}`));
       }
       expect(found).toEqual([]);
     });

@@ -1,24 +1,21 @@
-// What the tests of the inspectors share: what is expected, how it is read off the page, and when a number is right.
-import { execFile } from 'node:child_process';
+// What tests of the panel share: what is expected, how it is read off the page, and when a number is right.
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import type { FrameLocator, Locator, Page } from 'playwright-core';
 import { expect } from 'vitest';
-import { repositoryPython, repositoryRoot } from '../../scripts/host/paths.mjs';
-import { screenshot } from './harness/index.ts';
-import { embeddedModel, visible } from './product.ts';
+import { repositoryRoot } from '../../scripts/host/paths.mjs';
+import { screenshot } from '../e2e/harness/screenshots.ts';
 
-const run = promisify(execFile);
+/** Where the panel is: a tab of its own, or a frame of a window. */
+export type Place = Page | FrameLocator;
 
-/** Runs one of the scripts beside this file on the embedded model: plain transformers, nothing of ours. */
-export async function truthOf<Truth>(script: string, ...words: string[]): Promise<Truth> {
-  const path = join(repositoryRoot, 'tests', 'e2e', script);
-  const { stdout } = await run(repositoryPython(), [path, embeddedModel(), ...words], {
-    env: { ...process.env, PYTHONPATH: join(repositoryRoot, 'tests', 'python') },
-    maxBuffer: 1e8,
-  });
-  return JSON.parse(stdout) as Truth;
+/** What `tests/python/make_panel_vectors.py` has written: plain transformers, nothing of ours. */
+export function truthOf<Truth>(name: string): Truth {
+  return JSON.parse(readFileSync(join(repositoryRoot, 'tests', 'vectors', 'panel', `${name}.json`), 'utf8')) as Truth;
 }
+
+/** Spaces as the panel shows them. */
+export const visible = (text: string) => text.replaceAll(' ', '·');
 
 export interface Scored {
   /** Null for a piece of a character. */
@@ -147,7 +144,7 @@ export async function expectTop(place: Locator, truth: readonly Ranked[]): Promi
 }
 
 /** Clicks in the drawing until `name` is selected: up the column of a token from where its chip is. */
-export async function clickNode(page: Page, frame: FrameLocator, name: string): Promise<{ x: number; y: number }> {
+export async function clickNode(page: Page, frame: Place, name: string): Promise<{ x: number; y: number }> {
   const position = /_(\d+)$/.exec(name)?.[1] ?? '';
   const chip = await frame.locator(`[data-testid=token-${position}]`).first().boundingBox();
   const canvas = await frame.locator('[data-testid=graph-canvas]').boundingBox();
@@ -160,16 +157,16 @@ export async function clickNode(page: Page, frame: FrameLocator, name: string): 
   throw new Error(`${name} is not in the drawing`);
 }
 
-export const inspector = (frame: FrameLocator): Locator => frame.locator('[data-testid=inspector]');
+export const inspector = (frame: Place): Locator => frame.locator('[data-testid=inspector]');
 
-export const selected = (frame: FrameLocator): Promise<string | null> =>
-  inspector(frame).getAttribute('data-selection');
+export const selected = (frame: Place): Promise<string | null> => inspector(frame).getAttribute('data-selection');
 
 /** `make screenshots` sets it, and the pictures of README and docs are taken anew. */
 export const pictures = process.env.RETAKE_SCREENSHOTS ? join(repositoryRoot, 'docs', 'images') : undefined;
 
-/** A picture of the panel, the pointer out of the way: from the inspector's top, or from the section of `id`. */
-export async function picture(page: Page, frame: FrameLocator, name: string, id?: string): Promise<void> {
+/** For the docs, a picture of the panel, the pointer out of the way: from the inspector's top, or from the section of `id`. */
+export async function picture(page: Page, frame: Place, name: string, id?: string): Promise<void> {
+  if (!pictures) return;
   await page.mouse.move(5, 500);
   await frame.locator('.side').evaluate((side, from) => {
     side.scrollTo(0, 0);

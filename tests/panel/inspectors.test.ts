@@ -1,8 +1,5 @@
-import { join } from 'node:path';
-import type { FrameLocator, Locator, Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { runCommand } from './harness/index.ts';
-import { analyze, samples, visible } from './product.ts';
 import {
   clickNode,
   expectActivation,
@@ -13,10 +10,11 @@ import {
   picture,
   selected,
   truthOf,
+  visible,
   type Ranked,
   type Update,
-} from './inspector-steps.ts';
-import { byTestId, useWindow } from './window.ts';
+} from './reading.ts';
+import { byTestId, IOI, usePanel } from './window.ts';
 
 type Matrix = number[][];
 type NodeTruth = Record<'normed' | 'raw', Update & { top: Ranked[] }>;
@@ -50,35 +48,28 @@ const [QUERY, KEY] = [13, 1];
 const NODES = ['I25_13', 'A23_13'];
 const BLOCK = 'M25_13';
 
-describe('the inspectors of the real VS Code show what plain torch computes', () => {
-  const open = useWindow();
+describe('the inspectors show what plain torch computes', () => {
+  const open = usePanel();
+  const truth = truthOf<Record<string, unknown>>('inspectors');
   let page: Page;
-  let frame: FrameLocator;
   let panel: Locator;
-  let truth: Record<string, unknown>;
 
   const byId = byTestId(() => panel);
-  const token = (position: number) => visible((truth.tokens as string[])[position] ?? '');
+  const token = (position: number) => visible((truth['tokens'] as string[])[position] ?? '');
   const text = async (id: string) => (await byId(id).textContent()) ?? '';
 
   beforeAll(async () => {
-    const prompt = join(samples, 'ioi.prompt');
-    [truth, { page }] = await Promise.all([
-      truthOf<Record<string, unknown>>('expected_inspectors.py', prompt, EDGE, BLOCK, ...NODES),
-      open({}, { file: prompt, viewport: { width: 1280, height: 800 } }),
-    ]);
-    await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
-    frame = await analyze(page);
-    panel = inspector(frame);
+    ({ page } = await open(IOI, { viewport: { width: 807, height: 698 } }));
+    panel = inspector(page);
   });
 
   test.each(NODES)(
     'node %s: top tokens, rank changes, what the block between promotes and suppresses',
     async (name) => {
       const node = truth[name] as NodeTruth;
-      await clickNode(page, frame, name);
+      await clickNode(page, page, name);
       await byId('top-tokens').waitFor();
-      if (name === NODES[0]) await picture(page, frame, 'node');
+      if (name === NODES[0]) await picture(page, page, 'node');
       await expectTop(panel, node.normed.top);
       await expectUpdate(panel, '', node.normed);
       expect(node.raw.top[0]?.text).not.toBe(node.normed.top[0]?.text);
@@ -91,16 +82,16 @@ describe('the inspectors of the real VS Code show what plain torch computes', ()
 
   test('attention edge: every head, the strongest preselected, and all of them', async () => {
     const edge = truth[EDGE] as EdgeTruth;
-    const upper = await clickNode(page, frame, 'A23_13');
+    const upper = await clickNode(page, page, 'A23_13');
     const chips = await Promise.all(
-      [KEY, QUERY].map((position) => frame.locator(`[data-testid=token-${position}]`).first().boundingBox()),
+      [KEY, QUERY].map((position) => page.locator(`[data-testid=token-${position}]`).first().boundingBox()),
     );
     const [from, to] = chips.map((box) => (box ? box.x + box.width / 2 : 0)) as [number, number];
     // the middle of the curve is halfway between the two columns, and a quarter of a layer under its upper end
-    for (let y = upper.y; y < upper.y + 20 && (await selected(frame)) !== EDGE; y += 1) {
+    for (let y = upper.y; y < upper.y + 20 && (await selected(page)) !== EDGE; y += 1) {
       await page.mouse.click((from + to) / 2, y);
     }
-    expect(await selected(frame)).toBe(EDGE);
+    expect(await selected(page)).toBe(EDGE);
     // attention probabilities come with the answer, the strongest contributions are there before it
     await expect.poll(() => byId('heads').locator('.figure').last().textContent()).not.toBe('');
     expectShare((await byId('edge-figures').locator('b').first().textContent()) ?? '', edge.weight);
@@ -113,7 +104,7 @@ describe('the inspectors of the real VS Code show what plain torch computes', ()
       expect(await row.getAttribute('aria-current')).toBe(head === edge.strongest.head ? 'true' : null);
     }
     await byId('head-promoted').waitFor();
-    await picture(page, frame, 'edge');
+    await picture(page, page, 'edge');
   });
 
   /** The cell told in words: "query ·to, key ·Mary, probability 0.69, contribution 0.11". */
@@ -137,18 +128,18 @@ describe('the inspectors of the real VS Code show what plain torch computes', ()
     await expectCell(strongest, QUERY, KEY + 1);
     await page.keyboard.press('ArrowUp');
     await expectCell(strongest, QUERY - 1, KEY + 1);
-    await expect.poll(() => selected(frame)).toBe(`attention:I22_2>A23_12#${strongest.head}`);
+    await expect.poll(() => selected(page)).toBe(`attention:I22_2>A23_12#${strongest.head}`);
     await byId('map-contribution').press('End');
     await expectCell(strongest, QUERY - 1, QUERY - 1);
     for (const key of ['ArrowDown', 'Home', 'ArrowRight']) await byId('map-contribution').press(key);
     await expectCell(strongest, QUERY, KEY);
-    await expect.poll(() => selected(frame)).toBe(`${EDGE}#${strongest.head}`);
-    await frame.locator('[data-testid=maximize-inspector]').click();
+    await expect.poll(() => selected(page)).toBe(`${EDGE}#${strongest.head}`);
+    await page.locator('[data-testid=maximize-inspector]').click();
     await byId('map-enlarge').click();
     await expectCell(strongest, QUERY, KEY);
-    await picture(page, frame, 'map-enlarged', 'map-attention');
+    await picture(page, page, 'map-enlarged', 'map-attention');
     await byId('map-enlarge').click();
-    await frame.locator('[data-testid=maximize-inspector]').click();
+    await page.locator('[data-testid=maximize-inspector]').click();
     await byId('all-heads').click();
     await expect.poll(() => byId('map-attention').getAttribute('data-head')).toBe('-1');
     await expectCell(all, QUERY, KEY);
@@ -182,11 +173,11 @@ describe('the inspectors of the real VS Code show what plain torch computes', ()
 
   test('feed-forward block: its contribution, what it promotes and suppresses, its neurons', async () => {
     const block = truth[BLOCK] as BlockTruth;
-    await clickNode(page, frame, NODES[0] ?? '');
+    await clickNode(page, page, NODES[0] ?? '');
     await byId('made-of').getByRole('button', { name: 'feed-forward' }).click();
     expectShare((await byId('edge-figures').locator('b').first().textContent()) ?? '', block.contribution);
     await byId('neurons').waitFor();
-    await picture(page, frame, 'ffn');
+    await picture(page, page, 'ffn');
     await expectUpdate(panel, '', block);
     const rows = byId('neurons').locator('button');
     await expect.poll(() => rows.count()).toBe(block.neurons.length);
@@ -210,8 +201,8 @@ describe('the inspectors of the real VS Code show what plain torch computes', ()
     if (sign > 0) await panel.getByRole('button', { name: 'Back' }).click();
     await byId('neurons').locator(`button[data-neuron="${neuron.neuron}"]`).click();
     await byId('neuron-promoted').waitFor();
-    if (sign < 0) await picture(page, frame, 'neuron');
-    expect((await selected(frame))?.endsWith(`#${neuron.neuron}`)).toBe(true);
+    if (sign < 0) await picture(page, page, 'neuron');
+    expect((await selected(page))?.endsWith(`#${neuron.neuron}`)).toBe(true);
     expectActivation(await text('neuron-activation'), neuron.activations[QUERY] ?? NaN);
     expect((await panel.locator('.figures').textContent())?.includes('opposite')).toBe(sign < 0);
     await expectUpdate(panel, 'neuron-', neuron);

@@ -1,0 +1,29 @@
+// Runs the stages of `make test` one after the other, and says at the end how long each took.
+// Usage: node scripts/test.mjs TARGET...
+import { spawn } from 'node:child_process';
+import process from 'node:process';
+import { repositoryRoot } from './host/paths.mjs';
+import { stageTable } from './stages/report.mjs';
+
+/** Targets whose parts run side by side. @type {Record<string, string[]>} */
+const sideBySide = { checked: ['-j3'] };
+
+/** @param {string} target @returns {Promise<number>} The exit code. */
+function make(target) {
+  const words = ['--no-print-directory', ...(sideBySide[target] ?? []), target];
+  const child = spawn(process.env.MAKE ?? 'make', words, { cwd: repositoryRoot, stdio: 'inherit' });
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => resolve(code ?? 1));
+  });
+}
+
+/** @type {import('./stages/report.mjs').StageTime[]} */
+const times = [];
+for (const target of process.argv.slice(2)) {
+  const begin = performance.now();
+  process.exitCode = await make(target);
+  times.push({ name: target.replace(/^test-/, ''), milliseconds: performance.now() - begin });
+  if (process.exitCode !== 0) break;
+}
+console.log(stageTable(times, process.exitCode !== 0));

@@ -1,0 +1,102 @@
+// A connection to the backend that all files of a run share, as a window makes it: `attach` over stdio.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { PassThrough } from 'node:stream';
+import {
+  createMessageConnection,
+  ProgressType,
+  StreamMessageReader,
+  StreamMessageWriter,
+  type MessageConnection,
+} from 'vscode-jsonrpc/node.js';
+import { ANALYZE, PROTOCOL_VERSION } from '../../extension/shared/protocol.ts';
+import { repositoryPython } from '../../scripts/host/paths.mjs';
+
+/** Begins the line before the protocol's stream. */
+const GREETING = 'lm-transparency attached ';
+const PROGRESS = new ProgressType<unknown>();
+
+/** An analysis: base64 of its payload. */
+export interface Analysis {
+  runId: string;
+  payload: string;
+}
+
+export class Backend {
+  private constructor(
+    private readonly child: ChildProcess,
+    private readonly connection: MessageConnection,
+    /** The process that all connections lead to. */
+    readonly processId: number,
+    private readonly lines: string[],
+  ) {}
+
+  /** Joins the backend that is met in the folder `runtime`, or starts it. */
+  static async join(runtime: string): Promise<Backend> {
+    const child = spawn(repositoryPython(), ['-u', '-m', 'lm_transparency', 'attach'], {
+      env: { ...process.env, LM_TRANSPARENCY_RUNTIME_DIR: runtime },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    const lines: string[] = [];
+    child.stderr.on('data', (chunk: Buffer) => lines.push(chunk.toString('utf8')));
+    const { stream, processId } = await behindGreeting(child, lines);
+    const connection = createMessageConnection(new StreamMessageReader(stream), new StreamMessageWriter(child.stdin));
+    connection.listen();
+    const initializationOptions = { protocolVersion: PROTOCOL_VERSION };
+    await connection.sendRequest('initialize', { processId: process.pid, capabilities: {}, initializationOptions });
+    await connection.sendNotification('initialized', {});
+    return new Backend(child, connection, processId, lines);
+  }
+
+  request(method: string, params: object): Promise<unknown> {
+    return this.connection.sendRequest(method, params);
+  }
+
+  /** `onFirst`: gets the graph of the last token, where it is there before the rest. */
+  async analyze(params: object, onFirst: (first: Analysis) => void = () => undefined): Promise<Analysis> {
+    const partialResultToken = crypto.randomUUID();
+    const listening = this.connection.onProgress(PROGRESS, partialResultToken, (first) => onFirst(first as Analysis));
+    try {
+      return await this.connection.sendRequest(ANALYZE, { ...params, partialResultToken });
+    } finally {
+      listening.dispose();
+    }
+  }
+
+  /** What the backend has logged since this connection was made. */
+  log(): string {
+    return this.lines.join('');
+  }
+
+  /** Leaves; the process stays for the others. */
+  async leave(): Promise<void> {
+    await this.connection.sendRequest('shutdown');
+    await this.connection.sendNotification('exit');
+    this.connection.dispose();
+    this.child.stdin?.end();
+  }
+}
+
+/** The protocol's stream, behind the line that names the process. */
+function behindGreeting(child: ChildProcess, lines: string[]): Promise<{ stream: PassThrough; processId: number }> {
+  const { stdout } = child;
+  if (!stdout) throw new Error('its output is not piped');
+  return new Promise((resolve, reject) => {
+    let before = Buffer.alloc(0);
+    const ended = () => reject(new Error(`The backend did not start:\n${lines.join('')}`));
+    const look = (chunk: Buffer) => {
+      before = Buffer.concat([before, chunk]);
+      const at = before.indexOf(GREETING);
+      const end = at < 0 ? -1 : before.indexOf('\n', at);
+      if (end < 0) return;
+      stdout.off('data', look);
+      child.off('exit', ended);
+      const { processId } = JSON.parse(before.toString('utf8', at + GREETING.length, end)) as { processId: number };
+      const stream = new PassThrough();
+      stream.write(before.subarray(end + 1));
+      stdout.pipe(stream);
+      resolve({ stream, processId });
+    };
+    stdout.on('data', look);
+    child.once('exit', ended);
+  });
+}

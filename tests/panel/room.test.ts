@@ -1,0 +1,67 @@
+import type { Locator, Page } from 'playwright-core';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { boxOf, restOf } from './places.ts';
+import { inspector } from './reading.ts';
+import { byTestId, IOI, usePanel } from './window.ts';
+
+const LAST_POSITION = 13;
+
+describe('the panel beside an editor in a window of 1280 × 800', () => {
+  const open = usePanel();
+  let page: Page;
+
+  const byId = byTestId(() => page);
+  const stage = () => page.locator('.stage');
+
+  beforeAll(async () => void ({ page } = await open(IOI, { viewport: { width: 807, height: 698 } })));
+
+  test('everything important is on screen in every view', async () => {
+    for (const view of ['view-lens', 'view-heads', 'view-routes']) {
+      await byId(view).click();
+      await restOf(view === 'view-heads' ? stage() : byId(`token-${LAST_POSITION}`).first());
+      const { x, y, width, height } = await boxOf(page.locator('body'));
+      const inside = async (place: Locator, name: string) => {
+        const box = await boxOf(place);
+        const fits = box.x >= x && box.y >= y && box.x + box.width <= x + width && box.y + box.height <= y + height;
+        expect(fits, `${view}: ${name} ${JSON.stringify(box)}`).toBe(true);
+      };
+      const buttons = page.locator('.toolbar button, .toolbar input');
+      for (let i = 0; i < (await buttons.count()); i++) {
+        if (await buttons.nth(i).isVisible()) await inside(buttons.nth(i), `toolbar ${i}`);
+      }
+      for (const id of ['edge-count', 'proof', 'export', 'model']) await inside(byId(id), id);
+      await inside(stage(), 'graph');
+      await inside(inspector(page).locator('.what'), 'inspector');
+      expect((await boxOf(stage())).height, view).toBeGreaterThan(height * 0.4);
+      expect((await boxOf(page.locator('.side'))).width, view).toBeGreaterThan(220);
+      // nothing hangs out, by which the focus could scroll the panel away
+      const hidden = await page.locator('html').evaluate((page) => page.scrollHeight - page.clientHeight);
+      expect(hidden, view).toBe(0);
+      for (let token = 0; view !== 'view-heads' && token <= LAST_POSITION; token++) {
+        await inside(byId(`token-${token}`).first(), `token ${token}`);
+      }
+    }
+  });
+
+  test('the splitter gives room, and either part can have all of it', async () => {
+    const width = async () => (await boxOf(stage())).width;
+    const before = await width();
+    const bar = await boxOf(byId('splitter'));
+    await page.mouse.move(bar.x + bar.width / 2, bar.y + 200);
+    await page.mouse.down();
+    await page.mouse.move(bar.x - 90, bar.y + 220, { steps: 4 });
+    await page.mouse.up();
+    await expect.poll(width).toBeLessThan(before - 60);
+    await byId('splitter').dblclick();
+    await expect.poll(width).toBe(before);
+    await byId('maximize-graph').click();
+    await inspector(page).waitFor({ state: 'hidden' });
+    expect(await width()).toBeGreaterThan(before + 100);
+    await page.keyboard.press('m');
+    await inspector(page).waitFor();
+    await byId('maximize-inspector').click();
+    await stage().waitFor({ state: 'hidden' });
+    await byId('maximize-inspector').click();
+    await expect.poll(width).toBe(before);
+  });
+});

@@ -1,0 +1,48 @@
+// A panel for the tests of a `describe`: a tab of the browser and a connection to the backend that all files share.
+import { chromium, type Browser, type Locator, type Page } from 'playwright-core';
+import { afterAll, afterEach, inject } from 'vitest';
+import { takePicture } from '../e2e/harness/screenshots.ts';
+import { Backend } from './backend.ts';
+import { PanelHost, type PanelOptions } from './host.ts';
+
+/** The prompt of samples/ioi.prompt. */
+export const IOI = { prompt: 'When Mary and John went to the store, John gave a drink to' };
+
+export interface Opened {
+  host: PanelHost;
+  page: Page;
+  browser: Browser;
+  backend: Backend;
+}
+
+/** Opens a panel that shows the analysis of a prompt; it is closed after the tests of the `describe`. */
+export function usePanel() {
+  const opened: Partial<Opened> = {};
+  afterEach(async ({ task }) => {
+    if (task.result?.state !== 'fail') return;
+    if (opened.page) await takePicture(opened.page, `failed-panel-${task.name.replaceAll(/\W+/g, '-')}`);
+    console.log(`the backend's log:\n${opened.backend?.log().slice(-6000)}`);
+  });
+  afterAll(async () => {
+    await opened.browser?.close();
+    await opened.backend?.leave();
+  });
+  return async (params: object, options: PanelOptions = {}): Promise<Opened> => {
+    const [browser, backend] = await Promise.all([
+      chromium.connect(inject('browser')).then((browser) => (opened.browser = browser)),
+      Backend.join(inject('runtime')).then((backend) => (opened.backend = backend)),
+    ]);
+    const viewport = options.viewport ?? { width: 900, height: 800 };
+    const context = await browser.newContext({ viewport, reducedMotion: 'reduce' });
+    const host = await PanelHost.open(context, backend, options);
+    opened.page = host.page;
+    await host.analyze(params, options);
+    return { host, page: host.page, browser, backend };
+  };
+}
+
+/** Finds what has a test id. */
+export const byTestId =
+  (where: () => Page | Locator): ((id: string) => Locator) =>
+  (id) =>
+    where().locator(`[data-testid="${id}"]`);
