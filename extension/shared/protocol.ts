@@ -732,9 +732,11 @@ export interface LensTrack {
   rank: number[];
 }
 
+/** `notes`: which token a text was taken for, where there was a choice. */
 export interface LensTrackResult {
   position: number;
   tracks: LensTrack[];
+  notes: string[];
 }
 
 /**

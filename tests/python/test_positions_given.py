@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import lm_transparency as lt
+from families import build
+from lm_transparency.cli import main
 from lm_transparency.exports.document import as_document
 from lm_transparency.inspection.named import named_tokens
 from lm_transparency.lens.plain import plain_lens
+from lm_transparency.model.anatomy import dissect
+from lm_transparency.protocol.ffn import FfnNeuronsParams
+from lm_transparency.protocol.heads import EdgeHeadsParams, HeadParams
+from lm_transparency.protocol.inspection import NodeTokensParams
+from lm_transparency.protocol.lens import LensTrackParams
 from lm_transparency.routes.gathering import Gathering
+from lm_transparency.session.answers import answer
 
 PROMPT = "When Mary and John went to the store"
 
@@ -37,10 +47,18 @@ QUESTIONS: dict[str, Callable[[lt.Analysis, int], Any]] = {
     "neuron": lambda run, p: lt.inspect_neuron(run, 1, 3, p),
     "track": lambda run, p: lt.track_tokens(run, p, [3]),
     "named": lambda run, p: named_tokens(run, p, "#7", None),
+    "plain lens": lambda run, p: plain_lens(run.model.model, run.trace.token_ids, p).numpy(),
     "export": lambda run, p: lt.export_text(run, "csv", target=p, threshold=0.04),
     "batch": lambda run, p: [
         record["graph"] for record in lt.analyze_many(run.model, [PROMPT], position=p) if not record["error"]
     ],
+}
+
+
+OF_EXPERTS: dict[str, Callable[[lt.Analysis, int], Any]] = {
+    "experts": lambda run, p: lt.inspect_experts(run, 1, p),
+    "expert": lambda run, p: lt.inspect_expert(run, 1, lt.inspect_experts(run, 1, -2).experts[0].expert, p),
+    "neuron": lambda run, p: lt.inspect_expert_neuron(run, 1, lt.inspect_experts(run, 1, -2).experts[0].expert, 1, p),
 }
 
 
@@ -75,9 +93,47 @@ def test_positions_out_of_range_are_refused_in_one_sentence(question: str, run: 
         )
 
 
-def test_a_lens_of_any_model_counts_alike(run: lt.Analysis) -> None:
-    last = plain_lens(run.model.model, run.trace.token_ids, -1)
-    assert same(last.numpy(), plain_lens(run.model.model, run.trace.token_ids, len(run.tokens) - 1).numpy())
+@pytest.mark.parametrize("question", OF_EXPERTS)
+def test_questions_about_experts_count_alike(question: str, tiny_tokenizer: Any) -> None:
+    model = build("mixtral", {"vocab_size": 440, "max_position_embeddings": 128})
+    run = lt.analyze(lt.LoadedModel("tiny", "tiny", model, tiny_tokenizer, dissect(model)), PROMPT)
+    ask, n_tokens = OF_EXPERTS[question], len(run.tokens)
+    assert same(ask(run, -2), ask(run, n_tokens - 2))
+    with pytest.raises(lt.TransparencyError, match=f"Position {-n_tokens - 1} is out of range"):
+        ask(run, -n_tokens - 1)
+
+
+def test_the_servers_answers_count_alike(tiny_gpt2: lt.LoadedModel) -> None:
+    session = lt.Session()
+    run_id, run = session.analyze(tiny_gpt2, PROMPT)
+    n_tokens = len(run.tokens)
+    for ask in (
+        lambda p: LensTrackParams(run_id, p, [3]),
+        lambda p: FfnNeuronsParams(run_id, 1, p),
+        lambda p: EdgeHeadsParams(run_id, 1, p, 0),
+        lambda p: HeadParams(run_id, 1, 1, p),
+        lambda p: NodeTokensParams(run_id, f"A1_{p}"),
+    ):
+        given, wanted = (answer(ask(p), session, lt.Watch()) for p in (-2, n_tokens - 2))
+        assert repr(given) == repr(wanted)
+        with pytest.raises(lt.TransparencyError, match="is out of range"):
+            answer(ask(-n_tokens - 1), session, lt.Watch())
+
+
+def test_the_command_line_counts_alike(
+    tiny_gpt2_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LMT_CACHE_DIR", str(tmp_path))
+    file = tmp_path / "a.txt"
+    file.write_text(PROMPT)
+    asked = ["inspect", "head", "1.1", str(file), "--model", str(tiny_gpt2_folder), "--format", "json", "--query"]
+    assert main([*asked, "-1"]) == 0
+    n_tokens = json.loads(capsys.readouterr().out)["query"] + 1
+    assert main([*asked, str(-n_tokens)]) == 0
+    assert json.loads(capsys.readouterr().out)["query"] == 0
+    for position in (n_tokens, -n_tokens - 1):
+        assert main([*asked, str(position)]) == 2
+        assert f"Position {position} is out of range" in capsys.readouterr().err
 
 
 def test_a_named_token_says_which_it_is(run: lt.Analysis) -> None:

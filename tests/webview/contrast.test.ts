@@ -38,9 +38,13 @@ describe('the tokens that a prompt file asks about', () => {
       if (method !== 'lmTransparency/lensTrack') return new Promise(() => undefined);
       const { position, texts = [] } = params as LensTrackParams;
       if (texts.includes(' two words')) return Promise.reject(new Error("It splits into ' two' + ' words'."));
-      const logits = { ' Mary': [0, 1, 4, 4.5, 9], ' John': [0, 2, 1, 3, 7] };
-      const tracks = texts.map((text, k) => track(70 + k, text, logits[text as ' Mary' | ' John']));
-      return Promise.resolve({ position, tracks } as Answer);
+      const logits = { s: [0, 1], ' Mary': [0, 1, 4, 4.5, 9], ' John': [0, 2, 1, 3, 7] };
+      const tracks = texts.map((text, k) => track(70 + k, text, logits[text as keyof typeof logits]));
+      return Promise.resolve({
+        position,
+        tracks,
+        notes: texts.includes('s') ? ["'s' is taken for token #70 ('s'), and not token #71 (' s')."] : [],
+      } as Answer);
     };
     host.say({ ...analysisMessage(), about: { target, contrast } } as ToWebview);
     return settled().then(answered);
@@ -71,6 +75,13 @@ describe('the tokens that a prompt file asks about', () => {
   it('that are no single token say how they split', async () => {
     await about(' two words', null);
     expect(find('inspector').textContent).toContain("It splits into ' two' + ' words'.");
+  });
+
+  it('that could be another token say which they are', async () => {
+    await about('s', null);
+    expect(find('named-note').textContent).toBe("'s' is taken for token #70 ('s'), and not token #71 (' s').");
+    await about(' Mary', null);
+    expect(document.querySelector('[data-testid=named-note]')).toBeNull();
   });
 
   it('are not there where nothing is named', async () => {

@@ -69,6 +69,7 @@ export const VIEWS: Answers = {
     tracks: tokens.map((token, i) =>
       track(token, TEXTS[i === 0 ? 0 : 3] ?? '', i === 0 ? 0.72 : 0.6, i === 0 ? 0.84 : 0.12),
     ),
+    notes: [],
   }),
 
   'lmTransparency/export': ({ format, target, threshold }) => ({

@@ -13,9 +13,9 @@ from ..model.loading import LoadedModel
 from ..model.options import COMPARED_THRESHOLD
 from ..model.tokens import Token
 from ..routes.contributions import Contributions
-from ..routes.graph import RouteGraph, auto_threshold, position_of, route_graph
+from ..routes.graph import RouteGraph, auto_threshold, route_graph
 from ..trace.proof import Proof
-from ..trace.trace import Trace
+from ..trace.trace import Trace, position_of
 
 #: Positions whose logits are read at once.
 _POSITIONS = 128

@@ -111,12 +111,11 @@ def _head(arguments: argparse.Namespace) -> _Ask:
     def ask(analysis: Analysis) -> Any:
         from ..inspection.heads import inspect_head
 
-        query = arguments.query + len(analysis.tokens) if arguments.query < 0 else arguments.query
         return inspect_head(
             analysis,
             layer,
             head,
-            query,
+            arguments.query,
             arguments.key,
             top_k=arguments.top_k,
             normalize=not arguments.no_normalize,

@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ..model.loading import load_whole
     from ..model.tokens import check_prompt, encode, visible
     from ..model.vocabulary import vocabulary_text
-    from ..routes.graph import position_of
+    from ..trace.trace import position_of
 
     check_prompt(prompt)
     _, model, tokenizer = load_whole(arguments.model, **loading_options(arguments), watch=terminal_watch())

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from ..analysis.result import Analysis
 from ..model.naming import Meant
-from ..routes.graph import position_of
+from ..trace.trace import position_of
 from .asking import question
 from .lens import LensTrack, track_tokens
 from .tokens import output_meant

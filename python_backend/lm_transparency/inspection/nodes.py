@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from ..analysis.result import Analysis
 from ..lens.nodes import node_tokens
-from ..routes.graph import Node, parse_node, position_of
+from ..routes.graph import Node, parse_node
+from ..trace.trace import position_of
 from .asking import question
 from .tokens import TokenScore, Update, state_scores, update_scores
 

@@ -12,8 +12,8 @@ from ..analysis.result import Analysis
 from ..errors import TransparencyError
 from ..lens.projection import Lens, TopTokens
 from ..model.naming import Meant, entry_named
-from ..routes.graph import position_of
 from ..trace.finite import is_finite, overflow
+from ..trace.trace import position_of
 from ..wording import listed, quoted
 
 

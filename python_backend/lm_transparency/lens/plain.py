@@ -18,6 +18,7 @@ from ..errors import TransparencyError
 from ..model.linear import device_of
 from ..model.token_ids import check_token_ids, embedding_rows
 from ..trace.finite import is_finite, overflow
+from ..trace.trace import position_of
 
 #: How far the last row may differ from the model's logits, relative to the largest, by precision.
 _ROUNDING = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}
@@ -29,9 +30,10 @@ def plain_lens(
     """Logits read at `position`, float32: row 0 from the embedding, row l + 1 after layer l; the last row is the
     model's.
 
-    Raises `TransparencyError`: `modelUnsupported` where the model's logits are not what its unembedding reads there,
-    `modelUnusable` for a token id without a row in the embedding.
+    `position`: negative from the end. Raises `TransparencyError`: `modelUnsupported` where the model's logits are not
+    what its unembedding reads there, `modelUnusable` for a token id without a row in the embedding, `invalidPosition`.
     """
+    position = position_of(position, len(token_ids))
     unembedding = model.get_output_embeddings()
     if unembedding is None:
         raise _unreadable(model, "it has no output embedding")

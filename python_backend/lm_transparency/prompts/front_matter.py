@@ -19,8 +19,8 @@ from .problems import Problem, Severity
 KEYS: dict[str, str] = {
     "model": "The model that the prompts are for: a hub id, a folder, a GGUF file, or the embedded default's name.",
     "special_tokens": "auto: what the tokenizer adds by itself; bos: a beginning-of-sequence token in front; none.",
-    "target": "The text of the token whose prediction is explained, with its leading space: ' Mary'.",
-    "contrast": "The text of the token that the target is compared with: ' John'.",
+    "target": "The token whose prediction is explained: its text with its leading space, ' Mary', or number, '#123'.",
+    "contrast": "The token that the target is compared with: ' John', or its number.",
     "threshold": "Contributions below it are left out of the graph: 0.005 to 1.",
     "renormalize": "Whether what is left after the threshold is scaled to sum to 1 again: true or false.",
     "chat": "Messages before each prompt of the file, each with a role and content; a prompt is the next user's.",
@@ -107,6 +107,7 @@ class _Reader:
                 continue
             keys[name], places[name] = self._range(key), self._range(value)
             if value.id == "scalar" and value.tag.endswith(":null"):
+                self._commented(name, key)
                 continue
             if name == "chat":
                 chat = self._chat(value)
@@ -160,6 +161,12 @@ class _Reader:
             self._wrong(value, f"`{name}` is empty.", KEYS[name])
             return None
         return text.strip() or None if name == "model" else text
+
+    def _commented(self, name: str, key: Any) -> None:
+        """The number of a token, which YAML takes for a comment."""
+        found = re.compile(r": +(#\d+)").match(self._source, key.end_mark.index)
+        if found and name in ("target", "contrast"):
+            self._wrong(key, f"`{name}` is empty: to YAML {found[1]} is a comment.", f"Put it in quotes: '{found[1]}'.")
 
     def _threshold(self, value: Any, text: str) -> float | None:
         try:

@@ -61,5 +61,8 @@ class LensTrack:
 
 @define(frozen=True)
 class LensTrackResult:
+    """`notes`: which token a text was taken for, where there was a choice."""
+
     position: int
     tracks: list[LensTrack]
+    notes: list[str] = field(factory=list)

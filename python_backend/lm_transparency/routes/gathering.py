@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Bool, Float
 
 from ..trace.proof import LayerError, Proof
-from ..trace.trace import Trace
+from ..trace.trace import Trace, position_of
 from ..watch import Watch
 from .contributions import FLOOR, Contributions, LayerRows, SomeRows, layer_by_layer, proof_of, some_rows, together
-from .graph import AUTO_EDGES, AUTO_RANGE, position_of
+from .graph import AUTO_EDGES, AUTO_RANGE
 from .kernels import KeptRows, no_rows
 
 #: Weights of every head and key that a few rows may need at once: 32 M float32 are 128 MB.

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import TransparencyError
 from ..model.options import COMPARED_THRESHOLD
+from ..trace.trace import position_of
 from ..wording import quoted
 from .contributions import Contributions
 
@@ -164,20 +165,6 @@ def auto_threshold(
         middle = (low + high) / 2
         low, high = (low, middle) if fits(middle) else (middle, high)
     return high
-
-
-def position_of(position: int, n_tokens: int) -> int:
-    """A position of the prompt, counted from its beginning or, where negative, from its end.
-
-    Raises `TransparencyError("invalidPosition")` out of range.
-    """
-    if not -n_tokens <= position < n_tokens:
-        raise TransparencyError(
-            "invalidPosition",
-            f"Position {position} is out of range: the prompt has {n_tokens} tokens.",
-            f"Choose 0 to {n_tokens - 1}, or -1 for the last.",
-        )
-    return position % n_tokens
 
 
 class _Rows:

@@ -16,6 +16,7 @@ from ..protocol import inspection as wire
 from ..protocol import lens as of_lens
 from ..routes.heads import in_cells
 from ..routes.tags import TAGS
+from ..trace.trace import position_of
 from ..watch import Watch
 from .session import Session
 
@@ -226,11 +227,13 @@ def _lens_grid(params: of_lens.LensGridParams, session: Session, watch: Watch) -
 
 def _lens_track(params: of_lens.LensTrackParams, session: Session, _watch: Watch) -> of_lens.LensTrackResult:
     run = session.run(params.run_id)
-    tokens = [*params.tokens, *(output_meant(run, text).id for text in params.texts)]
+    meant = [output_meant(run, text) for text in params.texts]
+    tokens = [*params.tokens, *(one.id for one in meant)]
     tracks = lens.track_tokens(run, params.position, tokens, normalize=params.normalize)
     return of_lens.LensTrackResult(
-        params.position,
+        position_of(params.position, len(run.tokens)),
         [of_lens.LensTrack(t.token, t.text, list(t.probability), list(t.logit), list(t.rank)) for t in tracks],
+        [one.note for one in meant if one.note],
     )
 
 

@@ -19,6 +19,20 @@ Positions: TypeAlias = slice | Tensor
 EVERYWHERE = slice(None)
 
 
+def position_of(position: int, n_tokens: int) -> int:
+    """A position of the prompt, counted from its beginning or, where negative, from its end.
+
+    Raises `TransparencyError("invalidPosition")` out of range.
+    """
+    if not -n_tokens <= position < n_tokens:
+        raise TransparencyError(
+            "invalidPosition",
+            f"Position {position} is out of range: the prompt has {n_tokens} tokens.",
+            f"Choose 0 to {n_tokens - 1}, or -1 for the last.",
+        )
+    return position % n_tokens
+
+
 def as_float32(states: Tensor) -> Tensor:
     """`states.float()` without a torch call for float32: each call would hand Python to another layer's thread."""
     return states if states.dtype == torch.float32 else states.float()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lm_transparency import TransparencyError
 from lm_transparency.model.chat import parse_chat
-from lm_transparency.prompts.documents import Document
+from lm_transparency.prompts.documents import PROMPT, Document
 from lm_transparency.prompts.front_matter import KEYS, Settings
 from lm_transparency.prompts.pieces import PromptText
 from lm_transparency.routes.contributions import FLOOR
@@ -199,3 +199,15 @@ def test_whatever_stands_in_jsonl_is_read_or_told_of_with_a_place(records: list[
     problems = list(document.problems_of(document.stretches))
     assert len(problems) == wrong
     assert all(0 <= problem.start <= problem.end <= len(text) for problem in problems)
+
+
+@pytest.mark.parametrize("key", ["target", "contrast"])
+def test_the_number_of_a_token_is_no_comment(key: str) -> None:
+    document = Document(f"---\n{key}: #50\n---\nHi", PROMPT)
+    (problem,) = document.front_problems
+    assert (problem.message, problem.remedy) == (
+        f"`{key}` is empty: to YAML #50 is a comment.",
+        "Put it in quotes: '#50'.",
+    )
+    assert not Document(f"---\n{key}: # none\nmodel: #5\n---\nHi", PROMPT).front_problems
+    assert getattr(Document(f"---\n{key}: '#50'\n---\nHi", PROMPT).settings, key) == "#50"

@@ -50,10 +50,18 @@ export function Contrast({ store }: { store: Store }) {
   const title = about?.contrast === null ? 'Named target' : 'Target against contrast';
   if (reply.state === 'failed') return <NoAnswer store={store} title={title} message={reply.message} />;
   if (reply.state === 'asking') return <Waiting title={title} rows={2} />;
-  return <Named store={store} title={title} tracks={reply.result.tracks} />;
+  return <Named store={store} title={title} tracks={reply.result.tracks} notes={reply.result.notes} />;
 }
 
-function Named({ store, title, tracks }: { store: Store; title: string; tracks: LensTrack[] }) {
+interface NamedProps {
+  store: Store;
+  title: string;
+  tracks: LensTrack[];
+  /** Which token a text was taken for, where there was a choice. */
+  notes: string[];
+}
+
+function Named({ store, title, tracks, notes }: NamedProps) {
   const model = store.analysis.value?.meta.model;
   const last = (values: number[] | undefined): number => values?.at(-1) ?? 0;
   const rows = tracks.map((track, index) => ({
@@ -75,6 +83,11 @@ function Named({ store, title, tracks }: { store: Store; title: string; tracks: 
   return (
     <Section title={title} store={store} help="contrast" table={table}>
       <TextBars rows={rows} tone="plain" testId="named" />
+      {notes.map((note) => (
+        <p key={note} class="dim" data-testid="named-note">
+          <bdi>{note}</bdi>
+        </p>
+      ))}
       {target && contrast && <Difference store={store} differences={differences} target={target} contrast={contrast} />}
     </Section>
   );
