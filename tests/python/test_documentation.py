@@ -63,6 +63,21 @@ def test_every_page_is_reached_from_the_readme() -> None:
     assert sorted(page.name for page in ROOT.glob("docs/*.md") if page not in linked) == []
 
 
+def test_every_test_that_the_security_page_names_exists() -> None:
+    page = (ROOT / "docs/security.md").read_text("utf-8")
+    rows = [line.rsplit("|", 2)[1] for line in page.splitlines() if line.startswith("|")]
+    n_named = 0
+    for row in rows:
+        text = ""
+        for name in re.findall(r"`([\w./]+)`", row):
+            if name.endswith(".py"):
+                text = (ROOT / "tests/python" / name).read_text("utf-8")
+            else:
+                n_named += 1
+                assert re.search(rf"def test_\w*{name}", text), f"{name} in {row}"
+    assert n_named > 10
+
+
 def test_the_citation_is_complete_and_of_this_version() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
     project = (ROOT / "pyproject.toml").read_text("utf-8")
