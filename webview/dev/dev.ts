@@ -57,7 +57,7 @@ if (elsewhere !== null) {
     window.postMessage({ type: 'analysis', runId: 'recorded', title: 'recorded', payload, view: null }, '*');
   };
   void fetch(elsewhere).then(async (response) => post(await response.arrayBuffer()));
-} else if (state === 'ready' || state === 'offline') {
+} else if (['ready', 'offline', 'updating'].includes(state)) {
   page.payload = payload();
   measure(page.payload);
 }
@@ -66,6 +66,7 @@ window.lmTransparencyPage = page;
 const messages: Record<string, ToWebview> = {
   loading: { type: 'progress', message: 'Contributions: layer 12 of 30', fraction: 0.4 },
   waiting: { type: 'progress', message: 'Loading smollm2-135m-instruct', fraction: null },
+  updating: { type: 'updating', message: 'Updating' },
   offline: { type: 'offline', offline: true, message: 'The backend has stopped.' },
   failure: {
     type: 'failure',
