@@ -119,7 +119,7 @@ export function firstLayers(): string {
   if (known) return known;
   const folder = join(developmentCache(), `first-layers-of-${basename(embeddedModel())}`);
   if (!existsSync(folder)) {
-    const script = join(repositoryRoot, 'tests', 'python', 'save_first_layers.py');
+    const script = join(repositoryRoot, 'tests', 'python', 'support', 'save_first_layers.py');
     execFileSync(repositoryPython(), [script, embeddedModel(), folder], { stdio: ['ignore', 'ignore', 'inherit'] });
   }
   return (process.env[FIRST_LAYERS] = folder);

@@ -9,7 +9,7 @@ import { screenshot } from '../e2e/harness/screenshots.ts';
 /** Where the panel is: a tab of its own, or a frame of a window. */
 export type Place = Page | FrameLocator;
 
-/** What `tests/python/make_panel_vectors.py` has written: plain transformers, nothing of ours. */
+/** What `tests/python/support/make_panel_vectors.py` has written: plain transformers, nothing of ours. */
 export function truthOf<Truth>(name: string): Truth {
   return JSON.parse(readFileSync(join(repositoryRoot, 'tests', 'vectors', 'panel', `${name}.json`), 'utf8')) as Truth;
 }

@@ -1,7 +1,7 @@
 """Writes `tests/vectors/*.json`: contributions, and the routes that the naive implementation makes of them.
 
-.venv/bin/python tests/python/make_vectors.py            # all that need no model
-.venv/bin/python tests/python/make_vectors.py --ioi      # and the IOI sentence on the embedded model
+.venv/bin/python tests/python/support/make_vectors.py            # all that need no model
+.venv/bin/python tests/python/support/make_vectors.py --ioi      # and the IOI sentence on the embedded model
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 IOI = "When Mary and John went to the store, John gave a drink to"
 WAR = "The war lasted from the year 1732 to the year 17"

@@ -15,7 +15,7 @@ from lm_transparency.cli import main
 from lm_transparency.exports.payload import token_infos
 from lm_transparency.model.chat import encode_chat
 
-SAMPLE = (Path(__file__).parents[2] / "samples/capital.chat").read_text("utf-8").removesuffix("\n")
+SAMPLE = (Path(__file__).parents[3] / "samples/capital.chat").read_text("utf-8").removesuffix("\n")
 CHATML = (
     "{% for m in messages %}<s>{{ m['role'] }}\n{{ m['content'] }}</s>\n{% endfor %}"
     "{% if add_generation_prompt %}<s>assistant\n{% endif %}"

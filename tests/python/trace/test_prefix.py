@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from test_float64_reference import eager
+from test_gathering import assert_known_rows_are_those_of
 from torch import Tensor
 
 import prompts
@@ -21,8 +23,6 @@ from lm_transparency.routes.gathering import Earlier, Gathering
 from lm_transparency.trace.prefix import record_after
 from lm_transparency.trace.recording import record
 from reference import shares, watch_any
-from test_float64_reference import eager
-from test_gathering import assert_known_rows_are_those_of
 
 #: (model type, changes): takes over, in every kind of block that a cache of keys and values suffices for.
 TAKES_OVER: list[tuple[str, dict[str, Any]]] = [

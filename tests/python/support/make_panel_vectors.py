@@ -1,6 +1,6 @@
 """Writes `tests/vectors/panel/*.json`: what panel and window must show of the embedded model.
 
-.venv/bin/python tests/python/make_panel_vectors.py [NAME…]
+.venv/bin/python tests/python/support/make_panel_vectors.py [NAME…]
 """
 
 from __future__ import annotations
