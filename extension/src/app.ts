@@ -4,7 +4,7 @@ import type { Environments } from './setUp/environment';
 import type { Bundle } from './setUp/wheel';
 import type { ModelChoice } from './models/modelChoice';
 import type { RecentModels } from './models/recentModels';
-import type { Marker } from './editor/tokenMarks';
+import type { TokenMarks } from './editor/tokenMarks';
 import type { Surprisal } from './editor/surprisal';
 import type { LiveMode } from './live/liveMode';
 import type { Analyses } from './panel/analyses';
@@ -22,7 +22,7 @@ export interface App {
   panels: Panels;
   store: ResultStore;
   runs: Runs;
-  marker: Marker;
+  marks: TokenMarks;
   surprisal: Surprisal;
   environments: Environments;
   recent: RecentModels;

@@ -41,7 +41,7 @@ import { showLog } from './commands/showLog';
 import { unloadModel } from './commands/unloadModel';
 import { EarlyStart } from './editor/earlyStart';
 import { showLegend } from './editor/legend';
-import { Marker } from './editor/tokenMarks';
+import { TokenMarks } from './editor/tokenMarks';
 import { Surprisal } from './editor/surprisal';
 import { LiveMode } from './live/liveMode';
 import { Analyses } from './panel/analyses';
@@ -131,7 +131,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
 
   const store = new ResultStore(path.join(folder, 'results'));
   const runs = new Runs(vscode.Uri.file(path.join(folder, 'runs')), info);
-  const marker = new Marker();
+  const marks = new TokenMarks();
   const surprisal = new Surprisal((...asked) => surprisalAt(backend, ...asked), info);
   const choice = new ModelChoice({
     read: readSettings,
@@ -142,11 +142,11 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const panels: Panels = new Panels(context.extensionUri, store, {
     ask: (...asked) => analyses.ask(...asked),
     told: (panel, notice) => void heed(notices, panel, notice),
-    shown: (panel) => marker.link(panel),
-    aimed: (panel) => marker.redraw(panel),
+    shown: (panel) => marks.link(panel),
+    aimed: (panel) => marks.redraw(panel),
     disposed: (panel) => {
       analyses.cancel(panel);
-      marker.unlink(panel);
+      marks.unlink(panel);
     },
     ignored: () => log.warn('the panel sent a message that is not understood'),
   });
@@ -155,12 +155,12 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const settingsFor = (uri?: vscode.Uri) => choice.settingsFor(uri);
   const live = new LiveMode({ analyses, panels, choice, log: info });
   const app: App = {
-    ...{ backend, analyses, panels, store, runs, marker, surprisal, environments, recent, choice, live, targets },
+    ...{ backend, analyses, panels, store, runs, marks, surprisal, environments, recent, choice, live, targets },
     ...{ log, extensionUri, storage, bundle, selectedPython: askSelected, settingsFor },
     manifest: context.extension.packageJSON as App['manifest'],
   };
   const act = (action: PanelAction, panel: Panel) => void runAction(app, action, panel);
-  const notices = { extensionUri, marker, surprisal, act, log: info };
+  const notices = { extensionUri, marks, surprisal, act, log: info };
   const offer = offerSetUp(app);
   const tree = showRuns(runs);
   const report = (error: unknown) => reportFailure(app, error);
@@ -193,10 +193,10 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const early = new EarlyStart(backend, targets, info);
   context.subscriptions.push(
     log.channel,
-    marker,
+    marks,
     live,
     surprisal,
-    showLegend(marker, surprisal),
+    showLegend(marks, surprisal),
     early,
     ...Object.entries(commands).map(([name, run]) => vscode.commands.registerCommand(`${SECTION}.${name}`, run)),
     vscode.window.registerWebviewPanelSerializer(PANEL_TYPE, panels),
@@ -224,7 +224,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       if (place.some((section) => event.affectsConfiguration(section))) void backend.stop().then(() => early.look());
     }),
     vscode.workspace.onDidGrantWorkspaceTrust(() => void backend.stop().then(() => early.look())),
-    vscode.workspace.onDidOpenTextDocument(() => marker.relinkAll()),
+    vscode.workspace.onDidOpenTextDocument(() => marks.relinkAll()),
   );
 }
 

@@ -259,7 +259,7 @@ describe('Next Heat and Hide Heat', () => {
       show: vi.fn(() => Promise.resolve(void (isSurprisal = true))),
       hide: () => void (isSurprisal = false),
     };
-    const world = { panels: { all: () => [panel], active: () => undefined }, marker: { isHeated: () => isFlow }, surprisal }; // prettier-ignore
+    const world = { panels: { all: () => [panel], active: () => undefined }, marks: { isHeated: () => isFlow }, surprisal }; // prettier-ignore
     const next = nextHeat(world as unknown as App);
     const seen: boolean[][] = [];
     for (let press = 0; press < 4; press++) {

@@ -1,12 +1,12 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { afterMarker, readServerEnd } from '../../extension/src/link/greeting';
+import { afterGreeting, readServerEnd } from '../../extension/src/link/greeting';
 import { explainSsh } from '../../extension/src/link/sshFailure';
 
 describe('the beginning of the stream', () => {
   const read = async (...chunks: (string | Buffer)[]) => {
     const stdout = new PassThrough();
-    const { stream, attached } = afterMarker(stdout);
+    const { stream, attached } = afterGreeting(stdout);
     const received: Buffer[] = [];
     stream.on('data', (chunk: Buffer) => received.push(chunk));
     for (const chunk of chunks) {
@@ -18,13 +18,13 @@ describe('the beginning of the stream', () => {
     const told = await attached.catch((error: Error) => error.message);
     return { told, text: Buffer.concat(received).toString() };
   };
-  const MARKER = 'lm-transparency attached {"version": "0.1.0", "processId": 7, "started": true}\n';
+  const GREETING = 'lm-transparency attached {"version": "0.1.0", "processId": 7, "started": true}\n';
   const TOLD = { version: '0.1.0', processId: 7, started: true };
 
   it.each([
-    ['alone', [`\n${MARKER}body`]],
-    ['behind what a shell prints', ['Welcome!\nlm-transparency is great', `\n${MARKER}body`]],
-    ['byte by byte', [...`motd\n${MARKER}body`]],
+    ['alone', [`\n${GREETING}body`]],
+    ['behind what a shell prints', ['Welcome!\nlm-transparency is great', `\n${GREETING}body`]],
+    ['byte by byte', [...`motd\n${GREETING}body`]],
   ])('is found %s', async (_, chunks) => {
     expect(await read(...chunks)).toEqual({ told: TOLD, text: 'body' });
   });

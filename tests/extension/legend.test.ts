@@ -1,6 +1,6 @@
 import { beforeEach, expect, it } from 'vitest';
 import { showLegend } from '../../extension/src/editor/legend';
-import type { Marker } from '../../extension/src/editor/tokenMarks';
+import type { TokenMarks } from '../../extension/src/editor/tokenMarks';
 import type { Surprisal } from '../../extension/src/editor/surprisal';
 import { Signal } from '../../extension/src/signal';
 import { Uri, window } from './vscode.fake';
@@ -25,8 +25,8 @@ it.each([
   ['surprisal', null, { model: 'small', most: 8, state: 'known' }, 'Surprisal: to 8.0 bits · small'],
 ])('the legend says of which model the %s is', (_, flow, surprisal, text) => {
   const heated = new Signal<string>();
-  const marker = { heated, flowIn: () => flow } as unknown as Marker;
-  showLegend(marker, { changed: new Signal(), shownIn: () => surprisal } as unknown as Surprisal);
+  const marks = { heated, flowIn: () => flow } as unknown as TokenMarks;
+  showLegend(marks, { changed: new Signal(), shownIn: () => surprisal } as unknown as Surprisal);
   heated.fire(uri.toString());
   expect(item.text).toBe(`$(flame) ${text}`);
 });

@@ -7,13 +7,13 @@ import { fileName, filtersFor } from '../../extension/src/panel/save';
 import { executed, failing, files, shown, Uri as FakeUri, workspace } from './vscode.fake';
 
 const text = (path: string) => Buffer.from(files.get(path) ?? []).toString();
-const marker = { select: vi.fn(), heat: vi.fn() };
+const marks = { select: vi.fn(), heat: vi.fn() };
 const surprisal = { hide: vi.fn() };
 const act = vi.fn();
 const log = vi.fn();
 
 function tell(notice: Notice, panel: Partial<Panel> = {}): Promise<void> {
-  const world = { extensionUri: FakeUri.file('/ext') as unknown as Uri, marker, surprisal, act, log };
+  const world = { extensionUri: FakeUri.file('/ext') as unknown as Uri, marks, surprisal, act, log };
   const uri = FakeUri.file('/work/ioi.prompt') as unknown as Uri;
   return heed(world, { uri, shown: null, view: null, ...panel } as Panel, notice);
 }
@@ -95,8 +95,8 @@ describe('what else the panel tells', () => {
     await tell({ type: 'selected', position: 3 });
     await tell({ type: 'heat', masses: [1] });
     expect(act).toHaveBeenCalledExactlyOnceWith('selectDevice', expect.anything());
-    expect(marker.select).toHaveBeenCalledExactlyOnceWith(expect.anything(), 3);
-    expect(marker.heat).toHaveBeenCalledExactlyOnceWith(expect.anything(), [1]);
+    expect(marks.select).toHaveBeenCalledExactlyOnceWith(expect.anything(), 3);
+    expect(marks.heat).toHaveBeenCalledExactlyOnceWith(expect.anything(), [1]);
   });
 
   it('is copied with a word in the status bar', async () => {

@@ -10,7 +10,7 @@ import { statusView } from '../../extension/src/backend/health';
 import { Visit } from '../../extension/src/backend/visit';
 import { attachScript } from '../../extension/src/remote/attachCommand';
 import { configuredHosts, refuseHost } from '../../extension/src/remote/hosts';
-import { baseOf, lookScript, readLook, refuseMachine } from '../../extension/src/remote/machine';
+import { baseOf, machineScript, readMachine, refuseMachine } from '../../extension/src/remote/machine';
 import { quote, quoteAll } from '../../extension/src/remote/quote';
 import { builtPython, setUpScript } from '../../extension/src/remote/setUpScript';
 import { sshArgv } from '../../extension/src/link/ssh';
@@ -146,7 +146,7 @@ describe('the hosts of an ssh config', () => {
 describe('a look at a machine', () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'look-'));
   const output = execFileSync('sh', ['-s'], {
-    input: lookScript(['/nowhere/python', "/tmp/it's $(touch pwned)", '~/$(touch pwned)', '~/nothing']),
+    input: machineScript(['/nowhere/python', "/tmp/it's $(touch pwned)", '~/$(touch pwned)', '~/nothing']),
     encoding: 'utf8',
     cwd: folder,
     env: { ...process.env, XDG_DATA_HOME: '/nowhere/at/all' },
@@ -156,7 +156,7 @@ describe('a look at a machine', () => {
 
   it('tells what it is, in one script for a plain shell, and runs no path', () => {
     expect(execFileSync('ls', [folder], { encoding: 'utf8' })).toBe('');
-    const machine = readLook(`Welcome!\nmotd${output}`);
+    const machine = readMachine(`Welcome!\nmotd${output}`);
     expect(machine).toMatchObject({ system: 'Linux', data: '/nowhere/at/all/lm-transparency', own: null, uv: '' });
     expect(machine?.freeBytes).toBeGreaterThan(0);
     expect(machine?.home).toBe(process.env['HOME']);
@@ -166,8 +166,8 @@ describe('a look at a machine', () => {
   });
 
   it('is nothing where it did not come to its end', () => {
-    expect(readLook(output.replace(/end\n$/, ''))).toBeNull();
-    expect(readLook('command not found')).toBeNull();
+    expect(readMachine(output.replace(/end\n$/, ''))).toBeNull();
+    expect(readMachine('command not found')).toBeNull();
   });
 
   it('reads GPUs, and not a driver that is out of order', () => {
@@ -175,7 +175,7 @@ describe('a look at a machine', () => {
       /\nuv /,
       '\ngpu NVIDIA L4, 23034, 22563\ngpu NVIDIA-SMI has failed because it could not talk\nuv ',
     );
-    expect(readLook(withGpus)?.gpus).toEqual([
+    expect(readMachine(withGpus)?.gpus).toEqual([
       { name: 'NVIDIA L4', memoryBytes: 23034 * 1048576, freeBytes: 22563 * 1048576 },
     ]);
   });
@@ -184,7 +184,7 @@ describe('a look at a machine', () => {
     ['Windows_NT', 'x86_64', /runs Windows_NT/],
     ['Linux', 'armv7l', /no PyTorch for here/],
   ])('refuses %s on %s', (system, architecture, words) => {
-    const machine = readLook(output);
+    const machine = readMachine(output);
     if (!machine) throw new Error('no look');
     expect(refuseMachine('here', { ...machine, system, architecture })?.message).toMatch(words);
   });

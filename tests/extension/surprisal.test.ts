@@ -4,7 +4,7 @@ import type { SurprisalResult } from '../../extension/shared/protocol';
 import { Failure } from '../../extension/src/failure';
 import type { Cancel } from '../../extension/src/cancel';
 import { type AskSurprisal, Surprisal } from '../../extension/src/editor/surprisal';
-import type { Marker } from '../../extension/src/editor/tokenMarks';
+import type { TokenMarks } from '../../extension/src/editor/tokenMarks';
 import { showLegend } from '../../extension/src/editor/legend';
 import { Signal } from '../../extension/src/signal';
 import { happens, statusBarItems, Uri, window } from './vscode.fake';
@@ -83,8 +83,8 @@ describe('surprisal on the text', () => {
   });
 
   it('says that it is not known yet, instead of a number, and that it could not be told', async () => {
-    const marker = { flowIn: () => null, heated: new Signal<string>() } as unknown as Marker;
-    const legend = showLegend(marker, surprisal);
+    const marks = { flowIn: () => null, heated: new Signal<string>() } as unknown as TokenMarks;
+    const legend = showLegend(marks, surprisal);
     const item = statusBarItems.at(-1);
     const shown = surprisal.show(document, 10);
     expect(item).toMatchObject({ text: '$(flame) Surprisal …', isShown: true });

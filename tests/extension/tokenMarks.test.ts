@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Marker } from '../../extension/src/editor/tokenMarks';
+import { TokenMarks } from '../../extension/src/editor/tokenMarks';
 import type { Panel } from '../../extension/src/panel/panel';
 import { placeOf } from '../../extension/src/prompts/place';
 import { NOTHING_SET } from './analyses_world';
@@ -23,7 +23,7 @@ const TOKENS = [
 
 let text: string;
 let drawn: Map<Style, Drawn[]>;
-let marker: Marker;
+let marks: TokenMarks;
 let panel: Panel;
 
 /** Every stretch that is heated: its text, its colour or line, its hover. */
@@ -47,7 +47,7 @@ beforeEach(() => {
   workspace.textDocuments = [document];
   const setDecorations = (style: Style, ranges: Drawn[]) => void drawn.set(style, ranges);
   window.visibleTextEditors = [{ document, selection: { active: 0 }, setDecorations, revealRange: vi.fn() }];
-  marker = new Marker();
+  marks = new TokenMarks();
   const found = { text: 'Hi you', chat: false, start: 6, end: 12, index: 1, settings: NOTHING_SET };
   const place = placeOf({ ...found, pieceAt: [0], pieceFrom: [6], pieceLength: [6] }, text);
   const heading = { prompt: 'Hi you', tokens: TOKENS, target: TOKENS.length - 1 };
@@ -56,34 +56,34 @@ beforeEach(() => {
     view: null,
     showCursor: vi.fn(),
   } as unknown as Panel;
-  marker.link(panel);
+  marks.link(panel);
 });
 
 afterEach(() => {
-  marker.dispose();
+  marks.dispose();
   window.activeColorTheme.kind = ColorThemeKind.Dark;
 });
 
 describe('heat in the editor', () => {
   it('is drawn where the tokens stand, and says how much arrives', () => {
-    marker.heat(panel, [0.5, 0.4, 0.1]);
+    marks.heat(panel, [0.5, 0.4, 0.1]);
     expect(heat()).toEqual([
       [' you', 'lmTransparency.heat2', '10 % of the flow into ·you arrives here'],
       ['Hi', 'lmTransparency.heat8', '40 % of the flow into ·you arrives here'],
     ]);
-    marker.heat(panel, null);
+    marks.heat(panel, null);
     expect(heat()).toEqual([]);
   });
 
   it('names the target that is chosen', () => {
-    marker.heat(panel, [0, 1, 0]);
+    marks.heat(panel, [0, 1, 0]);
     panel.view = { target: 1 } as Panel['view'];
-    marker.redraw(panel);
+    marks.redraw(panel);
     expect(heat()).toEqual([['Hi', 'lmTransparency.heat8', '100 % of the flow into Hi arrives here']]);
   });
 
   it('moves with the text before it, and goes when the prompt changes', () => {
-    marker.heat(panel, [0, 1, 0]);
+    marks.heat(panel, [0, 1, 0]);
     edit(0, 0, 'more ');
     expect(heat().map(([stretch]) => stretch)).toEqual(['Hi']);
     edit(text.indexOf('you'), 3, 'all');
@@ -94,13 +94,13 @@ describe('heat in the editor', () => {
   });
 
   it('goes with its panel', () => {
-    marker.heat(panel, [0, 1, 0]);
-    marker.unlink(panel);
+    marks.heat(panel, [0, 1, 0]);
+    marks.unlink(panel);
     expect(heat()).toEqual([]);
   });
 
   it('is a line of that thickness in high contrast, also after a change of theme', () => {
-    marker.heat(panel, [0, 1, 0.5]);
+    marks.heat(panel, [0, 1, 0.5]);
     window.activeColorTheme.kind = ColorThemeKind.HighContrastLight;
     happens.theme.fire(undefined);
     expect(heat().map(([stretch, how]) => [stretch, how])).toEqual([
@@ -113,7 +113,7 @@ describe('heat in the editor', () => {
   });
 
   it('of a panel that is not tied to a text is nothing', () => {
-    marker.heat({} as Panel, [1]);
+    marks.heat({} as Panel, [1]);
     expect(heat()).toEqual([]);
   });
 });

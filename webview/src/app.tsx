@@ -19,7 +19,7 @@ import { keepKeyboard, takeKeyboard } from './layout/keyboard';
 import { Splitter } from './layout/splitter';
 import { Empty, Failure, Loading, Notices, OfflineBanner, TroubleBanner, Updating } from './views/panelStates';
 import type { Store } from './store/state';
-import { Twin } from './views/routesList';
+import { RoutesList } from './views/routesList';
 import { HeadsView } from './views/headsView';
 import { createLensState } from './views/lensState';
 import type { LensState } from './views/lensState';
@@ -127,7 +127,7 @@ function Ready({ store, host, arrangement, lens }: Props) {
         <Splitter arrangement={arrangement} />
         <aside class="side" aria-label="Inspector">
           <Inspector store={store} />
-          <Twin store={store} />
+          <RoutesList store={store} />
         </aside>
       </div>
     </>

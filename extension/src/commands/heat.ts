@@ -24,7 +24,7 @@ export function nextHeat(app: App): () => Promise<void> {
     const { document, offset, panel } = meant;
     const uri = document.uri.toString();
     if (app.surprisal.shownIn(uri)) return app.surprisal.hide(uri);
-    if (panel && !app.marker.isHeated(panel)) return panel.showHeat(true);
+    if (panel && !app.marks.isHeated(panel)) return panel.showHeat(true);
     panel?.showHeat(false);
     await showSurprisal(app, document, offset);
   };
@@ -33,7 +33,7 @@ export function nextHeat(app: App): () => Promise<void> {
 /** Hide Heat: takes all heat off all texts. */
 export function hideHeat(app: App): () => void {
   return () => {
-    for (const panel of app.panels.all()) if (app.marker.isHeated(panel)) panel.showHeat(false);
+    for (const panel of app.panels.all()) if (app.marks.isHeated(panel)) panel.showHeat(false);
     for (const { document } of vscode.window.visibleTextEditors) app.surprisal.hide(document.uri.toString());
   };
 }

@@ -2,18 +2,18 @@ import * as vscode from 'vscode';
 import { plainLabel } from '../words';
 import { BITS_PER_STEP, HEAT_STEPS, percentage } from './heat';
 import { hasHighContrast } from './heatInk';
-import type { Marker } from './tokenMarks';
+import type { TokenMarks } from './tokenMarks';
 import type { Surprisal } from './surprisal';
 import { visibleText } from './visibleText';
 
 /** What the heat on the text means: an entry of the status bar while there is heat, which takes it away. */
-export function showLegend(marker: Marker, surprisal: Surprisal): vscode.Disposable {
+export function showLegend(marks: TokenMarks, surprisal: Surprisal): vscode.Disposable {
   const item = vscode.window.createStatusBarItem('lmTransparency.heat', vscode.StatusBarAlignment.Right, 200);
   item.name = 'LM Transparency: Heat';
   item.command = 'lmTransparency.hideHeat';
   const update = () => {
     const told = heatedUris()
-      .map((uri) => wordsFor(marker, surprisal, uri))
+      .map((uri) => wordsFor(marks, surprisal, uri))
       .find((words) => words !== null);
     void vscode.commands.executeCommand('setContext', 'lmTransparency.heat', told !== undefined);
     if (!told) return item.hide();
@@ -24,7 +24,7 @@ export function showLegend(marker: Marker, surprisal: Surprisal): vscode.Disposa
   };
   return vscode.Disposable.from(
     item,
-    marker.heated.listen(update),
+    marks.heated.listen(update),
     surprisal.changed.listen(update),
     vscode.window.onDidChangeActiveTextEditor(update),
     vscode.window.onDidChangeVisibleTextEditors(update),
@@ -39,8 +39,8 @@ interface Words {
   ends?: [low: string, high: string];
 }
 
-function wordsFor(marker: Marker, surprisal: Surprisal, uri: string): Words | null {
-  const flow = marker.flowIn(uri);
+function wordsFor(marks: TokenMarks, surprisal: Surprisal, uri: string): Words | null {
+  const flow = marks.flowIn(uri);
   if (flow) {
     const high = percentage(flow.most);
     const target = plainLabel(visibleText(flow.target));

@@ -30,7 +30,7 @@ interface Linked {
 }
 
 /** Marks a panel's selected token and its heat in the prompt's text, and tells the panel which token the cursor is on. */
-export class Marker implements vscode.Disposable {
+export class TokenMarks implements vscode.Disposable {
   /** Another flow is shown on the text of a document, or none any more. */
   readonly heated = new Signal<string>();
   readonly #linked = new Map<MarkedPanel, Linked>();

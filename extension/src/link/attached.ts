@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import { type LaunchOptions, launch, type ServerProcess } from './launch';
-import { afterMarker } from './greeting';
+import { afterGreeting } from './greeting';
 
 const GOODBYE_MS = 1000;
 
@@ -13,7 +13,7 @@ export function launchAttached(
 ): ServerProcess {
   let heardAt = Date.now();
   const bridge = launch(argv, options);
-  const { stream, attached } = afterMarker(bridge.stdout);
+  const { stream, attached } = afterGreeting(bridge.stdout);
   for (const stream of [bridge.stdout, bridge.stderr]) stream.on('data', () => (heardAt = Date.now()));
   if (script !== '') bridge.stdin.write(script);
   const stdin = script === '' ? bridge.stdin : heldBack(bridge.stdin, attached);

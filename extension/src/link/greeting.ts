@@ -1,7 +1,7 @@
 import { PassThrough, type Readable } from 'node:stream';
 import type { Attached } from './launch';
 
-const MARKER = 'lm-transparency attached ';
+const GREETING = 'lm-transparency attached ';
 const ENDED = 'lm-transparency ended ';
 const LONGEST_PRELUDE = 1_000_000;
 
@@ -18,13 +18,13 @@ export interface ServerEnd {
  *
  * `attached` rejects when the stream ends without it.
  */
-export function afterMarker(stdout: Readable): { stream: Readable; attached: Promise<Attached> } {
+export function afterGreeting(stdout: Readable): { stream: Readable; attached: Promise<Attached> } {
   const stream = new PassThrough();
   let before = Buffer.alloc(0);
   const attached = new Promise<Attached>((resolve, reject) => {
     const look = (chunk: Buffer) => {
       before = Buffer.concat([before, chunk]);
-      const at = startOfMarker(before);
+      const at = startOfGreeting(before);
       const end = at < 0 ? -1 : before.indexOf('\n', at);
       if (end < 0) {
         if (before.length <= LONGEST_PRELUDE) return;
@@ -32,7 +32,7 @@ export function afterMarker(stdout: Readable): { stream: Readable; attached: Pro
         return reject(new Error('no marker'));
       }
       stdout.off('data', look);
-      const told = readAttached(before.toString('utf8', at + MARKER.length, end));
+      const told = readAttached(before.toString('utf8', at + GREETING.length, end));
       if (told === null) return reject(new Error('an odd marker'));
       stdout.pause();
       stream.write(before.subarray(end + 1));
@@ -49,9 +49,9 @@ export function afterMarker(stdout: Readable): { stream: Readable; attached: Pro
   return { stream, attached };
 }
 
-function startOfMarker(text: Buffer): number {
-  if (text.subarray(0, MARKER.length).toString('latin1') === MARKER) return 0;
-  const at = text.indexOf(`\n${MARKER}`);
+function startOfGreeting(text: Buffer): number {
+  if (text.subarray(0, GREETING.length).toString('latin1') === GREETING) return 0;
+  const at = text.indexOf(`\n${GREETING}`);
   return at < 0 ? -1 : at + 1;
 }
 

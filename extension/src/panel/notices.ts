@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import type { Notice, PanelAction } from '../../shared/webview';
 import { Failure, toFailure } from '../failure';
-import type { Marker } from '../editor/tokenMarks';
+import type { TokenMarks } from '../editor/tokenMarks';
 import type { Surprisal } from '../editor/surprisal';
 import { fillPage } from './htmlPage';
 import type { Panel } from './panel';
@@ -12,7 +12,7 @@ const MESSAGE_MS = 3000;
 /** What a notice may need of the extension. */
 export interface NoticeWorld {
   extensionUri: vscode.Uri;
-  marker: Pick<Marker, 'select' | 'heat'>;
+  marks: Pick<TokenMarks, 'select' | 'heat'>;
   surprisal: Pick<Surprisal, 'hide'>;
   act(action: PanelAction, panel: Panel): void;
   log(line: string): void;
@@ -34,11 +34,11 @@ async function obey(world: NoticeWorld, panel: Panel, notice: Notice): Promise<v
     case 'action':
       return world.act(notice.action, panel);
     case 'selected':
-      return world.marker.select(panel, notice.position);
+      return world.marks.select(panel, notice.position);
     case 'heat':
       // one heat at a time
       if (notice.masses && panel.uri) world.surprisal.hide(panel.uri.toString());
-      return world.marker.heat(panel, notice.masses);
+      return world.marks.heat(panel, notice.masses);
     case 'copy':
       await vscode.env.clipboard.writeText(notice.text);
       vscode.window.setStatusBarMessage('LM Transparency: copied', MESSAGE_MS);

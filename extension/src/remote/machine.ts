@@ -27,7 +27,7 @@ export interface Machine {
 const NAMES = ['python3.12', 'python3.11', 'python3.13', 'python3.10', 'python3.14', 'python3', 'python'];
 
 /** A script for a POSIX shell that tells all this in one round trip. `named`: interpreters to ask besides. */
-export function lookScript(named: readonly string[]): string {
+export function machineScript(named: readonly string[]): string {
   return `
 printf '\\n%s\\n' ${quote(BEGIN)}
 printf 'system %s\\n' "$(uname -s)"
@@ -69,7 +69,7 @@ printf 'end\\n'
 }
 
 /** Reads what the script wrote; null where it did not come to its end. */
-export function readLook(output: string): Machine | null {
+export function readMachine(output: string): Machine | null {
   const [, told] = output.split(`\n${BEGIN}\n`, 2);
   const lines = told?.split('\n') ?? [];
   if (!lines.includes('end')) return null;

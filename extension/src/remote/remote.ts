@@ -13,7 +13,7 @@ import type { HostSettings } from '../settings';
 import { launchAttached } from '../link/attached';
 import { attachScript } from './attachCommand';
 import { type ConfiguredHost, configuredHosts, refuseHost } from './hosts';
-import { baseOf, lookScript, type Machine, readLook, refuseMachine } from './machine';
+import { baseOf, machineScript, type Machine, readMachine, refuseMachine } from './machine';
 import { builtPython, filesOf, setUpScript, STEP } from './setUpScript';
 import { sshArgv, type SshSettings } from '../link/ssh';
 import { explainSsh } from '../link/sshFailure';
@@ -43,8 +43,8 @@ export function hostsOfConfig(ssh: SshSettings): Promise<ConfiguredHost[]> {
 
 /** Looks at a machine in one round trip. Rejects with a `Failure` that names what is in the way. */
 export async function look(caller: Caller, host: string, named: readonly string[], cancel: Cancel): Promise<Machine> {
-  const result = await converse(caller, host, [lookScript(named)], { cancel, silenceMs: LOOK_SILENCE_MS });
-  const machine = readLook(result.output);
+  const result = await converse(caller, host, [machineScript(named)], { cancel, silenceMs: LOOK_SILENCE_MS });
+  const machine = readMachine(result.output);
   if (machine === null) throw notReached(host, result);
   const refused = refuseMachine(host, machine);
   if (refused) throw new Failure('remoteUnfit', refused.message, refused.remedy);

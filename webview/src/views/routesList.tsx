@@ -35,7 +35,7 @@ export function strongest(indices: ArrayLike<number>, value: (index: number) => 
   return kept;
 }
 
-export function Twin({ store }: { store: Store }) {
+export function RoutesList({ store }: { store: Store }) {
   const long = useSignal(false);
   const analysis = store.analysis.value;
   const routes = store.settledRoutes.value;
