@@ -8,7 +8,7 @@ import vsce from '@vscode/vsce';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const MOST_BYTES = 3e6;
-/** The first pattern that a file's path matches names its part. */
+/** The first pattern that a file's path matches names its part. @type {[string, RegExp][]} */
 const PARTS = [
   ['backend, as a wheel', /^extension\/backend\//],
   ['extension', /^extension\/dist\/extension\.js$/],
@@ -20,17 +20,23 @@ const PARTS = [
   ['all else', /./],
 ];
 
-/** The manifest as it is published: `project`, the repository's address, is said once and stands in three places. */
+/**
+ * The manifest as it is published: `project`, the repository's address, is said once and stands in three places.
+ * @param {{ project?: string, [key: string]: unknown }} source
+ */
 export function published({ project, ...manifest }) {
   if (!project) return manifest;
   const url = project.replace(/\/+$/, '');
   return { ...manifest, homepage: `${url}#readme`, bugs: { url: `${url}/issues` }, repository: { type: 'git', url } };
 }
 
-/** A README whose pictures show where there is no repository beside it: from the project's address, or from itself. */
+/**
+ * A README whose pictures show where there is no repository beside it: from the project's address, or from itself.
+ * @param {string} markdown @param {string} folder @param {string} project
+ */
 export async function withPictures(markdown, folder, project) {
   let text = markdown;
-  for (const [, name] of markdown.matchAll(/\]\((\.\.\/docs\/images\/[\w.-]+\.png)\)/g)) {
+  for (const [, name = ''] of markdown.matchAll(/\]\((\.\.\/docs\/images\/[\w.-]+\.png)\)/g)) {
     const bytes = await readFile(path.join(folder, name));
     const address = project
       ? `${project.replace(/\/+$/, '')}/raw/HEAD/${name.replace('../', '')}`
@@ -40,19 +46,24 @@ export async function withPictures(markdown, folder, project) {
   return text;
 }
 
-/** The files of a zip archive with the bytes that they take in it, out of its central directory. */
+/**
+ * The files of a zip archive with the bytes that they take in it, out of its central directory.
+ * @param {Buffer} archive
+ */
 export function packedSizes(archive) {
+  /** @type {[string, number][]} */
   const sizes = [];
   const end = archive.lastIndexOf(Buffer.from('PK\x05\x06', 'latin1'));
   let at = archive.readUInt32LE(end + 16);
   for (let left = archive.readUInt16LE(end + 10); left > 0; left -= 1) {
-    const [name, extra, comment] = [28, 30, 32].map((offset) => archive.readUInt16LE(at + offset));
+    const [name = 0, extra = 0, comment = 0] = [28, 30, 32].map((offset) => archive.readUInt16LE(at + offset));
     sizes.push([archive.toString('utf8', at + 46, at + 46 + name), archive.readUInt32LE(at + 20)]);
     at += 46 + name + extra + comment;
   }
   return sizes;
 }
 
+/** @param {string} target */
 async function pack(target) {
   const source = JSON.parse(await readFile(path.join(here, 'package.json'), 'utf8'));
   const folder = await mkdtemp(path.join(tmpdir(), 'vsix-'));
@@ -70,13 +81,15 @@ async function pack(target) {
   }
 }
 
+/** @param {string} target */
 async function printParts(target) {
   const archive = await readFile(target);
   const rows = new Map(PARTS.map(([name]) => [name, 0]));
   for (const [file, bytes] of packedSizes(archive)) {
-    const [name] = PARTS.find(([, pattern]) => pattern.test(file));
-    rows.set(name, rows.get(name) + bytes);
+    const [name = ''] = PARTS.find(([, pattern]) => pattern.test(file)) ?? [];
+    rows.set(name, (rows.get(name) ?? 0) + bytes);
   }
+  /** @param {string} name @param {number} bytes */
   const line = (name, bytes) => console.log(`${name.padEnd(30)}${(bytes / 1e6).toFixed(3).padStart(7)} MB`);
   for (const [name, bytes] of rows) line(name, bytes);
   line(path.basename(target), archive.length);
