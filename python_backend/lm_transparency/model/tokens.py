@@ -138,7 +138,7 @@ def _to_the_end(prompt: str, tokens: list[Token], covered: int) -> list[Token]:
 
 def _put_in_front(texts: list[str], offsets: list[tuple[int, int]], i: int) -> bool:
     """Whether a token is a space that the tokenizer put before a word: its span is the word's first character."""
-    return texts[i].isspace() and _overlap(offsets, i, i + 1)
+    return texts[i] == " " and _overlap(offsets, i, i + 1)
 
 
 def _overlap(offsets: list[tuple[int, int]], i: int, j: int) -> bool:
