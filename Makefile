@@ -10,7 +10,7 @@ BENCH_TOKENS := 16,64,128,256,512,1024,2048
 # what is installed is compiled when it is imported, and kept
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup build run test checked everything test-python test-unit test-panel test-e2e test-more lint lint-python lint-node format protocol protocol-check vsix wheel webview bench bench-panel models screenshots clean
+.PHONY: help setup build run test checked everything test-python test-unit test-panel test-e2e test-more lint lint-python lint-node format house protocol protocol-check vsix wheel webview bench bench-panel models screenshots clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -67,6 +67,10 @@ format: setup protocol ## format and fix everything that can be fixed
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 	npm run --silent format
+
+house: ## rooms, floors, circles, arrows back up and the largest files, from the code itself
+	@python3 scripts/house.py
+	@[ ! -f scripts/house.mjs ] || node scripts/house.mjs
 
 protocol: ## regenerate extension/shared/protocol.ts
 	$(PREPARE) python

@@ -99,7 +99,7 @@ ASSUMED = {
 #: How much an assumption weighs beside one measured prompt length, and how much another model's runs do.
 _ASSUMPTION, _OTHER_MODEL = 1e-3, 0.1
 
-#: How many blocks of attention weights (`routes.cores`) are in memory at the height.
+#: How many blocks of attention weights (`routes.kernels.cores`) are in memory at the height.
 _BLOCKS = 6
 
 #: The share of free memory that is relied on: it is in pieces, and others take of it too.
@@ -140,7 +140,7 @@ def peak_bytes(shape: Shape, n_tokens: int) -> int:
     """The height of what an analysis takes beside the model: the trace, and the largest of its three stages, of which
     the contributions hold a layer for every thread of torch.
     """
-    from ..routes.cores import layers_at_once, queries_at_once
+    from ..routes.kernels.cores import layers_at_once, queries_at_once
 
     s, n = shape, n_tokens
     forward = n * (4 * s.d_ffn + 4 * s.d_model) * s.itemsize

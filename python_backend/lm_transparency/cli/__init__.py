@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from ..errors import TransparencyError
 from ..files.inputs import forget_inputs
-from ..server.priority import wait_asleep
+from ..server.compute.priority import wait_asleep
 from ..streams import Streams, standard_streams, stdout
 from ..version import __version__
 from . import analyze, attach, bench, doctor, inspect, lens, models, serve

@@ -16,7 +16,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ..server.priority import work_beside_editor
+    from ..server.compute.priority import work_beside_editor
     from ..server.stdio import serve
 
     if arguments.low_priority:

@@ -13,6 +13,7 @@ from ..analysis.result import Analysis, Predictions
 from ..model.block import Block
 from ..model.loading import LoadedModel
 from ..model.tokens import Token
+from ..prompts.units import Units
 from ..protocol import analysis as protocol
 from ..protocol.models import ModelInfo
 from ..protocol.wire import camel_case, to_wire
@@ -81,12 +82,8 @@ def model_info(model: LoadedModel) -> ModelInfo:
 
 def token_infos(prompt: str, tokens: tuple[Token, ...]) -> list[protocol.TokenInfo]:
     """Tokens with their spans in UTF-16 units, which is how an editor counts."""
-    return [
-        protocol.TokenInfo(
-            t.id, t.text, _utf16(prompt[: t.start]), _utf16(prompt[: t.end]), t.special, t.shared, t.template
-        )
-        for t in tokens
-    ]
+    at = Units(prompt).to_units
+    return [protocol.TokenInfo(t.id, t.text, at(t.start), at(t.end), t.special, t.shared, t.template) for t in tokens]
 
 
 def proof_message(proof: Proof) -> protocol.Proof:
@@ -112,7 +109,3 @@ def _column(name: str, analysis: Analysis, predictions: Predictions) -> dict[str
         values = getattr(analysis.contributions, name)
     array = np.ascontiguousarray(values, dtype=np.dtype(dtype).newbyteorder("<"))
     return {"dtype": dtype, "shape": list(array.shape), "data": array.tobytes()}
-
-
-def _utf16(text: str) -> int:
-    return len(text.encode("utf-16-le")) // 2

@@ -85,10 +85,6 @@ class Blocks:
         """Whether there is a prompt."""
         return any(self._has_text(i) for i in steps(range(len(self._firsts))))
 
-    def ends_empty(self) -> bool:
-        """Whether a prompt can be added at the end of the file without a separator before it."""
-        return not self._has_text(len(self._firsts) - 1)
-
     def _has_text(self, index: int) -> bool:
         if self._firsts[index] >= len(self._lines):
             return False

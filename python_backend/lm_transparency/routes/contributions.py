@@ -21,8 +21,8 @@ from ..trace.proof import TOLERANCES, LayerError, Proof, layer_error
 from ..trace.sums import Sums, sums_of
 from ..trace.trace import EVERYWHERE, Positions, Trace
 from ..watch import Watch
-from .cores import layers_at_once, on_a_core_each
 from .kernels import KeptRows, no_rows, row_proximities
+from .kernels.cores import layers_at_once, on_a_core_each
 from .parts import head_parts, kept_parts, kept_parts_of
 
 FLOOR = LOWEST_THRESHOLD

@@ -13,8 +13,8 @@ from ..trace.proof import attention_output, outputs_error, over_heads, trial_dir
 from ..trace.sums import worse
 from ..trace.trace import EVERYWHERE, Positions, Trace, as_float32
 from . import kernels
-from .cores import queries_at_once
 from .kernels import KeptRows, attention_proximities, head_outputs
+from .kernels.cores import queries_at_once
 
 
 @dataclass(frozen=True)

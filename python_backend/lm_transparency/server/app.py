@@ -16,22 +16,27 @@ from ..errors import TransparencyError
 from ..protocol.models import ClientOptions, Health
 from ..protocol.wire import read, to_wire
 from ..version import __version__
-from .backend import Backend
-from .failures import as_reply
-from .handlers import Handler, Handlers
+from .compute.backend import Backend
+from .compute.failures import as_reply
+from .connection.handlers import Handler, Handlers
+from .connection.rpc import AnsweringProtocol, AnsweringServer
 from .language.features import LanguageFeatures
-from .rpc import AnsweringProtocol, AnsweringServer
+from .language.reader import Reader
 
 
 def build_server(
     backend: Backend,
+    reader: Reader,
     on_exit: Callable[[int], None],
     *,
     on_hello: Callable[[ClientOptions], None] = lambda _options: None,
     on_quit: Callable[[], None] = lambda: None,
 ) -> AnsweringServer:
-    """A server for one connection. `on_exit` is called with the exit code that `exit` asks for, `on_hello` with what
-    the client said of itself, `on_quit` when it asks that the process end for all."""
+    """A server for one connection; all connections of a process share `backend` and `reader`.
+
+    `on_exit` is called with the exit code that `exit` asks for, `on_hello` with what the client said of itself,
+    `on_quit` when it asks that the process end for all.
+    """
     server = AnsweringServer(
         "lm-transparency",
         __version__,
@@ -41,7 +46,7 @@ def build_server(
     )
     for method, handle in Handlers(backend, server.protocol).by_method().items():
         server.feature(method)(_answering(handle))
-    language = LanguageFeatures(server, backend)
+    language = LanguageFeatures(server, backend, reader)
     language.register(_answering)
 
     @server.feature(INITIALIZE)

@@ -21,17 +21,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
-from .allocator import use_one_arena
-from .priority import work_beside_editor
-from .progressing import telling
+from .compute.allocator import use_one_arena
+from .compute.priority import work_beside_editor
+from .compute.progressing import telling
 from .runtime_files import GREETING, Place, locked, peer_uid, place
 from .supervisor import ended_well, keep
 
 if TYPE_CHECKING:
     from ..protocol.models import ClientOptions
     from ..session.session import Session
-    from .backend import Backend
-    from .rpc import AnsweringServer
+    from .compute.backend import Backend
+    from .connection.rpc import AnsweringServer
+    from .language.reader import Reader
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ def main(arguments: list[str] | None = None, session_factory: Callable[[], Sessi
 
 
 def _session(trace_budget: int) -> Session:
-    from .backend import new_session
+    from .compute.backend import new_session
 
     return new_session(trace_budget)
 
@@ -95,14 +96,15 @@ def _serve(
     try:
         with telling(lambda line: os.write(ready, line)) if ready >= 0 else nullcontext():
             from . import app  # noqa: F401  # pyright: ignore[reportUnusedImport]
-            from .backend import Backend
+            from .compute.backend import Backend
+            from .language.reader import Reader
     except ImportError as error:
         missing = error.name or str(error)
         print(f"The Python package {missing} cannot be imported by {sys.executable}; the backend needs it.")
         os._exit(EXIT_DEPENDENCY_MISSING)
     backend = Backend(session_factory)
     with suppress(KeyboardInterrupt, asyncio.CancelledError):
-        asyncio.run(_Shared(files, patience, backend).serve(ready))
+        asyncio.run(_Shared(files, patience, backend, Reader(backend)).serve(ready))
     backend.stop(0.3)
     ended_well(files, supervisor)
     # a thread in C code, or in a driver, would keep an ordinary exit waiting
@@ -112,10 +114,11 @@ def _serve(
 class _Shared:
     """All connections of the process, and when it may end."""
 
-    def __init__(self, files: Place, patience: Patience, backend: Backend) -> None:
+    def __init__(self, files: Place, patience: Patience, backend: Backend, texts: Reader) -> None:
         self._files = files
         self._patience = patience
         self._backend = backend
+        self._texts = texts
         self._clients: set[_Client] = set()
         self._over = asyncio.Event()
         now = time.monotonic()
@@ -186,7 +189,7 @@ class _Shared:
             logger.warning("A connection was refused: there are %d already.", _MOST_CLIENTS)
             writer.close()
             return
-        client = _Client(reader, writer, self._backend, self._said_hello, self._over.set)
+        client = _Client(reader, writer, self._backend, self._texts, self._said_hello, self._over.set)
         self._clients.add(client)
         try:
             await client.serve()
@@ -253,6 +256,7 @@ class _Client:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         backend: Backend,
+        texts: Reader,
         on_hello: Callable[[_Client], None],
         on_quit: Callable[[], None],
     ) -> None:
@@ -272,7 +276,7 @@ class _Client:
             self.options = options
             on_hello(self)
 
-        self._server: AnsweringServer = build_server(backend, self._on_exit, on_hello=hello, on_quit=on_quit)
+        self._server: AnsweringServer = build_server(backend, texts, self._on_exit, on_hello=hello, on_quit=on_quit)
 
     async def serve(self) -> None:
         """Until the client leaves, is lost, or is closed."""

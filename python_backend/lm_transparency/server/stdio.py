@@ -18,8 +18,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from ..printable import PrintableFormatter
-from .allocator import use_one_arena
-from .progressing import telling
+from .compute.allocator import use_one_arena
+from .compute.progressing import telling
 
 if TYPE_CHECKING:
     from ..session.session import Session
@@ -48,7 +48,8 @@ def serve(session_factory: Callable[[], Session] | None = None, *, trace_budget:
     try:
         with telling(partial(os.write, 2)):
             from .app import build_server
-            from .backend import Backend, new_session
+            from .compute.backend import Backend, new_session
+            from .language.reader import Reader
     except ImportError as error:
         missing = error.name or str(error)
         _say(f"The Python package {missing} cannot be imported by {sys.executable}; the backend needs it.")
@@ -61,7 +62,7 @@ def serve(session_factory: Callable[[], Session] | None = None, *, trace_budget:
         os._exit(code)
 
     _leave_on_signals(leave)
-    server = build_server(backend, leave, on_quit=leave)
+    server = build_server(backend, Reader(backend), leave, on_quit=leave)
     server.protocol.set_writer(_Output(stdout, leave))
     asyncio.run(server.protocol.converse(_Input(stdin, leave)))
     leave()

@@ -136,7 +136,7 @@ def test_random_bytes_are_read_or_refused(content: bytes) -> None:
 ALLOWED = {
     "files/json_files.py": "the helper",
     "isolation/frames.py": "frames of a known length between a process and its child",
-    "server/frames.py": "a message that cannot be read is answered by its id, which this file looks for",
+    "server/connection/frames.py": "a message that cannot be read is answered by its id, which this file looks for",
 }
 
 

@@ -13,7 +13,8 @@ from fuzzing import damaged, pieced, tried
 
 from lm_transparency.protocol import PING
 from lm_transparency.server.app import build_server
-from lm_transparency.server.backend import Backend
+from lm_transparency.server.compute.backend import Backend
+from lm_transparency.server.language.reader import Reader
 
 _METHODS = [
     PING, "lmTransparency/health", "lmTransparency/analyze", "lmTransparency/listModels", "lmTransparency/nodeTokens",
@@ -103,7 +104,7 @@ class _Server:
 
     async def _answers(self, stream: bytes) -> list[dict[str, Any]]:
         hello = {"jsonrpc": "2.0", "id": "hello", "method": "initialize", "params": {"capabilities": {}}}
-        server = build_server(self._backend, lambda _code: None)
+        server = build_server(self._backend, Reader(self._backend), lambda _code: None)
         written = _Written()
         server.protocol.set_writer(written)
         await server.protocol.converse(_Source(_framed(json.dumps(hello).encode()) + stream))
@@ -132,7 +133,7 @@ def _key(msg_id: Any) -> str:
 
 
 def test_frames_with_a_body_are_answered_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lm_transparency.server.dependencies.import_heavy", lambda _importing: None)
+    monkeypatch.setattr("lm_transparency.server.compute.dependencies.import_heavy", lambda _importing: None)
     server = _Server()
 
     def read(body: bytes) -> bool:
@@ -163,7 +164,7 @@ def test_frames_with_a_body_are_answered_one_by_one(monkeypatch: pytest.MonkeyPa
 
 
 def test_streams_that_are_no_frames_end_or_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lm_transparency.server.dependencies.import_heavy", lambda _importing: None)
+    monkeypatch.setattr("lm_transparency.server.compute.dependencies.import_heavy", lambda _importing: None)
     server = _Server()
     ping = _framed(b'{"jsonrpc":"2.0","id":1,"method":"%b"}' % PING.encode())
     headers = pieced(

@@ -12,7 +12,7 @@ import torch
 
 import prompts
 from lm_transparency import LoadedModel, analyze
-from lm_transparency.routes import cores
+from lm_transparency.routes.kernels import cores
 
 
 @pytest.fixture

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from language_client import HERE, Client, StartClient, python_path
+from shared_world import World
+
+from prompts import IOI
 
 
 @pytest.fixture
@@ -56,3 +63,29 @@ def server() -> Iterator[Client]:
         assert client.garbage == b""
     finally:
         client.end()
+
+
+@pytest.fixture(scope="module")
+def ioi_run(server: Client) -> str:
+    return server.ask("lmTransparency/analyze", {"prompt": IOI, "specialTokens": "bos"})["runId"]
+
+
+@pytest.fixture
+def ask(server: Client, ioi_run: str) -> Any:
+    """A question about the IOI run by the short name of its method."""
+
+    def asked(name: str, **params: Any) -> Any:
+        return server.ask(f"lmTransparency/{name}", {"runId": ioi_run, **params})
+
+    return asked
+
+
+@pytest.fixture
+def world(tmp_path: Path, empty_packages: dict[str, str]) -> Iterator[World]:
+    # short, for a socket's path is; not in TMPDIR
+    found = World(Path(f"/tmp/lmt-{os.getpid()}-{abs(hash(tmp_path)) % 10**6}"), empty_packages)
+    try:
+        yield found
+    finally:
+        found.close()
+        subprocess.run(["rm", "-rf", str(found.folder)], check=True)

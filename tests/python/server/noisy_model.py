@@ -8,7 +8,7 @@ from lm_transparency.server.stdio import serve
 
 
 def noisy_session() -> Any:
-    from lm_transparency.server.backend import new_session
+    from lm_transparency.server.compute.backend import new_session
     from lm_transparency.session.session import Session
     from lm_transparency.watch import Watch
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from pygls.protocol import default_converter
 
-from lm_transparency.server import frames, rpc
-from lm_transparency.server.failures import as_reply
-from lm_transparency.server.rpc import AnsweringProtocol, AnsweringServer
+from lm_transparency.server.compute.failures import as_reply
+from lm_transparency.server.connection import frames, rpc
+from lm_transparency.server.connection.rpc import AnsweringProtocol, AnsweringServer
 
 _converter = cache(default_converter)
 

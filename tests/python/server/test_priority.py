@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from lm_transparency.routes import cores
-from lm_transparency.server import priority
-from lm_transparency.server.worker import ComputeQueue
+from lm_transparency.routes.kernels import cores
+from lm_transparency.server.compute import priority
+from lm_transparency.server.compute.worker import ComputeQueue
 from lm_transparency.watch import Watch
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="threads have a niceness on Linux alone")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 
 import pytest
 
-from lm_transparency.server import progressing
+from lm_transparency.server.compute import progressing
 
 
 @pytest.fixture(autouse=True)

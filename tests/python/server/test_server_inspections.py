@@ -28,21 +28,6 @@ ANALYZE, LOAD, UNLOAD = (f"lmTransparency/{name}" for name in ("analyze", "loadM
 Ask = Any
 
 
-@pytest.fixture(scope="module")
-def ioi_run(server: Client) -> str:
-    return server.ask(ANALYZE, {"prompt": IOI, "specialTokens": "bos"})["runId"]
-
-
-@pytest.fixture
-def ask(server: Client, ioi_run: str) -> Ask:
-    """A question about the IOI run by the short name of its method."""
-
-    def asked(name: str, **params: Any) -> Any:
-        return server.ask(f"lmTransparency/{name}", {"runId": ioi_run, **params})
-
-    return asked
-
-
 def numbers(array: dict[str, Any]) -> np.ndarray:
     raw = base64.b64decode(array["data"])
     return np.frombuffer(raw, np.dtype(array["dtype"]).newbyteorder("<")).reshape(array["shape"])
@@ -302,106 +287,6 @@ def test_a_description_is_a_run_file_or_a_report_without_bars(ask: Ask, ioi: Ana
     assert not set("█▏▎▍▌▋▊▉\x1b") & set(report)
     with pytest.raises(Refused, match="out of range"):
         ask("describe", form="text", target=15)
-
-
-# ---------------------------------------------------------------- refusals
-
-
-#: (question, params that are wrong, what the message says)
-WRONG: list[tuple[str, dict[str, Any], str]] = [
-    ("nodeTokens", {"node": "A30_0"}, "no node"),
-    ("edgeHeads", {"layer": 30, "query": 1, "key": 0}, "no layer 30"),
-    ("edgeHeads", {"layer": -1, "query": 1, "key": 0}, "no layer -1"),
-    ("edgeHeads", {"layer": 0, "query": 3, "key": 4}, "no key position 4"),
-    ("edgeHeads", {"layer": 0, "query": 3, "key": -1}, "no key position 14"),
-    ("edgeHeads", {"layer": 10**30, "query": 3, "key": 1}, "no layer 1000"),
-    ("head", {"layer": 0, "head": 9, "query": 1}, "no head 9"),
-    ("head", {"layer": 0, "head": -1, "query": 1}, "no head -1"),
-    ("head", {"layer": 0, "head": 0, "query": 3, "key": 4}, "no key position 4"),
-    ("head", {"layer": 0, "head": 0, "query": 3, "key": -2}, "no key position 13"),
-    ("head", {"layer": 0, "head": 0, "query": 3, "topK": 0}, "topK"),
-    ("head", {"layer": 0, "head": 0, "query": 3, "keysK": 101}, "keysK"),
-    ("attentionMap", {"layer": 30}, "no layer 30"),
-    ("attentionMap", {"layer": 0, "head": 9}, "no head 9"),
-    ("attentionMap", {"layer": 0, "head": -2}, "no head -2"),
-    ("layerMaps", {"layer": -1}, "no layer -1"),
-    ("layerMaps", {"layer": 0, "side": 0}, "side"),
-    ("layerMaps", {"layer": 0, "side": 513}, "side"),
-    ("ffnNeurons", {"layer": 30, "position": 0}, "no layer 30"),
-    ("ffnNeurons", {"layer": 0, "position": 0, "topK": 0}, "topK"),
-    ("neuron", {"layer": 0, "neuron": 1536, "position": 0}, "no neuron 1536"),
-    ("neuron", {"layer": 0, "neuron": -1, "position": 0}, "no neuron -1"),
-    ("ffnExperts", {"layer": 0, "position": 0}, "layer 0 has no experts"),
-    ("expert", {"layer": 0, "expert": "3", "position": 0}, "layer 0 has no experts"),
-    ("neuron", {"layer": 0, "neuron": 0, "position": 0, "expert": "3"}, "layer 0 has no experts"),
-    ("lensGrid", {"token": 49152}, "no token 49152"),
-    ("lensGrid", {"token": -2}, "no token -2"),
-    ("lensGrid", {"firstRow": 30, "rowCount": 2}, "rows 0 to 30"),
-    ("lensTrack", {"position": 0, "tokens": [1, 49152]}, "no token 49152"),
-    ("lensTrack", {"position": 0, "tokens": [1] * 65}, "more than 64"),
-    ("describe", {"form": "poem"}, "form"),
-    ("lensTrack", {"position": 0, "tokens": [], "texts": [" xylophonist"]}, "splits into ' xyl' + 'ophon' + 'ist'"),
-    ("export", {"format": "json", "target": 0, "threshold": 0.0}, "threshold"),
-    ("export", {"format": "html", "target": 0, "threshold": 0.04}, "format"),
-    ("export", {"format": "svg", "target": 0, "threshold": 0.04, "ink": "red"}, "ink"),
-]
-
-
-@pytest.mark.parametrize(("name", "params", "says"), WRONG)
-def test_what_is_out_of_range_is_refused_with_a_remedy(ask: Ask, name: str, params: dict[str, Any], says: str) -> None:
-    with pytest.raises(Refused) as refused:
-        ask(name, **params)
-    assert says in refused.value.message
-    assert (refused.value.code, refused.value.kind) == (-32602, "invalidParams")
-    assert refused.value.remedy
-
-
-@pytest.mark.parametrize(
-    ("name", "params"),
-    [
-        ("export", {"format": "csv", "target": 15, "threshold": 0.04}),
-        ("export", {"format": "csv", "target": -16, "threshold": 0.04}),
-        ("edgeHeads", {"layer": 0, "query": 15, "key": 0}),
-        ("ffnNeurons", {"layer": 0, "position": 15}),
-        ("neuron", {"layer": 0, "neuron": 0, "position": -16}),
-        ("lensTrack", {"position": 15, "tokens": [1]}),
-    ],
-)
-def test_a_position_out_of_range_has_its_own_kind(ask: Ask, name: str, params: dict[str, Any]) -> None:
-    with pytest.raises(Refused, match="out of range") as refused:
-        ask(name, **params)
-    assert (refused.value.kind, bool(refused.value.remedy)) == ("invalidPosition", True)
-
-
-#: Params of every question that would be answered.
-RIGHT: dict[str, dict[str, Any]] = {
-    "nodeTokens": {"node": "I1_1"},
-    "edgeHeads": {"layer": 0, "query": 1, "key": 0},
-    "head": {"layer": 0, "head": 0, "query": 1},
-    "describe": {"form": "text"},
-    "attentionMap": {"layer": 0},
-    "layerMaps": {"layer": 0},
-    "headTags": {},
-    "ffnNeurons": {"layer": 0, "position": 0},
-    "neuron": {"layer": 0, "neuron": 0, "position": 0},
-    "lensGrid": {},
-    "lensTrack": {"position": 0, "tokens": [1]},
-    "export": {"format": "json", "target": 0, "threshold": 0.04},
-}
-
-
-@pytest.mark.parametrize("name", sorted(RIGHT))
-def test_a_run_that_is_not_there_has_expired(server: Client, name: str) -> None:
-    with pytest.raises(Refused, match="no longer holds") as refused:
-        server.ask(f"lmTransparency/{name}", {"runId": "nobody", **RIGHT[name]})
-    assert (refused.value.code, refused.value.kind) == (-32803, "runExpired")
-    assert "Analyze the prompt again" in refused.value.remedy
-
-
-def test_each_of_these_is_answered_for_a_run_that_is_there(ask: Ask) -> None:
-    assert set(RIGHT) == ASKED
-    for name, params in RIGHT.items():
-        assert ask(name, **params)
 
 
 # ---------------------------------------------------------------- a window, time, cancelling

@@ -12,7 +12,7 @@ from lm_transparency.model.memory import TooLarge
 from lm_transparency.protocol.analysis import AnalyzeParams
 from lm_transparency.protocol.models import LoadModelParams
 from lm_transparency.protocol.wire import read
-from lm_transparency.server.failures import REQUEST_FAILED, as_reply
+from lm_transparency.server.compute.failures import REQUEST_FAILED, as_reply
 
 
 def test_a_model_that_is_too_large_is_told_with_its_numbers() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -10,17 +9,15 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 from language_client import Client, Refused
 from shared_world import PING, World, leave, until
 
-from lm_transparency.server.priority import n_cores
+from lm_transparency.server.compute.priority import n_cores
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Unix sockets")
 
@@ -28,17 +25,6 @@ ANALYZE, HEALTH, LOAD, QUIT, UNLOAD = (
     f"lmTransparency/{name}" for name in ("analyze", "health", "loadModel", "quit", "unloadModel")
 )
 as_root = pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can be another user")
-
-
-@pytest.fixture
-def world(tmp_path: Path, empty_packages: dict[str, str]) -> Iterator[World]:
-    # short, for a socket's path is; not in TMPDIR
-    found = World(Path(f"/tmp/lmt-{os.getpid()}-{abs(hash(tmp_path)) % 10**6}"), empty_packages)
-    try:
-        yield found
-    finally:
-        found.close()
-        subprocess.run(["rm", "-rf", str(found.folder)], check=True)
 
 
 def running(client: Client, source: str) -> int:
@@ -337,69 +323,6 @@ def test_a_request_that_waits_says_how_many_are_before_it(world: World) -> None:
     second.cancel(waiting)
     with pytest.raises(Refused):
         second.answer(waiting)
-
-
-def test_quit_ends_the_process_for_all_and_is_no_crash(world: World) -> None:
-    one, two = world.client("one"), world.client("two")
-    assert one.ask(QUIT) is None
-    assert (one.process.wait(10), two.process.wait(10)) == (0, 0)
-    assert "lm-transparency ended" not in one.stderr() + two.stderr()
-
-
-def ended(client: Client) -> dict[str, Any]:
-    """What a bridge tells of a server that ended without being asked to."""
-    assert client.process.wait(20) == 5
-    return json.loads(client.stderr().partition("lm-transparency ended ")[2].splitlines()[0])
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
-def test_a_server_that_dies_is_told_with_its_signal_and_the_next_attach_starts_another(
-    world: World, number: signal.Signals
-) -> None:
-    client = world.client("window")
-    before = world.process_id(client)
-    os.kill(before, number)
-    told = ended(client)
-    assert (told["processId"], told["signal"], told["code"]) == (before, number.name, None)
-    assert not told["outOfMemory"]
-    words = "Listening" if number == signal.SIGKILL else "Fatal Python error: Segmentation fault"
-    assert any(words in line for line in told["lines"])
-    assert world.process_id(world.client("window")) != before
-
-
-@pytest.fixture
-def little_memory() -> Iterator[Path]:
-    """A control group of the kernel's that may hold 50 MB."""
-    old, new = (Path(f"/sys/fs/cgroup{where}/lmt-{os.getpid()}") for where in ("/memory", ""))
-    group, limit = (old, "memory.limit_in_bytes") if old.parent.is_dir() else (new, "memory.max")
-    try:
-        group.mkdir()
-        (group / limit).write_text("50000000")
-        (group / "memory.swap.max").write_text("0") if group == new else None
-    except OSError:
-        if group.is_dir():
-            group.rmdir()
-        pytest.skip("only root can make control groups, and not everywhere")
-    yield group
-    group.rmdir()
-
-
-def test_a_server_that_the_kernel_kills_for_want_of_memory_is_said_to_be(world: World, little_memory: Path) -> None:
-    world.fake_server()
-    client = world.client("window")
-    process_id = client.ask(HEALTH)["processId"]
-    (little_memory / "cgroup.procs").write_text(str(process_id))
-    client.request(LOAD, {"source": "hungry"})
-    told = ended(client)
-    assert (told["processId"], told["signal"], told["outOfMemory"]) == (process_id, "SIGKILL", True)
-
-
-def test_a_server_that_cannot_start_says_why(world: World, tmp_path: Path) -> None:
-    (tmp_path / "pygls.py").write_text("raise ImportError('broken', name='pygls')")
-    world.environment["PYTHONPATH"] = str(tmp_path)
-    client = world.raw()
-    assert client.process.wait(20) == 3
-    assert "The Python package pygls cannot be imported" in client.stderr()
 
 
 def test_the_log_of_a_failure_holds_no_prompt(world: World) -> None:

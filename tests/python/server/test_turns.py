@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lm_transparency.server.turns import Turns
+from lm_transparency.server.compute.turns import Turns
 
 
 def drained(turns: Turns[int]) -> list[int]:

@@ -8,7 +8,7 @@ import time
 import pytest
 from pygls.exceptions import JsonRpcException
 
-from lm_transparency.server.worker import ComputeQueue
+from lm_transparency.server.compute.worker import ComputeQueue
 from lm_transparency.watch import Watch
 
 

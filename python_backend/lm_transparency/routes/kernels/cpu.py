@@ -20,7 +20,7 @@ from jaxtyping import Float, Float64, Int
 
 from ...trace.compiled_errors import FASTMATH, contiguous
 from ...trace.compiling import compiled
-from ..cores import shared
+from .cores import shared
 from .lanes import LANES, TURNED, bend, reach, turn
 
 #: The bits of a float that hold its size, and how many of those say how far along its step it is.

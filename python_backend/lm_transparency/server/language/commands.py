@@ -12,7 +12,7 @@ from ...model.chat import parse_chat
 from ...prompts.front_matter import Settings
 from ...protocol.models import ModelInfo
 from ...watch import Watch
-from ..backend import describe
+from ..compute.backend import describe
 from .reader import Text
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from ..turns import Turns
+from ..compute.turns import Turns
 
 T = TypeVar("T")
 

@@ -28,15 +28,16 @@ from ...protocol.prompts import (
 )
 from ...protocol.wire import read
 from ...watch import Watch
-from ..backend import Asked, Backend
-from ..failures import as_reply
-from ..rpc import AnsweringServer
+from ..compute.backend import Asked, Backend
+from ..compute.failures import as_reply
+from ..connection.rpc import AnsweringServer
 from .borders import LEGEND, inlay_hints, semantic_tokens
 from .commands import ANALYZE, LOAD_MODEL, draw, load
 from .completion import complete
 from .diagnostics import diagnose, notice, told
 from .hover import hover
 from .outline import COMMANDS, code_lenses, folding, symbols
+from .reader import Reader
 from .requests import list_prompts, prompt_at
 from .store import OpenDocument, Store
 from .surprisal import surprisal
@@ -61,10 +62,10 @@ _REFRESHES = {
 class LanguageFeatures:
     """What one client has open, and what is answered about it."""
 
-    def __init__(self, server: AnsweringServer, backend: Backend) -> None:
+    def __init__(self, server: AnsweringServer, backend: Backend, reader: Reader) -> None:
         self._server = server
         self._backend = backend
-        self._view = View(backend.reader)
+        self._view = View(reader)
         self._store = Store(self._view.desk)
         server.protocol.on_lost = self._lost
         self._looking: dict[str, asyncio.Task[None]] = {}

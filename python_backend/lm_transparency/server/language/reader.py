@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ...protocol.models import ModelInfo
     from ...session.session import Session
     from ...watch import Watch
-    from ..backend import Backend
+    from ..compute.backend import Backend
 
 logger = logging.getLogger(__name__)
 K = TypeVar("K")
@@ -113,9 +113,8 @@ class Reader:
         self._states: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
     def loaded(self, model: str) -> ModelInfo | None:
-        """The loaded model that `model` names; of an empty name the embedded default."""
-        name = model or embedded.NAME
-        return next((m for m in self._backend.health.loaded if name in (m.source or embedded.NAME, m.name)), None)
+        """See `Backend.loaded`."""
+        return self._backend.loaded(model)
 
     def meant(self, named: str | None, preferred: str) -> str:
         """The model that a text is read with: the one that its file names, else the loaded one, else `preferred`."""

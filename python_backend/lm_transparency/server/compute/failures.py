@@ -8,9 +8,9 @@ import logging
 from lsprotocol.types import ErrorCodes, LSPErrorCodes
 from pygls.exceptions import JsonRpcException
 
-from ..errors import Cancelled, TransparencyError, is_out_of_memory
-from ..protocol.models import ErrorData, ErrorKind
-from ..protocol.wire import to_wire
+from ...errors import Cancelled, TransparencyError, is_out_of_memory
+from ...protocol.models import ErrorData, ErrorKind
+from ...protocol.wire import to_wire
 from .dependencies import missing
 
 logger = logging.getLogger(__name__)

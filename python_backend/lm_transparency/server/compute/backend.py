@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import attrs
 from pygls.exceptions import JsonRpcException
 
-from ..protocol import PROTOCOL_VERSION
-from ..protocol.models import Health, HealthState, ModelInfo, Traces
-from ..version import __version__
-from ..watch import Report, Watch
+from ...model import embedded
+from ...protocol import PROTOCOL_VERSION
+from ...protocol.models import Health, HealthState, ModelInfo, Traces
+from ...version import __version__
+from ...watch import Report, Watch
 from . import dependencies, devices
-from .language.reader import Reader
 from .progressing import keep_telling
 from .worker import ComputeQueue
 
 if TYPE_CHECKING:
-    from ..model.loading import LoadedModel
-    from ..session.session import Session
+    from ...model.loading import LoadedModel
+    from ...session.session import Session
 
 T = TypeVar("T")
 
@@ -34,14 +34,14 @@ logger = logging.getLogger(__name__)
 
 def new_session(trace_budget: int = 0) -> Session:
     """A `Session`, and all that its first request would import. `trace_budget`: 0 for its own."""
-    from ..exports import payload  # noqa: F401  # pyright: ignore[reportUnusedImport]
-    from ..session.session import TRACE_BUDGET, Session
+    from ...exports import payload  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    from ...session.session import TRACE_BUDGET, Session
 
     return Session(trace_budget=trace_budget or TRACE_BUDGET)
 
 
 def describe(model: LoadedModel) -> ModelInfo:
-    from ..exports.payload import model_info
+    from ...exports.payload import model_info
 
     return model_info(model)
 
@@ -69,8 +69,6 @@ class Backend:
         self._listeners: list[Callable[[Health], None]] = []
         self._telling: asyncio.Task[None] | None = None
         self._watchers: list[Callable[[], None]] = []
-        #: What editors are told of texts.
-        self.reader = Reader(self)
         self._health = Health(
             instance=secrets.token_hex(8),
             process_id=os.getpid(),
@@ -91,6 +89,11 @@ class Backend:
     @property
     def health(self) -> Health:
         return self._health
+
+    def loaded(self, model: str) -> ModelInfo | None:
+        """The loaded model that `model` names; an empty name stands for the embedded default."""
+        name = model or embedded.NAME
+        return next((m for m in self._health.loaded if name in (m.source or embedded.NAME, m.name)), None)
 
     def listen(self, listener: Callable[[Health], None]) -> Callable[[], None]:
         """Call `listener` on each change of the health; what is returned ends that."""
@@ -171,10 +174,10 @@ class Backend:
         if self._session is None:
             # begun by whoever computes first
             return n_bytes
-        await self.run(self._heed, Watch(), "")
+        await self.run(self._apply_trace_budget, Watch(), "")
         return self._traces.budget_bytes
 
-    def _heed(self, session: Session) -> None:
+    def _apply_trace_budget(self, session: Session) -> None:
         session.set_trace_budget(self._trace_budget or self._own_budget)
 
     def abandon(self, client: Hashable) -> None:
@@ -212,7 +215,7 @@ class Backend:
         self._traces = Traces(*session.traces)
         self._own_budget = self._traces.budget_bytes
         if self._trace_budget:
-            self._heed(session)
+            self._apply_trace_budget(session)
         return session
 
     def _on_queue(self, doing: str) -> None:

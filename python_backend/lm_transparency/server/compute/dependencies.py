@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..errors import TransparencyError
+from ...errors import TransparencyError
 from .priority import wait_asleep
 
 #: Older ones are refused: torch.load and transformers' loading ran code that came with weights.

@@ -7,7 +7,7 @@ import platform
 import sys
 from typing import Any
 
-from ..protocol.models import Device
+from ...protocol.models import Device
 
 
 def cpu() -> Device:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lsprotocol.types import PROGRESS, ProgressParams
 
-from .. import protocol
-from ..errors import TransparencyError
-from ..model import embedded
-from ..model.chat import Chat, parse_chat
-from ..model.listing import Listed, listed
-from ..model.tokens import check_prompt
-from ..protocol.analysis import AnalyzeParams, AnalyzeResult, EstimateParams, EstimateResult
-from ..protocol.models import (
+from ... import protocol
+from ...errors import TransparencyError
+from ...model import embedded
+from ...model.chat import Chat, parse_chat
+from ...model.listing import Listed, listed
+from ...model.tokens import check_prompt
+from ...protocol.analysis import AnalyzeParams, AnalyzeResult, EstimateParams, EstimateResult
+from ...protocol.models import (
     ConfigureParams,
     ConfigureResult,
     Health,
@@ -31,18 +31,18 @@ from ..protocol.models import (
     UnloadModelParams,
     UnloadModelResult,
 )
-from ..protocol.wire import camel_case, read, to_wire
-from ..watch import Watch
-from .backend import Asked, Backend, describe
-from .priority import leaving_a_core
+from ...protocol.wire import camel_case, read, to_wire
+from ...watch import Watch
+from ..compute.backend import Asked, Backend, describe
+from ..compute.priority import leaving_a_core
 from .progress import Progress
 from .rpc import AnsweringProtocol
 
 if TYPE_CHECKING:
-    from ..analysis.estimate import Estimate
-    from ..analysis.result import Analysis
-    from ..model.loading import LoadedModel
-    from ..session.session import Session
+    from ...analysis.estimate import Estimate
+    from ...analysis.result import Analysis
+    from ...model.loading import LoadedModel
+    from ...session.session import Session
 
 T = TypeVar("T")
 Handler = Callable[[Any], Awaitable[Any]]
@@ -185,7 +185,7 @@ class Handlers:
         _check_counts(params)
 
         def job(session: Session, watch: Watch) -> Any:
-            from ..session.answers import answer
+            from ...session.answers import answer
 
             return answer(params, session, watch)
 
@@ -206,7 +206,7 @@ class Handlers:
         """What follows typing is speculative, but for loading its model."""
         if not params.live:
             return await self._take_turn(job, "Analyzing", progress)
-        if self._backend.reader.loaded(params.source) is None:
+        if self._backend.loaded(params.source) is None:
             await self._take_turn(lambda session, watch: _load(session, params, watch), "Analyzing", progress)
         return await self._take_turn_behind(job, progress, live=True)
 
@@ -220,7 +220,7 @@ class Handlers:
 
 
 def _told(run_id: str, run: Analysis, params: AnalyzeParams) -> AnalyzeResult:
-    from ..exports.payload import encode_payload
+    from ...exports.payload import encode_payload
 
     if run.is_complete:
         figures = (len(run.tokens), run.forward_s, run.contributions_s)
@@ -245,7 +245,7 @@ def _load(session: Session, params: LoadModelParams | AnalyzeParams | EstimatePa
 
 def _check_cost(estimate: Estimate, params: AnalyzeParams) -> None:
     """Raises `Costly`."""
-    from ..analysis.estimate import Costly
+    from ...analysis.estimate import Costly
 
     too_long = 0 < params.ask_above_seconds < estimate.seconds
     too_much = 0 < params.ask_above_mb < estimate.n_bytes / 1e6

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from pygls.exceptions import JsonRpcException
 
-from ..watch import Report, Watch
+from ...watch import Report, Watch
 from .failures import CANCELLED, REQUEST_FAILED, as_reply, failure
 from .priority import step_back
 from .turns import Turns

@@ -14,7 +14,7 @@ from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import JsonRPCNotification, JsonRPCRequestMessage, LanguageServerProtocol
 
-from .failures import (
+from ..compute.failures import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
     INVALID_REQUEST,

@@ -1,0 +1,1 @@
+"""What all connections of one process share: the session, the queue of work before it, and its health."""

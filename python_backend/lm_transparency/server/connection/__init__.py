@@ -1,0 +1,1 @@
+"""One connection: frames, requests and their answers, progress."""
