@@ -23,7 +23,8 @@ export function useWindow(temporary?: string) {
   const opened: Partial<Opened> = {};
   pictureFailures(() => opened.page);
   afterEach(({ task }) => {
-    if (task.result?.state === 'fail' && opened.server) console.log(bothLogs(opened.server));
+    if ((process.env['LMT_TIMES'] || task.result?.state === 'fail') && opened.server)
+      console.log(bothLogs(opened.server));
   });
   afterAll(async () => {
     // a window that is left, and not only cut off, ends its extension host
@@ -33,13 +34,18 @@ export function useWindow(temporary?: string) {
     if (temporary) rmSync(temporary, { recursive: true, force: true });
   });
   return async (product: ProductOptions = {}, window: WorkbenchOptions = {}): Promise<Opened> => {
+    const begun = performance.now();
     // each is kept as soon as it runs: it is to be ended, too, where the other does not start
     const [server, browser] = await Promise.all([
       startProduct(product).then((started) => (opened.server = started)),
       connectBrowser().then((started) => (opened.browser = started)),
     ]);
+    const started = performance.now();
     const page = await openWorkbench(browser, server, window);
     opened.page = page;
+    console.log(
+      `server ${((started - begun) / 1000).toFixed(1)} s, window ${((performance.now() - started) / 1000).toFixed(1)} s`,
+    );
     return { server, browser, page };
   };
 }

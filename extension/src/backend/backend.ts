@@ -51,7 +51,7 @@ export interface RequestOptions {
   early?: boolean;
 }
 
-/** How long an attempt to make a link again may be without a word; then comes the next. */
+/** How long an attempt to make a link again may be without a word from it; then comes the next. */
 const LINK_SILENCE_MS = 60_000;
 /** Requests that load a model where it is not loaded yet. */
 const LOADING: ReadonlySet<string> = new Set([ANALYZE, LOAD_MODEL]);
@@ -229,18 +229,20 @@ export class Backend {
     this.#startingServer = server;
     this.#patience.sign();
     server.signs.listen(this.#patience.sign);
-    let connection: Connection | null = null;
-    const { gone, lose } = whenGone(server, () => connection !== null);
+    const joined: { connection?: Connection } = {};
+    const { gone, lose } = whenGone(server, () => joined.connection !== undefined);
     try {
-      connection = await this.#handshake(server, gone, again);
-      connection.onProgressing(this.#patience.sign);
-      connection.onHealth((health) => {
-        this.#patience.sign();
-        if (this.#generation === generation) this.#set({ phase: 'running', health, failure: null });
+      const health = await this.#greeted(server, gone, again, (made) => {
+        joined.connection = made;
+        made.onProgressing(this.#patience.sign);
+        made.onHealth((health) => {
+          this.#patience.sign();
+          if (this.#generation === generation) this.#set({ phase: 'running', health, failure: null });
+        });
       });
-      const health = (await ask(connection, HEALTH, {}, { gone })) as Health;
       if (health.protocolVersion !== PROTOCOL_VERSION) throw outdated();
-      if (generation !== this.#generation) throw cancelled();
+      const { connection } = joined;
+      if (generation !== this.#generation || !connection) throw cancelled();
       const startedAt = this.world.now();
       const session = { id: this.#identify(health), server, connection, startedAt, gone, lose };
       this.#session = session;
@@ -252,7 +254,7 @@ export class Backend {
       return session;
     } catch (error) {
       // a server that outlives its link would wait for this window
-      await connection?.close();
+      await joined.connection?.close();
       await server.kill();
       throw error;
     } finally {
@@ -260,13 +262,30 @@ export class Backend {
     }
   }
 
-  async #handshake(server: ServerProcess, gone: Promise<never>, again: boolean): Promise<Connection> {
+  /** The first answer of a server. Over a link that is made again, only while something is heard of the link. */
+  #greeted(
+    server: ServerProcess,
+    gone: Promise<never>,
+    again: boolean,
+    onConnected: (connection: Connection) => void,
+  ): Promise<Health> {
+    const greeted = this.#firstAnswer(server, gone, onConnected);
+    greeted.catch(() => undefined);
+    const { link } = server;
+    return again && link?.host ? withoutSilence(greeted, link, LINK_SILENCE_MS) : greeted;
+  }
+
+  async #firstAnswer(
+    server: ServerProcess,
+    gone: Promise<never>,
+    onConnected: (connection: Connection) => void,
+  ): Promise<Health> {
     // when the process ends, its exit code says more than the broken pipe
     const connecting = this.world.connect(server).catch((error: unknown) => reasonFor(error, gone));
     connecting.catch(() => undefined);
-    const { link } = server;
-    if (!link?.host || !again) return Promise.race([connecting, gone]);
-    return withoutSilence(Promise.race([connecting, gone]), link, link.patienceMs ?? LINK_SILENCE_MS);
+    const connection = await Promise.race([connecting, gone]);
+    onConnected(connection);
+    return (await ask(connection, HEALTH, {}, { gone })) as Health;
   }
 
   #onExit(session: Session, exit: Exit): void {

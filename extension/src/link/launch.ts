@@ -63,8 +63,8 @@ export interface LaunchOptions {
 const KEPT_LINES = 20;
 /** What a server says on stderr while it starts: it takes processor time. */
 const PROGRESSING = 'lm-transparency progressing';
-/** What a bridge says there of itself, whatever its server does. */
-const ALIVE = 'lm-transparency alive';
+/** What a bridge, or the shell that waits for one, says there of itself, whatever its server does. */
+export const ALIVE = 'lm-transparency alive';
 
 /** Starts a program as a server on stdio; argv, never a shell. */
 export function launch(argv: readonly string[], options: LaunchOptions): ServerProcess {
