@@ -173,10 +173,10 @@ def load_whole(
     name = found.name if adapter is None else f"{adapter.name} on {found.name}"
     watch.step(f"reading weights of {name}")
     try:
-        found = pinned(found, allow_download)
-        run_code = trust.may_run_code(found, trust_remote_code, local_only=not allow_download)
+        found, local_only = pinned(found, allow_download)
+        run_code = trust.may_run_code(found, trust_remote_code, local_only=local_only)
         validate(found, watch, configuration=not run_code)
-        plan = _Plan(found, place, precision, quantization, not allow_download, run_code)
+        plan = _Plan(found, place, precision, quantization, local_only, run_code)
         with _reading(found), building(found.name, held_by(found), watch):
             model, tokenizer = _read(plan, watch, anyway)
         watch.check()

@@ -93,20 +93,23 @@ def resolve(source: str, watch: Watch, *, allow_download: bool = False) -> Sourc
     return Source("hub", repo, source, revision)
 
 
-def pinned(found: Source, allow_download: bool) -> Source:
+def pinned(found: Source, allow_download: bool) -> tuple[Source, bool]:
     """`found` with its small files fetched where that is allowed, at one commit: the files that are checked before
-    loading are the ones loaded.
+    loading are the ones loaded. And whether only files of this machine can be read: each further look at a hub that
+    cannot be reached would be tried again for half a minute.
 
     Raises `TransparencyError` as `weight_files` does.
     """
     if found.kind != "hub":
-        return found
-    folder = _fetch_small_files(found) if allow_download else snapshot(found.location, found.revision)
+        return found, not allow_download
+    folder = _fetch_small_files(found) if allow_download else None
+    is_local = folder is None
+    folder = folder or snapshot(found.location, found.revision)
     if folder is None:
         # transformers says what is wrong
-        return found
+        return found, not allow_download
     weight_files(folder)
-    return replace(found, revision=folder.name) if _COMMIT.fullmatch(folder.name) else found
+    return replace(found, revision=folder.name) if _COMMIT.fullmatch(folder.name) else found, is_local
 
 
 def _fetch_small_files(found: Source) -> Path | None:
@@ -118,7 +121,7 @@ def _fetch_small_files(found: Source) -> Path | None:
     except Exception as error:
         # no connection, no such model, no permission: loading reports it
         logger.info("The files of %s could not be fetched: %s", found.name, error)
-        return snapshot(found.location, found.revision)
+        return None
 
 
 def hub_cache() -> Path:
