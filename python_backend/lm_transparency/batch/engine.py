@@ -159,7 +159,7 @@ def _told(place: Path | None) -> Generator[None]:
         yield
     except OSError as error:
         said = not_written(place or Path("The output"), error)
-        remedy = f"{said.remedy} What is written stays; the same command goes on from there."
+        remedy = f"{said.remedy} What is written stays; the same command continues from there."
         raise TransparencyError(said.kind, said.message, remedy) from error
 
 

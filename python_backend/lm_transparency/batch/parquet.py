@@ -181,7 +181,7 @@ class ParquetStore:
         for name in ("gone", "come"):
             parts: Any = given.get(name)
             if not isinstance(parts, list) or not all(map(_is_part, parts)):
-                raise not_ours(self._manifest, "is no manifest that this version knows")
+                raise not_ours(self._manifest, "is not a manifest that this version can read")
             checked[name] = parts
         return checked
 
@@ -198,7 +198,7 @@ class ParquetStore:
         self.records, self._parts = [], []
         for part in sorted(self.directory.glob("*.parquet")):
             if not _is_part(part.name):
-                raise not_ours(part, "is no part of this command")
+                raise not_ours(part, "is not a part written by this command")
             found = self._known(part)
             self.records += found
             self._parts.append({"name": part.name, "records": len(found)})
@@ -210,7 +210,7 @@ class ParquetStore:
             wanted = [*_HEAD, "error", "fingerprints"] if "fingerprints" in there else [*_HEAD, "error", "prompt"]
             return [known(row) for row in pq.read_table(part, columns=wanted).to_pylist()]
         except (pa.ArrowInvalid, pa.ArrowKeyError, KeyError, TypeError) as error:
-            raise not_ours(part, "is damaged, or no part of this command") from error
+            raise not_ours(part, "is damaged, or not written by this command") from error
 
     def _table(self, name: str) -> Any:
         """A part, with the columns of this version."""

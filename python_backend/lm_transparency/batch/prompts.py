@@ -99,7 +99,7 @@ def common_settings(names: Sequence[str]) -> Settings:
         if first is not None and settings != first[1]:
             raise TransparencyError(
                 "invalidPrompt",
-                f"The front matter of {path} does not set what that of {first[0]} does.",
+                f"The front matter of {path} sets other values than that of {first[0]}.",
                 "Analyze files with different settings one by one.",
             )
         first = first or (path, settings)
@@ -158,7 +158,7 @@ def numbered(prompts: Iterable[Prompt]) -> list[Prompt]:
             raise TransparencyError(
                 "invalidParams",
                 f"Two prompts have the id {prompt.id!r}: {_place(other)} and {_place(prompt)}.",
-                "Ids tell records apart: give each prompt its own, or none.",
+                "Ids identify records: give each prompt its own, or none.",
             )
         found.append(replace(prompt, index=index))
     return found

@@ -82,16 +82,16 @@ def read_manifest(file: Path, said: dict[str, Any]) -> dict[str, Any] | None:
     try:
         found = read_object(file)
     except TransparencyError as error:
-        raise not_ours(file, "is no manifest that this version knows") from error
+        raise not_ours(file, "is not a manifest that this version can read") from error
     before: Any = found.get("options")
     if found.get("format") != _FORMAT or found.get("version") != _VERSION or not isinstance(before, dict):
-        raise not_ours(file, "is no manifest that this version knows")
+        raise not_ours(file, "is not a manifest that this version can read")
     other = [f"{name} {before.get(name)!r}" for name, value in said.items() if not _same(name, before.get(name), value)]
     if other:
         raise TransparencyError(
             "invalidParams",
             f"{file.parent} was begun with other options: {', '.join(other)}.",
-            "Give the same ones to go on with it, or choose another place.",
+            "Use the same options to continue it, or choose another place.",
         )
     return found
 

@@ -42,16 +42,18 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--threshold", metavar="X", help="0.005 to 1, or auto (default: auto; many prompts: 0.04 for each)"
     )
-    parser.add_argument(
-        "--no-renormalize", action="store_true", help="keep token edges above the threshold as they are"
-    )
+    parser.add_argument("--no-renormalize", action="store_true", help="keep token edges above the threshold unchanged")
     parser.add_argument("--special-tokens", choices=("auto", "bos", "none"), help="default auto")
     parser.add_argument("--format", choices=(*_FORMATS, *FORMATS), help="default: text; of many prompts jsonl")
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="F", help="write there instead of stdout; of many: go on there"
+        "-o",
+        "--output",
+        type=Path,
+        metavar="F",
+        help="write there instead of stdout; many prompts continue there",
     )
     parser.add_argument("--appearance", choices=("light", "dark"), default="light", help="of an SVG (default: light)")
-    parser.add_argument("--estimate", action="store_true", help="only say what it will take, in time and memory")
+    parser.add_argument("--estimate", action="store_true", help="only estimate time and memory")
     parser.add_argument("--proof", action="store_true", help="list the error of every layer, in the text report")
     parser.add_argument("--contributions", type=Path, metavar="F.npz", help="also write all contributions, dense")
     add_replay_options(parser)

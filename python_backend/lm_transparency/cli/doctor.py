@@ -18,7 +18,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser("doctor", help="check a model: do its parts sum to what transformers computes?")
     parser.add_argument("subject", nargs="?", default="", metavar="MODEL", help="the same as --model MODEL")
     parser.add_argument("--text", type=text_argument, default=_PROMPT, metavar="T", help="the prompt to check with")
-    parser.add_argument("--against", metavar="M", help="another copy of the model: how far they differ")
+    parser.add_argument("--against", metavar="M", help="another copy of the model to compare with")
     parser.add_argument(
         "--against-dtype", default="", choices=("float32", "bfloat16", "float16"), help="… or the same in another dtype"
     )

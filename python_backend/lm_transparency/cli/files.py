@@ -38,6 +38,6 @@ def _only_prompt(name: str, text: str) -> str:
         raise TransparencyError(
             "invalidPrompt",
             f"{name} holds {len(document.stretches)} prompts; one is needed here.",
-            "Put it into a file of its own; `lm-transparency analyze FILE` takes them all.",
+            "Put each into its own file; `lm-transparency analyze FILE` takes them all.",
         )
     return document.prompt(document.stretches[0]).text if document.stretches else ""

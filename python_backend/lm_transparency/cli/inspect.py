@@ -19,12 +19,18 @@ if TYPE_CHECKING:
     from ..model.options import SpecialTokens
 
 _WHAT = {
-    "node": ("NODE", "X0_3, A22_3, M22_3 or I22_3: what its state says, what its block promotes and suppresses"),
+    "node": (
+        "NODE",
+        "X0_3, A22_3, M22_3 or I22_3: the lens of its state, tokens that its block promotes",
+    ),
     "edge": ("EDGE", "'I22_2>A23_13': every head's contribution, attention probability and rank"),
-    "head": ("L.H", "23.4: where the head looks from --query, why, and what it writes"),
+    "head": ("L.H", "23.4: where the head looks from --query, why, and the tokens it promotes"),
     "ffn": ("NODE", "M22_3: the neurons of the feed-forward block that contribute most, or its experts"),
-    "expert": ("EXPERT", "M22_3@5 or M22_3@shared: what it promotes and suppresses, its gate, its neurons"),
-    "neuron": ("NEURON", "'M22_3#831', of an expert 'M22_3@5#17': what it promotes, its activation at every position"),
+    "expert": ("EXPERT", "M22_3@5 or M22_3@shared: tokens that it promotes and suppresses, its gate, its neurons"),
+    "neuron": (
+        "NEURON",
+        "'M22_3#831', an expert's 'M22_3@5#17': tokens that it promotes, its activations",
+    ),
 }
 
 
@@ -90,7 +96,7 @@ def _edge(arguments: argparse.Namespace) -> _Ask:
     match = re.fullmatch(r"(?:attention:)?(?:X0|I(\d+))_(-?\d+)>[AI](\d+)_(-?\d+)", arguments.what)
     if match is None or int(match[3]) != (0 if match[1] is None else int(match[1]) + 1):
         raise TransparencyError(
-            "invalidParams", f"{arguments.what!r} is no attention edge.", "Edges are X0_2>A0_5 or I22_2>A23_13."
+            "invalidParams", f"{arguments.what!r} is not an attention edge.", "Edges are X0_2>A0_5 or I22_2>A23_13."
         )
     layer, query, key = int(match[3]), int(match[4]), int(match[2])
 
@@ -105,7 +111,7 @@ def _edge(arguments: argparse.Namespace) -> _Ask:
 def _head(arguments: argparse.Namespace) -> _Ask:
     match = re.fullmatch(r"[Ll]?(\d+)\.[Hh]?(\d+)", arguments.what)
     if match is None:
-        raise TransparencyError("invalidParams", f"{arguments.what!r} is no head.", "Heads are LAYER.HEAD, 23.4.")
+        raise TransparencyError("invalidParams", f"{arguments.what!r} is not a head.", "Heads are LAYER.HEAD, 23.4.")
     layer, head = int(match[1]), int(match[2])
 
     def ask(analysis: Analysis) -> Any:
@@ -187,7 +193,7 @@ def _block(name: str) -> _Place:
     match = re.fullmatch(r"M(\d+)_(-?\d+)(?:@(\d+|shared\d*))?(?:#(\d+))?", name)
     if match is None:
         raise TransparencyError(
-            "invalidParams", f"{name!r} is no feed-forward block.", "Blocks are M<layer>_<position>."
+            "invalidParams", f"{name!r} is not a feed-forward block.", "Blocks are M<layer>_<position>."
         )
     neuron = None if match[4] is None else int(match[4])
     return _Place(int(match[1]), int(match[2]), match[3] or "", neuron)

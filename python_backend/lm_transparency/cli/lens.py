@@ -13,7 +13,7 @@ from .output import deliver
 
 
 def add_parser(commands: Any) -> None:
-    help_ = "the logit lens of every layer, also of a model that cannot be decomposed"
+    help_ = "the logit lens of every layer, also for a model that cannot be decomposed"
     parser = commands.add_parser("lens", help=help_, description=help_)
     parser.add_argument("file", metavar="FILE", help="the prompt; - reads stdin")
     add_model_options(parser)

@@ -74,7 +74,7 @@ def run_many(arguments: argparse.Namespace, threshold: float | None) -> int:
     prompts = read_prompts(arguments.file, arguments.lines, chat=arguments.chat)
     streamed = place is not None and is_stream(place)
     if streamed and form == "parquet":
-        raise TransparencyError("invalidParams", f"{place} is no directory, and Parquet takes one.", "Choose another.")
+        raise TransparencyError("invalidParams", f"{place} is not a directory, which Parquet needs.", "Choose another.")
     kept = place is not None and not streamed
     store = open_store(place, form, choices.said(), save_every_s=arguments.save_every) if place and kept else None
     watch = Watch() if arguments.quiet else terminal_watch("loading", "connecting")
@@ -97,7 +97,7 @@ def run_many(arguments: argparse.Namespace, threshold: float | None) -> int:
         if store is not None:
             there = store.done
             done = sum(prompt.id in there for prompt in prompts)
-            progress.end(f"{where}; the same command goes on from there", done)
+            progress.end(f"{where}; the same command continues from there", done)
         raise
     progress.end(where)
     return FAILED if progress.errors else 0

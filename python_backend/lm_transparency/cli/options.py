@@ -25,7 +25,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--base", default="", metavar="M", help="the base model of an adapter, in place of its own")
     parser.add_argument("--download", action="store_true", help="let a hub id be downloaded")
-    parser.add_argument("--anyway", action="store_true", help="go on also where memory will not suffice")
+    parser.add_argument("--anyway", action="store_true", help="continue even if memory will not suffice")
     parser.add_argument(
         "--trust-remote-code",
         action="append",
@@ -48,12 +48,12 @@ def add_trace_memory(parser: argparse.ArgumentParser) -> None:
         "--trace-memory",
         type=int,
         metavar="MB",
-        help="what analyses may hold together, the oldest goes first (default 2000); a window's setting goes before",
+        help="memory of all kept analyses, oldest dropped first (default 2000); a window's setting wins",
     )
 
 
 def add_low_priority(parser: argparse.ArgumentParser) -> None:
-    told = "an editor runs on this machine: what is computed while one types leaves a core to it"
+    told = "for a machine that runs an editor: work done while you type leaves one core to it"
     parser.add_argument("--low-priority", action="store_true", help=told)
 
 

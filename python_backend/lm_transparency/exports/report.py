@@ -168,7 +168,7 @@ def _mass(console: Console, analysis: Analysis, graph: RouteGraph, draw: Draw) -
         table.add_row("  attention biases", draw(graph.bias_mass, 1.0, "white"), f"{graph.bias_mass:.2f}")
     mixed = sum(edge.flow for edge in graph.edges if edge.kind == "mixer")
     if mixed > 0.005:
-        words = "  passed through mixers on the way (earlier tokens in it are not told apart)"
+        words = "  passed through mixers on the way (earlier tokens in them are not separated)"
         table.add_row(words, draw(min(1.0, mixed), 1.0, "green"), f"{mixed:.2f}")
     if graph.ended_mass > 0.005:
         nowhere = "  at nodes with no part above the threshold"

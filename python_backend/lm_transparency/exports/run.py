@@ -247,5 +247,5 @@ class _Fields:
 
 def _broken(name: str, why: str) -> TransparencyError:
     return TransparencyError(
-        "invalidParams", f"{name} is no run file: {why}.", "Make it anew: lm-transparency analyze --format run."
+        "invalidParams", f"{name} is not a run file: {why}.", "Create it again: lm-transparency analyze --format run."
     )

@@ -151,12 +151,12 @@ def examine(model: LoadedModel, prompt: str, watch: Watch | None = None) -> Find
 
 @guard()
 def compare(one: Findings, other: Findings) -> Difference:
-    """How far `other` is from `one`. Raises `TransparencyError` where they are no copies of one another."""
+    """How far `other` is from `one`. Raises `TransparencyError` where they are not copies of one another."""
     a, b = one.analysis, other.analysis
     if [t.id for t in a.tokens] != [t.id for t in b.tokens] or a.trace.n_layers != b.trace.n_layers:
         raise TransparencyError(
             "invalidParams",
-            "The two models differ in their tokens or layers: they are no copies of one another.",
+            "The two models differ in their tokens or layers: they are not copies of one another.",
             "Compare copies of one model in different formats.",
         )
     p, q = (x.trace.logits.float().cpu().log_softmax(dim=-1) for x in (a, b))

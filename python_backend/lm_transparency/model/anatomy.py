@@ -93,7 +93,7 @@ def dissect(model: PreTrainedModel) -> Anatomy:
     projection = next((found for row in rows if (found := _w_o(*row)) is not None), None)
     if projection is None:
         raise _unsupported(
-            model, "it has no attention that writes to the residual stream, so no routes between tokens can be told"
+            model, "it has no attention that writes to the residual stream, so there are no routes between tokens"
         )
     facts = matched[0]
     _, d_model = sizes(projection)
@@ -308,6 +308,6 @@ def _unsupported(model: PreTrainedModel, why: str) -> TransparencyError:
     return TransparencyError(
         "modelUnsupported",
         f"{type(model).__name__} cannot be decomposed exactly: {why}.",
-        "docs/models.md lists the families that are supported. What its layers read as can still be seen: "
+        "docs/models.md lists the supported families. The logit lens may still work: "
         "lm-transparency lens FILE --model M.",
     )

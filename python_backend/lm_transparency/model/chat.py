@@ -16,7 +16,7 @@ from .tokens import Token, encode_text
 ROLES = ("system", "developer", "user", "assistant", "tool")
 
 _ROLE_LINE = re.compile(r"<\|([A-Za-z_]+)\|>[ \t]*")
-_SYNTAX = "A line <|user|>, <|assistant|> or <|system|> stands before each message."
+_SYNTAX = "Put a line <|user|>, <|assistant|> or <|system|> before each message."
 #: Private-use characters, which appear in no template and no message.
 _MARK = "\ue000{}\ue001"
 #: Characters searched for messages that a template has changed, and characters searched in vain before giving up.

@@ -90,7 +90,7 @@ def _entry(file: Path, name: str, entry: Any) -> tuple[Tensor, tuple[int, int]]:
     given: dict[str, Any] = entry if isinstance(entry, dict) else {}
     kind, shape, offsets = given.get("dtype"), _whole(given.get("shape")), _whole(given.get("data_offsets"))
     if not isinstance(kind, str) or shape is None or offsets is None or len(offsets) != 2:
-        _refuse(file, f"the header's entry of {name[:100]} is none")
+        _refuse(file, f"the header's entry {name[:100]} is invalid")
     tensor = Tensor(name, kind, shape)
     begin, end = offsets
     # an unknown type may pack eight elements into a byte
@@ -177,7 +177,7 @@ class _Gguf:
 
     def _bytes_of(self, key: bytes, kind: int) -> int:
         if kind not in _VALUE_BYTES:
-            _refuse(self._file, f"{_shown(key)} is of no type that there is")
+            _refuse(self._file, f"{_shown(key)} has an unknown type")
         return _VALUE_BYTES[kind]
 
     def _string(self) -> bytes:

@@ -169,7 +169,7 @@ def load_whole(
         adapter = read_adapter(found, base)
         found = _resolve_base(adapter, watch, allow_download)
     elif base:
-        raise TransparencyError("invalidParams", f"{found.name} is no adapter, so it has no base.", "Leave it out.")
+        raise TransparencyError("invalidParams", f"{found.name} is not an adapter, so it has no base.", "Leave it out.")
     name = found.name if adapter is None else f"{adapter.name} on {found.name}"
     watch.step(f"reading weights of {name}")
     try:
@@ -206,7 +206,7 @@ def _resolve_base(adapter: Adapter, watch: Watch, allow_download: bool) -> Sourc
     except TransparencyError as error:
         raise TransparencyError(
             error.kind,
-            f"The base model of the adapter {adapter.name} cannot be had: {error.message}",
+            f"The base model of the adapter {adapter.name} is not available: {error.message}",
             "Name the base model: --base at the command line, or base_model_name_or_path in adapter_config.json.",
         ) from error
     if found.kind == "adapter":
@@ -247,9 +247,7 @@ def _choose_precision(dtype: str, place: torch.device | None) -> torch.dtype | s
         on_cpu = not torch.cuda.is_available() if place is None else place.type == "cpu"
         return torch.float32 if on_cpu else "auto"
     if dtype not in _DTYPES:
-        raise TransparencyError(
-            "invalidParams", f"There is no dtype {dtype!r} here.", f"Use auto, {', '.join(_DTYPES)}."
-        )
+        raise TransparencyError("invalidParams", f"There is no dtype {dtype!r}.", f"Use auto, {', '.join(_DTYPES)}.")
     return _DTYPES[dtype]
 
 

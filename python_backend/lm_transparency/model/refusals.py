@@ -70,7 +70,7 @@ def unreadable(found: Source, error: BaseException) -> TransparencyError:
         return TransparencyError(
             "modelUnusable",
             f"{found.name} needs compiled code that would be fetched from the hub, and such code is not run here.",
-            "Use a copy of the model whose weights are kept another way: in bfloat16, as GGUF, or by bitsandbytes.",
+            "Use a copy of the model whose weights are stored differently: in bfloat16, as GGUF, or by bitsandbytes.",
         )
     if isinstance(error, ImportError) and ("HQQ" in str(error) or install):
         # transformers' message about HQQ is a link
@@ -81,13 +81,13 @@ def unreadable(found: Source, error: BaseException) -> TransparencyError:
     if "trust_remote_code" in str(error) or "custom code" in str(error):
         return TransparencyError(
             "modelUnusable",
-            f"{found.name} needs code of its own to be run.",
+            f"{found.name} needs to run its own code.",
             trust.REMEDY,
         )
     if "Unrecognized configuration class" in str(error) or "does not recognize this architecture" in str(error):
         return TransparencyError(
             "modelUnsupported",
-            f"{found.name} is no causal language model that transformers knows, and no classifier.",
+            f"{found.name} is neither a causal language model nor a classifier that transformers knows.",
             first[:200],
         )
     if "ignore_mismatched_sizes" in str(error):

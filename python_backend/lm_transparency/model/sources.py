@@ -195,5 +195,5 @@ def _refuse_file(path: Path) -> None:
             "Use safetensors or GGUF weights.",
         )
     raise TransparencyError(
-        "modelUnusable", f"{path} is no model file that can be read.", "Give its folder, or a .gguf file."
+        "modelUnusable", f"{path} is not a readable model file.", "Give its folder, or a .gguf file."
     )

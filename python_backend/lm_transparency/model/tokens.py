@@ -49,7 +49,7 @@ def check_prompt(prompt: str) -> None:
         if "\ud800" <= character <= "\udfff":
             raise TransparencyError(
                 "invalidPrompt",
-                f"The prompt holds half of a surrogate pair at offset {at}, which is no character.",
+                f"The prompt holds half of a surrogate pair at offset {at}, which is not a character.",
                 "Remove it, or type the character again.",
             )
 

@@ -96,4 +96,4 @@ def _remember(key: str) -> None:
         write_atomically(_file(), lambda file: file.write(text.encode("ascii")))
     except (OSError, TransparencyError) as error:
         # a cache that cannot be written to costs one more check next time
-        logger.info("What was checked is not kept: %s", error)
+        logger.info("The results of checks cannot be stored: %s", error)

@@ -32,7 +32,7 @@ def check_folder(path: Path) -> None:
     if "config.json" not in files:
         raise TransparencyError(
             "modelUnusable",
-            f"The folder {path} has no config.json, so it is no transformers model.",
+            f"The folder {path} has no config.json, so it is not a transformers model.",
             "Choose the folder that save_pretrained wrote, or a .gguf file.",
         )
     if any(f.endswith(".safetensors") for f in files):
@@ -61,7 +61,7 @@ def refuse_pointers(files: Iterable[Path]) -> None:
             if file.stat().st_size < _POINTER_BYTES and file.read_bytes().startswith(b"version https://git-lfs"):
                 raise TransparencyError(
                     "modelUnusable",
-                    f"{file} is a pointer of Git LFS, which stands for a file that was not fetched.",
+                    f"{file} is a Git LFS pointer to a file that was not fetched.",
                     "Fetch it: run `git lfs install` and `git lfs pull` in that folder, or download the model again.",
                 )
 
@@ -79,7 +79,7 @@ def weight_files(folder: Path) -> list[Path]:
         return []
     names: Any = (object_or_none(folder / INDEX) or {}).get("weight_map")
     if not isinstance(names, dict):
-        raise TransparencyError("modelUnusable", f"{folder / INDEX} is no index of weights.", SAVE_AGAIN)
+        raise TransparencyError("modelUnusable", f"{folder / INDEX} is not an index of weights.", SAVE_AGAIN)
     shards = sorted({str(name) for name in names.values()})
     for shard in shards:
         _check_shard(folder, shard)
@@ -90,7 +90,7 @@ def _check_shard(folder: Path, name: str) -> None:
     if not name.endswith(".safetensors"):
         raise TransparencyError(
             "modelUnusable",
-            f"{folder / INDEX} names {name!r}, which is no safetensors file; unpickling can run code.",
+            f"{folder / INDEX} names {name!r}, which is not a safetensors file; unpickling can run code.",
             "Convert the weights once with model.save_pretrained(folder), which writes safetensors.",
         )
     try:

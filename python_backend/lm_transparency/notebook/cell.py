@@ -117,7 +117,7 @@ def _bridge() -> Bridge | None:
 def _words(live: bool, bridge: Bridge | None) -> str:
     """The line above the graph while no question can be answered."""
     if not live:
-        return "A recording: what needs the model cannot be asked here."
+        return "A recording: nothing that needs the model can be opened here."
     if bridge is None:
         return "A recording. To ask the model: pip install 'lm-transparency[notebook]', and run the cell again."
     return "A recording. To ask the model, run the cell."
@@ -133,7 +133,7 @@ def _display() -> Any:
     if get_ipython is None or getattr(get_ipython(), "kernel", None) is None:
         raise TransparencyError(
             "invalidParams",
-            "show() draws in a notebook's cell, and this is none.",
+            "show() draws in a notebook's cell, and there is none here.",
             "Use `export_text` here, or `lm-transparency analyze --format html`.",
         )
     return display

@@ -18,12 +18,12 @@ from .problems import Problem, Severity
 #: Keys and their help texts.
 KEYS: dict[str, str] = {
     "model": "The model that the prompts are for: a hub id, a folder, a GGUF file, or the embedded default's name.",
-    "special_tokens": "auto: what the tokenizer adds by itself; bos: a beginning-of-sequence token in front; none.",
+    "special_tokens": "auto: the tokens that the tokenizer adds; bos: a beginning-of-sequence token first; none.",
     "target": "The token whose prediction is explained: its text with its leading space, ' Mary', or number, '#123'.",
     "contrast": "The token that the target is compared with: ' John', or its number.",
     "threshold": "Contributions below it are left out of the graph: 0.005 to 1.",
-    "renormalize": "Whether what is left after the threshold is scaled to sum to 1 again: true or false.",
-    "chat": "Messages before each prompt of the file, each with a role and content; a prompt is the next user's.",
+    "renormalize": "Whether the contributions above the threshold are scaled to sum to 1 again: true or false.",
+    "chat": "Messages before each prompt of the file, each with a role and content; a prompt is the next user message.",
 }
 #: Keys of Dotprompt that have no effect here.
 DOTPROMPT = ("name", "description", "variant", "version", "tools", "maxTurns", "toolDefs", "config", "input", "output")
@@ -90,7 +90,7 @@ class _Reader:
         front = FrontMatter(self._base, self._base + len(self._source))
         root = self._compose()
         if root is not None and root.id != "mapping":
-            self._wrong(root, "It is no list of `key: value`.", "Write one key a line, such as model: NAME.")
+            self._wrong(root, "It is not a list of `key: value`.", "Write one key a line, such as model: NAME.")
         if root is None or root.id != "mapping":
             return replace(front, problems=tuple(self._problems))
         values: dict[str, Any] = {}
@@ -130,7 +130,7 @@ class _Reader:
             line = self._source.count("\n", 0, at) + 2
             said = " ".join(filter(None, [error.context, error.problem]))
             self._problem(
-                at, at + 1, f"It is no YAML: {said} (line {line}).", "Correct it, or put quotes around texts."
+                at, at + 1, f"It is not YAML: {said} (line {line}).", "Correct it, or put quotes around texts."
             )
         except yaml.reader.ReaderError as error:
             at = int(error.position)
@@ -139,12 +139,12 @@ class _Reader:
             self._problem(0, 1, "It is nested too deeply.", "Write one key a line, such as model: NAME.")
         except (ValueError, OverflowError) as error:
             # an escape such as \\UFFFFFFFF
-            self._problem(0, len(self._source), f"It is no YAML: {error}.", "Correct it.")
+            self._problem(0, len(self._source), f"It is not YAML: {error}.", "Correct it.")
         return None
 
     def _setting(self, name: str, value: Any) -> Any:
         if value.id != "scalar":
-            self._wrong(value, f"`{name}` is no single value.", KEYS[name])
+            self._wrong(value, f"`{name}` is not a single value.", KEYS[name])
             return None
         text = str(value.value)
         if name == "threshold":
@@ -182,7 +182,7 @@ class _Reader:
     def _chat(self, value: Any) -> tuple[Written, ...]:
         remedy = "A chat is a list of messages, each with the texts `role` and `content`."
         if value.id != "sequence":
-            self._wrong(value, "`chat` is no list.", remedy)
+            self._wrong(value, "`chat` is not a list.", remedy)
             return ()
         messages: list[Written] = []
         length = 0

@@ -49,7 +49,7 @@ def parse_node(name: str) -> Node:
     found = re.fullmatch(r"([XAMIB])(\d{1,9})_(-?\d{1,9})", name, re.ASCII)
     if found is None:
         raise TransparencyError(
-            "invalidParams", f"{quoted(name)} is no node.", "Nodes are X0_t, A<l>_<t>, M<l>_<t>, I<l>_<t>."
+            "invalidParams", f"{quoted(name)} is not a node.", "Nodes are X0_t, A<l>_<t>, M<l>_<t>, I<l>_<t>."
         )
     return Node(found[1], int(found[2]), int(found[3]))  # type: ignore[arg-type]
 

@@ -275,7 +275,7 @@ class Session:
             raise TransparencyError(
                 "runExpired",
                 "The backend no longer holds this analysis in memory.",
-                "Analyze the prompt again to look into its nodes; what is drawn stays.",
+                "Analyze the prompt again to open its nodes; the drawing stays.",
             )
         self._runs.move_to_end(run_id)
         return self._runs[run_id]

@@ -132,5 +132,5 @@ def _unreadable(model: PreTrainedModel) -> TransparencyError:
     return TransparencyError(
         "modelUnsupported",
         f"{type(model).__name__} does not read its labels from the state at one position.",
-        "docs/models.md lists what is supported.",
+        "docs/models.md lists the supported families.",
     )

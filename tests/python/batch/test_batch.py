@@ -244,7 +244,7 @@ def test_ctrl_c_leaves_what_can_be_gone_on_with(
     assert process.returncode == 130
     assert process.stderr is not None
     words = process.stderr.read()
-    assert f"{len(before)}/{MANY} prompts in {place}; the same command goes on from there" in words
+    assert f"{len(before)}/{MANY} prompts in {place}; the same command continues from there" in words
     assert "Traceback" not in words
     assert len(before) < MANY
     assert len(set(before)) == len(before)

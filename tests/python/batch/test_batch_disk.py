@@ -67,7 +67,7 @@ def test_a_full_disk_ends_a_run_in_one_sentence_and_it_goes_on_later(
         assert main(command) == 2
     said = capsys.readouterr().err
     assert f"{place} cannot be written: the disk is full. Make room" in said
-    assert "the same command goes on from there" in said and "Traceback" not in said
+    assert "the same command continues from there" in said and "Traceback" not in said
     there = _ids(place)
     assert 0 < len(there) < 4
     assert not [file.name for file in tmp_path.rglob("*.tmp")]

@@ -91,7 +91,7 @@ def test_a_prompt_file_holds_several_prompts_and_settings_for_all_of_them(tmp_pa
     asked = Namespace(**{**given, "model": "n", "threshold": "auto"})
     take_front_matter(asked)
     assert (asked.model, asked.threshold) == ("n", "auto")
-    with pytest.raises(TransparencyError, match=r"c.prompt does not set what that of .*a.prompt does"):
+    with pytest.raises(TransparencyError, match=r"c.prompt sets other values than that of .*a.prompt"):
         take_front_matter(Namespace(**{**given, "file": [str(file), str(plain)]}))
     with pytest.raises(TransparencyError, match="holds 2 prompts; one is needed here"):
         read_prompt(str(file))

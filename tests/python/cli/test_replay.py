@@ -137,7 +137,7 @@ def test_a_broken_file_says_what_is_wrong(
     else:
         changed(kept, tmp_path, **wrong)
     assert main(["analyze", "--replay", str(file)]) == 2
-    assert f"changed.run.json is no run file: {why}" in capsys.readouterr().err
+    assert f"changed.run.json is not a run file: {why}" in capsys.readouterr().err
 
 
 VALUES = st.recursive(
@@ -164,7 +164,7 @@ def test_any_value_anywhere_is_read_or_refused_with_a_reason(kept: Path, field: 
 
 @given(st.text())
 def test_any_text_is_read_or_refused(text: str) -> None:
-    with pytest.raises(TransparencyError, match="is no run file"):
+    with pytest.raises(TransparencyError, match="is not a run file"):
         read_run(text, "f")
 
 

@@ -112,7 +112,7 @@ def test_the_base_is_found_beside_the_adapter_or_named(adapter: Path, tiny_llama
 
 
 def test_a_base_of_what_is_no_adapter_is_refused(tiny_llama_folder: Path) -> None:
-    refused(tiny_llama_folder, "invalidParams", "is no adapter", base="gpt2")
+    refused(tiny_llama_folder, "invalidParams", "is not an adapter", base="gpt2")
 
 
 def test_an_adapter_from_the_hub_cache(adapter: Path, no_hub: Path) -> None:

@@ -83,7 +83,7 @@ def test_shards_are_the_same_model(tiny_llama: LoadedModel, tiny_llama_folder: P
 def test_a_broken_index_is_refused(tiny_llama_folder: Path, tmp_path: Path, index: str) -> None:
     folder = save_as(tiny_llama_folder, tmp_path / "shards", torch.float32, max_shard_size="100KB")
     (folder / "model.safetensors.index.json").write_text(index)
-    with pytest.raises(TransparencyError, match="is no index of weights"):
+    with pytest.raises(TransparencyError, match="is not an index of weights"):
         load_model(str(folder))
 
 

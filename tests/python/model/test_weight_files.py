@@ -54,7 +54,7 @@ def test_an_index_that_names_what_is_no_safetensors_is_refused(shards: Path, nam
     if name:
         torch.save(Payload(trap), shards / name)
         (shards / old).unlink()
-    refused(shards, "is no safetensors file; unpickling can run code")
+    refused(shards, "is not a safetensors file; unpickling can run code")
     assert not trap.exists()
 
 
@@ -117,16 +117,16 @@ def test_a_configuration_does_not_choose_the_weights(copy: Path, name: str) -> N
 )
 def test_a_strange_index_is_refused(shards: Path, index: str) -> None:
     (shards / INDEX).write_text(index)
-    with pytest.raises(TransparencyError, match=r"no index of weights|is no safetensors file"):
+    with pytest.raises(TransparencyError, match=r"not an index of weights|is not a safetensors file"):
         weight_files(shards)
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "config.json"])
 def test_a_pointer_of_git_lfs_is_called_one(copy: Path, name: str) -> None:
     (copy / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 123\n")
-    refused(copy, rf"{name} is a pointer of Git LFS.*git lfs pull")
+    refused(copy, rf"{name} is a Git LFS pointer.*git lfs pull")
 
 
 def test_a_gguf_file_that_is_a_pointer_is_called_one(tmp_path: Path) -> None:
     (tmp_path / "x.gguf").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 123\n")
-    refused(tmp_path / "x.gguf", "is a pointer of Git LFS")
+    refused(tmp_path / "x.gguf", "is a Git LFS pointer")

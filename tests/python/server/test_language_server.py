@@ -173,7 +173,7 @@ async def test_what_is_wrong_is_said_where_it_is_and_goes_when_it_is_mended(edit
     assert found[0][3] == "`target` is 2 tokens, not one: “Paris” “ian”. Give one token."
     bad = editor.open("yaml.prompt", "---\nmodel: [a\nthreshold: 1\n---\nx")
     ((where, severity, code, message),) = await bad.diagnostics()
-    assert (severity, code) == (1, "yaml") and where.startswith("2:") and "It is no YAML" in message
+    assert (severity, code) == (1, "yaml") and where.startswith("2:") and "It is not YAML" in message
     bad.close()
     closed = await editor.until(lambda: [params for params in bad.told() if params.version is None])
     assert [list(params.diagnostics) for params in closed] == [[]]

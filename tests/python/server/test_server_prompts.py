@@ -89,7 +89,7 @@ def test_what_cannot_be_a_prompt_is_refused_with_a_remedy(fake: Client) -> None:
         ("lm-prompt", "a\ud83d", 0, 0, r"lone surrogate U\+D83D"),
         ("lm-prompt", "a👍", 0, 2, r"lone surrogate U\+D83D"),
         ("lm-prompt", "---\nthreshold: 7\n---\nx", 25, 25, "`threshold` is 7"),
-        ("lm-prompt", "---\nmodel: [\n---\nx", 16, 16, "It is no YAML"),
+        ("lm-prompt", "---\nmodel: [\n---\nx", 16, 16, "It is not YAML"),
         ("lm-prompts-jsonl", '{"prompt": 1}', 0, 0, "no `prompt`"),
         ("lm-chat", "hello", 0, 0, "belongs to no message"),
     ]

@@ -39,7 +39,7 @@ def test_many_prompts_of_which_one_is_no_text_have_an_error_there(tiny_gpt2: Loa
             "special_tokens is 'eos'. It takes auto, bos or none.",
         ),
         (lambda _: load_model(quantization="3bit"), "quantization is '3bit'. It takes auto, 4bit or 8bit."),
-        (lambda _: load_model(dtype="int4"), "There is no dtype 'int4' here."),
+        (lambda _: load_model(dtype="int4"), "There is no dtype 'int4'."),
         (lambda _: load_model(device="tpu"), "device"),
         (lambda model: list(analyze_many(model, ["x"], form="xml")), "form is 'xml'. It takes jsonl or parquet."),
         (lambda model: list(analyze_many(model, ["x"], engine="spark")), "engine is 'spark'. It takes local or ray."),
