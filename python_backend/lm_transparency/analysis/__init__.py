@@ -1,1 +1,1 @@
-"""One prompt, analysed: the analysis in the making, its result, its limits and what it will take."""
+"""The analysis of one prompt: making it, its result, its limits and its cost."""

@@ -1,4 +1,4 @@
-"""How fast this machine was: a few measured analyses, kept in the cache directory, from which time is estimated."""
+"""The speed of this machine: a few measured analyses in the cache directory, from which time is estimated."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from .estimate import Sample, Work, bucket
 
 _FORMAT = 1
 
-#: Analyses that are kept of one model at about one length, and of all on one kind of device.
+#: How many analyses are kept of one model at about one length, and in all on one kind of device.
 _KEPT, _KEPT_IN_ALL = 5, 120
-#: Bytes of the file: far more than all of them take.
+#: Bytes of the file: far more than it ever needs.
 _MOST_BYTES = 4 << 20
 
 
 class Calibration:
-    """Measured analyses by a key that says what they hold for (device, threads, dtype, version), in one JSON file.
+    """Measured analyses by a key that gives their scope (device, threads, dtype, version), in one JSON file.
 
-    A file that cannot be read or written, or is of another kind, costs nothing but the knowledge.
+    If the file cannot be read or written, or is of another kind, only the knowledge is lost.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def samples(self, key: str) -> list[Sample]:
-        """What was measured under `key`, oldest first."""
+        """The measurements under `key`, oldest first."""
         kept = self._read().get(key)
         found = [_sample(entry) for entry in kept] if isinstance(kept, list) else []  # pyright: ignore[reportUnknownVariableType]
         return [sample for sample in found if sample is not None]
 
     def learn(self, key: str, sample: Sample) -> None:
-        """Keep `sample`, and let go of the oldest that say the same."""
+        """Keep `sample`, and drop the oldest of the same kind."""
         samples = [*self.samples(key), sample]
         alike = [s for s in samples if (s.model, bucket(s.n_tokens)) == (sample.model, bucket(sample.n_tokens))]
         surplus = [id(s) for s in alike[:-_KEPT]]
@@ -49,7 +49,7 @@ class Calibration:
         return measured if isinstance(measured, dict) else {}  # pyright: ignore[reportUnknownVariableType]
 
     def _write(self, measured: dict[str, Any]) -> None:
-        # of two processes one may lose what the other has just learnt; neither leaves half a file
+        # of two processes, one may lose the other's latest entry; neither leaves an incomplete file
         text = json.dumps({"format": _FORMAT, "measured": measured})
         with suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
-"""What an analysis will take: work and memory by the model's shape, and how fast runs before have shown it is done.
+"""The cost of an analysis: work and memory from the model's shape, and speed from earlier runs.
 
-Pure: numbers in, numbers and sentences out. What was measured on this machine is kept by `calibration`.
+Pure: numbers in, numbers and sentences out. `calibration` keeps the measurements of this machine.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from ..errors import TransparencyError
 
 
 class Shape(NamedTuple):
-    """What of a model its work depends on. `d_value`: of one head; `n_outputs`: tokens or labels; bytes of weights."""
+    """The sizes of a model that its work depends on. `d_value`: of one head; `n_outputs`: tokens or labels; bytes of
+    weights.
+    """
 
     n_params: int
     weight_bytes: int
@@ -31,7 +33,7 @@ class Shape(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Of one stage over one prompt: layers to walk through, floating-point operations, bytes read and written."""
+    """One stage over one prompt: layers to walk through, floating-point operations, bytes read and written."""
 
     layers: float
     operations: float
@@ -63,8 +65,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What the analysis of a prompt will take beside the model itself. `seconds` are known (`calibrated`) from runs on
-    this machine, or else assumed slow. `longest`: as many tokens fit into `free_bytes`, with some to spare.
+    """The cost of analysing a prompt besides the model itself.
+
+    `seconds` are known (`calibrated`) from runs on this machine, or else assumed slow. `longest`: tokens that fit into
+    `free_bytes`, with a margin.
     """
 
     n_tokens: int
@@ -80,7 +84,7 @@ class Estimate:
 
 
 class Costly(TransparencyError):
-    """An analysis to be asked about before it begins. Bytes."""
+    """An analysis to ask about before it begins. Sizes in bytes."""
 
     def __init__(self, estimate: Estimate) -> None:
         fits = f" Up to about {rounded(estimate.longest)} tokens fit." if not estimate.fits else ""
@@ -89,28 +93,28 @@ class Costly(TransparencyError):
         self.free_bytes = estimate.free_bytes
 
 
-#: Before anything was measured: rather too slow than too fast. By the kind of device.
+#: Without measurements, rather too slow than too fast. By the kind of device.
 ASSUMED = {
     "cpu": Rates(2e-3, 1 / 2e10, 1 / 1e9),
     "mps": Rates(3e-3, 1 / 5e11, 1 / 2e10),
     "cuda": Rates(3e-3, 1 / 4e12, 1 / 1e11),
 }
 
-#: How much an assumption weighs beside one measured prompt length, and how much another model's runs do.
+#: The weight of an assumption relative to one measured prompt length, and that of another model's runs.
 _ASSUMPTION, _OTHER_MODEL = 1e-3, 0.1
 
-#: How many blocks of attention weights (`routes.kernels.cores`) are in memory at the height.
+#: Blocks of attention weights (`routes.kernels.cores`) in memory at the peak.
 _BLOCKS = 6
 
-#: The share of free memory that is relied on: it is in pieces, and others take of it too.
+#: The share of free memory relied on: it is fragmented, and others use it too.
 _USABLE = 0.8
 
-#: What else an analysis takes, whatever its length, in bytes.
+#: Other memory of an analysis, whatever its length, in bytes.
 _ALWAYS = 16_000_000
 
 
 def forward_work(shape: Shape, n_tokens: int) -> Work:
-    """The recorded forward pass. Of a mixture of experts as if all of them were at work."""
+    """The recorded forward pass. A mixture of experts counts as if all its experts were active."""
     s = shape
     operations = 2 * s.n_params * n_tokens + 4 * s.n_layers * s.n_heads * s.d_value * n_tokens**2
     states = s.n_layers * n_tokens * (8 * s.d_model + 3 * s.d_ffn) + n_tokens * s.n_outputs
@@ -123,22 +127,23 @@ def contributions_work(shape: Shape, n_tokens: int) -> Work:
     through_w_o = 6 * n_tokens * s.d_model * s.n_heads * s.d_value
     over_pairs = 8 * n_tokens**2 * s.n_heads * s.d_value
     pairs = n_tokens * (n_tokens + 1) / 2 * s.n_heads
-    # in short prompts much of a part's d_model coordinates is read, in long ones hardly any
+    # short prompts read much of a part's d_model coordinates, long ones hardly any
     read = 4 * pairs * (8 + s.d_model * 64 / (64 + n_tokens))
     outputs = 4 * n_tokens * s.d_model * (2 * s.n_heads + 12)
     return Work(s.n_layers, s.n_layers * (through_w_o + over_pairs), s.n_layers * (read + outputs))
 
 
 def trace_bytes(shape: Shape, n_tokens: int) -> int:
-    """What a trace holds: three states a layer, queries, keys and values, and the logits."""
+    """Bytes of a trace: three states per layer, queries, keys and values, and the logits."""
     s = shape
     layer = 3 * s.d_model + (s.n_heads + 2 * s.n_kv_heads) * s.d_value
     return (s.n_layers * layer + s.n_outputs) * n_tokens * s.itemsize
 
 
 def peak_bytes(shape: Shape, n_tokens: int) -> int:
-    """The height of what an analysis takes beside the model: the trace, and the largest of its three stages, of which
-    the contributions hold a layer for every thread of torch.
+    """The peak memory of an analysis besides the model: the trace, and the largest of its three stages.
+
+    The contributions hold one layer for every thread of torch.
     """
     from ..routes.kernels.cores import layers_at_once, queries_at_once
 
@@ -146,13 +151,13 @@ def peak_bytes(shape: Shape, n_tokens: int) -> int:
     forward = n * (4 * s.d_ffn + 4 * s.d_model) * s.itemsize
     layer = 4 * n * s.n_heads * (_BLOCKS * queries_at_once(s.n_heads, n) + s.d_model + 3 * s.d_value)
     contributions = layer * layers_at_once(n * s.n_heads * s.d_model)
-    # what the softmax over the vocabulary takes, a block of positions at a time
+    # memory of the softmax over the vocabulary, a block of positions at a time
     predictions = 3 * 4 * min(n, 128) * s.n_outputs
     return trace_bytes(shape, n) + max(forward, contributions, predictions) + _ALWAYS
 
 
 def longest(shape: Shape, free: int) -> int:
-    """The most tokens whose analysis fits into `free` bytes, with some to spare, and into the model's context."""
+    """The most tokens whose analysis fits into `free` bytes, with a margin, and into the model's context."""
     low, high = 0, shape.n_context if shape.n_context > 0 else 1 << 20
     while low < high:
         middle = (low + high + 1) // 2
@@ -161,16 +166,16 @@ def longest(shape: Shape, free: int) -> int:
 
 
 def fit(assumed: Rates, measured: Iterable[tuple[Work, float, float]]) -> Rates:
-    """Rates ≥ 0 that explain what was `measured` (work, seconds, weight) with the least relative error, squared.
+    """Rates ≥ 0 that explain `measured` (work, seconds, weight) with the least squared relative error.
 
-    `assumed` decides what the measurements leave open: one alone cannot tell operations from bytes.
+    `assumed` decides what the measurements leave open: one alone cannot separate operations from bytes.
     """
     rows = [
         ([rate * amount / seconds for rate, amount in zip(assumed, work, strict=True)], weight)
         for work, seconds, weight in measured
         if seconds > 0
     ]
-    # as multiples of what was assumed, one at a time: three numbers need no solver
+    # as multiples of the assumed rates, one at a time: three numbers need no solver
     found = [1.0] * len(assumed)
     for _ in range(500):
         for j in range(len(found)):
@@ -183,7 +188,7 @@ def fit(assumed: Rates, measured: Iterable[tuple[Work, float, float]]) -> Rates:
 
 
 def rates(assumed: Rates, samples: Sequence[Sample], model: str) -> tuple[Rates, Rates]:
-    """Of the forward pass and of the contributions, from runs of `model` and, where those say nothing, of others."""
+    """Rates of the forward pass and of the contributions, from runs of `model` and otherwise from others."""
     groups: dict[tuple[str, int], list[Sample]] = {}
     for sample in samples:
         groups.setdefault((sample.model, bucket(sample.n_tokens)), []).append(sample)
@@ -191,7 +196,7 @@ def rates(assumed: Rates, samples: Sequence[Sample], model: str) -> tuple[Rates,
     contributions: list[tuple[Work, float, float]] = []
     for (name, _), group in groups.items():
         weight = 1.0 if name == model else _OTHER_MODEL
-        # of runs of one length the middle one: another process may have had the machine meanwhile
+        # the median of runs of one length: another process may have used the machine meanwhile
         at = sorted(group, key=lambda s: s.n_tokens)[len(group) // 2]
         scale = median(s.forward_s / s.n_tokens for s in group), median(s.contributions_s / s.n_tokens for s in group)
         forward.append((at.forward, scale[0] * at.n_tokens, weight))
@@ -214,9 +219,9 @@ def in_words(estimate: Estimate) -> str:
 
 
 def does_not_fit(shape: Shape, n_tokens: int, free: int) -> tuple[str, str]:
-    """What is wrong and what helps, of `n_tokens` that did not, or will not, fit into `free` bytes."""
+    """The sentence and remedy for `n_tokens` that did not, or will not, fit into `free` bytes."""
     needed = peak_bytes(shape, n_tokens)
-    # memory ran out all the same: others took some meanwhile, or what is left is in pieces
+    # memory ran out nevertheless: others used some meanwhile, or the rest is fragmented
     most = longest(shape, free)
     most = most if most < n_tokens else n_tokens // 2
     about = f"{n_tokens} tokens need about {size(needed)}; {size(free)} were free."
@@ -240,6 +245,6 @@ def duration(seconds: float) -> str:
 
 
 def rounded(n_tokens: int) -> int:
-    """Two digits of it, down: more would be a promise."""
+    """Two digits of it, rounded down: more would be a promise."""
     step = 10 ** max(0, len(str(n_tokens)) - 2)
     return n_tokens // step * step

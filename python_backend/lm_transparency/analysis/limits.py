@@ -1,4 +1,4 @@
-"""What an analysis must fit into: the memory that is free, and the model's context."""
+"""The limits of an analysis: free memory, and the model's context."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from .estimate import Shape, does_not_fit
 
 @contextmanager
 def memory_told(model: LoadedModel, n_tokens: int, held: int = 0) -> Generator[None]:
-    """Raises `TransparencyError("outOfMemory")` where memory does not suffice for what is done inside. `held`: bytes
-    that were taken for it before.
-    """
-    # asked before: what failed still holds what it had
+    """Raise `TransparencyError("outOfMemory")` where memory does not suffice inside. `held`: bytes allocated before."""
+    # read before: failed work still holds its memory
     free = free_bytes(model.input_device) + held
     try:
         yield
@@ -27,7 +25,7 @@ def memory_told(model: LoadedModel, n_tokens: int, held: int = 0) -> Generator[N
 
 
 def shape_of(model: LoadedModel) -> Shape:
-    """What of `model` the cost of an analysis depends on."""
+    """The sizes of `model` that the cost of an analysis depends on."""
     anatomy = model.anatomy
     block = next((block for block in anatomy.blocks if block.has_attention), None)
     return Shape(
@@ -46,7 +44,7 @@ def shape_of(model: LoadedModel) -> Shape:
 
 
 def check_length(model: LoadedModel, n_tokens: int) -> None:
-    """Raises `TransparencyError("promptTooLong")`."""
+    """Raise `TransparencyError("promptTooLong")` for a prompt past the context."""
     limit = model.anatomy.n_context
     if 0 < limit < n_tokens:
         raise TransparencyError(

@@ -1,4 +1,4 @@
-"""One prompt, analysed: tokens, trace, contributions, proof and predictions, and how long each took."""
+"""Making an analysis of one prompt: tokens, trace, contributions, proof and predictions, with the time of each."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def analyze(
 ) -> Analysis:
     """Analyse `prompt` at every position with one forward pass.
 
-    A `Chat` (`parse_chat`, `chat_of`) is written by the tokenizer's chat template, special tokens included:
-    `special_tokens` has no say in it. `earlier`: an analysis by the same model; what it says of the tokens that both
-    begin with is taken over where that is sure to be right, and only the others are computed (`trace.prefix`).
+    A `Chat` (`parse_chat`, `chat_of`) is written by the tokenizer's chat template, which also decides on special
+    tokens, so `special_tokens` does not apply. `earlier`: an analysis by the same model; the common beginning is taken
+    over from it where that is known to be right, and only the rest is computed (`trace.prefix`).
 
     Raises `TransparencyError` (`invalidPrompt`, `promptTooLong`, `modelUnsupported`, `outOfMemory`), and `Cancelled`
     within one layer's time of `watch.cancel()`.
@@ -57,9 +57,10 @@ def analyze(
 
 @guarded
 def tokens_of(model: LoadedModel, prompt: str | Chat, special_tokens: SpecialTokens = "auto") -> list[Token]:
-    """What the model reads of `prompt`.
+    """The tokens that the model reads for `prompt`.
 
-    Raises `TransparencyError`: `invalidPrompt`, `promptTooLong`, and `modelUnusable` for a token that it has no row of.
+    Raises `TransparencyError`: `invalidPrompt`, `promptTooLong`, and `modelUnusable` for a token without a row in the
+    embedding.
     """
     check_choice("special_tokens", special_tokens, get_args(SpecialTokens))
     if isinstance(prompt, Chat):
@@ -97,7 +98,7 @@ def start(
     watch: Watch | None = None,
     earlier: Analysis | None = None,
 ) -> Started:
-    """`analyze` to the point where the routes into the target are known. Raises as it does."""
+    """`analyze` up to the routes into the target. Raises as `analyze`."""
     watch = watch or Watch()
     tokens = tokens_of(model, prompt, special_tokens)
     begun = _recorded(model, prompt, tokens, watch, earlier=earlier, only_last=True)
@@ -115,9 +116,9 @@ def _recorded(
     earlier: Analysis | None = None,
     only_last: bool = False,
 ) -> Started:
-    """An analysis with its trace, and with what it has of `earlier`."""
+    """A partial analysis from its trace and the common part of `earlier`."""
     ids = torch.tensor([token.id for token in tokens])
-    # rows that are wrong are not handed on, and rows above another floor are others
+    # wrong rows are not taken over, nor rows above another floor
     if earlier is not None and (
         earlier.model is not model or not earlier.proof.holds or earlier.contributions.floor != floor
     ):
@@ -134,9 +135,10 @@ def _recorded(
 
 
 class Started:
-    """An analysis in the making. The routes into any position are there after `reach`, everything after `go_on`.
+    """An analysis in the making.
 
-    Raises `TransparencyError` as `check_finite` does where a number is not finite; its methods also `outOfMemory`.
+    The routes into any position are known after `reach`, everything after `go_on`. Raises `TransparencyError` as
+    `check_finite` does where a number is not finite; its methods also `outOfMemory`.
     """
 
     def __init__(
@@ -180,14 +182,14 @@ class Started:
 
     @guarded
     def complete(self, layer: int) -> None:
-        """Compute every row of a layer. Raises `TransparencyError("invalidParams")` for one that is not there."""
+        """Compute every row of a layer. Raises `TransparencyError("invalidParams")` for a layer that does not exist."""
         if 0 <= layer < self._trace.n_layers:
             with self._timed():
                 self._gathering.complete(layer)
 
     @guarded
     def go_on(self, watch: Watch, seconds: float = float("inf")) -> None:
-        """Compute what is still to come, for about `seconds`. Raises `Cancelled` within one layer's time."""
+        """Compute the missing rows, for about `seconds`. Raises `Cancelled` within one layer's time."""
         ends = time.perf_counter() + seconds
         with self._timed(), closing(self._gathering.completing()) as completed:
             watch.check()
@@ -205,7 +207,7 @@ class Started:
 
     @guarded
     def analysis(self) -> Analysis:
-        """What is known so far."""
+        """The result so far."""
         weights, proof = self._gathering.result()
         if not (weights.is_finite and proof.is_finite):
             raise not_provable(self._model, self._trace, proof.worst_layer)

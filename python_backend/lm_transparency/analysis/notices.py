@@ -1,4 +1,4 @@
-"""What a person should know of an analysis beside its numbers: what cannot be trusted, and what is shown otherwise."""
+"""Notices about an analysis: figures that cannot be trusted, and tokens shown differently."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def notices(
     found: list[str] = []
     if not proof.holds:
         found.append(proof.sentence())
-    # the routes do not need it, but every lens does: the last state reads as the model's own logits
+    # the routes do not need it, but every lens does: the lens of the last state gives the model's own logits
     off, allowed = (0.0, 0.0) if trace.unread is not None else _lens_error(trace, proof.tolerance)
     if not off <= allowed:
         by = f"off by {off:.1e} from the model's logits" if math.isfinite(off) else "not finite"
@@ -48,7 +48,7 @@ def notices(
             "in training: leave it out of the text, or choose the special tokens `none`."
         )
     found += _changed_messages(chat, tokens)
-    # whatever they quote, a person is to read them
+    # made safe to show, whatever they quote
     return tuple(map(sentence, found))
 
 
@@ -77,7 +77,7 @@ def _names(trace: Trace, layers: list[int]) -> str:
 
 
 def _changed_messages(chat: Chat | None, tokens: Sequence[Token]) -> list[str]:
-    """A chat template may leave out or change what a message says."""
+    """A chat template may leave out or change a message."""
     lost = [
         f"{i} ({message.role})"
         for i, message in enumerate(chat.messages if chat else (), start=1)

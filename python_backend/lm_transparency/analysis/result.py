@@ -1,4 +1,4 @@
-"""What one forward pass over a prompt says: tokens, trace, contributions, proof and predictions."""
+"""The result of one forward pass over a prompt: tokens, trace, contributions, proof and predictions."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ..routes.graph import RouteGraph, auto_threshold, route_graph
 from ..trace.proof import Proof
 from ..trace.trace import Trace, position_of
 
-#: Positions whose logits are read at once.
+#: Positions whose logits are computed at once.
 _POSITIONS = 128
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """The most probable next tokens at every position; of a classifier the labels, if the text ended there.
+    """The most probable next tokens at every position; for a classifier the labels, if the text ended there.
 
     `probabilities`: see `Readout.probability`. Where a position is not read yet (`Trace.unread`) all is 0 and `texts`
     has none.
@@ -37,10 +37,10 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Analysis:
-    """All that one forward pass over `prompt` says about every position. Seconds in `forward_s`, `contributions_s`.
+    """The analysis of `prompt` at every position. Seconds in `forward_s`, `contributions_s`.
 
-    Of one that is not complete yet (`Started`), what is known so far. `n_reused`: at how many positions, from the
-    first, it was taken over from an earlier analysis.
+    A partial analysis (`Started`) holds the result so far. `n_reused`: how many positions, from the first, were taken
+    over from an earlier analysis.
     """
 
     prompt: str
@@ -60,7 +60,7 @@ class Analysis:
 
     @property
     def target(self) -> int:
-        """The position that the model's answer comes from: a classifier's pooled one, else the last."""
+        """The position of the model's answer: a classifier's pooled position, else the last."""
         return self.trace.target
 
     def routes(
@@ -68,8 +68,9 @@ class Analysis:
     ) -> RouteGraph:
         """The routes into `position` (negative from the end; None: the target).
 
-        `threshold`: as in batch records, so that the graphs of several prompts compare; None: chosen for this graph
-        (`auto_threshold`), as the panel, `show` and `lm-transparency analyze` do. `RouteGraph.threshold` says which.
+        `threshold`: the default is that of batch records, so that graphs of several prompts compare; None: chosen for
+        this graph (`auto_threshold`), as in the panel, `show` and `lm-transparency analyze`. `RouteGraph.threshold`
+        holds it.
 
         Raises `TransparencyError` as `route_graph` does.
         """
@@ -82,7 +83,7 @@ class Analysis:
     def predictions(self, k: int) -> Predictions:
         """The `k` most probable next tokens (or labels) at every position, by the model's own logits."""
         k = max(1, min(k, int(self.trace.logits.shape[-1])))
-        # a block of positions at a time: of a large vocabulary all at once would be the height of the memory taken
+        # a block of positions at a time: with a large vocabulary, all at once would set the peak of memory
         read = [_highest(rows.float(), k) for rows in self.trace.logits.split(_POSITIONS)]
         values, ids, total = (torch.cat(parts) for parts in zip(*read, strict=True))
         probabilities = self.trace.anatomy.readout.probability(values, total)
@@ -94,6 +95,6 @@ class Analysis:
 
 
 def _highest(logits: Float[Tensor, "position output"], k: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The `k` highest logits of each position, which they are, and the logarithm of the sum of all exponentials."""
+    """The `k` highest logits of each position, their indices, and the logarithm of the sum of all exponentials."""
     values, ids = logits.topk(k, dim=-1)
     return values, ids, logits.logsumexp(dim=-1, keepdim=True)

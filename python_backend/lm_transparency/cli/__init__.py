@@ -1,4 +1,4 @@
-"""`lm-transparency`: the command line. One module a command; torch is imported by none of them before it is needed."""
+"""`lm-transparency`: the command line. One module per command; torch is imported only when needed."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .ending import ended
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code (`ending`). Whatever happens, nothing but a sentence is said of it."""
+    """Run one command and return the exit code (`ending`). Any failure is reported in one sentence."""
     with standard_streams() as streams:
         try:
             code = _run(argv, streams)
-            # what did not arrive is no answer
+            # undelivered output is a failure
             streams.settle()
         except BaseException as error:
             code = ended(error)
@@ -36,17 +36,17 @@ def _run(argv: Sequence[str] | None, streams: Streams) -> int:
     except SystemExit as done:
         # after --help and --version
         return int(done.code or 0)
-    # a person at a terminal asked for one thing; transformers' own bars and advice are not it
+    # the user asked one thing, and transformers' own bars and advice do not answer it
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     wait_asleep()
     os.environ.setdefault("TQDM_DISABLE", "1")
     _check_directory()
     if arguments.speaks_protocol:
-        # the streams are the protocol's, which has its own way with closed ones
+        # the streams belong to the protocol, which handles closed ones itself
         streams.restore()
     elif getattr(arguments, "output", None) is None:
-        # before any work is done for nobody
+        # before any work without a reader
         stdout().check_open()
     return arguments.run(arguments)
 
@@ -64,7 +64,7 @@ def _check_directory() -> None:
 class _Parser(argparse.ArgumentParser):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        # of Python 3.14 on: colours that did not come from us
+        # from Python 3.14 on: colours that are not ours
         self.color = False
 
     def error(self, message: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""`lm-transparency analyze`: one prompt, its routes, as text, JSON, CSV, SVG or a page of its own."""
+"""`lm-transparency analyze`: one prompt and its routes as text, JSON, CSV, SVG or a page of its own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..routes.graph import RouteGraph
 
 
-#: Of one prompt; json, csv and svg are those of `exports.FORMATS`, which is not imported for a list of words.
+#: For one prompt; json, csv and svg are those of `exports.FORMATS`, which is not imported for a list of words.
 _FORMATS = ("text", "json", "csv", "svg", "html", "run")
 
 
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         return run_replay(arguments)
     take_front_matter(arguments)
     many = is_many(arguments)
-    # records are compared, and a graph is looked at
+    # records are compared, a graph is looked at
     threshold = _threshold(arguments.threshold, COMPARED_THRESHOLD if many else None)
     if arguments.top_k < 1:
         raise TransparencyError("invalidParams", f"--top-k is {arguments.top_k}.", "It takes 1 or more.")
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     prompt = _prompt(arguments)
     from ..model.tokens import check_prompt
 
-    # before a model is loaded for nothing
+    # before a model is loaded in vain
     check_prompt(prompt)
     asked = as_prompt(prompt, arguments)
     from ..session.session import Session
@@ -107,7 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _not_proven(analysis: Analysis, arguments: argparse.Namespace) -> TransparencyError:
-    """With --proof the layers are told of, and nothing else."""
+    """With --proof the layers are listed, and nothing else."""
     if arguments.proof:
         from .proof import proof_lines
 
@@ -123,7 +123,7 @@ def _prompt(arguments: argparse.Namespace) -> str:
 
 
 def _threshold(given: str | None, otherwise: float | None) -> float | None:
-    """None for auto; `otherwise` where nothing was given."""
+    """None for auto; `otherwise` where no threshold was given."""
     if given is None:
         return otherwise
     if given == "auto":
@@ -197,7 +197,7 @@ def _as_run(analysis: Analysis, graph: RouteGraph, arguments: argparse.Namespace
 
 
 def _place(arguments: argparse.Namespace) -> dict[str, str] | None:
-    """The prompt's file as seen from the run's; None where either is none, or on another drive."""
+    """The prompt's file relative to the run's; None where either is not a file, or is on another drive."""
     if arguments.file in (None, "-") or not arguments.output:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What an analysis costs after a prompt that it continues by a token, beside one that knows nothing."""
+"""The cost of an analysis after a prompt that it continues by a token, against one from nothing."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def measure_append(model: LoadedModel, n_tokens: int, repeats: int) -> Row:
-    """A prompt of `n_tokens` and a token more: medians in seconds of processor time, of all threads together.
+    """A prompt of `n_tokens` and one token more: medians in seconds of processor time, over all threads.
 
-    `whole` computes all, `after` knows the analysis of the prompt; both end with the contributions of every position.
-    Each round times both. `n_reused`: the positions that were taken over.
+    `whole` computes everything, `after` uses the analysis of the prompt; both end with the contributions of every
+    position. Each round times both. `n_reused`: positions taken over.
     """
     from ..analysis.making import analyze
 

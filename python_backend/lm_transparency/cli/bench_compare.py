@@ -1,4 +1,6 @@
-"""What an analysis is compared with: the definition materialised, and patching every head at every position."""
+"""Alternatives to compare an analysis with: the definition computed directly, and patching every head at every
+position.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,9 @@ from ..trace.trace import Trace
 #: Heads and positions that are patched and timed, two at least and then for so many seconds; the rest is their mean
 #: times their number.
 PATCHED, PATCHING_S = 8, 10.0
-#: What the parts of one layer and two tensors of their size may take, in bytes.
+#: Bytes for the parts of one layer and two tensors of their size.
 _ROOM = 6 * 1024**3
-#: Of longer prompts a part of the layers is timed: every fourth at 128, every eighth at 256.
+#: With longer prompts only some layers are timed: every fourth at 128, every eighth at 256.
 ALL_LAYERS_UP_TO = 64
 
 #: `parts`: every α · v of a (query, key, head) goes through W_O, as the definition is written; `keys`: v · W_O is
@@ -34,7 +36,7 @@ Projected = Literal["parts", "keys"]
 
 @dataclass(frozen=True)
 class Compared:
-    """Seconds of the definition and of ours for the same figures: contributions and proof of all layers."""
+    """Seconds of the definition and of our code for the same figures: contributions and proof of all layers."""
 
     definition: float
     ours: float
@@ -47,8 +49,8 @@ class Compared:
 def definition_beside_ours(trace: Trace, projected: Projected) -> Compared | None:
     """The contributions of all layers and their proof, by the definition (`by_definition`) and by `contributions`.
 
-    In turns, a layer of the definition and all of ours, so that what slows the machine down slows both; medians. Past
-    `ALL_LAYERS_UP_TO` tokens on a sample of layers. None where one layer does not fit into memory.
+    A layer of the definition and all of ours take turns, so that anything that slows the machine down slows both;
+    medians. Past `ALL_LAYERS_UP_TO` tokens on a sample of layers. None where one layer does not fit into memory.
     """
     n, heads, d_model = trace.n_tokens, trace.n_heads, trace.anatomy.d_model
     if 3 * 4 * n * n * heads * d_model > _ROOM:
@@ -64,7 +66,7 @@ def definition_beside_ours(trace: Trace, projected: Projected) -> Compared | Non
 
 
 def seconds_of(work: Callable[[], object], device: torch.device) -> float:
-    """What `work` takes, to the end of what it has left to a GPU."""
+    """The time of `work`, including what it leaves to a GPU."""
     started = time.perf_counter()
     work()
     if device.type == "cuda":
@@ -105,8 +107,9 @@ def _proximities(whole: Tensor, part: Tensor) -> Tensor:
 
 
 def patching_seconds(model: LoadedModel, tokens: torch.Tensor) -> float:
-    """Seconds to zero every head of every layer at every position, one forward pass each: timed on a sample and
-    multiplied by their number.
+    """Seconds to zero every head of every layer at every position, one forward pass each.
+
+    Timed on a sample and multiplied.
     """
     anatomy, n_tokens = model.anatomy, len(tokens)
     blocks = [block for block in anatomy.blocks if block.has_attention]

@@ -1,4 +1,4 @@
-"""What the benchmark times: the stages of an analysis side by side, and single questions about a run."""
+"""The measurements of the benchmark: the stages of an analysis side by side, and single questions about a run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TEXT = (
     "river, talked about the war that lasted from the year 1732 to the year 1748, and counted the boats. "
 )
 
-#: Rounds end after so many seconds, two rounds at least.
+#: Rounds end after this many seconds, but at least two are run.
 _ROUNDS_S = 20.0
 
 Row = dict[str, float | int | None]
@@ -28,7 +28,7 @@ Row = dict[str, float | int | None]
 
 @dataclass
 class _Stages:
-    """The stages of one analysis, each from what the one before left."""
+    """The stages of one analysis, each from the result of the one before."""
 
     model: LoadedModel
     n_tokens: int
@@ -87,7 +87,7 @@ class _Stages:
 
     @property
     def timed(self) -> dict[str, Callable[[], None]]:
-        """In the order they are run in."""
+        """In the order in which they run."""
         return {
             "plain_forward": self.plain,
             "recorded_forward": self.recorded,
@@ -98,14 +98,15 @@ class _Stages:
 
 
 def measure(model: LoadedModel, n_tokens: int, repeats: int, payloads: Path | None = None) -> Row:
-    """One prompt length. Times are medians over `repeats` rounds, or over fewer that took `_ROUNDS_S` together; in each
-    round all stages are timed one after the other, so that drift hits all. Memory is by how much it rises, in bytes
-    above the model and what the stages before left.
+    """One prompt length.
 
-    The first graph is the same of what the routes into the last token need, its payload included.
-    `contributions_s` is of the contributions alone; the whole counts all that comes with them. The definition is timed
-    in turns with contributions of its own, patching on a sample (`bench_compare`). `payloads`: a folder for the
-    payload, as `<tokens>.msgpack`.
+    Times are medians over `repeats` rounds, or over fewer that took `_ROUNDS_S` together; each round times all stages
+    one after the other, so that drift affects all. Memory is the rise of the peak, in bytes above the model and the
+    results of earlier stages.
+
+    The first graph covers what the routes into the last token need, with its payload. `contributions_s` is the
+    contributions alone; the whole counts everything with them. The definition is timed in turns with contributions of
+    its own, patching on a sample (`bench_compare`). `payloads`: a folder for the payload, as `<tokens>.msgpack`.
     """
     from ..analysis.limits import check_length
     from .bench_compare import definition_beside_ours, patching_seconds, seconds_of
@@ -114,7 +115,7 @@ def measure(model: LoadedModel, n_tokens: int, repeats: int, payloads: Path | No
     check_length(model, n_tokens)
     stages = _Stages(model, n_tokens)
     stages.plain()
-    # memory first: this warms up what is timed
+    # memory first: this also warms up the timed code
     peaks = {name: with_peak(stage)[1] for name, stage in stages.timed.items()}
     stages.forget()
     whole_peak = with_peak(stages.whole)[1]
@@ -166,12 +167,12 @@ def _compared(name: str, compared: Compared | None) -> Row:
 
 
 def token_ids(model: LoadedModel, n_tokens: int) -> list[int]:
-    """A prompt of so many tokens."""
+    """A prompt of this many tokens."""
     return model.tokenizer(_TEXT * (1 + n_tokens // 32), add_special_tokens=False)["input_ids"][:n_tokens]
 
 
 def measure_inspectors(model: LoadedModel, n_tokens: int, clicks: int) -> list[dict[str, Any]]:
-    """What one question about a run takes, in seconds: median and 95th percentile over `clicks` different places."""
+    """Seconds of one question about a run: median and 95th percentile over `clicks` different places."""
     from ..analysis.making import analyze
     from ..inspection.experts import inspect_expert, inspect_experts
     from ..inspection.ffn import inspect_ffn, inspect_neuron
@@ -203,7 +204,7 @@ def measure_inspectors(model: LoadedModel, n_tokens: int, clicks: int) -> list[d
             started = time.perf_counter()
             ask(i)
             times.append(time.perf_counter() - started)
-            # of what is slow a few are enough
+            # a few are enough for slow questions
             if sum(times) > _CLICKS_S:
                 break
         times.sort()

@@ -1,4 +1,4 @@
-"""How high memory rises while something runs, freed memory given back to the system before."""
+"""How far memory rises while something runs, with freed memory returned to the system before."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _SAMPLE_S = 0.004
 
 
 def with_peak(work: Callable[[], T]) -> tuple[T, int]:
-    """What `work` returns, and by how many bytes the resident memory of this process rose at its height.
+    """The result of `work`, and by how many bytes the resident memory of this process rose at its peak.
 
     By Linux's own mark (VmHWM), reset before; elsewhere sampled every few milliseconds.
     """
-    # what is reused would not be seen as taken
+    # reused memory would not count
     gc.collect()
     give_back()
     before = _resident()

@@ -19,7 +19,7 @@ def add_chat_option(parser: argparse.ArgumentParser) -> None:
 
 
 def is_chat(arguments: argparse.Namespace) -> bool:
-    """Whether the prompt is a chat: so it is said, the file's name says so, or its front matter begins one."""
+    """Whether the prompt is a chat: by the option, by the file's name, or because its front matter begins one."""
     name: str = arguments.file or ""
     if arguments.chat or name.endswith(SUFFIX):
         return True
@@ -30,7 +30,7 @@ def is_chat(arguments: argparse.Namespace) -> bool:
 
 
 def as_prompt(text: str, arguments: argparse.Namespace) -> str | Chat:
-    """`text`, or the chat that it is meant as. Raises `TransparencyError("invalidPrompt")`."""
+    """`text`, or the chat it stands for. Raises `TransparencyError("invalidPrompt")`."""
     if not is_chat(arguments):
         return text
     if arguments.special_tokens != "auto":

@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         changed = {
             "model": arguments.against or arguments.model,
             "dtype": arguments.against_dtype or arguments.dtype,
-            # what is an option of one model is none of another
+            # an option of one model may not apply to another
             "quantization": arguments.against_quantization or ("auto" if arguments.against else arguments.quantization),
             "base": "" if arguments.against else arguments.base,
         }

@@ -1,4 +1,4 @@
-"""How a command ends that did not succeed: one sentence on stderr, and an exit code."""
+"""How an unsuccessful command ends: one sentence on stderr, and an exit code."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ..errors import Cancelled, TransparencyError, is_out_of_memory
 from ..printable import sentence
 from ..streams import StreamError, stderr
 
-#: What a shell reports for Ctrl-C, and for a reader that left (`| head`), as of any Unix command.
+#: The exit codes of a shell for Ctrl-C, and for a reader that left (`| head`), as for any Unix command.
 INTERRUPTED, READER_LEFT = 130, 141
-#: An answer that cannot be delivered, and files that cannot be used, are the caller's to mend.
+#: Undeliverable output and unusable files are for the caller to correct.
 USAGE = 2
 MISSING, MEMORY = 3, 4
-#: A fault of ours, as `sysexits.h` numbers it.
+#: An internal error, as `sysexits.h` numbers it.
 UNEXPECTED = 70
 
 #: Set in the environment, it shows where a failure came from.
@@ -23,7 +23,7 @@ DEBUG = "LM_TRANSPARENCY_DEBUG"
 
 
 def ended(error: BaseException) -> int:
-    """Says what `error` means, and returns the exit code."""
+    """Print what `error` means, and return the exit code."""
     words, code = _meaning(error)
     if os.environ.get(DEBUG):
         stderr().write("".join(traceback.format_exception(error)))

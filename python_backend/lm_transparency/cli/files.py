@@ -1,4 +1,4 @@
-"""Prompts in: what is refused with a sentence."""
+"""Reading prompt files; a file that cannot be used is refused with a sentence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..prompts.documents import Document
 def read_prompt(name: str) -> str:
     """The text of a prompt file (`-`: stdin), without front matter and the newline that editors end a file with.
 
-    Raises `TransparencyError("invalidPrompt")` for a file that is missing, binary, not UTF-8, or of several prompts.
+    Raises `TransparencyError("invalidPrompt")` for a file that is missing, binary, not UTF-8, or holds several prompts.
     """
     try:
         raw = input_bytes(name)

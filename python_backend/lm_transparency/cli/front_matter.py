@@ -1,4 +1,4 @@
-"""Options that were not given take what the front matter of the prompt files sets."""
+"""Options that were not given take their values from the front matter of the prompt files."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import argparse
 
 
 def take_front_matter(arguments: argparse.Namespace) -> None:
-    """Fill in `model`, `special_tokens` and `no_renormalize`: as given, else as set, else the default; `threshold` as
-    given, else as set; and `target` and `contrast`, which have no options, as set.
+    """Fill in the options from front matter.
 
-    Raises `TransparencyError("invalidPrompt")` for front matter that is wrong, and for files that set different things.
+    `model`, `special_tokens` and `no_renormalize` are taken as given, else from the front matter, else the default;
+    `threshold` as given, else from the front matter; `target` and `contrast`, which have no options, from the front
+    matter. Raises `TransparencyError("invalidPrompt")` for invalid front matter, and for files that disagree.
     """
     from ..batch.prompts import common_settings
     from ..prompts.front_matter import Settings

@@ -1,4 +1,4 @@
-"""`lm-transparency lens`: what every layer reads as at one position, of any language model, taken apart or not."""
+"""`lm-transparency lens`: the logit lens of every layer at one position, for any language model."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..batch.store import Store
 
 FORMATS = ("jsonl", "parquet")
-#: The exit code where some of the records have an error.
+#: The exit code where some records have an error.
 FAILED = 1
 
 
@@ -92,7 +92,7 @@ def run_many(arguments: argparse.Namespace, threshold: float | None) -> int:
                     out.flush()
                 progress.add(failed=record["error"] is not None)
     except (KeyboardInterrupt, Cancelled):
-        # what is in memory is written before anything is said
+        # records in memory are written before anything is printed
         work.records.close()
         if store is not None:
             there = store.done
@@ -113,7 +113,7 @@ def _say_what_changed(resumed: Resumed, store: Store | None, *, quiet: bool) -> 
 
 @contextmanager
 def _lines_to(place: Path | None) -> Generator[IO[bytes]]:
-    """Standard output, or a pipe or device that was named."""
+    """Standard output, or a named pipe or device."""
     if place is None:
         yield sys.stdout.buffer
         return
@@ -128,17 +128,18 @@ def _lines_to(place: Path | None) -> Generator[IO[bytes]]:
 
 @dataclass
 class _CtrlC:
-    """`waits`: for the next step of the work. Else it ends the work wherever it falls, as the loading of a model."""
+    """`waits`: until the next step of the work. Otherwise it interrupts the work anywhere, such as the loading of a
+    model.
+    """
 
     waits: bool = False
 
 
 @contextmanager
 def _cancelled_by_ctrl_c(watch: Watch) -> Generator[_CtrlC]:
-    """The first Ctrl-C cancels the work, a second one ends it wherever it falls.
+    """The first Ctrl-C cancels the work, a second one interrupts it anywhere.
 
-    An exception that is raised wherever Ctrl-C falls may fall into code that nobody hands it on from: so the work is
-    cancelled in any case.
+    An exception raised at Ctrl-C may arise in code that does not pass it on, so the work is cancelled in any case.
     """
     ctrl_c, before = _CtrlC(), signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
@@ -159,7 +160,7 @@ def _cancelled_by_ctrl_c(watch: Watch) -> Generator[_CtrlC]:
 
 
 def _checked(arguments: argparse.Namespace) -> tuple[Any, Path | None]:
-    """Format and place. Raises `TransparencyError("invalidParams")` for options that one prompt alone takes."""
+    """Format and place. Raises `TransparencyError("invalidParams")` for options that only apply to one prompt."""
     if arguments.text is not None or arguments.proof or arguments.contributions:
         given = "--text" if arguments.text is not None else "--proof" if arguments.proof else "--contributions"
         raise TransparencyError("invalidParams", f"{given} goes with one prompt.", "Leave it out, or give one FILE.")

@@ -1,4 +1,4 @@
-"""`lm-transparency models`: what can be loaded without a download; `--prepare` makes the embedded model ready."""
+"""`lm-transparency models`: models that load without a download; `--prepare` makes the embedded model ready."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options that several commands share, and how they turn into a loaded model."""
+"""Options that several commands share, and the loaded model they describe."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def add_low_priority(parser: argparse.ArgumentParser) -> None:
 
 
 def trace_memory(arguments: argparse.Namespace) -> int:
-    """Megabytes; 0 where nothing was said. Raises `TransparencyError`."""
+    """Megabytes; 0 where none were given. Raises `TransparencyError`."""
     given: int | None = arguments.trace_memory
     if given is not None and given < 1:
         raise TransparencyError("invalidParams", f"--trace-memory is {given}.", "It takes 1 or more.")
@@ -71,7 +71,7 @@ def load(session: Session, arguments: argparse.Namespace) -> LoadedModel:
 
 
 def loading_options(arguments: argparse.Namespace) -> Loading:
-    """What `load_model` is told besides the model's name."""
+    """The arguments of `load_model` besides the model's name."""
     return {
         "dtype": arguments.dtype,
         "device": arguments.device,
@@ -84,7 +84,9 @@ def loading_options(arguments: argparse.Namespace) -> Loading:
 
 
 def terminal_watch(*only: str) -> Watch:
-    """Progress on stderr, where that is a terminal: one line, overwritten. `only`: stages that begin so, if given."""
+    """Progress on stderr, where that is a terminal: one line, overwritten. `only`: prefixes of the stages to show,
+    if given.
+    """
     from ..watch import Watch
 
     if not stderr().isatty():

@@ -1,4 +1,4 @@
-"""Where an answer goes: to a file, or to stdout in a form that suits it."""
+"""The destination of an answer: a file, or stdout in a suitable form."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ..streams import stdout
 
 
 def deliver(text: str, form: str, output: Path | None = None, *, styled: bool = False) -> None:
-    """`text` in the format `form` (`text`, or one for programs) to `output`, or to stdout.
+    """Write `text` in the format `form` (`text`, or one for programs) to `output`, or to stdout.
 
-    `styled`: it has colours, and they are ours.
+    `styled`: it contains our own colours.
 
     Raises `TransparencyError("invalidParams")` where the place cannot be written to.
     """

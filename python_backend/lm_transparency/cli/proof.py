@@ -7,12 +7,12 @@ import math
 from ..trace.proof import Proof
 
 _WIDTH = 24
-#: Decades under the tolerance that the bars show.
+#: Decades below the tolerance that the bars show.
 _DECADES = 5
 
 
 def proof_lines(proof: Proof) -> list[str]:
-    """A line a layer, the last first as in the graph; bars on a log scale, `┊` the tolerance."""
+    """One line per layer, the last first as in the graph; bars on a log scale, with `┊` at the tolerance."""
     lines = [
         f"Proof: ‖whole − Σ parts‖ / ‖whole‖, tolerance {proof.tolerance:.0e} (┊)",
         f"  {'layer':>5}  {'attention':>9}  {'ffn':>9}  {'whole':>9}",

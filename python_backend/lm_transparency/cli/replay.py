@@ -1,4 +1,4 @@
-"""`lm-transparency analyze --replay F`: a kept run once more, and whether it says the same."""
+"""`lm-transparency analyze --replay F`: repeat a saved run and compare the results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..model.loading import LoadedModel
     from ..session.session import Session
 
-#: What is left of two runs' difference by rounding, another processor or other versions stays far below.
+#: Differences due to rounding, another processor or other versions stay far below this.
 TOLERANCE = 0.01
 #: The runs do not agree.
 DIFFERS = 1
@@ -36,7 +36,7 @@ def add_replay_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run_replay(arguments: argparse.Namespace) -> int:
-    """0 where the run agrees, else 1. `--model` and its kin take the place of the file's."""
+    """0 where the run agrees, else 1. `--model` and related options replace the file's."""
     _check(arguments)
     from ..exports.run import as_run, read_run
 
@@ -75,7 +75,7 @@ def _load(session: Session, arguments: argparse.Namespace, *, named: bool) -> Lo
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """Raises `TransparencyError("invalidParams")` for options that the file decides on."""
+    """Raise `TransparencyError("invalidParams")` for options that the file decides on."""
     fixed = {
         "a FILE": arguments.file or arguments.lines,
         "--text": arguments.text is not None,
@@ -106,8 +106,10 @@ def _content_of(path: Path) -> bytes:
 
 @dataclass(frozen=True)
 class Difference:
-    """Two runs apart. `figure`: the largest difference in probability (of a value in itself), `flow`: of a kept edge,
-    where one that is not kept has none; `figure_of`, `flow_of`: where that is. `gone`, `new`: edges kept in one only.
+    """The differences of two runs.
+
+    `figure`: the largest difference in probability (or in the value itself); `flow`: of a kept edge, 0 for an edge that
+    is not kept; `figure_of`, `flow_of`: where these occur. `gone`, `new`: edges kept in one only.
     """
 
     tokens: str
@@ -135,7 +137,7 @@ class Difference:
 
 
 def compare(before: dict[str, Any], now: dict[str, Any]) -> Difference:
-    """How far two run documents are apart."""
+    """Compare two run documents."""
     figure, figure_of = _largest(_figures(before), _figures(now))
     old, new = ({_name(edge): float(edge["flow"]) for edge in document["edges"]} for document in (before, now))
     differences = {name: abs(old.get(name, 0.0) - new.get(name, 0.0)) for name in old | new}
@@ -154,7 +156,7 @@ def compare(before: dict[str, Any], now: dict[str, Any]) -> Difference:
 
 
 def _figures(document: dict[str, Any]) -> dict[str, float]:
-    """Probability of each listed output, or its value where there is no probability."""
+    """The probability of each listed output, or its value where there is no probability."""
     rows = document["predictions"]
     return {repr(row.get("text", row["id"])): _number(row) for row in rows}
 
@@ -165,7 +167,7 @@ def _number(row: dict[str, Any]) -> float:
 
 
 def _largest(before: dict[str, float], now: dict[str, float]) -> tuple[float, str]:
-    """An output that is listed in one only is at most as large there as the last that is listed."""
+    """An output listed in one run only is at most as large in the other as the last one listed there."""
     lowest = [min(rows.values(), default=0.0) for rows in (before, now)]
     differences = {
         name: abs(before[name] - now[name])
@@ -186,12 +188,12 @@ def _tokens(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> str:
 
 
 def _name(edge: dict[str, Any]) -> str:
-    # attention and residual lead between the same nodes
+    # attention and residual connect the same nodes
     return f"{edge['source']} → {edge['target']}, {edge['kind']}"
 
 
 def _other(run: Run, again: Run) -> list[str]:
-    """What else is not the same, and may be why."""
+    """Other differences, which may be the reason."""
     lines: list[str] = []
     for block in ("model", "versions"):
         old, new = run.document.get(block), again.document[block]

@@ -1,1 +1,1 @@
-"""The language server: messages, handlers, one compute queue. Thin; the only room that knows JSON."""
+"""The language server: messages, handlers, one compute queue. Thin; the only room that knows JSON-RPC."""

@@ -34,8 +34,8 @@ def build_server(
 ) -> AnsweringServer:
     """A server for one connection; all connections of a process share `backend` and `reader`.
 
-    `on_exit` is called with the exit code that `exit` asks for, `on_hello` with what the client said of itself,
-    `on_quit` when it asks that the process end for all.
+    `on_exit` gets the exit code that `exit` requests, `on_hello` the client's options, and `on_quit` is called when the
+    client asks the process to end for everyone.
     """
     server = AnsweringServer(
         "lm-transparency",
@@ -91,7 +91,7 @@ def build_server(
 
 @cache
 def _converter() -> Converter:
-    # one for all connections: cattrs keeps the code it generates for each of them for ever
+    # one for all connections: cattrs keeps the code that it generates for each
     return default_converter()
 
 
@@ -99,7 +99,7 @@ def _options(given: Any) -> ClientOptions:
     try:
         return read(ClientOptions, given)
     except TransparencyError:
-        # of another version; what it cannot say it does without
+        # from another version: it works without what it cannot say
         return ClientOptions()
 
 
@@ -108,7 +108,7 @@ def _answering(handle: Handler) -> Handler:
         try:
             return to_wire(await handle(params))
         except BaseException as error:
-            # native code raises what is no Exception
+            # native code raises BaseException, too
             raise as_reply(error) from None
 
     return reply

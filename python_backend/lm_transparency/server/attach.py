@@ -1,6 +1,6 @@
-"""`attach`: joins the server of this user and environment, or starts it, and bridges it to stdin and stdout.
+"""`attach`: join the server of this user and environment, or start it, and bridge it to stdin and stdout.
 
-What may be written before is told apart by a line of its own: `MARKER` and a JSON object. Nothing heavy is imported.
+A line of its own, `MARKER` and a JSON object, ends any earlier output. Nothing heavy is imported.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from .runtime_files import GREETING, NotPrivate, Place, connect, is_running, loc
 
 #: Begins the last line before the protocol's stream.
 MARKER = "lm-transparency attached "
-#: Begins the line on stderr that tells how a server ended that was not asked to.
+#: Begins the line on stderr that says how a server ended unexpectedly.
 ENDED = "lm-transparency ended "
 
-#: A line on stderr that says nothing of the server: this bridge is there.
+#: A line on stderr that only says that this bridge is alive.
 ALIVE = b"lm-transparency alive\n"
 
-#: The server ended, and was not asked to; the line `ENDED` says how.
+#: The server ended unexpectedly; the line `ENDED` says how.
 EXIT_SERVER_ENDED = 5
-#: The folder or the socket is not this user's alone, or the server did not start.
+#: The folder or the socket does not belong to this user alone, or the server did not start.
 EXIT_REFUSED = 6
 
 _LOG_S = 0.3
-#: How often it is said that the link is there, whatever the server does.
+#: Seconds between two signs of life of the bridge, whatever the server does.
 _ALIVE_S = 5.0
-#: How long a server may take to read the last words of a client that has left.
+#: Seconds that a server may take to read the last words of a client that has left.
 _LAST_WORDS_S = 5.0
 _CHUNK = 1 << 18
 
 
 def attach(server_arguments: list[str]) -> int:
-    """Bridge until either side ends; the exit code: 0 for an end that was asked for.
+    """Bridge until either side ends; returns the exit code, 0 for an expected end.
 
     `server_arguments` go to a server that has to be started.
     """
@@ -62,7 +62,7 @@ def attach(server_arguments: list[str]) -> int:
         return 0
     ended = read_ended(files, process_id, patience=2.0)
     if ended is None and not is_running(process_id):
-        # nobody noted it: the process above the server was killed, too
+        # no record: the process above the server was killed, too
         ended = unknown_end(process_id)
     if ended is None or ended["code"] == 0:
         return 0
@@ -80,7 +80,7 @@ def _join(files: Place, arguments: list[str]) -> tuple[socket.socket, dict[str, 
     for _ in range(3):
         connection, started = connect(files), False
         if connection is None:
-            # of two that come at once, the second finds what the first has started
+            # if two start at once, the second finds what the first has started
             with locked(files):
                 connection = connect(files)
                 if connection is None:
@@ -126,7 +126,7 @@ def _start(files: Place, arguments: list[str]) -> None:
             cwd="/",
             env={**os.environ, "PYTHONSAFEPATH": "1"},
             pass_fds=(told,),
-            # not of this session, which ends with the link
+            # in a session of its own, since this one ends with the link
             start_new_session=True,
         )
     finally:
@@ -135,9 +135,9 @@ def _start(files: Place, arguments: list[str]) -> None:
     with open(ready, "rb") as pipe:
         for line in iter(pipe.readline, b""):
             if line == b"ready\n":
-                # the end of the pipe would come with the server's: not waited for
+                # the pipe ends only with the server, so its end is not awaited
                 return
-            # what it says of its progress
+            # progress messages of the server
             _write_all(2, line)
     code = process.wait()
     words = files.log.read_text("utf-8", "replace").strip().splitlines()
@@ -145,7 +145,7 @@ def _start(files: Place, arguments: list[str]) -> None:
 
 
 def _bridge(connection: socket.socket, log: Path) -> bool:
-    """Copy both ways, and the server's log to stderr; whether it was the client that ended it."""
+    """Copy both ways, and the server's log to stderr; returns whether the client ended it."""
     client_ended = threading.Event()
 
     def upwards() -> None:
@@ -155,7 +155,7 @@ def _bridge(connection: socket.socket, log: Path) -> bool:
         except OSError:
             pass
         client_ended.set()
-        # one way only: a server whose words no longer arrive would not read the last ones of the client
+        # one way only: a server whose output no longer arrives would not read the client's last words
         _shut(connection, socket.SHUT_WR)
 
     def downwards(fd: int, data: bytes) -> None:
@@ -174,7 +174,7 @@ def _bridge(connection: socket.socket, log: Path) -> bool:
     threading.Thread(target=upwards, daemon=True).start()
     end = float("inf")
     alive_at = time.monotonic()
-    # one that was started in the foreground logs elsewhere
+    # a server started in the foreground logs elsewhere
     with open(log if log.exists() else os.devnull, "rb") as lines:
         lines.seek(0, os.SEEK_END)
         while time.monotonic() < end:

@@ -1,6 +1,6 @@
-"""Where the one server of a user and an environment is met: a private folder, a socket, a lock, how it ended.
+"""The files at which the server of a user and an environment is found: a private folder, a socket, a lock, its end.
 
-POSIX only; nothing but the standard library, so that `attach` starts at once.
+POSIX only, and only the standard library, so that `attach` starts at once.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from typing import Any
 from ..files.json_files import object_or_none
 from ..version import __version__
 
-#: Names the private folder; by default `/tmp/lm-transparency-UID`, which every session of a user sees alike.
+#: Names the private folder; by default `/tmp/lm-transparency-UID`, which is the same in every session of a user.
 FOLDER_VARIABLE = "LM_TRANSPARENCY_RUNTIME_DIR"
 
-#: Variables that decide where a server computes and what it finds: where they differ, so does the server.
+#: Variables that decide on which devices a server computes and which files it finds; each combination has its own
+#: server.
 DECIDING = ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID", "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE")
 
-#: Begins the first line that the server writes to whoever connects; a JSON object follows on it.
+#: Begins the first line that the server writes to a client; a JSON object follows on it.
 GREETING = b"lm-transparency "
 
 _SHARED = "/tmp"
@@ -39,7 +40,7 @@ _LONGEST = 103
 
 
 class NotPrivate(Exception):
-    """The folder, or who listens in it, is not this user's alone. The message is a sentence."""
+    """The folder, or the listener in it, does not belong to this user alone. The message is a sentence."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Place:
 
 
 def place() -> Place:
-    """The place for this user and environment; its folder is made where it is missing.
+    """The files for this user and environment; the folder is made where it is missing.
 
     Raises `NotPrivate` where the folder is someone else's, or open to others.
     """
@@ -72,7 +73,7 @@ def _folder() -> Path:
         _make_private(folder)
         return folder
     except NotPrivate:
-        # anybody may take a name in /tmp, and only they can give it back; nobody else has a say in the home
+        # anyone may take a name in /tmp, and only they can give it back; the home belongs to the user
         home = None if given else _home()
         if home is None:
             raise
@@ -112,7 +113,7 @@ def _identity() -> str:
 
 @contextmanager
 def locked(files: Place, wait: bool = True) -> Generator[bool]:
-    """Holds the lock that guards starting and ending; yields whether it was had. It goes with its process."""
+    """Hold the lock that guards starting and ending; yields whether it was acquired. It ends with its process."""
     held = os.open(files.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         try:
@@ -140,7 +141,7 @@ def connect(files: Place) -> socket.socket | None:
 
 
 def peer_uid(connection: socket.socket) -> int:
-    """The user at the other end, as the kernel has it."""
+    """The user at the other end, according to the kernel."""
     if sys.platform == "darwin":
         # struct xucred: version, uid, …
         return struct.unpack("II", connection.getsockopt(0, 1, 8))[1]
@@ -155,12 +156,12 @@ def write_ended(files: Place, record: dict[str, Any]) -> None:
 
 
 def unknown_end(process_id: int) -> dict[str, Any]:
-    """The record of an end that nobody saw."""
+    """The record of an unobserved end."""
     return {"processId": process_id, "code": None, "signal": None, "outOfMemory": False, "lines": []}
 
 
 def is_running(process_id: int) -> bool:
-    """Whether a process of this user is there and has not ended."""
+    """Whether a process of this user exists and has not ended."""
     try:
         os.kill(process_id, 0)
         status = Path(f"/proc/{process_id}/stat")
@@ -170,7 +171,7 @@ def is_running(process_id: int) -> bool:
 
 
 def read_ended(files: Place, process_id: int, patience: float) -> dict[str, Any] | None:
-    """How that process ended; None where nobody knows within `patience` seconds."""
+    """How that process ended; None where that is unknown after `patience` seconds."""
     end = time.monotonic() + patience
     while True:
         record = object_or_none(files.ended)

@@ -1,6 +1,6 @@
 """The server that several windows share, on a Unix socket: it outlives their connections, and ends by itself.
 
-`python -m lm_transparency.server.shared` is what `attach` starts; it says on fd `--ready` that it listens.
+`attach` starts `python -m lm_transparency.server.shared`, which reports on fd `--ready` that it listens.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: How long a client may take to read the last words.
+#: Seconds that a client may take to read the last words.
 _LAST_WORDS_S = 1.0
 
-#: Bytes that wait for a client to read them: past the first nothing more is taken from it, past the second it is lost.
+#: Unread bytes of a client: past the first number nothing more is read from it, past the second it is lost.
 _UNREAD = 32 * 1024 * 1024
 _MOST_UNREAD = 8 * _UNREAD
 #: Seconds without a byte read after which such a client is lost, where it has not named its own.
 _UNREAD_S = 60.0
 
-#: What `accept` fails with while there is no room for a connection, and seconds until it is tried again and told again.
+#: Errors of `accept` while there is no room for a connection, and seconds until it is tried and reported again.
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _ROOM_S = 1.0
 _TELL_S = 60.0
@@ -62,7 +62,7 @@ class Patience:
 
 
 def main(arguments: list[str] | None = None, session_factory: Callable[[], Session] | None = None) -> NoReturn:
-    """Serve until nobody needs it any more."""
+    """Serve as long as there are clients."""
     parser = argparse.ArgumentParser(prog="python -m lm_transparency.server.shared")
     parser.add_argument("--ready", type=int, default=-1)
     parser.add_argument("--trace-memory", type=int, default=0)
@@ -107,7 +107,7 @@ def _serve(
         asyncio.run(_Shared(files, patience, backend, Reader(backend)).serve(ready))
     backend.stop(0.3)
     ended_well(files, supervisor)
-    # a thread in C code, or in a driver, would keep an ordinary exit waiting
+    # a thread in C code, or in a driver, would block an ordinary exit
     os._exit(0)
 
 
@@ -123,7 +123,7 @@ class _Shared:
         self._over = asyncio.Event()
         now = time.monotonic()
         self._left_at = self._busy_at = now
-        # client id → until when its coming back is waited for
+        # client id → until when its return is awaited
         self._lost: dict[str, float] = {}
         self._idle_s = 30 * 60.0
 
@@ -154,7 +154,7 @@ class _Shared:
             await asyncio.sleep(0.01)
 
     async def _accept(self, listening: socket.socket) -> None:
-        """asyncio's own tells of every try that fails, with a traceback, many times a second."""
+        """asyncio itself logs every failed try with a traceback, many times a second."""
         loop = asyncio.get_running_loop()
         told_at = float("-inf")
         serving: set[asyncio.Task[None]] = set()
@@ -174,7 +174,7 @@ class _Shared:
             task.add_done_callback(serving.discard)
 
     def _stop_listening(self, listening: socket.socket) -> None:
-        # without the lock another server may be starting, and the socket be its
+        # without the lock another server may be starting, and own the socket
         with locked(self._files, wait=False) as held:
             if held:
                 self._files.socket.unlink(missing_ok=True)
@@ -203,7 +203,7 @@ class _Shared:
         self._lost.pop(options.client_id, None)
         for other in list(self._clients):
             if other is not client and options.client_id and other.options.client_id == options.client_id:
-                # the same window, whose link broke without a word
+                # the same window, whose link broke without notice
                 other.drop()
 
     def _left(self, client: _Client) -> None:
@@ -221,7 +221,7 @@ class _Shared:
             before = time.monotonic()
             await asyncio.sleep(period)
             now = time.monotonic()
-            # a loop that was held up has not read what its clients sent meanwhile
+            # a loop that was blocked has not read what its clients sent meanwhile
             if now - before < 2 * period + 1:
                 self._end_silent(now)
             if not self._backend.is_idle:
@@ -249,7 +249,7 @@ class _Shared:
 
 
 class _Client:
-    """One connection: a language server of its own on the backend that all share."""
+    """One connection: a language server of its own on the shared backend."""
 
     def __init__(
         self,
@@ -279,7 +279,7 @@ class _Client:
         self._server: AnsweringServer = build_server(backend, texts, self._on_exit, on_hello=hello, on_quit=on_quit)
 
     async def serve(self) -> None:
-        """Until the client leaves, is lost, or is closed."""
+        """Serve until the client leaves, is lost, or is closed."""
         greeting = {"processId": os.getpid()}
         self._writer.write(GREETING + json.dumps(greeting).encode() + b"\n")
         protocol = self._server.protocol
@@ -295,11 +295,11 @@ class _Client:
             self._writer.close()
 
     def close(self) -> None:
-        """The reader ends, and with it `serve`; what was written before still goes out, if the client reads."""
+        """End the reader, and with it `serve`; output written before is still sent, if the client reads."""
         self._writer.close()
 
     def drop(self) -> None:
-        """As `close`, for a client that no longer reads."""
+        """Like `close`, for a client that no longer reads."""
         self._writer.transport.abort()
 
     @property
@@ -308,7 +308,7 @@ class _Client:
 
     @property
     def is_full(self) -> bool:
-        """Whether so much waits to be read that nothing more is taken from the client."""
+        """Whether so much output is unread that nothing more is read from the client."""
         return self._unread > _UNREAD
 
     @property
@@ -316,17 +316,17 @@ class _Client:
         return self._writer.transport.get_write_buffer_size()
 
     def look(self, now: float) -> None:
-        """Who reads is there, though nothing is taken from it meanwhile."""
+        """A client that reads is alive, even while nothing is read from it."""
         unread = self._unread
         if unread < self._unread_before:
             self.heard_at = now
         self._unread_before = unread
 
-    # the `frames.Source` of the protocol, and what it writes to
+    # the protocol's `frames.Source`, and its writer
 
     async def readline(self) -> bytes:
         if self.is_full:
-            # who does not read is not heard either, so that its answers do not pile up
+            # a client that does not read is not read from either, so that its answers do not pile up
             await self._writer.drain()
         try:
             line = await self._reader.readuntil(b"\n")

@@ -1,4 +1,4 @@
-"""The server on stdin and stdout: the streams kept for the protocol alone, and the process gone when the client is.
+"""The server on stdin and stdout: streams reserved for the protocol, and a process that ends with its client.
 
 Only the standard library is imported before the streams are safe.
 """
@@ -29,7 +29,7 @@ EXIT_DEPENDENCY_MISSING = 3
 
 EXIT_USAGE = 2
 
-#: Seconds that what runs may take to end what it started, a download for one, before the process is gone.
+#: Seconds that running work may take to stop its child processes, such as a download, before the process ends.
 _GRACE = 0.3
 
 #: Bytes of a line that are read at once.
@@ -37,9 +37,10 @@ _LONGEST_LINE = 8192
 
 
 def serve(session_factory: Callable[[], Session] | None = None, *, trace_budget: int = 0) -> NoReturn:
-    """Serve one client on stdin and stdout. The process ends with `exit` or with the end of stdin, whatever runs.
+    """Serve one client on stdin and stdout. The process ends with `exit` or with the end of stdin, whatever is
+    running.
 
-    `trace_budget`: as `new_session` takes it.
+    `trace_budget`: as for `new_session`.
     """
     stdin, stdout = _take_streams()
     log_to_stderr()
@@ -58,7 +59,7 @@ def serve(session_factory: Callable[[], Session] | None = None, *, trace_budget:
 
     def leave(code: int = 0) -> NoReturn:
         backend.stop(_GRACE)
-        # a thread in C code, or in a driver, would keep an ordinary exit waiting
+        # a thread in C code, or in a driver, would block an ordinary exit
         os._exit(code)
 
     _leave_on_signals(leave)
@@ -69,7 +70,7 @@ def serve(session_factory: Callable[[], Session] | None = None, *, trace_budget:
 
 
 def _take_streams() -> tuple[BinaryIO, BinaryIO]:
-    """Duplicates of stdin and stdout; from then on fd 0 is empty and fd 1 is stderr, for Python, C and children."""
+    """Duplicates of stdin and stdout; afterwards fd 0 is empty and fd 1 is stderr, for Python, C and children."""
     if sys.stdin is None or sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]
         _say("The backend speaks over stdin and stdout, and one of them is closed.")
         os._exit(EXIT_USAGE)
@@ -81,7 +82,7 @@ def _take_streams() -> tuple[BinaryIO, BinaryIO]:
     os.dup2(2, 1)
     if nothing > 2:
         os.close(nothing)
-    # what was in stdout's buffer goes to stderr too, where no encoding fails
+    # stdout's buffer goes to stderr too, where no encoding fails
     sys.stdout = sys.stderr
     if os.name == "posix":
         for fd in taken:
@@ -90,13 +91,13 @@ def _take_streams() -> tuple[BinaryIO, BinaryIO]:
 
 
 def be_quiet() -> None:
-    """A server's log is no place for progress bars, and its models no reason to call home."""
+    """Turn off progress bars, which do not belong in a log, and requests of libraries to their makers."""
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 
 def log_to_stderr() -> None:
-    """One line a record, from INFO up, and no bodies of messages: they hold prompts. Of a crash, where it was."""
+    """One line per record, from INFO up, without bodies of messages, which hold prompts. A crash logs where it was."""
     faulthandler.enable(2)
     handler = logging.StreamHandler()
     handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
@@ -107,7 +108,7 @@ def log_to_stderr() -> None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """An error that is a reply was told to the client; pygls logs its traceback all the same."""
+    """An error reply has reached the client; pygls logs its traceback nevertheless."""
     error = record.exc_info[1] if record.exc_info else None
     return not (record.name.startswith("pygls") and type(error).__name__ == "JsonRpcException")
 
@@ -127,7 +128,7 @@ def _say(line: str) -> None:
 
 
 class _Input:
-    """stdin whose end is the process's end, also when the event loop is held up."""
+    """stdin whose end ends the process, also while the event loop is blocked."""
 
     def __init__(self, stream: BinaryIO, leave: Callable[[], Any]) -> None:
         self._stream = stream
@@ -153,7 +154,7 @@ class _Input:
 
 
 class _Output:
-    """stdout for pygls; a client that no longer reads is a client that is gone."""
+    """stdout for pygls; a client that no longer reads counts as gone."""
 
     def __init__(self, stream: BinaryIO, leave: Callable[[], Any]) -> None:
         self._stream = stream

@@ -1,4 +1,4 @@
-"""The process above the server: waits for its end and notes how that was, which nobody else could find out."""
+"""The process above the server: it waits for the server's end and records how it ended."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from .runtime_files import Place, unknown_end, write_ended
 
 _KEPT_LINES = 20
 _LOOK_S = 0.5
-#: What is killed may take so many looks to end.
+#: Checks until a killed process must have ended.
 _DYING = 10
 
 
 def keep(files: Place) -> int:
-    """Returns in a child that is to be the server; the parent stays here and ends as the child does. Linux, macOS.
+    """Return in a child that becomes the server; the parent waits and ends as the child does. Linux, macOS.
 
-    The parent's process id, by which the child knows whether it is still there.
+    Returns the parent's process id, by which the child knows whether it still exists.
     """
-    # counted before: only a kill in the server's own time is its
+    # counted before: only a kill during the server's life is its own
     oom_kills = _oom_kills()
     supervisor = os.getpid()
     child = os.fork()
@@ -37,7 +37,7 @@ def keep(files: Place) -> int:
 
 
 def ended_well(files: Place, supervisor: int) -> None:
-    """The server notes its own end, as it was asked for, where the process above it was killed and cannot."""
+    """Record the server's own, expected end where the process above it was killed and cannot."""
     if os.getppid() != supervisor:
         with suppress(OSError):
             write_ended(files, {**unknown_end(os.getpid()), "code": 0})
@@ -57,7 +57,7 @@ def _leave_as(child: int, files: Place, oom_kills: int) -> NoReturn:
         **unknown_end(child),
         "code": code,
         "signal": signal.Signals(number).name if number else None,
-        # the counters are the machine's: a kill at the time of this one is taken for the same
+        # the counters are the machine's: a kill at the time of this one is assumed to be the same
         "outOfMemory": number == signal.SIGKILL and _oom_kills() > recent[0],
         "lines": _last_lines(files.log),
     }
@@ -68,7 +68,7 @@ def _leave_as(child: int, files: Place, oom_kills: int) -> NoReturn:
 
 
 def _oom_kills() -> int:
-    """How many processes the kernel has killed for want of memory since it started; 0 where it does not tell."""
+    """How many processes the kernel has killed for lack of memory since it started; 0 where unknown."""
     try:
         with open("/proc/vmstat", encoding="ascii") as file:
             return sum(int(line.split()[1]) for line in file if line.startswith("oom_kill "))
@@ -83,7 +83,7 @@ def _last_lines(log: Path) -> list[str]:
             lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return []
-    # a crash writes where every thread was, the one that crashed first
+    # a crash writes where every thread was, the crashed one first
     crashes = [at for at, line in enumerate(lines) if line.startswith("Fatal Python error")]
     begin = crashes[-1] if crashes else -_KEPT_LINES
     return [line[:500] for line in lines[begin:][:_KEPT_LINES]]

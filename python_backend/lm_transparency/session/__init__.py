@@ -1,1 +1,1 @@
-"""What one process holds of models and runs, and the answers to questions about a run."""
+"""The models and runs that one process holds, and the answers to questions about a run."""

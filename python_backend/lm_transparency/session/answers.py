@@ -1,4 +1,4 @@
-"""Answers to questions about a run, as messages: one function a question, found by the class of its params."""
+"""Answers to questions about a run, as messages: one function per question, found by the class of its params."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _LOWEST = float(np.finfo(np.float32).min)
 
 
 def answer(params: Any, session: Session, watch: Watch) -> Any:
-    """The result that belongs to `params`. Raises `TransparencyError` (`runExpired`, `invalidParams` …)."""
+    """The result for `params`. Raises `TransparencyError` (`runExpired`, `invalidParams` …)."""
     if isinstance(layer := getattr(params, "layer", None), int):
-        # of an analysis that is not complete yet
+        # for an analysis that is not complete yet
         session.complete(params.run_id, layer)
     return _ANSWERS[type(params)](params, session, watch)
 
@@ -210,7 +210,7 @@ def _lens_grid(params: of_lens.LensGridParams, session: Session, watch: Watch) -
     token = None if params.token == -1 else params.token
     rows = range(params.first_row, params.first_row + params.row_count) if params.row_count else None
     grid = lens.inspect_lens(run, token=token, normalize=params.normalize, rows=rows, watch=watch)
-    # a token is on top in many cells: its text is sent once
+    # a token tops many cells: its text is sent once
     ids, places = np.unique(grid.top.numpy(), return_inverse=True)
     empty = np.empty((0, 0))
     return of_lens.LensGridResult(

@@ -1,4 +1,4 @@
-"""What one process holds for all its clients: loaded models, and recent analyses under a memory budget."""
+"""The models and recent analyses that one process holds for all its clients, under a memory budget."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 #: Bytes that analyses may hold together; the newest is kept even where it exceeds this alone.
 TRACE_BUDGET = 2_000_000_000
 
-#: From so many tokens on the routes into the target are worth handing out before all the others.
+#: From this many tokens on, the routes into the target are returned before all the others.
 LONG = 64
 
 _Key = tuple[str | bool, ...]
 
 
 class Traces(NamedTuple):
-    """Analyses that are held, the bytes they take, and how many they may."""
+    """The number of kept analyses, their bytes, and the limit."""
 
     n_runs: int
     n_bytes: int
@@ -54,22 +54,22 @@ class Traces(NamedTuple):
 
 
 class Session:
-    """One per process, handed to every client's server. Threads that share it take turns."""
+    """One per process, shared by every client's server. Threads that share it take turns."""
 
     def __init__(self, *, trace_budget: int = TRACE_BUDGET, reuse: bool = True) -> None:
-        """`reuse`: an analysis takes over what one that is held says of the tokens that both begin with."""
+        """`reuse`: an analysis takes over the common beginning from a kept one."""
         use_cache_directory(embedded.cache_directory() / "kernels")
         self._models: dict[_Key, LoadedModel] = {}
-        #: which state of its files each was loaded from
+        #: the state of the files that each was loaded from
         self._files: dict[_Key, str] = {}
         self._runs: OrderedDict[str, Analysis] = OrderedDict()
-        #: of the runs those that are not complete
+        #: runs that are not complete
         self._started: dict[str, Started] = {}
         self._trace_budget = trace_budget
         self._reuse = reuse
         self._head_tags: dict[int, HeadTags] = {}
         self._calibration = Calibration(embedded.cache_directory() / "calibration.json")
-        # models whose first analysis, in which much is made ready, is over
+        # models whose first analysis, which prepares much, is over
         self._warm: set[int] = set()
 
     @property
@@ -77,9 +77,9 @@ class Session:
         return list(self._models.values())
 
     def load(self, source: str = "", *, watch: Watch | None = None, **options: Unpack[Loading]) -> LoadedModel:
-        """The model, loaded unless it already is, and again once its files were written to.
+        """The model, loaded if necessary, and loaded again once its files changed.
 
-        One model is held at a time: another one takes its place.
+        One model is held at a time: another one replaces it.
         """
         trusted = source in options.get("trust_remote_code", ())
         names = options.get("dtype", "auto"), options.get("device", "auto"), options.get("quantization", "auto")
@@ -92,7 +92,7 @@ class Session:
             if key not in self._models or self._changed(key, files):
                 if held is not None and watch is not None:
                     watch.step(f"the files of {held.name} have changed: loading it again")
-                # asked first, so that a name that is nothing here costs no loaded model
+                # checked first, so that an unknown name does not unload a model
                 try:
                     loaded = load_model(source, watch=watch, **options)
                 except TransparencyError as error:
@@ -109,11 +109,11 @@ class Session:
             return self._models[key]
 
     def _changed(self, key: _Key, files: str) -> bool:
-        """Whether a model that is held was loaded from other `files`; of files that are gone, what is held is kept."""
+        """Whether a held model was loaded from other `files`; where files are missing, the held model is kept."""
         return bool(files) and files != self._files.get(key)
 
     def current(self, source: str) -> LoadedModel | None:
-        """The loaded model of this name, if it still is what its files hold."""
+        """The loaded model of this name, if its files are unchanged."""
         for key, model in self._models.items():
             if model.source == source:
                 files = model_fingerprint(source, str(key[4]), say=state)
@@ -121,7 +121,7 @@ class Session:
         return None
 
     def _makes_room(self, error: TransparencyError) -> bool:
-        """Whether it would have gone well had the model before not been there any more."""
+        """Whether loading would succeed once the current model is unloaded."""
         held = sum(model.memory_bytes for model in self._models.values())
         if isinstance(error, TooLarge):
             return error.needed_bytes <= error.free_bytes + held
@@ -129,7 +129,7 @@ class Session:
 
     @guarded
     def unload(self, source: str = "") -> list[str]:
-        """Let go of `source` (empty: of everything) and of its traces; the names of what was let go."""
+        """Unload `source` (empty: everything) with its traces; returns the names unloaded."""
         gone = {key: m for key, m in self._models.items() if not source or source in (key[0], m.name)}
         for key in gone:
             del self._models[key]
@@ -167,7 +167,7 @@ class Session:
         special_tokens: SpecialTokens = "auto",
         watch: Watch | None = None,
     ) -> tuple[str, Analysis]:
-        """As `analyze`, but of a long prompt the routes into the target alone: `go_on` computes the rest."""
+        """Like `analyze`, but a long prompt gets only the routes into the target: `go_on` computes the rest."""
         tokens = tokens_of(model, prompt, special_tokens)
         if len(tokens) < LONG:
             return self.analyze(model, prompt, special_tokens=special_tokens, watch=watch)
@@ -184,7 +184,7 @@ class Session:
             watch.step("first pass")
 
     def _earlier(self, model: LoadedModel, tokens: Sequence[Token]) -> Analysis | None:
-        """The analysis held that knows most of what `tokens` begin with; of equal ones the newest."""
+        """The kept analysis that shares most of the beginning of `tokens`; among equals the newest."""
         if not self._reuse:
             return None
         ids = torch.tensor([token.id for token in tokens])
@@ -193,21 +193,21 @@ class Session:
 
     @guarded
     def go_on(self, run_id: str, watch: Watch, seconds: float = float("inf")) -> Analysis:
-        """Compute what a begun run still lacks, for about `seconds`: what is known then. Raises as `run`."""
+        """Compute what a partial run lacks, for about `seconds`; returns the result so far. Raises as `run`."""
         return self._advance(run_id, lambda started: started.go_on(watch, seconds))
 
     @guarded
     def reach(
         self, run_id: str, target: int, watch: Watch, *, threshold: float | None = None, renormalize: bool = True
     ) -> Analysis:
-        """A begun run with the routes into `target`. Raises as `run`, and `invalidPosition`."""
+        """A partial run with the routes into `target`. Raises as `run`, and `invalidPosition`."""
         return self._advance(
             run_id, lambda started: started.reach(target, watch, threshold=threshold, renormalize=renormalize)
         )
 
     @guarded
     def complete(self, run_id: str, layer: int) -> Analysis:
-        """A run with every row of `layer`, if there is one. Raises as `run`."""
+        """A run with every row of `layer`, if that layer exists. Raises as `run`."""
         return self._advance(run_id, lambda started: started.complete(layer))
 
     def _advance(self, run_id: str, work: Callable[[Started], None]) -> Analysis:
@@ -224,7 +224,7 @@ class Session:
 
     @guarded
     def keep(self, analysis: Analysis) -> str:
-        """Remember an analysis that is there: its run id. The oldest traces go first when the budget is exceeded."""
+        """Store an existing analysis; returns its run id. The oldest traces are dropped when the budget is exceeded."""
         run_id = secrets.token_hex(8)
         self._runs[run_id] = analysis
         self._evict()
@@ -233,12 +233,12 @@ class Session:
     @property
     @guarded
     def traces(self) -> Traces:
-        """What is held of analyses."""
+        """The kept analyses."""
         return Traces(len(self._runs), sum(_held(run) for run in self._runs.values()), self._trace_budget)
 
     @guarded
     def set_trace_budget(self, n_bytes: int) -> None:
-        """Let analyses hold `n_bytes` together from now on; the oldest that exceed it go at once."""
+        """Let analyses hold `n_bytes` together from now on; the oldest that exceed it are dropped at once."""
         self._trace_budget = n_bytes
         self._evict()
         give_back()
@@ -249,7 +249,7 @@ class Session:
 
     @guarded
     def estimate(self, model: LoadedModel, prompt: str | Chat, *, special_tokens: SpecialTokens = "auto") -> Estimate:
-        """What analysing `prompt` will take, in time and memory. Raises `TransparencyError` as `tokens_of` does."""
+        """The expected time and memory of analysing `prompt`. Raises `TransparencyError` as `tokens_of` does."""
         shape, n_tokens = shape_of(model), len(tokens_of(model, prompt, special_tokens))
         samples = self._calibration.samples(_calibration_key(model))
         assumed = ASSUMED.get(model.input_device.type, ASSUMED["cpu"])
@@ -270,7 +270,7 @@ class Session:
 
     @guarded
     def run(self, run_id: str) -> Analysis:
-        """Raises `TransparencyError("runExpired")` for a run that is not, or no longer, in memory."""
+        """Raises `TransparencyError("runExpired")` for a run that is not in memory."""
         if run_id not in self._runs:
             raise TransparencyError(
                 "runExpired",
@@ -282,14 +282,14 @@ class Session:
 
     @guarded
     def head_tags(self, model: LoadedModel, watch: Watch | None = None) -> HeadTags:
-        """What the heads of `model` are known to do; measured once."""
+        """The measured head tags of `model`; measured once."""
         if id(model) not in self._head_tags:
             self._head_tags = {id(model): measure_head_tags(model, watch)}
         return self._head_tags[id(model)]
 
 
 def _known(run: Analysis, ids: Int[Tensor, "position"]) -> int:
-    """Of the tokens that both begin with: their states, and the rows of contributions into them."""
+    """Bytes of the common beginning: its states, and the rows of contributions into it."""
     n = min(n_common(run.trace.token_ids, ids), len(ids) - 1)
     return n * run.trace.n_layers + int(run.contributions.known[:, :n].sum())
 
@@ -301,7 +301,7 @@ def _held(run: Analysis) -> int:
 
 
 def _calibration_key(model: LoadedModel) -> str:
-    """What a measured time holds for: the kind of device, its threads or name, the precision, and this version."""
+    """The scope of a measured time: the kind of device, its threads or name, the precision, and this version."""
     place = model.input_device
     if place.type == "cuda":
         name = torch.cuda.get_device_name(place)
@@ -315,7 +315,7 @@ def _free_memory() -> None:
 
     gc.collect()
     free_buffers()
-    # what was freed stays with the allocator otherwise
+    # otherwise freed memory stays with the allocator
     give_back()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

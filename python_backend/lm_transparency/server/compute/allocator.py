@@ -11,8 +11,10 @@ _ARENA_MAX = -8
 
 
 def use_one_arena() -> None:
-    """Let all threads share one heap: an analysis is many small tensors, which would lie scattered over a heap for each
-    thread, and what is freed there goes back to the system in pieces only. To be called before threads are.
+    """Let all threads share one heap; to be called before threads start.
+
+    An analysis consists of many small tensors, which would be scattered over one heap per thread, and memory freed
+    there returns to the system only in pieces.
     """
     if sys.platform == "linux":
         # no other C library has it

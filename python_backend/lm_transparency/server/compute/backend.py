@@ -1,4 +1,4 @@
-"""What all connections of one process share: the session, the compute queue before it, and how they are."""
+"""The state that all connections of one process share: the session, the compute queue before it, and their health."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 def new_session(trace_budget: int = 0) -> Session:
-    """A `Session`, and all that its first request would import. `trace_budget`: 0 for its own."""
+    """A `Session`, and everything that its first request would import. `trace_budget`: 0 for the default."""
     from ...exports import payload  # noqa: F401  # pyright: ignore[reportUnusedImport]
     from ...session.session import TRACE_BUDGET, Session
 
@@ -47,14 +47,14 @@ def describe(model: LoadedModel) -> ModelInfo:
 
 
 class Asked(NamedTuple):
-    """Who asks, and how to tell them how many requests come before theirs."""
+    """A client, and how to tell it how many requests come before its own."""
 
     client: Hashable = None
     on_wait: Callable[[int], None] = lambda _before: None
 
 
 class Backend:
-    """One per process, used from one event loop. The session is made by `start`, after the first client is answered."""
+    """One per process, used from one event loop. `start` makes the session, after the first client is answered."""
 
     def __init__(self, session_factory: Callable[[], Session] = new_session) -> None:
         self._session_factory = session_factory
@@ -64,7 +64,7 @@ class Backend:
         self._own_budget = 0
         self._loaded: list[ModelInfo] = []
         self._traces = Traces()
-        # what a client has asked for; 0: nothing
+        # the budget that a client has set; 0: none
         self._trace_budget = 0
         self._listeners: list[Callable[[Health], None]] = []
         self._telling: asyncio.Task[None] | None = None
@@ -91,17 +91,17 @@ class Backend:
         return self._health
 
     def loaded(self, model: str) -> ModelInfo | None:
-        """The loaded model that `model` names; an empty name stands for the embedded default."""
+        """The loaded model named `model`; an empty name means the embedded default."""
         name = model or embedded.NAME
         return next((m for m in self._health.loaded if name in (m.source or embedded.NAME, m.name)), None)
 
     def listen(self, listener: Callable[[Health], None]) -> Callable[[], None]:
-        """Call `listener` on each change of the health; what is returned ends that."""
+        """Call `listener` on each change of the health; calling the result ends that."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener) if listener in self._listeners else None
 
     def watch_progress(self, tell: Callable[[], None]) -> Callable[[], None]:
-        """Call `tell` whenever work takes processor time, at most every two seconds; what is returned ends that."""
+        """Call `tell` whenever work takes processor time, at most every two seconds; calling the result ends that."""
         self._watchers.append(tell)
         if self._telling is None:
             self._telling = asyncio.ensure_future(keep_telling(self._tell_progress))
@@ -115,7 +115,7 @@ class Backend:
         """Begin the heavy imports unless that was done; the future fails as each request then will."""
         if self._starting is None:
             self._starting = asyncio.ensure_future(self._start())
-            # the health tells of a failure; nobody need await this
+            # the health reports a failure; nothing has to await this
             self._starting.add_done_callback(lambda done: done.cancelled() or done.exception())
         return self._starting
 
@@ -139,7 +139,7 @@ class Backend:
         doing: str,
         asked: Asked = Asked(),  # noqa: B008
     ) -> T:
-        """As `run`, for work that nobody waits for; see `ComputeQueue.run_behind`."""
+        """Like `run`, for speculative work; see `ComputeQueue.run_behind`."""
         session = await asyncio.shield(self.start())
 
         def work(watch: Watch) -> T:
@@ -148,11 +148,11 @@ class Backend:
         return await self._queue.run_behind(work, report, doing, *asked)
 
     def _noting(self, session: Session, job: Callable[[Session], T]) -> T:
-        """`job(session)`, and what is held then."""
+        """`job(session)`, with the state of kept models and analyses afterwards."""
         try:
             return job(session)
         finally:
-            # described and not kept: a model that is kept here could not be unloaded
+            # described and not kept: a reference here would prevent unloading the model
             before, self._loaded = self._loaded, [describe(model) for model in session.loaded]
             self._traces = Traces(*session.traces)
             for info in self._loaded:
@@ -160,7 +160,7 @@ class Backend:
                     logger.info("Loaded %s (%s, %s).", info.name, info.device, info.dtype)
 
     async def run_spare(self, job: Callable[[Session, Watch], T]) -> T:
-        """`job(session, watch)` when no request waits; one that comes goes first. See `ComputeQueue.run_spare`."""
+        """`job(session, watch)` when no request waits; a new request goes first. See `ComputeQueue.run_spare`."""
         session = await asyncio.shield(self.start())
         return await self._queue.run_spare(lambda watch: job(session, watch))
 
@@ -169,10 +169,12 @@ class Backend:
         return self._queue.held()
 
     async def set_trace_budget(self, n_bytes: int) -> int:
-        """Let analyses hold `n_bytes` together, for all clients; 0: as the session was made. What holds then."""
+        """Let analyses hold `n_bytes` together, for all clients; 0: the session's default. Returns the limit in
+        force.
+        """
         self._trace_budget = n_bytes
         if self._session is None:
-            # begun by whoever computes first
+            # applied by the first job
             return n_bytes
         await self.run(self._apply_trace_budget, Watch(), "")
         return self._traces.budget_bytes
@@ -185,12 +187,12 @@ class Backend:
         self._queue.abandon(client)
 
     async def unload_all(self) -> None:
-        """Let go of every model, if one is loaded."""
+        """Unload every model, if any is loaded."""
         if self._loaded:
             await self.run(lambda session: session.unload(), Watch(), "Unloading")
 
     def stop(self, grace: float) -> None:
-        """Tell what runs to stop, and wait `grace` seconds at most. From any thread."""
+        """Stop the running job, and wait at most `grace` seconds. From any thread."""
         self._queue.stop(grace)
 
     async def _start(self) -> Session:

@@ -1,4 +1,4 @@
-"""The heavy packages: imported late, refused where too old, and a sentence that helps where one is missing."""
+"""The heavy packages: imported late, refused where too old, with a remedy where one is missing."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from dataclasses import dataclass
 from ...errors import TransparencyError
 from .priority import wait_asleep
 
-#: Older ones are refused: torch.load and transformers' loading ran code that came with weights.
+#: Older versions are refused: their torch.load and model loading ran code that came with weights.
 MINIMUM = {"torch": (2, 6), "transformers": (5, 3)}
-#: As people call them.
+#: Display names.
 _NEEDED = {"torch": "PyTorch", "transformers": "Transformers", "numba": "Numba"}
 
 
 @dataclass(frozen=True)
 class Versions:
-    """Empty where a package is not imported."""
+    """The version; empty where a package is not imported."""
 
     torch: str = ""
     transformers: str = ""
 
 
 def import_heavy(importing: Callable[[str], None] = lambda _name: None) -> None:
-    """Import torch, transformers and numba. Takes seconds; `importing` is told of each before it begins.
+    """Import torch, transformers and numba, which takes seconds; `importing` is called before each.
 
-    Raises `TransparencyError("dependencyMissing")` for one that is missing, broken or too old.
+    Raises `TransparencyError("dependencyMissing")` for a package that is missing, broken or too old.
     """
     wait_asleep()
     for name, called in _NEEDED.items():
@@ -49,12 +49,12 @@ def import_heavy(importing: Callable[[str], None] = lambda _name: None) -> None:
 
 
 def imported() -> Versions:
-    """The versions of what is imported by now."""
+    """The versions of the packages imported so far."""
     return Versions(*(str(getattr(sys.modules.get(name), "__version__", "")) for name in ("torch", "transformers")))
 
 
 def missing(name: str, error: Exception) -> TransparencyError:
-    """The error for a package that could not be imported: not there, or there and broken."""
+    """The error for a package that is not installed, or installed and broken."""
     if isinstance(error, ModuleNotFoundError) and error.name:
         name = error.name.partition(".")[0]
         message = f"The Python package {name} is not installed in {sys.executable}."

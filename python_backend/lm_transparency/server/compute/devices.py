@@ -1,4 +1,4 @@
-"""Where this machine can compute, and how much memory each place has."""
+"""The devices of this machine, and the memory of each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def cpu() -> Device:
 
 
 def accelerators() -> list[Device]:
-    """Every CUDA device, and mps. Needs torch to be imported; without it, or with a broken driver, there are none."""
+    """Every CUDA device, and mps. Needs torch to be imported; without it, or with a broken driver, none."""
     torch: Any = sys.modules.get("torch")
     if torch is None:
         return []
@@ -24,7 +24,7 @@ def accelerators() -> list[Device]:
     try:
         for i in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
             properties = torch.cuda.get_device_properties(i)
-            # asking a GPU that nothing is on yet would take some hundred megabytes of it
+            # querying an unused GPU would take some hundred megabytes of its memory
             free = int(torch.cuda.mem_get_info(i)[0]) if torch.cuda.memory_reserved(i) else 0
             found.append(Device(f"cuda:{i}", str(properties.name), int(properties.total_memory), free))
         if torch.backends.mps.is_available():
@@ -35,7 +35,7 @@ def accelerators() -> list[Device]:
 
 
 def main_memory() -> int:
-    """Bytes of RAM; 0 where the system does not tell."""
+    """Bytes of RAM; 0 where the system does not say."""
     if sys.platform == "win32":
         return _windows_memory()
     try:
@@ -45,7 +45,7 @@ def main_memory() -> int:
 
 
 def free_main_memory() -> int:
-    """Bytes of RAM that can be had without swapping; 0 where the system does not tell."""
+    """Bytes of RAM available without swapping; 0 where the system does not say."""
     try:
         with open("/proc/meminfo", encoding="ascii") as file:
             return next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable:"))

@@ -21,7 +21,7 @@ METHOD_NOT_FOUND = ErrorCodes.MethodNotFound.value  # -32601
 INVALID_PARAMS = ErrorCodes.InvalidParams.value  # -32602
 INTERNAL_ERROR = ErrorCodes.InternalError.value  # -32603
 NOT_INITIALIZED = ErrorCodes.ServerNotInitialized.value  # -32002
-#: The params are well-formed and the request still cannot be served; the kind says why.
+#: The params are well-formed, but the request cannot be served; the kind says why.
 REQUEST_FAILED = LSPErrorCodes.RequestFailed.value  # -32803
 CANCELLED = LSPErrorCodes.RequestCancelled.value  # -32800
 
@@ -36,7 +36,7 @@ def failure(code: int, kind: ErrorKind, message: str, remedy: str = "", **figure
 
 
 def as_reply(error: BaseException) -> JsonRpcException:
-    """The reply that stands for `error`. What nobody expected goes to the log in full, and out in one line."""
+    """The reply for `error`. An unexpected error is logged in full, and answered in one line."""
     if isinstance(error, JsonRpcException):
         return error
     if isinstance(error, Cancelled | asyncio.CancelledError):

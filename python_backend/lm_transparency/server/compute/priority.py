@@ -1,7 +1,7 @@
-"""Which work gives way: what nobody waits for, on threads that are niced for good. What a person waits for never does.
+"""Work that gives way: speculative work runs on threads niced permanently, work that a user waits for never does.
 
-Nothing unprivileged can be raised again, and Linux may weigh whole sessions (autogroups) before niceness. So neither
-the process nor its session is touched. Nothing heavy is imported.
+An unprivileged process cannot raise its priority again, and Linux may weigh whole sessions (autogroups) before
+niceness, so neither the process nor its session is changed. Nothing heavy is imported.
 """
 
 from __future__ import annotations
@@ -25,21 +25,22 @@ _is_beside_editor = False
 
 
 def wait_asleep() -> None:
-    """Let the threads of a computation wait for each other asleep. To be called before torch is imported."""
+    """Let the threads of a computation sleep while they wait for each other. To be called before torch is imported."""
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", str(_SPINS))
 
 
 def work_beside_editor() -> None:
-    """From now on `leaving_a_core` leaves one: an editor runs on this machine."""
+    """Let `leaving_a_core` leave one from now on: an editor runs on this machine."""
     global _is_beside_editor
     _is_beside_editor = True
 
 
 def step_back() -> None:
-    """For good, the calling thread and the threads it starts give way to others. Does nothing but on Linux.
+    """Nice the calling thread and the threads it starts permanently. Only has an effect on Linux.
 
-    There alone threads have a niceness, and those of an OpenMP team have the one of the thread they compute for.
+    Only there do threads have a niceness of their own, and those of an OpenMP team take that of the thread they compute
+    for.
     """
     if sys.platform == "linux" and not _lends_threads():
         with suppress(OSError):
@@ -56,10 +57,10 @@ def _lends_threads() -> bool:
 
 @contextmanager
 def leaving_a_core() -> Generator[None]:
-    """Beside an editor, what this thread computes meanwhile leaves it one core.
+    """Leave one core to the editor for what this thread computes inside.
 
-    With a thread on every core, each waits for the one that the editor interrupts: what is typed and what is computed
-    are both slower. Imports torch.
+    With a thread on every core, each waits for the one that the editor interrupts, and both typing and computing are
+    slower. Imports torch.
     """
     if not _is_beside_editor:
         yield
@@ -67,7 +68,7 @@ def leaving_a_core() -> Generator[None]:
     import torch
 
     before, most = torch.get_num_threads(), max(1, n_cores() - 1)
-    # to set the number that is set costs torch a new pool
+    # setting the current number again would cost torch a new pool
     if before <= most:
         yield
         return
@@ -79,5 +80,5 @@ def leaving_a_core() -> Generator[None]:
 
 
 def n_cores() -> int:
-    """Of which this process may use every one."""
+    """The CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

@@ -1,7 +1,7 @@
-"""Whether a process makes progress though it reports nothing, as while it imports torch: its processor time advances.
+"""Detects progress without reports, as during the import of torch: the processor time of the process advances.
 
-Told in one way before there is a protocol, by lines on stderr that begin with `LINE`, and in another afterwards, by the
-notification `protocol.PROGRESSING`. A process that stands still tells nothing. Nothing heavy is imported.
+Before the protocol starts, it is reported by lines on stderr that begin with `LINE`, afterwards by the notification
+`protocol.PROGRESSING`. A process that stands still reports nothing. Nothing heavy is imported.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-#: Begins a line that says: progress is made.
+#: Begins a line that reports progress.
 LINE = b"lm-transparency progressing"
 
 _EVERY_S = 2.0
-#: Processor time that is progress. What a process takes for waiting is less, in the two minutes that a client waits.
+#: Processor time that counts as progress. An idle process uses less in the two minutes that a client waits.
 _LEAST_S = 0.02
 
 
 class ProcessorTime:
-    """Of this process, all threads but the one that asks."""
+    """The processor time of this process, without the calling thread."""
 
     def __init__(self) -> None:
         self._told = 0.0
@@ -37,7 +37,7 @@ class ProcessorTime:
 
 @contextmanager
 def telling(tell: Callable[[bytes], object]) -> Generator[None]:
-    """Until the context is left, `tell(line)` from a thread of its own whenever progress was made."""
+    """Call `tell(line)` on a thread of its own whenever progress was made, until the context is left."""
     over = threading.Event()
 
     def watch() -> None:
@@ -52,12 +52,12 @@ def telling(tell: Callable[[bytes], object]) -> Generator[None]:
         yield
     finally:
         over.set()
-        # where it tells may be closed next
+        # the receiver may be closed next
         thread.join()
 
 
 async def keep_telling(tell: Callable[[], None]) -> None:
-    """For ever, `tell()` on the event loop whenever progress was made on other threads."""
+    """Call `tell()` on the event loop, without end, whenever progress was made on other threads."""
     processor = ProcessorTime()
     while True:
         await asyncio.sleep(_EVERY_S)

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Turns(Generic[T]):
-    """What waits, by client. A client that has just had its turn is behind all the others that wait."""
+    """Waiting items, by client. A client that has just had its turn goes behind all others that wait."""
 
     def __init__(self) -> None:
         self._by_client: OrderedDict[Hashable, list[T]] = OrderedDict()
@@ -25,7 +25,7 @@ class Turns(Generic[T]):
         self._by_client.setdefault(client, []).append(item)
 
     def remove(self, client: Hashable, item: T) -> None:
-        """Take `item` out, if it still waits."""
+        """Remove `item` if it still waits."""
         items = self._by_client.get(client, [])
         if item in items:
             items.remove(item)
@@ -41,7 +41,7 @@ class Turns(Generic[T]):
         return client, item
 
     def order(self) -> list[T]:
-        """All items in the order in which `pop` would give them."""
+        """All items in the order in which `pop` would return them."""
         columns = [items[::-1] for items in self._by_client.values()]
         rounds = max(map(len, columns), default=0)
         return [items[i] for i in range(rounds) for items in columns if i < len(items)]

@@ -1,6 +1,6 @@
-"""One compute queue: one job at a time, the others wait their turn and can be called off.
+"""One compute queue: one job at a time; the others wait their turn and can be cancelled.
 
-It has two threads, of which one computes at a time: what somebody waits for never runs on the one that steps back.
+It has two threads, of which one computes at a time: work that a user waits for never runs on the niced one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MAX_WAITING = 32
 
 @dataclass(eq=False)
 class _Ticket:
-    """A request that waits. `on_wait` receives how many requests come before it."""
+    """A waiting request. `on_wait` receives how many requests come before it."""
 
     on_wait: Callable[[int], None]
     called: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -38,7 +38,7 @@ class ComputeQueue:
     """Used from one event loop. `on_change(doing)` is called there when a job begins, and with "" when none is left.
 
     Clients take turns; within one client the newest request goes first (`turns.Turns`). Speculative work goes behind
-    every request, and is called off when one comes.
+    every request, and is cancelled when one comes.
     """
 
     def __init__(self, on_change: Callable[[str], None]) -> None:
@@ -46,12 +46,12 @@ class ComputeQueue:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compute")
         self._behind = ThreadPoolExecutor(max_workers=1, thread_name_prefix="behind", initializer=step_back)
         self._turns: Turns[_Ticket] = Turns()
-        # speculative requests, and the watch of the one that runs
+        # speculative requests, and the watch of the running one
         self._later: Turns[_Ticket] = Turns()
         self._later_watch: Watch | None = None
         self._taken = False
         self._current: tuple[Future[Any], Watch, Hashable] | None = None
-        # what may run when nobody waits, and the watch of such a job that runs
+        # jobs that run when nothing waits, and the watch of the running one
         self._spare: list[_Ticket] = []
         self._spare_watch: Watch | None = None
         self._held = 0
@@ -62,7 +62,7 @@ class ComputeQueue:
 
     @contextmanager
     def held(self) -> Generator[None]:
-        """A request whose work is done in several jobs, one after the other: between them the queue is not idle."""
+        """A request that consists of several jobs: between them the queue is not idle."""
         self._held += 1
         try:
             yield
@@ -79,13 +79,14 @@ class ComputeQueue:
         client: Hashable = None,
         on_wait: Callable[[int], None] = lambda _before: None,
     ) -> T:
-        """`job()` in its turn. A task that is cancelled leaves at once: still waiting, its job never runs; running,
-        `watch` is cancelled, and the next job begins when this one has noticed.
+        """`job()` in its turn.
 
-        Raises what stands for the job's failure (`failures.as_reply`), and refuses when too many of `client` wait.
+        A cancelled task leaves at once: if it still waits, its job never runs; if it runs, `watch` is cancelled, and
+        the next job begins once this one has noticed. Raises the reply for the job's failure (`failures.as_reply`), and
+        refuses when too many of `client` wait.
         """
         self._refuse_too_many(client)
-        # waiting happens here and not in the executor, which would keep what was called off until its turn came
+        # waits here and not in the executor, which would keep cancelled jobs until their turn
         for running in (self._later_watch, self._spare_watch):
             if running is not None:
                 running.cancel()
@@ -95,7 +96,7 @@ class ComputeQueue:
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
-            # what an abandoned request has begun to load, its client will ask for again
+            # the client will ask again for what an abandoned request has begun to load
             if not watch.is_abandoned:
                 watch.cancel()
             raise
@@ -108,8 +109,8 @@ class ComputeQueue:
         client: Hashable = None,
         on_wait: Callable[[int], None] = lambda _before: None,
     ) -> T:
-        """As `run`, for work that nobody waits for: it steps back. A request that comes calls it off, and behind that
-        request it begins once more, with another watch.
+        """Like `run`, for speculative work on the niced thread. A new request cancels it; afterwards it starts again
+        with another watch.
         """
         self._refuse_too_many(client)
         while True:
@@ -134,10 +135,9 @@ class ComputeQueue:
                     self._later_watch = None
 
     async def run_spare(self, job: Callable[[Watch], T]) -> T:
-        """`job(watch)` when the queue is idle, the newest first; it steps back. A request that comes calls it off; then
-        it begins once more.
+        """`job(watch)` when the queue is idle, the newest first, on the niced thread.
 
-        Raises what stands for the job's failure.
+        A request cancels it; afterwards it starts again. Raises the reply for the job's failure.
         """
         while True:
             ticket = _Ticket(lambda _before: None)
@@ -168,12 +168,12 @@ class ComputeQueue:
                     self._spare_watch = None
 
     def abandon(self, client: Hashable) -> None:
-        """`client` was lost: what runs for it may end what it is loading, and goes no further."""
+        """`client` was lost: its running job may finish a load, and goes no further."""
         if self._current is not None and self._current[2] == client:
             self._current[1].abandon()
 
     def stop(self, grace: float) -> None:
-        """Tell the running job to stop and give it `grace` seconds to end what it started. From any thread."""
+        """Stop the running job and give it `grace` seconds to end its child processes. From any thread."""
         current = self._current
         if current is not None:
             future, watch, _ = current
@@ -210,7 +210,7 @@ class ComputeQueue:
         for turns in (self._turns, self._later):
             while not self._taken and len(turns):
                 _, ticket = turns.pop()
-                # one that was cancelled just now has not left the queue yet
+                # one that was just cancelled has not left the queue yet
                 if not ticket.called.done():
                     self._taken = True
                     ticket.called.set_result(None)
@@ -242,5 +242,5 @@ def _guarded(job: Callable[[], T], watch: Watch) -> T:
         watch.check()
         return job()
     except BaseException as error:
-        # a future cannot carry StopIteration, and SystemExit out of a model would end the server
+        # a future cannot carry StopIteration, and a model's SystemExit would end the server
         raise as_reply(error) from None

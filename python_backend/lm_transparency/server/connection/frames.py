@@ -1,4 +1,4 @@
-"""Messages out of a stream of bytes: one frame at a time, no more of it in memory than a limit, and its JSON read."""
+"""Messages from a stream of bytes: one frame at a time, limited in memory, with its JSON read."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import re
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
-#: Bytes of one message's body. A prompt of the longest that is taken fits, and a document of its size.
+#: Bytes of one message's body. A prompt of the greatest length allowed fits, and a document of its size.
 LARGEST = 16 * 1024 * 1024
-#: A header that announces more is no message but noise: what it announces is not waited for.
+#: A header that announces more than this is noise; its body is not awaited.
 _ABSURD = 1 << 30
 #: Bytes of a header's line, and lines of one header.
 _LONGEST_LINE = 8192
 _MOST_LINES = 64
-#: Bytes of a message that is too large which are looked at for who asks.
+#: Bytes at the start of a message that is too large that are searched for its sender.
 _HEAD = 4096
 _CHUNK = 1 << 16
 
@@ -25,7 +25,7 @@ _URI = re.compile(rb'"uri"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
 class Source(Protocol):
-    """What frames are read from. A line that is longer than a header's may be cut, and the stream's end is b""."""
+    """The source of frames. A line longer than a header's may be cut, and the stream's end is b""."""
 
     async def readline(self) -> bytes: ...
 
@@ -33,7 +33,7 @@ class Source(Protocol):
 
 
 class LostFraming(Exception):
-    """Where the next message begins is not known any more. The message is a sentence."""
+    """The start of the next message is unknown. The message is a sentence."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Frame:
 
     @property
     def method(self) -> str:
-        """Of a message that is too large, where its beginning says it."""
+        """The method of a message that is too large, where its beginning shows it."""
         return _text(_METHOD.search(self._outside()))
 
     @property
@@ -60,7 +60,7 @@ class Frame:
 
     @property
     def uri(self) -> str:
-        """Likewise the document that it is about."""
+        """Likewise the uri of its document."""
         found = _URI.search(self.body)
         try:
             return json.loads(found[1]) if found else ""
@@ -68,12 +68,12 @@ class Frame:
             return ""
 
     def _outside(self) -> bytes:
-        # ids and methods of what the params hold are none
+        # ids and methods nested inside the params do not count
         return self.body.partition(b'"params"')[0]
 
 
 class NotJson(Exception):
-    """A body that cannot be read. `msg_id`: who asked, where that can be seen."""
+    """A body that cannot be read. `msg_id`: of the request, where visible."""
 
     def __init__(self, message: str, msg_id: Any = None) -> None:
         super().__init__(message)
@@ -82,7 +82,7 @@ class NotJson(Exception):
 
 
 async def read_frame(source: Source) -> Frame | None:
-    """The next message; None at the end of the stream. Lines that are no header are passed over.
+    """The next message; None at the end of the stream. Lines that are not headers are skipped.
 
     Raises `LostFraming`.
     """
@@ -133,13 +133,13 @@ async def _body(source: Source, length: int) -> Frame | None:
 
 
 def read_json(body: bytes) -> Any:
-    """What a body says. Raises `NotJson`, with the id of who asked where the rest of the message can be read."""
+    """The JSON of a body. Raises `NotJson`, with the request's id where the rest of the message can be read."""
     try:
         return json.loads(body, parse_constant=_no_number)
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
         raise NotJson("The message is no JSON.", None) from None
     except ValueError:
-        # NaN, or an integer of more digits than Python takes
+        # NaN, or an integer of more digits than Python converts
         pass
     try:
         rest = json.loads(body, parse_constant=_nothing, parse_int=_short)

@@ -1,4 +1,4 @@
-"""What each method does. A handler reads its params, hands a job to the backend, and returns a protocol message."""
+"""The handlers of all methods. Each reads its params, gives a job to the backend, and returns a protocol message."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ Handler = Callable[[Any], Awaitable[Any]]
 
 logger = logging.getLogger(__name__)
 
-#: More of a list than this is a table of the vocabulary, and more of a map's side no thumbnail.
+#: Longer lists than this would be a table of the vocabulary, and larger map sides are not thumbnails.
 MOST = {"top_k": 100, "update_k": 100, "keys_k": 100, "neurons_k": 100, "side": 512}
 MOST_TOKENS = 64
 
-#: Seconds after which the rest of an analysis lets others have a turn.
+#: Seconds after which the rest of an analysis gives way to others.
 _SLICE_S = 0.2
 
 
@@ -81,7 +81,7 @@ class Handlers:
         return self._backend.health
 
     async def ping(self, _params: Any) -> None:
-        """Answered at once: the connection is there."""
+        """Answered at once, as a sign of life."""
 
     async def list_models(self, _params: Any) -> ListModelsResult:
         loaded = self._backend.health.loaded
@@ -114,7 +114,7 @@ class Handlers:
     async def analyze(self, raw: Any) -> AnalyzeResult:
         params = read(AnalyzeParams, raw)
         _check_counts(params)
-        # here as well as in the analysis: no model need be loaded to see this
+        # checked here as well as in the analysis, since this needs no loaded model
         check_prompt(params.prompt)
         prompt = parse_chat(params.prompt) if params.chat else params.prompt
 
@@ -131,7 +131,7 @@ class Handlers:
             return await self._take_analysis_turn(job, params, progress)
 
     async def _in_two_steps(self, params: AnalyzeParams, prompt: str | Chat) -> AnalyzeResult:
-        """The routes into the target first; then the rest in short jobs, so that questions come between."""
+        """The routes into the target first; then the rest in short jobs, so that questions fit in between."""
 
         def begin(session: Session, watch: Watch) -> tuple[AnalyzeResult, bool]:
             model = _load(session, params, watch)
@@ -203,7 +203,7 @@ class Handlers:
     async def _take_analysis_turn(
         self, job: Callable[[Session, Watch], T], params: AnalyzeParams, progress: Progress
     ) -> T:
-        """What follows typing is speculative, but for loading its model."""
+        """Work that follows typing is speculative, except for loading its model."""
         if not params.live:
             return await self._take_turn(job, "Analyzing", progress)
         if self._backend.loaded(params.source) is None:
@@ -230,7 +230,7 @@ def _told(run_id: str, run: Analysis, params: AnalyzeParams) -> AnalyzeResult:
 
 
 def _load(session: Session, params: LoadModelParams | AnalyzeParams | EstimateParams, watch: Watch) -> LoadedModel:
-    # a client that is lost while it loads comes back for the model
+    # a client that is lost during a load will ask for the model again
     with watch.finishing():
         return session.load(
             params.source,
@@ -244,7 +244,7 @@ def _load(session: Session, params: LoadModelParams | AnalyzeParams | EstimatePa
 
 
 def _check_cost(estimate: Estimate, params: AnalyzeParams) -> None:
-    """Raises `Costly`."""
+    """Raise `Costly` where the client must be asked first."""
     from ...analysis.estimate import Costly
 
     too_long = 0 < params.ask_above_seconds < estimate.seconds

@@ -1,4 +1,4 @@
-"""`$/progress` under the client's token: begin, reports that one can read, and always an end."""
+"""`$/progress` under the client's token: begin, readable reports, and always an end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pygls.protocol import LanguageServerProtocol
 INTERVAL = 0.05
 _MEGABYTE = 1_000_000
 
-#: How much of what remains a stage takes; so the percentage only rises, whichever stages come.
+#: The share of the remaining work that a stage takes; so the percentage only rises, whichever stages come.
 _SHARES = {
     "downloading the embedded model": 0.7,
     "verifying the embedded model": 0.1,
@@ -86,7 +86,7 @@ class Progress:
             self._loop.call_soon_threadsafe(self._schedule)
 
     def waiting(self, before: int) -> None:
-        """`before` requests, of whichever window, come before this one. On the event loop."""
+        """Report that `before` requests, of any window, come before this one. On the event loop."""
         if self._open:
             what = "1 request" if before == 1 else f"{before} requests"
             self._latest = WorkDoneProgressReport(message=f"Waiting for {what} before this one")
@@ -107,7 +107,7 @@ class Progress:
 
 
 def describe(stage: str, done: int, total: int) -> str:
-    """A stage of `Watch.step` as a person reads it: `Forward pass, layer 12 of 30`."""
+    """A stage of `Watch.step` in words: `Forward pass, layer 12 of 30`."""
     if stage in _LAYERS and total:
         return f"{_LAYERS[stage]}, layer {done + 1} of {total}"
     name = stage[:1].upper() + stage[1:]

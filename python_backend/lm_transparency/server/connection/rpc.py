@@ -1,4 +1,4 @@
-"""pygls's protocol, made to answer: every request gets exactly one reply, whatever it looks like."""
+"""pygls's protocol, made to answer: every request gets exactly one reply, whatever it contains."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ logger = logging.getLogger(__name__)
 _NOT_PYGLS = ("textDocument/", "notebookDocument/", "workspace/")
 _COMMANDS = (WORKSPACE_EXECUTE_COMMAND,)
 
-#: Requests of one client that are not answered yet; the next one is refused.
+#: Unanswered requests of one client; the next one is refused.
 _MOST_REQUESTS = 4000
 #: Values in the params of one message; no message of ours or of LSP has that many.
 _MOST_VALUES = 50_000
 
 
 class AnsweringProtocol(LanguageServerProtocol):
-    """Custom requests get their params as plain JSON; what cannot be understood gets an error reply.
+    """Custom requests receive their params as plain JSON; requests that cannot be understood get an error reply.
 
-    By itself pygls leaves a request without an answer where its message does not fit, or comes after shutdown.
+    pygls alone leaves a request unanswered where its message does not fit, or comes after shutdown.
     """
 
     def __init__(self, server: LanguageServer, converter: Any) -> None:
         super().__init__(server, converter)
-        # `language.store` keeps what is open: pygls's own takes other characters than LSP for line ends
+        # `language.store` keeps open documents: pygls's own uses other line ends than LSP
         for method in [m for m in self.fm.builtin_features if m.startswith(_NOT_PYGLS) and m not in _COMMANDS]:
             del self.fm.builtin_features[method]
-        # pygls's own ends the process; what an end means is said by `build_server`
+        # pygls's own ends the process; `build_server` decides what an end means
         del self.fm.builtin_features[EXIT]
 
-        #: Called with the uri of a document whose text, or whose edit, could not be taken.
+        #: Called with the uri of a document whose text, or whose edit, could not be read.
         self.on_lost: Callable[[str], None] = lambda _uri: None
 
     @property
@@ -60,14 +60,14 @@ class AnsweringProtocol(LanguageServerProtocol):
         return self._shutdown
 
     def get_message_type(self, method: str) -> type[Any] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
-        # pygls's own keeps connections that are over, in a cache
+        # pygls's own keeps finished connections in a cache
         return METHOD_TO_TYPES.get(method, (None,))[0]
 
     def get_result_type(self, method: str) -> type[Any] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
         return METHOD_TO_TYPES.get(method, (None, None))[1]
 
     async def converse(self, source: Source) -> None:
-        """Take what `source` says until it ends, or until nobody knows where its next message begins."""
+        """Read messages from `source` until it ends, or until the start of the next message is unknown."""
         while True:
             try:
                 frame = await read_frame(source)
@@ -77,11 +77,11 @@ class AnsweringProtocol(LanguageServerProtocol):
                 return
             if frame is None:
                 return
-            # not a step in between: who has left without reading its answers may have said goodbye
+            # without yielding in between: a client that left without reading its answers may have said goodbye
             self.receive(frame)
 
     def receive(self, frame: Frame) -> None:
-        """Act on one message. Whatever it holds, and whatever goes wrong, a request is answered."""
+        """Act on one message. Whatever it contains and whatever fails, a request is answered."""
         if frame.is_too_large:
             said = f"The message has {frame.length:,} bytes; the backend takes up to {LARGEST:,}."
             self.refuse(frame.msg_id, failure(INVALID_REQUEST, "internal", said, "Select a part of the text."))
@@ -98,17 +98,17 @@ class AnsweringProtocol(LanguageServerProtocol):
         except asyncio.CancelledError:
             raise
         except BaseException as error:
-            # native code raises what is no Exception
+            # native code raises BaseException, too
             reply = as_reply(error)
             if isinstance(message, dict) and "id" in message and "method" in message:
                 self.refuse(message["id"], reply)
 
     def structure_message(self, data: Any) -> Any:
-        """Leave each JSON object as it is: pygls asks this of nested ones too, and params may look like messages."""
+        """Keep each JSON object: pygls also calls this for nested ones, and params may look like messages."""
         return data
 
     def handle_message(self, message: Any) -> None:
-        """Answer a request, act on a notification, drop a response (what `ask` asks for says nothing)."""
+        """Answer a request, act on a notification, drop a response (responses to `ask` carry no information)."""
         if not isinstance(message, dict):
             self.refuse(None, failure(INVALID_REQUEST, "internal", "A message is a JSON object."))
         elif "method" not in message:
@@ -123,12 +123,12 @@ class AnsweringProtocol(LanguageServerProtocol):
             self._notified(message)
 
     def call_off(self) -> None:
-        """Cancel every request that is not answered yet."""
+        """Cancel every unanswered request."""
         for future in list(self._request_futures.values()):
             future.cancel()
 
     def _execute_handler(self, msg_id: Any, handler: Any, callback: Any, args: Any = None, kwargs: Any = None) -> None:
-        """pygls's own keeps for good what became of a notification, and of what a command is handled by."""
+        """pygls's own keeps the results of notifications, and the handlers of commands, without end."""
         super()._execute_handler(msg_id, handler, callback, args, kwargs)
         future = self._request_futures.get(msg_id)
         if future is not None:
@@ -140,7 +140,7 @@ class AnsweringProtocol(LanguageServerProtocol):
 
     def _send_handler_result(self, future: Any, *, msg_id: Any) -> None:
         self._forget(msg_id, future)
-        # cancelled before its handler had begun: no error of its own
+        # cancelled before its handler had begun, which is not an error of its own
         error = asyncio.CancelledError() if future.cancelled() else future.exception()
         if error is None:
             self._send_response(msg_id, result=future.result())
@@ -148,7 +148,7 @@ class AnsweringProtocol(LanguageServerProtocol):
             self.refuse(msg_id, as_reply(error))
 
     def _send_data(self, data: Any) -> None:
-        """Write one message. What JSON cannot say makes a request's answer an error, and a notification none."""
+        """Write one message. If JSON cannot express it, a request gets an error, and a notification is dropped."""
         if not data or self.writer is None:
             return
         try:
@@ -164,17 +164,17 @@ class AnsweringProtocol(LanguageServerProtocol):
         self.writer.write((header + body).encode(self.CHARSET))
 
     def ask(self, msg_id: str, method: str, params: Any = None) -> None:
-        """Ask the client for something whose answer says nothing, such as to look again."""
+        """Send a request whose answer carries no information, such as to refresh."""
         self._send_data({"jsonrpc": self.VERSION, "id": msg_id, "method": method, "params": params})
 
     def refuse(self, msg_id: Any, error: JsonRpcException) -> None:
-        """Reply with `error`; an id that is none becomes null."""
+        """Reply with `error`; an invalid id becomes null."""
         known = msg_id if isinstance(msg_id, str | int | float) and not isinstance(msg_id, bool) else None
         reply = {"code": error.code, "message": error.message, "data": error.data}
         self._send_data({"jsonrpc": self.VERSION, "id": known, "error": reply})
 
     def _request(self, message: dict[str, Any]) -> Any:
-        """Raises the reply to a request that cannot be handled."""
+        """Raise the reply to a request that cannot be handled."""
         method, params = message["method"], message.get("params")
         if not _is_id(message["id"]):
             raise failure(INVALID_REQUEST, "internal", "The id of a request is an integer or a string.")
@@ -235,7 +235,7 @@ class AnsweringProtocol(LanguageServerProtocol):
 
 
 class AnsweringServer(LanguageServer):
-    """A `LanguageServer` whose out-of-band errors go to the log, and not into message boxes."""
+    """A `LanguageServer` whose out-of-band errors go to the log, not into message boxes."""
 
     protocol: AnsweringProtocol  # pyright: ignore[reportIncompatibleVariableOverride]
 
@@ -243,12 +243,12 @@ class AnsweringServer(LanguageServer):
     unlisten: Callable[[], None] = staticmethod(lambda: None)
 
     def leave(self) -> None:
-        """The connection is over: call off what its client asked for, and tell it nothing more."""
+        """The connection is over: cancel the client's requests, and send it nothing more."""
         self.unlisten()
         self.protocol.call_off()
 
     def report_server_error(self, error: Exception, source: Any) -> None:
-        """What pygls could not handle."""
+        """Errors that pygls could not handle."""
         if not isinstance(error, JsonRpcException | asyncio.CancelledError):
             logger.error("%s: %s", type(error).__name__, str(error)[:200])
 
@@ -258,7 +258,7 @@ def _is_id(value: Any) -> bool:
 
 
 def _is_small(params: Any) -> bool:
-    """Whether `params` have a number of values that a message can have. Looks at no more of them."""
+    """Whether `params` has a plausible number of values. Counts no further than that."""
     found, left = 0, [params]
     while left:
         value = left.pop()

@@ -1,1 +1,1 @@
-"""Prompt documents in an editor: what a language server knows of them. Standard LSP, and two requests of our own."""
+"""Prompt documents in an editor: a language server's knowledge of them. Standard LSP, and two requests of our own."""

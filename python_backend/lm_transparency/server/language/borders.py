@@ -11,18 +11,19 @@ from ...prompts.pace import steps
 from .store import OpenDocument
 from .view import Shown, View, affordable
 
-#: Tokens in turn, so that two that stand beside each other differ; and characters that several tokens share.
+#: Alternating token types, so that neighbours differ, and one for characters that several tokens share.
 LEGEND = SemanticTokensLegend(token_types=["lmTokenEven", "lmTokenOdd", "lmTokenShared"], token_modifiers=[])
 _SHARED = 2
-#: Characters of a model's name in a label; the tooltip has all of it.
+#: Characters of a model's name in a label; the tooltip has the whole name.
 _LONGEST_NAME = 16
-#: Of the context, for the label; how much the context is stands in the tooltip.
+#: The share of the context from which the label shows it; the tooltip has the number.
 _WORTH_TELLING = 0.1
 
 
 async def semantic_tokens(view: View, document: OpenDocument, start: int, end: int) -> SemanticTokens:
-    """The borders of what stands from `start` to `end`; of a client that asks for all of a file with many prompts, of
-    the first of them."""
+    """The token borders from `start` to `end`; where a client requests all of a file with many prompts, of the first
+    ones.
+    """
     rows: list[tuple[Position, int, int]] = []
     for stretch in await view.work(document, lambda: affordable(document.document.each(start, end))):
         shown = await view.show(document, stretch)
@@ -45,7 +46,7 @@ def _rows(shown: Shown, start: int, end: int) -> list[tuple[Position, int, int]]
     rows: list[tuple[Position, int, int]] = []
     for index, span, stretches in steps(shown.spans(start, end)):
         kind = _SHARED if span.shared else index % 2
-        # a token may go over a line's end, and the client's need not
+        # a token may cross a line's end, which the client need not support
         for piece in [p for s in stretches for p in positions.lines(*s)]:
             if piece[0] < shown.stretch.start:
                 # the front matter's chat belongs to every prompt
@@ -56,7 +57,7 @@ def _rows(shown: Shown, start: int, end: int) -> list[tuple[Position, int, int]]
 
 
 async def inlay_hints(view: View, document: OpenDocument, start: int, end: int) -> list[InlayHint]:
-    """How many tokens each prompt has for which model, and how much of the context where it is a good part."""
+    """The token count of each prompt for a model, with its share of the context where that is large."""
     hints: list[InlayHint] = []
     for stretch in await view.work(document, lambda: affordable(document.document.each(start, end))):
         shown = await view.show(document, stretch)
@@ -69,12 +70,12 @@ def _hint(shown: Shown) -> InlayHint:
     count, vocabulary = len(shown.tokens.tokens), shown.tokens.vocabulary
     tokens = "1 token" if count == 1 else f"{count:,} tokens"
     share = count / vocabulary.n_context if vocabulary.n_context else 0.0
-    # what is far from the end of the context is of no interest
+    # far from the end of the context it is of no interest
     near = f" · {100 * share:.0f} %" if share >= _WORTH_TELLING else ""
     of = f" of the {vocabulary.n_context:,} that it reads" if vocabulary.n_context else ""
     return InlayHint(
         position=shown.open.positions.position(shown.stretch.end),
-        # another model may read the same text in other tokens
+        # another model may split the same text into other tokens
         label=f"{tokens} · {_short(vocabulary.name)}{near}",
         kind=InlayHintKind.Type,
         tooltip=f"{tokens} for {vocabulary.name}{of}.",
@@ -83,7 +84,7 @@ def _hint(shown: Shown) -> InlayHint:
 
 
 def _short(name: str) -> str:
-    """As many of the parts of a model's name as leave the label in a line: VS Code draws over what is wrapped."""
+    """As many parts of a model's name as keep the label on one line: VS Code draws over wrapped labels."""
     name = terminal(name.rpartition("/")[2])
     if len(name) <= _LONGEST_NAME:
         return name

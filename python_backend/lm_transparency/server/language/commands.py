@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ANALYZE = "lmTransparency.analyzePrompt"
 LOAD_MODEL = "lmTransparency.loadModel"
 
-#: Pages that are kept; they are for looking at, and hold prompts.
+#: How many pages are kept; they are for viewing, and hold prompts.
 _PAGES = 20
 _TOP_K = 10
 
@@ -37,7 +37,7 @@ def load(source: str, watch: Watch) -> Callable[[Session], ModelInfo]:
 
 
 def draw(text: Text, settings: Settings, title: str, watch: Watch) -> Callable[[Session], Path]:
-    """A job that analyses `text` and writes the page that shows its routes; the page's place."""
+    """A job that analyses `text` and writes the page with its routes; returns the page's place."""
 
     def job(session: Session) -> Path:
         from ...exports.page import as_page

@@ -17,14 +17,14 @@ from ...prompts.front_matter import KEYS
 from .store import OpenDocument
 from .view import View
 
-#: Lines of front matter that is still open; what is longer is a prompt.
+#: Lines of front matter that is still open; anything longer is a prompt.
 _LONGEST = 200
 _VALUE = re.compile(r"([A-Za-z_][\w.-]*)[ \t]*:[ \t]*(.*)", re.DOTALL)
 _ROLE = re.compile(r"\s*(?:- )?\s*role[ \t]*:[ \t]*(.*)", re.DOTALL)
 
 
 async def complete(view: View, document: OpenDocument, position: Position) -> list[CompletionItem]:
-    """Nothing outside of front matter."""
+    """Completion items; none outside of front matter."""
     offset = await view.work(document, lambda: document.positions.offset(position))
     found = await view.work(document, lambda: _complete(document, offset))
     if isinstance(found, list):
@@ -34,7 +34,7 @@ async def complete(view: View, document: OpenDocument, position: Position) -> li
 
 
 def _complete(document: OpenDocument, offset: int) -> list[CompletionItem] | str:
-    """Of the name of a model, what is typed of it."""
+    """The typed part of a model's name."""
     lines = document.document.lines
     line = lines.at(offset)
     if not _is_in_front_matter(document, line):

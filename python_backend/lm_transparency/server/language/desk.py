@@ -1,4 +1,4 @@
-"""Where a client's documents are read: small ones at once, large ones on threads of the client's own."""
+"""Reading a client's documents: small ones at once, large ones on threads of the client's own."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ...prompts.pace import Pace
 
 T = TypeVar("T")
 
-#: Characters that are read at once, sooner than a thread would begin.
+#: Characters that are read at once, in less time than a thread takes to start.
 AT_ONCE = 10_000
-#: Seconds of processor time that one answer about a document may take.
+#: Seconds of processor time for one answer about a document.
 SECONDS = 5.0
-#: An answer that takes long leaves room for another.
+#: The share of time that a long answer leaves to others.
 _THREADS = 2
 
 
@@ -26,7 +26,7 @@ class Desk:
         self._threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="documents")
 
     async def run(self, size: int, work: Callable[[], T]) -> T:
-        """`work()` on `size` characters, which is called off with this task. Raises `pace.TooSlow`."""
+        """`work()` on `size` characters, cancelled with this task. Raises `pace.TooSlow`."""
         pace = Pace(SECONDS)
 
         def paced() -> T:

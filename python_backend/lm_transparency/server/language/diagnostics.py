@@ -1,4 +1,4 @@
-"""What is wrong with a document, as diagnostics: how it is written, and what the model would make of it."""
+"""Problems of a document as diagnostics: in its syntax, and in what the model would make of it."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ from .store import OpenDocument
 from .view import View, affordable
 
 SOURCE = "lm-transparency"
-#: Of one document.
+#: The most diagnostics of one document.
 _MOST = 200
 _SEVERITIES = {
     "error": DiagnosticSeverity.Error,
     "warning": DiagnosticSeverity.Warning,
     "information": DiagnosticSeverity.Information,
 }
-#: What models of other families take for a special token.
+#: Special tokens of other model families.
 _LOOKS_SPECIAL = re.compile(
     r"<\|[A-Za-z0-9_]{2,40}\|>|</?(?:s|bos|eos|pad|unk|mask|sep|cls|start_of_turn|end_of_turn)>|\[/?INST\]|<</?SYS>>"
     r"|<｜[^｜\n]{2,40}｜>|\[(?:CLS|SEP|MASK|PAD)\]"
 )
-#: Characters that one of them has at most.
+#: The most characters of one of them.
 _LONGEST_LOOK = 64
 _ROLE_LINE = re.compile(r"<\|[A-Za-z_]+\|>[ \t]*\r?(?:\n|$)")
 
 
 async def diagnose(view: View, document: OpenDocument) -> list[Diagnostic]:
-    """Called off where the document changes meanwhile."""
+    """Cancelled where the document changes meanwhile."""
     found: list[Problem] = []
     try:
         async for problem in _problems(view, document):
@@ -61,12 +61,12 @@ async def diagnose(view: View, document: OpenDocument) -> list[Diagnostic]:
 
 
 def notice(error: TransparencyError) -> Problem:
-    """That a document is not looked over, or not to its end."""
+    """Says that a document was not checked, or not to its end."""
     return Problem(0, 0, error.message, error.remedy, "warning", "notReadWhole")
 
 
 def told(problem: Problem) -> Diagnostic:
-    """Of a document whose text is not known: at its beginning."""
+    """For a document whose text is unknown: at its beginning."""
     return _said(problem, Range(Position(0, 0), Position(0, 0)))
 
 
@@ -80,7 +80,7 @@ async def _problems(view: View, document: OpenDocument) -> AsyncIterator[Problem
     try:
         await view.work(document, lambda: written.extend(islice(text.problems_of(stretches), _MOST)))
     finally:
-        # those before the time was over, too
+        # including those found before the time was over
         for problem in list(written):
             yield problem
     if front is not None and (problem := await _model_problem(view, front)):
@@ -95,7 +95,7 @@ async def _problems(view: View, document: OpenDocument) -> AsyncIterator[Problem
                 yield problem
     for problem in await view.work(document, lambda: _look_alikes(document, vocabulary, stretches)):
         yield problem
-    # a token is a byte at least
+    # a token has at least one byte
     least = (vocabulary.n_context or LONGEST) / 4
     long = await view.work(document, lambda: [s for s in steps(stretches) if s.end - s.start >= least])
     for stretch in affordable(long, LONGEST) if vocabulary.n_context else []:

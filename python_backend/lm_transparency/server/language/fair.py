@@ -1,4 +1,4 @@
-"""One thread for what several clients want of the same tokenizers: they take turns."""
+"""One thread for the tokenizer work of several clients, which take turns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class FairThread:
-    """Used from one event loop. Within one client, what it asked for last comes first."""
+    """Used from one event loop. Within one client, the newest request comes first."""
 
     def __init__(self, name: str) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
@@ -21,7 +21,7 @@ class FairThread:
         self._is_busy = False
 
     async def run(self, client: Hashable, work: Callable[[], T]) -> T:
-        """`work()` in its turn; a task that is cancelled before leaves."""
+        """`work()` in its turn; a task that is cancelled before that leaves."""
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         asked = (answer, work)
         self._turns.add(client, asked)

@@ -1,6 +1,6 @@
 """The language features of one connection, registered on its server.
 
-A feature of LSP never fails in the person's face: what cannot be told is left out. Our own requests say what is wrong.
+An LSP feature never shows an error message: what is unknown is left out. Our own requests say what is wrong.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ Handler = Callable[[Any], Awaitable[Any]]
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that a document rests before it is looked over.
+#: Seconds without changes before a document is checked.
 _REST = 0.3
 _REFRESHES = {
     "workspace.semantic_tokens.refresh_support": lsp.WORKSPACE_SEMANTIC_TOKENS_REFRESH,
@@ -60,7 +60,7 @@ _REFRESHES = {
 
 
 class LanguageFeatures:
-    """What one client has open, and what is answered about it."""
+    """One client's open documents, and the answers about them."""
 
     def __init__(self, server: AnsweringServer, backend: Backend, reader: Reader) -> None:
         self._server = server
@@ -75,7 +75,7 @@ class LanguageFeatures:
         self._has_extension = False
 
     def register(self, answering: Callable[[Handler], Handler]) -> None:
-        """`answering` makes a handler's failure the reply that stands for it."""
+        """`answering` turns a handler's failure into its reply."""
         feature = self._server.feature
         own: dict[str, Handler] = {
             protocol.PROMPT_AT: self._prompt_at,
@@ -105,7 +105,7 @@ class LanguageFeatures:
         feature(lsp.TEXT_DOCUMENT_COMPLETION, options)(self._of_open(self._complete))
 
     def meet(self, params: lsp.InitializeParams, options: ClientOptions) -> None:
-        """The client has said what it can do, and what it wants."""
+        """Read the client's capabilities and options."""
         capabilities = params.capabilities
         self._store.encoding = ServerCapabilitiesBuilder.choose_position_encoding(capabilities)
         self._store.keep(options.keep_trailing_newline)
@@ -114,24 +114,24 @@ class LanguageFeatures:
         self._load_first = options.load_model
         feature = self._server.feature
         if get_capability(capabilities, "text_document.semantic_tokens.requests.range"):
-            # a client that can see a part at a time is not given all of a large file
+            # a client that can request a visible part is not sent all of a large file
             feature(lsp.TEXT_DOCUMENT_SEMANTIC_TOKENS_RANGE, LEGEND)(self._of_open(self._borders_within))
         else:
             feature(lsp.TEXT_DOCUMENT_SEMANTIC_TOKENS_FULL, LEGEND)(self._of_open(self._borders))
         self._has_extension = bool(options.client_id)
         if not self._has_extension:
-            # the extension has commands of its own, with progress and choices
+            # the extension has its own commands, with progress and choices
             self._server.command(LOAD_MODEL)(_command(self._load_model))
             self._server.command(ANALYZE)(_command(self._analyze))
 
     def begin(self) -> None:
-        """The client is ready: load the model if that was wanted."""
+        """The client is ready: load the model if requested."""
         if self._load_first:
             self._load_first = False
             _unheard(asyncio.ensure_future(self._load_model()))
 
     def health_changed(self, health: Health) -> None:
-        """Another model may read the same text otherwise."""
+        """Another model may read the same text differently."""
         if health.loaded == self._loaded:
             return
         self._loaded = health.loaded
@@ -207,7 +207,7 @@ class LanguageFeatures:
             self._ask_client(method, capability)
 
     def _look_over(self, uri: str) -> None:
-        """Diagnostics, when the document has rested; of several versions the latest."""
+        """Diagnostics once the document rests; for several versions the latest."""
         if self._store.language(uri) not in LANGUAGES:
             return
         before = self._looking.get(uri)
@@ -240,7 +240,7 @@ class LanguageFeatures:
     # ---- features
 
     def _of_open(self, answer: Callable[[OpenDocument, Any], Awaitable[Any]]) -> Handler:
-        """The feature for documents of our languages that are open; null for others, and where it fails."""
+        """The feature for open documents in our languages; null for others, and where it fails."""
 
         async def reply(params: Any) -> Any:
             try:
@@ -251,10 +251,10 @@ class LanguageFeatures:
             except asyncio.CancelledError:
                 raise
             except TransparencyError:
-                # the diagnostics say it
+                # the diagnostics report it
                 return None
             except BaseException as error:
-                # native code raises what is no Exception
+                # native code raises BaseException, too
                 logger.warning("A language feature failed.", exc_info=error)
                 return None
 
@@ -291,7 +291,7 @@ class LanguageFeatures:
         return await complete(self._view, document, params.position)
 
     async def _looked(self, document: OpenDocument, place: lsp.Range) -> tuple[int, int]:
-        """What the client looks at, in characters."""
+        """The part that the client shows, in characters."""
 
         def look() -> tuple[int, int, bool]:
             start, end = document.positions.offsets(place)
@@ -303,7 +303,7 @@ class LanguageFeatures:
         return start, end
 
     def _ask_client(self, method: str, capability: str, params: Any = None) -> bool:
-        """Whether the client can be asked."""
+        """Whether the client supports a request."""
         if not get_capability(self._server.client_capabilities, capability):
             return False
         self._requests += 1
@@ -311,13 +311,13 @@ class LanguageFeatures:
         return True
 
     async def _load_model(self, *arguments: Any) -> str:
-        """Load the model named first, else the one that the client has set; its name."""
+        """Load the named model, else the client's default; returns its name."""
         source = arguments[0] if arguments and isinstance(arguments[0], str) else self._view.options.model
         watch = Watch()
         return (await self._run(load(source, watch), watch, "Loading the model")).name
 
     async def _analyze(self, *arguments: Any) -> str:
-        """Draw the routes of the prompt at `{uri, start}` as a page, and have it shown; its uri."""
+        """Draw the routes of the prompt at `{uri, start}` as a page, and have it shown; returns its uri."""
         place: Any = arguments[0] if arguments else None
         params = read(PromptAtParams, {"end": 0, **place} if isinstance(place, dict) else place)
         document = await self._store.current(params.uri)
@@ -341,12 +341,12 @@ class LanguageFeatures:
 
 
 def _unheard(task: asyncio.Future[Any]) -> None:
-    # a failure has been told in the backend's health, or its log
+    # the backend's health or log has reported a failure
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
 def _function(notice: Callable[[Any], None]) -> Callable[[Any], None]:
-    # pygls marks what it is given, and a method cannot be marked
+    # pygls sets attributes on the function it is given, which a method does not allow
     def noted(params: Any) -> None:
         notice(params)
 

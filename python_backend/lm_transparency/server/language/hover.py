@@ -1,4 +1,4 @@
-"""The token under the pointer: what it is, how surprising, and what the model expected there."""
+"""The hover of a token: its facts, its surprisal, and the tokens that the model expected there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...prompts.spans import span_at
 from .store import OpenDocument
 from .view import Shown, View
 
-#: Seconds that a pointer waits for the model.
+#: Seconds that a hover waits for the model.
 _PATIENCE = 10.0
 _HOW = "How surprising it is, and what the model expected here, is told once the model is loaded: analyze a prompt."
 
@@ -94,6 +94,6 @@ def _per_cent(chance: float) -> str:
 
 
 def _codes(text: str) -> str:
-    """Code points of a text in which some cannot be seen."""
+    """The code points of a text with invisible characters."""
     unseen = any(unicodedata.category(c)[0] in "MCZ" for c in text if c not in " \n\t")
     return " ".join(f"U+{ord(c):04X}" for c in text[:12]) if unseen else ""

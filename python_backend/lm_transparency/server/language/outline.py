@@ -1,4 +1,4 @@
-"""What stands where: code lenses over prompts, document symbols, folding."""
+"""The structure of a document: code lenses over prompts, document symbols, folding."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ...prompts.pace import steps
 from .store import OpenDocument
 from .view import MANY, View
 
-#: What can be done with a prompt: titles and commands, each with the prompt's `{uri, start}` as its argument.
+#: Titles and commands for a prompt, each with the prompt's `{uri, start}` as its argument.
 COMMANDS = (("Analyze", "lmTransparency.analyzePrompt"), ("Compare", "lmTransparency.comparePrompt"))
-#: Prompts, or lines, of one group in the outline of a file with many.
+#: Prompts, or lines, in one group of the outline of a file with many.
 _GROUP = 500
 
 
 def code_lenses(view: View, document: OpenDocument, commands: Sequence[tuple[str, str]]) -> list[CodeLens]:
-    """`commands` over each prompt; of a file with many, over those around what is looked at."""
+    """`commands` over each prompt; in a file with many, around the visible part."""
     lenses: list[CodeLens] = []
     for stretch in steps(view.near(document)):
         start = document.document.first(stretch)
@@ -30,7 +30,7 @@ def code_lenses(view: View, document: OpenDocument, commands: Sequence[tuple[str
 
 
 def symbols(view: View, document: OpenDocument) -> list[DocumentSymbol]:
-    """The front matter and each prompt; of a file with many groups, with prompts in those that are looked at."""
+    """The front matter and each prompt; in a file with many, groups with prompts in the visible ones."""
     found: list[DocumentSymbol] = []
     front = document.document.front
     if front is not None:

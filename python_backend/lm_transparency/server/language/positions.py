@@ -11,7 +11,7 @@ from lsprotocol.types import Position, PositionEncodingKind, Range
 from ...prompts.once import once
 from ...prompts.pace import steps
 
-#: What LSP calls the end of a line; a lone carriage return is one, too.
+#: Line ends according to LSP; a lone carriage return is one, too.
 _LINE_END = re.compile(r"\r\n?|\n")
 #: Characters that take more than one unit: each of these patterns finds those that take one more.
 _WIDER = {
@@ -21,8 +21,10 @@ _WIDER = {
 
 
 class Positions:
-    """Both ways for one text, in a time that does not depend on how long its lines are. `encoding`: what the client
-    counts columns in."""
+    """Conversion both ways for one text, in a time independent of line length.
+
+    `encoding`: the unit of the client's columns.
+    """
 
     def __init__(
         self,
@@ -43,18 +45,18 @@ class Positions:
 
     @once
     def _wide(self) -> list[array[int]]:
-        """Where characters stand that take one unit more, two more, …"""
+        """The places of characters that take one unit more, two more, …"""
         if self.text.isascii():
             return []
         patterns = _WIDER.get(PositionEncodingKind(self._encoding), [])
         return [array("q", (m.start() for m in steps(pattern.finditer(self.text)))) for pattern in patterns]
 
     def edited(self, of: Range, text: str) -> Positions:
-        """Those of the text in which `text` takes the place of a range. Only lines that the edit touches are read."""
+        """The positions of the text in which `text` replaces a range. Only lines that the edit touches are read."""
         start, end = self.offsets(of)
         end = max(start, end)
         whole = self.text[:start] + text + self.text[end:]
-        # from the line before: what was a line end of its own may become half of one
+        # from the line before, whose line end may become half of a new one
         first = max(0, bisect_right(self._starts, start) - 2)
         last = bisect_right(self._starts, end)
         moved = len(text) - (end - start)
@@ -68,12 +70,12 @@ class Positions:
         return Positions(whole, self._encoding, starts)
 
     def offset(self, position: Position) -> int:
-        """A line past the end is the end; a column past its line is the line's end, before what ends it."""
+        """A line past the end is the end; a column past its line is the line's end, before its line break."""
         if position.line >= len(self._starts):
             return len(self.text)
         line = max(0, position.line)
         start, end = self._starts[line], self._end(line)
-        # the column of each character grows with its offset; the half of a pair belongs to what comes before it
+        # columns grow with offsets; half of a pair counts as part of the character before it
         column = max(0, position.character)
         at = start + bisect_right(range(start, end), column, key=lambda offset: self._columns(start, offset + 1))
         return min(at, end)
@@ -89,7 +91,7 @@ class Positions:
         return self.offset(of.start), self.offset(of.end)
 
     def lines(self, start: int, end: int) -> list[tuple[int, int]]:
-        """`start` to `end` parted at line ends, which are left out; what remains empty is too."""
+        """`start` to `end` split at line ends, without these and without empty parts."""
         found: list[tuple[int, int]] = []
         for line in range(bisect_right(self._starts, start) - 1, len(self._starts)):
             begin = max(start, self._starts[line])
@@ -101,7 +103,7 @@ class Positions:
         return found
 
     def _end(self, line: int) -> int:
-        """Before what ends the line."""
+        """The offset before the line break."""
         if line + 1 == len(self._starts):
             return len(self.text)
         after = self._starts[line + 1]

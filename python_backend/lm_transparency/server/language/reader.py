@@ -1,6 +1,6 @@
-"""What tokenizers and models say of a text, for editors: read off the event loop, kept for a while, never in the way.
+"""Tokenizers' and models' facts about a text, for editors: computed off the event loop, cached, never in the way.
 
-One per process. Borders and counts need a tokenizer alone; what a model expects needs the model loaded.
+One per process. Borders and counts need only a tokenizer; expected tokens need the model loaded.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ logger = logging.getLogger(__name__)
 K = TypeVar("K")
 V = TypeVar("V")
 
-#: Characters of a prompt whose tokens are shown while it is written; of a longer one, no editor shows them in time.
+#: The most characters of a prompt whose tokens are shown while it is edited; no editor shows more in time.
 LONGEST = 200_000
-#: Tokens that are kept, those whose surprisal is, and tokenizers.
+#: How many tokens, how many with surprisal, and how many tokenizers are kept.
 _KEPT_TOKENS = 300_000
 _KEPT_READINGS = 50_000
 _KEPT_TOKENIZERS = 4
-#: Seconds between two looks at a model's files, and models whose files are looked at.
+#: Seconds between two checks of a model's files, and how many models are checked.
 _LOOK_S = 2.0
 _KEPT_STATES = 64
 
@@ -60,7 +60,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """A tokenizer of its own, used by one thread. `name`: of the model; `n_context`: tokens that it reads, or 0."""
+    """A tokenizer used by one thread. `name`: of the model; `n_context`: tokens that it reads, or 0."""
 
     name: str
     tokenizer: Any
@@ -68,7 +68,7 @@ class Vocabulary:
 
     @once
     def special(self) -> frozenset[str]:
-        """What the tokenizer takes for one special token wherever it stands."""
+        """A pattern for the texts that the tokenizer reads as one special token."""
         added = getattr(self.tokenizer, "added_tokens_decoder", {}).values()
         return frozenset([*self.tokenizer.all_special_tokens, *(str(token) for token in added if token.special)])
 
@@ -77,7 +77,7 @@ class Vocabulary:
         return {text: int(self.tokenizer.convert_tokens_to_ids(text)) for text in self.special}
 
     def pieces(self, text: str) -> list[str]:
-        """The one token that `text` names (`model.naming`), else how it splits into tokens by itself."""
+        """The one token that `text` names (`model.naming`), else how it splits into tokens."""
         try:
             meant = entry_named(self.tokenizer, text, len(self.tokenizer), self.name)
         except TransparencyError:
@@ -89,7 +89,7 @@ class Vocabulary:
 
 @dataclass(frozen=True, eq=False)
 class Tokens:
-    """The tokens of a text, and where they stand in it."""
+    """The tokens of a text, and their places in it."""
 
     vocabulary: Vocabulary
     tokens: tuple[Token, ...]
@@ -109,7 +109,7 @@ class Reader:
         self._tokens: _Kept[Text, Tokens] = _Kept(_KEPT_TOKENS)
         self._running: dict[tuple[Text, str], tuple[asyncio.Task[Reading | None], int]] = {}
         self._readings: _Kept[tuple[Text, str], Reading] = _Kept(_KEPT_READINGS)
-        #: the state of each model's files, and when it was looked at
+        #: the state of each model's files, and when it was checked
         self._states: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
     def loaded(self, model: str) -> ModelInfo | None:
@@ -117,7 +117,7 @@ class Reader:
         return self._backend.loaded(model)
 
     def meant(self, named: str | None, preferred: str) -> str:
-        """The model that a text is read with: the one that its file names, else the loaded one, else `preferred`."""
+        """The model that a text is read with: the one named in its file, else the loaded one, else `preferred`."""
         loaded = self._backend.health.loaded
         return named if named is not None else loaded[0].source if loaded else preferred
 
@@ -134,7 +134,7 @@ class Reader:
         return await asyncio.shield(kept)
 
     async def tokens(self, text: Text, longest: int = LONGEST, asked_by: Hashable = None) -> Tokens | None:
-        """The tokens of `text`; None without a tokenizer, for one that is too long, and for one that is refused."""
+        """The tokens of `text`; None without a tokenizer, or where the text is too long or refused."""
         self._forget_if_changed(text.model)
         found = self._tokens.get(text)
         if found is not None or len(text.text) > longest:
@@ -152,16 +152,16 @@ class Reader:
         return found
 
     async def apply(self, model: str, work: Any, asked_by: Hashable = None) -> Any:
-        """`work(vocabulary)` where the tokenizer is used; None without one."""
+        """`work(vocabulary)` on the tokenizer's thread; None without one."""
         vocabulary = await self.vocabulary(model)
         if vocabulary is None:
             return None
         return await self._thread.run(asked_by, lambda: work(vocabulary))
 
     async def reading(self, text: Text) -> Reading | None:
-        """What the loaded model expects at each token; None where `text.model` is not loaded.
+        """The tokens that the loaded model expects at each token; None where `text.model` is not loaded.
 
-        Computed when no request waits. Raises the reply that stands for a failure.
+        Computed when no request waits. Raises the reply for a failure.
         """
         info = self.loaded(text.model)
         if info is None:
@@ -175,7 +175,7 @@ class Reader:
         return found
 
     async def _shared(self, key: tuple[Text, str], source: str) -> Reading | None:
-        """What several ask for is computed once, and called off when the last of them no longer waits."""
+        """Requested by several, it is computed once, and cancelled when the last of them no longer waits."""
         task, waiting = self._running.get(key) or (None, 0)
         if task is None:
             job = self._backend.run_spare(lambda session, watch: _read(session, source, key[0], watch))
@@ -191,12 +191,12 @@ class Reader:
                 del self._running[key]
 
     async def expected(self, tokens: Tokens, ids: list[int]) -> list[str]:
-        """How entries of the vocabulary read."""
+        """The readable texts of vocabulary entries."""
         tokenizer = tokens.vocabulary.tokenizer
         return await self._thread.run(tokens, lambda: [vocabulary_text(tokenizer, i) for i in ids])
 
     def _forget_if_changed(self, model: str) -> None:
-        """Let go of what was read of a model whose files were written to since; looked at every few seconds."""
+        """Forget what was read of a model whose files have changed; checked every few seconds."""
         now = time.monotonic()
         before, looked = self._states.get(model, ("", float("-inf")))
         if now < looked + _LOOK_S:
@@ -213,18 +213,18 @@ class Reader:
             self._readings.drop(lambda key: key[0].model == model)
 
     async def _read_vocabulary(self, model: str) -> Vocabulary | None:
-        # what transformers needs is imported once, by the backend
+        # the backend imports transformers' needs once
         await asyncio.shield(self._backend.start())
         info = self.loaded(model)
         found = await self._thread.run(model, lambda: _from_disk(model))
         if found is None and info is not None:
-            # a GGUF file's, for one, is in the model alone
+            # a GGUF file's tokenizer, for example, is in the model only
             found = await self._backend.run_spare(lambda session, _watch: _from_model(session, info.source))
         return found
 
 
 class _Kept(Generic[K, V]):
-    """What was asked for last, up to a total size."""
+    """The latest entries, up to a total size."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -249,7 +249,7 @@ class _Kept(Generic[K, V]):
 
 
 def _came_to_nothing(kept: asyncio.Future[Vocabulary | None]) -> bool:
-    # a model may have come to this machine meanwhile
+    # a model may have arrived on this machine meanwhile
     return kept.cancelled() or kept.exception() is not None or kept.result() is None
 
 
@@ -262,7 +262,7 @@ def _from_disk(model: str) -> Vocabulary | None:
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:
-        # native code raises what is no Exception; whatever a folder holds: it is said when the model is loaded
+        # native code raises BaseException, too; loading reports problems of a folder
         logger.info("The tokenizer in %s cannot be read: %s", folder, str(error).splitlines()[:1])
         return None
     return Vocabulary(model or embedded.NAME, tokenizer, n_context)

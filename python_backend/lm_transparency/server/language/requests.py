@@ -1,4 +1,4 @@
-"""`promptAt` and `listPrompts`: which text is the prompt, for clients that draw beside it."""
+"""`promptAt` and `listPrompts`: the prompts of a document, for clients that draw beside it."""
 
 from __future__ import annotations
 

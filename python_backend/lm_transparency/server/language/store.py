@@ -1,4 +1,4 @@
-"""The documents that a client has open: their text, kept as the client changes it, and how each is read."""
+"""The documents that a client has open: their text, updated as the client edits, and how each is read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ...prompts.pace import steps
 from .desk import Desk
 from .positions import Positions
 
-#: Characters of one document, and of all of a client; and how many it may have open.
+#: Characters of one document, and of all of a client's; and how many it may have open.
 LARGEST = 8_000_000
 TOGETHER = 64_000_000
 MOST = 1000
@@ -45,7 +45,7 @@ class OpenDocument:
 
 @dataclass
 class _Entry:
-    """`editing`: what brings `document` up to date. `lost`: why it cannot be followed."""
+    """`editing`: brings `document` up to date. `lost`: the reason that it cannot be followed."""
 
     document: OpenDocument
     editing: asyncio.Task[None] | None = None
@@ -53,7 +53,7 @@ class _Entry:
 
 
 class Store:
-    """By uri. `keep_last_newline`: whether the newline that ends a file is a part of its last prompt."""
+    """By uri. `keep_last_newline`: whether the newline that ends a file is part of its last prompt."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -76,7 +76,7 @@ class Store:
     async def current(self, uri: str) -> OpenDocument | None:
         """The document after all edits so far; None for one that is not open.
 
-        Raises `TransparencyError("promptTooLong")` for one that is not followed any more.
+        Raises `TransparencyError("promptTooLong")` for one that is no longer followed.
         """
         entry = self._open.get(uri)
         if entry is None:
@@ -97,7 +97,7 @@ class Store:
         entry = self._open.get(params.text_document.uri)
         if entry is None:
             return False
-        # what the whole text is replaced by need not be edited before
+        # earlier edits do not matter once the whole text is replaced
         changes = list(params.content_changes)
         whole = max(
             (i for i, c in enumerate(changes) if not isinstance(c, TextDocumentContentChangePartial)), default=-1
@@ -120,7 +120,7 @@ class Store:
             entry.editing.cancel()
 
     def lose(self, uri: str) -> None:
-        """The text of a document, or an edit of it, has not come."""
+        """The text of a document, or an edit of it, did not arrive."""
         entry = self._open.get(uri)
         if entry is None:
             if len(self._open) >= MOST:
@@ -131,7 +131,7 @@ class Store:
             entry.lost = _lost()
 
     def keep(self, keep_last_newline: bool) -> None:
-        """Read every document anew, with or without the newline that ends it."""
+        """Read every document again, with or without the newline that ends it."""
         if keep_last_newline != self.keep_last_newline:
             self.keep_last_newline = keep_last_newline
             for entry in self._open.values():
@@ -139,7 +139,7 @@ class Store:
                 entry.document = self._read(known.uri, known.version, known.positions, known.document.language)
 
     async def read(self, uri: str, language: str, text: str) -> Document:
-        """The open document of `uri`; another is read from `text`. Raises `TransparencyError` as `current`."""
+        """The open document of `uri`; any other is read from `text`. Raises `TransparencyError` as `current`."""
         known = None if text else await self.current(uri)
         if known is not None:
             return known.document

@@ -1,4 +1,4 @@
-"""`surprisal`: how surprising each token of a prompt is, where it stands in the document."""
+"""`surprisal`: how surprising each token of a prompt is, with its place in the document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One prompt of an open document with its tokens, and how far the client can see."""
+"""One prompt of an open document with its tokens, and the part of it that the client shows."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .desk import Desk
 from .reader import LONGEST, Reader, Text, Tokens
 from .store import OpenDocument
 
-#: Up to so many prompts a file shows everything of all of them; of a larger one, of those around what is looked at.
+#: Up to so many prompts a file shows everything for all of them; a larger one, around the visible part.
 MANY = 1_000
-#: Prompts, or lines, to either side of what is looked at.
+#: Prompts, or lines, to either side of the visible part.
 AROUND = 100
 #: Prompts of one answer, and characters of all of them.
 _MOST = 300
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 @dataclass
 class Options:
-    """What a client has set: the model and special tokens of prompts whose front matter is silent."""
+    """A client's defaults: model and special tokens of prompts without front matter for them."""
 
     model: str = ""
     special_tokens: SpecialTokens = "auto"
@@ -36,7 +36,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Shown:
-    """A prompt, and its tokens where there is a tokenizer that can read it."""
+    """A prompt, with its tokens where a tokenizer can read it."""
 
     open: OpenDocument
     stretch: Stretch
@@ -45,7 +45,7 @@ class Shown:
     tokens: Tokens
 
     def spans(self, start: int, end: int) -> Iterator[tuple[int, Span, list[tuple[int, int]]]]:
-        """(index, span, where it stands) of the spans that touch the document's characters `start` to `end`."""
+        """(index, span, place) of the spans that touch the document's characters `start` to `end`."""
         first, last = self._in_prompt(start), self._in_prompt(end)
         found = spans_within(self.tokens.spans, first, last)
         if not found:
@@ -73,7 +73,7 @@ def affordable(stretches: Iterable[Stretch], characters: int = _MOST_CHARACTERS)
 
 @dataclass(eq=False)
 class View:
-    """What a client looks at: of each document the characters that it asked about last."""
+    """The visible part of each document: the characters that the client last asked about."""
 
     reader: Reader
     desk: Desk = field(default_factory=Desk)
@@ -81,7 +81,7 @@ class View:
     _seen: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
 
     async def work(self, document: OpenDocument, work: Callable[[], T]) -> T:
-        """`work()`, which reads the document, where that holds nobody up. Raises `pace.TooSlow`."""
+        """`work()`, which reads the document, run where it blocks no one. Raises `pace.TooSlow`."""
         return await self.desk.run(document.size, work)
 
     def text(self, document: OpenDocument, prompt: PromptText) -> Text:
@@ -91,7 +91,7 @@ class View:
         return Text(model, prompt.text, prompt.chat, special)
 
     async def show(self, document: OpenDocument, stretch: Stretch, longest: int = LONGEST) -> Shown | None:
-        """None for what is no prompt, and without a tokenizer."""
+        """None for an empty prompt, and without a tokenizer."""
         try:
             prompt = await self.work(document, lambda: document.document.prompt(stretch))
         except TransparencyError:
@@ -101,7 +101,7 @@ class View:
         return None if tokens is None else Shown(document, stretch, prompt, text, tokens)
 
     def look(self, document: OpenDocument, start: int, end: int) -> bool:
-        """Note that the client looks at `start` to `end`; whether that is news to a file with many prompts."""
+        """Note that the client shows `start` to `end`; returns whether this matters to a file with many prompts."""
         if not document.document.has_more_than(MANY):
             return False
         before = self._seen.get(document.uri)
@@ -116,7 +116,7 @@ class View:
         self._seen.pop(uri, None)
 
     def near(self, document: OpenDocument) -> list[Stretch]:
-        """All prompts of a document, or of one with many those around what is looked at."""
+        """All prompts of a document, or in one with many those around the visible part."""
         if not document.document.has_more_than(MANY):
             return document.document.stretches
         return document.document.within(*self.near_offsets(document))
