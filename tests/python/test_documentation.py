@@ -58,6 +58,14 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
         assert not section or target.suffix != ".md" or section in anchors(target), f"{link}#{section}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_that_a_page_names_exists(page: Path) -> None:
+    """Paths of code and tests in backticks or commands, from the repository's root, the package or its tests."""
+    named = re.findall(r"(?<![\w./~-])((?:[\w-]+/)+[\w.-]+\.(?:py|ts|tsx|mjs))\b", page.read_text("utf-8"))
+    roots = (ROOT, ROOT / "python_backend/lm_transparency", ROOT / "tests/python", ROOT / "extension", ROOT / "webview")
+    assert [name for name in named if not any((root / name).exists() for root in roots)] == []
+
+
 def test_every_page_is_reached_from_the_readme() -> None:
     linked = {(ROOT / link).resolve() for link, _ in LINKED.findall((ROOT / "README.md").read_text("utf-8"))}
     assert sorted(page.name for page in ROOT.glob("docs/*.md") if page not in linked) == []

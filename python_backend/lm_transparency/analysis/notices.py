@@ -26,7 +26,7 @@ def notices(
     if not off <= allowed:
         by = f"off by {off:.1e} from the model's logits" if math.isfinite(off) else "not finite"
         found.append(
-            f"The logit lens of the last state is {by}: the routes are not touched by this, but lens, promoted and "
+            f"The logit lens of the last state is {by}: the routes are unaffected, but lens, promoted and "
             "suppressed tokens of this model cannot be trusted."
         )
     mixed = [i for i, block in enumerate(trace.anatomy.blocks) if block.mixer is not None]

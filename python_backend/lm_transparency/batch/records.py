@@ -53,7 +53,7 @@ def failure_of(prompt: Prompt, error: BaseException, model: str = "") -> Record:
         return failure_said(
             prompt,
             "outOfMemory",
-            "The memory did not suffice for this prompt.",
+            "There was not enough memory for this prompt.",
             "Free memory, or choose a smaller dtype or model, and run the same command again.",
             model,
         )

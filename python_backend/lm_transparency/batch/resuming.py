@@ -20,8 +20,8 @@ TRIED_AGAIN = ("internal", "outOfMemory")
 Reason = Literal["edited", "model", "failed", "gone"]
 _WORDS: dict[Reason, tuple[str, str]] = {
     "edited": ("1 prompt was edited", "{} prompts were edited"),
-    "model": ("1 was of other model files", "{} were of other model files"),
-    "failed": ("1 had failed and is tried again", "{} had failed and are tried again"),
+    "model": ("1 came from other model files", "{} came from other model files"),
+    "failed": ("1 had failed and will be tried again", "{} had failed and will be tried again"),
     "gone": ("1 prompt is no longer there", "{} prompts are no longer there"),
 }
 

@@ -47,7 +47,7 @@ def _meaning(error: BaseException) -> tuple[str, int]:
         name = (error.name or "a module").partition(".")[0]
         return f"The Python package {name!r} is missing. Install it: python -m pip install {name}", MISSING
     if is_out_of_memory(error):
-        return "Memory does not suffice. Shorten the prompt, or choose a smaller model.", MEMORY
+        return "There is not enough memory. Shorten the prompt, or choose a smaller model.", MEMORY
     if isinstance(error, OSError):
         return f"{_place(error)} cannot be used: {_why(error)}. Make it usable, or name another.", USAGE
     if isinstance(error, UnicodeError):

@@ -16,9 +16,9 @@ _TEMPLATE = Path(__file__).with_name("page.html")
 def as_page(
     title: str, run_id: str, payload: bytes, view: dict[str, Any], *, notebook: dict[str, str] | None = None
 ) -> str:
-    """The page that shows `payload` (bytes as `server.payload.encode_payload` makes them) as `view` says.
+    """The page that shows `payload` (bytes from `exports.payload.encode_payload`) in the state `view`.
 
-    `notebook`: what `notebook.output` tells the page of the notebook that it stands in.
+    `notebook`: the facts that `notebook.output` passes to the page about its notebook.
 
     Raises `TransparencyError("dependencyMissing")` where the package was built without the page.
     """

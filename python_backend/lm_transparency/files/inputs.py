@@ -1,4 +1,4 @@
-"""Inputs that a user names: a file, a pipe, or `-` for stdin. What can be read only once is remembered."""
+"""Inputs that a user names: a file, a pipe, or `-` for stdin. Contents that can be read only once are remembered."""
 
 from __future__ import annotations
 

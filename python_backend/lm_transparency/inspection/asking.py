@@ -1,4 +1,4 @@
-"""What holds for every question about an analysis: one thread at a time in its model, and numbers that are finite."""
+"""Rules for every question about an analysis: one thread at a time in its model, and finite numbers only."""
 
 from __future__ import annotations
 
@@ -20,15 +20,17 @@ _R = TypeVar("_R")
 
 
 def question(ask: Callable[Concatenate[Analysis, _P], _R]) -> Callable[Concatenate[Analysis, _P], _R]:
-    """`ask` inside of `guard`. Raises `TransparencyError("modelUnsupported")` where a number of its answer is not
-    finite; only a score may be −∞, which stands for a key that a query does not see.
+    """Run `ask` inside `guard`.
+
+    Raises `TransparencyError("modelUnsupported")` where a number of its answer is not finite; only a score may be −∞,
+    for a key that a query does not see.
     """
 
     @wraps(ask)
     def asked(analysis: Analysis, *args: _P.args, **kwargs: _P.kwargs) -> _R:
         answer = ask(analysis, *args, **kwargs)
         if not _all_finite(answer):
-            raise overflow(analysis.model.dtype, f"What this part of {analysis.model.name} computes")
+            raise overflow(analysis.model.dtype, f"This part of {analysis.model.name}")
         return answer
 
     return guarded(asked)

@@ -1,4 +1,4 @@
-"""The token whose prediction a prompt's file asks about, and the one that it is compared with."""
+"""The token whose prediction a prompt's file asks about, and the token to compare it with."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .tokens import output_meant
 
 @dataclass(frozen=True)
 class Named:
-    """Both through the layers at one position."""
+    """Both tokens through the layers at one position."""
 
     target: LensTrack
     contrast: LensTrack | None = None
-    #: Which token a text was taken for, where there was a choice.
+    #: A note about the token that a text was taken for, where there was a choice.
     notes: tuple[str, ...] = ()
 
     @property
@@ -37,11 +37,10 @@ class Named:
 
 @question
 def named_tokens(analysis: Analysis, position: int, target: str | None, contrast: str | None) -> Named | None:
-    """Of texts that are a token, or a label, each, or `#123` for a token's number; without a `target`, what the model
-    predicts takes its place.
+    """The tokens, or labels, that the texts name, each by its text or as `#123` by its number.
 
-    None where neither is named. Raises `TransparencyError`: `invalidParams` for a text that is no single token,
-    `invalidPosition`.
+    Without a `target`, the model's own prediction takes its place. None where neither is named. Raises
+    `TransparencyError`: `invalidParams` for a text that is not a single token, `invalidPosition`.
     """
     if target is None and contrast is None:
         return None

@@ -1,4 +1,4 @@
-"""What a model expects at each token of a text: one plain forward pass, nothing recorded."""
+"""Surprisal: how probable each token of a text was to a model, from one plain forward pass without recording."""
 
 from __future__ import annotations
 
@@ -21,14 +21,17 @@ from ..trace.outputs import run
 from ..trace.recording import record
 from ..watch import Watch
 
-#: Positions whose logits are looked at together.
+#: Positions whose logits are processed together.
 _ROWS = 256
 
 
 @dataclass(frozen=True)
 class Reading:
-    """For each token of a text: `surprisal` in bits, -log2 of its probability given the tokens before it, and the `k`
-    most probable tokens in its place with their probabilities. Of the first token nothing is expected: NaN and 0."""
+    """Per token of a text: `surprisal` in bits, and the `k` most probable tokens in its place with their
+    probabilities.
+
+    Surprisal is -log2 of the token's probability given the tokens before it. The first token has none: NaN and 0.
+    """
 
     surprisal: Float[Tensor, "position"]
     expected: Int[Tensor, "position k"]
@@ -60,9 +63,9 @@ def read_text(model: LoadedModel, tokens: Sequence[Token], *, k: int = 5, watch:
         for start in range(0, len(ids) - 1, _ROWS):
             watch.check()
             if not is_finite(logits[start : start + _ROWS]):
-                # a run that is recorded says where
+                # a recorded run says where
                 check_finite(model, record(model.model, model.anatomy, ids, watch))
-                raise overflow(model.dtype, f"What {model.name} expects")
+                raise overflow(model.dtype, f"The prediction of {model.name}")
             rows = logits[start : min(start + _ROWS, len(ids) - 1)].float()
             place = slice(start + 1, start + 1 + len(rows))
             total = rows.logsumexp(dim=-1)

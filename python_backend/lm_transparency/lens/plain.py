@@ -72,7 +72,7 @@ def _read(
         logits = unembedding(torch.stack([row.to(place) for row in read])).float()
     wanted = out.logits[0, position].float().to(place)
     if not (is_finite(wanted) and is_finite(logits)):
-        raise overflow(str(model.dtype).removeprefix("torch."), "What the layers read as")
+        raise overflow(str(model.dtype).removeprefix("torch."), "The logit lens of the layers")
     # a multiplier after the unembedding is the same for all rows
     scale = float((logits[-1] * wanted).sum() / (logits[-1] * logits[-1]).sum())
     off = float((scale * logits[-1] - wanted).abs().max() / wanted.abs().max())

@@ -136,7 +136,7 @@ def _base(name: str, folder: Path, config: dict[str, Any]) -> str:
     if not base:
         raise TransparencyError(
             "modelUnusable",
-            f"The adapter {name} does not say which model it is of.",
+            f"The adapter {name} does not name its base model.",
             f"Name it: base_model_name_or_path in its {ADAPTER}, or --base at the command line.",
         )
     if (folder / base).is_dir() or (folder / base).is_file():

@@ -156,5 +156,5 @@ _IN_THE_PANEL = str.maketrans({"·": " ", "⏎": "\n", "⇥": "\t", "⍽": "\u00
 
 
 def unseen(text: str) -> str:
-    """What `visible`, or the panel, shows as `text`."""
+    """The text that `visible`, or the panel, shows as `text`."""
     return from_terminal(text.translate(_IN_THE_PANEL))

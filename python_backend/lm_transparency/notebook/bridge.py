@@ -62,6 +62,6 @@ def _sentence(failure: Exception) -> str:
             return "The kernel no longer holds this analysis. Run the cell again."
         return str(failure)
     if is_out_of_memory(failure):
-        return "The memory of the device does not suffice for this answer."
+        return "The device does not have enough memory for this answer."
     first = (str(failure).strip().splitlines() or [""])[0]
     return terminal(f"{type(failure).__name__}: {first}"[:300])

@@ -210,7 +210,7 @@ class _Reader:
 
     def _unknown(self, key: Any, name: str) -> None:
         if name in DOTPROMPT:
-            said = f"`{name}` is a key of Dotprompt that says nothing here."
+            said = f"`{name}` is a key of Dotprompt that has no effect here."
             self._wrong(key, said, "", severity="information", code="unusedKey")
             return
         said = f"There is no key `{name}`." if name else "A key is a single word."

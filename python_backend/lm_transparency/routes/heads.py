@@ -1,4 +1,4 @@
-"""What single heads do: their shares of an edge, the keys of a row, the maps of a layer.
+"""Facts about single heads: their shares of an edge, the keys of a row, the maps of a layer.
 
 A contribution here is a proximity divided by the recorded total of its row (docs/method.md#contribution). It equals the
 graph's without computing the rest of the row again.

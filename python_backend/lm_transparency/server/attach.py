@@ -106,9 +106,9 @@ def _greeting(connection: socket.socket) -> dict[str, Any] | None:
     try:
         greeting: Any = decode_json(line[len(GREETING) :])
     except NotJson as error:
-        raise _NotStarted(f"What the server says first {error.reason}.") from None
+        raise _NotStarted(f"The server's first line {error.reason}.") from None
     if not isinstance(greeting, dict):
-        raise _NotStarted("What the server says first is no greeting of this version.")
+        raise _NotStarted("The server's first line is not a greeting of this version.")
     return greeting
 
 
@@ -141,7 +141,7 @@ def _start(files: Place, arguments: list[str]) -> None:
             _write_all(2, line)
     code = process.wait()
     words = files.log.read_text("utf-8", "replace").strip().splitlines()
-    raise _NotStarted(words[-1][:500] if words else "The server ended without a word.", code or EXIT_REFUSED)
+    raise _NotStarted(words[-1][:500] if words else "The server ended without a message.", code or EXIT_REFUSED)
 
 
 def _bridge(connection: socket.socket, log: Path) -> bool:

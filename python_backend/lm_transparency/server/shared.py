@@ -350,7 +350,7 @@ class _Client:
             return
         self._writer.write(data)
         if self._unread > _MOST_UNREAD:
-            logger.warning("A client does not read what it asked for.")
+            logger.warning("A client does not read its answers.")
             self.drop()
 
     def _on_exit(self, _code: int) -> None:

@@ -54,7 +54,7 @@ def not_provable(model: LoadedModel, trace: Trace, layer: int) -> TransparencyEr
     if damaged:
         return _unusable(model, damaged, f"layer {layer}")
     # the norms of the proof are float32
-    return overflow("float32", f"The norm of what layer {layer} of {model.name} adds up")
+    return overflow("float32", f"The norm of the parts of layer {layer} of {model.name}")
 
 
 def _found(model: LoadedModel, trace: Trace) -> TransparencyError:

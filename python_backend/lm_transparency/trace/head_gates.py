@@ -32,7 +32,7 @@ class HeadOutputs:
     version: int
 
 
-#: What the recording attention function returned, by module; and what it returns in a trial instead of attending.
+#: The output of the recording attention function, by module, and the output that replaces it in a trial.
 outputs: ContextVar[dict[nn.Module, HeadOutputs] | None] = ContextVar("outputs", default=None)
 trial: ContextVar[dict[nn.Module, Tensor] | None] = ContextVar("trial", default=None)
 

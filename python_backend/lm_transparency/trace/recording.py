@@ -68,8 +68,8 @@ def _recording_attention(
         if unknown:
             raise TransparencyError(
                 "modelUnsupported",
-                f"The attention of {type(module).__name__} takes {', '.join(sorted(unknown))} into account, "
-                "which the decomposition does not know.",
+                f"The attention of {type(module).__name__} depends on {', '.join(sorted(unknown))}, "
+                "which the decomposition does not support.",
             )
         chosen = kwargs.pop("indices", None)
         if chosen is not None:

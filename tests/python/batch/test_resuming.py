@@ -166,7 +166,7 @@ def test_a_model_that_was_overwritten_answers_again(runs: Runs, model: Path, par
     else:
         (model / part).write_text("{{ messages }}")
     ran, said = runs.run()
-    assert ran == texts(5) and "5 were of other model files" in said
+    assert ran == texts(5) and "5 came from other model files" in said
     assert runs.is_fresh() and len(replaced(runs)) == 5
 
 

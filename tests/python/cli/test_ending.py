@@ -27,7 +27,7 @@ class PanicException(BaseException):
         (PanicException("called `unwrap()` on\n a \x9b value"), 70, "PanicException: called `unwrap()` on"),
         (RecursionError("too deep"), 70, "RecursionError: too deep"),
         (AssertionError(), 70, "Something unexpected failed (AssertionError)."),
-        (MemoryError(), 4, "Memory does not suffice."),
+        (MemoryError(), 4, "There is not enough memory."),
         (OSError(30, "Read-only file system", "/cache/x\n"), 2, "/cache/x cannot be used: Read-only file system."),
         (OSError("odd"), 2, "A file cannot be used: odd."),
         (UnicodeEncodeError("ascii", "é", 0, 1, "no"), 2, "UTF-8 locale"),

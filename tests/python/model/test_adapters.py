@@ -194,7 +194,7 @@ def test_a_broken_adapter_config_is_refused(adapter: Path, content: str, reason:
 
 def test_an_adapter_that_names_no_base_is_refused(adapter: Path) -> None:
     change(adapter, base_model_name_or_path=None)
-    refused(adapter, "modelUnusable", "does not say which model it is of.*--base")
+    refused(adapter, "modelUnusable", "does not name its base model.*--base")
 
 
 def test_an_adapter_on_an_adapter_is_refused(adapter: Path, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_front_matter_sets_what_it_says() -> None:
         ("target: [a]", "[a]", "error", "`target` is not a single value."),
         ('target: ""', '""', "error", "`target` is empty."),
         ("tempo: 3", "tempo", "warning", "There is no key `tempo`."),
-        ("description: a", "description", "information", "a key of Dotprompt that says nothing here"),
+        ("description: a", "description", "information", "a key of Dotprompt that has no effect here"),
         ("model: a\nmodel: b", "model", "error", "`model` is given twice."),
         ("chat: hello", "hello", "error", "`chat` is not a list."),
         ("chat:\n  - role: user", "role: user", "error", "Message 1 lacks"),

@@ -80,7 +80,7 @@ def on_a_core_each(compute: Callable[[_T], _R], items: Sequence[_T]) -> Generato
 
 
 def _done(compute: Callable[[_T], _R], item: _T) -> Future[_R]:
-    """What `compute` returned or raised, to be passed on in order."""
+    """The result or error of `compute`, to be passed on in order."""
     made: Future[_R] = Future()
     try:
         made.set_result(compute(item))

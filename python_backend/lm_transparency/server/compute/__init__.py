@@ -1,1 +1,1 @@
-"""What all connections of one process share: the session, the queue of work before it, and its health."""
+"""The state that all connections of one process share: the session, the queue of work before it, and its health."""

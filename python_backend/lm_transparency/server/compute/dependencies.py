@@ -43,7 +43,7 @@ def import_heavy(importing: Callable[[str], None] = lambda _name: None) -> None:
             raise TransparencyError(
                 "dependencyMissing",
                 f"{name} {found or 'of unknown version'} is refused: "
-                f"before {wanted} it has known holes through which a model can run code.",
+                f"versions before {wanted} have known vulnerabilities that let a model run code.",
                 _remedy(f"{name}>={wanted}"),
             )
 

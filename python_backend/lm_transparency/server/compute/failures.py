@@ -50,6 +50,6 @@ def as_reply(error: BaseException) -> JsonRpcException:
     logger.error("A request failed unexpectedly.", exc_info=error)
     if is_out_of_memory(error):
         remedy = "Shorten the prompt, choose a smaller dtype or model, or unload the model."
-        return failure(REQUEST_FAILED, "outOfMemory", "The memory of the device does not suffice.", remedy)
+        return failure(REQUEST_FAILED, "outOfMemory", "The device does not have enough memory.", remedy)
     first = (str(error).strip().splitlines() or [""])[0]
     return failure(INTERNAL_ERROR, "internal", f"{type(error).__name__}: {first}", _SHOW_LOG)

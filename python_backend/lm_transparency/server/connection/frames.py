@@ -137,7 +137,7 @@ def read_json(body: bytes) -> Any:
     try:
         return json.loads(body, parse_constant=_no_number)
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
-        raise NotJson("The message is no JSON.", None) from None
+        raise NotJson("The message is not JSON.", None) from None
     except ValueError:
         # NaN, or an integer of more digits than Python converts
         pass
@@ -146,7 +146,7 @@ def read_json(body: bytes) -> Any:
     except (ValueError, RecursionError):
         rest = None
     msg_id = rest.get("id") if isinstance(rest, dict) and "method" in rest else None
-    raise NotJson("The message holds a number that is none in JSON, or that is too long.", msg_id)
+    raise NotJson("The message holds a number that is not valid in JSON, or is too long.", msg_id)
 
 
 def _no_number(name: str) -> NoReturn:

@@ -148,7 +148,7 @@ def _look_alikes(document: OpenDocument, vocabulary: Vocabulary, stretches: list
             said = f"{name} is one special token for {vocabulary.name} (id {vocabulary.id_of[name]}), not text."
             found.append(Problem(*match.span(), said, "", "information", "specialToken"))
         else:
-            said = f"{name} looks like a special token and is none for {vocabulary.name}, which reads it as plain text."
+            said = f"{name} looks like a special token, but {vocabulary.name} reads it as plain text."
             remedy = "Leave it out, or choose the model that it is of."
             found.append(Problem(*match.span(), said, remedy, "warning", "lookAlike"))
         if len(found) == _MOST:

@@ -18,7 +18,7 @@ from .view import Shown, View
 
 #: Seconds that a hover waits for the model.
 _PATIENCE = 10.0
-_HOW = "How surprising it is, and what the model expected here, is told once the model is loaded: analyze a prompt."
+_HOW = "Its surprisal and the tokens expected here appear once the model is loaded: analyze a prompt."
 
 
 async def hover(view: View, document: OpenDocument, offset: int) -> Hover | None:
@@ -64,7 +64,7 @@ async def _words(view: View, shown: Shown, positions: tuple[int, ...]) -> str:
             reading = await asyncio.wait_for(asyncio.shield(asked), _PATIENCE)
         except asyncio.TimeoutError:
             asked.add_done_callback(lambda done: done.cancelled() or done.exception())
-            reason = "The model is at work; what it expected here is told when it has a moment."
+            reason = "The model is busy; the tokens it expected here appear when it is free."
         except JsonRpcException as error:
             reason = markdown_text(error.message)
     for position in positions:

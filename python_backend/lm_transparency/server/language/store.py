@@ -198,10 +198,10 @@ def _done(entry: _Entry, task: asyncio.Task[None]) -> None:
 
 
 def _too_large() -> TransparencyError:
-    message = f"The file has more than {LARGEST:,} characters, which is more than an editor can be told about."
+    message = f"The file has more than {LARGEST:,} characters, too many for the language server."
     return TransparencyError("promptTooLong", message, "Split it into smaller files.")
 
 
 def _lost() -> TransparencyError:
-    message = "An edit of the file could not be followed, so its text is not known any more."
+    message = "An edit of the file did not arrive, so its text is unknown."
     return TransparencyError("promptTooLong", message, "Close the file and open it again.")
