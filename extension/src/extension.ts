@@ -127,7 +127,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   running = backend;
   const folder = (context.storageUri ?? context.globalStorageUri).fsPath;
   visit = new Visit(folder);
-  if (visit.wasJustNow()) backend.start().catch((error: unknown) => info(`not joined again: ${String(error)}`));
+  if (visit.wasJustNow()) backend.start().catch((error: unknown) => info(`not reconnected: ${String(error)}`));
 
   const store = new ResultStore(path.join(folder, 'results'));
   const runs = new Runs(vscode.Uri.file(path.join(folder, 'runs')), info);
@@ -148,7 +148,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       analyses.cancel(panel);
       marks.unlink(panel);
     },
-    ignored: () => log.warn('the panel sent a message that is not understood'),
+    ignored: () => log.warn('the panel sent an unknown message'),
   });
   const { extensionUri } = context;
   const recent = new RecentModels(context.globalState);

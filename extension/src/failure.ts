@@ -64,14 +64,14 @@ export function toFailure(error: unknown): Failure {
   const { code, data, message } = asRecord(error);
   if (CANCEL_CODES.has(code)) return cancelled();
   const known = errorData(data);
-  const sentence = firstLine(message) || 'Something went wrong that has no description.';
+  const sentence = firstLine(message) || 'An error occurred without a description.';
   if (known?.kind === 'cancelled') return cancelled();
   if (known) {
     const { kind, remedy, neededBytes, freeBytes } = known;
     return new Failure(kind, sentence, remedy, neededBytes > 0 ? { needed: neededBytes, free: freeBytes } : null);
   }
   if (CONNECTION_CODES.has(code)) {
-    return new Failure('backendStopped', 'The backend stopped before it answered.', 'Try again; the log says why.');
+    return new Failure('backendStopped', 'The backend stopped before it answered.', 'Try again. The log says why.');
   }
   const failure = new Failure('internal', sentence, 'The log may say more.');
   failure.cause = error;

@@ -315,7 +315,7 @@ describe('a panel that VS Code brings back', () => {
     back.says({ type: 'ready' });
     expect(last(back)).toMatchObject({
       type: 'failure',
-      message: 'There is no analysis to show here.',
+      message: 'There is no analysis to show.',
       actions: [{ action: 'analyze' }],
     });
   });

@@ -311,7 +311,7 @@ exec ${process.execPath} ${SERVER} ${mode}
   });
 
   it.each([
-    [{ code: null, signal: 'SIGKILL', outOfMemory: true }, 'outOfMemory', /killed by the system: the memory/],
+    [{ code: null, signal: 'SIGKILL', outOfMemory: true }, 'outOfMemory', /ran out of memory/],
     [{ code: null, signal: 'SIGSEGV', outOfMemory: false }, 'backendStopped', /crashed \(SIGSEGV\)/],
   ])('tells %j as the end of the server, and restarts once', (end, kind, message) => {
     const line = `lm-transparency ended ${JSON.stringify({ ...end, lines: [] })}`;

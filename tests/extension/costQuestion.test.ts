@@ -96,7 +96,7 @@ describe('an analysis that is costly', () => {
     await settle();
     expect(fake?.sent.at(-1)).toMatchObject({
       type: 'progress',
-      message: expect.stringContaining('The notification asks') as string,
+      message: expect.stringContaining('Answer in the notification') as string,
     });
     world.analyses.cancel();
     await done;

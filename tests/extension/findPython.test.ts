@@ -108,10 +108,10 @@ describe('findPython', () => {
     [{ version: [3, 12], backend: null, problem: '' }, 'lm-transparency is not installed in it'],
     [{ version: [3, 8], backend: '0.1.0', problem: '' }, 'Python 3.8'],
     [{ version: null, backend: null, problem: 'not found' }, 'not found'],
-  ] as [Probe, string][])('says why the interpreter of the Python extension will not do', async (probe, why) => {
+  ] as [Probe, string][])('says why the interpreter of the Python extension is unsuitable', async (probe, why) => {
     const { surroundings, log } = around({ selected: () => Promise.resolve('/x'), probes: { '/x': probe } });
     expect(await findPython(surroundings)).toMatchObject({ found: false, reason: 'notSetUp' });
-    expect(log.at(-1)).toBe(`the Python extension's /x will not do: ${why}`);
+    expect(log.at(-1)).toBe(`the Python extension's /x is unsuitable: ${why}`);
   });
 
   it('logs each step', async () => {
@@ -120,7 +120,7 @@ describe('findPython', () => {
     expect(log).toEqual([
       'lmTransparency.backend.python is not set',
       'LM_TRANSPARENCY_PYTHON is not set',
-      `our environment lost its interpreter: ${OWN.python}`,
+      `our environment has no interpreter any more: ${OWN.python}`,
       'the Python extension has no interpreter to offer',
     ]);
   });

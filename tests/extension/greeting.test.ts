@@ -30,7 +30,7 @@ describe('the beginning of the stream', () => {
   });
 
   it('is missed when the stream ends without it', async () => {
-    expect(await read('This account is currently not available.\n')).toEqual({ told: 'no marker', text: '' });
+    expect(await read('This account is currently not available.\n')).toEqual({ told: 'no greeting', text: '' });
   });
 
   it('tells how a server ended', () => {
@@ -44,7 +44,7 @@ describe('what ssh says', () => {
   it.each([
     ['Host key verification failed.', /host key of gpu1 is not known/, /Run `ssh gpu1` once in a terminal/],
     ['No ED25519 host key is known for gpu1 and you have requested strict checking.', /not known/, /ssh gpu1/],
-    ['@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @', /another host key/, /ssh-keygen -R gpu1/],
+    ['@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @', /different host key/, /ssh-keygen -R gpu1/],
     ['me@gpu1: Permission denied (publickey).', /refused the login/, /ssh-add/],
     ['ssh: Could not resolve hostname gpu1: Name or service not known', /no host gpu1/, /VPN/],
     ['ssh: connect to host gpu1 port 22: Connection refused', /no ssh connections/, /port/],

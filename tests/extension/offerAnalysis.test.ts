@@ -100,7 +100,7 @@ describe('after a choice', () => {
   it('a prompt that names its model is told of', async () => {
     fileModel = 'org/old';
     await offerAnalysis(app, 'The model is new now');
-    expect(offered).toEqual([['The model is new now. This prompt names its own: org/old.']]);
+    expect(offered).toEqual([['The model is new now. This prompt names its own model: org/old.']]);
     expect(run).not.toHaveBeenCalled();
   });
 

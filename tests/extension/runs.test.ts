@@ -74,7 +74,7 @@ describe('a run file', () => {
     [edited((d) => (d['prompt'] = [''])), '"prompt" is empty'],
     [edited((d) => delete d['asked']), '"asked" is not an object'],
     [edited((d) => (d['asked'] = { model: 'm', dtype: 'int3' })), '"asked.dtype" is none of auto'],
-    [edited((d) => (d['model'] = {})), '"model.name" is not a text'],
+    [edited((d) => (d['model'] = {})), '"model.name" is not a string'],
     [edited((d) => (d['tokens'] = null)), '"tokens" is not a list'],
     [edited((d) => (d['target'] = { position: -1 })), '"target.position" is not a number'],
     [edited((d) => (d['threshold'] = 3)), '"threshold" is not 0 to 1'],
@@ -87,7 +87,7 @@ describe('a run file', () => {
     const moved = withOrigin(FILE, place);
     expect(readRun(moved).origin).toMatchObject(place);
     expect(withOrigin(moved, null)).toBe(FILE);
-    expect(() => withOrigin(JSON.stringify(JSON.parse(FILE), null, 4), null)).toThrow('formatted by another program');
+    expect(() => withOrigin(JSON.stringify(JSON.parse(FILE), null, 4), null)).toThrow('another program reformatted it');
   });
 
   it('is the same run wherever it stands and whenever it was made, and another one for another question', () => {

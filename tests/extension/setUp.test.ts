@@ -95,7 +95,7 @@ describe.skipIf(!PYTHON)('set-up', { timeout: 120_000 }, () => {
     const { whole, environments } = await world({}, 'Requires-Dist: no-such-package-at-all\n');
     expect(await setUp(whole)).toMatchObject({
       done: false,
-      trouble: { message: 'A needed package does not exist for this Python or platform.' },
+      trouble: { message: 'A required package does not exist for this Python or platform.' },
     });
     expect(await environments.current()).toBeNull();
     expect(await folders()).toEqual([]);

@@ -60,7 +60,7 @@ describe('an interpreter to build from', () => {
         { ...GOOD, version: [3, 8] },
       ],
       'linux',
-      /3\.12 is there, but without its venv/,
+      /3\.12 is installed, but its venv/,
       /apt install python3\.12-venv/,
     ],
     [[{ ...GOOD, is64Bit: false }], 'win32', /32-bit/, /64-bit/],

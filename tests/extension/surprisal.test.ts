@@ -95,7 +95,7 @@ describe('surprisal on the text', () => {
     await vi.advanceTimersByTimeAsync(500);
     asked[1]?.fail(new Failure('invalidPrompt', 'There is no prompt here.'));
     await vi.advanceTimersByTimeAsync(1);
-    expect(item?.text).toBe('$(flame) Surprisal: not known');
+    expect(item?.text).toBe('$(flame) Surprisal: unknown');
     legend.dispose();
   });
 

@@ -33,7 +33,7 @@ describe('an exported page', () => {
 
   it('says that nothing more can be asked', async () => {
     const question = { method: 'lmTransparency/headTags', params: { runId: 'r1' } } as const;
-    await expect(browserHost().ask(question)).rejects.toThrow('This page holds a recording');
+    await expect(browserHost().ask(question)).rejects.toThrow('This page is a recording');
   });
 
   it('is a recording, unless it brought answers', () => {

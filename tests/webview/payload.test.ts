@@ -47,11 +47,11 @@ describe('a payload', () => {
   it('of damaged bytes is refused', () => {
     expect(() => decodeAnalysis(new Uint8Array([0xc1, 1, 2]))).toThrow(PayloadError);
     expect(() => decodeAnalysis(packed(plain()).subarray(0, 200))).toThrow(PayloadError);
-    expect(() => decodeAnalysis(new Uint8Array([0x90]))).toThrow(/no meta and columns/);
+    expect(() => decodeAnalysis(new Uint8Array([0x90]))).toThrow(/meta or columns are missing/);
   });
 
   it('of another format is refused with both numbers', () => {
-    expect(refusal((p) => (p.meta.format = 99))).toMatch(/format 99, this view reads 1/);
+    expect(refusal((p) => (p.meta.format = 99))).toMatch(/format 99, but this view reads 1/);
   });
 
   it.each<[string, RegExp, (payload: Payload) => void]>([

@@ -318,8 +318,8 @@ export class Backend {
     const { silenceS = SILENCE_S } = this.world;
     const isOver = () => this.#session !== session;
     keepListening(connection, { heardAt: () => link.heardAt(), silenceS }, isOver, (silent) => {
-      this.world.log(`nothing heard for ${Math.round(silent)} s`);
-      const failure = linkLost(link.host, ': nothing was heard any more');
+      this.world.log(`no message for ${Math.round(silent)} s`);
+      const failure = linkLost(link.host, ': no more messages arrived');
       session.lose(failure);
       this.#session = null;
       void server.kill();
@@ -344,7 +344,7 @@ export class Backend {
       },
     );
     reconnection.failed.listen((why) => {
-      this.world.log(`not connected again: ${why.message}`);
+      this.world.log(`could not reconnect: ${why.message}`);
       if (this.#reconnection === reconnection && isPassing(why))
         this.#set({ phase: 'reconnecting', health: null, failure: why });
     });

@@ -9,7 +9,7 @@ export function tellTraceMemory(backend: Backend, log: (line: string) => void): 
   const tell = () => {
     backend
       .request(CONFIGURE, { traceMemoryMb: traceMemoryMb() }, { early: true })
-      .catch((error: unknown) => log(`the backend was not told of the memory for analyses: ${String(error)}`));
+      .catch((error: unknown) => log(`could not tell the backend the memory for analyses: ${String(error)}`));
   };
   return vscode.Disposable.from(
     backend.changed.listen(({ phase }) => {

@@ -38,7 +38,9 @@ export async function analyzeAgain(app: App, panel: Panel): Promise<void> {
     return;
   }
   if (uri.path.endsWith(RUN_SUFFIX)) {
-    void vscode.window.showInformationMessage('This run’s file names no prompt of this workspace to analyze again.');
+    void vscode.window.showInformationMessage(
+      'This run’s file names no prompt in this workspace, so it cannot be analyzed again.',
+    );
     return;
   }
   panel.uri ??= uri;
@@ -50,5 +52,5 @@ export async function analyzeAgain(app: App, panel: Panel): Promise<void> {
     return app.analyses.run({ document, selection: shown, comparison });
   }
   if (document) return app.analyses.run({ document, selection: editor?.selection ?? shown });
-  void vscode.window.showErrorMessage('The file of this analysis is gone, or is not text any more.');
+  void vscode.window.showErrorMessage('The file of this analysis no longer exists or is no longer text.');
 }

@@ -28,7 +28,7 @@ const SMALLER = 'Choose a Smaller Precision';
 /** null: neither. */
 async function choose({ message, memory }: Failure): Promise<LoadingParams | null> {
   const sizes = memory ? `The model needs ${sizeText(memory.needed)}, ${sizeText(memory.free)} free. ` : '';
-  const options = { modal: true, detail: `${message} A machine that runs out of memory may end the backend.` };
+  const options = { modal: true, detail: `${message} If memory runs out, the system may end the backend.` };
   const chosen = await vscode.window.showWarningMessage(`${sizes}Load it anyway?`, options, ANYWAY, SMALLER);
   if (chosen === ANYWAY) return { anyway: true };
   if (chosen !== SMALLER) return null;

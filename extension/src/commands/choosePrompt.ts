@@ -7,7 +7,7 @@ import { picked, pointAt } from './quickPick';
 import { type PromptItem, promptItems, withTyped } from './promptItems';
 import { reportFailure } from './report';
 
-const ADD_FAILED = 'The prompt could not be added: the file cannot be changed.';
+const ADD_FAILED = 'The prompt could not be added: the file cannot be edited.';
 
 /** Choose Prompt: a list of the file's prompts, to analyze one or to add one. */
 export function choosePrompt(app: App): (target?: unknown) => Promise<void> {

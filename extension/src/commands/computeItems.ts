@@ -15,8 +15,8 @@ export function deviceItems(devices: readonly Device[], chosen: string): Setting
     value: id,
     description: [plainLabel(name), sizeText(memoryBytes)].filter(Boolean).join(' · '),
   }));
-  const auto = { value: 'auto', description: 'a GPU where there is one, else the CPU' };
-  const spread = { value: 'auto-map', description: 'one model over every GPU, main memory and the disk' };
+  const auto = { value: 'auto', description: 'a GPU if there is one, otherwise the CPU' };
+  const spread = { value: 'auto-map', description: 'one model over all GPUs, main memory and the disk' };
   const places = listed.length > 0 ? listed : [{ value: 'cpu', description: '' }];
   const known = [auto, ...places, ...(places.length > 1 ? [spread] : [])];
   const isKnown = known.some(({ value }) => value === chosen);

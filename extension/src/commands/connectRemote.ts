@@ -56,7 +56,7 @@ async function leave(app: App): Promise<void> {
 async function guarded(app: App, run: () => Promise<boolean>): Promise<boolean> {
   try {
     if (!vscode.workspace.isTrusted) {
-      const message = 'This workspace is not trusted, so nothing is connected to for it.';
+      const message = 'This workspace is not trusted, so no connection is made for it.';
       throw new Failure('untrusted', message, 'Trust the workspace first.');
     }
     return await run();
@@ -124,7 +124,7 @@ async function connectTo(app: App, host: string, setUpAnyway: boolean): Promise<
 
   const machine = await withSteps(host, async (report, cancel) => {
     report('reaching it');
-    const slow = setTimeout(() => report('waiting for its ssh server to let us in'), 4000);
+    const slow = setTimeout(() => report('waiting for its ssh server to accept the login'), 4000);
     try {
       return await look(caller, host, named, cancel);
     } finally {
@@ -139,7 +139,7 @@ async function connectTo(app: App, host: string, setUpAnyway: boolean): Promise<
 
   let python = chosen;
   if (chosen === 'set up') {
-    if (!bundle) throw new Failure('remoteUnfit', 'This build of the extension does not contain the backend.');
+    if (!bundle) throw new Failure('remoteUnfit', 'This build of the extension does not include the backend.');
     if (!(await agrees(host, machine))) return false;
     const built = await withSteps(host, (report, cancel) =>
       setUpOn(caller, host, machine, bundle, { pipArguments, wrapped: (set?.wrapper.length ?? 0) > 0, cancel, report }),
@@ -151,7 +151,7 @@ async function connectTo(app: App, host: string, setUpAnyway: boolean): Promise<
   await app.targets.use({ host, python, home: machine.home, gpu: machine.gpus[0]?.name ?? '' });
   await leave(app);
   await withSteps(host, async (report, cancel) => {
-    report('joining its backend, or starting it');
+    report('connecting to its backend, or starting it');
     const stopping = cancel.onCancellationRequested(() => void app.backend.stop());
     await app.backend.start().finally(() => stopping.dispose());
   });
@@ -200,12 +200,12 @@ async function choosePython(
   const outdated = usable.find((python) => isOurs(machine, python) && !fits(python));
   const base = baseOf(machine);
   const setUp: PythonRow = {
-    label: outdated ? '$(arrow-up) Upgrade the environment there' : '$(add) Set up an environment of its own there',
+    label: outdated ? '$(arrow-up) Upgrade the environment there' : '$(add) Set up a separate environment there',
     description: outdated
       ? `lm-transparency ${outdated.backend ?? ''} → ${version ?? ''}`
       : base
         ? `Python ${base.version?.join('.') ?? ''} · ${machine.data}`
-        : 'no Python there fits',
+        : 'no suitable Python there',
     python: 'set up',
   };
   const chosen = await vscode.window.showQuickPick([...rows, setUp], {
@@ -220,7 +220,7 @@ async function agrees(host: string, machine: Machine): Promise<boolean> {
   const yes = 'Set Up';
   const gpu = machine.gpus[0];
   const what = gpu ? `PyTorch with CUDA for ${gpu.name}, about 6 GB` : 'PyTorch without CUDA, about 2 GB';
-  const detail = `A Python environment of its own in ${machine.data} (${what}). Nothing else on ${host} is changed.`;
+  const detail = `Creates a separate Python environment in ${machine.data} (${what}). Nothing else on ${host} changes.`;
   const message = `Install the backend on ${host}?`;
   return (await vscode.window.showInformationMessage(message, { modal: true, detail }, yes)) === yes;
 }

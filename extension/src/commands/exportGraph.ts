@@ -13,15 +13,15 @@ interface Choice extends vscode.QuickPickItem {
 
 /** A figure is light, whatever the editor is; dark is for slides. */
 const CHOICES: Choice[] = [
-  { label: 'SVG', description: 'the drawing, to be scaled and edited', format: 'svg', appearance: 'light' },
-  { label: 'SVG, dark', description: 'the same on a dark ground', format: 'svg', appearance: 'dark' },
+  { label: 'SVG', description: 'the drawing, scalable and editable', format: 'svg', appearance: 'light' },
+  { label: 'SVG, dark', description: 'the same on a dark background', format: 'svg', appearance: 'dark' },
   { label: 'PNG', description: 'the drawing, in pixels', format: 'png', appearance: 'light' },
-  { label: 'PNG, dark', description: 'the same on a dark ground', format: 'png', appearance: 'dark' },
+  { label: 'PNG, dark', description: 'the same on a dark background', format: 'png', appearance: 'dark' },
   { label: 'CSV', description: 'the edges as a table', format: 'csv', appearance: 'light' },
   { label: 'JSON', description: 'the graph as data', format: 'json', appearance: 'light' },
   {
     label: 'HTML',
-    description: 'one page that opens without VS Code and can be explored',
+    description: 'an interactive page that opens without VS Code',
     format: 'html',
     appearance: 'light',
   },
@@ -32,7 +32,7 @@ export function exportGraph(app: App): (wanted?: unknown) => Promise<void> {
   return async (wanted) => {
     const panel = panelMeant(app);
     if (!panel?.shown) {
-      void vscode.window.showInformationMessage('Analyze a prompt first; then its graph can be exported.');
+      void vscode.window.showInformationMessage('Analyze a prompt first, then export its graph.');
       return;
     }
     const choice = choiceNamed(wanted) ?? (await choose());

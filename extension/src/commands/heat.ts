@@ -7,7 +7,7 @@ import { openText } from '../prompts/subject';
 import { reportFailure } from './report';
 import { loadModel } from './selectModel';
 
-const NOTHING = 'Open a file with a prompt first; heat shows where flow arrives in it, and what surprises the model.';
+const NOTHING = 'Open a file with a prompt first. Heat shows where flow arrives in it and what surprises the model.';
 
 /** A document, the offset that is meant in it, and its panel where there is one. */
 interface Meant {

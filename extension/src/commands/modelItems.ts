@@ -103,13 +103,13 @@ const WARNINGS: Record<Support, string> = {
   exact: '',
   unknown: '',
   refused: 'cannot be analyzed',
-  caught: 'fails its proof',
+  caught: 'its proof fails',
 };
 
 function describe(model: ListedModel): string {
   const kind = KINDS[model.kind];
   const of =
-    model.kind === 'adapter' ? `${model.family} adapter of ${plainLabel(model.base) || 'what it does not say'}` : '';
+    model.kind === 'adapter' ? `${model.family} adapter of ${plainLabel(model.base) || 'an unnamed model'}` : '';
   return [model.loaded ? 'loaded' : '', of || kind, sizeText(model.sizeBytes), WARNINGS[model.support]]
     .filter(Boolean)
     .join(' · ');

@@ -51,7 +51,7 @@ async function offerFor(app: App, { document, selection, panel }: Meant): Promis
     const settings = isThere ? (await promptAt(app.backend, document, selection)).settings : panel?.shown?.settings;
     const asked = askedBy(app.choice.settingsFor(document.uri), settings ?? NOTHING_SET);
     if (panel?.shown && meansTheSame(panel.shown.asked, asked)) {
-      return settings?.model ? `This prompt names its own: ${settings.model}.` : null;
+      return settings?.model ? `This prompt names its own model: ${settings.model}.` : null;
     }
     return '';
   } catch (error) {

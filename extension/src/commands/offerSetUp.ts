@@ -12,7 +12,7 @@ export function offerSetUp(app: App): (panel: Panel) => Promise<void> {
     const setUp = 'Set Up Backend';
     const choose = 'Choose an Interpreter';
     const text =
-      'LM Transparency runs models in Python. It can set up an environment of its own now, or use an interpreter that has lm-transparency installed.';
+      'LM Transparency runs models in Python. It can set up its own environment now, or use an interpreter that has lm-transparency installed.';
     const chosen = await vscode.window.showInformationMessage(text, setUp, choose);
     if (chosen === setUp) await runAction(app, 'setUpBackend', panel);
     if (chosen === choose)

@@ -73,8 +73,8 @@ export function runCommands(app: App, tree: Pick<vscode.TreeView<Row>, 'selectio
 function askForName(run: Run): Thenable<string | undefined> {
   const check = (text: string) => {
     const name = text.trim();
-    if (name === '') return 'A run has a name.';
-    return fileName(`${name}${RUN_SUFFIX}`) === `${name}${RUN_SUFFIX}` ? null : 'A file cannot have this name.';
+    if (name === '') return 'A run needs a name.';
+    return fileName(`${name}${RUN_SUFFIX}`) === `${name}${RUN_SUFFIX}` ? null : 'This is not a valid file name.';
   };
   const box = { title: 'Rename Run', value: run.name, prompt: 'The name of its file', validateInput: check };
   return vscode.window.showInputBox(box).then((name) => name?.trim());
@@ -84,9 +84,7 @@ async function mayDelete(runs: readonly Run[]): Promise<boolean> {
   const [first] = runs;
   const what = runs.length === 1 && first ? `the run “${labelOf(first)}”` : `${runs.length} runs`;
   const files = runs.filter(({ saved }) => saved).map(({ uri }) => vscode.workspace.asRelativePath(uri));
-  const detail = ['It can be had again by analyzing the prompt.', ...files.map((file) => `Deletes ${file}.`)].join(
-    '\n',
-  );
+  const detail = ['Analyze the prompt to get it again.', ...files.map((file) => `Deletes ${file}.`)].join('\n');
   const yes = 'Delete';
   return (await vscode.window.showWarningMessage(`Delete ${what}?`, { modal: true, detail }, yes)) === yes;
 }

@@ -79,7 +79,7 @@ async function namedBy(choice: ModelItem['choice']): Promise<Chosen | undefined>
     case 'hub': {
       const id = await vscode.window.showInputBox({
         title: 'Hub Id',
-        prompt: 'The model is downloaded when it is not on this machine yet.',
+        prompt: 'The model is downloaded if it is not on this machine yet.',
         placeHolder: 'organization/name, or organization/name@revision',
         validateInput: refuseHubId,
       });

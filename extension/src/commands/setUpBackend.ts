@@ -21,7 +21,7 @@ async function run(app: App): Promise<boolean> {
   const bundle = await app.bundle();
   if (!bundle) {
     return refuse(
-      'This build of the extension does not contain the backend.',
+      'This build of the extension does not include the backend.',
       `Name an interpreter that has it in ${SECTION}.backend.python.`,
     );
   }
@@ -71,7 +71,7 @@ async function settingMakesWay(): Promise<boolean> {
   const { python } = readSettings();
   if (python === '') return true;
   const yes = 'Set Up and Empty the Setting';
-  const question = `${SECTION}.backend.python names an interpreter (${python}) that is used instead of an environment of its own.`;
+  const question = `${SECTION}.backend.python names an interpreter (${python}) that is used instead of the extension's own environment.`;
   if ((await vscode.window.showWarningMessage(question, yes)) !== yes) return false;
   await vscode.workspace
     .getConfiguration(SECTION)

@@ -39,7 +39,7 @@ async function pick(
   }));
   const chosen = await vscode.window.showQuickPick([...models, { label: 'All models', source: '' }], {
     title: 'Unload Model',
-    placeHolder: 'Which model should give its memory back?',
+    placeHolder: 'Which model should be unloaded?',
   });
   return chosen?.source;
 }

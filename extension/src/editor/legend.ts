@@ -54,12 +54,12 @@ function wordsFor(marks: TokenMarks, surprisal: Surprisal, uri: string): Words |
   if (!found) return null;
   if (found.state !== 'known')
     return found.state === 'computing'
-      ? { text: 'Surprisal …', scale: 'How surprising each token is to the model is being computed.' }
-      : { text: 'Surprisal: not known', scale: 'It could not be computed for this text; typing asks again.' };
+      ? { text: 'Surprisal …', scale: 'Computing how surprising each token is to the model.' }
+      : { text: 'Surprisal: unknown', scale: 'It could not be computed for this text. Typing tries again.' };
   const highest = BITS_PER_STEP * HEAT_STEPS;
   return {
     text: `Surprisal: to ${found.most.toFixed(1)} bits${by(found.model)}`,
-    scale: `How surprising each token is to ${found.model || 'the model'}, given what comes before it; full colour from ${highest} bits on.`,
+    scale: `How surprising each token is to ${found.model || 'the model'}, given what comes before it; full colour from ${highest} bits.`,
     ends: [`${BITS_PER_STEP} bits`, `${highest} bits`],
   };
 }
@@ -82,12 +82,12 @@ function tooltip({ scale, ends }: Words): vscode.MarkdownString {
   text.supportHtml = true;
   text.appendText(scale).appendMarkdown('\n\n');
   if (ends) text.appendMarkdown(`${scaleOf(ends)}\n\n`);
-  text.appendMarkdown('Click to take it away.');
+  text.appendMarkdown('Click to hide it.');
   return text;
 }
 
 function scaleOf([low, high]: [string, string]): string {
-  if (hasHighContrast()) return `Underlines: the thicker the more, from ${low} to ${high}.`;
+  if (hasHighContrast()) return `Underlines: thicker means more, from ${low} to ${high}.`;
   const steps = Array.from({ length: HEAT_STEPS }, (_, index) => {
     const colour = `var(--vscode-lmTransparency-heat${index + 1})`;
     return `<span style="background-color:${colour};">&nbsp;&nbsp;&nbsp;</span>`;

@@ -29,11 +29,11 @@ export function afterGreeting(stdout: Readable): { stream: Readable; attached: P
       if (end < 0) {
         if (before.length <= LONGEST_PRELUDE) return;
         stdout.destroy();
-        return reject(new Error('no marker'));
+        return reject(new Error('no greeting'));
       }
       stdout.off('data', look);
       const told = readAttached(before.toString('utf8', at + GREETING.length, end));
-      if (told === null) return reject(new Error('an odd marker'));
+      if (told === null) return reject(new Error('an unexpected greeting'));
       stdout.pause();
       stream.write(before.subarray(end + 1));
       stdout.pipe(stream);
@@ -42,7 +42,7 @@ export function afterGreeting(stdout: Readable): { stream: Readable; attached: P
     stdout.on('data', look);
     stdout.once('close', () => {
       stream.end();
-      reject(new Error('no marker'));
+      reject(new Error('no greeting'));
     });
   });
   attached.catch(() => undefined);

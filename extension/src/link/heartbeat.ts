@@ -40,7 +40,7 @@ export async function withoutSilence<T>(joining: Promise<T>, link: Link, silence
     timer = setInterval(() => {
       const silent = Date.now() - link.heardAt();
       if (silent < silenceMs) return;
-      const message = `Nothing was heard of ${link.host} for ${Math.round(silent / 1000)} s.`;
+      const message = `${link.host} has sent nothing for ${Math.round(silent / 1000)} s.`;
       reject(new Failure('hostUnreachable', message, 'See the log.'));
     }, silenceMs / 8);
   });

@@ -48,7 +48,7 @@ export class Reconnection<T> {
     this.#wake();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      const remedy = `${this.#reason.remedy} It is tried again and again.`.trim();
+      const remedy = `${this.#reason.remedy} The extension keeps trying.`.trim();
       timer = setTimeout(() => reject(new Failure('hostUnreachable', this.#reason.message, remedy)), ms);
     });
     try {

@@ -32,7 +32,7 @@ export function afterBridge(
     if (end?.outOfMemory) {
       const failure = new Failure(
         'outOfMemory',
-        'The backend was killed by the system: the memory did not suffice.',
+        'The system killed the backend because it ran out of memory.',
         'Choose a smaller model, a smaller precision or a shorter prompt.',
       );
       return { next: restartsSoFar === 0 ? 'restart' : 'stop', failure };
@@ -54,7 +54,7 @@ function unexplained(host: string, exit: Exit, lastWords: readonly string[]): Fa
   const last = lastWords.at(-1)?.trim().slice(0, 200) ?? '';
   const code = exit.code === null ? (exit.signal ?? 'no code') : `code ${exit.code}`;
   const message = `The connection to ${host} ended before the backend answered (${code}${last && `: ${last}`}).`;
-  return new Failure('hostUnreachable', message, 'The log holds what ssh said.');
+  return new Failure('hostUnreachable', message, 'See the log for the output of ssh.');
 }
 
 /** What to do when the server ended without being asked to: one restart for a crash, none where it cannot help. */
@@ -97,7 +97,7 @@ function remedyFor(exit: Exit): string {
   if (exit.signal === 'SIGKILL' || exit.code === 137) {
     return 'It probably ran out of memory: choose a smaller model or a shorter prompt.';
   }
-  return 'The log holds its last words.';
+  return 'See the log for its last output.';
 }
 
 // the server gives its reason in one line; a traceback's last line is not for readers

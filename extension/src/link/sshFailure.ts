@@ -12,7 +12,7 @@ export function explainSsh(host: string, output: string): Failure | null {
 /** The link broke; the server on the other side keeps what it has. */
 export function linkLost(host: string, why = ''): Failure {
   const where = host === '' ? 'the backend' : host;
-  return new Failure('linkLost', `The connection to ${where} was lost${why}.`, 'It is being made again.');
+  return new Failure('linkLost', `The connection to ${where} was lost${why}.`, 'Reconnecting.');
 }
 
 type Explain = (host: string, detail: string) => Failure;
@@ -26,22 +26,22 @@ const EXPLAINED: readonly (readonly [RegExp, Explain])[] = [
   [
     /REMOTE HOST IDENTIFICATION HAS CHANGED/,
     unreachable(
-      (host) => `${host} shows another host key than the one that is known of it.`,
-      'If the machine was set up anew, remove the old key: ssh-keygen -R HOST. Otherwise someone may be in between.',
+      (host) => `${host} presents a different host key from the one on record.`,
+      'If the machine was reinstalled, remove the old key: ssh-keygen -R HOST. Otherwise someone may be intercepting the connection.',
     ),
   ],
   [
     /Host key verification failed|No \S+ host key is known for/,
     unreachable(
       (host) => `The host key of ${host} is not known yet.`,
-      'Run `ssh HOST` once in a terminal and check the key it shows.',
+      'Run `ssh HOST` once in a terminal and check the key.',
     ),
   ],
   [
     /Permission denied|Too many authentication failures|No more authentication methods|no mutual signature/i,
     unreachable(
-      (host) => `${host} refused the login: no key that it accepts was offered.`,
-      'Check that `ssh HOST` works in a terminal without asking (ssh-agent, ssh-add).',
+      (host) => `${host} refused the login: it accepted none of your keys.`,
+      'Check that `ssh HOST` works in a terminal without a prompt (ssh-agent, ssh-add).',
     ),
   ],
   [
@@ -50,7 +50,7 @@ const EXPLAINED: readonly (readonly [RegExp, Explain])[] = [
   ],
   [
     /Connection refused/i,
-    unreachable((host) => `${host} takes no ssh connections.`, 'Check the port, and that its ssh server runs.'),
+    unreachable((host) => `${host} takes no ssh connections.`, 'Check the port and that its ssh server is running.'),
   ],
   [
     /(?:Connection|Operation) timed out|No route to host|Network is unreachable|Host is down/i,

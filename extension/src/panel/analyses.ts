@@ -175,7 +175,7 @@ export class Analyses {
   #keep(result: StoredResult, follows: boolean): void {
     clearTimeout(this.#resting);
     const keep = (): void => {
-      this.store.put(result).catch((error: unknown) => this.log(`the result could not be kept: ${String(error)}`));
+      this.store.put(result).catch((error: unknown) => this.log(`the result could not be stored: ${String(error)}`));
       this.finished.fire(result);
     };
     if (follows) this.#resting = setTimeout(keep, REST_MS);
@@ -195,7 +195,7 @@ export class Analyses {
     onProgress: (progress: Progress) => void,
   ): Promise<Answer> {
     const { shown } = panel;
-    if (shown?.runId !== params.runId) throw new Failure('runExpired', 'This analysis is not shown any more.');
+    if (shown?.runId !== params.runId) throw new Failure('runExpired', 'This analysis is no longer shown.');
     for (let attempt = 1; ; attempt += 1) {
       const live = await this.#live.find(shown, cancel, onProgress);
       const asked = { ...params, runId: await live.runId };
@@ -249,7 +249,7 @@ export class Analyses {
     };
     // a notification hides after a while, and waits behind the bell
     const waiting = (question: string) =>
-      this.#say(job, `${question} Run, or cancel? The notification asks.`, null, 'waiting for your answer');
+      this.#say(job, `${question} Answer in the notification: run or cancel.`, null, 'waiting for your answer');
     const limits = this.choice.settingsFor(job.panel.uri ?? undefined);
     const reply = await this.#costs.send(job, limits, cancel, waiting, (costs) =>
       this.backend.request(ANALYZE, { prompt, ...chosen.asked, ...costs, live: job.follows }, options),

@@ -59,7 +59,7 @@ export async function savePage(extensionUri: vscode.Uri, panel: Panel): Promise<
   if (panel.isFilling) {
     throw new Failure(
       'incomplete',
-      'The page is of every token, and their routes are still being computed. Save it when that is done.',
+      'The page covers every token, and some routes are still being computed. Save it when they are done.',
     );
   }
   const template = await vscode.workspace.fs.readFile(

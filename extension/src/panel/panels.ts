@@ -88,7 +88,7 @@ export class Panels implements vscode.WebviewPanelSerializer {
     const comparison = result?.isComparison ? { source: result.asked.source ?? null } : null;
     const panel = this.#add(webviewPanel, result ? vscode.Uri.parse(result.uri, true) : null, comparison);
     if (!result) {
-      panel.showFailure(new Failure('noResult', 'There is no analysis to show here.', 'Analyze the prompt once more.'));
+      panel.showFailure(new Failure('noResult', 'There is no analysis to show.', 'Analyze the prompt again.'));
       return;
     }
     try {

@@ -58,6 +58,6 @@ function malformed(): Failure {
   return new Failure(
     'backendOutdated',
     'The backend sent an analysis that this extension cannot read.',
-    'Set up the backend again, so that both are of the same version.',
+    'Set up the backend again to match the versions.',
   );
 }

@@ -85,5 +85,5 @@ export function refuseHost(text: string): string | null {
   const isUser = user === undefined || /^[A-Za-z0-9_][A-Za-z0-9_.+-]*$/.test(user);
   return isName && isUser && text.length <= 255
     ? null
-    : 'A host is a name of your ssh config, a host name or an address: gpu1, me@gpu1.example.org.';
+    : 'A host is a name from your ssh config, a host name or an address: gpu1, me@gpu1.example.org.';
 }

@@ -138,12 +138,12 @@ function notReached(host: string, result: { code: number | null; output: string;
   const explained = explainSsh(host, result.output);
   if (explained) return explained;
   const why = result.problem || result.output.trim().split('\n').at(-1)?.slice(0, 200) || `code ${result.code}`;
-  return new Failure('hostUnreachable', `${host} could not be looked at: ${why}.`, 'The log holds what it said.');
+  return new Failure('hostUnreachable', `${host} could not be inspected: ${why}.`, 'See the log for its output.');
 }
 
 function noBase(host: string, { pythons }: Machine): Trouble {
   const remedy = 'Install Python 3.10 or newer (64-bit, with its venv module) or uv there, then try again.';
   if (pythons.length === 0) return { message: `No Python was found on ${host}.`, remedy };
   const found = pythons.map(({ version }) => version?.join('.') ?? '?').join(', ');
-  return { message: `No Python on ${host} fits: found ${found}, without venv or too old.`, remedy };
+  return { message: `No suitable Python on ${host}: found ${found}, without venv or too old.`, remedy };
 }

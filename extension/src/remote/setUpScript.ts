@@ -120,7 +120,7 @@ ${
   cpuOnly
     ? `step 'Installing PyTorch without CUDA'
 ${install(`--quiet --index-url ${CPU_INDEX} ${bound} torch`, '--retries 0 --timeout 10')} \\
-  || echo 'The index of PyTorch without CUDA cannot be had; taking it from the usual one.'`
+  || echo 'The index of PyTorch without CUDA is unreachable; using the default one.'`
     : ''
 }
 step 'Installing the backend'

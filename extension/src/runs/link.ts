@@ -44,11 +44,11 @@ export class RunLinks implements vscode.UriHandler {
   }
 
   async #open(link: RunLink | null): Promise<void> {
-    if (!link) return say('This link names no run. Links to runs end in /run?id=… or /run?file=….');
+    if (!link) return say('This link names no run. Links to runs end with /run?id=… or /run?file=….');
     const run = 'id' in link ? await this.world.runs.byKey(link.id) : await this.#at(link.file);
     if (run) return openRun(this.world, run, (content) => this.#mayAnalyze(content));
     if (run === undefined)
-      say('The run that this link names is not in this workspace. Open its folder, then follow the link again.');
+      say('The run in this link is not in this workspace. Open its folder, then follow the link again.');
   }
 
   /** Undefined: there is none; null: the person does not want it. */
@@ -67,14 +67,14 @@ export class RunLinks implements vscode.UriHandler {
       );
       if (!exists) continue;
       const question = `A link asks to show the run ${place.path.split('/').at(-1)}.`;
-      const detail = `${place.fsPath}\n\nIt is none of this workspace’s runs. Open it only if you know where it comes from.`;
+      const detail = `${place.fsPath}\n\nIt is not one of this workspace’s runs. Open it only if you know where it comes from.`;
       return (await this.ask(question, detail, 'Open')) ? this.world.runs.readAt(place) : null;
     }
     return undefined;
   }
 
   #mayAnalyze({ model, prompt, tokens }: RunContent): Promise<boolean> {
-    const question = 'A link asks for a run of which only the summary is kept. Analyze its prompt once more?';
+    const question = 'A link asks for a run whose analysis is no longer stored. Analyze its prompt again?';
     return this.ask(question, `${model}, ${tokens} tokens:\n\n${prompt.slice(0, 500)}`, 'Analyze');
   }
 }

@@ -29,7 +29,8 @@ export async function openRun(
   mayAnalyze: (content: RunContent) => Promise<boolean> = () => Promise.resolve(true),
 ): Promise<void> {
   const { content } = run;
-  if (!content) throw new Failure('noResult', `${run.name} is no run: ${run.broken}.`, 'Open it as text to see why.');
+  if (!content)
+    throw new Failure('noResult', `${run.name} is not a run: ${run.broken}.`, 'Open it as text to see why.');
   const open = panels.all().find(({ shown }) => run.kept !== null && shown?.runId === run.kept);
   if (open) return open.reveal();
   const uri = run.document ?? run.uri;

@@ -88,7 +88,7 @@ export function runKey({ prompt, model, asked }: RunContent): string {
 
 /** The file's text with another origin; the rest stays byte by byte. Throws `BrokenRun`. */
 export function withOrigin(text: string, origin: Origin | null): string {
-  if (!ORIGIN_LINE.test(text)) throw new BrokenRun('it has no line "from": it was formatted by another program');
+  if (!ORIGIN_LINE.test(text)) throw new BrokenRun('it has no line "from": another program reformatted it');
   return text.replace(ORIGIN_LINE, () => ` "from": ${JSON.stringify(origin)},`);
 }
 
@@ -130,7 +130,7 @@ function listAt(whole: Record<string, unknown>, key: string): unknown[] {
 
 function textAt(whole: Record<string, unknown>, name: string, key: string): string {
   const value = whole[key];
-  if (typeof value !== 'string' || value === '') throw new BrokenRun(`"${name}" is not a text`);
+  if (typeof value !== 'string' || value === '') throw new BrokenRun(`"${name}" is not a string`);
   return value;
 }
 

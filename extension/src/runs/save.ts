@@ -18,7 +18,8 @@ export interface SavingWorld {
 /** Saves a run beside its prompt, for others to read, to compare and to run again: with the view its panel shows. */
 export async function saveRun(app: SavingWorld, run: Run): Promise<void> {
   const { content, document } = run;
-  if (!content) throw new Failure('noResult', `${run.name} is no run: ${run.broken}.`, 'Open it as text to see why.');
+  if (!content)
+    throw new Failure('noResult', `${run.name} is not a run: ${run.broken}.`, 'Open it as text to see why.');
   if (!document || document.scheme === 'untitled')
     throw new Failure('noDocument', 'The prompt of this run is in no file.', 'Save the prompt, and analyze it there.');
   const panel = app.panels.all().find(({ shown }) => run.kept !== null && shown?.runId === run.kept);

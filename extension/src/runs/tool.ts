@@ -39,13 +39,13 @@ export function registerTool(world: ToolWorld, api = toolApi(vscode)): { dispose
 export function readInput(input: unknown): ToolInput {
   const given = isRecord(input) ? input : {};
   const { prompt, model = '', threshold = null, target = null } = given;
-  if (typeof prompt !== 'string' || prompt === '') throw new Error('"prompt" must be a text that is not empty.');
+  if (typeof prompt !== 'string' || prompt === '') throw new Error('"prompt" must be a non-empty string.');
   if (prompt.length > LONGEST_PROMPT) throw new Error(`"prompt" has more than ${LONGEST_PROMPT} characters.`);
   if (typeof model !== 'string') throw new Error('"model" must be a name.');
   if (threshold !== null && !(typeof threshold === 'number' && threshold >= 0.005 && threshold < 1))
-    throw new Error('"threshold" must be a number from 0.005 to below 1; leave it out to have one chosen.');
+    throw new Error('"threshold" must be a number from 0.005 to below 1; omit it for an automatic choice.');
   if (target !== null && !(Number.isSafeInteger(target) && (target as number) >= 0))
-    throw new Error('"target" must be the position of a token, counted from 0; leave it out for the last.');
+    throw new Error('"target" must be the position of a token, counted from 0; omit it for the last token.');
   return { prompt, model: model.trim(), threshold, target: target as number | null };
 }
 

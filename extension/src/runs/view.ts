@@ -121,7 +121,7 @@ function tooltipOf(run: Run): vscode.MarkdownString {
     `dtype ${asked.dtype}, special tokens ${asked.specialTokens}${asked.chat ? ', a chat' : ''}`,
     Number.isNaN(at.getTime()) ? '' : at.toLocaleString(),
     run.saved ? `saved as ${vscode.workspace.asRelativePath(run.uri)}` : '',
-    run.kept ? '' : 'opening analyzes the prompt once more',
+    run.kept ? '' : 'opening it analyzes the prompt again',
   ];
   // as text: a prompt is anybody's
   tip.appendText(excerpt(content.prompt, LONGEST_TOOLTIP));

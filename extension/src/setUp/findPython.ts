@@ -85,11 +85,11 @@ async function fromOwn(around: Surroundings): Promise<PythonChoice> {
     return notSetUp;
   }
   if (!(await around.isFile(own.python))) {
-    around.log(`our environment lost its interpreter: ${own.python}`);
+    around.log(`our environment has no interpreter any more: ${own.python}`);
     return notSetUp;
   }
   if (bundled !== null && own.version !== bundled && own.version !== 'development') {
-    around.log(`our environment has lm-transparency ${own.version}, this extension brings ${bundled}`);
+    around.log(`our environment has lm-transparency ${own.version}, this extension includes ${bundled}`);
     return outdated;
   }
   around.log(`using our own environment: ${own.python}`);
@@ -104,7 +104,7 @@ async function fromSelected(around: Surroundings): Promise<PythonChoice | null> 
   }
   const probe = await around.probe(python);
   if (probe.problem !== '' || isTooOld(probe) || probe.backend === null) {
-    around.log(`the Python extension's ${python} will not do: ${probe.problem || lacks(probe)}`);
+    around.log(`the Python extension's ${python} is unsuitable: ${probe.problem || lacks(probe)}`);
     return null;
   }
   around.log(`using the Python extension's interpreter: ${python} (lm-transparency ${probe.backend})`);
@@ -132,7 +132,7 @@ function unusableName(around: Surroundings, origin: keyof typeof NAMES, what: st
     found: false,
     reason: 'settingUnusable',
     message: `The interpreter in ${NAMES[origin]} ${why}.`,
-    remedy: `The ${origin} is "${what}". Correct it, or empty it and set up the backend.`,
+    remedy: `The ${origin} is "${what}". Correct it, or clear it and set up the backend.`,
   };
 }
 
@@ -140,12 +140,12 @@ const notSetUp: PythonChoice = {
   found: false,
   reason: 'notSetUp',
   message: 'The backend is not set up on this machine yet.',
-  remedy: 'Setting it up installs Python packages (PyTorch among them) into a folder of its own.',
+  remedy: 'Set-up installs Python packages, including PyTorch, into a separate folder.',
 };
 
 const outdated: PythonChoice = {
   found: false,
   reason: 'outdated',
-  message: 'The backend on this machine belongs to another version of the extension.',
-  remedy: 'Setting it up again brings it to the same version.',
+  message: 'The backend on this machine belongs to a different version of the extension.',
+  remedy: 'Set it up again to match the versions.',
 };

@@ -42,7 +42,7 @@ export async function probePython(
 ): Promise<FullProbe> {
   const result = await runProcess([...command, '-c', PROBE_SCRIPT], { ...where, silenceMs: SILENCE_MS });
   if (result.problem !== '') return failed(result.problem);
-  return parseProbe(result.output) ?? failed(`it answered with exit code ${result.code ?? 'unknown'}`);
+  return parseProbe(result.output) ?? failed(`it exited with code ${result.code ?? 'unknown'}`);
 }
 
 /** The probe's line among whatever else was printed. */

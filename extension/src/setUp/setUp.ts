@@ -71,7 +71,7 @@ async function findBase(world: SetUpWorld): Promise<{ base: string | null; probe
     const probe = await probePython(command, where);
     const verdict = judgeBase(probe);
     world.log(
-      `${command.join(' ')}: ${verdict.usable ? `Python ${probe.version?.join('.') ?? ''}, will do` : verdict.why}`,
+      `${command.join(' ')}: ${verdict.usable ? `Python ${probe.version?.join('.') ?? ''}, suitable` : verdict.why}`,
     );
     if (verdict.usable) return { base: probe.executable || command[0], probes };
     probes.push(probe);
@@ -88,7 +88,7 @@ async function build(world: SetUpWorld, base: string, folder: string): Promise<T
   world.report('Installing the backend');
   let installed = await step(world, pipArgv(python, world.bundle, world.pipArguments, true));
   if (installed.code !== 0 && world.bundle.constraints !== null && isConstraintTrouble(installed.output)) {
-    world.log('the tested versions do not exist for this Python; installing the newest that fit');
+    world.log('the tested versions do not exist for this Python; installing the newest compatible ones');
     installed = await step(world, pipArgv(python, world.bundle, world.pipArguments, false));
   }
   if (installed.code !== 0) return explainInstall(installed.output, installed.problem, world.platform);

@@ -41,7 +41,7 @@ function venvTrouble(version: string, platform: Platform): Trouble {
     platform === 'linux'
       ? `Install it (Debian, Ubuntu: sudo apt install python${version}-venv), then set up the backend again.`
       : 'Install Python from python.org, then set up the backend again.';
-  return { message: `Python ${version} is there, but without its venv module.`, remedy };
+  return { message: `Python ${version} is installed, but its venv module is missing.`, remedy };
 }
 
 function howToInstall(platform: Platform): string {
@@ -119,25 +119,25 @@ export function explainInstall(output: string, problem: string, platform: Platfo
   }
   if (/DLL load failed|WinError 126\b|WinError 1114\b/i.test(output)) {
     return {
-      message: 'PyTorch was installed but Windows cannot load it.',
+      message: 'PyTorch is installed, but Windows cannot load it.',
       remedy: 'Install the Microsoft Visual C++ Redistributable, then try again.',
     };
   }
   if (/Permission denied|Access is denied|Errno 13\b|WinError 5\b/i.test(output)) {
     return {
       message: 'A file could not be written: permission denied.',
-      remedy: 'The log names the file. Check its permissions, or a virus scanner that holds it.',
+      remedy: 'The log names the file. Check its permissions, and whether a virus scanner has it open.',
     };
   }
   if (isConstraintTrouble(output)) {
     return {
-      message: 'A needed package does not exist for this Python or platform.',
+      message: 'A required package does not exist for this Python or platform.',
       remedy: 'The log names it. Python 3.12 is the safest choice.',
     };
   }
   return {
     message: problem === '' ? 'Installing the backend failed.' : `Installing the backend failed: ${problem}.`,
-    remedy: 'The log holds what pip said.',
+    remedy: 'See the log for the output of pip.',
   };
 }
 
@@ -151,7 +151,7 @@ function network(output: string): Trouble | null {
   if (/CERTIFICATE_VERIFY_FAILED|SSLError|SSLCertVerificationError/.test(output)) {
     return {
       message: 'The package index could not be trusted (TLS certificate).',
-      remedy: 'Name your certificate to pip (pip config set global.cert), then try again.',
+      remedy: 'Tell pip your certificate (pip config set global.cert), then try again.',
     };
   }
   const unreachable =
@@ -159,7 +159,7 @@ function network(output: string): Trouble | null {
   if (unreachable.test(output)) {
     return {
       message: 'The package index could not be reached.',
-      remedy: "Check the network. A mirror is set with pip's own index-url.",
+      remedy: "Check the network. For a mirror, set pip's index-url.",
     };
   }
   return null;

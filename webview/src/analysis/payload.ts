@@ -28,7 +28,7 @@ export function decodeAnalysis(bytes: ArrayBuffer | Uint8Array): Analysis {
     throw new PayloadError('The analysis could not be read: its bytes are damaged.');
   }
   if (!isRecord(root) || !isRecord(root['meta']) || !isRecord(root['columns'])) {
-    throw new PayloadError('The analysis could not be read: it has no meta and columns.');
+    throw new PayloadError('The analysis could not be read: meta or columns are missing.');
   }
   const meta = checkMeta(root['meta']);
   const columns = readColumns(root['columns']);
@@ -38,7 +38,7 @@ export function decodeAnalysis(bytes: ArrayBuffer | Uint8Array): Analysis {
 function checkMeta(meta: Record<string, unknown>): AnalysisMeta {
   if (meta['format'] !== PAYLOAD_FORMAT) {
     throw new PayloadError(
-      `The analysis has format ${String(meta['format'])}, this view reads ${PAYLOAD_FORMAT}: extension and backend have different versions.`,
+      `The analysis has format ${String(meta['format'])}, but this view reads ${PAYLOAD_FORMAT}: extension and backend have different versions.`,
     );
   }
   const { model, tokens, predicted, proof } = meta;

@@ -16,9 +16,9 @@ export function FillingIn({ store }: { store: Store }) {
 }
 
 function said(open: boolean, filling: Store['filling']['value']): [string, string] {
-  const others = 'The routes into the other tokens are being computed; one that becomes the target goes first';
+  const others = 'Computing the routes into the other tokens; a token that becomes the target goes first';
   if (open && filling?.message && !filling.going) return ['incomplete', filling.message];
-  if (open) return ['more to come', 'The routes into this token are being computed'];
+  if (open) return ['more to come', 'Computing the routes into this token'];
   if (filling?.going !== false) return ['others filling in', others];
   const why = filling.message === '' ? '' : `${filling.message} `;
   return ['others on demand', `${why}The routes into another token are computed when it becomes the target`];

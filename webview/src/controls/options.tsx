@@ -29,7 +29,7 @@ export function Options({ store }: { store: Store }) {
           class={`quiet${store.renormalize.value ? ' on' : ''}`}
           data-testid="renormalize"
           aria-pressed={store.renormalize.value}
-          title="Drop every part at or under the threshold, and let the others of a row sum to 1"
+          title="Drop every part at or below the threshold and rescale the rest of each row to sum to 1"
           onClick={() => (store.renormalize.value = !store.renormalize.value)}
         >
           Renormalize
@@ -91,7 +91,7 @@ function GroupingChoice({ store }: { store: Store }) {
       tabIndex={-1}
       data-testid="grouping"
       aria-label="Columns"
-      title="What has a column of its own: every token, or a group of them that opens with a click"
+      title="What gets its own column: each token, or a group of tokens that opens with a click"
       value={store.grouping.value}
       onChange={(event) => {
         const chosen = GROUPINGS.find((grouping) => grouping === event.currentTarget.value);

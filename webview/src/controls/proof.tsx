@@ -84,7 +84,7 @@ function ProofLayers({ popup, proof, onPick }: LayersProps) {
     <div ref={popup} class="menu proof-layers" role="dialog" aria-label="Proof by layer" data-testid="proof-layers">
       <p>
         ‖whole − Σ parts‖ / ‖whole‖ in each layer, largest over the tokens.{' '}
-        {proof.holds ? 'Rounding explains all of it.' : 'More than rounding explains.'}
+        {proof.holds ? 'Rounding explains all of it.' : 'Rounding does not explain this.'}
       </p>
       <p class="dim keys" aria-hidden="true">
         {proof.attention.length > 0 ? (
@@ -163,7 +163,7 @@ export function ProofWarning({ store, proof }: { store: Store; proof: Proof }) {
         <b>The parts do not sum to the whole:</b> {PARTS[proof.worstPart]} {proof.worstLayer} is off by{' '}
         {scientific(proof.maxRelativeError)} of its norm (tolerance {scientific(proof.tolerance)}). This graph may not
         describe what the model computed: do not draw conclusions from it. The Lens view reads whole states, not parts,
-        and is not touched by this.
+        so it is unaffected.
       </span>
       <button type="button" class="link" onClick={() => goTo(store, proof.worstLayer)}>
         Go to layer {proof.worstLayer}

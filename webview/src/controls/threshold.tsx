@@ -47,7 +47,7 @@ export function Threshold({ store }: { store: Store }) {
         value={Math.min(SLIDER_HIGHEST, tau)}
         aria-label="threshold"
         aria-valuetext={thresholdText(tau)}
-        title="Parts that contribute no more than this are left out (Enter: type a value)"
+        title="Parts that contribute no more than this are dropped (Enter: type a value)"
         onInput={(event) => store.setThreshold(Number(event.currentTarget.value))}
         onKeyDown={(event) => event.key === 'Enter' && typed.current?.select()}
         style={{

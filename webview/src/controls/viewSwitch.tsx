@@ -3,8 +3,8 @@ import type { ViewName } from '../../../extension/shared/webview';
 import type { Store } from '../store/state';
 
 const VIEWS: { view: ViewName; label: string; title: string }[] = [
-  { view: 'routes', label: 'Routes', title: 'The kept edges, by which information reaches the target' },
-  { view: 'lens', label: 'Lens', title: 'What the model would say next, after every layer at every token' },
+  { view: 'routes', label: 'Routes', title: 'The kept edges that carry information to the target' },
+  { view: 'lens', label: 'Lens', title: 'What the model would predict next, after every layer at every token' },
   { view: 'heads', label: 'Heads', title: 'What each head contributes to the routes' },
 ];
 

@@ -34,7 +34,7 @@ export function Legend({ store }: { store: Store }) {
             <path class="mixer" d="M11 1 C 2 1, 2 11, 11 11" />
             <path class="mixer-mark" d="M1.5 6 L4 3.5 L6.5 6 L4 8.5 Z" />
           </svg>
-          mixer (not taken apart by token)
+          mixer (not split by token)
         </span>
       )}
       {shown?.columns.grouped && (

@@ -30,7 +30,7 @@ export function browserHost(): Host {
 
     ask<M extends Method>(question: Question<M>): Promise<Answer<M>> {
       if (page.answer) return page.answer(question) as Promise<Answer<M>>;
-      return Promise.reject(new Error('This page holds a recording: nothing more can be asked of the model.'));
+      return Promise.reject(new Error('This page is a recording, so it cannot ask the model anything new.'));
     },
 
     tell(notice) {

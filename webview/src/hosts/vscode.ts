@@ -32,7 +32,7 @@ export function editorHost(): Host {
     }
     waiting.delete(message.id);
     if (message.answer !== null) asked?.resolve(message.answer);
-    else asked?.reject(new Error(message.error ?? 'The backend gave no answer.'));
+    else asked?.reject(new Error(message.error ?? 'The backend did not answer.'));
     return true;
   }
 
@@ -48,7 +48,7 @@ export function editorHost(): Host {
         signal?.addEventListener('abort', () => {
           if (!waiting.delete(id)) return;
           api.postMessage({ type: 'giveUp', id });
-          reject(new Error('Nobody waits for this any more.'));
+          reject(new Error('The request was cancelled.'));
         });
       });
     },

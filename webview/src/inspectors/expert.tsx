@@ -109,7 +109,7 @@ function Figures({ store, result }: { store: Store; result: ExpertResult | null 
 
 function sumTitle({ nNeurons, nContributing, contribution }: ExpertResult): string {
   return (
-    'Each neuron of this expert as a part of its own, beside the other experts: with the residual and the bias they ' +
+    'Each neuron of this expert counted as a separate part, beside the other experts: with the residual and the bias they ' +
     `sum to 1. ${count(nContributing)} of ${count(nNeurons)} contribute; the others point away from the whole. As one ` +
     `part the expert contributes ${share(contribution)}.`
   );

@@ -103,8 +103,8 @@ export const shortName = (expert: string): string => (/^\d/.test(expert) ? `@${e
 
 function sumTitle({ blockContribution, error }: FfnExpertsResult): string {
   return (
-    'Each expert as a part of its own: with the residual and the bias they sum to 1. As one part the block contributes ' +
-    `${share(blockContribution)}: what its experts add against each other is gone there. The experts sum to what the ` +
+    'Each expert counted as a separate part: with the residual and the bias they sum to 1. As one part the block contributes ' +
+    `${share(blockContribution)}: what its experts cancel out among themselves is not counted there. The experts sum to what the ` +
     `block wrote within ${scientific(error)} of its norm.`
   );
 }

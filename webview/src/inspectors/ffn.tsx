@@ -119,8 +119,8 @@ function neuronRows(neurons: NeuronShare[], block: string): BarRow[] {
 
 function sumTitle({ nNeurons, nContributing, blockContribution }: FfnNeuronsResult): string {
   return (
-    `Each neuron as a part of its own: with the residual and the bias they sum to 1. ${count(nContributing)} of ` +
+    `Each neuron counted as a separate part: with the residual and the bias they sum to 1. ${count(nContributing)} of ` +
     `${count(nNeurons)} contribute; the others point away from the whole. As one part the block contributes ` +
-    `${share(blockContribution)}: what its neurons add against each other is gone there.`
+    `${share(blockContribution)}: what its neurons cancel out among themselves is not counted there.`
   );
 }

@@ -81,7 +81,7 @@ function Awaited({ store }: { store: Store }) {
   return (
     <>
       <Kind store={store}>beside the pinned one</Kind>
-      <p class="hint">Select anything else: it opens here, to be compared with what is pinned.</p>
+      <p class="hint">Select anything else to open it here, beside the pinned one.</p>
     </>
   );
 }

@@ -105,7 +105,7 @@ function Thumbnails({ store, edge, nHeads, head }: Props) {
 function Unknown({ store, message }: { store: Store; message: string }) {
   return (
     <p class="dim" role="status">
-      {store.offline.value === null ? message : 'The backend is offline; its answer is needed for this.'}
+      {store.offline.value === null ? message : 'The backend is offline, and this needs its answer.'}
     </p>
   );
 }

@@ -245,7 +245,7 @@ export function NoAnswer({ store, title, message }: { store: Store; title: strin
           ? 'Not part of this recording.'
           : store.offline.value === null
             ? message
-            : 'The backend is offline; its answer is needed for this.'}
+            : 'The backend is offline, and this needs its answer.'}
       </p>
     </Section>
   );

@@ -364,5 +364,10 @@ function failureOf(error: unknown): Phase {
     { action: 'retry', label: 'Analyze Again' },
     { action: 'showLog', label: 'Show Log' },
   ];
-  return { kind: 'failure', message, remedy: 'Analyze the prompt again; if it stays, restart the backend.', actions };
+  return {
+    kind: 'failure',
+    message,
+    remedy: 'Analyze the prompt again. If the problem stays, restart the backend.',
+    actions,
+  };
 }

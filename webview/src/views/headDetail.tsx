@@ -56,7 +56,7 @@ export function HeadDetail({ store, source, routes, totals, tags }: Props) {
             <Edge key={entry.edge} store={store} head={head} entry={entry} first={index === 0} most={edges[0]!.flow} />
           ))}
         </ul>
-        {edges.length === 0 && <p class="dim">Nothing of this head is above the threshold.</p>}
+        {edges.length === 0 && <p class="dim">This head has no edge above the threshold.</p>}
       </section>
     </div>
   );

@@ -8,8 +8,8 @@ export function Empty({ store }: { store: Store }) {
       <div class="state-text">
         <h2>No prompt analyzed yet</h2>
         <p>
-          Put the cursor in a prompt and run “Analyze Prompt”: its tokens appear here, with the routes by which they
-          reach the next one.
+          Put the cursor in a prompt and run “Analyze Prompt”: its tokens appear here, with the routes that lead to the
+          next one.
         </p>
         <button type="button" class="primary" onClick={() => store.act('analyze')}>
           Analyze Prompt
@@ -134,8 +134,7 @@ export function OfflineBanner({ store }: { store: Store }) {
   return (
     <div class="banner" role="status" data-testid="offline">
       <span>
-        {message || 'The backend is not running.'} What is drawn stays usable; what was not opened before needs the
-        backend.
+        {message || 'The backend is not running.'} What is drawn stays usable; opening anything new needs the backend.
       </span>
       <button type="button" class="link" onClick={() => store.act('restartBackend')}>
         Restart Backend

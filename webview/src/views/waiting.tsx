@@ -17,7 +17,7 @@ export function Waiting<M extends Method>({ reply, what, quiet = false, problem 
   if (failure !== null) {
     return (
       <p class="waiting-line" role="status">
-        {what} is not there: {failure}
+        {what} is unavailable: {failure}
       </p>
     );
   }

@@ -153,7 +153,8 @@ export function edgesOutOf(analysis: Analysis, routes: Routes, node: NodeRef): E
 
 /** What a mixer's edge is called, and what is said of it. */
 export const MIXER = 'linear attention or state-space mixer';
-export const MIXER_NOTE = 'One part per position: it carries information from earlier tokens that is not taken apart.';
+export const MIXER_NOTE =
+  'One part per position: it carries information from earlier tokens, which is not split further.';
 
 export function nodeTitle(node: NodeRef, kinds: readonly LayerKind[]): string {
   switch (node.letter) {

@@ -54,7 +54,7 @@ export default {
       if (!current) return;
       const { asked, heard } = current;
       if (Date.now() - heard > SILENCE_MS && kernel?.status !== 'busy')
-        return settle(asked.id, { answer: null, error: 'The kernel gave no answer. Run the cell again.' });
+        return settle(asked.id, { answer: null, error: 'The kernel did not answer. Run the cell again.' });
       if (Date.now() - heard > BUSY_MS)
         tell(asked.frame, { kind: 'asking', id: asked.theirs, message: 'Waiting for the kernel', fraction: null });
     }

@@ -33,7 +33,7 @@ export function createNotebook(channel: string, remember: (view: ViewState) => v
       signal?.addEventListener('abort', () => {
         if (!waiting.delete(id)) return;
         say({ kind: 'giveUp', id });
-        reject(new Error('Nobody waits for this any more.'));
+        reject(new Error('The request was cancelled.'));
       });
     });
   }
@@ -61,7 +61,7 @@ export function createNotebook(channel: string, remember: (view: ViewState) => v
         return asked?.onProgress?.({ message: message.message, fraction: message.fraction });
       waiting.delete(message.id);
       if (message.answer !== null) asked?.resolve(message.answer);
-      else asked?.reject(new Error(message.error ?? 'The kernel gave no answer.'));
+      else asked?.reject(new Error(message.error ?? 'The kernel did not answer.'));
     },
 
     giveUp() {
