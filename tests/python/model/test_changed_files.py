@@ -53,7 +53,7 @@ def test_what_is_held_is_kept_while_its_files_are_gone_or_broken(copy: Path, tmp
     shutil.move(tmp_path / "away", copy)
     assert session.load(str(copy), device="cpu") is model
     change_config(copy, model_type="zorglub")
-    with pytest.raises(TransparencyError, match="no causal language model"):
+    with pytest.raises(TransparencyError, match="neither a causal language model"):
         session.load(str(copy), device="cpu")
     assert session.loaded == [model]
     change_config(copy, model_type="llama")

@@ -150,8 +150,8 @@ def refused_code(folder: Path, words: str, **options: Any) -> None:
 
 @pytest.mark.parametrize("named", [[], ["*"], ["doubled"], ["org/doubled"], [""], ["/"]])
 def test_code_of_a_model_that_is_not_named_is_not_run(with_code: Path, named: list[str]) -> None:
-    refused_code(with_code, "needs code of its own", trust_remote_code=named)
-    refused_code(with_code, "needs code of its own", trust_remote_code=[*named, str(with_code.parent)])
+    refused_code(with_code, "needs to run its own code", trust_remote_code=named)
+    refused_code(with_code, "needs to run its own code", trust_remote_code=[*named, str(with_code.parent)])
 
 
 def test_code_of_a_model_that_is_named_is_run(with_code: Path, tiny_llama: LoadedModel) -> None:
@@ -181,5 +181,5 @@ def test_an_adapter_gives_its_base_no_leave_to_run_code(
     from weights import save_adapter
 
     folder = save_adapter(tiny_llama_folder, tmp_path / "adapter")
-    refused_code(folder, "needs code of its own", base=str(with_code), trust_remote_code=[str(folder)])
+    refused_code(folder, "needs to run its own code", base=str(with_code), trust_remote_code=[str(folder)])
     assert load_model(str(folder), base=str(with_code), trust_remote_code=[str(with_code)]).name == "adapter on doubled"

@@ -95,7 +95,7 @@ def test_a_pickled_file_is_refused(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["model.txt", "model.safetensors", "model"])
 def test_a_file_that_is_no_model_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("hello")
-    refused(tmp_path / name, "modelUnusable", "no model file")
+    refused(tmp_path / name, "modelUnusable", "not a readable model file")
 
 
 @pytest.mark.parametrize("content", [b"", b"GGUF", b"GGUF\x03\0\0\0xxxx", b"no gguf at all" * 10])
@@ -163,20 +163,20 @@ def test_a_config_without_a_model_type_is_refused(broken: Path) -> None:
 
 def test_an_unknown_architecture_is_refused(broken: Path) -> None:
     change_config(broken, model_type="zorglub")
-    refused(broken, "modelUnsupported", "no causal language model that transformers knows")
+    refused(broken, "modelUnsupported", "neither a causal language model nor a classifier")
 
 
 @pytest.mark.parametrize("model_type", ["t5", "vit", "clip"])
 def test_what_is_no_causal_language_model_is_refused(broken: Path, model_type: str) -> None:
     (broken / "config.json").write_text(json.dumps({"model_type": model_type}))
-    refused(broken, "modelUnsupported", "no causal language model that transformers knows")
+    refused(broken, "modelUnsupported", "neither a causal language model nor a classifier")
 
 
 def test_a_model_with_code_of_its_own_is_refused_and_its_code_not_run(broken: Path) -> None:
     (broken / "modeling_x.py").write_text(f"import pathlib\npathlib.Path({str(broken / 'trap')!r}).touch()\n")
     auto_map = {"AutoConfig": "modeling_x.Config", "AutoModelForCausalLM": "modeling_x.Model"}
     change_config(broken, model_type="my-model", auto_map=auto_map)
-    refused(broken, "modelUnusable", r"needs code of its own.*lmTransparency\.models\.trustRemoteCode")
+    refused(broken, "modelUnusable", r"needs to run its own code.*lmTransparency\.models\.trustRemoteCode")
     assert not (broken / "trap").exists()
 
 

@@ -86,7 +86,7 @@ def test_a_link_that_leads_elsewhere_is_another_folder(work: Path, trap: Path, t
 def test_a_session_does_not_hand_out_a_model_that_was_loaded_with_more_trust(work: Path, trap: Path) -> None:
     session = Session()
     session.load("org/name", trust_remote_code=[str(work / "org/name")])
-    with pytest.raises(TransparencyError, match="needs code of its own"):
+    with pytest.raises(TransparencyError, match="needs to run its own code"):
         session.load("org/name", trust_remote_code=["org/name"])
 
 

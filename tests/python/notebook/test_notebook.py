@@ -55,7 +55,7 @@ def test_an_output_holds_the_page_with_the_view_that_was_asked_for(ioi: Analysis
     assert "·drink" in bundle["text/plain"]
     page = page_in(bundle)
     assert page["view"] == {"runId": "recorded", "target": 13, "threshold": 0.1, "view": "lens"}
-    assert "cannot be asked" in page["notebook"]["words"]
+    assert "nothing that needs the model" in page["notebook"]["words"]
     assert page["payload"]
 
 

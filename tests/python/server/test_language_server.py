@@ -76,7 +76,7 @@ async def test_borders_and_counts_need_no_model_and_the_hover_says_what_does(edi
     assert await document.hints() == [("0:24", HINT)]
     said = await document.hover(0, 16)
     assert said is not None and "**`·France`** · id 4649 · token 4 of 5" in said[1]
-    assert "is told once the model is loaded" in said[1] and "Surprisal" not in said[1]
+    assert "appear once the model is loaded" in said[1] and "Surprisal" not in said[1]
 
 
 async def test_the_model_is_loaded_by_a_command_and_hover_then_tells_its_own_probabilities(

@@ -164,7 +164,7 @@ def test_unknown_models_and_unusable_folders_are_refused_and_the_loaded_one_stay
         (str(folders["empty"]), "modelUnusable", "no config.json"),
         (str(folders["weightless"]), "modelUnusable", "no weights"),
         (str(folders["pickled"]), "modelUnusable", "pickled"),
-        (str(tmp_path / "picture.png"), "modelUnusable", "no model file"),
+        (str(tmp_path / "picture.png"), "modelUnusable", "not a readable model file"),
     ]:
         for method, params in [(LOAD, {"source": source}), (ANALYZE, {"source": source, "prompt": "a"})]:
             with pytest.raises(Refused, match=says) as refused:
