@@ -1,4 +1,4 @@
-/** What can be told to stop; vscode's and vscode-jsonrpc's cancellation tokens both fit. */
+/** Something that can be cancelled; vscode's and vscode-jsonrpc's cancellation tokens both fit. */
 export interface Cancel {
   readonly isCancellationRequested: boolean;
   onCancellationRequested(listener: (reason?: unknown) => void): { dispose(): void };
@@ -39,7 +39,7 @@ export class CancelSource {
     this.dispose();
   }
 
-  /** Lets go of listeners and of the tokens it follows. */
+  /** Drops its listeners and the tokens it follows. */
   dispose(): void {
     this.#listeners.clear();
     for (const followed of this.#followed.splice(0)) followed.dispose();

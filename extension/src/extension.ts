@@ -70,7 +70,7 @@ const AWAY_MINUTES = 1;
 let running: Backend | undefined;
 let visit: Visit | undefined;
 
-/** Wires the parts together; nothing is started before it is used. */
+/** Wires the parts together; nothing starts before it is used. */
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
   const storage = context.globalStorageUri.fsPath;
   await mkdir(storage, { recursive: true });
@@ -228,7 +228,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   );
 }
 
-/** The server that all windows share; Windows has no sockets for that, and each window its own. */
+/** The server that all windows share. Windows lacks the sockets for that, so each window has its own. */
 function launchHere(python: string, options: LaunchOptions): ServerProcess {
   return currentPlatform() === 'win32'
     ? launch([python, ...SERVE_ARGUMENTS], options)

@@ -1,6 +1,6 @@
 import type { ErrorData, ErrorKind } from '../shared/protocol';
 
-/** What can go wrong besides what the backend itself reports. */
+/** Failures in addition to those that the backend reports. */
 export type FailureKind =
   | ErrorKind
   | 'backendMissing'
@@ -58,7 +58,7 @@ const ERROR_KINDS: Record<ErrorKind, true> = {
 const CANCEL_CODES: ReadonlySet<unknown> = new Set([-32800, -32802]);
 const CONNECTION_CODES: ReadonlySet<unknown> = new Set([-32096, -32097, -32098, -32099]);
 
-/** Turns whatever a request was rejected with into a failure with a sentence and a remedy. */
+/** Turns any rejection into a failure with a sentence and a remedy. */
 export function toFailure(error: unknown): Failure {
   if (error instanceof Failure) return error;
   const { code, data, message } = asRecord(error);

@@ -1,10 +1,10 @@
-/** Files with prompts of several lines, parted by `---`. */
+/** Files with multi-line prompts, separated by `---`. */
 export const PROMPT_LANGUAGE = 'lm-prompt';
-/** Files with a prompt a line. */
+/** Files with one prompt per line. */
 export const PROMPT_LINES_LANGUAGE = 'lm-prompts';
-/** Files with chats, parted by `---`: a line `<|user|>`, `<|assistant|>` … stands before each message. */
+/** Files with chats, separated by `---`: a line `<|user|>`, `<|assistant|>` … precedes each message. */
 export const CHAT_LANGUAGE = 'lm-chat';
-/** Files with a prompt, as a JSON record, a line. */
+/** Files with one prompt per line, as a JSON record. */
 export const PROMPT_RECORDS_LANGUAGE = 'lm-prompts-jsonl';
 
 /** The languages that the backend knows as a language server. */

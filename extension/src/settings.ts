@@ -12,11 +12,11 @@ export interface Settings {
   dtype: Dtype;
   specialTokens: SpecialTokens;
   topK: number;
-  /** Milliseconds without a key after which live mode analyzes. */
+  /** Milliseconds after the last keystroke before live mode analyzes. */
   liveDelay: number;
-  /** Minutes without work after which a backend lets go of the model; 0: never. */
+  /** Minutes without work after which a backend unloads the model; 0: never. */
   idleMinutes: number;
-  /** An analysis that is told to take longer, or more memory, is asked about first; 0: any is fine. */
+  /** An analysis estimated to take longer or more memory needs confirmation; 0: never ask. */
   askAboveSeconds: number;
   askAboveMb: number;
   /** Whether the newline that ends a file belongs to its last prompt. */
@@ -24,7 +24,7 @@ export interface Settings {
   /** Whether an open prompt file starts the backend. */
   startsEarly: boolean;
   ssh: SshSettings;
-  /** What is set for single hosts. */
+  /** Settings per host. */
   remoteHosts: Record<string, HostSettings>;
 }
 
@@ -44,7 +44,7 @@ export function readSettings(scope?: vscode.Uri): Settings {
   return checkSettings((key) => section.get<unknown>(key));
 }
 
-/** Settings out of whatever values there are; a value of the wrong kind counts as not set. */
+/** Reads settings from raw values; a value of the wrong kind counts as unset. */
 export function checkSettings(get: (key: string) => unknown): Settings {
   const text = (key: string) => {
     const value = get(key);
@@ -79,14 +79,14 @@ export function checkSettings(get: (key: string) => unknown): Settings {
   };
 }
 
-/** Models whose own code may be run: this machine's settings alone count, whatever a workspace says. */
+/** Models whose own code may run. Only this machine's settings count, never a workspace's. */
 export function trustedModels(): string[] {
   const inspected = vscode.workspace.getConfiguration(SECTION).inspect<unknown>('models.trustRemoteCode');
   const value = inspected?.globalValue;
   return Array.isArray(value) ? value.filter((name) => typeof name === 'string' && name !== '') : [];
 }
 
-/** What analyses may hold in the backend's memory together; 0 where it is not set: then its command line decides. */
+/** The memory budget of all analyses in the backend; 0 if unset: then its command line decides. */
 export function traceMemoryMb(): number {
   const value = vscode.workspace.getConfiguration(SECTION).inspect<unknown>('traces.memoryMb')?.globalValue;
   return typeof value === 'number' && value >= 1 ? value : 0;
@@ -102,7 +102,7 @@ function hostsOf(value: unknown): Record<string, HostSettings> {
   return Object.fromEntries(entries);
 }
 
-/** Stores a choice where it is set now: in the folder or the workspace if that overrides it, else for this machine. */
+/** Stores a choice where it is currently set: in the folder or workspace if that overrides it, otherwise for this machine. */
 export async function storeSetting(key: 'model' | 'device' | 'dtype', value: string): Promise<void> {
   const editor = vscode.window.activeTextEditor ?? vscode.window.visibleTextEditors[0];
   const section = vscode.workspace.getConfiguration(SECTION, editor?.document.uri);

@@ -1,4 +1,4 @@
-/** A value that is announced to listeners; the modules that know no VS Code use it in place of an EventEmitter. */
+/** Announces values to listeners; modules without VS Code use it instead of an EventEmitter. */
 export class Signal<T> {
   readonly #listeners = new Set<(value: T) => void>();
 

@@ -13,7 +13,7 @@ const SEVERITY = {
   warning: vscode.LanguageStatusSeverity.Warning,
   error: vscode.LanguageStatusSeverity.Error,
 } as const;
-/** How long something takes before it is told. */
+/** How long something may take before it is shown. */
 const PATIENCE_MS = 1000;
 const MEMORY_SETTING = 'lmTransparency.traces.memoryMb';
 
@@ -21,7 +21,7 @@ const MEMORY_SETTING = 'lmTransparency.traces.memoryMb';
 export function showStatus(backend: Backend, analyses: Analyses, targets: Targets): vscode.Disposable {
   const item = vscode.languages.createLanguageStatusItem('lmTransparency.status', SELECTOR);
   item.name = 'LM Transparency';
-  // a row of its own: a long one is cut off
+  // a separate row: a long text is cut off
   let held: vscode.LanguageStatusItem | undefined;
   const updateHeld = () => {
     const view = heldView(backend.status);
@@ -83,7 +83,7 @@ function showBusy(analyses: Analyses): vscode.Disposable {
     if (isAnalyzing !== wasAnalyzing)
       void vscode.commands.executeCommand('setContext', 'lmTransparency.analyzing', isAnalyzing);
     wasAnalyzing = isAnalyzing;
-    // what follows typing is told by its panel: a wheel that turns at every key is in the way of the keys
+    // the panel shows runs that follow typing: a spinner at every keystroke would distract
     const job = jobs.find(({ follows }) => !follows);
     if (!job) {
       clearTimeout(timer);

@@ -28,7 +28,7 @@ export interface BackendStatus {
 export interface BackendWorld {
   mayStart(): boolean;
   find(): Promise<PythonChoice>;
-  /** `again`: the link was lost, and what it went over may be what is stuck. */
+  /** `again`: the link was lost, perhaps because its connection is stuck. */
   launch(choice: PythonChoice & { found: true }, again: boolean): ServerProcess;
   connect(server: ServerProcess): Promise<Connection>;
   /** Sends what may load a model, once or again, with what this machine and the person say about that. */
@@ -43,9 +43,9 @@ export interface BackendWorld {
 
 export interface RequestOptions {
   cancel?: Cancel;
-  /** Told each stage, also of a start that has to come first, and for how long it has lasted. */
+  /** Receives each stage and how long it has lasted, including those of a start that comes first. */
   onProgress?: (progress: Progress) => void;
-  /** Asks for a part of the answer before the rest is there. */
+  /** Requests part of the answer before the rest is ready. */
   onPartial?: (value: unknown) => void;
   /** The backend can answer before PyTorch is loaded. */
   early?: boolean;
@@ -53,7 +53,7 @@ export interface RequestOptions {
 
 /** How long an attempt to make a link again may be without a word from it; then comes the next. */
 const LINK_SILENCE_MS = 60_000;
-/** Requests that load a model where it is not loaded yet. */
+/** Requests that load a model if it is not loaded yet. */
 const LOADING: ReadonlySet<string> = new Set([ANALYZE, LOAD_MODEL]);
 const STARTING = 'Starting Python';
 const TRIES = 3;
@@ -72,10 +72,10 @@ export class Backend {
   #restarts = 0;
   #reconnection: Reconnection<Session> | null = null;
   #known = { instance: '', id: 0 };
-  /** A restart that the person chose because nothing went on: what was asked before is asked again. */
+  /** A restart that the user chose after a standstill: pending requests are sent again. */
   #restarting: Promise<void> | null = null;
   #isAsking = false;
-  /** Between it and this window is a network: after a while without one a request is told so. */
+  /** The backend is across a network: after a while without a link, requests fail and say so. */
   #isFar = false;
   readonly #patience = new Patience(
     () => void this.#onStandstill(),
@@ -158,7 +158,7 @@ export class Backend {
     await this.#ensure();
   }
 
-  /** Nothing went on for minutes, and somebody waits. */
+  /** Called after minutes without progress while a request waits. */
   async #onStandstill(): Promise<void> {
     if (this.#isAsking) return;
     this.#isAsking = true;
@@ -262,7 +262,7 @@ export class Backend {
     }
   }
 
-  /** The first answer of a server. Over a link that is made again, only while something is heard of the link. */
+  /** The first answer of a server. On a reconnected link it is awaited only while the link is alive. */
   #greeted(
     server: ServerProcess,
     gone: Promise<never>,
@@ -280,7 +280,7 @@ export class Backend {
     gone: Promise<never>,
     onConnected: (connection: Connection) => void,
   ): Promise<Health> {
-    // when the process ends, its exit code says more than the broken pipe
+    // a process' exit code says more than the broken pipe
     const connecting = this.world.connect(server).catch((error: unknown) => reasonFor(error, gone));
     connecting.catch(() => undefined);
     const connection = await Promise.race([connecting, gone]);
@@ -303,7 +303,7 @@ export class Backend {
     this.#ensure().catch((error: unknown) => this.world.log(`restart failed: ${toFailure(error).message}`));
   }
 
-  /** The number of a process: the same one, joined again, keeps it. */
+  /** The number of a process; a process that is joined again keeps it. */
   #identify({ instance }: Health): number {
     if (!instance || instance !== this.#known.instance) this.#known = { instance, id: this.#known.id + 1 };
     return this.#known.id;

@@ -21,7 +21,7 @@ const PARTIAL = new ProgressType<unknown>();
 const goodbye = { jsonrpc: '2.0', method: 'exit' } satisfies NotificationMessage;
 
 class QuietClient extends LanguageClient {
-  // a start that fails is told by the panel, with a remedy
+  // the panel reports a failed start, with a remedy
   override error(message: string, data?: unknown): void {
     super.error(message, data, false);
   }
@@ -35,7 +35,7 @@ export async function connect(server: ServerProcess, log: LogOutputChannel, told
     outputChannel: quiet,
     traceOutputChannel: quiet,
     revealOutputChannelOn: RevealOutputChannelOn.Never,
-    // what is changed later is told, too
+    // later changes are sent too
     synchronize: { configurationSection: SECTION },
     initializationOptions: { protocolVersion: PROTOCOL_VERSION, ...told },
     initializationFailedHandler: () => false,
@@ -70,7 +70,7 @@ export async function connect(server: ServerProcess, log: LogOutputChannel, told
   };
 }
 
-// the client reports every refused request; the panel has told the user already
+// the client logs every refused request; the panel has already told the user
 function atDebugLevel(log: LogOutputChannel): OutputChannel {
   return {
     name: log.name,

@@ -71,7 +71,7 @@ export function statusView(status: BackendStatus, chosenModel: string, target: T
   };
 }
 
-/** The GPU in use, or the one there is, and what is free of its memory; of the machine's memory without one. */
+/** The GPU in use, or any GPU, and its free memory; without a GPU the machine's free memory. */
 function memoryOf(health: Health, loaded: ModelInfo | undefined): string {
   const gpu = health.devices.find(({ id }) => id !== 'cpu');
   const device = health.devices.find(({ id }) => id === loaded?.device) ?? gpu;
@@ -81,7 +81,7 @@ function memoryOf(health: Health, loaded: ModelInfo | undefined): string {
   return words && ` · ${words}`;
 }
 
-/** What the backend keeps of analyses, and how much it may: a row of its own; null where there are none. */
+/** How many analyses the backend holds, and their memory: a separate row; null if there are none. */
 export function heldView({ health }: BackendStatus): Pick<StatusView, 'text' | 'detail'> | null {
   if (!health || health.traces.nRuns === 0) return null;
   const { nRuns, heldBytes, budgetBytes } = health.traces;

@@ -28,7 +28,7 @@ export class Patience {
   /** Somebody waits for this. */
   async during<T>(work: Promise<T>): Promise<T> {
     this.#waiting += 1;
-    // who comes later does not make up for what stands still
+    // a later request does not hide an earlier one that makes no progress
     if (this.#waiting === 1) this.sign();
     try {
       return await work;

@@ -10,7 +10,7 @@ import { type AfterExit, afterBridge, afterExit } from '../link/restartPolicy';
 const REASON_MS = 3_000;
 const QUIT_MS = 2_000;
 
-/** A server process that this window speaks with. */
+/** A server process that this window talks to. */
 export interface Session {
   /** Counts processes: what one process knows (run ids), the next one does not. */
   id: number;
@@ -19,7 +19,7 @@ export interface Session {
   startedAt: number;
   /** Rejects with the reason when the process ends, or the link to it. */
   gone: Promise<never>;
-  /** Makes `gone` reject: nothing is heard any more. */
+  /** Makes `gone` reject: the link is silent. */
   lose(failure: Failure): void;
 }
 
@@ -41,13 +41,13 @@ export function verdictOn(server: ServerProcess, exit: Exit, restarts: number, w
     : afterExit(exit, restarts, server.lastLines());
 }
 
-/** What a process says by its end, where it ends with this error; else the error. */
+/** Rejects with the reason of the process' exit if it ends now, otherwise with the error. */
 export async function reasonFor(error: unknown, gone: Promise<never>): Promise<never> {
   await Promise.race([gone, new Promise((resolve) => setTimeout(resolve, REASON_MS))]);
   throw error;
 }
 
-// a client notices first that the stream is closed, and why only the process tells
+// the client first sees the closed stream; only the process' exit says why
 export function withReason(gone: Promise<never>, reply: Promise<unknown>): Promise<unknown> {
   return reply.catch((error: unknown) => {
     if (toFailure(error).kind !== 'backendStopped') throw error;
@@ -67,7 +67,7 @@ export async function endServer(link: Link, session: Session | null): Promise<vo
   }
 }
 
-/** What a promise gives within a time; null where it gives nothing. */
+/** A promise's value if it arrives in time; otherwise null. */
 async function within<T>(promise: Promise<T>, ms: number): Promise<{ value: T } | null> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<null>((resolve) => (timer = setTimeout(() => resolve(null), ms)));

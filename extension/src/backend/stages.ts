@@ -13,7 +13,7 @@ export class Stages {
 
   readonly say = (progress: Progress): void => {
     this.#latest = progress;
-    // "Forward pass, layer 3 of 30": the stage is what stands before its count
+    // "Forward pass, layer 3 of 30": the stage is the part before the count
     const stage = progress.message.split(',', 1)[0] ?? '';
     if (stage !== this.#stage) this.#since = Date.now();
     this.#stage = stage;

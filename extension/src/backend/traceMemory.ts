@@ -3,7 +3,7 @@ import { CONFIGURE } from '../../shared/protocol';
 import { SECTION, traceMemoryMb } from '../settings';
 import type { Backend } from './backend';
 
-/** Tells each backend process how much analyses may hold, where that is set, and whenever it changes. */
+/** Sends each backend process the memory budget of analyses when it is set and when it changes. */
 export function tellTraceMemory(backend: Backend, log: (line: string) => void): vscode.Disposable {
   let told: number | null = null;
   const tell = () => {

@@ -30,7 +30,7 @@ export function analyzePrompt(app: App): (target?: unknown) => Promise<void> {
   };
 }
 
-/** Analyzes what a panel belongs to once more, with the selection its editor has now. */
+/** Analyzes a panel's document again, with its editor's current selection. */
 export async function analyzeAgain(app: App, panel: Panel): Promise<void> {
   const uri = panel.uri ?? vscode.window.visibleTextEditors[0]?.document.uri;
   if (!uri) {

@@ -74,7 +74,7 @@ function linesBetween(document: vscode.TextDocument, start: number, end: number)
   return document.positionAt(end).line - document.positionAt(start).line + 1;
 }
 
-/** Writes a prompt at the end of the document; resolves with where it stands. */
+/** Writes a prompt at the end of the document; resolves with its offset. */
 async function add(
   document: vscode.TextDocument,
   prompts: readonly ListedPrompt[],

@@ -22,11 +22,11 @@ interface Meant {
 }
 
 interface Choice extends vscode.QuickPickItem {
-  /** Another prompt, or the same by another model; none of a heading. */
+  /** Another prompt, or the same with another model; unset for a heading. */
   other?: Meant & { source: string | null };
 }
 
-/** Compare Prompt: the prompt's analysis, and beside it that of another prompt, or of the same by another model. */
+/** Compare Prompt: the prompt's analysis, beside that of another prompt or of the same prompt with another model. */
 export function comparePrompt(app: App): (target?: unknown) => Promise<void> {
   return async (target) => {
     const meant = await promptMeant(app, target);
@@ -110,7 +110,7 @@ function heading(label: string): Choice {
   return { label, kind: vscode.QuickPickItemKind.Separator };
 }
 
-/** The prompts of a document, less the one that is selected. */
+/** The prompts of a document, except the selected one. */
 async function promptsOf(
   app: App,
   document: vscode.TextDocument,

@@ -10,7 +10,7 @@ import { picked } from './quickPick';
 import { plainLabel, sizeText } from '../words';
 import { reportFailure } from './report';
 
-/** Connect to Remote Backend…: host, environment, set-up, connection; resolves with whether it stands. */
+/** Connect to Remote Backend…: host, environment, set-up, connection; resolves with whether it is connected. */
 export function connectRemote(app: App): () => Promise<boolean> {
   return () =>
     guarded(app, async () => {
@@ -28,7 +28,7 @@ export function setUpRemote(app: App): () => Promise<boolean> {
     });
 }
 
-/** Disconnect: lets go of the host until it is used again. */
+/** Disconnect: releases the host until it is used again. */
 export function disconnect(app: App): () => Promise<boolean> {
   return async () => {
     await leave(app);
@@ -39,14 +39,14 @@ export function disconnect(app: App): () => Promise<boolean> {
 /** Use Local Backend: the one of the machine that this window's extension runs on. */
 export function useLocalBackend(app: App): () => Promise<boolean> {
   return async () => {
-    // before the other one is left: what is asked in between goes to the new one
+    // before leaving the other one, so that requests in between go to the new one
     await app.targets.use(null);
     await leave(app);
     return true;
   };
 }
 
-/** Lets go of the backend; what was asked of it is called off. */
+/** Releases the backend; its pending requests are cancelled. */
 async function leave(app: App): Promise<void> {
   app.analyses.cancel();
   app.choice.keepUnloaded();
@@ -174,7 +174,7 @@ function withSteps<T>(
 
 type PythonRow = vscode.QuickPickItem & { python: string };
 
-/** The interpreter to use, or 'set up'; without a question where there is only one answer. */
+/** The interpreter to use, or 'set up'; asks only if there is a choice. */
 async function choosePython(
   host: string,
   machine: Machine,

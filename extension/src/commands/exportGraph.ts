@@ -11,7 +11,7 @@ interface Choice extends vscode.QuickPickItem {
   appearance: Appearance;
 }
 
-/** A figure is light, whatever the editor is; dark is for slides. */
+/** Figures are light whatever the editor's theme; dark is for slides. */
 const CHOICES: Choice[] = [
   { label: 'SVG', description: 'the drawing, scalable and editable', format: 'svg', appearance: 'light' },
   { label: 'SVG, dark', description: 'the same on a dark background', format: 'svg', appearance: 'dark' },

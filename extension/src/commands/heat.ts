@@ -9,7 +9,7 @@ import { loadModel } from './selectModel';
 
 const NOTHING = 'Open a file with a prompt first. Heat shows where flow arrives in it and what surprises the model.';
 
-/** A document, the offset that is meant in it, and its panel where there is one. */
+/** A document, an offset in it, and its panel if there is one. */
 interface Meant {
   document: vscode.TextDocument;
   offset: number;
@@ -43,7 +43,7 @@ async function showSurprisal(app: App, document: vscode.TextDocument, offset: nu
     await app.surprisal.show(document, offset);
   } catch (error) {
     if (toFailure(error).kind !== 'modelNotFound') return reportFailure(app, error);
-    // known only of a model that is loaded, and the person has asked for it
+    // available only for a loaded model, and the user has asked for it
     try {
       const at = document.positionAt(offset);
       const { settings } = await promptAt(app.backend, document, new vscode.Selection(at, at));

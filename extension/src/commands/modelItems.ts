@@ -11,7 +11,7 @@ export interface ModelItem {
   choice:
     /** `allowDownload`: the hub id itself was chosen, so it may be fetched. */
     { kind: 'model'; source: string; allowDownload: boolean } | { kind: 'folder' } | { kind: 'file' } | { kind: 'hub' };
-  /** Shown whatever is typed. */
+  /** Shown for any input. */
   alwaysShow?: boolean;
 }
 
@@ -60,7 +60,7 @@ export function modelSections(
   ].filter(({ items }) => items.length > 0);
 }
 
-/** What was typed, as a model to choose: a whole path, else a hub id; null where it is neither, or listed already. */
+/** The typed text as a model: a full path or a hub id; null if it is neither or already listed. */
 export function typedItem(typed: string, sections: readonly ModelSection[], place: Place): ModelItem | null {
   const text = typed.trim().replace(/^(["'])(.*)\1$/, '$2');
   const source = expandHome(text, place.platform, place.home);

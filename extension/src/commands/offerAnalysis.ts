@@ -43,11 +43,11 @@ function isFollowed(app: App, { document }: Meant): boolean {
   return app.choice.pending !== null || app.live.follows(uri) || app.analyses.jobs.some((job) => job.uri === uri);
 }
 
-/** What stands against an analysis by the new choice; empty where nothing does, null where it is of no use. */
+/** Why an analysis with the new choice would be pointless: empty if it is not, null if nothing would change. */
 async function offerFor(app: App, { document, selection, panel }: Meant): Promise<string | null> {
   try {
     const isThere = app.backend.sessionId !== null;
-    // what a prompt's file says is no reason to start a backend
+    // a prompt's file is no reason to start a backend
     const settings = isThere ? (await promptAt(app.backend, document, selection)).settings : panel?.shown?.settings;
     const asked = askedBy(app.choice.settingsFor(document.uri), settings ?? NOTHING_SET);
     if (panel?.shown && meansTheSame(panel.shown.asked, asked)) {
@@ -60,7 +60,7 @@ async function offerFor(app: App, { document, selection, panel }: Meant): Promis
   }
 }
 
-/** The prompt of the panel in front, else of the text in front, else of a text that is in view. */
+/** The prompt of the active panel, otherwise of the active editor, otherwise of a visible editor. */
 async function promptMeant(app: App): Promise<Meant | null> {
   const own = app.panels.all().filter((panel) => !panel.comparison);
   const panelOf = (uri: vscode.Uri) => own.find((panel) => panel.uri?.toString() === uri.toString());

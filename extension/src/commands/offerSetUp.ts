@@ -3,7 +3,7 @@ import type { App } from '../app';
 import type { Panel } from '../panel/panel';
 import { runAction } from './actions';
 
-/** Offers set-up once a window, beside the button in the panel. */
+/** Offers set-up once per window, in addition to the panel's button. */
 export function offerSetUp(app: App): (panel: Panel) => Promise<void> {
   let offered = false;
   return async (panel) => {

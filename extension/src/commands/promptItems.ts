@@ -5,9 +5,9 @@ import { plainLabel } from '../words';
 export interface PromptItem {
   label: string;
   description?: string;
-  /** Where the prompt stands; null for one that is to be added. */
+  /** The prompt's place; null for a new prompt. */
   start: number | null;
-  /** What is to be added, or how the prompt begins. */
+  /** The text to add, or the prompt's beginning. */
   text: string;
   alwaysShow?: boolean;
 }
@@ -23,7 +23,7 @@ export function promptItems(prompts: readonly ListedPrompt[], linesOf: (prompt: 
   });
 }
 
-/** The prompts of a file, and what was typed as one more. */
+/** The prompts of a file, and the typed text as a new one. */
 export function withTyped(
   items: readonly PromptItem[],
   typed: string,

@@ -21,7 +21,7 @@ export function picked<T extends vscode.QuickPickItem>(quickPick: vscode.QuickPi
   });
 }
 
-/** Has Enter take these, unless something was typed: what is typed may hide them, and Enter would find nothing. */
+/** Makes Enter choose these, unless something was typed: the filter may hide them, and Enter would do nothing. */
 export function pointAt<T extends vscode.QuickPickItem>(quickPick: vscode.QuickPick<T>, items: readonly T[]): void {
   if (quickPick.value === '') quickPick.activeItems = items;
 }

@@ -4,7 +4,7 @@ import { actionsFor } from '../panel/failureMessage';
 import { runAction } from './actions';
 import type { App } from '../app';
 
-/** Tells a failure that has no panel, with the buttons that help; a cancellation is not told. */
+/** Shows a failure that has no panel, with helpful buttons; cancellations are not shown. */
 export async function reportFailure(app: App, error: unknown): Promise<void> {
   const failure = toFailure(error);
   if (isCancelled(failure)) return;

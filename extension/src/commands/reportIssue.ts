@@ -9,7 +9,7 @@ export interface ReportFacts {
   editor: string;
   platform: string;
   status: BackendStatus;
-  /** The backend runs on another machine, whose name is nobody's business. */
+  /** The backend runs on another machine; its name is private. */
   isRemote: boolean;
   log: readonly string[];
   /** The home folder, which names a person: it is written as `~`. */

@@ -15,14 +15,14 @@ const MESSAGE_MS = 3000;
 type Name = 'openRun' | 'openRunFile' | 'saveRun' | 'copyRunLink' | 'renameRun' | 'deleteRun';
 type Command = (target?: unknown, selected?: unknown) => Promise<void>;
 
-/** What can be done with a run of the view, of the panel in front, or of a row that was clicked. */
+/** Commands on a run: of the view, of the active panel, or of a clicked row. */
 export function runCommands(app: App, tree: Pick<vscode.TreeView<Row>, 'selection'>): Record<Name, Command> {
   const { runs, store } = app;
   /** The rows that are meant, as the files are now. */
   const rows = async (target: unknown, selected: unknown, alsoPanel = false): Promise<Run[]> => {
     const clicked = isRow(target) ? target : null;
     const others = Array.isArray(selected) ? (selected as unknown[]).filter(isRow) : [];
-    // what is selected is meant only where the row that was clicked is a part of it
+    // the selection counts only if it includes the clicked row
     const named = clicked === null ? [] : others.some((row) => isSame(row, clicked)) ? others : [clicked];
     if (named.length === 0 && alsoPanel) {
       const shown = panelMeant(app)?.shown;

@@ -24,7 +24,7 @@ export function selectDevice(app: App): (from?: unknown) => Promise<boolean> {
     update(null);
     quickPick.busy = true;
     const hidden = new vscode.CancellationTokenSource();
-    // asked anew: GPUs are known only when PyTorch is loaded
+    // asked again: GPUs are known only once PyTorch is loaded
     app.backend
       .request(HEALTH, {}, { cancel: hidden.token })
       .then((health) => update(health as Health))

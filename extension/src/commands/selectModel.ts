@@ -21,7 +21,7 @@ export function selectModel(app: App): (from?: unknown) => Promise<boolean> {
       if (!(await app.choice.take(chosen))) return false;
     } catch (error) {
       const failure = toFailure(error);
-      // of a model that is too large the person has just been asked
+      // the user has just been asked about a model that is too large
       if (failure.kind !== 'tooLarge') await reportFailure(app, failure);
       return false;
     }

@@ -6,7 +6,7 @@ import type { Targets } from '../remote/target';
 import { readSettings } from '../settings';
 
 /**
- * Starts the backend when a prompt file is open, so that hovers and the like are there before the first analysis.
+ * Starts the backend when a prompt file is open, so that hovers are available before the first analysis.
  *
  * Silent: nothing is asked, and no model is loaded. One that cannot start is not tried again, and one on another
  * machine is not woken up: it may cost a job there.

@@ -11,13 +11,13 @@ export interface Warmth {
   end: number;
   /** 1 to `HEAT_STEPS`. */
   step: number;
-  /** What a hover says; empty where others tell it. */
+  /** The hover's text; empty where another hover gives it. */
   words: string;
 }
 
 /**
  * The flow as heat on a prompt's text. `masses`: the flow that arrives at each token; `target`: the text of the token
- * whose prediction is explained. Steps: the share beside the largest that has a place in the text.
+ * whose prediction is explained. Steps: the share relative to the largest that has a place in the text.
  *
  * Tokens that share a character share its heat; tokens that are not in the text, like the first, do not count: the
  * flow that ends there would leave the text cold.
@@ -42,7 +42,7 @@ export function flowHeat(
   });
 }
 
-/** Surprisal as heat, on a scale that is the same for every prompt; what nothing comes before (-1) stays cold. */
+/** Surprisal as heat, on the same scale for every prompt; a token with nothing before it (-1) stays cold. */
 export function surprisalHeat(found: Pick<SurprisalResult, 'model' | 'start' | 'end' | 'surprisal'>): Warmth[] {
   return found.surprisal.flatMap((bits, index) => {
     const step = Math.min(HEAT_STEPS, Math.round(bits / BITS_PER_STEP));
@@ -51,7 +51,7 @@ export function surprisalHeat(found: Pick<SurprisalResult, 'model' | 'start' | '
   });
 }
 
-/** What the hover over a token says. */
+/** The text of the hover over a token. */
 export function flowSentence(mass: number, target: string): string {
   return `${percentage(mass)} of the flow into ${visibleText(target)} arrives here`;
 }

@@ -6,7 +6,7 @@ import type { TokenMarks } from './tokenMarks';
 import type { Surprisal } from './surprisal';
 import { visibleText } from './visibleText';
 
-/** What the heat on the text means: an entry of the status bar while there is heat, which takes it away. */
+/** A status bar entry that explains the heat on the text; clicking it hides the heat. */
 export function showLegend(marks: TokenMarks, surprisal: Surprisal): vscode.Disposable {
   const item = vscode.window.createStatusBarItem('lmTransparency.heat', vscode.StatusBarAlignment.Right, 200);
   item.name = 'LM Transparency: Heat';
@@ -35,7 +35,7 @@ export function showLegend(marks: TokenMarks, surprisal: Surprisal): vscode.Disp
 interface Words {
   text: string;
   scale: string;
-  /** Under the coldest and the hottest step; none: there is nothing to measure by yet. */
+  /** Labels of the coldest and the hottest step; none while there is no scale yet. */
   ends?: [low: string, high: string];
 }
 
@@ -64,7 +64,7 @@ function wordsFor(marks: TokenMarks, surprisal: Surprisal, uri: string): Words |
   };
 }
 
-/** Numbers of one model say nothing of another. */
+/** Numbers of one model do not apply to another. */
 function by(model: string): string {
   return model && ` · ${plainLabel(model)}`;
 }

@@ -13,7 +13,7 @@ export class PromptLink {
     this.#pieces = new Pieces(place);
   }
 
-  /** The document's range of a token; null for one that was added and for one that is not there. */
+  /** The document's range of a token; null for a token that was added or is missing. */
   rangeOf(position: number): { start: number; end: number } | null {
     const token = this.tokens[position];
     if (!token || token.start >= token.end) return null;
@@ -26,7 +26,7 @@ export class PromptLink {
     if (at === null) return null;
     const inside = this.tokens.findIndex((token) => token.start <= at && at < token.end);
     if (inside !== -1) return inside;
-    // behind the last character stands the last token
+    // an offset after the last character belongs to the last token
     const last = this.tokens.findLastIndex((token) => token.start < token.end && token.end === at);
     return last === -1 ? null : last;
   }

@@ -7,7 +7,7 @@ import { Signal } from '../signal';
 import { surprisalHeat } from './heat';
 import { HeatInk } from './heatInk';
 
-/** Asks for the surprisal of the prompt at an offset of a document. */
+/** Requests the surprisal of the prompt at an offset of a document. */
 export type AskSurprisal = (document: vscode.TextDocument, start: number, cancel: Cancel) => Promise<SurprisalResult>;
 
 const REST_MS = 400;
@@ -26,9 +26,9 @@ interface Shown {
   asking?: CancelSource;
 }
 
-/** Surprisal as heat on the text of one prompt a document. It follows what is typed: debounced, and the latest wins. */
+/** Surprisal as heat on one prompt per document. It follows typing, debounced; the latest request wins. */
 export class Surprisal implements vscode.Disposable {
-  /** What is shown in a document has changed. */
+  /** The surprisal shown in a document has changed. */
   readonly changed = new Signal<string>();
   readonly #shown = new Map<string, Shown>();
   readonly #ink = new HeatInk(() => this.#drawAll());
@@ -46,7 +46,7 @@ export class Surprisal implements vscode.Disposable {
     );
   }
 
-  /** Shows the surprisal of the prompt at an offset. Rejects with a `Failure` where there is none to show. */
+  /** Shows the surprisal of the prompt at an offset. Rejects with a `Failure` if there is none. */
   async show(document: vscode.TextDocument, start: number, cancel?: Cancel): Promise<void> {
     const uri = document.uri.toString();
     this.hide(uri);
@@ -68,7 +68,7 @@ export class Surprisal implements vscode.Disposable {
     this.#draw(uri);
   }
 
-  /** What is shown in a document: by which model, and the largest; null where nothing is. */
+  /** The surprisal shown in a document: its model and the largest value; null if none is shown. */
   shownIn(uri: string): SurprisalShown | null {
     const shown = this.#shown.get(uri);
     if (!shown) return null;
@@ -103,7 +103,7 @@ export class Surprisal implements vscode.Disposable {
       if (rangeOffset < shown.start) shown.start = Math.max(rangeOffset, shown.start + text.length - rangeLength);
     shown.asking?.cancel();
     clearTimeout(shown.timer);
-    // VS Code moves what is drawn, until it is drawn anew
+    // VS Code moves decorations along until they are drawn again
     shown.timer = setTimeout(() => {
       this.#fetch(shown).catch((error: unknown) => {
         if (isCancelled(toFailure(error))) return;
@@ -124,7 +124,7 @@ export class Surprisal implements vscode.Disposable {
     const heat = found ? surprisalHeat(found) : [];
     for (const editor of vscode.window.visibleTextEditors) {
       if (editor.document.uri.toString() !== uri) continue;
-      // where the server answers hovers, it says this and more
+      // the server's own hovers include this
       const isTold = isPromptLanguage(editor.document.languageId);
       this.#ink.draw(editor, isTold ? heat.map((warmth) => ({ ...warmth, words: '' })) : heat);
     }

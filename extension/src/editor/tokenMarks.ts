@@ -6,7 +6,7 @@ import { HeatInk } from './heatInk';
 import { moved, type Place, stands } from '../prompts/place';
 import { PromptLink } from './link';
 
-/** What is marked of a panel: its analysis, and where that stands in a document. */
+/** The part of a panel that is marked in the editor: its analysis and the analysis' place in a document. */
 export interface MarkedPanel {
   readonly shown: {
     uri: string;
@@ -31,7 +31,7 @@ interface Linked {
 
 /** Marks a panel's selected token and its heat in the prompt's text, and tells the panel which token the cursor is on. */
 export class TokenMarks implements vscode.Disposable {
-  /** Another flow is shown on the text of a document, or none any more. */
+  /** The flow shown on a document's text has changed or is gone. */
   readonly heated = new Signal<string>();
   readonly #linked = new Map<MarkedPanel, Linked>();
   readonly #style = vscode.window.createTextEditorDecorationType({
@@ -56,7 +56,7 @@ export class TokenMarks implements vscode.Disposable {
     );
   }
 
-  /** Ties a panel's analysis to the text it came from, where that still stands there. */
+  /** Links a panel's analysis to the text it came from, if that text is still there. */
   link(panel: MarkedPanel): void {
     const { shown } = panel;
     if (!shown) return this.unlink(panel);
@@ -99,7 +99,7 @@ export class TokenMarks implements vscode.Disposable {
     return (this.#linked.get(panel)?.masses ?? null) !== null;
   }
 
-  /** The flow that is shown on a document's text: into what, by which model, and the largest share there; null where there is none. */
+  /** The flow shown on a document's text: its target, its model and the largest share; null if there is none. */
   flowIn(uri: string): { target: string; model: string; most: number } | null {
     for (const { link, masses, panel } of this.#of(uri)) {
       if (!link || !masses) continue;
@@ -110,7 +110,7 @@ export class TokenMarks implements vscode.Disposable {
     return null;
   }
 
-  /** The panel's target is another one: the heat's words name it. */
+  /** Redraws after the panel's target changed: the heat's hover names it. */
   redraw(panel: MarkedPanel): void {
     const linked = this.#linked.get(panel);
     if (!linked?.masses) return;
@@ -118,7 +118,7 @@ export class TokenMarks implements vscode.Disposable {
     this.heated.fire(linked.uri);
   }
 
-  /** Looks again whether the documents hold the prompts: one may just have been opened. */
+  /** Links all panels again: a document may just have been opened. */
   relinkAll(): void {
     for (const uri of new Set([...this.#linked.values()].map((linked) => linked.uri))) this.#relink(uri);
   }
@@ -147,7 +147,7 @@ export class TokenMarks implements vscode.Disposable {
     const uri = event.document.uri.toString();
     if (event.contentChanges.length === 0 || this.#of(uri).length === 0) return;
     for (const linked of this.#of(uri)) {
-      // changes come last first, so that the offsets of each hold
+      // changes come last first, so that their offsets stay valid
       linked.place = event.contentChanges.reduce<Place | null>(
         (before, change) =>
           before &&

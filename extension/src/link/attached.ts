@@ -29,7 +29,7 @@ export function launchAttached(
 /** Ends a bridge by the end of its stdin, so that the goodbye that was written last arrives; then by force. */
 async function leave(bridge: ServerProcess, stdin: Writable): Promise<void> {
   stdin.end();
-  // nobody reads it any more, and unread it would keep the end from being noticed
+  // nothing reads it any more, and unread output would hide the end
   bridge.stdout.unpipe().resume();
   let timer: NodeJS.Timeout | undefined;
   await Promise.race([bridge.exited, new Promise((resolve) => (timer = setTimeout(resolve, GOODBYE_MS)))]);

@@ -1,7 +1,7 @@
 import type { Health } from '../../shared/protocol';
 import type { Requester } from './request';
 
-/** One step of a long request; `fraction` is null where nobody knows how far it is. */
+/** One step of a long request; `fraction` is null if unknown. */
 export interface Progress {
   message: string;
   fraction: number | null;
@@ -10,16 +10,16 @@ export interface Progress {
 /** A handshaken JSON-RPC connection to one server process. */
 export interface Connection extends Requester {
   onHealth(listener: (health: Health) => void): { dispose(): void };
-  /** Work takes processor time in the server, also where it reports nothing. */
+  /** The server uses processor time, even if it reports nothing. */
   onProgressing(listener: () => void): { dispose(): void };
   onProgress(token: string, listener: (progress: Progress) => void): { dispose(): void };
-  /** What a request gives before its result. */
+  /** Partial results of a request. */
   onPartial(token: string, listener: (value: unknown) => void): { dispose(): void };
   /** Asks the server to end (shutdown, exit), waiting two seconds at most. Never rejects. */
   close(): Promise<void>;
 }
 
-/** Reads the value of a `$/progress` notification; null for one that says nothing. */
+/** Reads the value of a `$/progress` notification; null for one without content. */
 export function readProgress(value: unknown): Progress | null {
   if (typeof value !== 'object' || value === null) return null;
   const { kind, title, message, percentage } = value as Record<string, unknown>;

@@ -5,7 +5,7 @@ const GREETING = 'lm-transparency attached ';
 const ENDED = 'lm-transparency ended ';
 const LONGEST_PRELUDE = 1_000_000;
 
-/** How a server ended that nobody asked to. */
+/** How a server ended unasked. */
 export interface ServerEnd {
   code: number | null;
   signal: string | null;
@@ -14,7 +14,7 @@ export interface ServerEnd {
 }
 
 /**
- * The protocol's stream out of a bridge's stdout: begins behind the marker's line, whatever a shell printed before.
+ * The protocol's stream in a bridge's stdout: it begins after the greeting's line, whatever a shell printed before.
  *
  * `attached` rejects when the stream ends without it.
  */
@@ -65,7 +65,7 @@ function readAttached(json: string): Attached | null {
   }
 }
 
-/** The line in which a bridge tells how its server ended; null where it told nothing. */
+/** Reads the line in which a bridge reports how its server ended; null if there is none. */
 export function readServerEnd(lines: readonly string[]): ServerEnd | null {
   const line = lines.findLast((text) => text.startsWith(ENDED));
   if (line === undefined) return null;

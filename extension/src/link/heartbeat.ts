@@ -10,7 +10,7 @@ export function silenceFrom(variable: string | undefined): number {
   return seconds > 0 && Number.isFinite(seconds) ? seconds : SILENCE_S;
 }
 
-/** Pings across a link until `isOver`, and tells once when nothing was heard for that long. `heardAt`: as `Date.now()`. */
+/** Pings across a link until `isOver`, and calls `onSilence` once after that long a silence. `heardAt`: as `Date.now()`. */
 export function keepListening(
   connection: Requester,
   { heardAt, silenceS }: { heardAt: () => number; silenceS: number },
@@ -33,7 +33,7 @@ export function keepListening(
   timer.unref();
 }
 
-/** `joining`, unless nothing is heard of its link for too long. */
+/** `joining`, unless its link is silent for too long. */
 export async function withoutSilence<T>(joining: Promise<T>, link: Link, silenceMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const silence = new Promise<never>((_, reject) => {

@@ -4,7 +4,7 @@ import { killable, killTree } from './killTree';
 import { LineSplitter } from './lines';
 import { Signal } from '../signal';
 
-/** What follows the interpreter on the command line of a server of this machine, which the editor is on too. */
+/** The arguments after the interpreter for a server on this machine, which the editor runs on too. */
 export const SERVE_ARGUMENTS = ['-u', '-m', 'lm_transparency', 'serve', '--low-priority'] as const;
 
 /** The same for the server that windows share. */
@@ -17,7 +17,7 @@ export interface Exit {
   problem: string;
 }
 
-/** What `attach` says of the server it has joined. */
+/** What `attach` reports about the server it has joined. */
 export interface Attached {
   version: string;
   processId: number;
@@ -25,13 +25,13 @@ export interface Attached {
   started: boolean;
 }
 
-/** What stands between this window and a server that outlives it. */
+/** The link between this window and a server that outlives it. */
 export interface Link {
   /** The machine on its other side; empty for this one. */
   host: string;
   /** Resolves when the server is joined; rejects where that does not come about. */
   attached: Promise<Attached>;
-  /** How long nothing need be heard before the server is joined, where that is longer than usual: it may wait in a queue. */
+  /** How long the link may be silent before the server is joined, if longer than usual: it may wait in a queue. */
   patienceMs?: number | undefined;
   /** When something was last heard, in `Date.now()`. */
   heardAt(): number;
@@ -61,9 +61,9 @@ export interface LaunchOptions {
 }
 
 const KEPT_LINES = 20;
-/** What a server says on stderr while it starts: it takes processor time. */
+/** What a server prints to stderr while it starts: it uses processor time. */
 const PROGRESSING = 'lm-transparency progressing';
-/** What a bridge, or the shell that waits for one, says there of itself, whatever its server does. */
+/** What a bridge, or the shell that waits for one, prints there about itself, whatever its server does. */
 export const ALIVE = 'lm-transparency alive';
 
 /** Starts a program as a server on stdio; argv, never a shell. */
@@ -100,7 +100,7 @@ export function launch(argv: readonly string[], options: LaunchOptions): ServerP
   };
 }
 
-/** Takes writes after the process has ended: its exit tells more than a broken pipe. */
+/** Accepts writes after the process has ended: its exit says more than a broken pipe. */
 function forgiving(stdin: Writable): Writable {
   stdin.on('error', () => undefined);
   return new Writable({

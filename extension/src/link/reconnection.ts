@@ -1,7 +1,7 @@
 import { Signal } from '../signal';
 import { cancelled, Failure, type FailureKind, toFailure } from '../failure';
 
-/** How long a request waits for the link before it is told that there is none. */
+/** How long a request waits for the link before it fails. */
 export const LINK_PATIENCE_MS = 30_000;
 
 const GIVEN_UP_AFTER_MS = 30 * 60_000;

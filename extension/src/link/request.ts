@@ -8,14 +8,14 @@ export interface Requester {
 
 export interface AskOptions {
   cancel?: Cancel;
-  /** Rejects when whoever should answer is gone. */
+  /** Rejects when the process that should answer is gone. */
   gone?: Promise<never>;
 }
 
 /**
- * One request: ends with the answer, a `Failure` or a cancellation; how long it may take is nobody's to say here.
+ * One request: ends with the answer, a `Failure` or a cancellation; it has no time limit here.
  *
- * Cancelling answers at once; the backend is told, and its late reply is dropped.
+ * Cancelling rejects at once; the backend is notified, and its late reply is dropped.
  */
 export async function ask(
   requester: Requester,

@@ -57,7 +57,7 @@ function unexplained(host: string, exit: Exit, lastWords: readonly string[]): Fa
   return new Failure('hostUnreachable', message, 'See the log for the output of ssh.');
 }
 
-/** What to do when the server ended without being asked to: one restart for a crash, none where it cannot help. */
+/** What to do when the server ends unasked: one restart after a crash, none if it cannot help. */
 export function afterExit(exit: Exit, restartsSoFar: number, lastWords: readonly string[] = []): AfterExit {
   if (exit.problem !== '') return { next: 'stop', failure: cannotStart(exit.problem) };
   if (exit.code === EXIT.normal) return { next: 'rest' };

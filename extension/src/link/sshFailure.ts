@@ -1,6 +1,6 @@
 import { Failure } from '../failure';
 
-/** What to say of an ssh that ended, by what it wrote; null where it says nothing known. */
+/** Explains why ssh ended, from its output; null if the output is unknown. */
 export function explainSsh(host: string, output: string): Failure | null {
   for (const [pattern, explain] of EXPLAINED) {
     const found = pattern.exec(output);

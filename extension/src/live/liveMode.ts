@@ -29,7 +29,7 @@ interface Parts {
 /** The documents whose graph follows the prompt as one types. */
 export class LiveMode implements vscode.Disposable {
   readonly #paces = new Map<string, Pace>();
-  /** Those of them whose prompt has become too long for that. */
+  /** Those whose prompt has become too long to follow. */
   readonly #costly = new Set<string>();
   readonly #item = vscode.window.createStatusBarItem('lmTransparency.live', vscode.StatusBarAlignment.Left);
   readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
@@ -97,16 +97,16 @@ export class LiveMode implements vscode.Disposable {
   async #follow(document: vscode.TextDocument): ReturnType<Analyses['follow']> {
     const uri = document.uri.toString();
     if (document.isClosed || !this.parts.panels.all().some((panel) => panel.uri?.toString() === uri)) {
-      // whoever closes the panel wants no more of it
+      // closing the panel ends it
       this.#end(uri);
       return 'failed';
     }
-    // what was asked for goes on, whatever is typed meanwhile
+    // a requested analysis continues, whatever is typed meanwhile
     const isAsked = this.parts.analyses.jobs.some((job) => job.uri === uri && !job.follows);
     if (this.#costly.has(uri) && isAsked) return 'costly';
     const editor = vscode.window.visibleTextEditors.find((visible) => visible.document === document);
     const outcome = await this.parts.analyses.follow({ document, selection: editor?.selection ?? null });
-    // the panel says what is wrong; each key would bring it back
+    // the panel says what is wrong; each keystroke would bring it back
     if (outcome === 'failed') this.#end(uri);
     else if (outcome === 'costly') this.#costly.add(uri);
     else if (outcome !== 'superseded') this.#costly.delete(uri);

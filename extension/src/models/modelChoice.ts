@@ -13,7 +13,7 @@ export interface Chosen {
 /** The choice whose model is being loaded. */
 export interface Pending {
   readonly chosen: Chosen;
-  /** Rejects with a `Failure` where the model cannot be loaded, or is not wanted any more. */
+  /** Rejects with a `Failure` if the model cannot be loaded or is no longer wanted. */
   readonly loaded: Promise<unknown>;
 }
 
@@ -32,7 +32,7 @@ interface Loading extends Pending {
   stands: boolean;
 }
 
-/** Without a backend a choice stands all the same: the model is loaded when there is one. */
+/** A choice counts without a backend too: the model is loaded once there is one. */
 const NO_BACKEND: ReadonlySet<FailureKind> = new Set<FailureKind>(['backendMissing', 'untrusted']);
 
 /**
@@ -136,12 +136,12 @@ export class ModelChoice {
       }
     };
     const loaded = load();
-    // whoever waits for it is told
+    // those waiting for it are notified
     loaded.catch(() => undefined);
     return Object.assign(loading, { loaded });
   }
 
-  /** One after the other: what is stored last is what was chosen last. */
+  /** One after the other, so that the last choice is stored last. */
   async #remember(loading: Loading): Promise<boolean> {
     const isLast = () => this.#loading === loading;
     const { source } = loading.chosen;

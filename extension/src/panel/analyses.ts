@@ -37,12 +37,12 @@ export interface Job {
   /** The panel has been told that it is being updated. */
   said?: boolean;
   cancel(): void;
-  /** How it is asked for, and how it would be by what is chosen now; null where it is as it was before. */
+  /** How it was requested, and how it would be requested now; null for a repeated request. */
   asked: Asked | null;
   askedNow: (() => Asked) | null;
   /** Begins again: something else was chosen. */
   renew(): void;
-  /** It follows what is typed: the graph before stays until this one is there. */
+  /** It follows typing: the previous graph stays until this one is ready. */
   follows: boolean;
 }
 
@@ -54,7 +54,7 @@ export interface Subject {
   comparison?: { source: string | null };
 }
 
-/** A prompt, how it is asked about, and where it stands in its document. */
+/** A prompt, how it is requested, and its place in the document. */
 export interface Chosen extends Pick<StoredResult, 'asked' | 'place' | 'settings' | 'isComparison'> {
   prompt: string;
 }
@@ -62,7 +62,7 @@ export interface Chosen extends Pick<StoredResult, 'asked' | 'place' | 'settings
 /** How a run that follows a document ended. `costly`: it was not begun, for it would take too long to follow a text. */
 export type Outcome = 'shown' | 'superseded' | 'refused' | 'costly' | 'failed';
 
-/** What an analysis depends on beside its prompt. */
+/** What an analysis depends on besides its prompt. */
 export type Choice = Pick<ModelChoice, 'settingsFor' | 'pending' | 'changed'>;
 
 type Choose = (job: Job, cancel: Cancel) => Promise<Chosen>;
@@ -101,7 +101,7 @@ export class Analyses {
     await this.#runFor(subject, false);
   }
 
-  /** As `run`, for a prompt that is being typed: what is looked at stays, and nothing covers the graph before. */
+  /** Like `run`, for a prompt that is being typed: the view stays, and nothing covers the previous graph. */
   follow(subject: Subject): Promise<Outcome> {
     return this.#runFor(subject, true);
   }
@@ -113,7 +113,7 @@ export class Analyses {
     return this.#run(uri, title, panel, (job, cancel) => this.#choose(subject, job, cancel), follows);
   }
 
-  /** Analyzes a prompt as it was asked about before, wherever it stands now. Never rejects. */
+  /** Analyzes a prompt with its earlier request, wherever it is now. Never rejects. */
   async runAgain(uri: vscode.Uri, title: string, chosen: Chosen): Promise<void> {
     await this.#run(uri, title, this.panels().open(uri, title), () => Promise.resolve(chosen), false);
   }
@@ -146,7 +146,7 @@ export class Analyses {
     }
   }
 
-  /** The analysis by what is chosen in the end: it begins again where another choice is made meanwhile. */
+  /** The analysis with the final choice: it starts again if another choice is made meanwhile. */
   async #untilWanted(job: Job, choose: Choose, cancel: Cancel): Promise<StoredResult> {
     for (;;) {
       const attempt = new CancelSource(cancel);
@@ -187,7 +187,7 @@ export class Analyses {
     for (const job of this.jobs) if (!panel || job.panel === panel) job.cancel();
   }
 
-  /** Answers a panel's question, analyzing once more where the backend has forgotten the run. */
+  /** Answers a panel's question, analyzing again if the backend has forgotten the run. */
   async ask(
     panel: Panel,
     { method, params }: Question,
@@ -257,7 +257,7 @@ export class Analyses {
     return read(reply);
   }
 
-  /** Shows the graph of the target; whatever is wrong with it, the whole result will tell. */
+  /** Shows the target's graph; any fault will be reported by the whole result. */
   #begin(job: Job, first: unknown, read: (reply: unknown) => StoredResult): void {
     if (this.#jobs.get(job.panel) !== job) return;
     try {

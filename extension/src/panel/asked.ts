@@ -2,7 +2,7 @@ import type { PromptSettings } from '../../shared/protocol';
 import type { Settings } from '../settings';
 import type { Asked } from './resultStore';
 
-/** How an analysis is asked for. What the prompt's file says counts before the settings. */
+/** How an analysis is requested. The prompt's file overrides the settings. */
 export function askedBy(settings: Settings, file: PromptSettings, source = file.model): Asked {
   const { model, allowDownload, dtype, device, specialTokens, topK } = settings;
   return {
@@ -11,7 +11,7 @@ export function askedBy(settings: Settings, file: PromptSettings, source = file.
   };
 }
 
-/** Whether two analyses of a prompt would say the same. */
+/** Whether two requests for a prompt would give the same analysis. */
 export function meansTheSame(one: Asked, other: Asked): boolean {
   const keys = ['source', 'dtype', 'device', 'specialTokens', 'topK'] as const;
   return keys.every((key) => one[key] === other[key]);

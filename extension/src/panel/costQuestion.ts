@@ -5,15 +5,15 @@ import { orCancelled } from '../backend/session';
 import type { Cancel } from '../cancel';
 import type { Settings } from '../settings';
 
-/** What goes along with an analysis that may be refused as costly. */
+/** Parameters of an analysis that may be refused as costly. */
 export type CostParams = Pick<AnalyzeParams, 'ask' | 'askAboveSeconds' | 'askAboveMb'>;
 
 const RUN = 'Run';
 const NOT_AGAIN = 'Don’t Ask for This Prompt';
 
-/** Sends analyses; before one that is costly begins the person is asked, and it is sent again. */
+/** Sends analyses. A costly one is sent again only after the user confirms it. */
 export class CostQuestions {
-  /** Documents whose prompts are analyzed whatever it takes, until the window is reloaded. */
+  /** Documents whose prompts are analyzed without asking, until the window is reloaded. */
   readonly #unasked = new Set<string>();
 
   /**

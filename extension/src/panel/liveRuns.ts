@@ -13,7 +13,7 @@ export interface LiveRun {
   runId: Promise<string>;
 }
 
-/** A run that is made anew, and who waits for it. */
+/** A run that is being repeated, and the number of questions that wait for it. */
 interface Revival extends LiveRun {
   progress: Signal<Progress>;
   waiting: number;
@@ -24,7 +24,7 @@ function isRevival(live: LiveRun): live is Revival {
   return 'waiting' in live;
 }
 
-/** Which run id of which process stands for a run that is shown: a process that has forgotten it analyzes once more. */
+/** Maps a shown run to a run id of the current process: a process that has forgotten it analyzes again. */
 export class LiveRuns {
   readonly #live = new Map<string, LiveRun>();
 
@@ -38,7 +38,7 @@ export class LiveRuns {
     this.#live.set(runId, { session: this.backend.sessionId, runId: Promise.resolve(runId) });
   }
 
-  /** The run of the present process; many questions share one analysis, which ends when none waits any more. */
+  /** The run in the current process; many questions share one analysis, which ends when none waits any more. */
   async find(shown: Shown, cancel: Cancel, onProgress: (progress: Progress) => void): Promise<LiveRun> {
     await this.backend.start();
     if (cancel.isCancellationRequested) throw cancelled();
@@ -53,7 +53,7 @@ export class LiveRuns {
     return live;
   }
 
-  /** The process does not know this run any more. */
+  /** The process no longer knows this run. */
   forget(shown: Shown, live: LiveRun): void {
     if (this.#live.get(shown.runId) === live) this.#live.delete(shown.runId);
   }
@@ -72,7 +72,7 @@ export class LiveRuns {
   }
 }
 
-/** Waits for the run, unless told to stop; whoever stops last ends it. */
+/** Waits for the run unless cancelled; the last waiter to cancel ends it. */
 async function wait(live: Revival, cancel: Cancel, onProgress: (progress: Progress) => void): Promise<void> {
   live.waiting += 1;
   const hearing = live.progress.listen(onProgress);

@@ -18,7 +18,7 @@ export interface NoticeWorld {
   log(line: string): void;
 }
 
-/** Does what a panel tells. Never rejects: what goes wrong is said. */
+/** Acts on a panel's notice. Never rejects: errors are shown. */
 export async function heed(world: NoticeWorld, panel: Panel, notice: Notice): Promise<void> {
   try {
     await obey(world, panel, notice);

@@ -19,7 +19,7 @@ import { readMessage, readView } from './messages';
 import { readHeading, type Heading } from './payload';
 import type { StoredResult } from './resultStore';
 
-/** An analysis that a panel shows, with what the editor needs of it. */
+/** An analysis shown in a panel, with the part that the editor needs. */
 export interface Shown extends StoredResult {
   heading: Heading;
 }
@@ -50,10 +50,10 @@ export class Panel {
   shown: Shown | null = null;
   /** The view that the webview asked to remember. */
   view: ViewState | null = null;
-  /** The view before it, of a prompt that is being edited. */
+  /** The previous view of a prompt that is being edited. */
   #lastView: ViewState | null = null;
   #state: ToWebview | null = null;
-  /** What is said over the analysis that is shown: that another is on its way, or why there is none. */
+  /** The message over the shown analysis: another one is coming, or why there is none. */
   #over: Over | null = null;
   #filling: Filling | null = null;
   #offers = false;
@@ -66,7 +66,7 @@ export class Panel {
 
   constructor(
     readonly webviewPanel: vscode.WebviewPanel,
-    /** The document it belongs to; null in a restored panel whose document nobody knows. */
+    /** The document it belongs to; null in a restored panel whose document is unknown. */
     public uri: vscode.Uri | null,
     dist: vscode.Uri,
     private readonly events: PanelEvents,
@@ -91,7 +91,7 @@ export class Panel {
     this.#sayOver({ type: 'updating', message, fraction, action: { action: 'cancel', label: LABELS.cancel } });
   }
 
-  /** As the panel's state, or over the analysis that is there. */
+  /** Shown as the panel's state, or over the current analysis. */
   showFailure(error: unknown): void {
     const message = failureMessage(toFailure(error));
     if (this.#state?.type !== 'analysis') return this.#show(message);
@@ -99,9 +99,9 @@ export class Panel {
     this.#sayOver({ ...message, actions: [...message.actions, { action, label }] });
   }
 
-  /** Shows an analysis; a new one keeps the slider and switches of the last, unless its file sets them anew. */
+  /** Shows an analysis; a new one keeps the last one's slider and switches unless its file sets them. */
   showResult(result: StoredResult, given: Partial<ViewState> | null = null): void {
-    // the rest of what is shown already moves nothing
+    // the rest of the shown analysis moves nothing
     const known = this.shown?.runId === result.runId ? this.view : null;
     this.#showAnalysis(result, given ?? known ?? this.#viewFor(result.settings), false);
   }
@@ -120,23 +120,23 @@ export class Panel {
     this.events.shown(this);
   }
 
-  /** Shows the analysis of a prompt that was edited: what is looked at stays. */
+  /** Shows the analysis of an edited prompt: the view stays. */
   showEdited(result: StoredResult): void {
     this.#showAnalysis(result, this.#setAnew(result.settings), true);
   }
 
-  /** Says over the graph that another is on its way, or why there is none yet. */
+  /** Says over the graph that another one is coming, or why not yet. */
   showUpdating(message: string | null, action?: { action: PanelAction; label: string }): void {
     this.#sayOver({ type: 'updating', message, ...(action && { action }) });
     this.#offers = action !== undefined;
   }
 
-  /** Takes away what is said over the analysis. */
+  /** Removes the message over the analysis. */
   dismiss(): void {
     if (this.#over?.type === 'failure') this.showUpdating(null);
   }
 
-  /** Whether what is said over the graph is of use to whoever stops typing: it stays until there is news. */
+  /** Whether the message over the graph offers an action: then it stays until there is news. */
   get offersAction(): boolean {
     return this.#offers;
   }
@@ -148,25 +148,25 @@ export class Panel {
     return true;
   }
 
-  /** Nothing fills in any more what is shown. */
+  /** Marks the shown analysis as no longer filling in. */
   #stopFilling(): void {
     if (this.#filling?.going) this.showFilling({ going: false, message: '', fraction: null });
   }
 
-  /** Whether the backend is there to be asked; told only beside an analysis, a failure speaks for itself. */
+  /** Shows whether the backend is available; only beside an analysis, since a failure says it itself. */
   showOffline(offline: boolean, message: string): void {
     this.#offline = offline ? message : null;
     this.#postOffline();
   }
 
-  /** How far the rest of the analysis is that is shown; null once it is all there. */
+  /** The progress of the shown analysis' remaining rows; null once it is complete. */
   showFilling(filling: Filling | null): void {
     if (filling === null && this.#filling === null) return;
     this.#filling = filling;
     this.#post({ type: 'filling', filling });
   }
 
-  /** Whether the analysis that is shown is still without some of its rows. */
+  /** Whether the shown analysis still lacks rows. */
   get isFilling(): boolean {
     return this.#filling !== null;
   }
@@ -175,7 +175,7 @@ export class Panel {
     this.#post({ type: 'cursor', position });
   }
 
-  /** Asks the page to save what it shows, once it is there. */
+  /** Asks the page to save what it shows, once the page is ready. */
   export(format: SaveFormat, appearance: Appearance): void {
     const message = { type: 'export', format, appearance } as const;
     if (this.#loaded && this.webviewPanel.visible) return this.#post(message);
@@ -183,7 +183,7 @@ export class Panel {
     this.webviewPanel.reveal(this.webviewPanel.viewColumn, true);
   }
 
-  /** The heat is the page's to know; one out of sight keeps what it has. */
+  /** Asks the page to show or hide heat; a hidden page keeps its state. */
   showHeat(shown: boolean): void {
     this.#post({ type: 'showHeat', shown });
   }
@@ -199,7 +199,7 @@ export class Panel {
     return Object.keys(view).length > 0 ? view : null;
   }
 
-  /** What the prompt's file says of the view now and did not say before. */
+  /** The view settings that the prompt's file has changed. */
   #setAnew(set: PromptSettings): Partial<ViewState> {
     const before = this.shown?.settings ?? NOTHING_SET;
     return {
@@ -261,7 +261,7 @@ export class Panel {
   }
 
   #onReady(): void {
-    // questions of the page that went away must not be answered to its successor
+    // answers to a page that went away must not reach its successor
     this.#loaded?.cancel();
     this.#questions.clear();
     this.#loaded = new CancelSource();

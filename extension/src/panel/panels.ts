@@ -44,7 +44,7 @@ export class Panels implements vscode.WebviewPanelSerializer {
     };
   }
 
-  /** The document's panel, or the one for comparisons, brought into view beside the editor; the focus stays where it is. */
+  /** Shows the document's panel, or the one for comparisons, beside the editor; the focus does not move. */
   open(uri: vscode.Uri, title: string, comparison: Comparison | null = null): Panel {
     const isMeant = (panel: Panel) =>
       comparison ? panel.comparison !== null : !panel.comparison && panel.uri?.toString() === uri.toString();
@@ -105,7 +105,7 @@ export class Panels implements vscode.WebviewPanelSerializer {
     const editing = vscode.window.activeTextEditor?.viewColumn;
     const beside = used.find((column) => column !== editing);
     if (beside !== undefined || used.length === 0) return beside ?? vscode.ViewColumn.Beside;
-    // the prompt stands among the panels: any group that is there is as good as one more
+    // the prompt is among the panels: any existing group is as good as a new one
     const other = vscode.window.tabGroups.all.find(({ viewColumn }) => viewColumn !== editing);
     return other?.viewColumn ?? vscode.ViewColumn.Beside;
   }
@@ -119,7 +119,7 @@ export class Panels implements vscode.WebviewPanelSerializer {
     void vscode.commands.executeCommand('workbench.action.unlockEditorGroup');
   }
 
-  // behind the column of the panels, which is the last one where nobody has moved anything
+  // after the panels' column, which is the last one unless the user moved something
   #lastColumn(): vscode.ViewColumn {
     const used = this.all().flatMap(({ webviewPanel }) => webviewPanel.viewColumn ?? []);
     return Math.min(vscode.ViewColumn.Nine, Math.max(vscode.ViewColumn.One, ...used) + 1);

@@ -2,7 +2,7 @@ import { decode } from '@msgpack/msgpack';
 import { PAYLOAD_FORMAT, type AnalyzeResult, type TokenInfo } from '../../shared/protocol';
 import { Failure } from '../failure';
 
-/** What the extension reads of an analysis; the rest is the webview's. */
+/** The part of an analysis that the extension reads; the rest is for the webview. */
 export interface Heading {
   prompt: string;
   modelName: string;

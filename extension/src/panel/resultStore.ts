@@ -4,22 +4,22 @@ import path from 'node:path';
 import type { AnalyzeParams, PromptSettings } from '../../shared/protocol';
 import { isPlace, type Place } from '../prompts/place';
 
-/** How an analysis was asked for, less the prompt, which is in the payload. */
+/** How an analysis was requested, without the prompt, which is in the payload. */
 export type Asked = Pick<
   AnalyzeParams,
   'source' | 'allowDownload' | 'dtype' | 'device' | 'specialTokens' | 'topK' | 'chat'
 >;
 
-/** An analysis and where its prompt stands. */
+/** An analysis and its prompt's place. */
 export interface StoredResult {
   runId: string;
   uri: string;
   title: string;
   asked: Asked;
   place: Place;
-  /** What the prompt's file says of its analyses. */
+  /** The settings in the prompt's file. */
   settings: PromptSettings;
-  /** Shown beside another analysis, to be compared with it. */
+  /** Shown beside another analysis for comparison. */
   isComparison: boolean;
   payload: Uint8Array;
 }
@@ -54,7 +54,7 @@ export class ResultStore {
     await this.#trim(file);
   }
 
-  /** The result of a run; null when it is not kept (any more) or cannot be read. */
+  /** The result of a run; null if it is not stored or cannot be read. */
   async get(runId: string): Promise<StoredResult | null> {
     const file = this.#fileOf(runId);
     try {
@@ -68,7 +68,7 @@ export class ResultStore {
     }
   }
 
-  /** Lets go of a run; one that is not kept is as well. */
+  /** Drops a run, if it is stored. */
   async drop(runId: string): Promise<void> {
     await rm(this.#fileOf(runId), { force: true });
   }
@@ -91,7 +91,7 @@ export class ResultStore {
     }
   }
 
-  // a run id is the backend's word and no file name
+  // a run id comes from the backend and is not a file name
   #fileOf(runId: string): string {
     return path.join(this.folder, `${createHash('sha256').update(runId).digest('hex').slice(0, 32)}.run`);
   }

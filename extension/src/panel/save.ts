@@ -28,7 +28,7 @@ export function filtersFor(name: string): Record<string, string[]> {
   return kind ? { [kind]: [ending] } : {};
 }
 
-/** Asks where a finished file goes, and writes it there. `beside`: the prompt. */
+/** Asks where to save a finished file, and writes it. `beside`: the prompt. */
 export async function saveFile(name: string, bytes: Uint8Array, beside: vscode.Uri | null): Promise<void> {
   const chosen = await vscode.window.showSaveDialog({
     defaultUri: vscode.Uri.joinPath(folderFor(beside), fileName(name)),

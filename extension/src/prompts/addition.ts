@@ -1,7 +1,7 @@
 import type { ListedPrompt } from './ask';
 import { PROMPT_LANGUAGE, PROMPT_LINES_LANGUAGE, PROMPT_RECORDS_LANGUAGE } from '../languages';
 
-/** An insertion at a document's end that adds a prompt; `start`: where the prompt stands afterwards. */
+/** An insertion at a document's end that adds a prompt; `start`: the prompt's offset afterwards. */
 export interface Addition {
   insert: string;
   start: number;

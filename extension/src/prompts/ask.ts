@@ -18,7 +18,7 @@ import type { Cancel } from '../cancel';
 import { isPromptLanguage } from '../languages';
 import { type Place, placeOf } from './place';
 
-/** What a document's prompt is, and where it stands. The server alone reads prompt files. */
+/** A document's prompt and its place. Only the server reads prompt files. */
 export interface Prompt extends Pick<PromptAtResult, 'text' | 'chat' | 'index' | 'settings'> {
   place: Place;
 }
@@ -32,7 +32,7 @@ export interface ListedPrompt {
   active: boolean;
 }
 
-/** A prompt file that says nothing of its analyses. */
+/** A prompt file without settings for its analyses. */
 export const NOTHING_SET: PromptSettings = {
   model: null,
   specialTokens: null,
@@ -53,7 +53,7 @@ export async function promptAt(
   const isEmpty = !selection || document.offsetAt(selection.start) === document.offsetAt(selection.end);
   const start = selection ? document.offsetAt(isEmpty ? selection.active : selection.start) : 0;
   const end = isEmpty ? start : document.offsetAt(selection.end);
-  // what the server is asked about is what stands there now
+  // the server must see the current text
   const source = document.getText();
   // no backend need be set up to see this
   if (isEmpty && source === '')

@@ -31,7 +31,7 @@ export function placeOf(found: PromptAtResult, source: string): Place {
   return { ...place, digest: digestOf(place, source) };
 }
 
-/** The place of a prompt that stands in `source` as it is; else one that is nowhere. */
+/** The place of a prompt that occurs verbatim in `source`; otherwise one without a place. */
 export function placeAt(source: string, start: number, prompt: string): Place {
   const length = source.startsWith(prompt, start) ? prompt.length : 0;
   const place = { start, end: start + length, at: [0], from: [start], length: [length] };

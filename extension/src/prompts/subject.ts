@@ -1,10 +1,10 @@
 import * as vscode from 'vscode';
 
-/** The editor of a file, or without one the active editor. */
+/** The editor of a file; without a file the active editor. */
 export function editorFor(target: unknown): vscode.TextEditor | undefined {
   const active = vscode.window.activeTextEditor;
   if (!(target instanceof vscode.Uri)) {
-    // VS Code goes on naming the text editor before, for a moment, when an editor without text takes its place
+    // VS Code briefly keeps naming the previous text editor when an editor without text replaces it
     const file = activeFile();
     return file && file.toString() !== active?.document.uri.toString() ? undefined : active;
   }
@@ -19,7 +19,7 @@ export function activeFile(): vscode.Uri | undefined {
   return input instanceof vscode.TabInputText || input instanceof vscode.TabInputCustom ? input.uri : undefined;
 }
 
-/** The document of a file; null when it is not text. */
+/** The document of a file; null if it is not text. */
 export async function openText(uri: vscode.Uri): Promise<vscode.TextDocument | null> {
   const known = vscode.workspace.textDocuments.find((document) => document.uri.toString() === uri.toString());
   if (known) return known;

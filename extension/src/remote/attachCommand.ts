@@ -1,7 +1,7 @@
 import { ALIVE } from '../link/launch';
 import { quoteAll } from './quote';
 
-/** Seconds between two signs of a shell whose command may stand in a queue. */
+/** Seconds between two signs of life of a shell whose command may wait in a queue. */
 const ALIVE_S = 5;
 
 // what sleeps holds no stream, which would keep the end from being noticed

@@ -4,7 +4,7 @@ import path from 'node:path';
 export interface ConfigFiles {
   home: string;
   read(file: string): Promise<string | null>;
-  /** The names in a folder; none where there is no folder. */
+  /** The names in a folder; none if the folder is missing. */
   list(folder: string): Promise<string[]>;
 }
 

@@ -9,7 +9,7 @@ export interface RemotePython extends FullProbe {
   path: string;
 }
 
-/** What one look at a machine tells. Memory in bytes; `free`: of the disk. */
+/** The result of inspecting a machine. Memory in bytes; `freeBytes`: of the disk. */
 export interface Machine {
   system: string;
   architecture: string;
@@ -26,7 +26,7 @@ export interface Machine {
 
 const NAMES = ['python3.12', 'python3.11', 'python3.13', 'python3.10', 'python3.14', 'python3', 'python'];
 
-/** A script for a POSIX shell that tells all this in one round trip. `named`: interpreters to ask besides. */
+/** A script for a POSIX shell that reports all this in one round trip. `named`: additional interpreters to ask. */
 export function machineScript(named: readonly string[]): string {
   return `
 printf '\\n%s\\n' ${quote(BEGIN)}
@@ -68,7 +68,7 @@ printf 'end\\n'
 `;
 }
 
-/** Reads what the script wrote; null where it did not come to its end. */
+/** Reads the script's output; null if the script did not finish. */
 export function readMachine(output: string): Machine | null {
   const [, told] = output.split(`\n${BEGIN}\n`, 2);
   const lines = told?.split('\n') ?? [];
@@ -117,7 +117,7 @@ export function isOurs(machine: Machine, python: RemotePython): boolean {
   return python.path.startsWith(`${machine.data}/env/`);
 }
 
-/** Why nothing can be set up or run on this machine; null where it can. */
+/** Why nothing can be set up or run on this machine; null if it can. */
 export function refuseMachine(host: string, machine: Machine): { message: string; remedy: string } | null {
   const { system, architecture } = machine;
   if (system !== 'Linux' && system !== 'Darwin') {

@@ -1,4 +1,4 @@
-/** One word for a POSIX shell, whatever is in it. The one place where text becomes a part of a command. */
+/** Quotes one word for a POSIX shell, whatever it contains. The only place where text becomes part of a command. */
 export function quote(word: string): string {
   if (word.includes('\0')) throw new Error('a shell word contains a NUL');
   return /^[A-Za-z0-9_./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;

@@ -20,7 +20,7 @@ import { explainSsh } from '../link/sshFailure';
 
 const LOOK_SILENCE_MS = 120_000;
 const LEAST_FREE_BYTES = 1.5e9;
-// a job that srun asks for may stand in a queue
+// a job requested by srun may wait in a queue
 const WRAPPED_PATIENCE_MS = 600_000;
 
 /** What a conversation with a host needs of this side. */
@@ -41,7 +41,7 @@ export function hostsOfConfig(ssh: SshSettings): Promise<ConfiguredHost[]> {
   });
 }
 
-/** Looks at a machine in one round trip. Rejects with a `Failure` that names what is in the way. */
+/** Inspects a machine in one round trip. Rejects with a `Failure` that names the obstacle. */
 export async function look(caller: Caller, host: string, named: readonly string[], cancel: Cancel): Promise<Machine> {
   const result = await converse(caller, host, [machineScript(named)], { cancel, silenceMs: LOOK_SILENCE_MS });
   const machine = readMachine(result.output);

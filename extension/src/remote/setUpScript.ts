@@ -11,7 +11,7 @@ export interface RemoteSetUp {
   id: string;
   /** The interpreter it is made from. */
   base: string;
-  /** The path of uv; empty where there is none. */
+  /** The path of uv; empty if there is none. */
   uv: string;
   /** PyTorch without CUDA is enough. */
   cpuOnly: boolean;
@@ -137,7 +137,7 @@ leave 0
 `;
 }
 
-/** The interpreter of the finished environment; null where it was not finished. */
+/** The interpreter of the finished environment; null if it was not finished. */
 export function builtPython(output: string): string | null {
   return /^environment (\/.*)$/m.exec(output)?.[1] ?? null;
 }

@@ -4,14 +4,14 @@ import { fileName, writeWhole } from '../panel/save';
 import { Signal } from '../signal';
 import { BrokenRun, readRun, RUN_FOLDER, RUN_SUFFIX, type RunContent, runKey, withOrigin } from './runFile';
 
-/** A run file, and what it says; one that cannot be read says why. */
+/** A run file and its content; `broken` says why a file cannot be read. */
 export interface Run {
   uri: vscode.Uri;
   /** The file's name without its ending. */
   name: string;
-  /** Whether a person saved it beside its prompt; else it is in the storage of this workspace. */
+  /** Whether the user saved it beside its prompt; otherwise it is in the storage of this workspace. */
   saved: boolean;
-  /** Empty of a broken file. */
+  /** Empty for a broken file. */
   key: string;
   content: RunContent | null;
   broken: string;
@@ -63,7 +63,7 @@ export class Runs {
     };
   }
 
-  /** Looks for all files anew when they are asked for next. */
+  /** Forgets the list of files; the next use reads it again. */
   refresh(): void {
     this.#saved = null;
     this.#listAnew();
@@ -87,7 +87,7 @@ export class Runs {
     return (await this.all()).find((run) => run.uri.toString() === uri.toString());
   }
 
-  /** Reads one file, wherever it is. Never rejects: what is wrong stands in the run. */
+  /** Reads one file anywhere. Never rejects: the run says what is wrong. */
   async readAt(uri: vscode.Uri, saved = true): Promise<Run> {
     const name = (uri.path.split('/').at(-1) ?? '').slice(0, -RUN_SUFFIX.length);
     const run: Run = { uri, name, saved, key: '', content: null, broken: '', document: null, kept: null };
@@ -129,7 +129,7 @@ export class Runs {
     return work;
   }
 
-  /** Writes a run file in one step, and lists anew. */
+  /** Writes a run file in one step, and refreshes the list. */
   async write(file: vscode.Uri, text: string): Promise<void> {
     await writeWhole(file, Buffer.from(text, 'utf8'));
     this.#read.delete(file.toString());
@@ -137,7 +137,7 @@ export class Runs {
     this.#listAnew();
   }
 
-  /** Gives a run's file another name, in its folder. Rejects where there is one of that name. */
+  /** Renames a run's file within its folder. Rejects if the name is taken. */
   async rename(run: Run, name: string): Promise<void> {
     const file = vscode.Uri.joinPath(run.uri, '..', `${name}${RUN_SUFFIX}`);
     await vscode.workspace.fs.rename(run.uri, file, { overwrite: false });
@@ -145,7 +145,7 @@ export class Runs {
     this.refresh();
   }
 
-  /** Deletes a run, where it is saved as well as where it is kept; the run ids that nothing points at any more. */
+  /** Deletes a run, both saved and kept; returns the run ids that nothing refers to any more. */
   async delete(run: Run): Promise<string[]> {
     const twins = run.key ? (await this.#inStorage()).filter(({ key }) => key === run.key) : [];
     const files = new Map([run, ...twins].map((one) => [one.uri.toString(), one]));

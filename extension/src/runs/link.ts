@@ -17,7 +17,7 @@ export function linkTo({ key }: Pick<Run, 'key'>, scheme: string): string {
   return `${scheme}://${EXTENSION_ID}/run?id=${key}`;
 }
 
-/** What a link asks for; null for one that asks for anything else. */
+/** Reads what a link asks for; null for any other link. */
 export function readLink({ path, query }: { path: string; query: string }): RunLink | null {
   if (path !== '/run') return null;
   // VS Code has undone the percent signs
@@ -28,7 +28,7 @@ export function readLink({ path, query }: { path: string; query: string }): RunL
   return /[\u0000-\u001f]|^[/\\]{2}/.test(value) ? null : { file: value };
 }
 
-/** Opens what a link asks for: a run of this workspace, or a file that the person confirms. It does nothing else. */
+/** Opens what a link asks for: a run of this workspace, or a file that the user confirms. Nothing else. */
 export class RunLinks implements vscode.UriHandler {
   constructor(
     private readonly world: RunWorld & { runs: Runs; report(error: unknown): unknown },

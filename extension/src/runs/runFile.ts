@@ -5,7 +5,7 @@ import { isRecord } from '../panel/question';
 
 /** Every run file ends so: one analysis as JSON, written by the backend (`exports/run.py`). */
 export const RUN_SUFFIX = '.run.json';
-/** Runs that a person saved stand in a folder of this name beside their prompts. */
+/** Saved runs are in a folder of this name beside their prompts. */
 export const RUN_FOLDER = '.lm-transparency';
 
 const MARK = 'lm_transparency_run';
@@ -24,7 +24,7 @@ export interface Origin {
   kept?: string;
 }
 
-/** What the extension reads of a run file. */
+/** The part of a run file that the extension reads. */
 export interface RunContent {
   created: string;
   prompt: string;

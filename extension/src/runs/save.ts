@@ -41,7 +41,7 @@ export async function saveRun(app: SavingWorld, run: Run): Promise<void> {
   });
 }
 
-/** Whether the panel shows another target or threshold than the file says. */
+/** Whether the panel's target or threshold differs from the file's. */
 function isAnotherView({ view }: Panel, { content, saved }: Run): boolean {
   if (!view || !content) return false;
   // what is kept without being asked for has the threshold that was chosen by itself

@@ -35,7 +35,7 @@ export function registerTool(world: ToolWorld, api = toolApi(vscode)): { dispose
   });
 }
 
-/** Checks what an assistant made up. Throws an error that tells it what is wrong. */
+/** Checks an assistant's input. Throws an error that says what is wrong. */
 export function readInput(input: unknown): ToolInput {
   const given = isRecord(input) ? input : {};
   const { prompt, model = '', threshold = null, target = null } = given;
@@ -49,7 +49,7 @@ export function readInput(input: unknown): ToolInput {
   return { prompt, model: model.trim(), threshold, target: target as number | null };
 }
 
-/** What the person is asked before a model is run. */
+/** The question to the user before a model runs. */
 function question({ prompt, model }: ToolInput, settings: Settings): object {
   const name = model || settings.model || 'the embedded model';
   const message = new vscode.MarkdownString();
@@ -62,10 +62,10 @@ function question({ prompt, model }: ToolInput, settings: Settings): object {
   };
 }
 
-/** Tokens, predictions and strongest routes as text. Rejects with an error that tells what helps. */
+/** Tokens, predictions and strongest routes as text. Rejects with an error that names a remedy. */
 async function analyzed({ backend, settings }: ToolWorld, input: ToolInput, cancel: Cancel): Promise<string> {
   const { model, device, dtype, specialTokens, topK } = settings();
-  // whatever the settings say: an assistant downloads nothing
+  // an assistant downloads nothing, whatever the settings say
   const asked = { source: input.model || model, allowDownload: false, dtype, device, specialTokens, topK };
   try {
     const options = { cancel, onProgress: () => undefined };

@@ -6,7 +6,7 @@ export const RUNS_VIEW = 'lmTransparency.analyses';
 const LONGEST_LABEL = 60;
 const LONGEST_TOOLTIP = 1500;
 
-/** A prompt and its runs; broken files stand under none. */
+/** A prompt and its runs; broken files belong to none. */
 export interface PromptGroup {
   prompt: string;
   runs: Run[];
@@ -14,7 +14,7 @@ export interface PromptGroup {
 
 export type Row = PromptGroup | Run;
 
-/** The view "Analyses": prompts, and under each of them its runs. */
+/** The view "Analyses": prompts with their runs. */
 export class RunsView implements vscode.TreeDataProvider<Row> {
   readonly #changed = new vscode.EventEmitter<undefined>();
   readonly onDidChangeTreeData = this.#changed.event;

@@ -1,6 +1,6 @@
 import { interpretersMeantBy, type Platform } from './paths';
 
-/** What an interpreter says about itself; `problem` is not empty where it could not be asked. */
+/** What an interpreter reports about itself; `problem` says why it could not be asked. */
 export interface Probe {
   version: readonly [major: number, minor: number] | null;
   /** Version of lm-transparency that it would import; null when there is none. */
@@ -15,17 +15,17 @@ export interface OwnEnvironment {
   version: string;
 }
 
-/** All that the decision depends on. */
+/** Everything that the decision depends on. */
 export interface Surroundings {
   platform: Platform;
   home: string;
   setting: string;
-  /** LM_TRANSPARENCY_PYTHON of the shell that started VS Code; empty where it is not set. */
+  /** LM_TRANSPARENCY_PYTHON of the shell that started VS Code; empty if unset. */
   variable: string;
   own: OwnEnvironment | null;
-  /** Version of the wheel inside this extension; null where there is none. */
+  /** Version of the wheel inside this extension; null if there is none. */
   bundled: string | null;
-  /** Asks the Python extension, where there is one. */
+  /** Asks the Python extension, if installed. */
   selected(): Promise<string | null>;
   isFile(file: string): Promise<boolean>;
   probe(python: string): Promise<Probe>;
@@ -45,7 +45,7 @@ export const OLDEST: readonly [number, number] = [3, 10];
  * Which interpreter runs the backend: the setting, else the environment variable, else our own environment, else the
  * Python extension's.
  *
- * One that is named and does not work is an error and never skipped: the user would wonder whose numbers these are.
+ * A named interpreter that does not work is an error and never skipped: the user would not know which one ran.
  */
 export async function findPython(around: Surroundings): Promise<PythonChoice> {
   for (const origin of ['setting', 'variable'] as const) {

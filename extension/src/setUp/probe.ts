@@ -2,18 +2,18 @@ import type { Cancel } from '../cancel';
 import type { Probe } from './findPython';
 import { runProcess } from './runProcess';
 
-/** What set-up wants to know of an interpreter besides. */
+/** What set-up needs to know about an interpreter in addition. */
 export interface FullProbe extends Probe {
   executable: string;
   hasVenv: boolean;
   is64Bit: boolean;
 }
 
-// where processor time is not told, the start of an interpreter on a busy machine looks like one that hangs
+// without processor time, an interpreter starting on a busy machine looks like one that hangs
 const SILENCE_MS = process.platform === 'win32' ? 120_000 : 20_000;
 const MARK = 'lm-transparency-probe:';
 
-/** Prints what an interpreter is; runs on any Python, so that an old one can say how old it is. */
+/** Prints what an interpreter is; runs on any Python, so that an old one can report its version. */
 export const PROBE_SCRIPT = `
 import sys, json
 def found(name):
@@ -35,7 +35,7 @@ print("${MARK}" + json.dumps({
     "venv": found("venv") and found("ensurepip"), "wide": sys.maxsize > 2 ** 32}))
 `;
 
-/** Asks an interpreter what it is. Never rejects, but for a cancellation. */
+/** Asks an interpreter what it is. Rejects only when cancelled. */
 export async function probePython(
   command: readonly string[],
   where: { cwd: string; env: Record<string, string>; cancel?: Cancel },
@@ -45,7 +45,7 @@ export async function probePython(
   return parseProbe(result.output) ?? failed(`it exited with code ${result.code ?? 'unknown'}`);
 }
 
-/** The probe's line among whatever else was printed. */
+/** The probe's line among other output. */
 export function parseProbe(output: string): FullProbe | null {
   const line = output.split(/\r?\n/).find((text) => text.startsWith(MARK));
   if (line === undefined) return null;

@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 
-/** Processor time of a process of this machine, in no unit in particular: it is compared. Null where it is not told. */
+/** Processor time of a process on this machine, in an unspecified unit, for comparison. Null if unavailable. */
 export async function processorTime(pid: number): Promise<string | null> {
   if (process.platform === 'linux') {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-    // its own and its children's, in user and in kernel mode; the name before may hold anything
+    // its own and its children's, in user and kernel mode; the name before it may contain anything
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return fields.length > 15 ? fields.slice(11, 15).join(' ') : null;
   }

@@ -9,10 +9,10 @@ export interface RunOptions {
   cwd: string;
   env: Record<string, string>;
   cancel?: Cancel;
-  /** It is given up after so long without a word and without processor time. */
+  /** Give up after this long without output or processor time. */
   silenceMs?: number;
   onLine?: (line: string) => void;
-  /** What it reads from stdin; without, stdin is empty. */
+  /** Its stdin; empty by default. */
   input?: readonly (string | Uint8Array)[];
 }
 
@@ -36,7 +36,7 @@ export async function runProcess(argv: readonly string[], options: RunOptions): 
     stdio: [options.input ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     ...killable,
   });
-  // one that ends early tells more by its end than the broken pipe does
+  // the exit of a process that ends early says more than the broken pipe
   child.stdin?.on('error', () => undefined);
   for (const part of options.input ?? []) child.stdin?.write(part);
   child.stdin?.end();

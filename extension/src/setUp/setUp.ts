@@ -122,7 +122,7 @@ async function diskTrouble(folder: string): Promise<Trouble | null> {
     const message = `Only ${(free / 1e9).toFixed(1)} GB are free on the disk of ${folder}.`;
     return { message, remedy: 'The backend needs about 6 GB (2 GB without CUDA). Free some space and try again.' };
   } catch {
-    // not every file system can tell
+    // not every file system reports it
     return null;
   }
 }

@@ -58,7 +58,7 @@ export function venvArgv(python: string, folder: string): string[] {
   return [python, '-I', '-m', 'venv', '--clear', folder];
 }
 
-/** What every `pip install` of ours says. Not compiled: thousands of modules that are never imported would be. */
+/** Options of every `pip install`. Nothing is compiled: thousands of modules are never imported. */
 export const PIP_OPTIONS = [
   '--disable-pip-version-check',
   '--no-input',
@@ -78,7 +78,7 @@ export function checkArgv(python: string): string[] {
   return [python, '-I', '-c', 'import torch, transformers, numba, lm_transparency; print(torch.__version__)'];
 }
 
-/** A line of pip as a short message for the progress notification; null for the many that say nothing. */
+/** A line of pip as a short message for the progress notification; null for uninformative lines. */
 export function readPipLine(line: string): string | null {
   const text = line.trim();
   const collecting = /^Collecting ([A-Za-z0-9._-]+)/.exec(text);
