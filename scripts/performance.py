@@ -21,7 +21,7 @@ STAGES = {
     "contributions": "contributions",
     "payload": "payload",
 }
-#: Growth is told from here on: below it, what does not grow outweighs what does.
+#: Growth is measured from here on: in shorter prompts, constant costs dominate.
 GROWING_FROM = 128
 
 Row = dict[str, Any]
@@ -42,7 +42,7 @@ def times(value: float | None) -> str:
 
 
 def megabytes(value: float) -> str:
-    # what is below a page or two is none
+    # less than a page or two counts as none
     return f"{max(0.0, value):,.0f}"
 
 
@@ -90,7 +90,7 @@ def measured(bench: dict[str, Any], paints: dict[str, float]) -> list[str]:
         "",
         "### Memory",
         "",
-        "Megabytes above the loaded model and what the stages before left, at the height.",
+        "Megabytes at the peak, above the loaded model and the results of earlier stages.",
         "",
     ]
     lines += table(
@@ -106,7 +106,7 @@ def measured(bench: dict[str, Any], paints: dict[str, float]) -> list[str]:
             for r in rows
         ],
     )
-    lines += ["", "### Beside other ways", ""]
+    lines += ["", "### Compared with other methods", ""]
     lines += table(
         ["tokens", "definition", "÷ contributions", "projected by key", "÷ contributions", "patching", "÷ whole"],
         [
