@@ -102,7 +102,7 @@ function hostsOf(value: unknown): Record<string, HostSettings> {
   return Object.fromEntries(entries);
 }
 
-/** Stores a choice where it is currently set: in the folder or workspace if that overrides it, otherwise for this machine. */
+/** Stores a choice where it is set: in the folder or workspace if that overrides it, otherwise for this machine. */
 export async function storeSetting(key: 'model' | 'device' | 'dtype', value: string): Promise<void> {
   const editor = vscode.window.activeTextEditor ?? vscode.window.visibleTextEditors[0];
   const section = vscode.workspace.getConfiguration(SECTION, editor?.document.uri);

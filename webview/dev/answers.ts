@@ -1,4 +1,4 @@
-/** SYNTHETIC answers to what the view asks a backend: the development page has no model. */
+/** SYNTHETIC answers to the view's questions: the development page has no model. */
 import type { NodeKind, RouterScore, TokenScore } from '../../extension/shared/protocol';
 import type { Answer, Question } from '../../extension/shared/webview';
 import { ATTENTION } from './attention';
@@ -23,7 +23,7 @@ const N_EXPERTS = 16;
 const UNSURE =
   'The experts do not sum to what the block wrote: they are off by 2.0e-02 of its norm (tolerance 1e-04). Their shares cannot be trusted; the block as one part can.';
 
-/** What the router says at one position: two are chosen, five come next. */
+/** The router's output at one position: two chosen experts and the next five. */
 function routerAt(layer: number, position: number): RouterScore[] {
   const own = randomNumbers(layer * 991 + position * 13 + 1);
   const logits = Array.from({ length: N_EXPERTS }, () => (own() - 0.5) * 9);

@@ -121,7 +121,7 @@ export const ATTENTION: Answers = {
     const { probability, contribution } = head < 0 ? together(layer) : mapsOf(layer, head);
     const nothing = { dtype: 'uint32' as const, shape: [0, 0], data: '' };
     const maps = { probability: packed(probability, [n, n]), contribution: packed(contribution, [n, n]) };
-    // a page of its own can afford the whole map
+    // a standalone page can afford the whole map
     return { layer, head, side: n, ...maps, probabilityAt: nothing, contributionAt: nothing };
   },
   'lmTransparency/layerMaps': ({ layer, side: most = 48 }) => {

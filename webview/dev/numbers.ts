@@ -1,4 +1,4 @@
-/** What all SYNTHETIC answers are made with. Not part of the product. */
+/** Shared by all SYNTHETIC answers. Not part of the product. */
 import type { Inspections } from '../../extension/shared/protocol';
 import type { Method } from '../../extension/shared/webview';
 

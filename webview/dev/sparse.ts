@@ -1,7 +1,7 @@
 /** SYNTHETIC rows of a long prompt: only what exceeds the floor is ever made. Not part of the product. */
 import { randomNumbers } from './numbers';
 
-/** What a model of L layers hands on over T tokens: edges in order, and the parts of each row that stay at its token. */
+/** The output of a model with L layers over T tokens: edges in order, and the parts of each row that stay at its token. */
 export interface SparseRows {
   layer: Uint16Array;
   query: Uint32Array;

@@ -1,4 +1,4 @@
-/** The panel: one line of controls, the graph or another view of it, and beside it what is selected. */
+/** The panel: a toolbar, the graph or another view, and the inspector. */
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { untracked, useSignal, useSignalEffect } from '@preact/signals';
 import { Finder } from './controls/finder';
@@ -88,7 +88,7 @@ function Ready({ store, host, arrangement, lens }: Props) {
     const name = store.selection.value;
     if (name !== null) untracked(() => view.reveal(name));
   });
-  // Where the cursor stood before says nothing about what to look at: only its moves do.
+  // The cursor's first position means nothing: only its moves scroll the graph.
   const cursor = useRef<{ of: unknown; position: number | null }>({ of: null, position: null });
   useSignalEffect(() => {
     const [of, position] = [store.analysis.value?.meta.runId, store.editorPosition.value];

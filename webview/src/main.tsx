@@ -1,4 +1,4 @@
-/** Starts the view in whatever holds it. */
+/** Starts the view in its host. */
 import { browserHost } from './hosts/browser';
 import { editorHost, inEditor } from './hosts/vscode';
 import { mount } from './mount';

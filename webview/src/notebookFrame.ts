@@ -1,4 +1,4 @@
-/** Starts the view in a notebook's output: as a recording, and anew each time the kernel comes or goes. */
+/** Starts the view in a notebook's output: as a recording, and again each time the kernel comes or goes. */
 import type { ViewState } from '../../extension/shared/webview';
 import type { Page } from './hosts/browser';
 import { createNotebook } from './hosts/notebook/host';
@@ -10,7 +10,7 @@ import type { FromFrame, Theme, ToFrame } from './hosts/notebook/messages';
 /** The page around is asked for its colours first; a notebook that nobody runs may have none to say them. */
 const PATIENCE_MS = 300;
 
-/** `words`: what is said over the graph while nothing can be asked. */
+/** `words`: the message over the graph while the kernel cannot answer. */
 export function startInNotebook(
   root: HTMLElement,
   page: Page,
@@ -70,7 +70,7 @@ function applyTheme({ light, variables }: Theme): void {
   document.body.classList.toggle('vscode-dark', !light);
 }
 
-/** This page as a file, as it was before anything was drawn in it. */
+/** This page as a file, in its state before anything was drawn. */
 function pageText({ title, runId, payload }: Page): (view: Partial<ViewState> | null) => string {
   const copy = document.documentElement.cloneNode(true) as HTMLElement;
   return (view) => {

@@ -1,4 +1,4 @@
-/** Starts the view in a page of its own: an exported file with a recording, or a notebook's output. */
+/** Starts the view in a separate page: an exported file with a recording, or a notebook's output. */
 import { browserHost } from './hosts/browser';
 import type { Page } from './hosts/browser';
 import { mount } from './mount';
@@ -7,12 +7,12 @@ import { startTheme } from './hosts/pageTheme';
 import './styles/main.css';
 import './styles/page.css';
 
-/** What Python fills the page with; `notebook`: it stands in an output. */
+/** The data that Python fills into the page; `notebook`: the page is in a notebook's output. */
 interface Filled extends Page {
   notebook?: { channel: string; words: string };
 }
 
-/** What the page was filled with; the placeholder itself is no JSON, and then there is nothing to show. */
+/** Reads the page's data; the unfilled placeholder is not JSON, and then there is nothing to show. */
 function recording(): Filled {
   const holder = document.getElementById('lm-transparency-page');
   try {

@@ -43,7 +43,7 @@ function isFollowed(app: App, { document }: Meant): boolean {
   return app.choice.pending !== null || app.live.follows(uri) || app.analyses.jobs.some((job) => job.uri === uri);
 }
 
-/** Why an analysis with the new choice would be pointless: empty if it is not, null if nothing would change. */
+/** Empty: the new choice changes the analysis, so it is offered. A sentence says why not; null: nothing to say. */
 async function offerFor(app: App, { document, selection, panel }: Meant): Promise<string | null> {
   try {
     const isThere = app.backend.sessionId !== null;

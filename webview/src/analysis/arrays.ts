@@ -31,7 +31,7 @@ export function numbersOf<D extends Dtype>(array: NumericArray, dtype: D, shape:
   return numbers;
 }
 
-/** What a read gives, or the sentence that says why it gives nothing. */
+/** The value that was read, or a sentence why it could not be read. */
 export type Read<T> = { value: T; problem: null } | { value: null; problem: string };
 
 /** For places that cannot throw: an answer that is not readable is a sentence there. */
@@ -45,7 +45,7 @@ export function attempt<T>(read: () => T): Read<T> {
 
 const sizes = (shape: readonly number[]): string => shape.join('×') || 'of one number';
 
-/** Throws `ArrayError` for what is no base64. */
+/** Throws `ArrayError` for invalid base64. */
 export function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
   let text: string;
   try {

@@ -1,4 +1,4 @@
-/** The bytes of an analysis → typed columns, or a sentence that says what is wrong with them. */
+/** The bytes of an analysis → typed columns, or a sentence that says what is wrong. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import { decode } from '@msgpack/msgpack';
 import { COLUMN_TYPES, PAYLOAD_FORMAT } from '../../../extension/shared/protocol';
@@ -16,7 +16,7 @@ export class PayloadError extends Error {}
 type Column = Uint16Array | Uint32Array | Float32Array;
 const ARRAYS = { uint16: Uint16Array, uint32: Uint32Array, float32: Float32Array } as const;
 
-/** Whether every row is there: until then `known` says which are, and afterwards it is empty. */
+/** Whether every row is present: until then `known` lists those that are, afterwards it is empty. */
 export const isComplete = ({ columns }: Analysis): boolean => columns.known.length === 0;
 
 /** msgpack map {"meta", "columns": {name: {dtype, shape, data}}} → checked, typed columns. */
@@ -48,7 +48,7 @@ function checkMeta(meta: Record<string, unknown>): AnalysisMeta {
   if (typeof model['nLayers'] !== 'number' || model['nLayers'] < 1)
     throw new PayloadError('The analysis names no layers.');
   const target = typeof meta['target'] === 'number' ? meta['target'] : tokens.length - 1;
-  // results of an earlier version say nothing of these
+  // results of an earlier version lack these
   const parts = { worstPart: 'layer', attention: [], ffn: [], whole: [] };
   return {
     layerKinds: [],
@@ -65,7 +65,7 @@ function readColumns(source: Record<string, unknown>): AnalysisColumns {
     if ((name === 'mixer' || name === 'known') && source[name] === undefined) continue;
     columns[name] = readColumn(name, source[name], COLUMN_TYPES[name]);
   }
-  // An analysis that was saved before there were mixers has none, and one from before there were first graphs is whole.
+  // An analysis saved by an earlier version has no mixers and is complete.
   columns.mixer ??= new Float32Array(columns.ffn?.length ?? 0);
   if (columns.known?.every((known) => known > 0) ?? true) columns.known = new Uint16Array();
   return columns as AnalysisColumns;

@@ -1,4 +1,4 @@
-/** One graph is drawn before the others are there: how far they are, in a few quiet words. */
+/** The progress of the other tokens' graphs while the first one is already drawn. */
 import { isComplete } from '../analysis/payload';
 import type { Store } from '../store/state';
 

@@ -1,4 +1,4 @@
-/** What `/` finds: tokens by their text, layers by their number. */
+/** The search behind `/`: tokens by their text, layers by their number. */
 
 export type Found = { kind: 'layer'; layer: number } | { kind: 'token'; position: number };
 
@@ -9,7 +9,7 @@ export function findTokens(texts: readonly string[], wanted: string): number[] {
   return texts.flatMap((text, position) => (text.toLowerCase().includes(plain) ? [position] : []));
 }
 
-/** "23", "L23" and "layer 23" name a layer; null where there is none of that number. */
+/** "23", "L23" and "layer 23" name a layer; null if there is no such layer. */
 export function findLayer(nLayers: number, wanted: string): number | null {
   const match = /^\s*(?:l|layer)?\s*(\d{1,5})\s*$/i.exec(wanted);
   const layer = match ? Number(match[1]) : NaN;

@@ -154,7 +154,7 @@ function LayerRow({ proof, layer, scale, onPick }: LayerRowProps) {
   );
 }
 
-/** Stands over a graph that cannot be relied on. */
+/** The warning over a graph that is unreliable. */
 export function ProofWarning({ store, proof }: { store: Store; proof: Proof }) {
   if (proof.holds) return null;
   return (

@@ -2,7 +2,7 @@
 
 const STEPS: Record<string, number> = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
 
-/** Hidden by itself or with what holds it. */
+/** Hidden, itself or through an ancestor. */
 function hidden(element: HTMLElement, group: HTMLElement): boolean {
   for (let at: HTMLElement | null = element; at && at !== group; at = at.parentElement) {
     if (getComputedStyle(at).display === 'none') return true;

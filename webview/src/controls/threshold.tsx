@@ -12,7 +12,7 @@ const NUMBER = /^\s*(a|au|aut|auto|[0-9]*[.,]?[0-9]*)\s*$/i;
 export function Threshold({ store }: { store: Store }) {
   const slider = useRef<HTMLInputElement>(null);
   const typed = useRef<HTMLInputElement>(null);
-  /** What is being typed, until it is accepted: drawing must not put the value back. */
+  /** The text being typed, until it is accepted: rendering must not reset it. */
   const draft = useSignal<string | null>(null);
   const tau = store.tau.value;
   const lowest = store.lowest.value;

@@ -1,4 +1,4 @@
-/** Which view stands in the graph's place. */
+/** Chooses the view. */
 import type { ViewName } from '../../../extension/shared/webview';
 import type { Store } from '../store/state';
 

@@ -1,4 +1,4 @@
-/** What stands over and under the columns: predictions, tokens, and the mass that arrives at each. */
+/** The axes over and under the columns: predictions, tokens, and the mass that arrives at each. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import type { ComponentChildren } from 'preact';
 import { answerAt, answerInWords, classifies } from '../words/answer';
@@ -33,7 +33,7 @@ function columnsInView({ plot, x0, dx }: Frame, nColumns: number): number[] {
   return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
 }
 
-/** What stands at a column moves as one: panning sets one transform, and nothing is laid out again. */
+/** The columns move as one: panning sets one transform and causes no new layout. */
 function Moving({ frame, children }: { frame: Frame; children: ComponentChildren }) {
   return (
     <div class="moving" style={{ transform: `translateX(${px(frame.x0)})` }}>
@@ -186,7 +186,7 @@ export function TokenRow({ store, view }: Props) {
   );
 }
 
-/** Bars of mass are at least so many pixels wide: of columns that share one, the one with the most is told. */
+/** Least width of a mass bar in pixels; columns that share a bar show the largest value. */
 const BAR_LEAST = 2;
 
 function thinned(
@@ -278,7 +278,7 @@ function chipTitle(analysis: Analysis, position: number): string {
   return `${own}\n${what}`;
 }
 
-/** A token is marked with what is selected: the node's own, of an edge where it comes from. */
+/** The marked token of a selection: a node's own, or an edge's source. */
 function isSelected(store: Store, position: number): boolean {
   const name = store.selection.value;
   return name !== null && new RegExp(`^([a-z]+:)?[A-Z]\\d+_${position}(>|$)`).test(name);

@@ -62,8 +62,8 @@ export function distanceToSegment(px: number, py: number, ax: number, ay: number
   return Math.hypot(px - ax - along * dx, py - ay - along * dy);
 }
 
-/** Where the diamond of a mixer stands, to the left of its column: in the middle of the loop. */
+/** The place of a mixer's diamond: left of its column, in the middle of the loop. */
 export const mixerReach = (dx: number): number => loopReach(dx);
 
-/** Where the feed-forward square stands beside its column. */
+/** The place of the feed-forward square beside its column. */
 export const ffnReach = (dx: number): number => Math.min(11, dx * 0.24);

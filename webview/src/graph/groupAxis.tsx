@@ -1,4 +1,4 @@
-/** What stands under the columns of a grouped prompt: a chip for each group, and a line under the tokens of an open one. */
+/** Under the columns of a grouped prompt: a chip for each group, and a line under the tokens of an open one. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices are in range by construction */
 import { groupAt, sizeOf } from '../groups/grouping';
 import { groupSpan, groupText, groupTitle } from '../groups/words';

@@ -1,4 +1,4 @@
-/** How much ink a number gets: width and opacity grow with its square root, in a few steps drawn together. */
+/** The ink of a number: width and opacity grow with its square root, in a few steps that are drawn together. */
 
 export const INK_STEPS = 14;
 

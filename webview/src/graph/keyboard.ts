@@ -39,7 +39,7 @@ export function neighbour(
 function fineStep(node: NodeRef, by: 1 | -1, nLayers: number, parallel: boolean): NodeRef {
   const order: NodeRef['letter'][] = parallel ? ['M', 'I'] : ['A', 'M', 'I'];
   const size = order.length;
-  // X0 stands just below the first node of layer 0.
+  // X0 is just below the first node of layer 0.
   const index = node.letter === 'X' ? -1 : node.layer * size + Math.max(0, order.indexOf(node.letter));
   const next = Math.min(nLayers * size - 1, Math.max(-1, index + by));
   if (next < 0) return nodeRef('I', -1, node.position);

@@ -6,7 +6,7 @@ import { px } from './layout';
 
 const LEAST_DISTANCE = 13;
 
-/** Every layer of a shallow model; else steps of 5, 10, 20 … whichever leaves room for the numbers. */
+/** Every layer of a shallow model; otherwise steps of 5, 10, 20 …, whichever leaves room for the numbers. */
 export function labelledLayers(nLayers: number, layerHeight: number): number[] {
   const sizes = nLayers <= 12 ? [1, 5] : [5, 10, 20, 50];
   const stepSize = sizes.find((size) => size * layerHeight >= LEAST_DISTANCE) ?? 100;

@@ -1,4 +1,4 @@
-/** Where tokens and layers stand. Positions are linear: x = x0 + t·dx, y = y0 − level·dy (in CSS pixels). */
+/** The layout of tokens and layers. Positions are linear: x = x0 + t·dx, y = y0 − level·dy (in CSS pixels). */
 
 export interface Size {
   width: number;
@@ -31,7 +31,7 @@ export interface Camera {
   offsetY: number;
 }
 
-/** What drawing needs: the linear map of one camera on one layout. */
+/** The input to drawing: the linear map of one camera on one layout. */
 export interface Frame {
   x0: number;
   dx: number;
@@ -51,7 +51,7 @@ const UPRIGHT_CHIPS = 74;
 /** Groups have more to say than tokens, and a line under the tokens of an open one. */
 const GROUP_CHIPS = 116;
 export const GROUP_LINE = 12;
-/** A column narrower than this has its token upright; than the second, none fits and the view pans instead. */
+/** Below the first width a column's token is upright; below the second none fits, and the view pans instead. */
 export const FLAT_MIN = 34;
 export const UPRIGHT_MIN = 15;
 const COLUMN_MAX = 124;
@@ -65,7 +65,7 @@ export const BAND_WIDTH = 56;
 const PAD_TOP = 10;
 const PAD_BOTTOM = 12;
 
-/** So many columns by L layers on a stage of this size; as `cells`, every node fills its place in a grid. */
+/** Lays out C columns by L layers on a stage of this size; with `cells`, every node fills a cell of a grid. */
 export function computeLayout(size: Size, nColumns: number, nLayers: number, cells = false, grouped = false): Layout {
   const width = Math.max(60, size.width - LEFT_GUTTER - RIGHT_PAD);
   const columnWidth = Math.min(COLUMN_MAX, Math.max(UPRIGHT_MIN, width / nColumns));
@@ -73,7 +73,7 @@ export function computeLayout(size: Size, nColumns: number, nLayers: number, cel
   // on a low stage the graph goes first
   const chipsHeight = grouped ? Math.max(chips, Math.min(GROUP_CHIPS, size.height / 5)) : chips;
   const available = size.height - HEADER_HEIGHT - chipsHeight - MASS_HEIGHT;
-  // Levels run from −1 (embeddings) to L − 1; half a cell stands out over and under them.
+  // Levels run from −1 (embeddings) to L − 1; half a cell extends above and below them.
   const [least, most] = cells ? [CELL_MIN, CELL_MAX] : [LAYER_MIN, LAYER_MAX];
   const spare = cells ? 0 : PAD_TOP + PAD_BOTTOM;
   const steps = cells ? nLayers + 1 : nLayers;
@@ -159,7 +159,7 @@ export function frameOf(layout: Layout, camera: Camera, columnOf: Uint32Array | 
 }
 
 export const columnX = (frame: Frame, column: number): number => frame.x0 + column * frame.dx;
-/** The column that a token stands in, by itself or with others. */
+/** The column of a token, alone or with others. */
 export const columnOf = (frame: Frame, position: number): number => frame.columnOf?.[position] ?? position;
 export const tokenX = (frame: Frame, position: number): number => columnX(frame, columnOf(frame, position));
 export const levelY = (frame: Frame, level: number): number => frame.y0 - level * frame.dy;

@@ -1,4 +1,4 @@
-/** One line under the graph: what the marks are, and how to move. */
+/** One line under the graph that explains the marks and the keys. */
 import type { Store } from '../store/state';
 import { count, shortShare } from '../words/words';
 import { MIXER, MIXER_NOTE } from '../words/describe';

@@ -1,4 +1,4 @@
-/** What lies over the graph: selection, hover and the keyboard's place. Cheap enough to draw on every pointer move. */
+/** The overlay: selection, hover and the keyboard's position. Cheap enough to draw on every pointer move. */
 import { nodeLevel, parseEdge, parseNode } from '../words/names';
 import type { EdgeRef, NodeRef } from '../words/names';
 import { ffnReach, loopReach, traceEdge } from './curves';
@@ -104,7 +104,7 @@ function drawRing(ctx: CanvasRenderingContext2D, frame: Frame, node: NodeRef, ra
   ctx.stroke();
 }
 
-/** Where a node stands on the stage: feed-forward blocks to the right of their column, biases to the left. */
+/** A node's place on the stage: feed-forward blocks to the right of their column, biases to the left. */
 export function pointOf(frame: Frame, node: NodeRef): [number, number] {
   const aside = node.letter === 'M' ? ffnReach(frame.dx) : node.letter === 'B' ? -ffnReach(frame.dx) : 0;
   return [tokenX(frame, node.position) + aside, levelY(frame, nodeLevel(node))];

@@ -1,4 +1,4 @@
-/** Two canvases, one over the other: the graph, and what is selected or hovered. Draws at most once a frame. */
+/** Two stacked canvases: the graph, and its overlay. Draws at most once per frame. */
 import type { Shown } from '../groups/shown';
 import type { Frame, Size } from './layout';
 import { EASE_MS, ease, motionWanted } from './motion';

@@ -1,4 +1,4 @@
-/** What lies under the pointer. */
+/** Finds what is under the pointer. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import { strongestAt } from '../groups/shown';
 import type { Shown } from '../groups/shown';
@@ -13,7 +13,7 @@ const DOT_REACH = 5;
 /** A strong edge may be this many pixels further away than a faint one and still be meant. */
 const STRENGTH_BONUS = 3;
 
-/** The name of the node or edge at (x, y) on the stage: what is kept first, then any dot; of a group's, its strongest. */
+/** The name of the node or edge at (x, y) on the stage: kept ones first, then any dot; for a group, its strongest. */
 export function pick(shown: Shown, frame: Frame, x: number, y: number): string | null {
   const { plot } = frame;
   if (x < plot.x || x > plot.x + plot.width || y < plot.y || y > plot.y + plot.height) return null;
@@ -45,7 +45,7 @@ function pickNode(shown: Shown, frame: Frame, x: number, y: number, keptOnly: bo
   }
   const upper = Math.round(half + 0.5);
   if (parallel || upper < 0 || upper >= nLayers || !near(frame, column, upper - 0.5, x, y, reach)) return null;
-  // The node after attention has the mass of the one after the layer, where that is handed on at all.
+  // The node after attention has the mass of the node after the layer, if that passes any on.
   const position = strongestIn(shown, column, routes.mass, upper + 1);
   if (keptOnly && !routes.reachedAttention[upper * columns.of.length + position]) return null;
   return nodeName(nodeRef('A', upper, position));

@@ -1,4 +1,4 @@
-/** Where predictions stand over the columns: the target's on a chip as wide as its text, its neighbours' beside it. */
+/** The places of predictions over the columns: the target's on a chip as wide as its text, its neighbours' beside it. */
 import { BAND_WIDTH, tokenX } from './layout';
 import type { Frame } from './layout';
 
@@ -9,7 +9,7 @@ export interface Place {
 
 /** Narrower columns show the target's prediction only. */
 export const PREDICTION_MIN = 30;
-/** What a neighbour of the target keeps of its column at least: two characters and its figure. */
+/** The least room that a neighbour of the target keeps in its column: two characters and its figure. */
 const NEIGHBOUR_MIN = 22;
 const CHIP_MIN = 44;
 const CHIP_MOST = 120;
@@ -36,7 +36,7 @@ export function chipPlace(text: string, target: number, frame: Frame): Place {
   return centred(x, Math.min(wanted, right - left), left, right);
 }
 
-/** The room of a prediction over its column, less what the chip takes of it. */
+/** The room of a prediction over its column, minus the part that the chip covers. */
 export function neighbourPlace(position: number, chip: Place, frame: Frame): Place {
   const [from, to] = [tokenX(frame, position) - frame.dx / 2 + 1, tokenX(frame, position) + frame.dx / 2 - 1];
   if (to <= chip.left || from >= chip.left + chip.width) return { left: from, width: to - from };

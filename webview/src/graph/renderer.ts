@@ -1,4 +1,4 @@
-/** Draws the graph on a canvas: batches of equal colour, width and opacity, faint ones first; what is off screen is left out. */
+/** Draws the graph on a canvas: batches of equal colour, width and opacity, faint ones first; culls what is off screen. */
 import type { Frame } from './layout';
 import { drawAttention } from './marks/attention';
 import { drawFeedForward, drawMixers, drawResiduals } from './marks/blocks';

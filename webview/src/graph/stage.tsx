@@ -1,4 +1,4 @@
-/** Tokens across and layers up, with all that moves them: pointer, wheel, keys. What is drawn there is the view's own. */
+/** The stage, tokens across and layers up, with pointer, wheel and keys. Each view draws its own content. */
 import { useEffect, useRef } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
 import { useSignal } from '@preact/signals';
@@ -20,14 +20,14 @@ interface Props {
   store: Store;
   view: GraphView;
   openFinder: () => void;
-  /** What this is, for who hears it. */
+  /** The label for screen readers. */
   label: string;
   roleDescription: string;
   /** Whether the keyboard is on it. */
   focused: Signal<boolean>;
-  /** The name of what lies at a point of the stage. */
+  /** The name of the mark at a point of the stage. */
   pick: (x: number, y: number) => string | null;
-  /** What the tooltip says about a name. */
+  /** The tooltip's content for a name. */
   tip: (name: string) => ComponentChildren;
   /** Rows that each have something to be read: where the parts are stacked, the stage is high enough for them. */
   rows?: number;
@@ -150,7 +150,7 @@ function stageClass(store: Store, view: GraphView, dragging: boolean): string {
   return names.join(' ');
 }
 
-/** Says where the keyboard stands. */
+/** Announces the keyboard's position. */
 function Announcer({ store }: { store: Store }) {
   const analysis = store.analysis.value;
   const routes = store.settledRoutes.value;
@@ -163,7 +163,7 @@ function Announcer({ store }: { store: Store }) {
   );
 }
 
-/** Where the keyboard stands on a group: its text, and that it opens. */
+/** The announcement for a group: its text, and that it opens. */
 function joinedWords(store: Store, name: string): string | null {
   const shown = store.shown.value;
   const node = parseNode(name);

@@ -1,4 +1,4 @@
-/** What the pointer is on, in two numbers. */
+/** The node or edge under the pointer, in two numbers. */
 import type { ComponentChildren } from 'preact';
 import type { ReadonlySignal } from '@preact/signals';
 import { MIXER, MIXER_NOTE, edgeNumbers, labelAt, nodeMass, nodeTitle, tokenClass } from '../words/describe';
@@ -11,7 +11,7 @@ import type { JoinedMark } from '../groups/words';
 import { count, share } from '../words/words';
 import { Tip } from '../layout/tip';
 
-/** Where the pointer is in the window, and on what. */
+/** The pointer's position in the window, and what is under it. */
 export interface PointedAt {
   x: number;
   y: number;
@@ -34,7 +34,7 @@ export function Tooltip({ pointer, tip }: Props) {
   );
 }
 
-/** A node or an edge of the routes; of groups, what they sum up and the strongest in it. */
+/** A node or an edge of the routes; for groups, their sum and the strongest member. */
 export function RouteTip({ store, name }: { store: Store; name: string }) {
   const shown = store.shown.value;
   const joined = shown && joinedMark(shown, name);

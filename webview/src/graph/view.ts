@@ -70,7 +70,7 @@ export function createGraphView(store: Store) {
     moved.value = null;
   }
 
-  /** The prompt was edited: what was moved to stays, and home follows the target. */
+  /** After the prompt was edited: a chosen view stays, and the home view follows the target. */
   function keep(): void {
     if (moved.peek() === null) homeTarget.value = store.target.peek();
   }
@@ -93,7 +93,7 @@ export function createGraphView(store: Store) {
     if (next !== camera.value) moved.value = next;
   }
 
-  /** True where there is something beside the plot to pan to. */
+  /** True if the content extends beyond the plot. */
   const pannable = computed(() => {
     if (!layout.value || !camera.value) return false;
     const { columnWidth, nColumns, plot } = layout.value;
@@ -103,7 +103,7 @@ export function createGraphView(store: Store) {
   let acted: number | null = null;
   let last: { columns: Columns; layout: Layout; camera: Camera; analysis: unknown } | null = null;
 
-  /** After groups have opened or closed: what was acted on stays where it is, else the selection, the target, the middle. */
+  /** After groups have opened or closed: keeps in place what was acted on, otherwise the selection, the target or the middle. */
   function keepUp(): void {
     const before = last;
     const now = { columns: columns.value, layout: layout.value, analysis: store.analysis.value };

@@ -1,7 +1,7 @@
 /** How many edges are drawn at most, and the ink of the faintest of them. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 
-/** So many attention edges are drawn at most, the strongest: more are too faint to see and cost the frame. */
+/** Only this many attention edges are drawn, the strongest: more are too faint to see and too slow to draw. */
 export const MOST_EDGES = 20000;
 /** Lines between groups are fewer and longer. */
 export const MOST_LINES = 8000;
@@ -11,7 +11,7 @@ const N_BINS = 1 << 11;
 const asFloat = new Float32Array(1);
 const asBits = new Uint32Array(asFloat.buffer);
 
-/** The ink that about `most` of the first `n` reach, to an eighth of an octave; 0 where there are no more than that. */
+/** The ink that about `most` of the first `n` edges reach, to an eighth of an octave; 0 if there are no more edges. */
 export function faintestDrawn(ink: ArrayLike<number>, n: number, most: number): number {
   if (n <= most) return 0;
   const bins = new Uint32Array(N_BINS);

@@ -10,7 +10,7 @@ export interface Groups {
   first: Uint32Array;
 }
 
-/** C columns that stand for T tokens, from left to right. */
+/** C columns for T tokens, from left to right. */
 export interface Columns {
   nColumns: number;
   /** [C+1] first position of each column, and the number of tokens. */
@@ -23,9 +23,9 @@ export interface Columns {
   grouped: boolean;
 }
 
-/** Up to so many columns a graph is read as a whole; a prompt of no more tokens is not grouped by itself. */
+/** A graph with at most this many columns can be read as a whole; shorter prompts are not grouped automatically. */
 export const MOST_COLUMNS = 150;
-/** Fewer groups than this tell too little: spans are taken instead. */
+/** With fewer groups than this, spans are used instead. */
 const LEAST_GROUPS = 24;
 const SPANS = { span8: 8, span32: 32, span128: 128 } as const;
 
@@ -59,7 +59,7 @@ function startsOf(text: Text, unit: Groups['unit']): Uint32Array {
   return Uint32Array.from([...starts, nTokens]);
 }
 
-/** Tells of each token in turn whether a group begins with it. White space and marks go with what stands before them. */
+/** Whether a group begins at each token in turn. White space and punctuation belong to the preceding group. */
 function beginnings({ prompt, tokens }: Text, unit: 'word' | 'sentence' | 'line'): (position: number) => boolean {
   const starts = unit === 'line' ? lineStarts(prompt) : segmentStarts(prompt, unit);
   let segment = -1;
@@ -91,7 +91,7 @@ function lineStarts(prompt: string): number[] {
   return starts;
 }
 
-/** By the rules of Unicode (UAX 29), in every language; of words only what has letters or digits. */
+/** Segments by Unicode's rules (UAX 29) in every language; words need letters or digits. */
 function segmentStarts(prompt: string, granularity: 'word' | 'sentence'): number[] {
   const starts: number[] = [];
   for (const segment of new Intl.Segmenter(undefined, { granularity }).segment(prompt)) {

@@ -1,4 +1,4 @@
-/** What of the routes is drawn: a column for each token, or one for many, and the strongest edges between columns. */
+/** The part of the routes that is drawn: one column per token or group, and the strongest edges between columns. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices are in range by construction */
 import { MOST_EDGES, MOST_LINES, faintestDrawn } from './faintest';
 import type { Analysis } from '../analysis/payload';
@@ -17,9 +17,9 @@ export interface ShownEdges {
   key: Uint32Array;
   ink: Float64Array;
   flow: Float64Array;
-  /** The strongest of the token edges that each stands for, as an index into the analysis' edges. */
+  /** The strongest of the token edges that each represents, as an index into the analysis' edges. */
   strongest: Uint32Array;
-  /** How many token edges each stands for; null: one. */
+  /** How many token edges each represents; null: one. */
   members: Uint32Array | null;
   /** 1 where one of them stands out; null: all do. */
   vivid: Uint8Array | null;
@@ -118,7 +118,7 @@ function emptyEdges(capacity: number, joined: boolean, marked: boolean): ShownEd
   };
 }
 
-/** A column a token: an edge stands for itself. */
+/** One column per token: an edge represents itself. */
 function tokenEdges(
   { columns: { edgeLayer, edgeQuery, edgeKey } }: Analysis,
   { kept, keptWeight, keptFlow }: Routes,

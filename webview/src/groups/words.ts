@@ -43,10 +43,10 @@ export function groupTitle(analysis: Analysis, first: number, end: number): stri
 
 export const groupSpan = (first: number, end: number): string => `${count(end - first)} tokens, ${first} to ${end - 1}`;
 
-/** What is drawn at a name: null unless one of its columns holds several tokens. */
+/** The drawn group at a name: null unless one of its columns holds several tokens. */
 export interface JoinedMark {
   edge: EdgeRef | null;
-  /** How many token edges the edge stands for; 0 for a node. */
+  /** How many token edges the edge represents; 0 for a node. */
   members: number;
   /** Summed mass of the nodes, summed flow or strongest contribution of the edges. */
   value: number;

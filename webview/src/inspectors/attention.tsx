@@ -1,4 +1,4 @@
-/** An attention edge opened: its heads, and of the chosen one its maps, why it looks here and what it writes. */
+/** An open attention edge: its heads, and for the chosen head its maps, why it looks here and what it writes. */
 import type { EdgeHeadsResult } from '../../../extension/shared/protocol';
 import { detailOf, edgeName } from '../words/names';
 import type { EdgeRef } from '../words/names';

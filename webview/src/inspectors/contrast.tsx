@@ -13,10 +13,10 @@ import { BarList, NoAnswer, Section, TextBars, Waiting } from './parts';
 
 /** Layers that change the difference most. */
 const LAYERS = 6;
-/** Past this, a ratio of probabilities says no more than that it is large. */
+/** Above this, a ratio of probabilities only says that it is large. */
 const LARGE_ODDS = 1e6;
 
-/** The named tokens over the layers: the target, or what the model predicts in its place, then the contrast. */
+/** The named tokens over the layers: the target, or the model's prediction instead, then the contrast. */
 function useNamed(store: Store): Reply<'lmTransparency/lensTrack'> | null {
   const { value: about } = store.about;
   const analysis = store.analysis.value;
@@ -57,7 +57,7 @@ interface NamedProps {
   store: Store;
   title: string;
   tracks: LensTrack[];
-  /** Which token a text was taken for, where there was a choice. */
+  /** The token that a text was read as, if there was a choice. */
   notes: string[];
 }
 

@@ -1,4 +1,4 @@
-/** An edge: how much, and of an attention edge by which heads. */
+/** An edge: its contribution, and for an attention edge the heads behind it. */
 import type { EdgeHeadsResult, LayerKind } from '../../../extension/shared/protocol';
 import { useReply } from '../store/ask';
 import { MIXER, MIXER_NOTE, attentionIndex, edgeNumbers, mixing } from '../words/describe';
@@ -72,7 +72,7 @@ function useHeads(store: Store, edge: EdgeRef): EdgeHeadsResult | null {
   return reply?.state === 'known' ? reply.result : null;
 }
 
-/** What an attention edge contributes, before thresholding; null for one under the floor until it is answered. */
+/** An attention edge's contribution before thresholding; null below the floor until the answer arrives. */
 function weightOf(analysis: Analysis, edge: EdgeRef, known: EdgeHeadsResult | null): number | null {
   if (known) return known.weight;
   const index = attentionIndex(analysis, edge.target.layer, edge.target.position, edge.source.position);

@@ -42,7 +42,7 @@ interface ListProps {
   result: FfnExpertsResult;
 }
 
-/** The experts that were chosen, and the shared ones: each a part of its own. */
+/** The chosen and the shared experts, each as a separate part. */
 function Active({ store, block, result }: ListProps) {
   const { experts, expertsTotal, residual, bias } = result;
   const most = Math.max(1e-9, ...experts.map((entry) => entry.gate));

@@ -1,4 +1,4 @@
-/** A feed-forward block at one position: how much it adds, what that says, and which neurons or experts make it up. */
+/** A feed-forward block at one position: its contribution, the tokens it promotes, and its neurons or experts. */
 import type { FfnNeuronsResult, NeuronShare } from '../../../extension/shared/protocol';
 import type { ComponentChildren } from 'preact';
 import { useReply } from '../store/ask';

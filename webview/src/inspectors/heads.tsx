@@ -14,7 +14,7 @@ import { BarList, Section } from './parts';
 import type { BarRow } from './parts';
 import { shownIn } from './shown';
 
-/** One head of an edge; what is not known yet is null. */
+/** One head of an edge; unknown values are null. */
 export interface HeadPart {
   head: number;
   contribution: number | null;
@@ -22,7 +22,7 @@ export interface HeadPart {
   rank: number | null;
 }
 
-/** So many heads are listed at first; the others after a click. */
+/** How many heads are listed before a click shows the rest. */
 const FIRST_HEADS = 16;
 /** Weaker tags are left to the tooltip. */
 const LEAST_TAG = 0.2;

@@ -21,7 +21,7 @@ interface Tones {
   contrast: boolean;
 }
 
-/** One colour a level, as bytes of a pixel; level 0 is just felt, so that the triangle is. */
+/** One colour per level, as a pixel's bytes; level 0 is faintly visible, so that the triangle shows. */
 export function inksOf({ background, foreground, hue, light, contrast }: Tones): Uint32Array {
   const strongest = mix(hue, light ? [0, 0, 0] : [255, 255, 255], BEYOND);
   const least = contrast ? 0.22 : 0.07;

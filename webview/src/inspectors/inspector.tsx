@@ -1,4 +1,4 @@
-/** What is selected, in words first. With nothing selected: the target and what it predicts. */
+/** The inspector of the selection. Without a selection: the target and its predictions. */
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { MODEL, around, detailOf, expertOf, parseEdge, parseNode } from '../words/names';
 import type { Store } from '../store/state';
@@ -18,7 +18,7 @@ export function Inspector({ store }: { store: Store }) {
   const name = store.selection.value;
   const pinned = store.pinned.value;
 
-  // whoever works by keyboard keeps a place when what had the focus is gone
+  // keeps the keyboard's place when the focused element is gone
   const held = place.current?.contains(document.activeElement) ?? false;
   useLayoutEffect(() => {
     const now = place.current;
@@ -31,7 +31,7 @@ export function Inspector({ store }: { store: Store }) {
     (row ?? now.querySelector<HTMLElement>('.inspector:not(.pinned) .kind button'))?.focus();
   }, [name, pinned]);
 
-  /** Escape leads from a neuron, a head or an expert to what it is in, from there to the graph. */
+  /** Escape leads from a neuron, head or expert to its block or edge, and from there to the graph. */
   const stepBack = (event: KeyboardEvent): void => {
     if (event.key !== 'Escape' || name === null) return;
     event.preventDefault();
@@ -76,7 +76,7 @@ function Inspected({ store, name }: { store: Store; name: string | null }) {
   return <TargetInspector store={store} />;
 }
 
-/** What is selected is pinned already. */
+/** The selection is already pinned. */
 function Awaited({ store }: { store: Store }) {
   return (
     <>

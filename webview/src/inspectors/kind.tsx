@@ -1,4 +1,4 @@
-/** What kind of thing is inspected, and the way through selections: one tab stop. */
+/** The kind of the inspected thing, and the history of selections: one tab stop. */
 import { useContext } from 'preact/hooks';
 import { roving } from '../controls/roving';
 import type { Store } from '../store/state';

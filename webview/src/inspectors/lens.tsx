@@ -1,4 +1,4 @@
-/** What a node says in tokens: the top of its logit lens, what its block promotes and suppresses. */
+/** A node in tokens: the top of its logit lens, and what its block promotes and suppresses. */
 import type { ComponentChildren } from 'preact';
 import type { NodeTokensResult, TokenScore } from '../../../extension/shared/protocol';
 import { namesOf, outputFigure, outputText } from '../words/answer';
@@ -64,11 +64,11 @@ interface UpdateProps {
   prefix?: string;
   titles?: [promotes: string, suppresses: string];
   help?: HelpTopic;
-  /** On a line of its own, over the lists. */
+  /** On a separate line over the lists. */
   aside?: ComponentChildren;
 }
 
-/** What is added to the residual makes more and less likely, side by side. */
+/** The tokens that an update makes more and less likely, side by side. */
 export function UpdateLists({ store, of, promoted, suppressed, prefix = '', titles, help, aside }: UpdateProps) {
   const names = namesOf(store.analysis.value?.meta.model);
   const lists = [

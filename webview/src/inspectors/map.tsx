@@ -18,7 +18,7 @@ interface Props {
   analysis: Analysis;
   kind: MapKind;
   layer: number;
-  /** What is said of the map: "Layer 23 head 4". */
+  /** The map's name: "Layer 23 head 4". */
   of: string;
   /** The head whose map is drawn, −1 for all; null while none is. */
   drawn: number | null;
@@ -34,13 +34,13 @@ interface Props {
   marked: Cell;
   hovered: Signal<Cell | null>;
   onPick: (cell: Cell) => void;
-  /** A key was pressed; true where it moved the mark. */
+  /** Handles a key; true if it moved the mark. */
   onStep: (key: string) => boolean;
   /** Where the cell is told in words. */
   wordsId: string;
 }
 
-/** From this width on a cell has a label of its own. */
+/** From this width a cell has its own label. */
 export const LABEL_FROM = 9;
 /** A mark is at least this wide, however small the cell. */
 const LEAST_MARK = 7;
@@ -170,7 +170,7 @@ interface LabelsProps {
   reach: number;
 }
 
-/** Every token where there is room for it; otherwise the one that is marked, or the one under the pointer. */
+/** Every token if there is room; otherwise the marked one or the one under the pointer. */
 function Labels({ analysis, axis, grid, labelled, marked, hovered, width, reach }: LabelsProps) {
   const over = hovered.value?.[axis] ?? null;
   const own = marked[axis];

@@ -81,7 +81,7 @@ export function Maps({ store, analysis, layer, query, position, head }: Props) {
     onPick: go,
     onStep: step,
   };
-  // what an earlier run answered may not fit this prompt: that is no trouble
+  // an earlier run's answer may not fit this prompt; that is harmless
   const problem = reply?.state === 'failed' ? reply.message : stale ? null : (read?.problem ?? null);
   if (problem !== null) return <NoAnswer store={store} title={title} message={problem} />;
   return (
@@ -111,7 +111,7 @@ export function Maps({ store, analysis, layer, query, position, head }: Props) {
   );
 }
 
-/** For one of two enlarged maps: half of the width where that is enough, else all of it. */
+/** The width for one of two enlarged maps: half if that is enough, otherwise all. */
 function enlargedRoom(width: number, gutter: number, nTokens: number): number {
   const half = (width - 2 * gutter - BETWEEN) / 2;
   return half >= nTokens * BESIDE_FROM ? half : Math.min(LARGEST_SIDE, width - gutter);

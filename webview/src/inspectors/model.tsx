@@ -49,7 +49,7 @@ export function modelFacts(model: ModelInfo): Fact[] {
   ];
 }
 
-/** "64 in 27 of 28 layers", where there are any. */
+/** "64 in 27 of 28 layers", if there are any. */
 function expertsFact({ nExperts, nLayers }: ModelInfo): Fact[] {
   const having = nExperts.filter((count) => count > 0);
   if (having.length === 0) return [];

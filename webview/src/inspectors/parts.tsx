@@ -99,12 +99,12 @@ export interface BarRow {
   title: string;
   faint?: boolean;
   selected?: boolean;
-  /** The node or edge that the row stands for. */
+  /** The node or edge of the row. */
   name?: string;
-  /** What a click does instead of selecting that. */
+  /** A click's action instead of selecting it. */
   onPick?: () => void;
   ink?: 'attention' | 'residual' | 'ffn' | 'bias' | 'mixer';
-  /** What the row stands for, as data attributes: the head, the neuron. */
+  /** The row's subject as data attributes: the head, the neuron. */
   data?: Record<`data-${string}`, number | string>;
 }
 
@@ -159,7 +159,7 @@ export interface TextBar {
   number: string;
   change?: number;
   title: string;
-  /** What a click does, and whether it is done already. */
+  /** A click's action, and whether it is already in effect. */
   onPick?: () => void;
   picked?: boolean;
 }

@@ -11,7 +11,7 @@ interface Place {
   pinned: boolean;
 }
 
-/** Where an inspector stands. */
+/** The place of an inspector. */
 export const PlaceContext = createContext<Place>({ name: null, pinned: false });
 
 export function PinButton({ store, tabIndex }: { store: Store; tabIndex: number }) {

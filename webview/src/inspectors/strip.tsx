@@ -1,4 +1,4 @@
-/** One number a token over the whole prompt: a bar each, up where it is positive, down where it is negative. */
+/** One bar per token over the whole prompt: up for positive values, down for negative ones. */
 import { useEffect, useRef } from 'preact/hooks';
 import { roving } from '../controls/roving';
 import { labelAt, tokenClass } from '../words/describe';

@@ -1,4 +1,4 @@
-/** What can be done with a list: copied as TSV, saved as CSV. */
+/** Actions on a list: copy as TSV, save as CSV. */
 import { useEffect } from 'preact/hooks';
 import { useSignal } from '@preact/signals';
 import type { Signal } from '@preact/signals';

@@ -1,4 +1,4 @@
-/** Nothing selected: the token whose routes are drawn, and what the model says comes next. */
+/** Without a selection: the target token and the model's predictions after it. */
 import { classifies, namesOf, outputFigure, outputText } from '../words/answer';
 import { labelAt, tokenClass } from '../words/describe';
 import type { Store } from '../store/state';

@@ -1,4 +1,4 @@
-/** Why this edge: the score of one query and key, its place in the row, and what the two stand for. */
+/** Why this edge: the score of one query and key, its rank in the row, and what the two represent. */
 import type { HeadResult, ModelInfo, TokenScore } from '../../../extension/shared/protocol';
 import { namesOf, outputText } from '../words/answer';
 import { labelAt, tokenClass } from '../words/describe';
@@ -10,7 +10,7 @@ import { share, signed } from '../words/words';
 import { BarList, Section } from './parts';
 import type { BarRow } from './parts';
 
-/** Lens tokens that say what a residual state stands for. */
+/** Lens tokens that describe a residual state. */
 const READS = 5;
 
 /** 1 → "1st", 12 → "12th", 23 → "23rd" */
@@ -84,7 +84,7 @@ export function Why({ store, analysis, result }: { store: Store; analysis: Analy
   );
 }
 
-/** What the residual state that a query or key is computed from says through the logit lens. */
+/** The logit lens of the residual state that a query or key is computed from. */
 interface ReadsProps {
   model: ModelInfo;
   end: 'query' | 'key';

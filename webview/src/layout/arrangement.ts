@@ -1,4 +1,4 @@
-/** How the panel is divided between the graph and what is told about it. */
+/** How the panel is divided between graph and inspector. */
 import { signal } from '@preact/signals';
 
 export type Part = 'graph' | 'inspector';

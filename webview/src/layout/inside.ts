@@ -1,10 +1,10 @@
-/** What floats over the panel stays inside it: near an edge it moves, and what is too long scrolls. */
+/** Keeps floating elements inside the panel: they move away from edges, and scroll if too long. */
 import type { RefObject } from 'preact';
 import { useLayoutEffect } from 'preact/hooks';
 
-/** Pixels that stay free between what floats and the panel's edge. */
+/** Pixels between a floating element and the panel's edge. */
 const GAP = 4;
-/** From the pointer's tip to what is said of what it is on. */
+/** Distance from the pointer to its tooltip. */
 const BESIDE = 14;
 
 interface Span {
@@ -12,13 +12,13 @@ interface Span {
   to: number;
 }
 
-/** How far a span moves to lie within another; where it is longer, its beginning shows. */
+/** How far a span moves to lie within another; if it is longer, its beginning shows. */
 export function shiftInto(span: Span, room: Span): number {
   if (span.from < room.from) return room.from - span.from;
   return Math.max(room.from - span.from, Math.min(0, room.to - span.to));
 }
 
-/** Where something of a length stands beside a point: after it, else before it, and in the room in any case. */
+/** The start of a length placed beside a point: after it, otherwise before it, always inside the room. */
 export function besidePoint(point: number, length: number, room: Span): number {
   const after = point + BESIDE;
   const from = after + length <= room.to ? after : point - BESIDE + 4 - length;
@@ -30,7 +30,7 @@ function roomAround(element: HTMLElement): { across: Span; down: Span } {
   return { across: { from: left + GAP, to: right - GAP }, down: { from: top + GAP, to: bottom - GAP } };
 }
 
-/** Keeps what hangs under its button inside the panel, whatever the panel's size becomes. */
+/** Keeps a popup inside the panel, whatever the panel's size becomes. */
 export function useInside(element: RefObject<HTMLElement | null>, isOpen: boolean): void {
   useLayoutEffect(() => {
     const { current } = element;
@@ -52,9 +52,9 @@ export function useInside(element: RefObject<HTMLElement | null>, isOpen: boolea
   }, [element, isOpen]);
 }
 
-/** Keeps what is said at the pointer inside the panel; `x` and `y` are of the window, and `what` changes its size. */
+/** Keeps the tooltip inside the panel; `x` and `y` are in the window, and `what` changes its size. */
 export function useBeside(element: RefObject<HTMLElement | null>, x: number, y: number): void {
-  // after each render: what is said decides how large it is
+  // after each render: the content decides the size
   useLayoutEffect(() => {
     const { current } = element;
     if (!current) return;

@@ -1,4 +1,4 @@
-/** What is said at the pointer. */
+/** The tooltip at the pointer. */
 import type { ComponentChildren } from 'preact';
 import { useRef } from 'preact/hooks';
 import { useBeside } from './inside';

@@ -1,10 +1,10 @@
-/** What each head contributes to the routes that are kept. */
+/** Each head's contribution to the kept routes. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import type { ViewState } from '../../../extension/shared/webview';
 import { keptIn } from './routes';
 import type { Routes, RouteSource } from './routes';
 
-/** What a line's strength shows: the flow through it, or its contribution alone. */
+/** A line's strength shows the flow through it, or only its contribution. */
 export type Ink = ViewState['ink'];
 
 /** One head of one layer. */

@@ -8,7 +8,7 @@ export interface RouteSource {
   nTokens: number;
   /** No node after attention: attention, residual, bias, mixer and feed-forward share one row that leads into I(l, t). */
   parallel: boolean;
-  /** What contributes no more than this is not listed: thresholds under it are not exact. */
+  /** Contributions up to this are not listed, so thresholds below it are not exact. */
   floor: number;
   columns: AnalysisColumns;
   /** [L×T+1] first edge of each row. */
@@ -53,7 +53,7 @@ export interface Routes extends RouteRules {
   /** Mass that arrived at biases, and mass that ended at rows which keep nothing. */
   biasMass: number;
   endedMass: number;
-  /** Leads to rows that are still to be computed: there is more of it. */
+  /** The graph reaches rows that are not computed yet. */
   open: boolean;
 }
 

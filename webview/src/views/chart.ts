@@ -28,7 +28,7 @@ export function rankHeight(rank: number, worst: number): number {
   return 1 - Math.log10(rank + 1) / decades;
 }
 
-/** Ranks with a line of their own: 1, 10, 100 …; at most four of them. */
+/** Ranks with a grid line: 1, 10, 100 …; at most four. */
 export function rankTicks(worst: number): number[] {
   const decades = Math.max(1, Math.ceil(Math.log10(worst + 1)));
   const every = Math.ceil(decades / 3);

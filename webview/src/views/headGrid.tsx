@@ -180,7 +180,7 @@ function strongestHead(totals: Float64Array, nHeads: number): HeadRef {
   return { layer: Math.floor(at / nHeads), head: at % nHeads };
 }
 
-/** The head beside `from`; layers without heads are stepped over. */
+/** The head next to `from`; layers without heads are skipped. */
 function stepped(
   from: HeadRef,
   direction: 'left' | 'right' | 'up' | 'down',

@@ -1,4 +1,4 @@
-/** What a head was measured to do: five scores, and the letters for those that are strong. */
+/** The measured behaviour of a head: five scores, and letters for the strong ones. */
 import type { HeadTag, HeadTagsResult } from '../../../extension/shared/protocol';
 import { numbersOf } from '../analysis/arrays';
 import type { HeadRef } from '../routes/headTotals';

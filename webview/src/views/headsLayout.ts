@@ -1,4 +1,4 @@
-/** Where the cells of the head overview stand: heads across, layers up. */
+/** The layout of the head overview's cells: heads across, layers up. */
 import type { Size } from '../graph/layout';
 
 export interface HeadsFrame {

@@ -1,4 +1,4 @@
-/** Draws the head overview: a cell a head, its letter where it has a strong tag. */
+/** Draws the head overview: a cell per head, with a letter for a strong tag. */
 import { prepare } from '../graph/painter';
 import type { Size } from '../graph/layout';
 import type { Palette } from '../graph/palette';

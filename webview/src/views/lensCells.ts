@@ -18,7 +18,7 @@ export interface LensCells {
   top: ArrayLike<number>;
   topProbability: ArrayLike<number>;
   topLogit: ArrayLike<number>;
-  /** The least and the largest logit, where logits are what is shown; null where probabilities are. */
+  /** The least and the largest logit if logits are shown; null if probabilities are. */
   range: [number, number] | null;
   /** Of the followed token; null where none is followed. */
   followed: { token: number; probability: ArrayLike<number>; rank: ArrayLike<number> } | null;
@@ -88,7 +88,7 @@ export function cellStrength(cells: LensCells, index: number, colour: LensColour
   return rankStrength(cells.followed.rank[index] ?? Infinity);
 }
 
-/** The residual state whose lens stands for a node: of A, M and B that after their layer. */
+/** The residual state whose lens represents a node: for A, M and B the state after their layer. */
 export function residualOf(node: NodeRef): NodeRef {
   return node.letter === 'X' ? node : nodeRef('I', node.layer, node.position);
 }

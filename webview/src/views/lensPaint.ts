@@ -1,4 +1,4 @@
-/** Draws the lens grid: colours from a picture of one pixel a cell, text where it fits, only what is in view. */
+/** Draws the lens grid: colours from an image of one pixel per cell, text where it fits, only what is in view. */
 import { prepare } from '../graph/painter';
 import { BAND_WIDTH, columnX, levelY } from '../graph/layout';
 import type { Frame, Size } from '../graph/layout';
@@ -95,7 +95,7 @@ function drawGaps(ctx: CanvasRenderingContext2D, { frame, palette, cells }: Lens
     ctx.fillRect(plot.x, Math.round(levelY(frame, level + 0.5)) - 0.5, plot.width, 1);
 }
 
-/** The target's column stands between two lines. */
+/** Two lines mark the target's column. */
 function drawTarget(ctx: CanvasRenderingContext2D, { frame, palette, target, cells }: LensPicture): void {
   const half = Math.min(frame.dx, Math.max(frame.dx, BAND_WIDTH)) / 2;
   const top = levelY(frame, cells.nRows - 1.5);

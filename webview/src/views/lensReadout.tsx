@@ -1,4 +1,4 @@
-/** One cell of the lens grid in words: what is on top there, and where the followed token stands. */
+/** One cell of the lens grid in words: its top token, and the rank of the followed token. */
 import { classifies, outputFigure, outputText } from '../words/answer';
 import { labelAt, nodeTitle, tokenClass } from '../words/describe';
 import { parseNode } from '../words/names';
@@ -39,7 +39,7 @@ export function figuresAt(cells: LensCells, node: NodeRef): Figures | null {
 const HINT = 'Point at a cell, or move there with the arrow keys. A click opens the residual state.';
 const COMPUTING = 'This row is still being computed.';
 
-/** What is pointed at, else where the keyboard stands, else what is selected. */
+/** The cell under the pointer, otherwise the keyboard's, otherwise the selected one. */
 export function CellReadout({ store, cells, followed }: Props) {
   const analysis = store.analysis.value;
   const name = store.hover.value ?? store.caret.value ?? store.selection.value;

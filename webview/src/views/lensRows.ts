@@ -1,4 +1,4 @@
-/** The rows of the lens grid as they come: the last layers first, whose lens is what the model predicts. */
+/** The rows of the lens grid as they arrive: the last layers first, whose lens is the model's prediction. */
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { LensGridResult } from '../../../extension/shared/protocol';
 import type { Reply } from '../store/ask';
@@ -26,7 +26,7 @@ export function rowSpans(nRows: number, nTokens: number): RowSpan[] {
 export interface LensRows {
   /** Of the question that is on its way, or failed; of the last one where all are answered. */
   reply: Reply<'lmTransparency/lensGrid'> | null;
-  /** What is known of the grid, or all of the one before until more is known than that. */
+  /** The known part of the grid, or the previous grid until more of the new one is known. */
   known: LensGridResult[];
 }
 

@@ -1,4 +1,4 @@
-/** What the lens grid follows and how it is coloured; kept while other views are looked at. */
+/** The followed token and the colouring of the lens grid; kept while other views are shown. */
 import { computed, signal } from '@preact/signals';
 import type { Store } from '../store/state';
 import type { LensColour } from './lensCells';
@@ -24,7 +24,7 @@ export function createLensState(store: Store) {
     const texts = analysis.meta.predicted[store.target.value] ?? [];
     return texts.map((text, k) => ({ id: predictionId[store.target.value * each + k] ?? 0, text }));
   });
-  /** The target that the prompt's file names, else what the model predicts. */
+  /** The target named in the prompt's file, otherwise the model's prediction. */
   const predicted = computed<Followed | null>(() => store.wanted.value ?? predictions.value[0] ?? null);
   const followed = computed<Followed | null>(() => {
     const rival = store.rival.value;

@@ -1,4 +1,4 @@
-/** The lens grid: at every token and after every layer, what the model would say next. */
+/** The lens grid: the model's prediction at every token after every layer. */
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { useSignal, useSignalEffect } from '@preact/signals';
 import { attempt } from '../analysis/arrays';
@@ -32,7 +32,7 @@ export function LensView({ store, view, lens, openFinder }: Props) {
   const model = store.analysis.value?.meta.model;
   const read = useMemo(
     () => attempt(() => lensCells(known, nLayers, nTokens, model?.task === 'value')),
-    // a list of its own at each render, but the same answers
+    // a new list at each render, but the same answers
     [known[0], known.length, nLayers, nTokens, model],
   );
   const cells = read.value;

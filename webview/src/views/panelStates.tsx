@@ -1,4 +1,4 @@
-/** What stands in the panel when there is no graph to show, and the lines over it when something is off. */
+/** The panel's content without a graph, and the banners over it when something is wrong. */
 import type { Phase, Store } from '../store/state';
 
 export function Empty({ store }: { store: Store }) {
@@ -39,7 +39,7 @@ export function Loading({ store, phase }: { store: Store; phase: Extract<Phase, 
   );
 }
 
-/** How far something is; `fraction` null: nobody knows. */
+/** A progress bar; `fraction` null: unknown. */
 function Bar({ label, fraction }: { label: string; fraction: number | null }) {
   return (
     <div
@@ -104,7 +104,7 @@ function Skeleton({ fraction }: { fraction: number }) {
   );
 }
 
-/** The graph is the one before; while a prompt is typed that is quiet, and said to nobody at each key. */
+/** Says that the previous graph is shown. While a prompt is typed this is quiet and not announced at each keystroke. */
 export function Updating({ store }: { store: Store }) {
   const updating = store.updating.value;
   if (updating === null) return null;

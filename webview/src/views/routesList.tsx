@@ -1,4 +1,4 @@
-/** The graph as a list: what the canvas shows, for reading and for hearing. Strongest first, and only so many. */
+/** The graph as a list, for readers and screen readers: strongest first, up to a limit. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import type { ComponentChildren } from 'preact';
 import { useSignal } from '@preact/signals';

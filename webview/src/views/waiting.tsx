@@ -1,12 +1,12 @@
-/** One quiet line while an answer is on its way, or where it failed. */
+/** One quiet line while an answer is pending or after it failed. */
 import type { Method } from '../../../extension/shared/webview';
 import type { Reply } from '../store/ask';
 
 interface Props<M extends Method> {
   reply: Reply<M> | null;
-  /** What is waited for, as the beginning of a sentence. */
+  /** What is pending, as the beginning of a sentence. */
   what: string;
-  /** An older answer is still shown: only progress and failures are told. */
+  /** An older answer is still shown: only progress and failures are reported. */
   quiet?: boolean;
   /** Why an answer that came cannot be read. */
   problem?: string | null;

@@ -66,7 +66,7 @@ export function answerAt(analysis: Analysis, position: number): { text: string; 
   };
 }
 
-/** How a prediction stands to its column: "after ·store", "label POSITIVE read at ·store". */
+/** How a prediction relates to its column: "after ·store", "label POSITIVE read at ·store". */
 export function answerInWords(analysis: Analysis, position: number, label: string): string {
   const { text, figure } = answerAt(analysis, position);
   const { model, target } = analysis.meta;

@@ -6,7 +6,7 @@ import { crowdOpacity, lineWidth, opacity } from '../ink';
 import { columnX, levelY } from '../layout';
 import { batches, type Pen } from './pen';
 
-/** How much fainter edges are that do not stand out. */
+/** How much fainter the other edges are while some stand out. */
 const SUBDUED = 0.12;
 
 /** Longer paths are slower to draw than several of this length. */
@@ -40,7 +40,7 @@ function drawEdges({ ctx, frame, view, scene, palette }: Pen, wanted: 0 | 1 | nu
   for (let i = 0; i < edges.count; i++) {
     if (visible(edges, i)) batches.add(i, valuesBefore ? eased(edges.strongest[i]!) : edges.ink[i]!);
   }
-  // What only the graph before holds fades out; its edges are counted on.
+  // What only the previous graph holds fades out; its edges continue the count.
   for (let i = 0; gone && i < gone.count; i++) {
     const e = gone.strongest[i]!;
     if (routes.attention[e] === 0 && visible(gone, i)) batches.add(edges.count + i, eased(e));

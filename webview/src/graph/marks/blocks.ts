@@ -1,4 +1,4 @@
-/** What happens in a column: the residual stream, feed-forward blocks, mixers. */
+/** The marks within a column: the residual stream, feed-forward blocks, mixers. */
 import { ffnReach, loopReach, mixerReach, traceEdge } from '../curves';
 import { opacity } from '../ink';
 import { columnX, levelY } from '../layout';

@@ -1,4 +1,4 @@
-/** What lies under the graph: bands of layers, the column of the target, a dot a node. */
+/** The ground under the graph: bands of layers, the target's column, a dot per node. */
 import { BAND_WIDTH, columnX, levelY, tokenX } from '../layout';
 import type { Pen } from './pen';
 

@@ -1,11 +1,11 @@
-/** Nodes, and the heat that stands for them where columns are too narrow. */
+/** Nodes, and the heat that replaces them where columns are too narrow. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import { sizeOf } from '../../groups/grouping';
 import { opacity } from '../ink';
 import { columnX, levelY } from '../layout';
 import { batches, inkReader, type Pen } from './pen';
 
-/** Nodes of a smaller radius are squares: nobody sees the difference, and they draw faster. */
+/** Nodes below this radius are drawn as squares: they look the same and draw faster. */
 const ROUND_FROM = 1.3;
 /** Half the width of a group's strongest nodes, at most. */
 const GROUP_NODE = 9;
@@ -14,7 +14,7 @@ export function drawNodes({ ctx, frame, view, scene, palette, nColumns }: Pen): 
   const most = Math.max(0.8, Math.min(2.4, frame.dy * 0.16));
   const { columns, reached } = scene.shown;
   ctx.fillStyle = palette.foreground;
-  // Mass row 0 is the embeddings: node row r stands at layer r / C − 1.
+  // Mass row 0 is the embeddings: node row r is at layer r / C − 1.
   const massAt = inkReader(scene, 'mass');
   const local = scene.shown.ink === 'local';
   for (let layer = view.firstLayer - 1; layer <= view.lastLayer; layer++) {

@@ -1,4 +1,4 @@
-/** What every mark is drawn with. */
+/** The context that every mark is drawn with. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import type { Shown } from '../../groups/shown';
 import { INK_STEPS, inkStep, strengthOf } from '../ink';
@@ -8,7 +8,7 @@ import type { Window } from '../window';
 
 export interface Scene {
   shown: Shown;
-  /** While the target changes: the graph before, a column a token as now, and how far the new one has come (0 … 1). */
+  /** While the target changes: the previous graph, with the same columns, and the progress of the new one (0 … 1). */
   before: Shown | null;
   progress: number;
 }
@@ -16,14 +16,14 @@ export interface Scene {
 export interface Pen {
   ctx: CanvasRenderingContext2D;
   frame: Frame;
-  /** What of the graph is on screen. */
+  /** The part of the graph on screen. */
   view: Window;
   scene: Scene;
   palette: Palette;
   nColumns: number;
 }
 
-/** Steps of strength by item, −1 for nothing to draw; filled anew for every kind of mark. */
+/** Steps of strength by item, −1 for nothing to draw; refilled for every kind of mark. */
 class Batches {
   private readonly items: number[][] = Array.from({ length: INK_STEPS }, () => []);
 
