@@ -78,7 +78,9 @@ def test_an_editor_s_tokens_follow_the_tokenizer(copy: Path, monkeypatch: pytest
     async def tokens() -> list[list[str]]:
         ready: Future[Any] = Future()
         ready.set_result(None)
-        backend: Any = SimpleNamespace(health=SimpleNamespace(loaded=[]), start=lambda: asyncio.wrap_future(ready))
+        backend: Any = SimpleNamespace(
+            health=SimpleNamespace(loaded=[]), loaded=lambda _: None, start=lambda: asyncio.wrap_future(ready)
+        )
         reads = reader.Reader(backend)
         text = reader.Text(str(copy), "a <big> b", False, "none")
         found: list[list[str]] = []
