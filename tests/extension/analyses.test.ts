@@ -130,7 +130,7 @@ describe('an analysis', () => {
     expect(last(fake)).toMatchObject({ view: { threshold: 0.1 }, about: { target: ' x', contrast: null } });
   });
 
-  it('stands beside another one to be compared, and both can be asked for again', async () => {
+  it('opens beside another one for comparison, and both can be analyzed again', async () => {
     const first = await begin('one');
     backend.requests[0]?.resolve(reply('r1', 'one'));
     await first.done;
@@ -166,7 +166,7 @@ describe('an analysis', () => {
     expect(last(first.fake)).toMatchObject({ type: 'analysis', runId: 'r2' });
   });
 
-  it('that follows typing leaves the graph where it is, and says what stands against a newer one', async () => {
+  it('keeps the graph while following typing, and says why there is no newer one', async () => {
     const first = await begin('one');
     backend.requests[0]?.resolve(reply('r1', 'one'));
     await first.done;
@@ -206,7 +206,7 @@ describe('an analysis', () => {
     expect(last(one.fake)).toMatchObject({ runId: 'r1' });
   });
 
-  it('that is cancelled says so, or goes back to the one before', async () => {
+  it('says that it was cancelled, or returns to the previous one', async () => {
     const { done, fake } = await begin('one');
     analyses.cancel();
     await done;
@@ -230,7 +230,7 @@ describe('an analysis', () => {
     expect(states(fake)?.filter((type) => type === 'progress')).toEqual(before?.filter((type) => type === 'progress'));
   });
 
-  it('that fails says why over the graph before, until it is dismissed or another begins', async () => {
+  it('says why it failed over the previous graph, until dismissed or replaced', async () => {
     const first = await begin('one');
     backend.requests[0]?.resolve(reply('r1', 'one'));
     await first.done;
@@ -258,7 +258,7 @@ describe('an analysis', () => {
     expect(analyses.jobs).toEqual([]);
   });
 
-  it('tells what the backend said', async () => {
+  it('reports the message of the backend', async () => {
     const failed = vi.fn();
     analyses.failed.listen(failed);
     const { done, fake } = await begin('one');
@@ -269,7 +269,7 @@ describe('an analysis', () => {
     expect(failed).toHaveBeenCalledOnce();
   });
 
-  it('of what is no prompt asks for nothing else, and says why', async () => {
+  it('sends no request without a prompt, and says why', async () => {
     backend.prompt = () => {
       throw new Failure('invalidPrompt', 'There is no prompt here.', 'Write one.');
     };
@@ -279,7 +279,7 @@ describe('an analysis', () => {
     expect(last(fake)).toMatchObject({ type: 'failure', message: 'There is no prompt here.', remedy: 'Write one.' });
   });
 
-  it('that cannot be read is a failure', async () => {
+  it('fails if it cannot be read', async () => {
     const { done, fake } = await begin('one');
     backend.requests[0]?.resolve({ runId: 'x', payload: 'AAAA' });
     await done;

@@ -71,7 +71,7 @@ describe('a model that is too large', () => {
     expect(actionsFor(toFailure(tooLarge())).map(({ action }) => action)).toContain('selectDtype');
   });
 
-  it('does not stay chosen, and is told once', async () => {
+  it('is not kept as the choice, and is reported once', async () => {
     const request = vi.fn((method: string) =>
       method.endsWith('listModels') ? Promise.resolve({ models: [], defaultSource: '' }) : askForRoom(sending(9)),
     );

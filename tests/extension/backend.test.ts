@@ -202,7 +202,7 @@ describe('a backend', () => {
     expect(backend.status.health?.state).toBe('ready');
   });
 
-  it('tells what the health says when PyTorch is missing', async () => {
+  it('reports the message in the health when PyTorch is missing', async () => {
     const { backend } = make(['broken']);
     const failure = await failureOf(analyze(backend, 'a'));
     expect(failure).toMatchObject({
@@ -298,7 +298,7 @@ exec ${process.execPath} ${SERVER} ${mode}
     expect(servers).toHaveLength(1);
   });
 
-  it('stops trying when it is told to', async () => {
+  it('stops retrying on request', async () => {
     const { backend, servers } = linked('normal', 'exit: Connection timed out');
     await analyze(backend, 'before');
     process.kill(servers[0]?.pid ?? 0, 'SIGKILL');

@@ -66,7 +66,7 @@ describe('an analysis that is costly', () => {
     expect(shown.warnings).toHaveLength(2);
   });
 
-  it('that follows typing is not asked about: the panel offers it, and the graph before stays', async () => {
+  it('asks no question while following typing: the panel offers it, and the previous graph stays', async () => {
     const { done, fake } = await world.begin('short');
     world.backend.requests[0]?.resolve(reply('r1', 'short'));
     await done;
@@ -89,7 +89,7 @@ describe('an analysis that is costly', () => {
     expect(shown.warnings).toEqual([]);
   });
 
-  it('can be cancelled while the question stands, and says what it waits for', async () => {
+  it('can be cancelled while the question is open, and says what it waits for', async () => {
     vi.spyOn(window, 'showWarningMessage').mockReturnValue(new Promise(() => undefined));
     const { done, fake } = await world.begin('long');
     world.backend.requests[0]?.reject(costly());
@@ -140,7 +140,7 @@ describe('the memory for analyses', () => {
   };
   const running = () => changed.fire({ phase: 'running', health: null, failure: null });
 
-  it('is told to each process once where this machine sets it, and whenever it changes', () => {
+  it('is sent to each process once if this machine sets it, and on every change', () => {
     const telling = tellTraceMemory(backend as unknown as Backend, () => undefined);
     const set = (key: string) => happens.configuration.fire({ affectsConfiguration: (name) => key.startsWith(name) });
     running();

@@ -33,7 +33,7 @@ describe('the beginning of the stream', () => {
     expect(await read('This account is currently not available.\n')).toEqual({ told: 'no greeting', text: '' });
   });
 
-  it('tells how a server ended', () => {
+  it('reports how a server ended', () => {
     const line = 'lm-transparency ended {"code": null, "signal": "SIGKILL", "outOfMemory": true, "lines": ["a"]}';
     expect(readServerEnd(['x', line])).toEqual({ code: null, signal: 'SIGKILL', outOfMemory: true, lines: ['a'] });
     expect(readServerEnd(['x'])).toBeNull();

@@ -18,13 +18,13 @@ describe('a link', () => {
     return seen;
   };
 
-  it('that answers is pinged four times in its patience, and kept', async () => {
+  it('is pinged four times per time limit, and kept while it answers', async () => {
     const seen = listen(() => true);
     await vi.advanceTimersByTimeAsync(60_000);
     expect(seen).toEqual({ pings: 12, silences: [] });
   });
 
-  it('that falls silent is given up once, within a quarter more than its patience', async () => {
+  it('is given up once after silence, within a quarter more than the time limit', async () => {
     let answers = true;
     const seen = listen(() => answers);
     await vi.advanceTimersByTimeAsync(10_000);
@@ -33,7 +33,7 @@ describe('a link', () => {
     expect(seen.silences).toEqual([25]);
   });
 
-  it('that has ended is not listened to', async () => {
+  it('is not pinged after it has ended', async () => {
     const seen = listen(
       () => false,
       () => true,

@@ -5,7 +5,7 @@ const ranges = [null, { start: 0, end: 2 }, { start: 2, end: 5 }, { start: 5, en
 const rangeOf = (position: number) => ranges[position] ?? null;
 
 describe('heat on the prompt', () => {
-  it('is scaled to the largest share that stands in the text', () => {
+  it('is scaled to the largest share within the text', () => {
     const heat = flowHeat([0.6, 0.2, 0.1, 0, 0.1], ' x', rangeOf);
     expect(heat.map(({ start, step, words }) => [start, step, words.slice(0, 4)])).toEqual([
       [0, HEAT_STEPS, '20 %'],
@@ -14,7 +14,7 @@ describe('heat on the prompt', () => {
     ]);
   });
 
-  it('of tokens that share a character is their sum', () => {
+  it('sums over tokens that share a character', () => {
     expect(flowHeat([0, 0.5, 0, 0.25, 0.25], ' x', rangeOf)).toMatchObject([
       { start: 0, step: 8 },
       { start: 5, words: '50 % of the flow into ·x arrives here', step: 8 },

@@ -121,7 +121,7 @@ describe('messages of the webview', () => {
     expect(readMessage(message)).toBeNull();
   });
 
-  it('that JSON could not carry do not fit', () => {
+  it('that JSON cannot carry are refused', () => {
     expect(readMessage(withParam('layer', 3n))).toBeNull();
     expect(readMessage(withParam('layer', Symbol('3')))).toBeNull();
   });

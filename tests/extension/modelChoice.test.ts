@@ -90,7 +90,7 @@ describe('a choice of a model', () => {
     expect(world.set['model']).toBe('org/two');
   });
 
-  it('that cannot be loaded is not remembered, and what waited for it says why', async () => {
+  it('is not remembered if it cannot be loaded, and requests that waited for it say why', async () => {
     const { done } = await world.begin('Hi');
     const refused = expect(choose('org/gone')).rejects.toThrow('There is no org/gone.');
     await settle();
@@ -101,7 +101,7 @@ describe('a choice of a model', () => {
     expect(world.choice.settingsFor().model).toBe('org/m');
   });
 
-  it('stands without a backend, and where its backend goes away while it is loaded', async () => {
+  it('is kept without a backend, and if the backend goes away during the load', async () => {
     const missing = choose('org/new');
     await end(open(LOAD_MODEL)[0], new Failure('backendMissing', 'There is no backend.'));
     expect(await missing).toBe(true);
@@ -123,7 +123,7 @@ describe('a choice of a model', () => {
     expect(shownBy()).toEqual([OWN]);
   });
 
-  it('of another precision loads what is being loaded again, and so does a settings file', async () => {
+  it('restarts the load when the precision changes, in a settings file too', async () => {
     const chosen = choose('org/new');
     const before = open(LOAD_MODEL)[0];
     await world.choice.set('dtype', 'bfloat16');

@@ -39,7 +39,7 @@ describe('a file that the panel saves', () => {
     expect(shown.information).toEqual(['Saved graph.svg.']);
   });
 
-  it('of a prompt that has no file is offered in the workspace', async () => {
+  it('is offered in the workspace for a prompt without a file', async () => {
     workspace.workspaceFolders = [{ uri: FakeUri.file('/workspace') }];
     await tell(SAVE, { uri: FakeUri.parse('untitled:Untitled-1') as unknown as Uri });
     workspace.workspaceFolders = undefined;
@@ -51,7 +51,7 @@ describe('a file that the panel saves', () => {
     expect([...(files.get('/out/graph.svg') ?? [])]).toEqual([0, 255, 60]);
   });
 
-  it('is not written when nobody says where', async () => {
+  it('is not written if no place is chosen', async () => {
     shown.saveAs = undefined;
     await tell(SAVE);
     expect(files.size).toBe(0);
@@ -89,7 +89,7 @@ describe('a file that the panel saves', () => {
   });
 });
 
-describe('what else the panel tells', () => {
+describe('other notices of the panel', () => {
   it('is done by whom it concerns', async () => {
     await tell({ type: 'action', action: 'selectDevice' });
     await tell({ type: 'selected', position: 3 });

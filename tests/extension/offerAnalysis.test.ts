@@ -97,7 +97,7 @@ describe('after a choice', () => {
     expect(shown.status).toEqual(['LM Transparency: The model is new now']);
   });
 
-  it('a prompt that names its model is told of', async () => {
+  it('says when a prompt names its own model', async () => {
     fileModel = 'org/old';
     await offerAnalysis(app, 'The model is new now');
     expect(offered).toEqual([['The model is new now. This prompt names its own model: org/old.']]);

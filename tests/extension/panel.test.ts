@@ -138,7 +138,7 @@ describe('the panel', () => {
       .toEqual([{ type: 'answer', id: 1, answer: null, error: 'It is gone. Analyze again.' }]);
   });
 
-  it('tells how far a question has come, under its id', async () => {
+  it('reports the progress of a question under its id', async () => {
     const { fake } = make({
       ask: (_panel, _question, _cancel, onProgress) => {
         onProgress({ message: 'layer 3', fraction: 0.1 });
@@ -212,7 +212,7 @@ describe('the panel', () => {
     expect(types(fake)).not.toContain('answer');
   });
 
-  it('tells a failure with the buttons that help', () => {
+  it('shows a failure with helpful buttons', () => {
     const { fake, panel } = make();
     fake.says({ type: 'ready' });
     panel.showFailure(new Failure('backendMissing', 'Not set up.', 'Set it up.'));
@@ -241,7 +241,7 @@ describe('the panel', () => {
     expect(types(fake)).toEqual(['analysis', 'updating', 'updating']);
   });
 
-  it('says of one that was left half filled in that nothing fills it in any more', () => {
+  it('says that an interrupted analysis no longer fills in', () => {
     const { fake, panel } = make();
     fake.says({ type: 'ready' });
     panel.showResult(result('r1'));
@@ -278,7 +278,7 @@ describe('the panel', () => {
     expect(types(fake).filter((type) => type === 'offline')).toHaveLength(3);
   });
 
-  it('passes on what the page tells, and nothing it does not know', () => {
+  it('passes on notices of the page, and no unknown message', () => {
     const told = vi.fn();
     const { fake, panel, events } = make({ told });
     fake.says({ type: 'action', action: 'cancel' });
@@ -295,7 +295,7 @@ describe('the panel', () => {
 describe('the page', () => {
   const files = { cspSource: 'https://csp.example', script: 'https://x/main.js', style: 'https://x/main.css?a="b' };
 
-  it('allows nothing but its own script and style', () => {
+  it('allows only its own script and style', () => {
     const html = panelHtml(files, 'NONCE');
     expect(html).toContain("default-src 'none'; script-src 'nonce-NONCE'; style-src https://csp.example 'nonce-NONCE'");
     expect(html).toContain('; img-src data:;');

@@ -90,7 +90,7 @@ describe('somebody who waits', () => {
     expect(questions).toHaveLength(2);
   });
 
-  it('is asked of a start that stands still, and not of one that goes on', async () => {
+  it('is asked about a start without progress, and not about one with progress', async () => {
     const { backend, questions, servers } = world({ connects: false });
     void load(backend);
     for (let count = 0; count < 10; count += 1) {

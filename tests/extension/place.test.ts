@@ -24,7 +24,7 @@ function at(
 }
 
 describe('offsets of a prompt in its document', () => {
-  it('are the same where it stands there as it is', () => {
+  it('match if the prompt occurs verbatim', () => {
     const pieces = new Pieces(at('one\n---\ntwo\nmore\n', 8, 16, [0, 8, 8]));
     expect([0, 8].map((offset) => pieces.toDocument(offset))).toEqual([8, 16]);
     expect([7, 8, 16, 17].map((offset) => pieces.fromDocument(offset))).toEqual([null, 0, 8, null]);
@@ -79,7 +79,7 @@ describe('a place in a document that is edited', () => {
     expect(moved(place, edit)).toEqual(expected);
   });
 
-  it('with a chat elsewhere is touched there, and not in between', () => {
+  it('with a chat elsewhere changes with edits there, and not in between', () => {
     const chat = at(source, 30, 35, [0, 2, 4], [9, 30, 5]);
     expect(moved(chat, { offset: 3, removed: 1, inserted: 0 })).toBeNull();
     expect(moved(chat, { offset: 10, removed: 2, inserted: 0 })).toMatchObject({ start: 28, end: 33, from: [2, 28] });

@@ -9,7 +9,7 @@ import { Uri } from './vscode.fake';
 
 const listed = (start: number, end: number, preview = ''): ListedPrompt => ({ start, end, preview, active: false });
 
-describe('what the server is asked', () => {
+describe('requests to the server', () => {
   const document = (languageId: string) =>
     ({
       uri: Uri.file('/p'),

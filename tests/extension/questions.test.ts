@@ -58,7 +58,7 @@ describe('questions about an analysis', () => {
     await answer;
   });
 
-  it('analyze once more when the backend is another process now', async () => {
+  it('analyze again when the backend is a new process', async () => {
     const panel = await shown();
     backend.sessionId = 2;
     const heard = vi.fn();
@@ -79,7 +79,7 @@ describe('questions about an analysis', () => {
     expect(panel.shown?.runId).toBe('r1');
   });
 
-  it('that are given up end the analysis they waited for when none waits any more', async () => {
+  it('end the analysis they waited for once all of them are cancelled', async () => {
     const panel = await shown();
     backend.sessionId = 2;
     const [first, second] = [new CancelSource(), new CancelSource()];
@@ -117,7 +117,7 @@ describe('questions about an analysis', () => {
     await next;
   });
 
-  it('analyze once more when the run has expired, but only once', async () => {
+  it('analyze again when the run has expired, but only once', async () => {
     const panel = await shown();
     const answer = ask(panel);
     await settle();
@@ -131,7 +131,7 @@ describe('questions about an analysis', () => {
     expect(backend.requests).toHaveLength(3);
   });
 
-  it('that find the run expired together share one analysis', async () => {
+  it('share one analysis when they find the run expired', async () => {
     const panel = await shown();
     const answers = [ask(panel), ask(panel, about('A1_0'))];
     await settle();

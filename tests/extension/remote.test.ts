@@ -88,7 +88,7 @@ describe('a host', () => {
     'x'.repeat(300),
   ])('%j is none', (host) => expect(refuseHost(host)).toMatch(/A host is/));
 
-  it('stands behind -- with the keys checked and no questions asked', () => {
+  it('comes after --, with host keys checked and no prompts', () => {
     const argv = sshArgv('gpu1', { program: '', configFile: '' });
     expect(argv.slice(-3)).toEqual(['--', 'gpu1', 'exec /bin/sh -s']);
     expect(argv).toEqual(expect.arrayContaining(['BatchMode=yes', 'StrictHostKeyChecking=yes']));
@@ -154,7 +154,7 @@ describe('a look at a machine', () => {
 
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  it('tells what it is, in one script for a plain shell, and runs no path', () => {
+  it('reports what it is, in one script for a plain shell, and executes no path', () => {
     expect(execFileSync('ls', [folder], { encoding: 'utf8' })).toBe('');
     const machine = readMachine(`Welcome!\nmotd${output}`);
     expect(machine).toMatchObject({ system: 'Linux', data: '/nowhere/at/all/lm-transparency', own: null, uv: '' });

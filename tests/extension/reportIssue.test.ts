@@ -47,7 +47,7 @@ describe('the report', () => {
       expect(early.split('\n')).toContain(line);
   });
 
-  it('keeps a log with fences of its own in one block', () => {
+  it('keeps a log that contains fences in one block', () => {
     const report = issueReport({ ...FACTS, log: ['```', '# not a heading'] });
     expect(report).toMatch('````text\n```\n# not a heading\n````');
   });

@@ -90,7 +90,7 @@ describe('a run file', () => {
     expect(() => withOrigin(JSON.stringify(JSON.parse(FILE), null, 4), null)).toThrow('another program reformatted it');
   });
 
-  it('is the same run wherever it stands and whenever it was made, and another one for another question', () => {
+  it('is the same run in any place and at any time, and a different one for a different request', () => {
     const same = edited((d) => Object.assign(d, { created: '', from: { uri: 'x' }, threshold: 0.5, edges: [] }));
     expect(runKey(readRun(same))).toBe(KEY);
     for (const change of [{ prompt: ['other'] }, { model: { name: 'm' } }])
@@ -118,7 +118,7 @@ describe('the runs of a workspace', () => {
     ]);
   });
 
-  it('of a saved file take nothing from it that is of a machine, nor a document outside of the workspace', async () => {
+  it('read nothing machine-specific from a saved file, nor a document outside the workspace', async () => {
     const place = { uri: 'file:///etc/passwd', kept: 'x', source: '/evil', start: 0, end: 1 };
     for (const file of ['../../../etc/passwd', '/etc/passwd', 'C:\\x', '']) {
       files.set(`${BESIDE}/a.run.json`, bytes(withOrigin(FILE, { ...place, file })));
@@ -343,7 +343,7 @@ describe('the tool for assistants', () => {
     expect([analyze?.[2].cancel, describe?.[2].cancel]).toEqual([token, token]);
   });
 
-  it('tells what is wrong and what helps', async () => {
+  it('says what is wrong and names a remedy', async () => {
     const tool = registered(() => Promise.reject(new Failure('modelNotFound', 'There is none.', 'Name another.')));
     const { token } = new CancelSource();
     await expect(tool.invoke({ input: { prompt: 'Hi' } }, token)).rejects.toThrow('There is none. Name another.');

@@ -146,7 +146,7 @@ describe('environments', () => {
     }
   });
 
-  it('that are left over go, but not the young ones: another window may be building them', async () => {
+  it('removes old leftovers but not recent ones, which another window may be building', async () => {
     const environments = new Environments(storage, platform);
     const [current, old, young] = [
       await environments.create(),

@@ -82,7 +82,7 @@ describe('surprisal on the text', () => {
     expect(heat()).toEqual([]);
   });
 
-  it('says that it is not known yet, instead of a number, and that it could not be told', async () => {
+  it('says that it is still unknown, or that it failed, instead of a number', async () => {
     const marks = { flowIn: () => null, heated: new Signal<string>() } as unknown as TokenMarks;
     const legend = showLegend(marks, surprisal);
     const item = statusBarItems.at(-1);
@@ -99,7 +99,7 @@ describe('surprisal on the text', () => {
     legend.dispose();
   });
 
-  it('that cannot be told is not shown, and says why', async () => {
+  it('is not shown if it cannot be computed, and says why', async () => {
     const shown = surprisal.show(document, 0);
     asked[0]?.fail(new Failure('modelNotFound', 'A model is not loaded.'));
     await expect(shown).rejects.toMatchObject({ kind: 'modelNotFound' });

@@ -112,7 +112,7 @@ describe('heat in the editor', () => {
     expect(heat().map(([, how]) => how)).toEqual(['lmTransparency.heat4', 'lmTransparency.heat8']);
   });
 
-  it('of a panel that is not tied to a text is nothing', () => {
+  it('is empty for a panel without a linked text', () => {
     marks.heat({} as Panel, [1]);
     expect(heat()).toEqual([]);
   });

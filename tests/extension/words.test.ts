@@ -317,7 +317,7 @@ describe('settings', () => {
     }); // prettier-ignore
   });
 
-  it('of the wrong kind count as not set', () => {
+  it('of the wrong kind count as unset', () => {
     const wrong = {
       'backend.python': 1,
       'backend.pipArguments': ['-v', 2],

@@ -65,7 +65,7 @@ describe('how the house is read', () => {
     expect(refusal('tests/extension/place.test.ts', 'extension/src/signal.ts')).toBeNull();
   });
 
-  it('reads any checkout: a circle through a re-export and a type, a room that nobody declared, a long file', () => {
+  it('reads any checkout: a circle through a re-export and a type, an undeclared room, a long file', () => {
     const root = mkdtempSync(path.join(tmpdir(), 'house-'));
     const write = (file: string, text: string) => {
       mkdirSync(path.dirname(path.join(root, file)), { recursive: true });

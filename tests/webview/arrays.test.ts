@@ -28,7 +28,7 @@ describe('numbers in bulk', () => {
     expect(numbersOf(array, 'float32', [2])).toBe(numbersOf(array, 'float32', [2]));
   });
 
-  it('of another type, shape or length are refused, read before or not', () => {
+  it('are refused if type, shape or length differ, even if read before', () => {
     const array = floats([1, 2, 3, 4], [2, 2]);
     numbersOf(array, 'float32', [2, 2]);
     expect(() => numbersOf(array, 'uint32', [2, 2])).toThrow('holds float32 where uint32 was expected');
@@ -40,7 +40,7 @@ describe('numbers in bulk', () => {
     expect(() => numbersOf({ ...array, data: '§' }, 'float32', [2, 2])).toThrow('not base64');
   });
 
-  it('that cannot be read become a sentence where nothing may be thrown', () => {
+  it('become a sentence if they cannot be read and nothing may be thrown', () => {
     expect(attempt(() => 3)).toEqual({ value: 3, problem: null });
     const read = attempt(() => numbersOf(floats([1], [1]), 'float32', [9]));
     expect(read.value).toBe(null);

@@ -72,12 +72,12 @@ describe('the tokens that a prompt file asks about', () => {
     expect(find('follow-rival').textContent).toBe('·John');
   });
 
-  it('that are no single token say how they split', async () => {
+  it('say how they split if they are not a single token', async () => {
     await about(' two words', null);
     expect(find('inspector').textContent).toContain("It splits into ' two' + ' words'.");
   });
 
-  it('that could be another token say which they are', async () => {
+  it('say which token they are if there are several', async () => {
     await about('s', null);
     expect(find('named-note').textContent).toBe("'s' is taken for token #70 ('s'), and not token #71 (' s').");
     await about(' Mary', null);

@@ -151,7 +151,7 @@ describe.each([1, 2, 3, 4, 5, 6, 7, 8])('a grouped graph, by chance %i', (seed) 
     expect(shownGraph(analysis, routes, 'flow', all)).toEqual({ ...plain, columns: all });
   });
 
-  it('tells of a name what is drawn there', () => {
+  it('gives the drawn group of a name', () => {
     const { edges } = grouped;
     const { parallel } = analysis.meta.model;
     for (let i = 0; i < edges.count; i++) {
@@ -188,7 +188,7 @@ describe('many lines', () => {
   });
 });
 
-it('a group is told by its text in one line, shortened', () => {
+it('a group is named by its text on one line, shortened', () => {
   const analysis = randomAnalysis({ nLayers: 1, nTokens: 30 });
   const text = groupText(analysis, 1, 30, 20);
   expect([...text].length).toBeLessThanOrEqual(20);

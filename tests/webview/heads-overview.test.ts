@@ -10,7 +10,7 @@ import { randomAnalysis, sourceOf, sourceOfAnalysis } from './sources';
 /** One layer, two tokens, two heads: the second token attends to the first (0.3 and 0.1) and to itself (0.2 and 0). */
 const small = sourceOf([[{ residual: 1 }, { residual: 0.4, attention: [[0, [0.3, 0.1]], [1, [0.2, 0]]] }]]); // prettier-ignore
 
-describe('what each head contributes', () => {
+describe('the contribution of each head', () => {
   it('shares the flow of an edge by the kept contributions of its heads', () => {
     const routes = computeRoutes(small, { target: 1, threshold: 0.05, renormalize: true });
     const [h0, h1] = headTotals(small, routes, 2, 'flow');

@@ -16,7 +16,7 @@ const OLD = '<main class="graph updating"><div class="view looked-at"></div></ma
 const NEW = OLD.replace(' updating', '');
 const STALE = '<div class="stale looked-at"></div>';
 
-describe('what is from before', () => {
+describe('an outdated graph or map', () => {
   beforeEach(() => {
     document.head.innerHTML = `<style>:root { --vscode-contrastBorder: #6fc3df } ${css}</style>`;
   });

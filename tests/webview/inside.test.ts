@@ -6,7 +6,7 @@ import { PREDICTION_MIN, chipPlace, neighbourPlace } from '../../webview/src/gra
 
 const ROOM = { from: 4, to: 896 };
 
-describe('what floats', () => {
+describe('a floating element', () => {
   it('moves by what it hangs out, and shows its beginning where it is longer than the room', () => {
     expect(shiftInto({ from: 700, to: 890 }, ROOM)).toBe(0);
     expect(shiftInto({ from: 700, to: 950 }, ROOM)).toBe(-54);
@@ -14,7 +14,7 @@ describe('what floats', () => {
     expect(shiftInto({ from: 100, to: 1100 }, ROOM)).toBe(-96);
   });
 
-  it('stands after the pointer, before it near the edge, and inside in any case', () => {
+  it('is placed after the pointer, before it near the edge, and always inside', () => {
     expect(besidePoint(100, 250, ROOM)).toBe(114);
     expect(besidePoint(800, 250, ROOM)).toBe(540);
     for (let point = 0; point <= 900; point += 7) {
@@ -31,7 +31,7 @@ describe('the chip of the target', () => {
     return frameOf(layout, homeCamera(layout, nTokens - 1));
   };
 
-  it.each([400, 620, 760, 1000])('leaves its neighbours room at %i pixels, wherever it stands', (width) => {
+  it.each([400, 620, 760, 1000])('leaves its neighbours room at %i pixels, wherever it is', (width) => {
     for (const nTokens of [4, 9, 13, 17]) {
       const frame = frameFor(width, nTokens);
       if (frame.dx < PREDICTION_MIN) continue;
@@ -50,7 +50,7 @@ describe('the chip of the target', () => {
     }
   });
 
-  it('is as wide as its text where that covers nobody', () => {
+  it('is as wide as its text if it covers no neighbour', () => {
     const frame = frameFor(1000, 9);
     expect(chipPlace('·Mary', 4, frame).width).toBeGreaterThanOrEqual(46);
     const narrow = frameFor(400, 60);

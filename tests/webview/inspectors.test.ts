@@ -58,7 +58,7 @@ const show = async (view: Partial<ViewState>): Promise<void> => {
   await answered();
 };
 
-describe('what is inspected', () => {
+describe('the inspected thing', () => {
   beforeEach(async () => {
     document.body.innerHTML = '<div id="app"></div>';
     host = new FakeHost();
@@ -182,7 +182,7 @@ describe('what is inspected', () => {
   });
 
   describe('the model', () => {
-    it('is opened as a selection and tells its facts', async () => {
+    it('opens as a selection and lists its facts', async () => {
       await show({ selection: 'model' });
       const fact = (key: string): string | undefined =>
         find('model-facts').querySelector(`[data-fact="${key}"]`)?.textContent ?? undefined;

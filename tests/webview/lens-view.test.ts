@@ -35,7 +35,7 @@ function cellsFrom(results: LensGridResult[], nTokens = 2): LensCells {
 describe('the lens grid', () => {
   const cells = cellsFrom([grid(true)]);
 
-  it('reads a cell: its top token, and where the followed one stands', () => {
+  it('reads a cell: its top token, and the rank of the followed token', () => {
     expect(figuresAt(cells, { letter: 'I', layer: 0, position: 1 })).toEqual({
       top: ' Mary',
       topProbability: expect.closeTo(0.8, 5) as number,

@@ -187,7 +187,7 @@ describe('the panel', () => {
     expect(text('inspector')).toContain('The backend is offline');
   });
 
-  it('says quietly over the graph of an edited prompt what stands against the next, and what can be done', async () => {
+  it('says quietly over the graph of an edited prompt why there is no newer one, and what helps', async () => {
     await show();
     const action = { action: 'analyze', label: 'Analyze Once' } as const;
     host.say({ type: 'updating', message: 'Updating' });

@@ -44,13 +44,13 @@ describe('a payload', () => {
     }
   });
 
-  it('of damaged bytes is refused', () => {
+  it('is refused if its bytes are damaged', () => {
     expect(() => decodeAnalysis(new Uint8Array([0xc1, 1, 2]))).toThrow(PayloadError);
     expect(() => decodeAnalysis(packed(plain()).subarray(0, 200))).toThrow(PayloadError);
     expect(() => decodeAnalysis(new Uint8Array([0x90]))).toThrow(/meta or columns are missing/);
   });
 
-  it('of another format is refused with both numbers', () => {
+  it('is refused in another format, naming both numbers', () => {
     expect(refusal((p) => (p.meta.format = 99))).toMatch(/format 99, but this view reads 1/);
   });
 

@@ -35,7 +35,7 @@ describe('a pinned inspector', () => {
     expect(order & Node.DOCUMENT_POSITION_FOLLOWING).toBeTruthy();
   });
 
-  it('has no ways through the selections of its own: back moves the other one', async () => {
+  it('has no history of its own: back moves the other one', async () => {
     await click(find('pin'));
     await click(route(0));
     await click(route(1));

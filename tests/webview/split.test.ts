@@ -39,7 +39,7 @@ describe('graph and inspector', () => {
   });
   afterEach(() => unmount());
 
-  it('are divided anew with the arrow keys, and as usual with Enter', async () => {
+  it('are resized with the arrow keys, and reset with Enter', async () => {
     const splitter = find('splitter');
     expect(splitter.getAttribute('role')).toBe('separator');
     const before = Number(splitter.getAttribute('aria-valuenow'));

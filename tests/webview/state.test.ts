@@ -187,7 +187,7 @@ describe('the store', () => {
     expect(store.selection.value).toBe('I2_2');
   });
 
-  it('tells the host which token is selected, and remembers the view once it rests', () => {
+  it('reports the selected token to the host, and remembers the view once it settles', () => {
     host.say(analysis());
     store.select('attention:I1_3>A2_6');
     expect(host.toldOf('selected').at(-1)).toEqual({ type: 'selected', position: 3 });
@@ -198,7 +198,7 @@ describe('the store', () => {
     expect(host.remembered[0]).toMatchObject({ threshold: 0.03, selection: 'attention:I1_3>A2_6', target: 7 });
   });
 
-  it('tells the actions, and the heat of the flow only while it is on', () => {
+  it('reports actions, and the heat of the flow only while it is on', () => {
     host.say(analysis());
     store.act('selectModel');
     expect(host.told).toContainEqual({ type: 'action', action: 'selectModel' });

@@ -75,7 +75,7 @@ describe('a table as a file', () => {
     }
   });
 
-  it('is told to the host under a name that a file may have', () => {
+  it('is sent to the host under a valid file name', () => {
     const own = { ...table(['x', 1]), name: 'heads', of: 'attention:I22_2>A23_14#4' };
     expect(fileName(own)).toBe('heads-attention_I22_2-A23_14_4.csv');
     expect(copied(own)).toEqual({ type: 'copy', text: toTsv(own) });
