@@ -1,8 +1,9 @@
 """The guard at the entry of every analysis and question: torch with its default settings, one thread at a time in a
 model.
 
-Settings of the caller (inference mode, another default dtype or device, autocast, function modes, TF32) would change
-the numbers, and objects created meanwhile would carry them on. Threads that share a model would meet in its hooks.
+Settings of the caller (inference mode, another default dtype or device, autocast, function and dispatch modes, TF32)
+would change the numbers, as would torch.compile and torch.func around the call, and objects created meanwhile would
+carry them on. Threads that share a model would meet in its hooks.
 Nested guards of one thread cost next to nothing.
 """
 
@@ -19,6 +20,9 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 import torch
+from torch._C._dynamo.eval_frame import set_eval_frame
+from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
+from torch.utils._python_dispatch import _disable_current_modes  # pyright: ignore[reportPrivateUsage]
 
 from .watch import Watch
 
@@ -110,9 +114,15 @@ def _set_precision(value: Any) -> None:
         backend.matmul.fp32_precision = precision
 
 
+def _deterministic() -> tuple[bool, bool]:
+    return torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+
+
 _FLAGS = (
     _Flag(torch.get_default_dtype, torch.set_default_dtype, torch.float32),
     _Flag(_precision, _set_precision, "highest"),
+    # it forbids some products on a GPU
+    _Flag(_deterministic, lambda on: torch.use_deterministic_algorithms(on[0], warn_only=on[1]), (False, False)),
     # the one attention that takes every mask and precision
     _Flag(torch.backends.cuda.math_sdp_enabled, torch.backends.cuda.enable_math_sdp, True),
 )
@@ -218,10 +228,31 @@ def pinned() -> Generator[None]:
     try:
         # tensors made in inference mode cannot be written to, or used with gradients, outside of it
         inferring = torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext()
-        with _modes_aside(), inferring, torch.no_grad(), _autocast_off(), np.errstate(**_NUMPY):
+        with (
+            _untraced(),
+            _disable_current_modes(),
+            _modes_aside(),
+            inferring,
+            torch.no_grad(),
+            _autocast_off(),
+            np.errstate(**_NUMPY),
+        ):
             yield
     finally:
         _here.depth = 0
+
+
+@contextmanager
+def _untraced() -> Generator[None]:
+    """Outside the caller's torch.compile, torch.jit.trace and torch.func, which would trace our code with theirs."""
+    compiled, traced = set_eval_frame(None), torch._C._get_tracing_state()  # pyright: ignore
+    torch._C._set_tracing_state(None)  # pyright: ignore
+    try:
+        with temporarily_clear_interpreter_stack():
+            yield
+    finally:
+        torch._C._set_tracing_state(traced)  # pyright: ignore
+        set_eval_frame(compiled)
 
 
 @contextmanager

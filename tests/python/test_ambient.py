@@ -15,13 +15,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import lm_transparency as lt
 from families import build
 from lm_transparency import ambient
 from lm_transparency.ambient import Door, guard
+from lm_transparency.exports import FORMATS, graph_text
 from lm_transparency.exports.arrays import as_arrays
+from lm_transparency.exports.report import as_text
 from lm_transparency.inspection import diagnosis, surprisal
 from lm_transparency.inspection.named import named_tokens
 from lm_transparency.lens.plain import plain_lens
@@ -75,6 +79,14 @@ class Halving(TorchFunctionMode):
         return made / 2 if func is torch.nn.functional.linear else made
 
 
+class Doubling(TorchDispatchMode):
+    """Doubles matrix products."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        return made * 2 if "mm" in str(func) else made
+
+
 STATES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "inference mode": torch.inference_mode,
     "no gradients": torch.no_grad,
@@ -90,6 +102,11 @@ STATES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
         torch.backends.cuda.math_sdp_enabled, torch.backends.cuda.enable_math_sdp, False
     ),
     "a function mode": Halving,
+    "a dispatch mode": Doubling,
+    "fake tensors": FakeTensorMode,
+    "deterministic": lambda: set_to(
+        torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms, True
+    ),
     "errors of numpy": lambda: np.errstate(all="raise"),
 }
 
@@ -112,6 +129,8 @@ ASKED: dict[str, Callable[[lt.Analysis], Any]] = {
     "predictions": lambda run: run.predictions(5),
     "named_tokens": lambda run: named_tokens(run, 3, "a", None),
     "as_arrays": as_arrays,
+    **{form: lambda run, form=form: graph_text(run, run.routes(), form) for form in FORMATS},
+    "as_text": lambda run: as_text(run, run.routes(), 5, to_terminal=False, bars=False),
     "Lens": lambda run: lt.Lens(run.trace.anatomy).logits(run.trace.layers[0].post),
 }
 OF_EXPERTS = {"inspect_expert", "inspect_expert_neuron", "inspect_experts"}
@@ -201,6 +220,33 @@ def test_a_model_loaded_under_any_state_is_the_same(state: str, tiny_gpt2_folder
         assert not tensor.is_inference(), name
         assert torch.equal(tensor, other), name
     assert same(plain(lt.analyze(model, PROMPT).contributions), plain(lt.analyze(tiny_gpt2, PROMPT).contributions))
+
+
+def compiled(work: Callable[[torch.Tensor], Any]) -> None:
+    torch.compile(work, backend="eager")(torch.ones(2))
+
+
+TRACED: dict[str, Callable[[Callable[[torch.Tensor], Any]], Any]] = {
+    "torch.compile": compiled,
+    "torch.jit.trace": lambda work: torch.jit.trace(work, torch.ones(2)),
+    "torch.func.grad": lambda work: torch.func.grad(work)(torch.ones(2)),
+    "torch.func.vmap": lambda work: torch.func.vmap(work)(torch.ones(2)),
+}
+
+
+@pytest.mark.parametrize("traced", TRACED)
+@pytest.mark.filterwarnings("ignore")
+def test_an_analysis_inside_a_traced_function_is_not_traced(traced: str, tiny_gpt2: lt.LoadedModel) -> None:
+    wanted = plain(lt.analyze(tiny_gpt2, PROMPT).contributions)
+    found: list[lt.Analysis] = []
+
+    def work(x: torch.Tensor) -> torch.Tensor:
+        found.append(lt.analyze(tiny_gpt2, PROMPT))
+        return (x * 3).sum()
+
+    TRACED[traced](work)
+    assert found
+    assert all(same(plain(run.contributions), wanted) for run in found)
 
 
 def test_every_public_question_is_among_those_asked() -> None:

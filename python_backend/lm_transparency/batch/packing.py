@@ -18,6 +18,7 @@ from ..model.chat import Chat
 from ..model.loading import LoadedModel
 from ..model.options import SpecialTokens
 from ..model.tokens import Token
+from ..trace.finite import is_finite
 from ..trace.packed import can_pack, record_packed
 from ..trace.recording import record
 from ..trace.trace import Trace
@@ -79,10 +80,11 @@ class Packer:
         for place, one in enumerate(together):
             try:
                 # a NaN in one prompt spreads to all that share its pass: a weight of 0 times NaN is NaN
-                if traces is None or not bool(torch.isfinite(traces[place].layers[-1].post).all()):
-                    trace, seconds = self._alone(one, watch)
-                else:
-                    trace, seconds = traces[place], a_token * len(one.tokens)
+                with guard(self._model, watch):
+                    if traces is None or not is_finite(traces[place].layers[-1].post):
+                        trace, seconds = self._alone(one, watch)
+                    else:
+                        trace, seconds = traces[place], a_token * len(one.tokens)
                 answer = analysis_of(self._model, one.content, one.tokens, trace, seconds, watch=watch)
             except STOPS:
                 raise

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ..ambient import guard
 from ..analysis.result import Analysis
 from ..errors import STOPS, TransparencyError
 from ..model.loading import LoadedModel
@@ -87,5 +88,6 @@ class Worker:
         if not answer.proof.holds:
             raise TransparencyError("modelUnsupported", answer.proof.sentence())
         c = self.choices
-        graph = answer.routes(c.position, c.threshold, renormalize=c.renormalize)
-        return record_of(prompt, answer, graph, c.top_k, c.model_files)
+        with guard(answer):
+            graph = answer.routes(c.position, c.threshold, renormalize=c.renormalize)
+            return record_of(prompt, answer, graph, c.top_k, c.model_files)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..ambient import guarded
 from ..analysis.result import Analysis
 from ..inspection.lens import LensTrack
 from ..inspection.named import Named
@@ -15,6 +16,7 @@ from ..trace.proof import Proof
 JSON_FORMAT = 1
 
 
+@guarded
 def as_document(analysis: Analysis, graph: RouteGraph, top_k: int, named: Named | None = None) -> dict[str, Any]:
     """JSON, format 1; `start` and `end` count characters of the prompt, times are seconds."""
     predictions = analysis.predictions(top_k)

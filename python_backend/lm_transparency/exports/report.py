@@ -11,6 +11,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from ..ambient import guarded
 from ..analysis.result import Analysis
 from ..inspection.named import Named
 from ..model.tokens import visible
@@ -29,6 +30,7 @@ Draw = Callable[..., Text]
 _PARTS = {"attention": "attention of ", "ffn": "feed-forward block of ", "layer": ""}
 
 
+@guarded
 def as_text(
     analysis: Analysis,
     graph: RouteGraph,

@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, get_args
 
+from ..ambient import guarded
 from ..analysis.result import Analysis
 from ..errors import TransparencyError
 from ..files.json_files import NotJson, decode_json
@@ -56,6 +57,7 @@ class Run:
     document: dict[str, Any]
 
 
+@guarded
 def as_run(analysis: Analysis, graph: RouteGraph, asked: Asked, *, place: dict[str, Any] | None = None) -> str:
     """The file's text. `place`: the place of the prompt, as `from`."""
     document = as_document(analysis, graph, asked.top_k)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 from xml.sax.saxutils import quoteattr
 
+from ..ambient import guarded
 from ..analysis.result import Analysis
 from ..model.tokens import visible
 from ..printable import xml
@@ -84,6 +85,7 @@ class _Place:
         return self.x(node.position) + reach, self.y(self.level(node))
 
 
+@guarded
 def as_svg(analysis: Analysis, graph: RouteGraph, *, ink: Ink = "flow", appearance: Appearance = "light") -> str:
     """The picture as a document of its own; width and height in pixels."""
     place, colours = _Place(analysis, graph), _COLOURS[appearance]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
+from ..ambient import guarded
 from ..analysis.result import Analysis
 from ..printable import csv_cell
 from ..routes.graph import MIXER_WORDS, Node, RouteGraph
@@ -12,6 +13,7 @@ from ..routes.graph import MIXER_WORDS, Node, RouteGraph
 COLUMNS = ("source", "target", "kind", "layer", "source_token", "target_token", "weight", "flow", "heads", "threshold")
 
 
+@guarded
 def as_csv(analysis: Analysis, graph: RouteGraph) -> str:
     """One line per edge.
 
