@@ -6,15 +6,16 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { repositoryRoot } from '../../scripts/host/paths.mjs';
 import { notifications, waitForWorkbench } from './harness/index.ts';
-import { analyze, samples, vsix } from './product.ts';
+import { analyze, samples, startProduct, vsix } from './product.ts';
 import { connectBrowser } from './window.ts';
 
 /** What `make run` does once everything is built, on a machine without VS Code of its own. */
-function run(): ChildProcess {
+function run(runtime: string): ChildProcess {
   const script = join(repositoryRoot, 'scripts', 'run.mjs');
   const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
   return spawn(process.execPath, [script, vsix, samples], {
-    env: { ...process.env, PATH },
+    // the backend of this worker has the model already
+    env: { ...process.env, PATH, LM_TRANSPARENCY_RUNTIME_DIR: runtime },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
 }
@@ -24,7 +25,7 @@ let product: ChildProcess;
 
 beforeAll(async () => {
   browser = await connectBrowser();
-  product = run();
+  product = run((await startProduct()).runtime);
 });
 
 afterAll(async () => {

@@ -117,6 +117,17 @@ describe('a graph in the cell of a real JupyterLab', () => {
     await byId('top-tokens').waitFor();
   });
 
+  test('what cannot be shown is a sentence, and no traceback', async () => {
+    const area = page.locator('.jp-CodeCell').nth(1).locator('.jp-OutputArea-output').last();
+    await page.locator('.jp-CodeCell .cm-content').last().click();
+    await page.keyboard.press('Control+a');
+    await page.keyboard.type('from lm_transparency import show\nshow("")');
+    await page.keyboard.press('Shift+Enter');
+    await expect.poll(() => area.innerText(), { timeout: 60_000 }).toContain('TransparencyError: The prompt is empty');
+    expect(await area.innerText()).not.toContain('Traceback');
+    await command('docmanager:save');
+  });
+
   test('when the kernel goes the graph stays, says that it is a recording, and asks nothing', async () => {
     await command('notebook:shutdown-kernel');
     await page.reload();
@@ -126,16 +137,6 @@ describe('a graph in the cell of a real JupyterLab', () => {
     await clickNode(page, frame(), NODE);
     await frame().getByText('Not part of this recording.').first().waitFor();
     await screenshot(page, 'notebook-recording');
-  });
-
-  test('what cannot be shown is a sentence, and no traceback', async () => {
-    const area = page.locator('.jp-CodeCell').nth(1).locator('.jp-OutputArea-output').last();
-    await page.locator('.jp-CodeCell .cm-content').last().click();
-    await page.keyboard.press('Control+a');
-    await page.keyboard.type('from lm_transparency import show\nshow("")');
-    await page.keyboard.press('Shift+Enter');
-    await expect.poll(() => area.innerText(), { timeout: 60_000 }).toContain('TransparencyError: The prompt is empty');
-    expect(await area.innerText()).not.toContain('Traceback');
     expect(outside).toEqual([]);
   });
 });

@@ -276,6 +276,8 @@ def _read(plan: _Plan, watch: Watch, anyway: bool) -> tuple[PreTrainedModel, Any
         logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
         warnings.filterwarnings("ignore", module="bitsandbytes")
     how: dict[str, Any] = {} if found.kind == "gguf" else {"use_safetensors": True}
+    # an adapter was looked for before; by itself transformers asks the hub for one, also where no download is allowed
+    how["adapter_kwargs"] = {"local_files_only": True}
     if bits is not None:
         if published or found.kind == "gguf":
             raise TransparencyError(

@@ -18,6 +18,9 @@ Kind = Literal["embedded", "gguf", "folder", "hub", "adapter"]
 
 logger = logging.getLogger(__name__)
 
+#: Seconds in which the hub answers, or is taken for one that cannot be reached.
+_LOOK_S = 10.0
+
 #: organization/name, and after an @ a branch, tag or commit.
 _PART = r"[A-Za-z0-9][\w.-]*"
 _HUB_ID = re.compile(rf"(?P<repo>{_PART}(/{_PART})?)(@(?P<revision>{_PART}(/{_PART})*))?", re.ASCII)
@@ -102,9 +105,8 @@ def pinned(found: Source, allow_download: bool) -> tuple[Source, bool]:
     """
     if found.kind != "hub":
         return found, not allow_download
-    folder = _fetch_small_files(found) if allow_download else None
-    is_local = folder is None
-    folder = folder or snapshot(found.location, found.revision)
+    is_local = not (allow_download and _fetch_small_files(found))
+    folder = snapshot(found.location, found.revision)
     if folder is None:
         # transformers says what is wrong
         return found, not allow_download
@@ -112,16 +114,22 @@ def pinned(found: Source, allow_download: bool) -> tuple[Source, bool]:
     return replace(found, revision=folder.name) if _COMMIT.fullmatch(folder.name) else found, is_local
 
 
-def _fetch_small_files(found: Source) -> Path | None:
-    from huggingface_hub import snapshot_download
+def _fetch_small_files(found: Source) -> bool:
+    """Whether the hub answered. Files that are in the cache are kept in any case."""
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError
 
     wanted = ["*.json", "*.model", "*.txt", "*.jinja"]
+    revision = found.revision or None
     try:
-        return Path(snapshot_download(found.location, revision=found.revision or None, allow_patterns=wanted))
+        # a download falls back on the cache without a word
+        HfApi().model_info(found.location, revision=revision, timeout=_LOOK_S)
+        snapshot_download(found.location, revision=revision, allow_patterns=wanted)
     except Exception as error:
         # no connection, no such model, no permission: loading reports it
         logger.info("The files of %s could not be fetched: %s", found.name, error)
-        return None
+        return isinstance(error, HfHubHTTPError)
+    return True
 
 
 def hub_cache() -> Path:
