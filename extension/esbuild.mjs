@@ -60,10 +60,11 @@ async function copyDocs() {
   const from = path.join(root, 'docs');
   await rm(at('dist', 'docs'), { recursive: true, force: true });
   await mkdir(at('dist', 'docs', 'images'), { recursive: true });
-  for (const name of (await readdir(from)).filter((name) => name.endsWith('.md'))) {
-    await cp(path.join(from, name), at('dist', 'docs', name));
-    const text = await readFile(path.join(from, name), 'utf8');
-    for (const [, picture] of text.matchAll(/\]\((images\/[\w.-]+)\)/g))
+  const pages = (await readdir(from)).filter((name) => name.endsWith('.md'));
+  for (const name of pages) await cp(path.join(from, name), at('dist', 'docs', name));
+  for (const page of [...pages.map((name) => path.join(from, name)), at('README.md')]) {
+    const text = await readFile(page, 'utf8');
+    for (const [, picture] of text.matchAll(/\]\((?:\.\.\/docs\/)?(images\/[\w.-]+)\)/g))
       if (await exists(path.join(from, picture))) await cp(path.join(from, picture), at('dist', 'docs', picture));
   }
 }

@@ -16,7 +16,6 @@ const PARTS = [
   ['template of an exported page', /^extension\/dist\/webview\//],
   ['documentation: pictures', /^extension\/dist\/docs\/images\//],
   ['documentation: text', /^extension\/dist\/docs\//],
-  ['README with its pictures', /^extension\/readme\.md$/i],
   ['all else', /./],
 ];
 
@@ -31,19 +30,13 @@ export function published({ project, ...manifest }) {
 }
 
 /**
- * A README whose pictures show where there is no repository beside it: from the project's address, or from itself.
- * @param {string} markdown @param {string} folder @param {string} project
+ * The README as it is packed: its pictures are at the project's address, the only place from which VS Code shows them
+ * beside an extension. Before there is an address they are files of the VSIX.
+ * @param {string} markdown @param {string} project
  */
-export async function withPictures(markdown, folder, project) {
-  let text = markdown;
-  for (const [, name = ''] of markdown.matchAll(/\]\((\.\.\/docs\/images\/[\w.-]+\.png)\)/g)) {
-    const bytes = await readFile(path.join(folder, name));
-    const address = project
-      ? `${project.replace(/\/+$/, '')}/raw/HEAD/${name.replace('../', '')}`
-      : `data:image/png;base64,${bytes.toString('base64')}`;
-    text = text.replaceAll(`](${name})`, `](${address})`);
-  }
-  return text;
+export function withPictures(markdown, project) {
+  const images = project ? `${project.replace(/\/+$/, '')}/raw/HEAD/docs/images/` : 'dist/docs/images/';
+  return markdown.replaceAll('](../docs/images/', `](${images}`);
 }
 
 /**
@@ -71,7 +64,7 @@ async function pack(target) {
     for (const file of await vsce.listFiles({ cwd: here, packageManager: vsce.PackageManager.None }))
       await cp(path.join(here, file), path.join(folder, file));
     const readme = await readFile(path.join(here, 'README.md'), 'utf8');
-    await writeFile(path.join(folder, 'README.md'), await withPictures(readme, here, source.project));
+    await writeFile(path.join(folder, 'README.md'), withPictures(readme, source.project));
     await writeFile(path.join(folder, 'package.json'), JSON.stringify(published(source), undefined, 2));
     await mkdir(path.dirname(target), { recursive: true });
     const options = { dependencies: false, rewriteRelativeLinks: false, allowMissingRepository: true };

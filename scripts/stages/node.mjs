@@ -70,6 +70,7 @@ export const nodeStages = [
       'extension/src',
       'extension/shared',
       'extension/esbuild.mjs',
+      'extension/README.md',
       'docs',
       'LICENSE',
       'CHANGELOG.md',

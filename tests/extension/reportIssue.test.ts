@@ -23,7 +23,7 @@ describe('the report', () => {
   it('names every version, the device and the end of the log', () => {
     const report = issueReport(FACTS);
     for (const line of [
-      '- Extension: 0.1.0', '- Backend: 0.1.0, running', '- Python: 3.12.1', '- PyTorch: 2.9.0', '- Transformers: 5.3.0',
+      '- Extension: 0.1.0', '- Backend: 0.1.0, running', '- Last failure: none', '- Python: 3.12.1', '- PyTorch: 2.9.0', '- Transformers: 5.3.0',
       '- Devices: cpu, cuda:0 NVIDIA H200', '- Loaded: LlamaForCausalLM on cuda:0, bfloat16',
       '- VS Code: 1.104.0 (Visual Studio Code)', '- Platform: linux x64, 6.1', 'one', 'two',
     ]) expect(report.split('\n')).toContain(line); // prettier-ignore

@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { deflateRawSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { packedSizes, published, withPictures } from '../../extension/package.mjs';
 
 const ADDRESS = 'https://example.org/me/lm-transparency';
-const folder = new URL('../../extension', import.meta.url).pathname;
 
 describe('the manifest that is packed', () => {
   it('has repository, bugs and homepage from the one address of the project', () => {
@@ -22,18 +21,23 @@ describe('the manifest that is packed', () => {
 });
 
 describe('the README that is packed', () => {
-  const readme = readFileSync(`${folder}/README.md`, 'utf8');
+  const readme = readFileSync(new URL('../../extension/README.md', import.meta.url), 'utf8');
+  const pictures = (text: string) => [...text.matchAll(/!\[[^\]]+\]\(([^)]+)\)/g)].map(([, address = '']) => address);
 
-  it('holds its pictures where the project has no address', async () => {
-    const text = await withPictures(readme, folder, '');
-    expect(text.match(/\]\(data:image\/png;base64,iVBOR/g)?.length).toBeGreaterThan(1);
-    expect(text).not.toMatch('../docs/images');
+  it('has pictures that the repository has', () => {
+    expect(pictures(readme).length).toBeGreaterThan(1);
+    for (const picture of pictures(readme))
+      expect(existsSync(new URL(`../../extension/${picture}`, import.meta.url)), picture).toBe(true);
   });
 
-  it('names them there where it has one', async () => {
-    const text = await withPictures(readme, folder, ADDRESS);
-    expect(text).toMatch(`](${ADDRESS}/raw/HEAD/docs/images/routes-light.png)`);
-    expect(text).not.toMatch('../docs/images');
+  it('names them at the address of the project', () => {
+    for (const picture of pictures(withPictures(readme, `${ADDRESS}/`)))
+      expect(picture).toMatch(new RegExp(`^${ADDRESS}/raw/HEAD/docs/images/[\\w.-]+\\.png$`));
+  });
+
+  it('names files of the VSIX before there is an address', () => {
+    for (const picture of pictures(withPictures(readme, '')))
+      expect(picture).toMatch(/^dist\/docs\/images\/[\w.-]+\.png$/);
   });
 });
 

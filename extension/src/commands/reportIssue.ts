@@ -28,7 +28,7 @@ export function reportIssue(app: App): () => Promise<void> {
     const { version, bugs } = app.manifest;
     const text = issueReport({
       extension: version,
-      editor: `${vscode.version} (${[vscode.env.appName, vscode.env.remoteName].filter(Boolean).join(', ')})`,
+      editor: `${vscode.version} (${[vscode.env.appName, vscode.env.remoteName && 'remote window'].filter(Boolean).join(', ')})`,
       platform: `${process.platform} ${process.arch}, ${release()}`,
       status: app.backend.status,
       isRemote: app.targets.current !== null,
@@ -54,7 +54,7 @@ export function issueReport(facts: ReportFacts): string {
   const rows: [string, string | undefined][] = [
     ['Extension', facts.extension],
     ['Backend', [health?.packageVersion, phase, facts.isRemote ? 'on another machine' : ''].filter(Boolean).join(', ')],
-    ['Last failure', failure?.message],
+    ['Last failure', failure?.message ?? 'none'],
     ['Python', health?.python],
     ['PyTorch', health?.torch],
     ['Transformers', health?.transformers],
