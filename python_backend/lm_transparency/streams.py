@@ -246,9 +246,11 @@ class Streams:
         stdout().settle()
 
     def restore(self) -> None:
-        for printed in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
-                printed.flush()
+        for stream in (sys.stdout, sys.stderr):
+            # a second time they are as they were, and closed ones None
+            if isinstance(stream, Printed):
+                with suppress(OSError, ValueError):
+                    stream.flush()
         as_any: Any = sys
         as_any.stdin, as_any.stdout, as_any.stderr = self._before
         threading.excepthook, sys.unraisablehook = self._hooks

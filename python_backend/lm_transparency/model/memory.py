@@ -17,7 +17,7 @@ from ..errors import TransparencyError
 from .construction import Held
 from .headers import Tensor, gguf_header, numbers_in, safetensors_header
 from .sources import Source
-from .weights import weight_files
+from .weights import SAVE_AGAIN, weight_files
 
 #: What one short analysis and loading itself take besides the weights: a share of them, and bytes.
 _SHARE, _BYTES = 1.1, 200_000_000
@@ -122,19 +122,25 @@ def _in_safetensors(folder: Path) -> Iterable[_Tensor]:
 
 def _headers(folder: Path) -> Iterator[Tensor]:
     for file in weight_files(folder):
-        yield from safetensors_header(file) if file.is_file() else ()
+        if file.is_file():
+            yield from safetensors_header(file)
 
 
 def held_by(found: Source) -> Held:
-    """The contents of the files of `found`, packed numbers counted by the bit; zeros for a hub id that is not here.
+    """What the files of `found` hold, packed numbers counted by the bit; zeros for a hub id that is not here, and where
+    there are no weights that are read.
 
-    Raises `TransparencyError("modelUnusable")` for files whose headers do not fit them.
+    Raises `TransparencyError("modelUnusable")` for files whose headers do not fit them, or that hold nothing.
     """
-    folder = found.folder
     if found.kind == "gguf":
         tensors = gguf_header(Path(found.location))
     else:
-        tensors = [] if folder is None else list(_headers(folder))
+        if found.folder is None or not any(file.is_file() for file in weight_files(found.folder)):
+            return Held()
+        tensors = list(_headers(found.folder))
+    if not numbers_in(tensors):
+        # a model of any size could be made of nothing
+        raise TransparencyError("modelUnusable", f"The files of {found.name} hold no weights.", SAVE_AGAIN)
     return Held(len(tensors), numbers_in(tensors))
 
 

@@ -1,8 +1,8 @@
 """Trial reading in a child process, before a foreign model is read here: its configuration, tokenizer and chat
 template.
 
-Functions for `isolation.run_isolated`: plain data in and out. They import what they need and never torch, which would
-take seconds and hundreds of megabytes.
+Functions for `isolation.run_isolated`: plain data in and out. They import what they need, and torch only where that is
+asked for: it takes seconds and hundreds of megabytes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,27 +28,30 @@ _RUN = 400
 _CHARACTERS = ["a", "A", "1", ".", "_", "'", "\n", "é", "日", "🎉", " ", "a ", " a", "ab", "1a", "\t\n"]
 
 
-def probe(folder: str, configuration: bool, tokenizer: bool) -> str:
-    """Try the requested parts of the model in `folder`. Returns what could not be tried without torch, or an empty
-    text.
+def probe(folder: str, configuration: bool, torch: bool = False) -> str:
+    """Try the tokenizer of the model in `folder`, and its configuration where that is asked for, as loading will read
+    them. Why they could not be read without PyTorch, where that is so; else an empty text.
 
-    Raises `TransparencyError("modelUnusable")` for a part that would fail on, or multiply, every text.
+    Raises `TransparencyError("modelUnusable")` for what would fail on, or multiply, every text. Anything else that is
+    wrong is said by loading.
     """
-    if tokenizer and (Path(folder) / "tokenizer.json").is_file():
-        probe_tokenizer(Path(folder) / "tokenizer.json")
-    return probe_configuration(folder) if configuration else ""
+    if not torch:
+        _without_torch()
+    wants = _probe_tokenizer(Path(folder))
+    if configuration:
+        from transformers import AutoConfig
+
+        wants = _why_not(lambda: AutoConfig.from_pretrained(folder, **_LOCAL)) or wants
+    return "" if torch else wants
 
 
-def probe_configuration(folder: str) -> str:
-    """Read the configuration in `folder` as loading will; returns what it needs of torch, if anything.
+_LOCAL: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 
-    Loading reports anything else that is wrong with it.
-    """
-    _without_torch()
-    from transformers import AutoConfig
 
+def _why_not(read: Callable[[], Any]) -> str:
+    """What `read` says of a lack of PyTorch, which this process does without."""
     try:
-        AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        read()
     except MemoryError:
         raise
     except Exception as error:
@@ -56,30 +59,14 @@ def probe_configuration(folder: str) -> str:
     return ""
 
 
-def probe_configuration_with_torch(folder: str) -> str:
-    """`probe_configuration` in a child process of its own."""
-    from transformers import AutoConfig
+def _probe_tokenizer(folder: Path) -> str:
+    """Read a tokenizer, and tokenize what shows whether it multiplies texts, fails on them or does not end."""
+    from transformers import AutoTokenizer
 
-    try:
-        AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except MemoryError:
-        raise
-    except Exception:
-        return ""
-    return ""
-
-
-def probe_tokenizer(file: Path) -> None:
-    """Read a tokenizer.json, and tokenize samples that show whether it multiplies texts, fails on them or does not
-    end.
-    """
-    from tokenizers import Tokenizer
-
-    content = object_or_none(file, most=_LONGEST_TOKENIZER)
-    if content is None:
-        # loading reports what is wrong
-        return
+    # loading says what is wrong with one that cannot be read
+    content = object_or_none(folder / "tokenizer.json", most=_LONGEST_TOKENIZER) or {}
     parts = {name: content.get(name) for name in ("normalizer", "pre_tokenizer", "post_processor", "decoder")}
+    del content
     growth = 1
     for text in _inserted(parts):
         growth *= max(1, len(text))
@@ -89,11 +76,11 @@ def probe_tokenizer(file: Path) -> None:
                 f"The tokenizer multiplies texts: it puts {len(text)} characters in the place of a few.",
                 "Use the tokenizer that the model was published with.",
             )
-    try:
-        tokenizer = Tokenizer.from_file(str(file))
-    except Exception:
-        # loading reports what is wrong
-        return
+    read: list[Any] = []
+    wants = _why_not(lambda: read.append(AutoTokenizer.from_pretrained(str(folder), **_LOCAL)))
+    tokenizer = getattr(read[0], "backend_tokenizer", None) if read else None
+    if tokenizer is None:
+        return wants
     tokenizer.no_padding()
     tokenizer.no_truncation()
     own = sorted({c for text in _patterns(parts) for c in text if c.isalnum()})[:40]
@@ -102,33 +89,37 @@ def probe_tokenizer(file: Path) -> None:
         tokenizer.encode(text)
         # the character after a run may be what the pattern waits for
         tokenizer.encode(text + "!")
+    return ""
 
 
 def _inserted(value: Any) -> Iterator[str]:
-    """Replacement texts of normalisers and of the similar settings of other parts."""
-    for key, inner in _entries(value):
-        if key in ("content", "prepend", "replacement", "append") and isinstance(inner, str):
-            yield inner
-        elif key == "precompiled_charsmap" and isinstance(inner, str):
-            # a trie, then its entries, each ended by a NUL
-            with suppress(ValueError):
-                blob = base64.b64decode(inner)
-                start = 4 + int.from_bytes(blob[:4], "little")
-                yield max(blob[start:].decode("utf-8", "replace").split("\0"), key=len)
+    """Texts that normalisers, and their kin in the other parts, put in the place of others."""
+    for entry in _objects(value):
+        for key, inner in entry.items():
+            if key in ("content", "prepend", "replacement", "append") and isinstance(inner, str):
+                # what a regular expression finds may be nothing, before or behind a character that then stays
+                pattern = entry.get("pattern")
+                yield inner + "." if isinstance(pattern, dict) and "Regex" in pattern else inner
+            elif key == "precompiled_charsmap" and isinstance(inner, str):
+                # a trie, then what its ends stand for, each ended by a NUL
+                with suppress(ValueError):
+                    blob = base64.b64decode(inner)
+                    start = 4 + int.from_bytes(blob[:4], "little")
+                    yield max(blob[start:].decode("utf-8", "replace").split("\0"), key=len)
 
 
 def _patterns(value: Any) -> Iterator[str]:
-    for key, inner in _entries(value):
-        if key == "Regex" and isinstance(inner, str):
-            yield inner
+    for entry in _objects(value):
+        if isinstance(entry.get("Regex"), str):
+            yield entry["Regex"]
 
 
-def _entries(value: Any) -> Iterator[tuple[str, Any]]:
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
     waiting = [value]
     while waiting:
         one = waiting.pop()
         if isinstance(one, dict):
-            yield from one.items()
+            yield one
         waiting += one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
 
 

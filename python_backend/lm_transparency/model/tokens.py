@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import TransparencyError
 from ..printable import from_terminal, terminal
+from .deadline import Late, within
 from .joined import with_joined
 from .native import OTHER_TOKENIZER, answered
 from .options import SpecialTokens
 from .vocabulary import vocabulary_text
+
+#: Characters of a prompt; no model's context is longer.
+LONGEST_PROMPT = 2_000_000
+#: Seconds that a tokenizer has for a prompt, and the characters for which it has one more; on a busy machine a good one
+#: takes a hundredth of that.
+PATIENCE_S = 30.0
+CHARACTERS_S = 10_000
+_LATE = "_lm_transparency_is_late"
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -31,7 +42,7 @@ class Token:
 
 
 def check_prompt(prompt: str) -> None:
-    """Raise `TransparencyError("invalidPrompt")` for a prompt that no tokenizer should be given."""
+    """Raises `TransparencyError` (`invalidPrompt`, `promptTooLong`) for what no tokenizer should be given."""
     if not isinstance(prompt, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # who calls may not check types
         raise TransparencyError(
             "invalidPrompt", f"The prompt is of type {type(prompt).__name__}, not text.", "Pass a str, or a Chat."
@@ -45,13 +56,19 @@ def check_prompt(prompt: str) -> None:
             f"The prompt holds a NUL character at offset {at}; it looks like binary data.",
             "Remove it, or choose a text file.",
         )
-    for at, character in enumerate(prompt):
-        if "\ud800" <= character <= "\udfff":
-            raise TransparencyError(
-                "invalidPrompt",
-                f"The prompt holds half of a surrogate pair at offset {at}, which is not a character.",
-                "Remove it, or type the character again.",
-            )
+    half = None if prompt.isascii() else _HALF.search(prompt)
+    if half is not None:
+        raise TransparencyError(
+            "invalidPrompt",
+            f"The prompt holds half of a surrogate pair at offset {half.start()}, which is not a character.",
+            "Remove it, or type the character again.",
+        )
+    if len(prompt) > LONGEST_PROMPT:
+        raise TransparencyError(
+            "promptTooLong",
+            f"The prompt has {len(prompt):,} characters; no model's context is that long.",
+            "Select a part of it.",
+        )
 
 
 def encode(tokenizer: Any, prompt: str, special_tokens: SpecialTokens = "auto") -> list[Token]:
@@ -81,9 +98,19 @@ def encode_text(tokenizer: Any, prompt: str, *, add_special_tokens: bool) -> lis
     `encode`.
     """
     check_prompt(prompt)
-    try:
+    if getattr(tokenizer, _LATE, False):
+        raise _too_slow()
+
+    def encoded_by() -> Any:
         with answered("The model's tokenizer fails on this prompt", OTHER_TOKENIZER):
-            encoded = tokenizer(prompt, add_special_tokens=add_special_tokens, return_offsets_mapping=True)
+            return tokenizer(prompt, add_special_tokens=add_special_tokens, return_offsets_mapping=True)
+
+    try:
+        encoded = within(PATIENCE_S + len(prompt) / CHARACTERS_S, encoded_by)
+    except Late as late:
+        # it is still at work, and a second text would take as long
+        setattr(tokenizer, _LATE, True)
+        raise _too_slow() from late
     except NotImplementedError as error:
         raise TransparencyError(
             "modelUnsupported",
@@ -92,6 +119,14 @@ def encode_text(tokenizer: Any, prompt: str, *, add_special_tokens: bool) -> lis
         ) from error
     ids: list[int] = list(encoded["input_ids"])
     return _tile(tokenizer, prompt, ids, with_joined(prompt, list(encoded["offset_mapping"])))
+
+
+def _too_slow() -> TransparencyError:
+    return TransparencyError(
+        "modelUnusable",
+        "The model's tokenizer does not come to an end on this prompt, or on one before.",
+        OTHER_TOKENIZER,
+    )
 
 
 def _tile(tokenizer: Any, prompt: str, ids: list[int], offsets: list[tuple[int, int]]) -> list[Token]:

@@ -21,11 +21,29 @@ from .sources import Source
 logger = logging.getLogger(__name__)
 
 _TASKS = "lm_transparency.model.probe"
-#: An ordinary model takes a few seconds on a slow machine, most of them for imports, and 100 MB.
-_LIMITS = Limits(seconds=15, memory_bytes=600_000_000)
+#: An ordinary model takes a few seconds of a slow machine, most of it for imports, and 100 MB; one with the largest
+#: tokenizer that there is, 800 MB.
+_LIMITS = Limits(seconds=15, memory_bytes=1_200_000_000)
 _REMEDY = "It looks damaged or hostile: use another copy of it, from a source that you trust."
 #: How many states of models are remembered as sound.
 _KEPT = 500
+#: Bytes of the small files that transformers reads whole, in this process and several times: those of the largest
+#: models have a tenth of that.
+_MOST_BYTES = {
+    "config.json": 4 << 20,
+    **dict.fromkeys(
+        (
+            "adapter_config.json",
+            "added_tokens.json",
+            "chat_template.jinja",
+            "chat_template.json",
+            "generation_config.json",
+            "special_tokens_map.json",
+            "tokenizer_config.json",
+        ),
+        16 << 20,
+    ),
+}
 
 
 def validate(found: Source, watch: Watch, *, configuration: bool = True) -> None:
@@ -42,14 +60,23 @@ def validate(found: Source, watch: Watch, *, configuration: bool = True) -> None
     if key in _sound():
         return
     watch.step(f"checking {found.name}")
+    _check_sizes(found.name, folder)
     if found.kind == "gguf":
         _run("probe_gguf", {"file": str(location)}, found.name, watch)
     else:
-        asked = {"folder": str(folder), "configuration": configuration, "tokenizer": True}
-        left = _run("probe", asked, found.name, watch)
-        if left:
-            _run("probe_configuration_with_torch", {"folder": str(folder)}, found.name, watch, fresh=True)
+        asked = {"folder": str(folder), "configuration": configuration}
+        if _run("probe", asked, found.name, watch):
+            _run("probe", {**asked, "torch": True}, found.name, watch, fresh=True)
     _remember(key)
+
+
+def _check_sizes(name: str, folder: Path) -> None:
+    for file_name, most in _MOST_BYTES.items():
+        with suppress(OSError):
+            size = (folder / file_name).stat().st_size
+            if size > most:
+                said = f"The {file_name} of {name} has {size:,} bytes; up to {most:,} are read."
+                raise TransparencyError("modelUnusable", said, _REMEDY)
 
 
 def validate_patterns(patterns: Sequence[str], names: Sequence[str], name: str, watch: Watch) -> None:

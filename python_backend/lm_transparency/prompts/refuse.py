@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 
 from ..errors import TransparencyError
+from ..model.tokens import LONGEST_PROMPT
 from .units import BLANKS
 
-#: The most characters; no model's context is longer.
-LONGEST = 2_000_000
 _LONE = re.compile("[\ud800-\udfff]")
 _CUT = "A selection may have cut an emoji in two; select the whole of it, or delete the half."
 
@@ -31,7 +30,7 @@ def check_text(text: str, *, selected: bool = False) -> None:
     lone = None if text.isascii() else _LONE.search(text)
     if lone:
         raise half_character(ord(lone[0]), _line(text, lone.start()))
-    if len(text) > LONGEST:
+    if len(text) > LONGEST_PROMPT:
         raise TransparencyError(
             "promptTooLong",
             f"The text has {len(text):,} characters; no model's context is that long.",

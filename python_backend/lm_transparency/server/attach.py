@@ -32,7 +32,9 @@ ALIVE = b"lm-transparency alive\n"
 
 #: The server ended unexpectedly; the line `ENDED` says how.
 EXIT_SERVER_ENDED = 5
-#: The folder or the socket does not belong to this user alone, or the server did not start.
+#: One of the standard streams cannot be used.
+EXIT_USAGE = 2
+#: The folder or the socket is not this user's alone, or the server did not start.
 EXIT_REFUSED = 6
 
 _LOG_S = 0.3
@@ -48,6 +50,9 @@ def attach(server_arguments: list[str]) -> int:
 
     `server_arguments` go to a server that has to be started.
     """
+    if sys.stdin is None or sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]
+        return _say("The backend is spoken to over stdin and stdout, and one of them is closed.", EXIT_USAGE)
+    _plug_stderr()
     try:
         files = place()
         connection, greeting, started = _join(files, server_arguments)
@@ -57,7 +62,11 @@ def attach(server_arguments: list[str]) -> int:
         return _say(str(error), error.code)
     process_id: int = greeting["processId"]
     marker = {"version": __version__, "processId": process_id, "started": started}
-    _write_all(1, f"\n{MARKER}{json.dumps(marker)}\n".encode())
+    try:
+        _write_all(1, f"\n{MARKER}{json.dumps(marker)}\n".encode())
+    except OSError as error:
+        connection.close()
+        return _say(f"Standard output cannot be written: {error.strerror}.", EXIT_USAGE)
     if _bridge(connection, files.log):
         return 0
     ended = read_ended(files, process_id, patience=2.0)
@@ -137,8 +146,8 @@ def _start(files: Place, arguments: list[str]) -> None:
             if line == b"ready\n":
                 # the pipe ends only with the server, so its end is not awaited
                 return
-            # progress messages of the server
-            _write_all(2, line)
+            # what it says of its progress
+            _tell(line)
     code = process.wait()
     words = files.log.read_text("utf-8", "replace").strip().splitlines()
     raise _NotStarted(words[-1][:500] if words else "The server ended without a message.", code or EXIT_REFUSED)
@@ -158,10 +167,10 @@ def _bridge(connection: socket.socket, log: Path) -> bool:
         # one way only: a server whose output no longer arrives would not read the client's last words
         _shut(connection, socket.SHUT_WR)
 
-    def downwards(fd: int, data: bytes) -> None:
+    def downwards(data: bytes) -> None:
         try:
             if not client_ended.is_set():
-                _write_all(fd, data)
+                _write_all(1, data)
         except OSError:
             client_ended.set()
 
@@ -187,12 +196,12 @@ def _bridge(connection: socket.socket, log: Path) -> bool:
                 break
             if heard and not data:
                 break
-            downwards(1, data)
-            downwards(2, lines.read())
+            downwards(data)
+            _tell(lines.read())
             if time.monotonic() - alive_at > _ALIVE_S:
                 alive_at = time.monotonic()
-                downwards(2, ALIVE)
-        downwards(2, lines.read())
+                _tell(ALIVE)
+        _tell(lines.read())
     return client_ended.is_set()
 
 
@@ -201,11 +210,26 @@ def _shut(connection: socket.socket, how: int) -> None:
         connection.shutdown(how)
 
 
+def _plug_stderr() -> None:
+    """Where it is closed, no file that is opened takes its place."""
+    if sys.stderr is None:  # pyright: ignore[reportUnnecessaryComparison]
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        if nothing != 2:
+            os.dup2(nothing, 2)
+            os.close(nothing)
+
+
+def _tell(lines: bytes) -> None:
+    """On stderr, whose state is no reason to end."""
+    with suppress(OSError):
+        _write_all(2, lines)
+
+
 def _write_all(fd: int, data: bytes) -> None:
     while data:
         data = data[os.write(fd, data) :]
 
 
 def _say(line: str, code: int) -> int:
-    print(line, file=sys.stderr, flush=True)
+    _tell(f"{line}\n".encode())
     return code

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 import torch
-from hostile_models import PANICS, change_config, change_tokenizer, split_by
+from hostile_models import PANICS, change_config, change_json, change_tokenizer, split_by
 from torch import nn
 
 from lm_transparency import Cancelled, TransparencyError, Watch, analyze, load_model, parse_chat
@@ -28,6 +28,10 @@ PADDING = {"strategy": {"Fixed": HUGE}, "direction": "Right", "pad_id": 0, "pad_
 
 def replace(what: str, content: str) -> dict[str, Any]:
     return {"type": "Replace", "pattern": {"String": what}, "content": content}
+
+
+def replace_found(pattern: str, content: str) -> dict[str, Any]:
+    return {"type": "Replace", "pattern": {"Regex": pattern}, "content": content}
 
 
 @pytest.fixture(autouse=True)
@@ -106,6 +110,8 @@ def test_what_is_built_is_held_against_the_files() -> None:
             "multiplies texts",
         ),
         ({"normalizer": {"type": "Prepend", "prepend": "x" * 10**6}}, "multiplies texts"),
+        # each doubles a letter: what is found is nothing, and the letter stays
+        ({"normalizer": {"type": "Sequence", "normalizers": [replace_found("(?<=q)", "q")] * 12}}, "multiplies texts"),
         ({"decoder": replace("a", "x" * 10**6)}, "multiplies texts"),
         ({"pre_tokenizer": split_by(PANICS)}, "cannot be used: .*retry-limit"),
         ({"pre_tokenizer": split_by("(x+x+)+y")}, "cannot be used"),
@@ -133,6 +139,31 @@ def test_a_tokenizer_that_multiplies_or_panics_is_refused(copy: Path, changes: d
     refused(lambda: load_model(str(copy)), words)
     # editors read it without the model
     refused(lambda: load_tokenizer(copy), words)
+
+
+def test_what_reading_a_tokenizer_takes_is_tried_too(copy: Path) -> None:
+    """transformers adds tokens one by one, in time that grows with their square."""
+    words = [f"x{i}" for i in range(200_000)]
+    change_json(copy / "tokenizer_config.json", lambda config: config.update(additional_special_tokens=words))
+    refused(lambda: load_tokenizer(copy), "took more than 4 s of processor time")
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json", "generation_config.json"])
+def test_a_small_file_that_is_large_is_not_read(copy: Path, name: str) -> None:
+    change_json(copy / name, lambda config: config.update(words=["full_attention"] * 1_000_000))
+    refused(lambda: load_model(str(copy)), f"The {name} of copy has .* bytes; up to")
+
+
+def test_a_model_of_any_size_is_not_made_of_nothing(copy: Path) -> None:
+    (copy / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+    refused(lambda: load_model(str(copy)), "The files of copy hold no weights")
+    # without weights transformers would build the family's default: 7 billion numbers
+    key, said = b"general.architecture", b"llama"
+    entry = b"".join([len(key).to_bytes(8, "little"), key, (8).to_bytes(4, "little"), len(said).to_bytes(8, "little")])
+    counts = (3).to_bytes(4, "little") + (0).to_bytes(8, "little") + (1).to_bytes(8, "little")
+    file = copy / "nothing.gguf"
+    file.write_bytes(b"GGUF" + counts + entry + said)
+    refused(lambda: load_model(str(file)), "The files of nothing hold no weights")
 
 
 TEMPLATES = {

@@ -1,8 +1,9 @@
-"""How glibc keeps the memory that the backend frees."""
+"""How the backend's memory is kept: what glibc gives back, and what Python's collector looks at."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
 from contextlib import suppress
 
@@ -20,3 +21,10 @@ def use_one_arena() -> None:
         # no other C library has it
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
+
+
+def keep_imports() -> None:
+    """Leave what is there by now out of every later collection. A collection holds up all threads, and of the million
+    objects that PyTorch and transformers bring none is ever garbage. To be called once they are imported.
+    """
+    gc.freeze()

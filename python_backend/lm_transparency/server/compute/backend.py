@@ -20,6 +20,7 @@ from ...protocol.models import Health, HealthState, ModelInfo, Traces
 from ...version import __version__
 from ...watch import Report, Watch
 from . import dependencies, devices
+from .allocator import keep_imports
 from .progressing import keep_telling
 from .worker import ComputeQueue
 
@@ -214,6 +215,7 @@ class Backend:
     def _open(self, importing: Callable[[str], None]) -> Session:
         dependencies.import_heavy(importing)
         session = self._session_factory()
+        keep_imports()
         self._traces = Traces(*session.traces)
         self._own_budget = self._traces.budget_bytes
         if self._trace_budget:

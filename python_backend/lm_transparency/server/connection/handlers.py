@@ -54,6 +54,8 @@ MOST = {"top_k": 100, "update_k": 100, "keys_k": 100, "neurons_k": 100, "side": 
 MOST_TOKENS = 64
 
 #: Seconds after which the rest of an analysis gives way to others.
+#: Characters of a chat that are read at once, sooner than a thread would begin.
+_AT_ONCE = 10_000
 _SLICE_S = 0.2
 
 
@@ -114,9 +116,7 @@ class Handlers:
     async def analyze(self, raw: Any) -> AnalyzeResult:
         params = read(AnalyzeParams, raw)
         _check_counts(params)
-        # checked here as well as in the analysis, since this needs no loaded model
-        check_prompt(params.prompt)
-        prompt = parse_chat(params.prompt) if params.chat else params.prompt
+        prompt = await _prompt(params)
 
         if params.partial_result_token:
             return await self._in_two_steps(params, prompt)
@@ -157,8 +157,7 @@ class Handlers:
 
     async def estimate(self, raw: Any) -> EstimateResult:
         params = read(EstimateParams, raw)
-        check_prompt(params.prompt)
-        prompt = parse_chat(params.prompt) if params.chat else params.prompt
+        prompt = await _prompt(params)
 
         def job(session: Session, watch: Watch) -> EstimateResult:
             model = _load(session, params, watch)
@@ -217,6 +216,16 @@ class Handlers:
 
         asked = Asked(self._connection, progress.waiting)
         return await self._backend.run_behind(turn, progress.report, "Analyzing", asked)
+
+
+async def _prompt(params: AnalyzeParams | EstimateParams) -> str | Chat:
+    """What is to be analysed. Refused here as well as in the analysis: no model need be loaded to see this."""
+    check_prompt(params.prompt)
+    if not params.chat:
+        return params.prompt
+    if len(params.prompt) <= _AT_ONCE:
+        return parse_chat(params.prompt)
+    return await asyncio.to_thread(parse_chat, params.prompt)
 
 
 def _told(run_id: str, run: Analysis, params: AnalyzeParams) -> AnalyzeResult:

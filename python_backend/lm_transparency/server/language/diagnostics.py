@@ -13,14 +13,13 @@ from lsprotocol.types import Diagnostic, DiagnosticSeverity, Position, Range
 from ...errors import TransparencyError
 from ...model.listing import listed
 from ...model.tokenizers import tokenizer_folder
-from ...model.tokens import visible
+from ...model.tokens import LONGEST_PROMPT, visible
 from ...printable import terminal_lines
 from ...prompts.documents import CHAT, JSONL
 from ...prompts.front_matter import FrontMatter
 from ...prompts.lines import Stretch
-from ...prompts.pace import matches, steps
+from ...prompts.pace import steps
 from ...prompts.problems import Problem
-from ...prompts.refuse import LONGEST
 from .reader import Vocabulary
 from .store import OpenDocument
 from .view import View, affordable
@@ -33,13 +32,6 @@ _SEVERITIES = {
     "warning": DiagnosticSeverity.Warning,
     "information": DiagnosticSeverity.Information,
 }
-#: Special tokens of other model families.
-_LOOKS_SPECIAL = re.compile(
-    r"<\|[A-Za-z0-9_]{2,40}\|>|</?(?:s|bos|eos|pad|unk|mask|sep|cls|start_of_turn|end_of_turn)>|\[/?INST\]|<</?SYS>>"
-    r"|<｜[^｜\n]{2,40}｜>|\[(?:CLS|SEP|MASK|PAD)\]"
-)
-#: The most characters of one of them.
-_LONGEST_LOOK = 64
 _ROLE_LINE = re.compile(r"<\|[A-Za-z_]+\|>[ \t]*\r?(?:\n|$)")
 
 
@@ -95,10 +87,10 @@ async def _problems(view: View, document: OpenDocument) -> AsyncIterator[Problem
                 yield problem
     for problem in await view.work(document, lambda: _look_alikes(document, vocabulary, stretches)):
         yield problem
-    # a token has at least one byte
-    least = (vocabulary.n_context or LONGEST) / 4
+    # a token is a byte at least
+    least = (vocabulary.n_context or LONGEST_PROMPT) / 4
     long = await view.work(document, lambda: [s for s in steps(stretches) if s.end - s.start >= least])
-    for stretch in affordable(long, LONGEST) if vocabulary.n_context else []:
+    for stretch in affordable(long, LONGEST_PROMPT) if vocabulary.n_context else []:
         if problem := await _length_problem(view, document, stretch, vocabulary):
             yield problem
 
@@ -133,24 +125,20 @@ async def _token_problem(view: View, model: str, front: FrontMatter, name: str) 
 
 
 def _look_alikes(document: OpenDocument, vocabulary: Vocabulary, stretches: list[Stretch]) -> list[Problem]:
-    special = sorted(vocabulary.special, key=len, reverse=True)
-    own = "|".join(re.escape(text) for text in special if text)
-    pattern = re.compile(f"{own}|{_LOOKS_SPECIAL.pattern}") if own else _LOOKS_SPECIAL
     found: list[Problem] = []
-    longest = max(_LONGEST_LOOK, len(special[0]) if special else 0)
-    for match in matches(pattern, document.text, longest=longest):
-        if document.document.language == CHAT and _is_role(document.text, match.start()):
+    for start, end, own in vocabulary.specials.found_in(document.text):
+        if document.document.language == CHAT and _is_role(document.text, start):
             continue
-        if _holding(document, match.start()) is None:
+        if _holding(document, start) is None:
             continue
-        name = match[0]
-        if name in vocabulary.special:
-            said = f"{name} is one special token for {vocabulary.name} (id {vocabulary.id_of[name]}), not text."
-            found.append(Problem(*match.span(), said, "", "information", "specialToken"))
+        name = document.text[start:end]
+        if own:
+            said = f"{name} is one special token for {vocabulary.name} (id {vocabulary.id_of(name)}), not text."
+            found.append(Problem(start, end, said, "", "information", "specialToken"))
         else:
             said = f"{name} looks like a special token, but {vocabulary.name} reads it as plain text."
             remedy = "Leave it out, or choose the model that it is of."
-            found.append(Problem(*match.span(), said, remedy, "warning", "lookAlike"))
+            found.append(Problem(start, end, said, remedy, "warning", "lookAlike"))
         if len(found) == _MOST:
             break
     return found
@@ -168,7 +156,7 @@ def _is_role(text: str, offset: int) -> bool:
 async def _length_problem(
     view: View, document: OpenDocument, stretch: Stretch, vocabulary: Vocabulary
 ) -> Problem | None:
-    shown = await view.show(document, stretch, LONGEST)
+    shown = await view.show(document, stretch, LONGEST_PROMPT)
     if shown is None:
         return None
     count, limit = len(shown.tokens.tokens), vocabulary.n_context

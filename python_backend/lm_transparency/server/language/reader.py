@@ -24,6 +24,7 @@ from ...model.vocabulary import vocabulary_text
 from ...prompts.once import once
 from ...prompts.spans import Span, spans_of
 from .fair import FairThread
+from .specials import Specials
 
 if TYPE_CHECKING:
     from ...inspection.surprisal import Reading
@@ -46,6 +47,8 @@ _KEPT_TOKENIZERS = 4
 #: Seconds between two checks of a model's files, and how many models are checked.
 _LOOK_S = 2.0
 _KEPT_STATES = 64
+#: Seconds until files that were refused, and have not changed, are tried again.
+_REFUSED_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -67,14 +70,13 @@ class Vocabulary:
     n_context: int
 
     @once
-    def special(self) -> frozenset[str]:
-        """A pattern for the texts that the tokenizer reads as one special token."""
+    def specials(self) -> Specials:
+        """What the tokenizer takes for one special token wherever it stands."""
         added = getattr(self.tokenizer, "added_tokens_decoder", {}).values()
-        return frozenset([*self.tokenizer.all_special_tokens, *(str(token) for token in added if token.special)])
+        return Specials([*self.tokenizer.all_special_tokens, *(str(token) for token in added if token.special)])
 
-    @once
-    def id_of(self) -> dict[str, int]:
-        return {text: int(self.tokenizer.convert_tokens_to_ids(text)) for text in self.special}
+    def id_of(self, special: str) -> int:
+        return int(self.tokenizer.convert_tokens_to_ids(special))
 
     def pieces(self, text: str) -> list[str]:
         """The one token that `text` names (`model.naming`), else how it splits into tokens."""
@@ -99,6 +101,15 @@ class Tokens:
         return spans_of(self.tokens)
 
 
+@dataclass
+class _State:
+    """Of a model's files: `tokenizer_state`, when it was looked at, and when the tokenizer was tried in vain."""
+
+    files: str = ""
+    looked: float = float("-inf")
+    refused: float = float("-inf")
+
+
 class Reader:
     """Used from one event loop."""
 
@@ -109,8 +120,7 @@ class Reader:
         self._tokens: _Kept[Text, Tokens] = _Kept(_KEPT_TOKENS)
         self._running: dict[tuple[Text, str], tuple[asyncio.Task[Reading | None], int]] = {}
         self._readings: _Kept[tuple[Text, str], Reading] = _Kept(_KEPT_READINGS)
-        #: the state of each model's files, and when it was checked
-        self._states: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._states: OrderedDict[str, _State] = OrderedDict()
 
     def loaded(self, model: str) -> ModelInfo | None:
         """See `Backend.loaded`."""
@@ -123,9 +133,9 @@ class Reader:
 
     async def vocabulary(self, model: str) -> Vocabulary | None:
         """The tokenizer of `model`, read without its weights; None where it is not on this machine."""
-        self._forget_if_changed(model)
+        await self._forget_if_changed(model)
         kept = self._vocabularies.get(model)
-        if kept is None or (kept.done() and _came_to_nothing(kept)):
+        if kept is None or (kept.done() and _came_to_nothing(kept) and not self._is_refused(model)):
             kept = self._vocabularies[model] = asyncio.ensure_future(self._read_vocabulary(model))
             kept.add_done_callback(lambda done: done.cancelled() or done.exception())
             while len(self._vocabularies) > _KEPT_TOKENIZERS:
@@ -134,8 +144,8 @@ class Reader:
         return await asyncio.shield(kept)
 
     async def tokens(self, text: Text, longest: int = LONGEST, asked_by: Hashable = None) -> Tokens | None:
-        """The tokens of `text`; None without a tokenizer, or where the text is too long or refused."""
-        self._forget_if_changed(text.model)
+        """The tokens of `text`; None without a tokenizer, for one that is too long, and for one that is refused."""
+        await self._forget_if_changed(text.model)
         found = self._tokens.get(text)
         if found is not None or len(text.text) > longest:
             return found
@@ -195,28 +205,39 @@ class Reader:
         tokenizer = tokens.vocabulary.tokenizer
         return await self._thread.run(tokens, lambda: [vocabulary_text(tokenizer, i) for i in ids])
 
-    def _forget_if_changed(self, model: str) -> None:
-        """Forget what was read of a model whose files have changed; checked every few seconds."""
+    async def _forget_if_changed(self, model: str) -> None:
+        """Let go of what was read of a model whose files were written to since; looked at every few seconds."""
         now = time.monotonic()
-        before, looked = self._states.get(model, ("", float("-inf")))
-        if now < looked + _LOOK_S:
-            return
-        state = tokenizer_state(model)
-        self._states[model] = (state, now)
+        known = self._states.setdefault(model, _State())
         self._states.move_to_end(model)
         while len(self._states) > _KEPT_STATES:
             self._states.popitem(last=False)
-        if before and state and state != before:
+        if now < known.looked + _LOOK_S:
+            return
+        # nobody looks meanwhile
+        known.looked = now
+        # a folder that a file names may be large, or far away
+        before, known.files = known.files, await asyncio.to_thread(tokenizer_state, model)
+        if known.files != before:
+            known.refused = float("-inf")
+        if before and known.files and known.files != before:
             logger.info("The files of %s have changed; its tokenizer is read again.", model)
             self._vocabularies.pop(model, None)
             self._tokens.drop(lambda text: text.model == model)
             self._readings.drop(lambda key: key[0].model == model)
+
+    def _is_refused(self, model: str) -> bool:
+        """Whether the files of `model` were tried not long ago, in vain: a hostile one takes seconds of all clients."""
+        known = self._states.get(model)
+        return known is not None and known.files != "" and time.monotonic() < known.refused + _REFUSED_S
 
     async def _read_vocabulary(self, model: str) -> Vocabulary | None:
         # the backend imports transformers' needs once
         await asyncio.shield(self._backend.start())
         info = self.loaded(model)
         found = await self._thread.run(model, lambda: _from_disk(model))
+        if found is None and model in self._states:
+            self._states[model].refused = time.monotonic()
         if found is None and info is not None:
             # a GGUF file's tokenizer, for example, is in the model only
             found = await self._backend.run_spare(lambda session, _watch: _from_model(session, info.source))

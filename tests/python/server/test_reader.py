@@ -1,0 +1,97 @@
+"""Of a model that a prompt file names, files that are refused are tried once, and off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from lm_transparency import TransparencyError
+from lm_transparency.server.language import reader as module
+from lm_transparency.server.language.reader import Reader, Text
+
+
+class Ready:
+    """A backend without a model."""
+
+    health = SimpleNamespace(loaded=[])
+
+    def start(self) -> asyncio.Future[None]:
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
+
+
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Folders whose tokenizer was tried; each is refused."""
+    tried: list[Path] = []
+
+    def refuse(folder: Path) -> Any:
+        tried.append(folder)
+        raise TransparencyError("modelUnusable", "It took more than 15 s.")
+
+    monkeypatch.setattr(module, "load_tokenizer", refuse)
+    # a look at the files each time
+    monkeypatch.setattr(module, "_LOOK_S", 0.0)
+    return tried
+
+
+def test_refused_files_are_tried_again_once_they_change_or_a_while_later(
+    tried: list[Path], tiny_gpt2_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, clock = "one", 1000.0
+    monkeypatch.setattr(module, "tokenizer_state", lambda _model: state)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock))
+
+    async def run() -> None:
+        nonlocal state, clock
+        reader: Any = Reader(Ready())  # pyright: ignore[reportArgumentType]
+        text = Text(str(tiny_gpt2_folder), "hello", False, "auto")
+        for _ in range(3):
+            assert await reader.tokens(text) is None
+            assert await reader.apply(text.model, lambda _v: 1) is None
+        assert len(tried) == 1
+        state = "two"
+        assert await reader.tokens(text) is None
+        assert len(tried) == 2
+        clock += 61
+        assert await reader.tokens(text) is None
+        assert len(tried) == 3
+
+    asyncio.run(run())
+
+
+def test_a_model_that_is_not_here_is_looked_for_each_time(
+    tried: list[Path], tmp_path: Path, tiny_gpt2_folder: Path
+) -> None:
+    async def run() -> None:
+        reader: Any = Reader(Ready())  # pyright: ignore[reportArgumentType]
+        folder = tmp_path / "later"
+        assert await reader.vocabulary(str(folder)) is None
+        folder.symlink_to(tiny_gpt2_folder)
+        assert await reader.vocabulary(str(folder)) is None
+        assert tried == [folder]
+
+    asyncio.run(run())
+
+
+def test_files_are_looked_at_where_that_holds_nobody_up(tried: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+
+    def look(_model: str) -> str:
+        threads.append(threading.current_thread())
+        return ""
+
+    monkeypatch.setattr(module, "tokenizer_state", look)
+
+    async def run() -> None:
+        reader: Any = Reader(Ready())  # pyright: ignore[reportArgumentType]
+        await reader.vocabulary("/nowhere")
+
+    asyncio.run(run())
+    assert threads and threading.main_thread() not in threads
