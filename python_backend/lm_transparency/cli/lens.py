@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from ..errors import TransparencyError
@@ -23,6 +24,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--top-k", type=int, default=5, metavar="N", help="tokens of each layer (default 5)")
     parser.add_argument("--special-tokens", default="auto", choices=("auto", "bos", "none"))
     parser.add_argument("--format", default="text", choices=("text", "json"))
+    parser.add_argument("-o", "--output", type=Path, metavar="F", help="write there instead of stdout")
     parser.set_defaults(run=run)
 
 
@@ -49,9 +51,13 @@ def run(arguments: argparse.Namespace) -> int:
         for row, shares in zip(ids.tolist(), probability.tolist(), strict=True)
     ]
     if arguments.format == "json":
-        deliver(json_text({"position": position, "rows": rows}) + "\n", "json")
-        return 0
-    for index, row in enumerate(rows):
-        name = "embedding" if index == 0 else f"layer {index - 1}"
-        print(f"{name:<10} " + "  ".join(f"{visible(s['token'])} {100 * s['probability']:.1f} %" for s in row))
+        text = json_text({"position": position, "rows": rows})
+    else:
+        lines: list[str] = []
+        for index, row in enumerate(rows):
+            name = "embedding" if index == 0 else f"layer {index - 1}"
+            shares = "  ".join(f"{visible(s['token'])} {100 * s['probability']:.1f} %" for s in row)
+            lines.append(f"{name:<10} {shares}")
+        text = "\n".join(lines)
+    deliver(f"{text}\n", arguments.format, arguments.output)
     return 0

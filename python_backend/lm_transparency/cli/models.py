@@ -20,6 +20,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser("models", help="list the models that are here")
     parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="folders to look into as well")
     parser.add_argument("--format", default="text", choices=("text", "json"))
+    parser.add_argument("-o", "--output", type=Path, metavar="F", help="write there instead of stdout")
     parser.add_argument("--prepare", action="store_true", help="fetch, verify and convert the embedded model")
     parser.set_defaults(run=run)
 
@@ -32,12 +33,15 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     found = listing.listed(arguments.folders)
     if arguments.format == "json":
-        deliver(json_text([vars(model) for model in found], indent=1) + "\n", "json")
+        text = json_text([vars(model) for model in found], indent=1)
     else:
         rows = [("model", "kind", "size", "family", "routes"), *(tuple(map(terminal, _row(model))) for model in found)]
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
-        for *cells, last in rows:
-            print("  ".join([*(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)), last]))
+        text = "\n".join(
+            "  ".join([*(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)), last])
+            for *cells, last in rows
+        )
+    deliver(f"{text}\n", arguments.format, arguments.output)
     return 0
 
 

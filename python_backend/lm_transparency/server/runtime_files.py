@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files.json_files import object_or_none
+from ..files.writing import replace_file
 from ..version import __version__
 
 #: Names the private folder; by default `/tmp/lm-transparency-UID`, which is the same in every session of a user.
@@ -150,9 +151,7 @@ def peer_uid(connection: socket.socket) -> int:
 
 def write_ended(files: Place, record: dict[str, Any]) -> None:
     """How the server ended, written in one step."""
-    draft = files.ended.with_suffix(f".{os.getpid()}")
-    draft.write_text(json.dumps(record), "utf-8")
-    draft.replace(files.ended)
+    replace_file(files.ended, lambda file: file.write(json.dumps(record).encode("ascii")), sync=False)
 
 
 def unknown_end(process_id: int) -> dict[str, Any]:

@@ -130,6 +130,17 @@ def test_python_itself_starts_and_ends_quietly(shell: str, code: int, out: bytes
         assert len(ended.stderr.splitlines()) == (1 if err else 0), ended.stderr
 
 
+@pytest.mark.parametrize("name", ["lens json", "models text", "doctor text", "inspect head json"])
+def test_what_is_printed_can_be_written_to_a_file_instead(
+    name: str, warm: Warm, commands: Commands, tmp_path: Path
+) -> None:
+    printed = warm.run(Case(commands[name]))
+    file = tmp_path / "answer"
+    written = warm.run(Case((*commands[name], "--output", str(file)), stdout="full"))
+    assert (written.code, written.out) == (printed.code, b"")
+    assert file.read_bytes() == printed.out
+
+
 def test_no_file_that_is_opened_takes_the_place_of_a_closed_stream() -> None:
     code = (
         "import os, sys; from lm_transparency.streams import standard_streams\n"

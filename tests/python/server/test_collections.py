@@ -7,7 +7,7 @@ import sys
 
 PROGRAM = """
 import asyncio, gc, time
-from lm_transparency.server.backend import Backend
+from lm_transparency.server.compute.backend import Backend
 
 async def main():
     await Backend().start()

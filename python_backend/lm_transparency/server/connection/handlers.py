@@ -54,9 +54,9 @@ MOST = {"top_k": 100, "update_k": 100, "keys_k": 100, "neurons_k": 100, "side": 
 MOST_TOKENS = 64
 
 #: Seconds after which the rest of an analysis gives way to others.
+_SLICE_S = 0.2
 #: Characters of a chat that are read at once, sooner than a thread would begin.
 _AT_ONCE = 10_000
-_SLICE_S = 0.2
 
 
 class Handlers:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...files.writing import not_written, write_atomically
 from ...model import embedded
 from ...model.chat import parse_chat
 from ...prompts.front_matter import Settings
@@ -60,10 +60,11 @@ def draw(text: Text, settings: Settings, title: str, watch: Watch) -> Callable[[
 
 def _written(name: str, page: str) -> Path:
     folder = embedded.cache_directory() / "pages"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    made = folder / f".{name}"
-    made.write_text(page, "utf-8")
-    os.replace(made, folder / name)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise not_written(folder, error) from error
+    write_atomically(folder / name, lambda file: file.write(page.encode("utf-8")))
     pages = sorted(folder.glob("*.html"), key=lambda path: path.stat().st_mtime)
     for old in pages[:-_PAGES]:
         old.unlink(missing_ok=True)
