@@ -20,6 +20,9 @@ class Ready:
 
     health = SimpleNamespace(loaded=[])
 
+    def loaded(self, _model: str) -> None:
+        return None
+
     def start(self) -> asyncio.Future[None]:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         done.set_result(None)
