@@ -1,5 +1,5 @@
-// The TypeScript house as its own imports tell it: rooms, floors, arrows, circles, the largest files.
-// `node scripts/house.mjs [another checkout]`. A room is a folder of a tree, or a file that lies in none.
+// The structure of the TypeScript code, from its own imports: rooms, floors, arrows, circles, the largest files.
+// `node scripts/house.mjs [another checkout]`. A room is a folder of a tree, or a file outside of its folders.
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -3,7 +3,7 @@ import type { Answer, Method, Question, ToWebview, ViewState } from '../../../ex
 import { watchTheme } from './host';
 import type { Host } from './host';
 
-/** What a page may define before the bundle runs; it may also post the messages an extension would. */
+/** What a page may define before the bundle runs; it may also post an extension's messages. */
 export interface Page {
   title?: string;
   runId?: string;

@@ -1,4 +1,4 @@
-/** What the view needs from the place it runs in: an editor's panel, a browser, an exported page, a notebook. */
+/** The view's interface to its host: an editor's panel, a browser, an exported page or a notebook. */
 import type { Answer, Method, Notice, Question, ToWebview, ViewState } from '../../../extension/shared/webview';
 
 /** How far a question has come. */
@@ -8,19 +8,19 @@ export interface Progress {
 }
 
 export interface AskOptions {
-  /** Aborted when nobody waits for the answer any more. */
+  /** Aborted when the answer is no longer needed. */
   signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;
 }
 
 export interface Host {
-  /** Only what was recorded is there: no model to ask. */
+  /** The page is a recording, without a model to ask. */
   readonly recording: boolean;
   /** An editor is around it: text to be marked, commands to run. */
   readonly inEditor: boolean;
   /** Resolves with the answer, rejects with a sentence for the reader. */
   ask<M extends Method>(question: Question<M>, options?: AskOptions): Promise<Answer<M>>;
-  /** Hears what the host has to say, from now on: analyses, progress, failures, the editor's cursor. */
+  /** Subscribes to the host's messages: analyses, progress, failures, the editor's cursor. */
   answer(listener: (message: ToWebview) => void): void;
   /** Is taken note of, and has no answer. */
   tell(notice: Notice): void;

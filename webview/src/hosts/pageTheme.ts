@@ -1,4 +1,4 @@
-/** Light and dark in a page of its own: as the system has it, until the reader switches. */
+/** Light and dark in a standalone page: the system's setting until the reader switches. */
 
 const CLASSES = { light: 'vscode-light', dark: 'vscode-dark' } as const;
 type Appearance = keyof typeof CLASSES;

@@ -60,7 +60,7 @@ export function useBeside(element: RefObject<HTMLElement | null>, x: number, y: 
     if (!current) return;
     const { across, down } = roomAround(current);
     const { width, height } = current.getBoundingClientRect();
-    // the panel contains what is fixed in it
+    // the panel is the containing block of fixed elements
     current.style.left = `${besidePoint(x, width, across) - across.from + GAP}px`;
     current.style.top = `${besidePoint(y, height, down) - down.from + GAP}px`;
   });

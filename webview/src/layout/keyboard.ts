@@ -1,9 +1,9 @@
 /** Where the keyboard is when the panel gets it: VS Code gives it to the page, and to nothing in it. */
 
-/** What keys are for, the first that is there: the graph or another view of it, else the button of a state. */
+/** Targets of the keyboard's focus, in order: the graph or another view, otherwise the button of a state. */
 const PLACES = ['.stage', '.view [tabindex="0"]', '.state button'];
 
-/** Puts the keyboard on what is shown whenever the panel has it and nothing in it does. Returns how to stop. */
+/** Focuses the view whenever the panel has the focus but no element in it does. Returns a function that stops this. */
 export function takeKeyboard(root: HTMLElement): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isPressed = false;
@@ -26,7 +26,7 @@ export function takeKeyboard(root: HTMLElement): () => void {
   };
 }
 
-/** What had the keyboard may be gone, with the state that it was a part of. */
+/** The focused element may be gone with its state. */
 export function keepKeyboard(root: HTMLElement): void {
   if (document.hasFocus()) place(root);
 }

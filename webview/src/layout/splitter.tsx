@@ -5,7 +5,7 @@ import { LEAST_SHARE, MOST_SHARE } from './arrangement';
 import type { Arrangement } from './arrangement';
 
 const STEP = 0.02;
-/** What is announced before anything has been measured. */
+/** The value announced before anything has been measured. */
 const USUAL_SHARE = 0.65;
 
 interface Measured {

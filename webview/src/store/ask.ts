@@ -1,4 +1,4 @@
-/** Questions about the run that is shown: asked once, answered from memory afterwards, given up when nobody looks. */
+/** Questions about the shown run: asked once, then answered from memory, cancelled when no view needs them. */
 import { signal } from '@preact/signals';
 import type { ReadonlySignal } from '@preact/signals';
 import { useLayoutEffect, useRef } from 'preact/hooks';
@@ -6,7 +6,7 @@ import type { NumericArray } from '../../../extension/shared/protocol';
 import type { Answer, Method, Params, Question } from '../../../extension/shared/webview';
 import type { Host, Progress } from '../hosts/host';
 
-/** A question without what the store adds to it. */
+/** A question without the parts that the store adds. */
 export type Asked<M extends Method> = Omit<Params<M>, 'runId' | 'workDoneToken'>;
 
 export type Reply<M extends Method> =
@@ -14,7 +14,7 @@ export type Reply<M extends Method> =
   | { state: 'known'; result: Answer<M> }
   | { state: 'failed'; message: string };
 
-/** One question and where its answer stands. */
+/** One question and the state of its answer. */
 export interface Entry<M extends Method> {
   reply: ReadonlySignal<Reply<M>>;
   /** Asks unless the answer is known; returns how to stop waiting. */
@@ -23,7 +23,7 @@ export interface Entry<M extends Method> {
 
 export type Asker = ReturnType<typeof createAsker>;
 
-/** What kept answers may weigh together, in characters; the one that was looked at longest ago goes first. */
+/** The budget of kept answers, in characters; the least recently used is dropped first. */
 const MOST_KEPT = 64e6;
 
 export function createAsker(host: Host, runId: () => string | null, mostKept: number = MOST_KEPT) {
@@ -50,7 +50,7 @@ export function createAsker(host: Host, runId: () => string | null, mostKept: nu
   return { entry };
 }
 
-/** Arrays are most of what an answer weighs; the rest counts as one small list. */
+/** Arrays make up most of an answer's size; the rest counts as one small list. */
 function weightOf(reply: Reply<Method>): number {
   if (reply.state !== 'known') return 0;
   const fields = Object.values(reply.result as unknown as Record<string, unknown>);

@@ -1,4 +1,4 @@
-/** What is drawn, and at which threshold: all of it follows from the state. */
+/** The drawn graph and its threshold, derived from the state. */
 import { computed, type ReadonlySignal } from '@preact/signals';
 import type { Grouping } from '../../../extension/shared/webview';
 import { parseEdge, parseNode } from '../words/names';
@@ -13,7 +13,7 @@ import type { HeadRef, Ink } from '../routes/headTotals';
 
 const LOWEST_THRESHOLD = 0.005;
 
-/** What of the state it depends on; see `createStore`. */
+/** The part of the state that it depends on; see `createStore`. */
 interface Asked {
   analysis: ReadonlySignal<Analysis | null>;
   target: ReadonlySignal<number>;
@@ -44,7 +44,7 @@ export function createDrawn(asked: Asked) {
   const auto = computed(() =>
     source.value ? autoThreshold(source.value, target.value, renormalize.value) : LOWEST_THRESHOLD,
   );
-  /** Rows on the way to the target are missing, so that nobody knows yet which threshold leaves a readable graph. */
+  /** Rows on the way to the target are missing, so the threshold for a readable graph is still unknown. */
   const unsettled = computed(() => {
     const rows = source.value;
     if (!rows || rows.columns.known.length === 0 || threshold.value !== 'auto') return false;

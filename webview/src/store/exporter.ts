@@ -1,4 +1,4 @@
-/** Files of what is shown. The backend writes the graph; the picture is drawn here from its SVG. */
+/** Exports of the view. The backend writes the graph; the picture is drawn here from its SVG. */
 import { signal } from '@preact/signals';
 import type { Appearance, ExportFormat } from '../../../extension/shared/protocol';
 import type { SaveFormat } from '../../../extension/shared/webview';

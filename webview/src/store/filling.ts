@@ -1,4 +1,4 @@
-/** Asks for the rows of an analysis that the graph needs and that are not there yet. */
+/** Requests the rows that the graph needs and that are still missing. */
 import type { ReachParams } from '../../../extension/shared/protocol';
 import { bytesOf } from '../analysis/arrays';
 import type { Host } from '../hosts/host';

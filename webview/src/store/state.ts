@@ -1,4 +1,4 @@
-/** Everything the view knows, in one place; what follows from it is computed. */
+/** The view's state in one place, with everything that is computed from it. */
 import { batch, computed, effect, signal } from '@preact/signals';
 import type { Appearance, ReachParams } from '../../../extension/shared/protocol';
 import type {
@@ -30,7 +30,7 @@ export type Phase =
   | { kind: 'ready' }
   | { kind: 'failure'; message: string; remedy: string; actions: { action: PanelAction; label: string }[] };
 
-/** What stands over a graph while another one is on its way, and what can be done about it. */
+/** The message over a graph while the next one is coming, and its action. */
 export type Updating = Omit<Extract<ToWebview, { type: 'updating' }>, 'type' | 'message'> & { message: string };
 
 /** Why there is no graph, or none after the one that is shown. */
@@ -66,11 +66,11 @@ export function createStore(host: Host) {
   const history = signal<History>(NO_HISTORY);
   const selection = signal<string | null>(null);
   const hover = signal<string | null>(null);
-  /** The node the keyboard stands on; shown while the graph has the focus. */
+  /** The node with the keyboard's caret; shown while the graph has the focus. */
   const caret = signal<string | null>(null);
   const editorPosition = signal<number | null>(null);
   const lensNormalized = signal(true);
-  /** Counts changes of the theme, for what draws with its colours. */
+  /** Counts changes of the theme, for code that draws with its colours. */
   const themed = signal(0);
   const view = signal<ViewName>('routes');
   /** Whether the flow is shown as heat on the prompt's text in the editor. */
@@ -84,15 +84,15 @@ export function createStore(host: Host) {
   const pinned = signal<string | null>(null);
   /** A token of the vocabulary that is followed through the layers, beside the target's prediction. */
   const rival = signal<Rival | null>(null);
-  /** What the prompt's file asks about, by the texts of tokens; and the target that it names, once it is known. */
+  /** The tokens that the prompt's file names, as texts; and its target, once known. */
   const about = signal<About | null>(null);
   const wanted = signal<Rival | null>(null);
-  /** What is said while the next graph is on its way, or why it is not. */
+  /** The message while the next graph is coming, or why it is not. */
   const updating = signal<Updating | null>(null);
   const trouble = signal<Trouble | null>(null);
-  /** Counts analyses that are looked at anew; an edited prompt's is not. */
+  /** Counts newly opened analyses, not those of an edited prompt. */
   const afresh = signal(0);
-  /** The editor's command to save what is shown; whoever exports takes it off. */
+  /** The editor's command to save the view; the exporter clears it. */
   const exportAsked = signal<{ format: SaveFormat; appearance: Appearance } | null>(null);
   const asker = createAsker(host, () => analysis.value?.meta.runId ?? null);
 
@@ -121,7 +121,7 @@ export function createStore(host: Host) {
     else if (Number.isFinite(value)) threshold.value = Math.min(HIGHEST_THRESHOLD, Math.max(lowest.value, value));
   }
 
-  /** Opens the group of a token, or closes it; one that is held stays open. */
+  /** Opens or closes a token's group; a held group stays open. */
   function openGroup(position: number, open: boolean): void {
     const read = groups.value;
     if (!read) return;
@@ -159,7 +159,7 @@ export function createStore(host: Host) {
     });
   }
 
-  /** More rows of the analysis that is shown; whatever one looks at stays as it is. */
+  /** Adds rows to the shown analysis without changing the view. */
   function fillIn(more: Analysis): void {
     const current = analysis.value;
     if (!current || isComplete(current)) return;
@@ -167,7 +167,7 @@ export function createStore(host: Host) {
       analysis.value = { ...more, meta: { ...more.meta, runId: current.meta.runId } };
       phase.value = { kind: 'ready' };
       if (isComplete(more)) filling.value = null;
-      // its edges are numbered anew
+      // its edges have new numbers
       settledRoutes.value = routes.value;
     });
   }
@@ -177,7 +177,7 @@ export function createStore(host: Host) {
     failed: (message) => (filling.value = { going: false, message, fraction: null }),
   });
 
-  /** What is to be computed for the graph that is asked for; null where all of it is there. */
+  /** The rows to compute for the requested graph; null if all are there. */
   function wishedRows(): ReachParams | null {
     const meta = analysis.value?.meta;
     if (!meta || !open.value || offline.value !== null) return null;
@@ -190,7 +190,7 @@ export function createStore(host: Host) {
     };
   }
 
-  /** The view as it is, for the analysis of the prompt after some typing: a target at the end stays at the end. */
+  /** The current view for the analysis of the edited prompt: a target at the end stays at the end. */
   function viewAfterEditing(next: Analysis): ViewState | null {
     const [view, before] = [viewState(), analysis.peek()];
     if (!view || !before) return null;
@@ -294,7 +294,7 @@ export function createStore(host: Host) {
 
   const act = (action: PanelAction): void => host.tell({ type: 'action', action });
 
-  /** Starts what watches the state: lists that settle, the lens, the host's memory. Returns how to stop. */
+  /** Starts the effects that watch the state: settled lists, the lens, the host's memory. Returns a function that stops them. */
   function live(): () => void {
     host.answer(receive);
     const stops = [
@@ -349,7 +349,7 @@ export function createStore(host: Host) {
   }; // prettier-ignore
 }
 
-/** The token a selection is about: of an edge, where the information comes from. */
+/** The token of a selection: for an edge, its source. */
 function positionOf(name: string): number | null {
   return parseNode(name)?.position ?? parseEdge(name)?.source.position ?? null;
 }

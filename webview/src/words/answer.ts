@@ -1,9 +1,9 @@
-/** What the model answers with, in words: the next token, or the labels of a classifier. */
+/** The model's answers in words: the next token, or the labels of a classifier. */
 import type { ModelInfo } from '../../../extension/shared/protocol';
 import type { Analysis } from '../analysis/payload';
 import { percent, valueText, visibleText } from './words';
 
-/** Names of what a state is read as. */
+/** Names for the outputs that a state is read as. */
 interface Names {
   one: string;
   /** Heading of the list of predictions. */
@@ -50,7 +50,7 @@ export const outputText = (model: ModelInfo | undefined, text: string): string =
 export const outputFigure = (model: ModelInfo | undefined, probability: number, logit: number): string =>
   model?.task === 'value' ? valueText(logit) : percent(probability);
 
-/** Stands where a position is not read yet. */
+/** Placeholder for a position that is not read yet. */
 const UNREAD = '…';
 
 /** The best output at a position, and its figure. */

@@ -1,4 +1,4 @@
-/** One node or edge of the graph in words and numbers; what tooltip, inspector, twin and keyboard say. */
+/** One node or edge of the graph in words and numbers, for tooltip, inspector, list and keyboard. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import type { Analysis } from '../analysis/payload';
 import type { LayerKind } from '../../../extension/shared/protocol';
@@ -111,7 +111,7 @@ export function edgesInto(analysis: Analysis, node: NodeRef): EdgeRef[] {
   return edges.sort((a, b) => b.contribution - a.contribution).map((entry) => entry.edge);
 }
 
-/** Where an attention edge stands among the kept ones, or −1. */
+/** The index of an attention edge among the kept ones, or −1. */
 function keptAt({ columns }: Pick<Analysis, 'columns'>, { kept }: Routes, edge: number): number {
   const [layer, query] = [columns.edgeLayer[edge]!, columns.edgeQuery[edge]!];
   const before = (e: number): boolean =>
@@ -151,7 +151,7 @@ export function edgesOutOf(analysis: Analysis, routes: Routes, node: NodeRef): E
   return out.filter((edge) => flow(edge) > 0).sort((a, b) => flow(b) - flow(a));
 }
 
-/** What a mixer's edge is called, and what is said of it. */
+/** The name of a mixer's edge, and a note about it. */
 export const MIXER = 'linear attention or state-space mixer';
 export const MIXER_NOTE =
   'One part per position: it carries information from earlier tokens, which is not split further.';
@@ -171,7 +171,7 @@ export function nodeTitle(node: NodeRef, kinds: readonly LayerKind[]): string {
   }
 }
 
-/** What the state A follows: what moves information between tokens in that layer. */
+/** The block before state A: the one that moves information between tokens in that layer. */
 export function mixing(kind: LayerKind = 'attention'): string {
   return { attention: 'attention', mixer: 'the mixer', both: 'attention and mixer', neither: 'nothing' }[kind];
 }
@@ -195,7 +195,7 @@ export function inWords(analysis: Analysis, routes: Routes, name: string): strin
   return `${insideOf(name)}${nodeTitle(node, analysis.meta.layerKinds)} at ${text(node.position)}, position ${node.position}, flow ${share(nodeMass(analysis, routes, node))}`;
 }
 
-/** "neuron 17 of expert 3 of ": what is selected inside of a feed-forward block. */
+/** "neuron 17 of expert 3 of ": the selection inside a feed-forward block. */
 function insideOf(name: string): string {
   const [neuron, expert] = [detailOf(name), expertOf(name)];
   return `${neuron === null ? '' : `neuron ${neuron} of `}${expert === null ? '' : `${expertTitle(expert)} of `}`;
@@ -217,7 +217,7 @@ export function labelAt(analysis: Analysis, position: number): string {
   return token ? tokenLabel(token, position) : '';
 }
 
-/** How the token at a position is set: what the chat template put in looks different. */
+/** The CSS class of the token at a position: tokens of the chat template look different. */
 export function tokenClass(analysis: Analysis, position: number): string {
   return analysis.meta.tokens[position]?.template ? 'token template' : 'token';
 }

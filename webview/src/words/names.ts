@@ -74,7 +74,7 @@ export function withExpert(name: string, expert: string): string {
   return `${baseOf(name)}@${expert}`;
 }
 
-/** What a selection is in: a neuron's expert or block, a head's edge, an expert's block; null for nodes and edges. */
+/** The container of a selection: a neuron's expert or block, a head's edge, an expert's block; null for nodes and edges. */
 export function around(name: string): string | null {
   if (detailOf(name) !== null) return withDetail(name, null);
   return expertOf(name) === null ? null : baseOf(name);

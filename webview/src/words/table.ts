@@ -4,7 +4,7 @@ import type { Notice } from '../../../extension/shared/webview';
 export type Cell = string | number;
 
 export interface Table {
-  /** What it is a table of: part of test ids and of the file's name. */
+  /** The table's subject: part of test ids and of the file's name. */
   name: string;
   /** The selection that it belongs to. */
   of?: string | undefined;
@@ -24,13 +24,13 @@ export function toTsv(table: Table): string {
 
 const ESCAPES: Record<string, string> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
 
-/** RFC 4180: lines end with CRLF; a cell with a comma, a quote or a line end stands in quotes, quotes doubled. */
+/** RFC 4180: lines end with CRLF; a cell with a comma, quote or line end is quoted, with quotes doubled. */
 export function toCsv(table: Table): string {
   const quoted = (cell: string): string => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
   return lines(table, (cell) => quoted(csvCell(cell)), ',', '\r\n');
 }
 
-/** What acts on a terminal or turns a line around. */
+/** Characters that control a terminal or reverse text. */
 const ACTS = /(?![\t\n])[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 

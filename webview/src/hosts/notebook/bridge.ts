@@ -3,7 +3,7 @@ import type { Question } from '../../../../extension/shared/webview';
 import { MARK, marked } from './messages';
 import type { FromFrame, FromKernel, ToFrame } from './messages';
 
-/** What is used of anywidget's model (https://anywidget.dev/en/afm). */
+/** The part of anywidget's model that is used (https://anywidget.dev/en/afm). */
 interface Model {
   get(name: 'channel'): string;
   send(content: unknown): void;
@@ -25,9 +25,9 @@ interface Asked {
 }
 
 const OVER = new Set(['restarting', 'autorestarting', 'terminating', 'dead']);
-/** After this without a word the reader is told what is waited for. */
+/** After this long without a message the reader sees what is pending. */
 const BUSY_MS = 1000;
-/** And after this without a sign of a kernel at work, that there is no answer. */
+/** After this long without a sign of a working kernel the reader sees that there is no answer. */
 const SILENCE_MS = 120_000;
 
 export default {
@@ -49,7 +49,7 @@ export default {
       model.send({ id: asked.id, ...asked.question });
     }
 
-    /** Nobody waits without a word: either the kernel is at work, or the answer is that there is none. */
+    /** No question waits silently: either the kernel is working, or the answer is that there is none. */
     function watch(): void {
       if (!current) return;
       const { asked, heard } = current;

@@ -16,7 +16,7 @@ export interface Notebook {
   host(live: boolean): Host;
   /** The kernel's word on a question. */
   hear(message: FromKernel): void;
-  /** Nobody will answer any more. */
+  /** There will be no more answers. */
   giveUp(): void;
 }
 

@@ -1,4 +1,4 @@
-/** What is said between a graph in a notebook's output (a frame of its own), the notebook's page and the kernel. */
+/** Messages between a graph in a notebook's output (a separate frame), the notebook's page and the kernel. */
 import type { Answer, Question, ViewState } from '../../../../extension/shared/webview';
 
 /** On every message of ours, with the channel of the kernel that has the model. */
@@ -17,7 +17,7 @@ export type FromFrame =
   | { kind: 'ask'; id: number; question: Question }
   | { kind: 'giveUp'; id: number };
 
-/** What the kernel says, through the widget. */
+/** The kernel's messages through the widget. */
 export type FromKernel =
   | { kind: 'answer'; id: number; answer: Answer | null; error: string | null }
   | { kind: 'asking'; id: number; message: string; fraction: number | null };
@@ -27,7 +27,7 @@ export type ToFrame =
   | { kind: 'page'; theme: Theme; view: ViewState | null }
   /** The kernel can be asked. */
   | { kind: 'here' }
-  /** It cannot any more. */
+  /** It can no longer answer. */
   | { kind: 'gone' }
   | FromKernel;
 

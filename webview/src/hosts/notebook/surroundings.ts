@@ -9,7 +9,7 @@ declare global {
   }
 }
 
-/** What the view reads, and JupyterLab's names for it; VS Code's own notebooks have the first. */
+/** The variables that the view reads, with JupyterLab's names; VS Code's notebooks have the first. */
 const NAMES: Record<string, string> = {
   'editor-background': 'layout-color0',
   foreground: 'content-font-color1',
