@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 import types
 import typing
+from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import attrs
-
 from lm_transparency import protocol
 from lm_transparency.protocol import analysis
-from lm_transparency.protocol.wire import camel_case
+from lm_transparency.protocol.values import Column, Named, Numbers
+from lm_transparency.protocol.wire import camel_case, marked
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "extension/shared/protocol.ts"
@@ -22,6 +23,11 @@ TYPED_ARRAYS = {"uint16": "Uint16Array", "uint32": "Uint32Array", "float32": "Fl
 
 
 def ts_type(annotation: Any, names: dict[Any, str]) -> str:
+    if typing.get_origin(annotation) is typing.Annotated:
+        mark = marked(annotation)
+        if isinstance(mark, Column):
+            return "NumericArray"
+        return {Numbers: "number[]", Named: "string"}.get(type(mark), "number | null")
     if annotation in names:
         return names[annotation]
     if annotation is str:
@@ -30,8 +36,11 @@ def ts_type(annotation: Any, names: dict[Any, str]) -> str:
         return "boolean"
     if annotation in (int, float):
         return "number"
-    if typing.get_origin(annotation) is list:
+    if typing.get_origin(annotation) in (list, tuple):
         return ts_type(typing.get_args(annotation)[0], names) + "[]"
+    if typing.get_origin(annotation) is dict:
+        key, value = typing.get_args(annotation)
+        return f"Record<{ts_type(key, names)}, {ts_type(value, names)}>"
     if typing.get_origin(annotation) is Literal:
         return " | ".join(f"'{value}'" for value in typing.get_args(annotation))
     if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
@@ -41,10 +50,9 @@ def ts_type(annotation: Any, names: dict[Any, str]) -> str:
 
 
 def comment(doc: str | None, indent: str = "") -> list[str]:
-    # attrs writes a signature where there is no docstring
-    if not doc or doc.startswith("Method generated"):
+    if not doc:
         return []
-    lines = inspect.cleandoc(doc).splitlines()
+    lines = inspect.cleandoc(re.sub(r"\bNone\b", "null", doc)).splitlines()
     if len(lines) == 1:
         return [f"{indent}/** {lines[0]} */"]
     return [f"{indent}/**", *(f"{indent} * {line}".rstrip() for line in lines), f"{indent} */"]
@@ -61,13 +69,24 @@ def aliases() -> dict[Any, str]:
 
 
 def interface(cls: type, names: dict[Any, str]) -> list[str]:
-    hints = typing.get_type_hints(cls)
-    out = ["", *comment(cls.__dict__.get("__doc__")), f"export interface {cls.__name__} {{"]
-    is_sent = cls.__name__.endswith(("Params", "Options"))
-    for attribute in attrs.fields(cls):
-        optional = "?" if attribute.default is not attrs.NOTHING and is_sent else ""
-        out.append(f"  {camel_case(attribute.name)}{optional}: {ts_type(hints[attribute.name], names)};")
+    hints = typing.get_type_hints(cls, include_extras=True)
+    # dataclasses write a signature where there is no docstring
+    doc = cls.__doc__ if not (cls.__doc__ or "").startswith(f"{cls.__name__}(") else None
+    base = next((other for other in cls.__mro__[1:] if is_dataclass(other)), None)
+    inherited = {field.name for field in fields(base)} if base else set()
+    extends = f" extends {base.__name__}" if base else ""
+    out = ["", *comment(doc), f"export interface {cls.__name__}{extends} {{"]
+    is_sent = cls.__name__.endswith(("Params", "Options", "Choice"))
+    for field in fields(cls):
+        if field.name in inherited:
+            continue
+        optional = "?" if has_default(field) and is_sent else ""
+        out.append(f"  {camel_case(field.name)}{optional}: {ts_type(hints[field.name], names)};")
     return [*out, "}"]
+
+
+def has_default(field: Field[Any]) -> bool:
+    return field.default is not MISSING or field.default_factory is not MISSING
 
 
 def inspections() -> list[str]:

@@ -141,7 +141,7 @@ describe('the inspectors show what plain torch computes', () => {
     await byId('map-enlarge').click();
     await page.locator('[data-testid=maximize-inspector]').click();
     await byId('all-heads').click();
-    await expect.poll(() => byId('map-attention').getAttribute('data-head')).toBe('-1');
+    await expect.poll(() => byId('map-attention').getAttribute('data-head')).toBe('all');
     await expectCell(all, QUERY, KEY);
     expect(await byId('all-heads').getAttribute('aria-pressed')).toBe('true');
   });

@@ -9,7 +9,7 @@ import { FakeHost } from './host';
 
 const METHOD = 'lmTransparency/nodeTokens';
 const tokensOf = (node: string): NodeTokensResult => ({
-  node, kind: 'residual', layer: 1, position: 1, top: [], promoted: [], suppressed: [],
+  node, top: [], update: { promoted: [], suppressed: [] },
 }); // prettier-ignore
 const turn = (ms = 5): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 

@@ -63,18 +63,17 @@ describe('what a classifier answers, in words', () => {
 
   it('colours values by their range', () => {
     const shape = [2, 2];
-    const none = packedNumbers(new Float32Array(0), [0, 0]);
     const values = lensCells(
       [
         {
           firstRow: 0,
-          texts: ['score'],
+          texts: { 0: 'score' },
           top: packedNumbers(new Uint32Array(4), shape),
           topProbability: packedNumbers(new Float32Array(4), shape),
           topLogit: packedNumbers(Float32Array.from([-2, 0, 1, 2]), shape),
-          token: -1,
-          tokenProbability: none,
-          tokenRank: none,
+          token: null,
+          tokenProbability: null,
+          tokenRank: null,
         },
       ],
       1,

@@ -131,7 +131,10 @@ describe('an attention edge', () => {
   });
 
   const byContribution = (): number[] =>
-    [...exact.heads].sort((a, b) => b.contribution - a.contribution).map((part) => part.head);
+    exact.heads.contribution
+      .map((value, head) => [value, head] as const)
+      .sort((a, b) => b[0] - a[0])
+      .map(([, head]) => head);
 
   it('shows what the analysis knows until the answer is there, and the strongest head either way', async () => {
     host.silent = true;
@@ -150,12 +153,12 @@ describe('an attention edge', () => {
 
   it('lists every head with contribution and probability, and their sum', async () => {
     await open(edge);
-    const sum = exact.heads.reduce((total, part) => total + part.contribution, 0);
+    const sum = exact.heads.contribution.reduce((total, value) => total + value, 0);
     expect(find('all-heads').querySelector('.sum')?.textContent).toBe(share(sum));
     expect(text('edge-figures')).toContain(`contribution ${share(sum)}`);
-    for (const part of exact.heads) {
-      expect(row(part.head).querySelector('.number')?.textContent).toBe(share(part.contribution));
-      expect(row(part.head).querySelector('.figure')?.textContent).toBe(share(part.probability));
+    for (const [head, contribution] of exact.heads.contribution.entries()) {
+      expect(row(head).querySelector('.number')?.textContent).toBe(share(contribution));
+      expect(row(head).querySelector('.figure')?.textContent).toBe(share(exact.heads.probability[head] ?? -1));
     }
   });
 
@@ -202,7 +205,7 @@ describe('an attention edge', () => {
     await settled();
     expect(store.selection.value).toBe(edge);
     expect(chosen()).toEqual([]);
-    expect(host.of('lmTransparency/attentionMap').at(-1)?.params).toMatchObject({ head: -1 });
+    expect(host.of('lmTransparency/attentionMap').at(-1)?.params).toMatchObject({ head: null });
     expect(document.querySelector('[data-testid=why]')).toBe(null);
     await open('attention:I1_0>A2_5');
     expect(chosen()).toHaveLength(1);
@@ -277,8 +280,9 @@ describe('an attention edge', () => {
 
   it('says why: probability, place in the row, the keys of the row', async () => {
     await open(`${edge}#3`);
-    const { probability, rank, keys } = ask('lmTransparency/head', { layer: LAYER, head: 3, query: QUERY, key });
-    expect(text('why-probability')).toBe(share(probability));
+    const found = ask('lmTransparency/head', { layer: LAYER, head: 3, query: QUERY, key });
+    const { rank, keys } = found;
+    expect(text('why-probability')).toBe(share(found.key.probability));
     expect(text('why-rank')).toBe(`${ordinal(rank + 1)} of ${QUERY + 1} keys`);
     const numbers = all('why-keys', '.number').map((cell) => cell.textContent);
     expect(numbers).toEqual(keys.map((part) => share(part.contribution)));
@@ -291,8 +295,8 @@ describe('an attention edge', () => {
 
   it('shows what the head writes, of all keys or of this one, as the lens is set', async () => {
     const own: Partial<HeadResult> = {
-      promoted: [{ id: 1, text: ' whole', logit: 2, probability: 0, rankChange: 0 }],
-      partPromoted: [{ id: 2, text: ' part', logit: 1, probability: 0, rankChange: 0 }],
+      update: { promoted: [{ id: 1, text: ' whole', logit: 2, probability: null, rankChange: null }], suppressed: [] },
+      part: { promoted: [{ id: 2, text: ' part', logit: 1, probability: null, rankChange: null }], suppressed: [] },
     };
     host.change = (question, answer) =>
       question.method === 'lmTransparency/head' ? ({ ...answer, ...own } as Answer) : answer;

@@ -1,23 +1,28 @@
 // @vitest-environment happy-dom
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ExpertParams, FfnExpertsParams, FfnNeuronsParams, NeuronParams } from '../../extension/shared/protocol';
-import type { TokenScore } from '../../extension/shared/protocol';
+import type { TokenScore, Update } from '../../extension/shared/protocol';
 import type { Answer, Question, ViewState } from '../../extension/shared/webview';
 import { mount } from '../../webview/src/mount';
 import { FakeHost, analysisMessage } from './host';
 import { all, answered, open, find, maybe, press, rows, selection, settled } from './panelDom';
 
 const scores = (count: number): TokenScore[] =>
-  Array.from({ length: count }, (_, k) => ({ id: k, text: ` w${k}`, logit: 5 - k, probability: 0, rankChange: 0 }));
+  Array.from({ length: count }, (_, k) => ({
+    id: k,
+    text: ` w${k}`,
+    logit: 5 - k,
+    probability: null,
+    rankChange: null,
+  }));
+const update = (count: number): Update => ({ promoted: scores(count), suppressed: scores(count) });
 const GATES = [0, 0.25, 0, 0.61, 0, 0, 0, 0.4];
-let notice = '';
+let notice: string | null = null;
 
 function answer({ method, params }: Question): Promise<Answer> {
   switch (method) {
     case 'lmTransparency/nodeTokens':
-      return Promise.resolve({
-        node: 'M1_3', kind: 'ffn', layer: 1, position: 3, top: [], promoted: scores(3), suppressed: scores(3),
-      }); // prettier-ignore
+      return Promise.resolve({ node: 'M1_3', top: [], update: update(3) });
     case 'lmTransparency/ffnNeurons': {
       const { layer, position } = params as FfnNeuronsParams;
       return Promise.resolve({
@@ -47,16 +52,14 @@ function answer({ method, params }: Question): Promise<Answer> {
       const gate = GATES[position] ?? 0;
       const neurons = gate > 0 ? [{ neuron: 17, activation: -1.5, contribution: 0.02 }] : [];
       return Promise.resolve({
-        layer, expert, position, gate, contribution: gate / 2, promoted: scores(gate > 0 ? 15 : 0),
-        suppressed: scores(gate > 0 ? 15 : 0), gates: GATES, nNeurons: 1408, nContributing: 700, neuronsTotal: 0.24,
+        layer, expert, position, gate, contribution: gate / 2, update: update(gate > 0 ? 15 : 0), gates: GATES, nNeurons: 1408, nContributing: 700, neuronsTotal: 0.24,
         others: 0.33, residual: 0.42, bias: 0.01, error: 0, notice, neurons,
       }); // prettier-ignore
     }
     case 'lmTransparency/neuron': {
-      const { layer, expert = '', neuron, position } = params as NeuronParams;
+      const { layer, expert = null, neuron, position } = params as NeuronParams;
       return Promise.resolve({
-        layer, expert, neuron, position, activation: -1.5, contribution: 0.02, promoted: scores(15),
-        suppressed: scores(15), activations: GATES.map((gate) => -gate),
+        layer, position, share: { neuron, activation: -1.5, contribution: 0.02 }, update: update(15), expert, activations: GATES.map((gate) => -gate),
       }); // prettier-ignore
     }
     default:
@@ -73,7 +76,7 @@ describe('a mixture of experts', () => {
     await answered();
   };
   beforeEach(async () => {
-    notice = '';
+    notice = null;
     document.body.innerHTML = '<div id="app"></div>';
     host = new FakeHost();
     host.reply = answer;

@@ -22,8 +22,7 @@ function answer({ method, params }: Question): Promise<Answer> {
       const { node, topK = 0, updateK = 0 } = params as NodeTokensParams;
       const block = node.startsWith('M');
       return Promise.resolve({
-        node, kind: block ? 'ffn' : 'residual', layer: 1, position: 1,
-        top: block ? [] : scores(topK), promoted: scores(updateK), suppressed: scores(updateK, -1),
+        node, top: block ? [] : scores(topK), update: { promoted: scores(updateK), suppressed: scores(updateK, -1) },
       }); // prettier-ignore
     }
     case 'lmTransparency/ffnNeurons': {
@@ -39,8 +38,8 @@ function answer({ method, params }: Question): Promise<Answer> {
     case 'lmTransparency/neuron': {
       const { layer, neuron, position, topK = 0 } = params as NeuronParams;
       return Promise.resolve({
-        layer, expert: '', neuron, position, activation: ACTIVATIONS[position] ?? 0, contribution: 0.0123,
-        promoted: scores(topK), suppressed: scores(topK, -1), activations: ACTIVATIONS,
+        layer, position, share: { neuron, activation: ACTIVATIONS[position] ?? 0, contribution: 0.0123 },
+        update: { promoted: scores(topK), suppressed: scores(topK, -1) }, activations: ACTIVATIONS, expert: null,
       }); // prettier-ignore
     }
     default:

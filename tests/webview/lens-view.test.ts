@@ -13,16 +13,15 @@ import { packedNumbers } from '../../webview/dev/views';
 /** One layer, two tokens: rows are the embedding and layer 0. */
 function grid(followed: boolean): LensGridResult {
   const shape = [2, 2];
-  const none = packedNumbers(new Float32Array(0), [0, 0]);
   return {
     firstRow: 0,
-    texts: [' a', ' Mary'],
-    top: packedNumbers(Uint32Array.from([0, 0, 0, 1]), shape),
+    texts: { 5: ' a', 9: ' Mary' },
+    top: packedNumbers(Uint32Array.from([5, 5, 5, 9]), shape),
     topProbability: packedNumbers(Float32Array.from([0.1, 0.2, 0.3, 0.8]), shape),
     topLogit: packedNumbers(Float32Array.from([1, 2, 3, 8]), shape),
-    token: followed ? 7 : -1,
-    tokenProbability: followed ? packedNumbers(Float32Array.from([0, 0.01, 0.1, 0.64]), shape) : none,
-    tokenRank: followed ? packedNumbers(Uint32Array.from([20000, 999, 9, 0]), shape) : none,
+    token: followed ? 7 : null,
+    tokenProbability: followed ? packedNumbers(Float32Array.from([0, 0.01, 0.1, 0.64]), shape) : null,
+    tokenRank: followed ? packedNumbers(Uint32Array.from([20000, 999, 9, 0]), shape) : null,
   };
 }
 
@@ -55,18 +54,18 @@ describe('the lens grid', () => {
   });
 
   it('is read from as many stretches of rows as are there, the last row first', () => {
-    const stretch = (firstRow: number, texts: string[], top: number[], each: number): LensGridResult => {
+    const stretch = (firstRow: number, texts: Record<number, string>, top: number[], each: number): LensGridResult => {
       const floats = packedNumbers(Float32Array.from([each, each / 2]), [1, 2]);
       const rank = packedNumbers(Uint32Array.from([each * 100, 3]), [1, 2]);
       const own = packedNumbers(Uint32Array.from(top), [1, 2]);
       return { firstRow, texts, top: own, topProbability: floats, topLogit: floats, token: 7, tokenProbability: floats, tokenRank: rank }; // prettier-ignore
     };
-    const last = stretch(1, [' Mary', ' her'], [0, 1], 0.5);
+    const last = stretch(1, { 3: ' Mary', 4: ' her' }, [3, 4], 0.5);
     const half = cellsFrom([last]);
     expect(half.firstRow).toBe(1);
     expect(figuresAt(half, { letter: 'I', layer: 0, position: 1 })?.top).toBe(' her');
     expect(figuresAt(half, { letter: 'X', layer: 0, position: 1 })).toBeNull();
-    const whole = cellsFrom([last, stretch(0, [' a', ' Mary'], [1, 0], 0.25)]);
+    const whole = cellsFrom([last, stretch(0, { 2: ' a', 3: ' Mary' }, [3, 2], 0.25)]);
     expect(whole.firstRow).toBe(0);
     expect(figuresAt(whole, { letter: 'X', layer: 0, position: 0 })).toEqual({
       top: ' Mary', topProbability: 0.25, topLogit: 0.25, followed: { probability: 0.25, rank: 25 },

@@ -7,7 +7,7 @@ import type { SyntheticOptions } from '../../webview/dev/synthetic';
 import { FakeHost, analysisMessage } from './host';
 
 function tokensOf(node: string): NodeTokensResult {
-  const score = (text: string, probability: number, rankChange: number) => ({
+  const score = (text: string, probability: number | null, rankChange: number | null) => ({
     id: 1,
     text,
     logit: 3,
@@ -16,12 +16,8 @@ function tokensOf(node: string): NodeTokensResult {
   });
   return {
     node,
-    kind: 'residual',
-    layer: 1,
-    position: 1,
     top: [score(' Mary', 0.62, 14), score('<img src=x onerror=alert(1)>', 0.1, -3)],
-    promoted: [score(' Maria', 0, 0)],
-    suppressed: [score('\n', 0, 0)],
+    update: { promoted: [score(' Maria', null, null)], suppressed: [score('\n', null, null)] },
   };
 }
 

@@ -1,5 +1,5 @@
 /** SYNTHETIC answers to the view's questions: the development page has no model. */
-import type { NodeKind, RouterScore, TokenScore } from '../../extension/shared/protocol';
+import type { RouterScore, TokenScore, Update } from '../../extension/shared/protocol';
 import type { Answer, Question } from '../../extension/shared/webview';
 import { ATTENTION } from './attention';
 import { randomNumbers, sizes } from './numbers';
@@ -7,7 +7,6 @@ import type { Answers } from './numbers';
 import { VIEWS } from './views';
 
 const WORDS = [' Mary', ' her', ' the', ' John', '\n', ' Maria', ' Marie', ' it', ' Marian', ' a', ' them'];
-const KINDS: Record<string, NodeKind> = { X: 'embedding', A: 'attention', M: 'ffn', I: 'residual' };
 
 function scores(most: number, random: () => number, count = WORDS.length): TokenScore[] {
   return Array.from({ length: count }, (_, id) => ({
@@ -17,6 +16,12 @@ function scores(most: number, random: () => number, count = WORDS.length): Token
     probability: 0.6 * 0.5 ** id,
     rankChange: Math.round((random() - 0.4) * 30),
   }));
+}
+
+const NOTHING: Update = { promoted: [], suppressed: [] };
+
+function updateOf(most: number, least: number, random: () => number, count: number): Update {
+  return { promoted: scores(most, random, count), suppressed: scores(least, random, count) };
 }
 
 const N_EXPERTS = 16;
@@ -38,14 +43,9 @@ const ANSWERS: Answers = {
   ...ATTENTION,
   ...VIEWS,
   'lmTransparency/nodeTokens': ({ node, topK = 30, updateK = 15 }, random) => {
-    const kind = KINDS[node[0] ?? 'I'] ?? 'residual';
-    const has = kind !== 'embedding';
-    return {
-      node, kind, layer: 0, position: 0,
-      top: kind === 'ffn' ? [] : scores(18, random, topK),
-      promoted: has ? scores(9.1, random, updateK) : [],
-      suppressed: has ? scores(-3.2, random, updateK) : [],
-    }; // prettier-ignore
+    const top = node.startsWith('M') ? [] : scores(18, random, topK);
+    const update = node.startsWith('X') ? NOTHING : updateOf(9.1, -3.2, random, updateK);
+    return { node, top, update };
   },
 
   'lmTransparency/ffnNeurons': ({ layer, position, topK = 20 }, random) => {
@@ -72,7 +72,7 @@ const ANSWERS: Answers = {
     return {
       layer, position, nExperts: N_EXPERTS, scoring: 'softmax', blockContribution: 0.43, expertsTotal: 0.524,
       residual: 0.476, bias: 0, error: 2.4e-7, tolerance: 1e-4,
-      notice: new URLSearchParams(location.search).has('unsure') ? UNSURE : '',
+      notice: new URLSearchParams(location.search).has('unsure') ? UNSURE : null,
       experts: experts.sort((a, b) => b.contribution - a.contribution), router,
     }; // prettier-ignore
   },
@@ -91,21 +91,21 @@ const ANSWERS: Answers = {
     }));
     return {
       layer, expert, position, gate, contribution: gate > 0 ? 0.17 : 0, gates, neurons,
-      promoted: gate > 0 ? scores(5.1, random, topK) : [], suppressed: gate > 0 ? scores(-3.4, random, topK) : [],
+      update: gate > 0 ? updateOf(5.1, -3.4, random, topK) : NOTHING,
       nNeurons: 1408, nContributing: 702, neuronsTotal: 0.24, others: 0.33, residual: 0.43, bias: 0, error: 3e-7,
-      notice: '',
+      notice: null,
     }; // prettier-ignore
   },
 
-  'lmTransparency/neuron': ({ layer, neuron, position, topK = 15, expert = '' }) => {
+  'lmTransparency/neuron': ({ layer, neuron, position, topK = 15, expert = null }) => {
     // the same at every position: only what is asked about differs
     const own = randomNumbers(layer * 1536 + neuron + 1);
     const activations = Array.from({ length: sizes.nTokens }, () => (own() - 0.3) * 8 * own() ** 2);
     const activation = activations[position] ?? 0;
     const sign = activation < 0 ? -1 : 1;
     return {
-      layer, expert, neuron, position, activation, contribution: 0.02 * own(), activations,
-      promoted: scores(sign > 0 ? 2.4 : 0.9, own, topK), suppressed: scores(sign > 0 ? -0.9 : -2.4, own, topK),
+      layer, position, share: { neuron, activation, contribution: 0.02 * own() }, activations, expert,
+      update: updateOf(sign > 0 ? 2.4 : 0.9, sign > 0 ? -0.9 : -2.4, own, topK),
     }; // prettier-ignore
   },
 };

@@ -1,5 +1,5 @@
 /** SYNTHETIC heads: contributions are those of the analysis where it lists them, all else is invented. */
-import type { HeadTag, NumericArray, TokenScore } from '../../extension/shared/protocol';
+import type { HeadTag, KeyShare, NumericArray, TokenScore } from '../../extension/shared/protocol';
 import type { Analysis } from '../src/analysis/payload';
 import { randomNumbers } from './numbers';
 import type { Answers } from './numbers';
@@ -87,42 +87,42 @@ export const ATTENTION: Answers = {
   'lmTransparency/edgeHeads': ({ layer, query, key }) => {
     const { model, tokens } = analysis().meta;
     const n = tokens.length;
-    const heads = Array.from({ length: model.nHeads }, (_, head) => {
-      const { probability, contribution } = mapsOf(layer, head);
-      const row = probability.subarray(query * n, query * n + query + 1);
-      const cell = query * n + key;
-      return { head, contribution: contribution[cell] ?? 0, probability: row[key] ?? 0, rank: rankOf(row, key) };
-    });
-    return { layer, query, key, weight: heads.reduce((sum, head) => sum + head.contribution, 0), heads };
+    const maps = Array.from({ length: model.nHeads }, (_, head) => mapsOf(layer, head));
+    const rows = maps.map(({ probability }) => probability.subarray(query * n, query * n + query + 1));
+    const contribution = maps.map((map) => map.contribution[query * n + key] ?? 0);
+    const heads = {
+      contribution,
+      probability: rows.map((row) => row[key] ?? 0),
+      rank: rows.map((row) => rankOf(row, key)),
+    };
+    return { layer, query, key, weight: contribution.reduce((sum, value) => sum + value, 0), heads };
   },
-  'lmTransparency/head': ({ layer, head, query, key = -1, topK = 15, keysK = 10 }) => {
+  'lmTransparency/head': ({ layer, head, query, key = null, topK = 15, keysK = 10 }) => {
     const n = analysis().meta.tokens.length;
     const { probability, contribution } = mapsOf(layer, head);
     const row = probability.subarray(query * n, query * n + query + 1);
     const score = (at: number): number => Math.log(row[at] ?? 0) + 6;
-    const keys = Array.from(row, (_, position) => ({
+    const keyAt = (position: number): KeyShare => ({
       position,
       score: score(position),
       probability: row[position] ?? 0,
       contribution: contribution[query * n + position] ?? 0,
-    })).sort((a, b) => b.contribution - a.contribution);
-    const chosen = key >= 0 ? key : (keys[0]?.position ?? 0);
+    });
+    const keys = Array.from(row, (_, position) => keyAt(position)).sort((a, b) => b.contribution - a.contribution);
+    const chosen = key ?? keys[0]?.position ?? 0;
     return {
-      layer, head, query, key: chosen, score: score(chosen), probability: row[chosen] ?? 0, rank: rankOf(row, chosen),
-      contribution: contribution[query * n + chosen] ?? 0,
-      keys: keys.slice(0, keysK),
-      promoted: tokens(9.1, topK, head), suppressed: tokens(-3.2, topK, head + 3),
-      partPromoted: tokens(7.7, topK, head + 1), partSuppressed: tokens(-2.1, topK, head + 5),
+      layer, head, query, key: keyAt(chosen), rank: rankOf(row, chosen), keys: keys.slice(0, keysK),
+      update: { promoted: tokens(9.1, topK, head), suppressed: tokens(-3.2, topK, head + 3) },
+      part: { promoted: tokens(7.7, topK, head + 1), suppressed: tokens(-2.1, topK, head + 5) },
       queryReads: tokens(8, 5, query), keyReads: tokens(8, 5, chosen + 2),
     }; // prettier-ignore
   },
-  'lmTransparency/attentionMap': ({ layer, head = -1 }) => {
+  'lmTransparency/attentionMap': ({ layer, head = null }) => {
     const n = analysis().meta.tokens.length;
-    const { probability, contribution } = head < 0 ? together(layer) : mapsOf(layer, head);
-    const nothing = { dtype: 'uint32' as const, shape: [0, 0], data: '' };
+    const { probability, contribution } = head === null ? together(layer) : mapsOf(layer, head);
     const maps = { probability: packed(probability, [n, n]), contribution: packed(contribution, [n, n]) };
     // a standalone page can afford the whole map
-    return { layer, head, side: n, ...maps, probabilityAt: nothing, contributionAt: nothing };
+    return { layer, head, side: n, ...maps, probabilityAt: null, contributionAt: null };
   },
   'lmTransparency/layerMaps': ({ layer, side: most = 48 }) => {
     const { model, tokens } = analysis().meta;

@@ -29,10 +29,10 @@ function track(token: number, text: string, late: number, most: number): LensTra
 }
 
 export const VIEWS: Answers = {
-  'lmTransparency/lensGrid': ({ token = -1, firstRow = 0, rowCount = 0 }) => {
+  'lmTransparency/lensGrid': ({ token = null, firstRow = 0, rowCount = null }) => {
     const [nRows, nTokens] = [sizes.nLayers + 1, sizes.nTokens];
     const random = randomNumbers(5);
-    const lastRow = rowCount > 0 ? firstRow + rowCount : nRows;
+    const lastRow = rowCount === null ? nRows : firstRow + rowCount;
     const shape = [lastRow - firstRow, nTokens];
     const stretch = <T extends Uint32Array | Float32Array>(cells: T) =>
       packedNumbers(cells.slice(firstRow * nTokens, lastRow * nTokens) as T, shape);
@@ -54,13 +54,13 @@ export const VIEWS: Answers = {
     }
     return {
       firstRow,
-      texts: TEXTS,
+      texts: { ...TEXTS },
       top: stretch(top),
       topProbability: stretch(topProbability),
       topLogit: stretch(topProbability.map((p) => 18 + Math.log(p))),
       token,
-      tokenProbability: stretch(probability),
-      tokenRank: stretch(rank),
+      tokenProbability: token === null ? null : stretch(probability),
+      tokenRank: token === null ? null : stretch(rank),
     };
   },
 

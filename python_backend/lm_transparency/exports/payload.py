@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
-import attrs
 import msgpack
 import numpy as np
 
@@ -39,8 +39,8 @@ def encode_payload(run_id: str, analysis: Analysis, top_k: int) -> bytes:
         notices=list(analysis.notices),
         layer_kinds=_layer_kinds(analysis.model.anatomy.blocks),
     )
-    timing = attrs.evolve(meta.timing, payload_s=time.perf_counter() - started)
-    packed = msgpack.packb({"meta": to_wire(attrs.evolve(meta, timing=timing)), "columns": columns})
+    timing = replace(meta.timing, payload_s=time.perf_counter() - started)
+    packed = msgpack.packb({"meta": to_wire(replace(meta, timing=timing)), "columns": columns})
     assert packed is not None
     return packed
 

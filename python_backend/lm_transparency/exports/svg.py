@@ -16,7 +16,8 @@ from ..ambient import guarded
 from ..analysis.result import Analysis
 from ..model.tokens import visible
 from ..printable import xml
-from ..routes.graph import MIXER_WORDS, Edge, Node, RouteGraph
+from ..protocol.nodes import Node
+from ..routes.graph import MIXER_WORDS, Edge, RouteGraph
 
 Ink = Literal["flow", "local"]
 Appearance = Literal["light", "dark"]

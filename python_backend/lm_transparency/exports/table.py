@@ -8,7 +8,8 @@ import io
 from ..ambient import guarded
 from ..analysis.result import Analysis
 from ..printable import csv_cell
-from ..routes.graph import MIXER_WORDS, Node, RouteGraph
+from ..protocol.nodes import Node
+from ..routes.graph import MIXER_WORDS, RouteGraph
 
 COLUMNS = ("source", "target", "kind", "layer", "source_token", "target_token", "weight", "flow", "heads", "threshold")
 

@@ -18,7 +18,8 @@ from ..lens.projection import Lens
 from ..model.loading import LoadedModel
 from ..model.options import COMPARED_THRESHOLD
 from ..model.token_ids import ids_without_a_row
-from ..routes.graph import EdgeKind, Node, route_graph
+from ..protocol.nodes import Node
+from ..routes.graph import EdgeKind, route_graph
 from ..watch import Watch
 
 

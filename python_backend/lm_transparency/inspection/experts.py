@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from ..analysis.result import Analysis
 from ..errors import TransparencyError
+from ..protocol.ffn import ExpertResult, ExpertShare, FfnExpertsResult, NeuronResult, NeuronShare, RouterScore
+from ..protocol.inspection import Update
 from ..routes import experts
-from ..routes.experts import ExpertNeurons, ExpertParts, Scoring
+from ..routes.experts import ExpertNeurons, ExpertParts
 from .asking import question
-from .ffn import NeuronShare, NeuronView
-from .tokens import TokenScore, Update, lens_of, out_of_range, place_of, update_tokens
+from .tokens import lens_of, out_of_range, place_of, update_tokens
 
 SHARED = "shared"
 #: Experts that were not chosen, the nearest first, beside those that were.
@@ -21,84 +20,10 @@ _RUNNERS_UP = 5
 _NEARBY = 8
 
 
-@dataclass(frozen=True)
-class ExpertShare:
-    """One active expert as a part of the residual after the layer. `expert`: its number, or "shared" ("shared2" …).
-
-    `gate`: what the router multiplies it by; of a shared expert the block, 1 where it has no gate.
-    """
-
-    expert: str
-    gate: float
-    contribution: float
-    promoted: tuple[TokenScore, ...]
-
-
-@dataclass(frozen=True)
-class RouterScore:
-    """What the router gave an expert; a gate of 0: it was not chosen. `probability`: 0 where it is not known."""
-
-    expert: int
-    logit: float
-    probability: float
-    gate: float
-
-
-@dataclass(frozen=True)
-class ExpertsView:
-    """The experts of a block, those that contribute most first.
-
-    Each is a part of its own: their contributions (`experts_total`) + `residual` + `bias` = 1. `block_contribution` is
-    the block as one part, as in the graph. `router`: the chosen experts, then those that were nearest to it.
-    `error`: ‖whole − Σ parts‖ / ‖whole‖ of the block; `notice` says so where it exceeds `tolerance`.
-    """
-
-    layer: int
-    position: int
-    n_experts: int
-    scoring: Scoring
-    block_contribution: float
-    experts_total: float
-    residual: float
-    bias: float
-    error: float
-    tolerance: float
-    notice: str
-    experts: tuple[ExpertShare, ...]
-    router: tuple[RouterScore, ...]
-
-
-@dataclass(frozen=True)
-class ExpertView:
-    """One expert at one position: what it writes, its gate at every position, and its neurons.
-
-    Where it is not active (`gate` 0) it writes nothing and has no neurons. Each neuron is a part of its own:
-    `neurons_total` + `others` (the other experts) + `residual` + `bias` = 1. `error`: of the neurons and the expert's
-    bias against the expert; `notice` says what cannot be trusted, or why there are no neurons.
-    """
-
-    layer: int
-    position: int
-    expert: str
-    gate: float
-    contribution: float
-    update: Update
-    gates: tuple[float, ...]
-    n_neurons: int
-    n_contributing: int
-    neurons_total: float
-    others: float
-    residual: float
-    bias: float
-    error: float
-    notice: str
-    neurons: tuple[NeuronShare, ...]
-
-
 @question
 def inspect_experts(
     analysis: Analysis, layer: int, position: int, *, top_k: int = 5, normalize: bool = True
-) -> ExpertsView:
+) -> FfnExpertsResult:
     """The experts that are active in the feed-forward block of `layer` at `position`.
 
     Raises `TransparencyError` out of range and for a layer without experts.
@@ -117,7 +42,7 @@ def inspect_experts(
         )
         for i, name in enumerate(_names(parts))
     ]
-    return ExpertsView(
+    return FfnExpertsResult(
         layer=layer,
         position=position,
         n_experts=experts.experts_of(trace, layer).n_experts,
@@ -144,7 +69,7 @@ def inspect_expert(
     top_k: int = 15,
     neurons_k: int = 20,
     normalize: bool = True,
-) -> ExpertView:
+) -> ExpertResult:
     """One expert, by number or "shared", of the feed-forward block of `layer` at `position`.
 
     Raises `TransparencyError` out of range and for a layer without experts.
@@ -156,7 +81,9 @@ def inspect_expert(
     at = names.index(name) if name in names else None
     gates = _gates(analysis, layer, name, parts)
     if at is None:
-        return ExpertView(layer, position, name, 0.0, 0.0, Update((), ()), gates, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, "", ())
+        return ExpertResult(
+            layer, position, name, 0.0, 0.0, Update((), ()), gates, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, None, ()
+        )
     shares = experts.expert_shares(analysis.trace, analysis.contributions, layer, position, parts)
     (logits,) = lens_of(analysis, [parts.parts[at]], normalize)
     update = update_tokens(analysis, logits, top_k)
@@ -172,7 +99,7 @@ def inspect_expert(
         )
     none = np.zeros(0, np.float32)
     near = none if neurons is None else neurons.contribution
-    return ExpertView(
+    return ExpertResult(
         layer=layer,
         position=position,
         expert=name,
@@ -202,7 +129,7 @@ def inspect_expert_neuron(
     *,
     top_k: int = 15,
     normalize: bool = True,
-) -> NeuronView:
+) -> NeuronResult:
     """One neuron of one expert at `position`; its update has the expert's gate. Its activation is 0 where the expert
     is not active.
 
@@ -226,7 +153,7 @@ def inspect_expert_neuron(
     share = NeuronShare(neuron, float(activation[position]), float(found.contribution[neuron]))
     (logits,) = lens_of(analysis, [share.activation * found.vectors[neuron]], normalize)
     update = update_tokens(analysis, logits, top_k)
-    return NeuronView(layer, position, share, update, tuple(activation.tolist()), expert=name)
+    return NeuronResult(layer, position, share, update, tuple(activation.tolist()), expert=name)
 
 
 def check_expert(analysis: Analysis, layer: int, expert: int | str) -> str:
@@ -263,14 +190,14 @@ def _gates(analysis: Analysis, layer: int, name: str, parts: ExpertParts) -> tup
 def _router(routing: experts.Routing, position: int) -> tuple[RouterScore, ...]:
     active = routing.active(position)
     if routing.logits is None:
-        return tuple(RouterScore(e, 0.0, 0.0, float(routing.gates_of(e)[position])) for e in active)
+        return tuple(RouterScore(e, None, None, float(routing.gates_of(e)[position])) for e in active)
     logits, probabilities = routing.logits[position], routing.probabilities()
     nearest = [int(e) for e in np.argsort(-logits, kind="stable") if int(e) not in active]
     return tuple(
         RouterScore(
             expert=e,
             logit=float(logits[e]),
-            probability=0.0 if probabilities is None else float(probabilities[position, e]),
+            probability=None if probabilities is None else float(probabilities[position, e]),
             gate=float(routing.gates_of(e)[position]),
         )
         for e in (*active, *nearest[:_RUNNERS_UP])
@@ -283,9 +210,9 @@ def _strongest(found: ExpertNeurons, position: int, k: int) -> tuple[NeuronShare
     return tuple(NeuronShare(int(n), float(activation[n]), float(found.contribution[n])) for n in order)
 
 
-def _notice(parts: ExpertParts) -> str:
+def _notice(parts: ExpertParts) -> str | None:
     if parts.holds:
-        return ""
+        return None
     return (
         f"The experts do not sum to what the block wrote: they are off by {parts.error:.1e} of its norm (tolerance "
         f"{parts.tolerance:.0e}). Their shares cannot be trusted; the block as one part can."

@@ -2,84 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from ..ambient import guarded
 from ..analysis.result import Analysis
 from ..lens.projection import Lens
 from ..model.loading import LoadedModel
+from ..protocol.heads import (
+    AttentionMapResult,
+    EdgeHeadsResult,
+    HeadResult,
+    HeadTagsResult,
+    KeyShare,
+    LayerMapsResult,
+)
 from ..routes import heads
-from ..routes.heads import AttentionMap, EdgeHeads, LayerMaps
-from ..routes.tags import head_tags, probe
+from ..routes.tags import TAGS, head_tags, probe
 from ..trace.finite import check_finite
 from ..trace.recording import record
 from ..watch import Watch
 from .asking import question
-from .tokens import TokenScore, Update, check_heads, lens_of, place_of, state_scores, update_tokens
+from .tokens import check_heads, lens_of, place_of, state_scores, update_tokens
 
 #: Lens tokens that say what a query or a key stands for.
 _READS = 5
 
 
-@dataclass(frozen=True)
-class EdgeView:
-    """An attention edge by head; `weight` is the sum over all heads, before thresholding."""
-
-    layer: int
-    query: int
-    key: int
-    weight: float
-    heads: EdgeHeads
-
-
-@dataclass(frozen=True)
-class KeyView:
-    """One key of a head's row. `score` is what the softmax is taken of; −∞ where a sliding window hides the key."""
-
-    position: int
-    score: float
-    probability: float
-    contribution: float
-
-
-@dataclass(frozen=True)
-class HeadView:
-    """One head at one query: why it looks at `key`, and what it writes.
-
-    `rank`: keys of the row with more attention. `keys`: those that contribute most. `update`: of all that the head
-    writes; `part`: of what it brings from `key`. `query_reads`, `key_reads`: the logit lens of the two residual states
-    that query and key are computed from.
-    """
-
-    layer: int
-    head: int
-    query: int
-    key: KeyView
-    rank: int
-    keys: tuple[KeyView, ...]
-    update: Update
-    part: Update
-    query_reads: tuple[TokenScore, ...]
-    key_reads: tuple[TokenScore, ...]
-
-
-@dataclass(frozen=True)
-class HeadTags:
-    """[layer, head, tag] for `routes.tags.TAGS`, measured on `n_tokens` tokens."""
-
-    scores: np.ndarray
-    n_tokens: int
-
-
 @question
-def inspect_edge(analysis: Analysis, layer: int, query: int, key: int) -> EdgeView:
+def inspect_edge(analysis: Analysis, layer: int, query: int, key: int) -> EdgeHeadsResult:
     """The attention edge from `key` to `query` of `layer`, by head. Raises `TransparencyError` out of range."""
     query, key = place_of(analysis, layer, query, key)
     check_heads(analysis, layer)
     found = heads.edge_heads(analysis.trace, analysis.contributions, layer, query, key)
-    return EdgeView(layer, query, key, float(found.contribution.sum()), found)
+    return EdgeHeadsResult(layer, query, key, float(found.contribution.sum()), found)
 
 
 @question
@@ -93,7 +48,7 @@ def inspect_head(
     top_k: int = 15,
     keys_k: int = 10,
     normalize: bool = True,
-) -> HeadView:
+) -> HeadResult:
     """One head at `query`; `key` None: the one that contributes most. Raises `TransparencyError` out of range."""
     query, seen_from = place_of(analysis, layer, query, 0 if key is None else key, head)
     key = None if key is None else seen_from
@@ -112,11 +67,11 @@ def inspect_head(
     ]
     output, part, query_state, key_state = lens_of(analysis, vectors, normalize)
 
-    def view(position: int) -> KeyView:
+    def view(position: int) -> KeyShare:
         p = position
-        return KeyView(p, float(row.score[p]), float(row.probability[p]), float(row.contribution[p]))
+        return KeyShare(p, float(row.score[p]), float(row.probability[p]), float(row.contribution[p]))
 
-    return HeadView(
+    return HeadResult(
         layer=layer,
         head=head,
         query=query,
@@ -131,15 +86,25 @@ def inspect_head(
 
 
 @question
-def attention_map(analysis: Analysis, layer: int, head: int | None = None) -> AttentionMap:
-    """Attention and contributions over the whole prompt; `head` None: of all heads together."""
+def attention_map(
+    analysis: Analysis, layer: int, head: int | None = None, *, side: int | None = None
+) -> AttentionMapResult:
+    """Attention and contributions over the whole prompt; `head` None: of all heads together.
+
+    `side`: a longer prompt in `side` × `side` cells, with the largest value of each and its place.
+    """
     place_of(analysis, layer, 0, head=head or 0)
     check_heads(analysis, layer)
-    return heads.attention_map(analysis.trace, analysis.contributions, layer, head)
+    found = heads.attention_map(analysis.trace, analysis.contributions, layer, head)
+    n_tokens = len(found.probability)
+    if side is None or n_tokens <= side:
+        return AttentionMapResult(layer, head, n_tokens, found.probability, found.contribution)
+    cells = [heads.in_cells(values, side) for values in (found.probability, found.contribution)]
+    return AttentionMapResult(layer, head, side, *(c.largest for c in cells), *(c.at for c in cells))
 
 
 @question
-def layer_maps(analysis: Analysis, layer: int, *, side: int = 48) -> LayerMaps:
+def layer_maps(analysis: Analysis, layer: int, *, side: int = 48) -> LayerMapsResult:
     """Small maps of every head of a layer."""
     place_of(analysis, layer, 0)
     check_heads(analysis, layer)
@@ -147,11 +112,11 @@ def layer_maps(analysis: Analysis, layer: int, *, side: int = 48) -> LayerMaps:
 
 
 @guarded
-def measure_head_tags(model: LoadedModel, watch: Watch | None = None) -> HeadTags:
+def measure_head_tags(model: LoadedModel, watch: Watch | None = None) -> HeadTagsResult:
     """What each head of `model` attends to on random tokens given twice; one forward pass."""
     tokenizer, anatomy = model.tokenizer, model.anatomy
     first = tokenizer.bos_token_id
     ids = probe(anatomy.n_vocab, set(tokenizer.all_special_ids), first, anatomy.n_context)
     trace = record(model.model, anatomy, ids, watch or Watch())
     check_finite(model, trace)
-    return HeadTags(head_tags(trace, (len(ids) - (first is not None)) // 2), len(ids))
+    return HeadTagsResult(TAGS, len(ids), head_tags(trace, (len(ids) - (first is not None)) // 2))

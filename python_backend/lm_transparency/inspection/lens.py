@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ..analysis.result import Analysis
 from ..errors import TransparencyError
-from ..lens.grid import LensGrid, lens_grid, lens_tracks
+from ..lens.grid import lens_grid, lens_tracks
+from ..protocol.lens import LensGridResult, LensTrack
 from ..watch import Watch
 from .asking import question
 from .tokens import check_finite, check_token, place_of
-
-
-@dataclass(frozen=True)
-class LensTrack:
-    """One token over the rows of the lens grid (the embedding, then each layer); rank 0 is the most probable."""
-
-    token: int
-    text: str
-    probability: tuple[float, ...]
-    logit: tuple[float, ...]
-    rank: tuple[int, ...]
 
 
 @question
@@ -31,7 +19,7 @@ def inspect_lens(
     normalize: bool = True,
     rows: range | None = None,
     watch: Watch | None = None,
-) -> LensGrid:
+) -> LensGridResult:
     """The logit lens of every layer at every position; `token`: one to follow; `rows`: of the grid, by default all.
 
     Raises `TransparencyError` for a token or a row that is not there.
@@ -44,7 +32,16 @@ def inspect_lens(
     grid = lens_grid(analysis.trace, token=token, normalize=normalize, rows=rows, watch=watch)
     check_finite(analysis, grid.top_probability)
     check_finite(analysis, grid.top_logit)
-    return grid
+    return LensGridResult(
+        first_row=rows[0] if rows else 0,
+        texts={i: analysis.model.output_text(i) for i in grid.top.unique().tolist()},
+        top=grid.top,
+        top_probability=grid.top_probability,
+        top_logit=grid.top_logit,
+        token=token,
+        token_probability=grid.token_probability,
+        token_rank=grid.token_rank,
+    )
 
 
 @question

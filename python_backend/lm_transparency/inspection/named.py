@@ -7,9 +7,10 @@ from itertools import pairwise
 
 from ..analysis.result import Analysis
 from ..model.naming import Meant
+from ..protocol.lens import LensTrack
 from ..trace.trace import position_of
 from .asking import question
-from .lens import LensTrack, track_tokens
+from .lens import track_tokens
 from .tokens import output_meant
 
 

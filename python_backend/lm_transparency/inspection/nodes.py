@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..analysis.result import Analysis
 from ..lens.nodes import node_tokens
-from ..routes.graph import Node, parse_node
+from ..protocol.inspection import NodeTokensResult, Update
+from ..protocol.nodes import parse_node
 from ..trace.trace import position_of
 from .asking import question
-from .tokens import TokenScore, Update, state_scores, update_scores
-
-
-@dataclass(frozen=True)
-class NodeView:
-    """A node's state through the logit lens (`top`, empty for an update), and the update that leads into it."""
-
-    node: Node
-    top: tuple[TokenScore, ...]
-    update: Update
+from .tokens import state_scores, update_scores
 
 
 @question
 def inspect_node(
     analysis: Analysis, node: str, *, top_k: int = 30, update_k: int = 15, normalize: bool = True
-) -> NodeView:
+) -> NodeTokensResult:
     """Node `X0_t`, `A<l>_<t>`, `M<l>_<t>` or `I<l>_<t>`; t may be negative from the end.
 
     Raises `TransparencyError` for a node that is not there.
@@ -36,7 +28,9 @@ def inspect_node(
     )
     top = promoted = suppressed = ()
     if found.top is not None:
-        top = state_scores(analysis, found.top, None if found.rank_change is None else found.rank_change.tolist())
+        # there is no node before an embedding
+        gained = None if found.rank_change is None or at.kind == "X" else found.rank_change.tolist()
+        top = state_scores(analysis, found.top, gained)
     if found.promoted is not None and found.suppressed is not None:
         promoted, suppressed = update_scores(analysis, found.promoted), update_scores(analysis, found.suppressed)
-    return NodeView(at, top, Update(promoted, suppressed))
+    return NodeTokensResult(at, top, Update(promoted, suppressed))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -12,28 +12,10 @@ from ..analysis.result import Analysis
 from ..errors import TransparencyError
 from ..lens.projection import Lens, TopTokens
 from ..model.naming import Meant, entry_named
+from ..protocol.inspection import TokenScore, Update
 from ..trace.finite import is_finite, overflow
 from ..trace.trace import position_of
 from ..wording import listed, quoted
-
-
-@dataclass(frozen=True)
-class TokenScore:
-    """A vocabulary entry, or a label, under the logit lens. Of an update `probability` and `rank_change` are 0."""
-
-    id: int
-    text: str
-    logit: float
-    probability: float = 0.0
-    rank_change: int = 0
-
-
-@dataclass(frozen=True)
-class Update:
-    """What a vector that is added to the residual stream raises and lowers most, strongest first."""
-
-    promoted: tuple[TokenScore, ...]
-    suppressed: tuple[TokenScore, ...]
 
 
 def lens_of(analysis: Analysis, vectors: list[Tensor], normalize: bool) -> list[Tensor]:
@@ -49,7 +31,7 @@ def update_tokens(analysis: Analysis, logits: Tensor, k: int) -> Update:
 
 
 def update_scores(analysis: Analysis, tokens: TopTokens) -> tuple[TokenScore, ...]:
-    """Of an update a softmax says nothing: probabilities are left out."""
+    """A softmax says nothing about an update: probabilities are left out."""
     check_finite(analysis, tokens.logits)
     rows = zip(tokens.ids.tolist(), tokens.logits.tolist(), strict=True)
     return tuple(TokenScore(i, analysis.model.output_text(i), logit) for i, logit in rows)
@@ -58,9 +40,9 @@ def update_scores(analysis: Analysis, tokens: TopTokens) -> tuple[TokenScore, ..
 def state_scores(analysis: Analysis, tokens: TopTokens, gained: list[int] | None = None) -> tuple[TokenScore, ...]:
     """`gained`: ranks gained against the node before; None where there is no such node."""
     check_finite(analysis, tokens.logits)
-    changes = [0] * len(tokens.ids) if gained is None else gained
-    rows = zip(tokens.ids.tolist(), tokens.logits.tolist(), tokens.probabilities.tolist(), changes, strict=True)
-    return tuple(TokenScore(i, analysis.model.output_text(i), *rest) for i, *rest in rows)
+    gains: Sequence[int | None] = [None] * len(tokens.ids) if gained is None else gained
+    rows = zip(tokens.ids.tolist(), tokens.logits.tolist(), tokens.probabilities.tolist(), gains, strict=True)
+    return tuple(TokenScore(i, analysis.model.output_text(i), logit, p, gain) for i, logit, p, gain in rows)
 
 
 def place_of(analysis: Analysis, layer: int, query: int, key: int = 0, head: int = 0) -> tuple[int, int]:

@@ -6,11 +6,11 @@ it gets back. Requests never trust their params: handlers read them with `wire.r
 
 from __future__ import annotations
 
-import attrs
+from dataclasses import is_dataclass
 
 from . import analysis, ffn, heads, inspection, lens, models, prompts
 
-PROTOCOL_VERSION = 4
+PROTOCOL_VERSION = 5
 
 HEALTH = "lmTransparency/health"
 HEALTH_CHANGED = "lmTransparency/healthChanged"
@@ -47,7 +47,7 @@ MESSAGES: tuple[type, ...] = tuple(
     found
     for module in MODULES
     for found in vars(module).values()
-    if isinstance(found, type) and attrs.has(found) and found.__module__ == module.__name__
+    if isinstance(found, type) and is_dataclass(found) and found.__module__ == module.__name__
 )
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Literal
 
-from attrs import define, field
-
-from ..model.options import Dtype, SpecialTokens
-from .models import ModelInfo
+from ..model.options import SpecialTokens
+from .models import ModelChoice, ModelInfo
 
 PAYLOAD_FORMAT = 1
 
@@ -15,10 +14,10 @@ LayerKind = Literal["attention", "mixer", "both", "neither"]
 ProofPart = Literal["attention", "ffn", "layer"]
 
 
-@define(frozen=True)
-class AnalyzeParams:
-    """The model as in `LoadModelParams`. `chat`: the prompt is a chat
-    (`model.chat.parse_chat`), to be written by the model's chat template.
+@dataclass(frozen=True, kw_only=True)
+class AnalyzeParams(ModelChoice):
+    """A prompt, and the model that reads it. `chat`: the prompt is a chat (`model.chat.parse_chat`), to be written by
+    the model's chat template.
 
     `ask`: fail with the kind `costly` rather than begin what would not fit into memory, or take more than
     `ask_above_seconds` or `ask_above_mb` (0: any amount is fine).
@@ -31,12 +30,6 @@ class AnalyzeParams:
     """
 
     prompt: str
-    source: str = ""
-    dtype: Dtype = "auto"
-    device: str = "auto"
-    allow_download: bool = False
-    trust_remote_code: list[str] = field(factory=list)
-    anyway: bool = False
     special_tokens: SpecialTokens = "auto"
     chat: bool = False
     top_k: int = 10
@@ -48,7 +41,7 @@ class AnalyzeParams:
     partial_result_token: str = ""
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class AnalyzeResult:
     """`payload`: base64 of the msgpack map `{"meta": AnalysisMeta, "columns": {name: {"dtype","shape","data"}}}`."""
 
@@ -56,23 +49,17 @@ class AnalyzeResult:
     payload: str
 
 
-@define(frozen=True)
-class EstimateParams:
+@dataclass(frozen=True, kw_only=True)
+class EstimateParams(ModelChoice):
     """A prompt and a model as in `AnalyzeParams`."""
 
     prompt: str
-    source: str = ""
-    dtype: Dtype = "auto"
-    device: str = "auto"
-    allow_download: bool = False
-    trust_remote_code: list[str] = field(factory=list)
-    anyway: bool = False
     special_tokens: SpecialTokens = "auto"
     chat: bool = False
     work_done_token: str = ""
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class EstimateResult:
     """What the analysis will take beside the model: `seconds`, and `bytes` at its height, of which `free_bytes` are
     free. `longest_that_fits`: tokens; no more than the model's context. `calibrated`: the time is known from analyses
@@ -88,7 +75,7 @@ class EstimateResult:
     calibrated: bool
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class TokenInfo:
     """One token of the prompt. `start`, `end`: UTF-16 offsets into the prompt, equal for a token that was added.
 
@@ -105,7 +92,7 @@ class TokenInfo:
     template: bool
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class Proof:
     """Largest of `‖whole − Σ parts‖ / ‖whole‖` over layers and positions (docs/method.md#proof).
 
@@ -124,7 +111,7 @@ class Proof:
     whole: list[float]
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class Timing:
     """Seconds."""
 
@@ -133,7 +120,7 @@ class Timing:
     payload_s: float
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class AnalysisMeta:
     """What is small about an analysis. `predicted` [n_tokens][top_k]: texts of the columns `prediction_*`.
 
@@ -152,8 +139,8 @@ class AnalysisMeta:
     floor: float
     proof: Proof
     timing: Timing
-    notices: list[str] = field(factory=list)
-    layer_kinds: list[LayerKind] = field(factory=list)
+    notices: list[str] = field(default_factory=list)
+    layer_kinds: list[LayerKind] = field(default_factory=list)
 
 
 #: Columns of an analysis: name → (dtype, shape, meaning). L layers, T tokens, H heads, K predictions a position,

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
-from attrs import define
-
-from .inspection import TokenScore
+from .inspection import TokenScore, Update
 
 #: Of what function of its logits a router's gates are shares.
 RouterScoring = Literal["softmax", "sigmoid", "unknown"]
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class FfnNeuronsParams:
     run_id: str
     layer: int
@@ -20,14 +19,14 @@ class FfnNeuronsParams:
     top_k: int = 20
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class NeuronShare:
     neuron: int
     activation: float
     contribution: float
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class FfnNeuronsResult:
     """The neurons of a feed-forward block that contribute most to the residual after the layer.
 
@@ -43,10 +42,10 @@ class FfnNeuronsResult:
     neurons_total: float
     residual: float
     bias: float
-    neurons: list[NeuronShare]
+    neurons: tuple[NeuronShare, ...]
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class FfnExpertsParams:
     """A feed-forward block with experts. `top_k`: tokens that each of them promotes."""
 
@@ -57,32 +56,35 @@ class FfnExpertsParams:
     normalize: bool = True
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class ExpertShare:
-    """An active expert as a part of the residual after the layer. `expert`: its number, or `shared` (`shared2` …)."""
+    """An active expert as a part of the residual after the layer. `expert`: its number, or `shared` (`shared2` …).
+
+    `gate`: what the router multiplies it by; of a shared expert the block, 1 where it has no gate.
+    """
 
     expert: str
     gate: float
     contribution: float
-    promoted: list[TokenScore]
+    promoted: tuple[TokenScore, ...]
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class RouterScore:
-    """What the router gave an expert; a gate of 0: not chosen. `probability` is 0 where `scoring` is unknown."""
+    """What the router gave an expert; a gate of 0: not chosen. None: not known."""
 
     expert: int
-    logit: float
-    probability: float
+    logit: float | None
+    probability: float | None
     gate: float
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class FfnExpertsResult:
     """The active experts of a block, those that contribute most first; `router`: they and the runners-up.
 
     Each expert is a part of its own: `experts_total` + `residual` + `bias` = 1. `error`: of the experts' sum against
-    what the block wrote, relative; `notice` says so where it is too large, and is empty otherwise.
+    what the block wrote, relative; `notice` says so where it exceeds `tolerance`.
     """
 
     layer: int
@@ -95,12 +97,12 @@ class FfnExpertsResult:
     bias: float
     error: float
     tolerance: float
-    notice: str
-    experts: list[ExpertShare]
-    router: list[RouterScore]
+    notice: str | None
+    experts: tuple[ExpertShare, ...]
+    router: tuple[RouterScore, ...]
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class ExpertParams:
     """`expert`: a number, or `shared`. `top_k` of tokens, `neurons_k` of neurons."""
 
@@ -113,22 +115,22 @@ class ExpertParams:
     normalize: bool = True
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class ExpertResult:
-    """One expert. `gates`: at every position, 0 where it is not active; what it writes is empty there.
+    """One expert at one position: what it writes, its gate at every position, and its neurons.
 
-    Each neuron is a part of its own: `neurons_total` + `others` (the other experts) + `residual` + `bias` = 1.
-    `notice`: what cannot be trusted, or why there are no neurons; empty otherwise.
+    Where it is not active (`gate` 0) it writes nothing and has no neurons. Each neuron is a part of its own:
+    `neurons_total` + `others` (the other experts) + `residual` + `bias` = 1. `error`: of the neurons and the expert's
+    bias against the expert; `notice`: what cannot be trusted, or why there are no neurons.
     """
 
     layer: int
-    expert: str
     position: int
+    expert: str
     gate: float
     contribution: float
-    promoted: list[TokenScore]
-    suppressed: list[TokenScore]
-    gates: list[float]
+    update: Update
+    gates: tuple[float, ...]
     n_neurons: int
     n_contributing: int
     neurons_total: float
@@ -136,13 +138,13 @@ class ExpertResult:
     residual: float
     bias: float
     error: float
-    notice: str
-    neurons: list[NeuronShare]
+    notice: str | None
+    neurons: tuple[NeuronShare, ...]
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class NeuronParams:
-    """`expert`: whose neuron it is, in a block with experts; else empty."""
+    """`expert`: whose neuron it is, in a block with experts."""
 
     run_id: str
     layer: int
@@ -150,20 +152,20 @@ class NeuronParams:
     position: int
     top_k: int = 15
     normalize: bool = True
-    expert: str = ""
+    expert: str | None = None
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class NeuronResult:
-    """One neuron. `promoted`, `suppressed`: of activation · W_out, so that a negative activation turns them round.
-    `activations`: at every position of the prompt; of an expert's neuron 0 where the expert is not active."""
+    """One neuron at one position; the update is activation · W_out, so that a negative activation turns it round.
+
+    `activations`: at every position; of an expert's neuron 0 where the expert is not active. `expert`: whose neuron it
+    is, in a block with experts.
+    """
 
     layer: int
-    expert: str
-    neuron: int
     position: int
-    activation: float
-    contribution: float
-    promoted: list[TokenScore]
-    suppressed: list[TokenScore]
-    activations: list[float]
+    share: NeuronShare
+    update: Update
+    activations: tuple[float, ...]
+    expert: str | None = None

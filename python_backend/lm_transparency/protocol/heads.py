@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
-from attrs import define
-
-from .inspection import NumericArray, TokenScore
+from .inspection import TokenScore, Update
+from .values import Float32, Floats, Ints, Score, Uint8, Uint32
 
 HeadTag = Literal["previous", "first", "duplicate", "induction", "self"]
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class EdgeHeadsParams:
     """The attention edge from `key` to `query` of `layer`."""
 
@@ -21,107 +21,102 @@ class EdgeHeadsParams:
     key: int
 
 
-@define(frozen=True)
-class HeadShare:
-    """One head's share of an edge. `rank`: of the key in this head's row by probability, 0 for the largest."""
+@dataclass(frozen=True)
+class EdgeHeads:
+    """Every head of one attention edge, [head]. `rank`: how many keys of the row get more attention from the head."""
 
-    head: int
-    contribution: float
-    probability: float
-    rank: int
+    contribution: Floats
+    probability: Floats
+    rank: Ints
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class EdgeHeadsResult:
-    """Every head of an attention edge, in head order. `weight` is the sum of the contributions, before thresholding."""
+    """An attention edge by head; `weight` is the sum over all heads, before thresholding."""
 
     layer: int
     query: int
     key: int
     weight: float
-    heads: list[HeadShare]
+    heads: EdgeHeads
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class HeadParams:
-    """One head at one query. `key` −1: the key that contributes most. `top_k` of tokens, `keys_k` of keys."""
+    """One head at one query. `key` None: the key that contributes most. `top_k` of tokens, `keys_k` of keys."""
 
     run_id: str
     layer: int
     head: int
     query: int
-    key: int = -1
+    key: int | None = None
     top_k: int = 15
     keys_k: int = 10
     normalize: bool = True
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class KeyShare:
-    """One key of a row. `score` is the scaled query·key product (with the mask's bias) that softmax sees; the lowest
-    float32 where a sliding window hides the key."""
+    """One key of a head's row. `score` is the scaled query·key product (with the mask's bias) that softmax sees; −∞
+    where a sliding window hides the key.
+    """
 
     position: int
-    score: float
+    score: Score
     probability: float
     contribution: float
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class HeadResult:
-    """Why a head looks where it looks, and what it writes.
+    """One head at one query: why it looks at `key`, and what it writes.
 
-    `promoted`, `suppressed`: of all that the head writes at the query (Σ over keys); `part_promoted`,
-    `part_suppressed`: of this key's part α·v·W_O alone. `query_reads`, `key_reads`: the logit lens of the residual
-    states that the query and the key were computed from. `keys`: the keys of this row that contribute most.
+    `rank`: keys of the row with more attention. `keys`: those that contribute most. `update`: of all that the head
+    writes (Σ over keys); `part`: of what it brings from `key`, α·v·W_O. `query_reads`, `key_reads`: the logit lens of
+    the two residual states that query and key are computed from.
     """
 
     layer: int
     head: int
     query: int
-    key: int
-    score: float
-    probability: float
+    key: KeyShare
     rank: int
-    contribution: float
-    keys: list[KeyShare]
-    promoted: list[TokenScore]
-    suppressed: list[TokenScore]
-    part_promoted: list[TokenScore]
-    part_suppressed: list[TokenScore]
-    query_reads: list[TokenScore]
-    key_reads: list[TokenScore]
+    keys: tuple[KeyShare, ...]
+    update: Update
+    part: Update
+    query_reads: tuple[TokenScore, ...]
+    key_reads: tuple[TokenScore, ...]
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class AttentionMapParams:
-    """`head` −1: all heads together. `side`: the maps are at most this many cells wide."""
+    """`head` None: all heads together. `side`: the maps are at most this many cells wide."""
 
     run_id: str
     layer: int
-    head: int = -1
+    head: int | None = None
     side: int = 384
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class AttentionMapResult:
-    """float32 [query, key], 0 above the diagonal: the attention probabilities (of all heads: their mean), and the
-    contributions before thresholding (of all heads: their sum).
+    """[query, key], 0 above the diagonal: the attention probabilities (of all heads: their mean), and the
+    contributions before thresholding (of all heads: their sum). `head` None: of all heads.
 
     A longer prompt comes in `side` × `side` cells, cell i of the tokens from ⌊i·n_tokens/side⌋ on: the largest value
-    of each, and in uint32 `…_at` the query·n_tokens + key at which it is; both are empty where a cell is a token.
+    of each, and in `…_at` the query·n_tokens + key at which it is; None where a cell is a token.
     """
 
     layer: int
-    head: int
+    head: int | None
     side: int
-    probability: NumericArray
-    contribution: NumericArray
-    probability_at: NumericArray
-    contribution_at: NumericArray
+    probability: Float32
+    contribution: Float32
+    probability_at: Uint32 | None = None
+    contribution_at: Uint32 | None = None
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class LayerMapsParams:
     """`side`: a map is at most this many cells wide; several tokens share a cell where there are more."""
 
@@ -130,31 +125,33 @@ class LayerMapsParams:
     side: int = 48
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class LayerMapsResult:
-    """uint8 [head, side, side]: the largest value in each cell as round(255·√value); `contribution` is divided by the
-    layer's largest, `largest`, first. `total`: each head's contribution summed over the keys, mean over the queries.
+    """Small maps of every head, [head, side, side]: the largest value in each cell as round(255·√value).
+
+    `contribution` is divided by the layer's largest, `largest`, first. `total` [head]: a head's contribution summed
+    over the keys, mean over the queries.
     """
 
     layer: int
     side: int
     largest: float
-    probability: NumericArray
-    contribution: NumericArray
-    total: list[float]
+    probability: Uint8
+    contribution: Uint8
+    total: Floats
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class HeadTagsParams:
     run_id: str
     work_done_token: str = ""
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class HeadTagsResult:
-    """float32 [layer, head, tag]: how much attention goes to the previous token, the first token (a sink), earlier
+    """`scores` [layer, head, tag]: how much attention goes to the previous token, the first token (a sink), earlier
     copies of the token, what followed them, and itself: means over random tokens given twice (`n_tokens` in all)."""
 
-    tags: list[HeadTag]
+    tags: tuple[HeadTag, ...]
     n_tokens: int
-    scores: NumericArray
+    scores: Float32

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from attrs import define
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
 from ..model.options import Dtype, SpecialTokens
+from .nodes import Node
+from .values import Named
 
-NodeKind = Literal["embedding", "attention", "ffn", "residual"]
 ExportFormat = Literal["json", "csv", "svg"]
 #: run: a file that can be compared and run again (`exports.run`); text: a report for people and language models.
 DescribeForm = Literal["run", "text"]
@@ -16,7 +16,7 @@ Ink = Literal["flow", "local"]
 Appearance = Literal["light", "dark"]
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class NumericArray:
     """Numbers in bulk: `data` is base64 of the little-endian values in row-major order."""
 
@@ -25,18 +25,30 @@ class NumericArray:
     data: str
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class TokenScore:
-    """`probability` and `rank_change` (ranks gained against the node before) are 0 for updates."""
+    """A vocabulary entry, or a label, under the logit lens.
+
+    `probability`: None for an update, of which a softmax says nothing. `rank_change`: ranks gained against the node
+    before; None where there is no such node.
+    """
 
     id: int
     text: str
     logit: float
-    probability: float
-    rank_change: int
+    probability: float | None = None
+    rank_change: int | None = None
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
+class Update:
+    """What a vector that is added to the residual stream raises and lowers most, strongest first."""
+
+    promoted: tuple[TokenScore, ...]
+    suppressed: tuple[TokenScore, ...]
+
+
+@dataclass(frozen=True)
 class NodeTokensParams:
     """`node`: `X0_t`, `A<l>_<t>`, `M<l>_<t>` or `I<l>_<t>`. `top_k` of the state, `update_k` of the update."""
 
@@ -47,45 +59,41 @@ class NodeTokensParams:
     normalize: bool = True
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class NodeTokensResult:
-    """The logit lens of a residual state (`top`), and what the block's update promotes and suppresses.
+    """A node's state through the logit lens (`top`), and the update that leads into it.
 
-    `promoted`, `suppressed`: of the block that leads into this node (attention for A, feed-forward for M and I);
-    empty for an embedding. `top` is empty for M, which is an update and not a state.
+    The update is the block's that leads into this node (attention for A, feed-forward for M and I), and empty for an
+    embedding. `top` is empty for M, which is an update and not a state.
     """
 
-    node: str
-    kind: NodeKind
-    layer: int
-    position: int
-    top: list[TokenScore]
-    promoted: list[TokenScore]
-    suppressed: list[TokenScore]
+    node: Annotated[Node, Named()]
+    top: tuple[TokenScore, ...]
+    update: Update
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class ReachParams:
     """The rows that the routes into a target reach, of an analysis that is not complete yet: at `threshold`, and at
-    every one above; 0: at the one that is chosen by itself. `top_k`: as in `AnalyzeParams`.
+    every one above; None: at the one that is chosen by itself. `top_k`: as in `AnalyzeParams`.
     """
 
     run_id: str
     target: int
-    threshold: float
+    threshold: float | None = None
     renormalize: bool = True
     top_k: int = 10
     work_done_token: str = ""
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class ReachResult:
     """`payload`: as in `AnalyzeResult`, with all that is known by now."""
 
     payload: str
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class ExportParams:
     """The graph of one target as a file."""
 
@@ -98,20 +106,20 @@ class ExportParams:
     appearance: Appearance = "light"
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class ExportResult:
     text: str
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class DescribeParams:
-    """The analysis in words and numbers, of one target. `target` −1: where the model's answer comes from;
-    `threshold` 0: chosen by itself. The rest is how the analysis was asked for, which a run file keeps."""
+    """The analysis in words and numbers, of one target. `target` None: where the model's answer comes from;
+    `threshold` None: chosen by itself. The rest is how the analysis was asked for, which a run file keeps."""
 
     run_id: str
     form: DescribeForm
-    target: int = -1
-    threshold: float = 0.0
+    target: int | None = None
+    threshold: float | None = None
     renormalize: bool = True
     dtype: Dtype = "auto"
     special_tokens: SpecialTokens = "auto"
@@ -119,6 +127,6 @@ class DescribeParams:
     top_k: int = 10
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class DescribeResult:
     text: str

@@ -2,42 +2,43 @@
 
 from __future__ import annotations
 
-from attrs import define, field
+from dataclasses import dataclass, field
 
-from .inspection import NumericArray
+from .values import Float32Tensor, Uint32Tensor
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class LensGridParams:
-    """`token` −1: no token is followed. Rows from `first_row` on; `row_count` 0: all that follow."""
+    """`token`: one to follow. Rows from `first_row` on, `row_count` of them or all that follow."""
 
     run_id: str
-    token: int = -1
+    token: int | None = None
     normalize: bool = True
     first_row: int = 0
-    row_count: int = 0
+    row_count: int | None = None
     work_done_token: str = ""
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class LensGridResult:
     """The logit lens of the embedding (row 0) and of the residual after each layer (row l + 1), at every position.
 
-    [row, position], from row `first_row` on: `top` indexes `texts`, its probability and logit; of the followed token
-    its probability and rank (0 for the most probable), empty where none is followed.
+    [row, position], from row `first_row` on: the most probable token (`top`: ids, whose texts are in `texts`) with its
+    probability (`Readout.probability`) and logit; of the followed `token` its probability and rank (0 for the most
+    probable).
     """
 
     first_row: int
-    texts: list[str]
-    top: NumericArray
-    top_probability: NumericArray
-    top_logit: NumericArray
-    token: int
-    token_probability: NumericArray
-    token_rank: NumericArray
+    texts: dict[int, str]
+    top: Uint32Tensor
+    top_probability: Float32Tensor
+    top_logit: Float32Tensor
+    token: int | None
+    token_probability: Float32Tensor | None
+    token_rank: Uint32Tensor | None
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class LensTrackParams:
     """Tokens of the vocabulary to follow at one position; `texts`: further ones, each the text of a single token."""
 
@@ -45,24 +46,24 @@ class LensTrackParams:
     position: int
     tokens: list[int]
     normalize: bool = True
-    texts: list[str] = field(factory=list)
+    texts: list[str] = field(default_factory=list)
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class LensTrack:
-    """One token over the rows of the lens grid: probability, logit, and rank (0 for the most probable)."""
+    """One token over the rows of the lens grid (the embedding, then each layer); rank 0 is the most probable."""
 
     token: int
     text: str
-    probability: list[float]
-    logit: list[float]
-    rank: list[int]
+    probability: tuple[float, ...]
+    logit: tuple[float, ...]
+    rank: tuple[int, ...]
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class LensTrackResult:
     """`notes`: which token a text was taken for, where there was a choice."""
 
     position: int
-    tracks: list[LensTrack]
-    notes: list[str] = field(factory=list)
+    tracks: tuple[LensTrack, ...]
+    notes: tuple[str, ...] = ()

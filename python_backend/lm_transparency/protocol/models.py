@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Literal
 
-from attrs import define, field
-
 from ..errors import Kind
-from ..model.options import Dtype, SpecialTokens, Task
+from ..model.options import Dtype, Loading, SpecialTokens, Task
 
 HealthState = Literal["starting", "ready", "busy", "error"]
 ModelKind = Literal["embedded", "cached", "folder", "gguf", "adapter"]
@@ -15,7 +14,7 @@ Support = Literal["exact", "refused", "caught", "unknown"]
 ErrorKind = Literal[Kind, "cancelled", "internal"]
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class ErrorData:
     """`data` of every error reply: what went wrong, as a code, and what helps, as a sentence.
 
@@ -28,7 +27,7 @@ class ErrorData:
     free_bytes: int = 0
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class Device:
     """A place to compute: `cpu`, `cuda:0`, `mps`. Memory, and what of it is free, in bytes; 0 where nobody can tell."""
 
@@ -38,7 +37,7 @@ class Device:
     free_bytes: int = 0
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class ModelInfo:
     """A loaded model. `memory_bytes` counts parameters and buffers. `n_experts`: of each layer's feed-forward block,
     0 where it has none (or none that can be opened). `labels`: of a classifier, else empty.
@@ -64,7 +63,7 @@ class ModelInfo:
     labels: list[str]
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class Traces:
     """Analyses that the backend can still answer questions about, and their memory. Bytes."""
 
@@ -73,7 +72,7 @@ class Traces:
     budget_bytes: int = 0
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class Health:
     """The state of the backend; sent as a notification whenever it changes. `instance` tells processes apart."""
 
@@ -93,7 +92,7 @@ class Health:
     traces: Traces
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class ClientOptions:
     """`initializationOptions`: `client_id` stays over the reconnections of one window.
 
@@ -117,7 +116,7 @@ class ClientOptions:
     keep_trailing_newline: bool = False
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class ConfigureParams:
     """`trace_memory_mb`: what analyses may hold together, the oldest goes first (0: as the process was started).
 
@@ -126,12 +125,12 @@ class ConfigureParams:
     trace_memory_mb: float = 0.0
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class ConfigureResult:
     trace_budget_bytes: int
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class ListedModel:
     """A model that can be loaded without a download. `size_bytes` on disk; 0 where unknown.
 
@@ -149,15 +148,17 @@ class ListedModel:
     base: str
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class ListModelsResult:
     models: list[ListedModel]
     default_source: str
 
 
-@define(frozen=True)
-class LoadModelParams:
-    """`source`: hub id (`@revision`), local folder, adapter, GGUF file, or empty for the embedded default.
+@dataclass(frozen=True, kw_only=True)
+class ModelChoice:
+    """A model and how it is loaded.
+
+    `source`: hub id (`@revision`), local folder, adapter, GGUF file, or empty for the embedded default.
 
     `trust_remote_code`: exact names of models whose own code may be run. `anyway`: also where memory will not suffice.
     """
@@ -166,18 +167,34 @@ class LoadModelParams:
     dtype: Dtype = "auto"
     device: str = "auto"
     allow_download: bool = False
-    trust_remote_code: list[str] = field(factory=list)
+    trust_remote_code: list[str] = field(default_factory=list)
     anyway: bool = False
+
+    def options(self) -> Loading:
+        """What `Session.load` takes besides the source."""
+        return {
+            "dtype": self.dtype,
+            "device": self.device,
+            "allow_download": self.allow_download,
+            "trust_remote_code": self.trust_remote_code,
+            "anyway": self.anyway,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadModelParams(ModelChoice):
+    """Loads a model; another one that is held makes room for it."""
+
     work_done_token: str = ""
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class UnloadModelParams:
     """`source` empty: every loaded model."""
 
     source: str = ""
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class UnloadModelResult:
     unloaded: list[str]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from attrs import define, field
+from dataclasses import dataclass, field
 
 from ..model.options import SpecialTokens
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class PromptAtParams:
     """The prompt of a document that is selected, or at the cursor (`start` = `end`).
 
@@ -21,7 +21,7 @@ class PromptAtParams:
     text: str = ""
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class PromptSettings:
     """What the front matter sets for the prompts of its file; null where it is silent.
 
@@ -36,7 +36,7 @@ class PromptSettings:
     renormalize: bool | None = None
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class PromptAtResult:
     """`text` has \\n for every line end; `chat`: it is one, as `AnalyzeParams` takes it.
 
@@ -57,7 +57,7 @@ class PromptAtResult:
     settings: PromptSettings
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class ListPromptsParams:
     """As in `PromptAtParams`; `cursor` -1: none."""
 
@@ -67,20 +67,20 @@ class ListPromptsParams:
     cursor: int = -1
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class ListPromptsResult:
     """Every prompt of a document that has a text, as columns: where it stands and how it begins (100 characters).
 
     `active`: index of the one at the cursor, else -1.
     """
 
-    start: list[int] = field(factory=list)
-    end: list[int] = field(factory=list)
-    preview: list[str] = field(factory=list)
+    start: list[int] = field(default_factory=list)
+    end: list[int] = field(default_factory=list)
+    preview: list[str] = field(default_factory=list)
     active: int = -1
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class SurprisalParams:
     """Of the prompt at `start`, as in `PromptAtParams`. It is computed by the loaded model when no request waits."""
 
@@ -90,7 +90,7 @@ class SurprisalParams:
     text: str = ""
 
 
-@define(frozen=True)
+@dataclass(frozen=True)
 class SurprisalResult:
     """Stretches of the document in order, each of whole tokens, and how surprising they are to the model.
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import math
+import types
 import typing
-from collections.abc import Mapping
-from typing import Any, Literal, TypeVar, get_args, get_origin
-
-import attrs
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from ..errors import TransparencyError
+from .values import Column, Named, Numbers, Unbounded
 
 T = TypeVar("T")
 
@@ -22,19 +26,59 @@ def camel_case(name: str) -> str:
 
 
 def to_wire(message: Any) -> Any:
-    """A protocol message, or a list or map of them, as plain JSON values with camelCase keys."""
-    if attrs.has(type(message)):
-        return {camel_case(a.name): to_wire(getattr(message, a.name)) for a in attrs.fields(type(message))}
+    """A protocol message, or a list or map of them, as plain JSON values with camelCase keys.
+
+    Arrays become columns; see `protocol.values` for what else a field's annotation changes.
+    """
+    if is_dataclass(message):
+        written = _written(type(message))
+        return {key: write(getattr(message, name)) for name, key, write in written}
     if isinstance(message, list | tuple):
         # of a long list of numbers or texts, no item is looked into
         return list(message) if all(type(item) in _PLAIN for item in message) else [to_wire(item) for item in message]
     if isinstance(message, Mapping):
-        return {key: to_wire(value) for key, value in message.items()}
+        return {str(key): to_wire(value) for key, value in message.items()}
     return message
 
 
+def marked(hint: Any) -> Any:
+    """What `protocol.values` says of a field with this annotation; None for most."""
+    for part in (hint, *get_args(hint)):
+        if get_origin(part) is Annotated:
+            return next((mark for mark in part.__metadata__ if isinstance(mark, _MARKS)), None)
+    return None
+
+
+_MARKS = (Column, Numbers, Unbounded, Named)
+
+
+@cache
+def _written(cls: type) -> list[tuple[str, str, Callable[[Any], Any]]]:
+    """Of each field its name, its key on the wire, and how its value is written."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    return [(field.name, camel_case(field.name), _writer(marked(hints[field.name]))) for field in fields(cls)]
+
+
+def _writer(mark: Any) -> Callable[[Any], Any]:
+    if isinstance(mark, Column):
+        return lambda values: None if values is None else _column(values, mark.dtype)
+    if isinstance(mark, Numbers):
+        return lambda values: values.tolist()
+    if isinstance(mark, Unbounded):
+        return lambda value: None if math.isinf(value) else value
+    return str if isinstance(mark, Named) else to_wire
+
+
+def _column(values: Any, dtype: str) -> dict[str, Any]:
+    """An array or a tensor as a `NumericArray`."""
+    import numpy as np
+
+    array = np.ascontiguousarray(np.asarray(values), dtype=np.dtype(dtype).newbyteorder("<"))
+    return {"dtype": dtype, "shape": list(array.shape), "data": base64.b64encode(array.tobytes()).decode("ascii")}
+
+
 def read(cls: type[T], params: Any) -> T:
-    """`params` (a JSON object, or nothing) as `cls`; unknown fields are ignored.
+    """`params` (a JSON object, or nothing) as `cls`; unknown fields are ignored, and null is as good as left out.
 
     Raises `TransparencyError("invalidParams")` that names the field and what it takes.
     """
@@ -43,16 +87,19 @@ def read(cls: type[T], params: Any) -> T:
         raise TransparencyError("invalidParams", f"The params are {type(given).__name__}, not an object.")
     hints = typing.get_type_hints(cls)
     values: dict[str, Any] = {}
-    for attribute in attrs.fields(cls):  # pyright: ignore[reportArgumentType]
-        name = camel_case(attribute.name)
+    for field in fields(cls):  # pyright: ignore[reportArgumentType]
+        name = camel_case(field.name)
         if name in given and given[name] is not None:
-            values[attribute.name] = _check(name, given[name], hints[attribute.name])
-        elif attribute.default is attrs.NOTHING:
+            values[field.name] = _check(name, given[name], hints[field.name])
+        elif field.default is MISSING and field.default_factory is MISSING:
             raise TransparencyError("invalidParams", f"The params lack {name!r}.")
     return cls(**values)
 
 
 def _check(name: str, value: Any, wanted: Any) -> Any:
+    if isinstance(wanted, types.UnionType):
+        # null never comes here
+        (wanted,) = (part for part in get_args(wanted) if part is not types.NoneType)
     if get_origin(wanted) is Literal:
         if value not in get_args(wanted):
             raise TransparencyError("invalidParams", f"{name!r} is {value!r}.", f"It takes one of {get_args(wanted)}.")

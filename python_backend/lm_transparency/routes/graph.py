@@ -6,7 +6,6 @@ holds the cases that both must reproduce.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -15,12 +14,11 @@ import numpy as np
 
 from ..errors import TransparencyError
 from ..model.options import COMPARED_THRESHOLD
+from ..protocol.nodes import Node
 from ..trace.trace import position_of
-from ..wording import quoted
 from .contributions import Contributions
 
 EdgeKind = Literal["attention", "residual", "ffn", "bias", "mixer"]
-NodeKind = Literal["X", "A", "M", "I", "B"]
 
 #: The words for a mixer's edge in every output.
 MIXER_WORDS = "linear attention or state-space mixer: one part per position, earlier tokens in it not taken apart"
@@ -28,30 +26,6 @@ MIXER_WORDS = "linear attention or state-space mixer: one part per position, ear
 #: Auto threshold: about this many edges between different tokens, searched for in this range.
 AUTO_EDGES = 60
 AUTO_RANGE = (0.005, 0.1)
-
-
-@dataclass(frozen=True, order=True)
-class Node:
-    """X the token embedding, A the residual after attention, M the feed-forward block, I the residual after the layer,
-    B the bias that an attention block adds. `str(node)`: `X0_t`, `A<l>_<t>`, `M<l>_<t>`, `I<l>_<t>`, `B<l>_<t>`.
-    """
-
-    kind: NodeKind
-    layer: int
-    position: int
-
-    def __str__(self) -> str:
-        return f"{self.kind}{self.layer}_{self.position}"
-
-
-def parse_node(name: str) -> Node:
-    """The node that `name` stands for. Raises `TransparencyError("invalidParams")`."""
-    found = re.fullmatch(r"([XAMIB])(\d{1,9})_(-?\d{1,9})", name, re.ASCII)
-    if found is None:
-        raise TransparencyError(
-            "invalidParams", f"{quoted(name)} is not a node.", "Nodes are X0_t, A<l>_<t>, M<l>_<t>, I<l>_<t>."
-        )
-    return Node(found[1], int(found[2]), int(found[3]))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

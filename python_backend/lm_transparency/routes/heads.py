@@ -13,19 +13,11 @@ import torch
 from jaxtyping import Float, Int, UInt8, UInt32
 from torch import Tensor
 
+from ..protocol.heads import EdgeHeads, LayerMapsResult
 from ..trace.trace import Trace
 from .contributions import Contributions, inverse
 from .kernels import part_proximities
 from .parts import head_parts, whole_of
-
-
-@dataclass(frozen=True)
-class EdgeHeads:
-    """Every head of one attention edge. `rank`: how many keys of the row get more attention from the head."""
-
-    contribution: Float[np.ndarray, "head"]
-    probability: Float[np.ndarray, "head"]
-    rank: Int[np.ndarray, "head"]
 
 
 @dataclass(frozen=True)
@@ -51,19 +43,6 @@ class Cells:
 
     largest: Float[np.ndarray, "side side"]
     at: UInt32[np.ndarray, "side side"]
-
-
-@dataclass(frozen=True)
-class LayerMaps:
-    """Small maps of every head of a layer: the largest value of each cell as round(255·√value).
-
-    `contribution` is divided by `largest` first. `total`: a head's contribution summed over keys, mean over queries.
-    """
-
-    probability: UInt8[np.ndarray, "head side side"]
-    contribution: UInt8[np.ndarray, "head side side"]
-    largest: float
-    total: Float[np.ndarray, "head"]
 
 
 def edge_heads(trace: Trace, contributions: Contributions, layer: int, query: int, key: int) -> EdgeHeads:
@@ -125,7 +104,7 @@ def attention_map(trace: Trace, contributions: Contributions, layer: int, head: 
     return AttentionMap(probability, contribution)
 
 
-def layer_maps(trace: Trace, contributions: Contributions, layer: int, *, side: int = 48) -> LayerMaps:
+def layer_maps(trace: Trace, contributions: Contributions, layer: int, *, side: int = 48) -> LayerMapsResult:
     """Maps of every head, at most `side` cells wide."""
     probability: list[Float[np.ndarray, "side side"]] = []
     contribution: list[Float[np.ndarray, "side side"]] = []
@@ -138,7 +117,14 @@ def layer_maps(trace: Trace, contributions: Contributions, layer: int, *, side: 
     small = np.stack(contribution)
     largest = float(small.max(initial=0.0))
     scaled = small / largest if largest > 0 else small
-    return LayerMaps(_levels(np.stack(probability)), _levels(scaled), largest, np.array(total, dtype=np.float32))
+    return LayerMapsResult(
+        layer=layer,
+        side=small.shape[-1],
+        largest=largest,
+        probability=_levels(np.stack(probability)),
+        contribution=_levels(scaled),
+        total=np.array(total, dtype=np.float32),
+    )
 
 
 def in_cells(values: Float[np.ndarray, "query key"], side: int) -> Cells:

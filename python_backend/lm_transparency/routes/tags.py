@@ -6,14 +6,17 @@ Heads"; sinks after Xiao et al. (2023), "Efficient Streaming Language Models wit
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ..protocol.heads import HeadTag
 from ..trace.trace import Trace
 
-TAGS = ("previous", "first", "duplicate", "induction", "self")
+TAGS: tuple[HeadTag, ...] = get_args(HeadTag)
 
 #: Random tokens of the probe, which holds them twice.
 PROBE_TOKENS = 32

@@ -20,7 +20,7 @@ from ..analysis.making import Started, analyze, start, tokens_of
 from ..analysis.result import Analysis
 from ..errors import TransparencyError
 from ..files.fingerprint import state
-from ..inspection.heads import HeadTags, measure_head_tags
+from ..inspection.heads import measure_head_tags
 from ..model import embedded
 from ..model.chat import Chat
 from ..model.identity import model_fingerprint
@@ -28,6 +28,7 @@ from ..model.loading import LoadedModel, load_model
 from ..model.memory import TooLarge, free_buffers, free_bytes, give_back
 from ..model.options import Loading, SpecialTokens
 from ..model.tokens import Token
+from ..protocol.heads import HeadTagsResult
 from ..routes.kernels import use_cache_directory, warm_up
 from ..trace.prefix import n_common
 from ..version import __version__
@@ -67,7 +68,7 @@ class Session:
         self._started: dict[str, Started] = {}
         self._trace_budget = trace_budget
         self._reuse = reuse
-        self._head_tags: dict[int, HeadTags] = {}
+        self._head_tags: dict[int, HeadTagsResult] = {}
         self._calibration = Calibration(embedded.cache_directory() / "calibration.json")
         # models whose first analysis, which prepares much, is over
         self._warm: set[int] = set()
@@ -281,7 +282,7 @@ class Session:
         return self._runs[run_id]
 
     @guarded
-    def head_tags(self, model: LoadedModel, watch: Watch | None = None) -> HeadTags:
+    def head_tags(self, model: LoadedModel, watch: Watch | None = None) -> HeadTagsResult:
         """The measured head tags of `model`; measured once."""
         if id(model) not in self._head_tags:
             self._head_tags = {id(model): measure_head_tags(model, watch)}

@@ -13,7 +13,7 @@ from run_command import run_text
 
 import lm_transparency
 from lm_transparency.cli import main
-from lm_transparency.cli.views import as_json
+from lm_transparency.cli.questions.question import as_json
 from lm_transparency.model.loading import LoadedModel
 
 IOI = "When Mary and John went to the store, John gave a drink to"
@@ -48,6 +48,9 @@ def test_inspect_prints_what_the_python_function_answers(
             assert len(a) == len(b)
             for x, y in zip(a, b, strict=True):
                 same(x, y)
+        elif b is None:
+            # format 1 writes a number or an empty text
+            assert a in (0, "")
         else:
             assert a == (pytest.approx(b, rel=1e-4, abs=1e-5) if isinstance(b, float) else b)
 

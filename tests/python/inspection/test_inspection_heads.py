@@ -193,7 +193,7 @@ def test_a_heads_update_promotes_what_its_vector_points_to(case: Subject, normal
         assert [s.logit for s in update.suppressed] == pytest.approx(ordered[:6], **close)
         for score in (*update.promoted, *update.suppressed):
             assert logits[score.id] == pytest.approx(score.logit, **close)
-            assert (score.probability, score.rank_change) == (0, 0)
+            assert (score.probability, score.rank_change) == (None, None)
     for reads, position in ((view.query_reads, query), (view.key_reads, 1)):
         state = lens_logits(model, case.plain.pre[layer][position], normalize=normalize)
         assert [s.logit for s in reads] == pytest.approx(np.sort(state)[::-1][:5], rel=1e-3, abs=1e-4)

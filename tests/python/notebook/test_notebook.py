@@ -81,7 +81,7 @@ def test_the_bridge_answers_as_the_api_does_and_says_what_is_wrong_in_a_sentence
     bridge._on_message(bridge, "nonsense", [])
     assert [reply["id"] for reply in said] == [0, 1, 2, 3]
     heads = inspect_edge(ioi, 23, 13, 1).heads.contribution.tolist()
-    assert [share["contribution"] for share in said[0]["answer"]["heads"]] == heads
+    assert said[0]["answer"]["heads"]["contribution"] == heads
     assert [reply["error"] for reply in said] == [
         None,
         "The kernel no longer holds this analysis. Run the cell again.",

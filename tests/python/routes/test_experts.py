@@ -256,7 +256,7 @@ def test_a_block_lists_its_experts(run: lt.Analysis) -> None:
     view = lt.inspect_experts(run, 1, 5, top_k=3)
     assert view.n_experts == 4
     assert view.scoring == "softmax"
-    assert view.notice == ""
+    assert view.notice is None
     assert view.experts_total + view.residual + view.bias == pytest.approx(1, abs=1e-6)
     assert view.block_contribution == pytest.approx(float(run.contributions.ffn[1, 5]))
     shares = [e.contribution for e in view.experts]
@@ -283,7 +283,7 @@ def test_an_expert_opens(run: lt.Analysis, which: int | str) -> None:
     assert view.gates[5] == pytest.approx(view.gate, abs=1e-5)
     assert len(view.neurons) == 6
     assert view.neurons_total + view.others + view.residual + view.bias == pytest.approx(1, abs=1e-6)
-    assert view.notice == ""
+    assert view.notice is None
     neuron = view.neurons[0]
     found = lt.inspect_expert_neuron(run, 1, name, neuron.neuron, 5, top_k=4)
     assert found.expert == name

@@ -11,7 +11,8 @@ import torch
 
 import synthetic
 from lm_transparency import LoadedModel, load_model
-from lm_transparency.inspection.heads import HeadTags, measure_head_tags
+from lm_transparency.inspection.heads import measure_head_tags
+from lm_transparency.protocol.heads import HeadTagsResult
 from lm_transparency.routes.tags import TAGS, head_tags, probe
 from reference import Array, head_tag, watch_any
 from subjects import plain
@@ -21,7 +22,7 @@ PREVIOUS, FIRST, DUPLICATE, INDUCTION, SELF = range(5)
 
 
 @functools.cache
-def measured(model: LoadedModel) -> HeadTags:
+def measured(model: LoadedModel) -> HeadTagsResult:
     return measure_head_tags(model)
 
 

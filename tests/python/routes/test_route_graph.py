@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from contribution_tables import random_table, to_contributions
 from lm_transparency import Analysis, RouteGraph, TransparencyError, auto_threshold, route_graph
-from lm_transparency.routes.graph import AUTO_EDGES, AUTO_RANGE, Node, parse_node
+from lm_transparency.protocol.nodes import Node, parse_node
+from lm_transparency.routes.graph import AUTO_EDGES, AUTO_RANGE
 from naive_graph import naive_auto, naive_routes
 
 

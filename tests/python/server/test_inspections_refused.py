@@ -105,7 +105,7 @@ def test_a_run_that_is_not_there_has_expired(server: Client, name: str) -> None:
 
 def test_each_of_these_is_answered_for_a_run_that_is_there(ask: Ask) -> None:
     asked = {method.removeprefix("lmTransparency/") for method in INSPECTIONS}
-    # of a mixture of experts, and of a prompt that is long
+    # of a mixture of experts (`test_server_experts.py`), and of a long prompt (`test_server_first_graph.py`)
     assert set(RIGHT) == asked - {"ffnExperts", "expert", "reach"}
     for name, params in RIGHT.items():
         assert ask(name, **params)

@@ -36,18 +36,18 @@ def test_experts_over_the_wire(tmp_path: Path) -> None:
         assert block["expertsTotal"] + block["residual"] + block["bias"] == pytest.approx(1, abs=1e-6)
         assert [r["expert"] for r in block["router"]] == [r.expert for r in ours.router]
         assert [r["probability"] for r in block["router"]] == pytest.approx([r.probability for r in ours.router])
-        assert (block["nExperts"], block["scoring"], block["notice"]) == (4, "softmax", "")
+        assert (block["nExperts"], block["scoring"], block["notice"]) == (4, "softmax", None)
         assert block["error"] <= block["tolerance"]
 
         for name in (block["experts"][0]["expert"], "shared"):
             expert, view = ask("expert", expert=name, neuronsK=4), lt.inspect_expert(run, 1, name, 5, neurons_k=4)
             assert expert["gates"] == pytest.approx(view.gates)
-            assert [s["id"] for s in expert["suppressed"]] == [s.id for s in view.update.suppressed]
+            assert [s["id"] for s in expert["update"]["suppressed"]] == [s.id for s in view.update.suppressed]
             assert [n["neuron"] for n in expert["neurons"]] == [n.neuron for n in view.neurons]
             neuron = ask("neuron", expert=name, neuron=expert["neurons"][0]["neuron"])
             assert neuron["expert"] == name
-            assert neuron["contribution"] == pytest.approx(expert["neurons"][0]["contribution"])
-        assert ask("neuron", layer=0, neuron=3)["expert"] == ""
+            assert neuron["share"]["contribution"] == pytest.approx(expert["neurons"][0]["contribution"])
+        assert ask("neuron", layer=0, neuron=3)["expert"] is None
 
         for name, params, says in (
             ("expert", {"expert": "4"}, "Choose 0 to 3"),

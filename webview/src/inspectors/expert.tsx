@@ -56,16 +56,7 @@ export function ExpertInspector({ store, layer, position, expert }: Props) {
           nameAt={(at) => nameOf({ layer, position: at, expert })}
         />
       )}
-      {here && (
-        <UpdateLists
-          store={store}
-          of={name}
-          promoted={here.promoted}
-          suppressed={here.suppressed}
-          prefix="expert-"
-          help="expert"
-        />
-      )}
+      {here && <UpdateLists store={store} of={name} update={here.update} prefix="expert-" help="expert" />}
       {here && here.neurons.length > 0 && (
         <NeuronList store={store} of={name} neurons={here.neurons}>
           <p class="dim rest" data-testid="neuron-sum" title={sumTitle(here)}>
@@ -98,7 +89,7 @@ function Figures({ store, result }: { store: Store; result: ExpertResult | null 
           </>
         )}
       </p>
-      {result !== null && result.notice !== '' && (
+      {result !== null && result.notice !== null && (
         <p class="unsure" role="alert" data-testid="expert-notice">
           {result.notice}
         </p>

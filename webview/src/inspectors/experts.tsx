@@ -25,7 +25,7 @@ export function Experts({ store, layer, position }: Props) {
   const block = nodeName(nodeRef('M', layer, position));
   return (
     <>
-      {latest.notice !== '' && (
+      {latest.notice !== null && (
         <p class="unsure" role="alert" data-testid="experts-notice">
           {latest.notice}
         </p>
@@ -122,7 +122,7 @@ function Router({ store, block, result }: ListProps) {
         name: 'router',
         of: block,
         columns: ['expert', 'logit', 'probability', 'gate'],
-        rows: () => router.map((entry) => [entry.expert, entry.logit, entry.probability, entry.gate]),
+        rows: () => router.map((entry) => [entry.expert, entry.logit ?? '', entry.probability ?? '', entry.gate]),
       }}
       aside={
         <span class="plain-note">
@@ -136,19 +136,19 @@ function Router({ store, block, result }: ListProps) {
 }
 
 function routerRows({ router, scoring }: FfnExpertsResult, block: string): BarRow[] {
-  const known = scoring !== 'unknown';
-  const lowest = Math.min(...router.map((entry) => entry.logit));
-  const scoreOf = (entry: RouterScore): string => (known ? share(entry.probability) : signed(entry.logit));
+  const lowest = Math.min(...router.map((entry) => entry.logit ?? 0));
+  const scoreOf = ({ probability, logit }: RouterScore): string =>
+    probability === null ? signed(logit ?? 0) : share(probability);
   return router.map((entry) => {
     const chosen = entry.gate !== 0;
     const said = chosen ? `chosen, gate ${share(entry.gate)}` : 'not chosen';
     return {
       key: `${entry.expert}`,
       label: <span class="token">@{entry.expert}</span>,
-      value: known ? entry.probability : entry.logit - lowest,
+      value: entry.probability ?? (entry.logit ?? 0) - lowest,
       number: scoreOf(entry),
       note: <span class="note">{chosen ? 'chosen' : ''}</span>,
-      title: `expert ${entry.expert}: ${known ? `${scoring} ${share(entry.probability)}, ` : ''}logit ${signed(entry.logit)}, ${said}`,
+      title: `expert ${entry.expert}: ${entry.probability === null ? '' : `${scoring} ${share(entry.probability)}, `}logit ${signed(entry.logit ?? 0)}, ${said}`,
       faint: !chosen,
       name: withExpert(block, `${entry.expert}`),
       ink: chosen ? 'ffn' : 'bias',

@@ -55,13 +55,6 @@ function Writes({ store, edge, result }: { store: Store; edge: string; result: H
     </div>
   );
   return (
-    <UpdateLists
-      store={store}
-      of={edge}
-      promoted={part ? result.partPromoted : result.promoted}
-      suppressed={part ? result.partSuppressed : result.suppressed}
-      prefix="head-"
-      aside={aside}
-    />
+    <UpdateLists store={store} of={edge} update={part ? result.part : result.update} prefix="head-" aside={aside} />
   );
 }

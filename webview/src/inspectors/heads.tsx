@@ -31,7 +31,14 @@ const LEAST_TAG = 0.2;
 export function headParts(analysis: Analysis, edge: EdgeRef, known: EdgeHeadsResult | null): HeadPart[] {
   const byContribution = (a: HeadPart, b: HeadPart): number =>
     (b.contribution ?? -1) - (a.contribution ?? -1) || a.head - b.head;
-  if (known) return known.heads.map((part): HeadPart => ({ ...part })).sort(byContribution);
+  if (known) {
+    const { contribution, probability, rank } = known.heads;
+    return contribution
+      .map((value, head): HeadPart => {
+        return { head, contribution: value, probability: probability[head] ?? null, rank: rank[head] ?? null };
+      })
+      .sort(byContribution);
+  }
   const { headOffset, headIndex, headWeight } = analysis.columns;
   const parts = Array.from({ length: analysis.meta.model.nHeads }, (_, head): HeadPart => {
     return { head, contribution: null, probability: null, rank: null };

@@ -1,6 +1,6 @@
 /** A node in tokens: the top of its logit lens, and what its block promotes and suppresses. */
 import type { ComponentChildren } from 'preact';
-import type { NodeTokensResult, TokenScore } from '../../../extension/shared/protocol';
+import type { NodeTokensResult, TokenScore, Update } from '../../../extension/shared/protocol';
 import { namesOf, outputFigure, outputText } from '../words/answer';
 import { useLatest } from '../store/ask';
 import type { Store } from '../store/state';
@@ -29,7 +29,7 @@ function Lists({ store, node }: { store: Store; node: string }) {
 }
 
 function Known({ store, result }: { store: Store; result: NodeTokensResult }) {
-  const { node, top, promoted, suppressed } = result;
+  const { node, top, update } = result;
   const names = namesOf(store.analysis.value?.meta.model);
   return (
     <>
@@ -49,7 +49,7 @@ function Known({ store, result }: { store: Store; result: NodeTokensResult }) {
           />
         </Section>
       )}
-      <UpdateLists store={store} of={node} promoted={promoted} suppressed={suppressed} />
+      <UpdateLists store={store} of={node} update={update} />
     </>
   );
 }
@@ -58,8 +58,7 @@ interface UpdateProps {
   store: Store;
   /** The selection that the lists belong to. */
   of: string;
-  promoted: TokenScore[];
-  suppressed: TokenScore[];
+  update: Update;
   /** Before the test ids and the names of the tables: "neuron-". */
   prefix?: string;
   titles?: [promotes: string, suppresses: string];
@@ -69,11 +68,11 @@ interface UpdateProps {
 }
 
 /** The tokens that an update makes more and less likely, side by side. */
-export function UpdateLists({ store, of, promoted, suppressed, prefix = '', titles, help, aside }: UpdateProps) {
+export function UpdateLists({ store, of, update, prefix = '', titles, help, aside }: UpdateProps) {
   const names = namesOf(store.analysis.value?.meta.model);
   const lists = [
-    { name: 'promoted', title: titles?.[0] ?? names.promotes, scores: promoted, tone: 'up' },
-    { name: 'suppressed', title: titles?.[1] ?? names.suppresses, scores: suppressed, tone: 'down' },
+    { name: 'promoted', title: titles?.[0] ?? names.promotes, scores: update.promoted, tone: 'up' },
+    { name: 'suppressed', title: titles?.[1] ?? names.suppresses, scores: update.suppressed, tone: 'down' },
   ] as const;
   return (
     <div class="pair">
@@ -124,18 +123,17 @@ const FOLLOW = 'Click to follow it in the Lens view';
 /** Bars show the probability itself, unless all of them are small. */
 function topRow(store: Store, score: TokenScore, k: number, all: TokenScore[]): TextBar {
   const model = store.analysis.value?.meta.model;
-  const most = Math.max(...all.map((entry) => entry.probability), 1e-9);
-  const change =
-    score.rankChange === 0
-      ? ''
-      : `, ${score.rankChange > 0 ? 'up' : 'down'} ${Math.abs(score.rankChange)} against the node before`;
+  const most = Math.max(...all.map((entry) => entry.probability ?? 0), 1e-9);
+  const probability = score.probability ?? 0;
+  const gained = score.rankChange ?? 0;
+  const change = gained === 0 ? '' : `, ${gained > 0 ? 'up' : 'down'} ${Math.abs(gained)} against the node before`;
   return {
     key: `${k}`,
     text: outputText(model, score.text),
-    fraction: most > 0.2 ? score.probability : score.probability / most / 2,
-    number: outputFigure(model, score.probability, score.logit),
-    change: score.rankChange,
-    title: `'${score.text}' ${model?.task === 'value' ? '' : `${percent(score.probability)}, `}logit ${score.logit.toFixed(2)}${change}. ${FOLLOW}`,
+    fraction: most > 0.2 ? probability : probability / most / 2,
+    number: outputFigure(model, probability, score.logit),
+    change: gained,
+    title: `'${score.text}' ${model?.task === 'value' ? '' : `${percent(probability)}, `}logit ${score.logit.toFixed(2)}${change}. ${FOLLOW}`,
     ...following(store, score),
   };
 }
@@ -159,7 +157,9 @@ function scoreTable(name: string, of: string, scores: TokenScore[], column: stri
     of,
     columns: ['rank', 'id', column, 'logit', 'probability', 'rank_change'],
     rows: () =>
-      scores.map(({ id, text, logit, probability, rankChange }, k) => [k, id, text, logit, probability, rankChange]),
+      scores.map(({ id, text, logit, probability, rankChange }, k) => {
+        return [k, id, text, logit, probability ?? '', rankChange ?? 0];
+      }),
   };
 }
 

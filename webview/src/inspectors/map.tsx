@@ -20,8 +20,8 @@ interface Props {
   layer: number;
   /** The map's name: "Layer 23 head 4". */
   of: string;
-  /** The head whose map is drawn, −1 for all; null while none is. */
-  drawn: number | null;
+  /** The head whose map is drawn; null while none is. */
+  drawn: number | 'all' | null;
   values: Float32Array | null;
   /** Where the largest of each cell is, where cells hold several tokens. */
   at: Uint32Array | null;

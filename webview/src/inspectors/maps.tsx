@@ -44,7 +44,7 @@ export function Maps({ store, analysis, layer, query, position, head }: Props) {
   const hovered = useSignal<Cell | null>(null);
   const wordsId = useId();
   const { nTokens, gutter } = useMemo(() => measured(analysis), [analysis]);
-  const { reply, latest } = useLatest(store, 'lmTransparency/attentionMap', { layer, head: head ?? -1 });
+  const { reply, latest } = useLatest(store, 'lmTransparency/attentionMap', { layer, head });
   const read = latest && attempt(() => mapsOf(latest, nTokens));
   const stale = reply?.state !== 'known';
 
@@ -70,7 +70,7 @@ export function Maps({ store, analysis, layer, query, position, head }: Props) {
       analysis,
       layer,
       of: title,
-      drawn: latest?.head ?? null,
+      drawn: latest && (latest.head ?? ('all' as const)),
       grid,
       reach: gutter,
       logarithmic,
@@ -129,7 +129,7 @@ export interface Values {
 function mapsOf(result: AttentionMapResult, nTokens: number): Values {
   const side = Math.min(result.side, nTokens);
   const shape = [side, side];
-  const at = (array: NumericArray) => (side < nTokens ? numbersOf(array, 'uint32', shape) : null);
+  const at = (array: NumericArray | null) => array && numbersOf(array, 'uint32', shape);
   return {
     side,
     probability: numbersOf(result.probability, 'float32', shape),

@@ -24,12 +24,12 @@ interface Props {
 
 export function NeuronInspector({ store, layer, position, expert, neuron }: Props) {
   const normalize = store.lensNormalized.value;
-  const asked = { layer, neuron, position, topK: TOKENS, normalize, ...(expert !== null && { expert }) };
+  const asked = { layer, neuron, position, topK: TOKENS, normalize, expert };
   const { reply, latest } = useLatest(store, 'lmTransparency/neuron', asked);
   const analysis = store.analysis.value;
   if (!analysis) return null;
   // activations at all positions are the same from each of them; the rest belongs to one
-  const same = latest?.neuron === neuron && latest.layer === layer && latest.expert === (expert ?? '') ? latest : null;
+  const same = latest?.share.neuron === neuron && latest.layer === layer && latest.expert === expert ? latest : null;
   const here = same?.position === position ? same : null;
   const block = (at: number): string => nodeName(nodeRef('M', layer, at));
   const nameAt = (at: number): string =>
@@ -68,16 +68,7 @@ export function NeuronInspector({ store, layer, position, expert, neuron }: Prop
           nameAt={nameAt}
         />
       )}
-      {here && (
-        <UpdateLists
-          store={store}
-          of={nameAt(position)}
-          promoted={here.promoted}
-          suppressed={here.suppressed}
-          prefix="neuron-"
-          help="neuron"
-        />
-      )}
+      {here && <UpdateLists store={store} of={nameAt(position)} update={here.update} prefix="neuron-" help="neuron" />}
       {!here && reply?.state === 'asking' && <Waiting title="Promotes" rows={8} />}
     </>
   );
@@ -88,12 +79,12 @@ function Figures({ store, result }: { store: Store; result: NeuronResult | null 
     <p class="figures">
       <NormToggle store={store} />
       activation{' '}
-      <b data-testid="neuron-activation" data-value={result?.activation}>
-        {result ? activation(result.activation) : '…'}
+      <b data-testid="neuron-activation" data-value={result?.share.activation}>
+        {result ? activation(result.share.activation) : '…'}
       </b>
       <br />
-      contribution <b>{result ? share(result.contribution) : '…'}</b> of the residual after the layer
-      {result && result.activation < 0 && (
+      contribution <b>{result ? share(result.share.contribution) : '…'}</b> of the residual after the layer
+      {result && result.share.activation < 0 && (
         <>
           <br />
           negative: it writes the opposite of its output vector

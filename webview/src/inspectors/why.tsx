@@ -26,8 +26,11 @@ export const rankInRow = (result: HeadResult): string => {
   return nKeys === 1 ? 'the only key' : `${ordinal(result.rank + 1)} of ${nKeys} keys`;
 };
 
+/** A key that a sliding window hides has no finite score. */
+const scoreText = (score: number | null): string => (score === null ? '−∞' : signed(score));
+
 export function Why({ store, analysis, result }: { store: Store; analysis: Analysis; result: HeadResult }) {
-  const { layer, head, query } = result;
+  const { layer, head, query, key } = result;
   const rows = result.keys.map((part): BarRow => {
     const label = labelAt(analysis, part.position);
     const edge = attentionEdgeName(layer, query, part.position, analysis.meta.model.parallel);
@@ -41,37 +44,42 @@ export function Why({ store, analysis, result }: { store: Store; analysis: Analy
       value: part.contribution,
       number: share(part.contribution),
       note: <span class="figure">{share(part.probability)}</span>,
-      title: `key ${label} at ${part.position}: contribution ${share(part.contribution)}, attention probability ${share(part.probability)}, score ${signed(part.score)}`,
+      title: `key ${label} at ${part.position}: contribution ${share(part.contribution)}, attention probability ${share(part.probability)}, score ${scoreText(part.score)}`,
       name: withDetail(edge, head),
-      selected: part.position === result.key,
+      selected: part.position === key.position,
     };
   });
   const table: Table = {
     name: 'keys',
-    of: withDetail(attentionEdgeName(layer, query, result.key, analysis.meta.model.parallel), head),
+    of: withDetail(attentionEdgeName(layer, query, key.position, analysis.meta.model.parallel), head),
     columns: ['key', 'token', 'score', 'attention probability', 'contribution'],
     rows: () =>
       result.keys.map((part) => {
         const text = analysis.meta.tokens[part.position]?.text ?? '';
-        return [part.position, text, part.score, part.probability, part.contribution];
+        return [part.position, text, part.score ?? '−∞', part.probability, part.contribution];
       }),
   };
   return (
     <Section title="Why this edge?" store={store} help="why-this-edge" table={table}>
-      <div data-testid="why" data-head={head} data-query={query} data-key={result.key}>
+      <div data-testid="why" data-head={head} data-query={query} data-key={key.position}>
         <p class="figures">
           attention{' '}
           <b data-testid="why-probability" title="Softmax of the scores of this row: all its keys sum to 1">
-            {share(result.probability)}
+            {share(key.probability)}
           </b>
           , <b data-testid="why-rank">{rankInRow(result)}</b>, score{' '}
           <b data-testid="why-score" title="query · key, scaled, with the mask's bias: what softmax sees">
-            {signed(result.score)}
+            {scoreText(key.score)}
           </b>
         </p>
         <dl class="reads">
           <Reads model={analysis.meta.model} end="query" label={labelAt(analysis, query)} scores={result.queryReads} />
-          <Reads model={analysis.meta.model} end="key" label={labelAt(analysis, result.key)} scores={result.keyReads} />
+          <Reads
+            model={analysis.meta.model}
+            end="key"
+            label={labelAt(analysis, key.position)}
+            scores={result.keyReads}
+          />
         </dl>
         <div class="row-names" aria-hidden="true">
           <span>keys of this row</span>

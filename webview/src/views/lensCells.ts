@@ -12,9 +12,9 @@ export interface LensCells {
   nTokens: number;
   /** The rows from here on are known; those under it are still being computed. */
   firstRow: number;
-  /** Texts that `top` points into. */
-  texts: string[];
-  /** [nRows × nTokens] */
+  /** Of the tokens in `top`, by id. */
+  texts: Readonly<Record<number, string>>;
+  /** [nRows × nTokens]: ids */
   top: ArrayLike<number>;
   topProbability: ArrayLike<number>;
   topLogit: ArrayLike<number>;
@@ -45,30 +45,26 @@ export function lensCells(
     probability: new Float32Array(size),
     rank: new Uint32Array(size),
   };
-  const follows = first.tokenProbability.data !== '';
-  const texts: string[] = [];
+  const texts: Record<number, string> = {};
   let firstRow = nRows;
   for (const result of results) {
     const shape = [firstRow - result.firstRow, nTokens];
     const at = result.firstRow * nTokens;
-    cells.top.set(
-      Array.from(numbersOf(result.top, 'uint32', shape), (index) => index + texts.length),
-      at,
-    );
+    cells.top.set(numbersOf(result.top, 'uint32', shape), at);
     cells.topProbability.set(numbersOf(result.topProbability, 'float32', shape), at);
     cells.topLogit.set(numbersOf(result.topLogit, 'float32', shape), at);
-    if (follows) {
+    if (result.tokenProbability && result.tokenRank) {
       cells.probability.set(numbersOf(result.tokenProbability, 'float32', shape), at);
       cells.rank.set(numbersOf(result.tokenRank, 'uint32', shape), at);
     }
-    texts.push(...result.texts);
+    Object.assign(texts, result.texts);
     firstRow = result.firstRow;
   }
   const { top, topProbability, topLogit, probability, rank } = cells;
   return {
     ...{ nRows, nTokens, firstRow, texts, top, topProbability, topLogit },
     range: asValues ? rangeOf(topLogit.subarray(firstRow * nTokens)) : null,
-    followed: follows ? { token: first.token, probability, rank } : null,
+    followed: first.token === null ? null : { token: first.token, probability, rank },
   };
 }
 

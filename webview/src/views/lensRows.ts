@@ -31,7 +31,7 @@ export interface LensRows {
 }
 
 /** Asks for one stretch of rows after the other. */
-export function useLensRows(store: Store, token: number, normalize: boolean): LensRows {
+export function useLensRows(store: Store, token: number | null, normalize: boolean): LensRows {
   const run = store.analysis.value?.meta.runId;
   const { nLayers = 0, nTokens = 0 } = store.source.value ?? {};
   const nRows = nLayers + 1;

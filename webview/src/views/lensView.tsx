@@ -26,7 +26,7 @@ interface Props {
 }
 
 export function LensView({ store, view, lens, openFinder }: Props) {
-  const token = lens.followed.value?.id ?? -1;
+  const token = lens.followed.value?.id ?? null;
   const { reply, known } = useLensRows(store, token, store.lensNormalized.value);
   const { nLayers = 0, nTokens = 0 } = store.source.value ?? {};
   const model = store.analysis.value?.meta.model;

@@ -9,9 +9,9 @@ import platform
 import secrets
 from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-import attrs
 from pygls.exceptions import JsonRpcException
 
 from ...model import embedded
@@ -228,7 +228,7 @@ class Backend:
 
     def _change(self, state: HealthState, message: str, remedy: str = "") -> None:
         versions = dependencies.imported()
-        now = attrs.evolve(
+        now = replace(
             self._health,
             state=state,
             message=message,

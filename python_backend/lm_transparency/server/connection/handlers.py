@@ -27,6 +27,7 @@ from ...protocol.models import (
     ListedModel,
     ListModelsResult,
     LoadModelParams,
+    ModelChoice,
     ModelInfo,
     UnloadModelParams,
     UnloadModelResult,
@@ -238,18 +239,10 @@ def _told(run_id: str, run: Analysis, params: AnalyzeParams) -> AnalyzeResult:
     return AnalyzeResult(run_id, base64.b64encode(payload).decode("ascii"))
 
 
-def _load(session: Session, params: LoadModelParams | AnalyzeParams | EstimateParams, watch: Watch) -> LoadedModel:
+def _load(session: Session, params: ModelChoice, watch: Watch) -> LoadedModel:
     # a client that is lost during a load will ask for the model again
     with watch.finishing():
-        return session.load(
-            params.source,
-            dtype=params.dtype,
-            device=params.device,
-            allow_download=params.allow_download,
-            trust_remote_code=params.trust_remote_code,
-            anyway=params.anyway,
-            watch=watch,
-        )
+        return session.load(params.source, watch=watch, **params.options())
 
 
 def _check_cost(estimate: Estimate, params: AnalyzeParams) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import attrs
+from dataclasses import fields
 
 from ...errors import TransparencyError
 from ...prompts.documents import Document
@@ -52,4 +52,4 @@ def list_prompts(document: Document, params: ListPromptsParams) -> ListPromptsRe
 
 
 def _settings(settings: Settings) -> PromptSettings:
-    return PromptSettings(**{a.name: getattr(settings, a.name) for a in attrs.fields(PromptSettings)})
+    return PromptSettings(**{a.name: getattr(settings, a.name) for a in fields(PromptSettings)})

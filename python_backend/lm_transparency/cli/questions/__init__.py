@@ -1,0 +1,8 @@
+"""The kinds of `lm-transparency inspect`: one file a kind, and `QUESTIONS` lists them."""
+
+from __future__ import annotations
+
+from . import edge, expert, ffn, head, neuron, node
+
+#: In the order of `lm-transparency inspect --help`.
+QUESTIONS = (node.QUESTION, edge.QUESTION, head.QUESTION, ffn.QUESTION, expert.QUESTION, neuron.QUESTION)

@@ -1,0 +1,80 @@
+"""What a kind of `lm-transparency inspect` is, and its answer as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+import re
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...errors import TransparencyError
+from ...printable import json_text
+
+if TYPE_CHECKING:
+    from ...analysis.result import Analysis
+
+#: Asks an analysis; what it returns is the question's answer.
+Ask = Callable[["Analysis"], Any]
+
+
+def no_options(_parser: argparse.ArgumentParser) -> None:
+    """Most kinds have the common options alone."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """A kind of `inspect`.
+
+    `read` checks `arguments.what` before a model is loaded, and raises `TransparencyError("invalidParams")`; `lines`:
+    the answer as text.
+    """
+
+    name: str
+    metavar: str
+    help: str
+    read: Callable[[argparse.Namespace], Ask]
+    lines: Callable[[Analysis, Any], Iterable[str]]
+    add_options: Callable[[argparse.ArgumentParser], None] = no_options
+
+
+class Place(NamedTuple):
+    """A feed-forward block, and what is named inside of it: `M22_3`, `M22_3@5`, `M22_3#831`, `M22_3@5#17`."""
+
+    layer: int
+    position: int
+    expert: str
+    neuron: int | None
+
+
+def block(name: str) -> Place:
+    """Raises `TransparencyError("invalidParams")` for what names no feed-forward block."""
+    match = re.fullmatch(r"M(\d+)_(-?\d+)(?:@(\d+|shared\d*))?(?:#(\d+))?", name)
+    if match is None:
+        raise TransparencyError(
+            "invalidParams", f"{name!r} is not a feed-forward block.", "Blocks are M<layer>_<position>."
+        )
+    neuron = None if match[4] is None else int(match[4])
+    return Place(int(match[1]), int(match[2]), match[3] or "", neuron)
+
+
+#: What format 1 writes where an answer has None.
+_FORMAT_1: dict[str, Any] = {"probability": 0.0, "logit": 0.0, "rank_change": 0, "notice": "", "expert": ""}
+
+
+def as_json(answer: Any) -> str:
+    """The answer's own fields, format 1; arrays as lists, null for a score of −∞ (a key that a window hides)."""
+    return json_text({"format": 1, **_plain(answer)}, indent=1) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        held = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
+        return {name: _FORMAT_1.get(name) if found is None else _plain(found) for name, found in held}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, float):
+        return None if math.isinf(value) else value
+    # an array
+    return getattr(value, "tolist", lambda: value)()
