@@ -58,7 +58,7 @@ describe('live mode in the real VS Code', () => {
   const typed = async (text: string): Promise<LongTasks> => {
     await takeLongTasks(page);
     await page.keyboard.type(text, { delay: EVERY_MS });
-    await page.waitForTimeout(500);
+    if (BY_THE_CLOCK) await page.waitForTimeout(500);
     return takeLongTasks(page);
   };
   const erase = async () => {

@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
 import { inject } from 'vitest';
@@ -49,7 +49,7 @@ async function joinShared({ folder = samples, ...options }: ProductOptions): Pro
   const write = (place: string, settings: object) =>
     writeFileSync(join(data, place, 'settings.json'), JSON.stringify(settings, undefined, 2));
   write('Machine', machineSettings(options));
-  for (const kept of [shared.hub, join(data, 'User', 'globalStorage')]) rmSync(kept, { recursive: true, force: true });
+  for (const kept of [shared.hub, join(data, 'User', 'globalStorage')]) forget(kept);
   return {
     ...shared,
     folder,
@@ -57,6 +57,14 @@ async function joinShared({ folder = samples, ...options }: ProductOptions): Pro
     writeUserSettings: (settings) => write('User', { ...quietSettings, ...settings }),
     stop: () => Promise.resolve(),
   };
+}
+
+/** Takes a folder away at once; what is in it, an environment perhaps, may take a while to remove. */
+function forget(folder: string): void {
+  if (!existsSync(folder)) return;
+  const aside = `${folder}-${crypto.randomUUID()}`;
+  renameSync(folder, aside);
+  spawn('rm', ['-rf', aside], { detached: true, stdio: 'ignore' }).unref();
 }
 
 const machineSettings = (options: ProductOptions) => ({

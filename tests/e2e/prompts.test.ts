@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FrameLocator, Locator, Page } from 'playwright-core';
@@ -15,7 +15,7 @@ import {
   webviewFrame,
 } from './harness/index.ts';
 import { expectPercent, truthOf, visible } from '../panel/reading.ts';
-import { nextGraph, type Product } from './product.ts';
+import { logsIn, nextGraph, type Product } from './product.ts';
 import { useWindow } from './window.ts';
 
 interface Said {
@@ -288,7 +288,8 @@ describe('prompt files in the real VS Code', () => {
     // what the editor itself takes for so many lines
     await openFile(page, 'many.txt');
     await line('00001').waitFor();
-    await page.waitForTimeout(3000);
+    await page.keyboard.press('Control+End');
+    await line('20000').waitFor();
     const plain = await longest();
     await openFile(page, 'many.prompts.jsonl');
     await lenses('Analyze').first().waitFor({ timeout: 60_000 });
@@ -303,8 +304,8 @@ describe('prompt files in the real VS Code', () => {
     console.log(
       `longest task of the window with 20,000 prompts: ${ours} ms, with the same file as plain text ${plain} ms`,
     );
-    // machines at other work take their time; what is done for every prompt would take many seconds
-    expect(ours).toBeLessThan(2000);
+    // machines at other work take their time for both; what is done for every prompt would take many seconds
+    expect(ours).toBeLessThan(Math.max(2000, 6 * plain));
     await line('19999').click();
     const frame = await nextGraph(page, async () => {
       await runCommand(page, 'LM Transparency: Analyze Prompt');
@@ -317,15 +318,9 @@ describe('prompt files in the real VS Code', () => {
   });
 
   test('no prompt stands in the log', () => {
-    const logs = readdirSync(server.workDir, { recursive: true, encoding: 'utf8' }).filter((name) =>
-      name.endsWith('LM Transparency.log'),
-    );
-    expect(logs.length).toBeGreaterThan(0);
-    for (const name of logs) {
-      const text = readFileSync(join(server.workDir, name), 'utf8');
-      expect(text).toContain('backend');
-      for (const words of ['went to the store', 'capital of France', 'Question number'])
-        expect(text).not.toContain(words);
-    }
+    const text = logsIn(server.workDir, 'LM Transparency.log');
+    expect(text).toContain('backend');
+    for (const words of ['went to the store', 'capital of France', 'Question number'])
+      expect(text).not.toContain(words);
   });
 });

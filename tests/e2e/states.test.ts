@@ -27,8 +27,12 @@ describe('on a machine without the backend', () => {
     writeFileSync(join(folder, 'long.prompt'), LONG);
     writeFileSync(join(folder, 'empty.prompt'), '');
     writeFileSync(join(folder, 'nul.prompt'), 'The capital\0 of France is');
-    // ioi.prompt takes a third of it, and long.prompt more than all
-    const machineSettings = { 'lmTransparency.analysis.askAboveMb': 100 };
+    const machineSettings = {
+      // ioi.prompt takes a third of it, and long.prompt more than all
+      'lmTransparency.analysis.askAboveMb': 100,
+      // what is imported is compiled then; all the rest would take longer than to install it
+      'lmTransparency.backend.pipArguments': ['--no-compile'],
+    };
     ({ page } = await open({ folder, python: '', machineSettings }));
   });
 
