@@ -19,7 +19,7 @@ const PROMPT = 'When Mary and John went to the store, John gave a drink to';
 async function makeCopies(models: string): Promise<Truth> {
   const at = (name: string) => join(repositoryRoot, 'tests', name);
   const words = [at('e2e/make_copies.py'), embeddedModel(), models, PROMPT];
-  const env = { ...process.env, PYTHONPATH: at('python') };
+  const env = { ...process.env, PYTHONPATH: at('python/support') };
   const { stdout } = await promisify(execFile)(repositoryPython(), words, { env, maxBuffer: 1e8 });
   return JSON.parse(stdout) as Truth;
 }

@@ -132,7 +132,7 @@ describe('a fresh machine behind ssh', () => {
 
   test.each([
     ['strange', /The host key of strange is not known yet\. Run `ssh strange` once/],
-    ['changed', /changed shows another host key/],
+    ['changed', /changed presents a different host key/],
     ['refusing', /refusing refused the login/],
     ['closed', /closed takes no ssh connections/],
     ['nowhere', /There is no host nowhere/],
@@ -158,7 +158,7 @@ describe('a fresh machine behind ssh', () => {
     await screenshot(page, 'remote-hosts-dark');
     for (const host of [`-oProxyCommand=touch ${evil}.ran`, `me@gpubox; touch ${evil}.ran`, `"$(touch ${evil}.ran)"`]) {
       await quickInput(page).locator('input.input').fill(host);
-      await page.getByText('A host is a name of your ssh config').waitFor();
+      await page.getByText('A host is a name from your ssh config').waitFor();
       await page.keyboard.press('Enter');
       await quickInput(page).waitFor({ state: 'hidden' });
       await runCommand(page, CONNECT);
@@ -170,7 +170,7 @@ describe('a fresh machine behind ssh', () => {
 
   async function beginSetUp(): Promise<void> {
     await chooseHost(page, 'gpubox');
-    await quickInputRow(page, 'Set up an environment of its own there').click({ timeout: 60_000 });
+    await quickInputRow(page, 'Set up a separate environment there').click({ timeout: 60_000 });
     await page.getByRole('button', { name: 'Set Up', exact: true }).click();
   }
 
