@@ -113,7 +113,7 @@ describe('the inspectors show what plain torch computes', () => {
     const marks = ['data-head', 'data-query', 'data-key'];
     await expect
       .poll(() => Promise.all(marks.map((name) => byId('map-attention').getAttribute(name))))
-      .toEqual([`${maps.head ?? -1}`, `${query}`, `${key}`]);
+      .toEqual([`${maps.head ?? 'all'}`, `${query}`, `${key}`]);
     const words = /^query (.+), key (.+), probability (\S+), contribution (\S+)$/.exec(await text('map-words')) ?? [];
     expect(words.slice(1, 3)).toEqual([token(query), token(key)]);
     expectShare(words[3] ?? '', maps.probability[query]?.[key] ?? NaN);
