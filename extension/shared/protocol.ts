@@ -479,6 +479,24 @@ export interface HeadResult {
   keyReads: TokenScore[];
 }
 
+/** How evenly the heads of `layer` spread their attention at `query`. */
+export interface HeadEntropyParams {
+  runId: string;
+  layer: number;
+  query: number;
+}
+
+/**
+ * `entropy` [head], in bits: −Σ_s α_s log₂ α_s over the keys of the query's row. `most`: log₂ of the number of keys
+ * up to the query, which a head reaches that attends to all of them alike.
+ */
+export interface HeadEntropyResult {
+  layer: number;
+  query: number;
+  entropy: number[];
+  most: number;
+}
+
 /** `head` null: all heads together. `side`: the maps are at most this many cells wide. */
 export interface AttentionMapParams {
   runId: string;
@@ -836,6 +854,7 @@ export interface Inspections {
   'lmTransparency/describe': { params: DescribeParams; result: DescribeResult };
   'lmTransparency/edgeHeads': { params: EdgeHeadsParams; result: EdgeHeadsResult };
   'lmTransparency/head': { params: HeadParams; result: HeadResult };
+  'lmTransparency/headEntropy': { params: HeadEntropyParams; result: HeadEntropyResult };
   'lmTransparency/attentionMap': { params: AttentionMapParams; result: AttentionMapResult };
   'lmTransparency/layerMaps': { params: LayerMapsParams; result: LayerMapsResult };
   'lmTransparency/headTags': { params: HeadTagsParams; result: HeadTagsResult };
@@ -854,6 +873,7 @@ export const INSPECTIONS = [
   'lmTransparency/describe',
   'lmTransparency/edgeHeads',
   'lmTransparency/head',
+  'lmTransparency/headEntropy',
   'lmTransparency/attentionMap',
   'lmTransparency/layerMaps',
   'lmTransparency/headTags',

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .batch.prompts import Prompt, read_prompts
     from .errors import Cancelled, TransparencyError
     from .exports import export_text
+    from .inspection.entropy import inspect_entropy
     from .inspection.experts import inspect_expert, inspect_expert_neuron, inspect_experts
     from .inspection.ffn import inspect_ffn, inspect_neuron
     from .inspection.heads import attention_map, inspect_edge, inspect_head, layer_maps, measure_head_tags
@@ -50,6 +51,7 @@ _HOMES = {
     "TransparencyError": "errors",
     "inspect_node": "inspection.nodes",
     "inspect_edge": "inspection.heads",
+    "inspect_entropy": "inspection.entropy",
     "inspect_head": "inspection.heads",
     "attention_map": "inspection.heads",
     "layer_maps": "inspection.heads",
@@ -101,6 +103,7 @@ __all__ = [
     "chat_of",
     "export_text",
     "inspect_edge",
+    "inspect_entropy",
     "inspect_expert",
     "inspect_expert_neuron",
     "inspect_experts",

@@ -284,6 +284,8 @@ describe('an attention edge', () => {
     const { rank, keys } = found;
     expect(text('why-probability')).toBe(share(found.key.probability));
     expect(text('why-rank')).toBe(`${ordinal(rank + 1)} of ${QUERY + 1} keys`);
+    const { entropy } = ask('lmTransparency/headEntropy', { layer: LAYER, query: QUERY });
+    expect(text('why-entropy')).toBe(entropy[3]?.toFixed(2));
     const numbers = all('why-keys', '.number').map((cell) => cell.textContent);
     expect(numbers).toEqual(keys.map((part) => share(part.contribution)));
     expect(all('why-keys', '.selected')).toHaveLength(1);

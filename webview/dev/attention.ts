@@ -117,6 +117,15 @@ export const ATTENTION: Answers = {
       queryReads: tokens(8, 5, query), keyReads: tokens(8, 5, chosen + 2),
     }; // prettier-ignore
   },
+  'lmTransparency/headEntropy': ({ layer, query }) => {
+    const { model, tokens } = analysis().meta;
+    const n = tokens.length;
+    const bits = (row: Float32Array): number => row.reduce((sum, p) => (p > 0 ? sum - p * Math.log2(p) : sum), 0);
+    const entropy = Array.from({ length: model.nHeads }, (_, head) =>
+      bits(mapsOf(layer, head).probability.subarray(query * n, query * n + query + 1)),
+    );
+    return { layer, query, entropy, most: Math.log2(query + 1) };
+  },
   'lmTransparency/attentionMap': ({ layer, head = null }) => {
     const n = analysis().meta.tokens.length;
     const { probability, contribution } = head === null ? together(layer) : mapsOf(layer, head);

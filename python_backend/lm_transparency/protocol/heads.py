@@ -89,6 +89,27 @@ class HeadResult:
 
 
 @dataclass(frozen=True)
+class HeadEntropyParams:
+    """How evenly the heads of `layer` spread their attention at `query`."""
+
+    run_id: str
+    layer: int
+    query: int
+
+
+@dataclass(frozen=True)
+class HeadEntropyResult:
+    """`entropy` [head], in bits: −Σ_s α_s log₂ α_s over the keys of the query's row. `most`: log₂ of the number of keys
+    up to the query, which a head reaches that attends to all of them alike.
+    """
+
+    layer: int
+    query: int
+    entropy: Floats
+    most: float
+
+
+@dataclass(frozen=True)
 class AttentionMapParams:
     """`head` None: all heads together. `side`: the maps are at most this many cells wide."""
 

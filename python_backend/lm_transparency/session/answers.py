@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ..inspection import experts, ffn, heads, lens, nodes
+from ..inspection.entropy import inspect_entropy
 from ..inspection.tokens import output_meant
 from ..protocol.ffn import (
     ExpertParams,
@@ -26,6 +27,8 @@ from ..protocol.heads import (
     AttentionMapResult,
     EdgeHeadsParams,
     EdgeHeadsResult,
+    HeadEntropyParams,
+    HeadEntropyResult,
     HeadParams,
     HeadResult,
     HeadTagsParams,
@@ -97,6 +100,11 @@ def head(params: HeadParams, session: Session, _watch: Watch) -> HeadResult:
         keys_k=params.keys_k,
         normalize=params.normalize,
     )
+
+
+@answers(HeadEntropyParams)
+def head_entropy(params: HeadEntropyParams, session: Session, _watch: Watch) -> HeadEntropyResult:
+    return inspect_entropy(session.run(params.run_id), params.layer, params.query)
 
 
 @answers(AttentionMapParams)

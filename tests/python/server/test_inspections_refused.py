@@ -83,6 +83,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     "nodeTokens": {"node": "I1_1"},
     "edgeHeads": {"layer": 0, "query": 1, "key": 0},
     "head": {"layer": 0, "head": 0, "query": 1},
+    "headEntropy": {"layer": 0, "query": 1},
     "describe": {"form": "text"},
     "attentionMap": {"layer": 0},
     "layerMaps": {"layer": 0},

@@ -7,6 +7,7 @@ import type { Analysis } from '../analysis/payload';
 import type { Store } from '../store/state';
 import type { Table } from '../words/table';
 import { share, signed } from '../words/words';
+import { RowEntropy } from './entropy';
 import { BarList, Section } from './parts';
 import type { BarRow } from './parts';
 
@@ -71,6 +72,7 @@ export function Why({ store, analysis, result }: { store: Store; analysis: Analy
           <b data-testid="why-score" title="query · key, scaled, with the mask's bias: what softmax sees">
             {scoreText(key.score)}
           </b>
+          <RowEntropy store={store} layer={layer} head={head} query={query} />
         </p>
         <dl class="reads">
           <Reads model={analysis.meta.model} end="query" label={labelAt(analysis, query)} scores={result.queryReads} />

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from . import edge, expert, ffn, head, neuron, node
+from . import edge, entropy, expert, ffn, head, neuron, node
 
 #: In the order of `lm-transparency inspect --help`.
-QUESTIONS = (node.QUESTION, edge.QUESTION, head.QUESTION, ffn.QUESTION, expert.QUESTION, neuron.QUESTION)
+QUESTIONS = (
+    node.QUESTION,
+    edge.QUESTION,
+    head.QUESTION,
+    entropy.QUESTION,
+    ffn.QUESTION,
+    expert.QUESTION,
+    neuron.QUESTION,
+)
