@@ -28,7 +28,8 @@ function world(reaches: Reach[]) {
     onProgressing: () => ({ dispose: () => undefined }),
     onProgress: () => ({ dispose: () => undefined }),
     onPartial: () => ({ dispose: () => undefined }),
-    close: () => Promise.resolve(),
+    // a goodbye that a frozen bridge does not take
+    close: () => new Promise(() => undefined),
   });
   const launch = (): ServerProcess => {
     const heardAt = Date.now();
@@ -76,6 +77,17 @@ describe('a link that is made again', () => {
       expect([backend.status.phase, ends.length]).toEqual(['running', 3]);
     },
   );
+});
+
+it('a window leaves a bridge that is frozen within seconds', async () => {
+  vi.useFakeTimers();
+  const { backend } = world(['joined']);
+  await backend.start();
+  let isStopped = false;
+  void backend.stop().then(() => (isStopped = true));
+  await vi.advanceTimersByTimeAsync(10_000);
+  vi.useRealTimers();
+  expect(isStopped).toBe(true);
 });
 
 describe('the shell on the other side', () => {

@@ -12,7 +12,17 @@ import type { Exit, ServerProcess } from '../link/launch';
 import { Patience, PATIENCE_MS } from './patience';
 import { backOff, isPassing, LINK_PATIENCE_MS, Reconnection } from '../link/reconnection';
 import { FORGIVEN_AFTER_MS, outdated } from '../link/restartPolicy';
-import { end, endServer, orCancelled, reasonFor, type Session, verdictOn, whenGone, withReason } from './session';
+import {
+  end,
+  endServer,
+  leave,
+  orCancelled,
+  reasonFor,
+  type Session,
+  verdictOn,
+  whenGone,
+  withReason,
+} from './session';
 import { Stages } from './stages';
 
 /** `reconnecting`: the link to a server that lives on is being made again. */
@@ -254,7 +264,7 @@ export class Backend {
       return session;
     } catch (error) {
       // a server that outlives its link would wait for this window
-      await joined.connection?.close();
+      if (joined.connection) await leave(joined.connection);
       await server.kill();
       throw error;
     } finally {

@@ -9,6 +9,8 @@ import { type AfterExit, afterBridge, afterExit } from '../link/restartPolicy';
 
 const REASON_MS = 3_000;
 const QUIT_MS = 2_000;
+/** A bridge that is frozen takes no goodbye. */
+const GOODBYE_MS = 4_000;
 
 /** A server process that this window talks to. */
 export interface Session {
@@ -82,8 +84,13 @@ async function within<T>(promise: Promise<T>, ms: number): Promise<{ value: T } 
   }
 }
 
+/** Says goodbye, if it is taken. */
+export async function leave(connection: Connection): Promise<void> {
+  await within(connection.close(), GOODBYE_MS);
+}
+
 export async function end(session: Session): Promise<void> {
-  await session.connection.close();
+  await leave(session.connection);
   await session.server.kill();
 }
 
