@@ -53,9 +53,13 @@ describe('a prompt becomes its graph in the real VS Code', () => {
 
   test('by keys alone: into the panel, to the graph and a node, into the menu of exports and out of it', async () => {
     await page.keyboard.press('Control+1');
+    // keys reach the window through the panel that has the focus, and the next would overtake this one
+    await page.locator('.monaco-editor.focused').first().waitFor();
     await page.keyboard.press('Control+2');
-    // the group's keyboard is on the graph
-    await expect.poll(focused).toContain('stage');
+    // before that a Tab would go into the prompt
+    await expect.poll(() => frame.locator('body').evaluate(() => document.hasFocus())).toBe(true);
+    for (let tab = 0; tab < 40 && !(await focused()).includes('stage'); tab++) await page.keyboard.press('Tab');
+    expect(await focused()).toContain('stage');
     const before = await selected(frame);
     for (const key of ['ArrowDown', 'ArrowDown', 'Enter']) await page.keyboard.press(key);
     await expect.poll(() => selected(frame)).not.toBe(before);
