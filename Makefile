@@ -48,7 +48,7 @@ test-more: setup vsix ## what CI has no time or quiet for: every break of a link
 	LMT_MORE=1 npm run test -w tests/e2e -- live.test.ts
 	LMT_MORE=1 npm run test -w tests/e2e -- busy.test.ts
 	$(VENV)/bin/python tests/benchmarks/memory.py
-	LMT_MORE=1 $(VENV)/bin/python -m pytest -s tests/python/server/test_hostile_files.py
+	LMT_MORE=1 $(VENV)/bin/python -m pytest -s tests/python/server/test_hostile_files.py tests/python/server/test_hostile_models.py tests/python/batch/test_batch.py
 	LMT_FUZZ=100000 $(VENV)/bin/python -m pytest -s --timeout 7200 tests/python/fuzz tests/python/model/test_weight_headers.py
 
 lint: lint-python lint-node ## ruff, pyright, eslint, prettier, tsc

@@ -23,6 +23,7 @@ from lm_transparency.batch.packing import Packer
 from lm_transparency.batch.prompts import prompts_of
 from lm_transparency.cli import main
 from lm_transparency.watch import Watch
+from longer import longer
 
 COUNT = 200
 #: More than are analysed before an interrupt arrives, on any machine.
@@ -210,7 +211,7 @@ def _interrupted(
 
 
 # what is written is written by the same code, whichever engine runs
-@pytest.mark.parametrize(("form", "engine"), [("parquet", "local"), ("jsonl", "ray")])
+@pytest.mark.parametrize(("form", "engine"), [("parquet", "local"), pytest.param("jsonl", "ray", marks=longer)])
 def test_200_prompts_killed_and_resumed_are_each_there_once(
     form: str, engine: str, tiny_llama_folder: Path, tmp_path: Path, running: list[subprocess.Popen[str]]
 ) -> None:

@@ -18,9 +18,10 @@ import pytest
 from language_client import Client, Refused
 from shared_world import PING, World, until
 
+from longer import MORE
+
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Unix sockets")
 
-MORE = bool(os.environ.get("LMT_MORE"))
 #: Characters of a file, seconds of a ping, and of a cancelled or quit request.
 SIZE = 5_000_000 if MORE else 1_000_000
 PING_S, END_S = (0.5, 2.0) if MORE else (10.0, 30.0)

@@ -21,9 +21,10 @@ import pytest
 from language_client import Client, Refused
 from shared_world import PING, World
 
+from longer import MORE
+
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Unix sockets")
 
-MORE = bool(os.environ.get("LMT_MORE"))
 #: Seconds of a ping, and of a request that was called off; bytes that the process may grow by.
 PING_S, END_S = (0.5, 2.0) if MORE else (10.0, 30.0)
 GROWTH = 1_500_000_000

@@ -169,7 +169,7 @@ def test_an_attention_that_takes_something_unknown_into_account_is_refused(tiny_
         lambda _module, args, kwargs: (args, {**kwargs, "gates": 30.0}), with_kwargs=True
     )
     try:
-        with pytest.raises(TransparencyError, match="takes gates into account") as caught:
+        with pytest.raises(TransparencyError, match="depends on gates") as caught:
             record(tiny_llama.model, tiny_llama.anatomy, IDS, Watch())
         assert caught.value.kind == "modelUnsupported"
     finally:
