@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ..lens.projection import Lens
 from ..model.chat import Chat
 from ..model.tokens import Token
+from ..model.vocabulary import shows_bytes
 from ..printable import sentence
 from ..trace.proof import Proof
 from ..trace.trace import Trace
@@ -35,10 +36,15 @@ def notices(
             f"{_layers(mixed)} ({_names(trace, mixed)}): linear attention or a state-space mixer, one part per "
             "position. It carries information from earlier tokens that is not taken apart."
         )
-    shared = [i for i, token in enumerate(tokens) if token.shared]
-    if shared:
+    shared = [(i, shows_bytes(token.text)) for i, token in enumerate(tokens) if token.shared]
+    if pieces := [i for i, as_bytes in shared if as_bytes]:
         found.append(
-            f"Tokens {listed(shared)} are pieces of characters that the tokenizer splits; they are shown as bytes."
+            f"Tokens {listed(pieces)} are pieces of characters that the tokenizer splits; they are shown as bytes."
+        )
+    if rewritten := [i for i, as_bytes in shared if not as_bytes]:
+        found.append(
+            f"Tokens {listed(rewritten)} stand for characters that the tokenizer rewrites into several; they are shown "
+            "as the vocabulary has them."
         )
     begun = next((i for i, token in enumerate(tokens) if token.id != beginning), len(tokens))
     if begun > 1:

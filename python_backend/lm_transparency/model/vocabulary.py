@@ -74,6 +74,11 @@ def pieces_of(text: str) -> Iterator[str]:
         yield f"<0x{raw[0]:02X}>"
 
 
+def shows_bytes(text: str) -> bool:
+    """Whether a `vocabulary_text` shows bytes that are not a whole character."""
+    return bool(_SHOWN_BYTES.search(text))
+
+
 def stands_for_a_byte(tokenizer: Any, token_id: int) -> bool:
     """Whether an entry belongs to byte fallback."""
     return _writing(tokenizer).writes_bytes and bool(_BYTE.fullmatch(tokenizer.convert_ids_to_tokens(token_id) or ""))

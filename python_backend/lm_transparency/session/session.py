@@ -115,7 +115,8 @@ class Session:
 
     def current(self, source: str) -> LoadedModel | None:
         """The loaded model of this name, if its files are unchanged."""
-        for key, model in self._models.items():
+        # files are read meanwhile, and another thread may load or unload
+        for key, model in list(self._models.items()):
             if model.source == source:
                 files = model_fingerprint(source, str(key[4]), say=state)
                 return None if self._changed(key, files) else model

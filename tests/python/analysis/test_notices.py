@@ -49,6 +49,16 @@ def test_every_notice_is_as_long_as_one_reads(tiny_llama: lt.LoadedModel) -> Non
     assert len(pieces) < 250
 
 
+def test_what_is_shown_as_text_is_not_said_to_be_bytes(tiny_llama: lt.LoadedModel) -> None:
+    run = lt.analyze(tiny_llama, "fi 😶")
+    pieces = [i for i, token in enumerate(run.tokens) if token.shared]
+    # as a normaliser rewrites one character to two, each of which has an entry of its own
+    tokens = [dataclasses.replace(t, shared=i < 2 or t.shared) for i, t in enumerate(run.tokens)]
+    found = notices(tokens, run.proof, run.trace, None, None)
+    assert [n for n in found if "shown as bytes" in n] == said(run, "shown as bytes")
+    assert len(pieces) > 1 and len([n for n in found if n.startswith("Tokens 0, 1 stand for characters")]) == 1
+
+
 def test_a_notice_that_quotes_anything_is_bounded(tiny_llama: lt.LoadedModel) -> None:
     run = lt.analyze(tiny_llama, "<s><s>Mary")
     tokens = [dataclasses.replace(token, text=token.text * 9000) for token in run.tokens]
