@@ -75,17 +75,18 @@ export function duration(milliseconds) {
   return whole < 120 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
-/** @typedef {{ name: string, milliseconds: number }} StageTime */
+/** @typedef {{ name: string, milliseconds: number, failed?: boolean }} StageTime */
 
 /**
- * The stages of a run with their times, and the sum. `failed`: the last of them did.
+ * The stages of a run with their times, and the sum.
  * @param {StageTime[]} times
- * @param {boolean} failed
  */
-export function stageTable(times, failed) {
+export function stageTable(times) {
   const total = times.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
-  const rows = [...times, { name: 'together', milliseconds: total }].map(({ name, milliseconds }, at) => {
-    const note = failed && at === times.length - 1 ? '  failed' : '';
+  /** @type {StageTime[]} */
+  const all = [...times, { name: 'together', milliseconds: total }];
+  const rows = all.map(({ name, milliseconds, failed }) => {
+    const note = failed ? '  failed' : '';
     return `${name.padEnd(10)}${(milliseconds / 1000).toFixed(0).padStart(6)}${note}`;
   });
   return ['', `${'stage'.padEnd(10)}     s`, ...rows].join('\n');

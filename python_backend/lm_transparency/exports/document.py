@@ -7,9 +7,9 @@ from typing import Any
 
 from ..ambient import guarded
 from ..analysis.result import Analysis
-from ..inspection.lens import LensTrack
 from ..inspection.named import Named
 from ..printable import json_text
+from ..protocol.lens import LensTrack
 from ..routes.graph import MIXER_WORDS, RouteGraph
 from ..trace.proof import Proof
 
