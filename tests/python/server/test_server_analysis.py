@@ -71,30 +71,30 @@ def test_top_k_is_what_was_asked_for(server: Client) -> None:
 def test_the_last_residual_state_says_what_the_model_says(server: Client, france: dict[str, Any]) -> None:
     meta, columns = decode(france)
     node = server.ask(NODE, {"runId": france["runId"], "node": "I29_4", "topK": 10, "updateK": 10})
-    assert (node["kind"], node["layer"], node["position"], node["node"]) == ("residual", 29, 4, "I29_4")
+    assert node["node"] == "I29_4"
     assert [score["text"] for score in node["top"]] == meta["predicted"][-1]
     assert node["top"][0]["probability"] == pytest.approx(float(columns["predictionProbability"][-1][0]), abs=1e-4)
-    assert len(node["promoted"]) == len(node["suppressed"]) == 10
+    assert len(node["update"]["promoted"]) == len(node["update"]["suppressed"]) == 10
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "has_state", "has_update"),
-    [("X0_3", "embedding", True, False), ("A7_4", "attention", True, True), ("M7_4", "ffn", False, True)],
+    ("name", "has_state", "has_update"), [("X0_3", True, False), ("A7_4", True, True), ("M7_4", False, True)]
 )
 def test_a_node_tells_its_state_and_its_update_where_it_has_them(
-    name: str, kind: str, has_state: bool, has_update: bool, server: Client, france: dict[str, Any]
+    name: str, has_state: bool, has_update: bool, server: Client, france: dict[str, Any]
 ) -> None:
     node = server.ask(NODE, {"runId": france["runId"], "node": name})
-    assert node["kind"] == kind
-    assert (len(node["top"]), len(node["promoted"]), len(node["suppressed"])) == (
+    promoted, suppressed = node["update"]["promoted"], node["update"]["suppressed"]
+    assert node["node"] == name
+    assert (len(node["top"]), len(promoted), len(suppressed)) == (
         30 * has_state,
         15 * has_update,
         15 * has_update,
     )
-    assert all(score["probability"] == 0 and score["rankChange"] == 0 for score in node["promoted"])
+    assert all(score["probability"] is None and score["rankChange"] is None for score in promoted)
     if has_state:
         assert all(0 < score["probability"] <= 1 for score in node["top"])
-    assert (not has_update) or node["promoted"][0]["logit"] > node["suppressed"][0]["logit"]
+    assert (not has_update) or promoted[0]["logit"] > suppressed[0]["logit"]
 
 
 def test_progress_begins_reports_and_ends_before_the_answer(server: Client, france: dict[str, Any]) -> None:
