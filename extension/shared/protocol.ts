@@ -36,9 +36,9 @@ export type HeadTag = 'previous' | 'first' | 'duplicate' | 'induction' | 'self';
 export type RouterScoring = 'softmax' | 'sigmoid' | 'unknown';
 
 /**
- * `data` of every error reply: what went wrong, as a code, and what helps, as a sentence.
+ * `data` of every error reply: the kind of failure as a code, and the remedy as a sentence.
  *
- * `needed_bytes`, `free_bytes`: of a model that is too large, or of an analysis that is costly; 0 otherwise.
+ * `needed_bytes`, `free_bytes`: memory, for a model that is too large or an analysis that is costly; 0 otherwise.
  */
 export interface ErrorData {
   kind: ErrorKind;
@@ -47,7 +47,7 @@ export interface ErrorData {
   freeBytes: number;
 }
 
-/** A place to compute: `cpu`, `cuda:0`, `mps`. Memory, and what of it is free, in bytes; 0 where nobody can tell. */
+/** A place to compute: `cpu`, `cuda:0`, `mps`. Total and free memory in bytes; 0 where unknown. */
 export interface Device {
   id: string;
   name: string;
@@ -56,8 +56,9 @@ export interface Device {
 }
 
 /**
- * A loaded model. `memory_bytes` counts parameters and buffers. `n_experts`: of each layer's feed-forward block,
- * 0 where it has none (or none that can be opened). `labels`: of a classifier, else empty.
+ * A loaded model. `memory_bytes` counts parameters and buffers. `n_experts`: the number of experts in each layer's
+ * feed-forward block, 0 where there are none (or none that can be opened). `labels`: a classifier's labels; otherwise
+ * empty.
  */
 export interface ModelInfo {
   source: string;
@@ -80,14 +81,14 @@ export interface ModelInfo {
   labels: string[];
 }
 
-/** Analyses that the backend can still answer questions about, and their memory. Bytes. */
+/** The analyses that the backend can still answer questions about, and their memory in bytes. */
 export interface Traces {
   nRuns: number;
   heldBytes: number;
   budgetBytes: number;
 }
 
-/** The state of the backend; sent as a notification whenever it changes. `instance` tells processes apart. */
+/** The state of the backend, sent as a notification whenever it changes. `instance` identifies the process. */
 export interface Health {
   instance: string;
   processId: number;
@@ -106,15 +107,16 @@ export interface Health {
 }
 
 /**
- * `initializationOptions`: `client_id` stays over the reconnections of one window.
+ * `initializationOptions`. `client_id` stays the same when a window reconnects.
  *
- * A client that is not heard for `silence_s` seconds is lost (0: it does not ping), and one that was lost without a
- * goodbye is waited for `away_minutes`; after `idle_minutes` without work the model is let go (0: never, both).
+ * A client counts as lost after `silence_s` seconds without a message (0: it does not ping). The backend waits
+ * `away_minutes` for a client that was lost without a goodbye, and unloads the model after `idle_minutes` without work
+ * (0 in either: no limit).
  *
- * `model`, `special_tokens`: what prompts are read with where their front matter is silent; `load_model`: load that
- * model as soon as the backend is ready, for an editor that cannot ask for it.
- * `keep_trailing_newline`: the newline that ends a file is a part of its last prompt.
- * These can be changed later by `workspace/didChangeConfiguration` with settings as the extension has them:
+ * `model`, `special_tokens`: defaults for prompts whose front matter does not set them. `load_model`: load that model
+ * as soon as the backend is ready, for an editor that cannot request it. `keep_trailing_newline`: the newline at the
+ * end of a file is part of its last prompt.
+ * `workspace/didChangeConfiguration` changes these later, with the extension's settings:
  * `{"lmTransparency": {"model": …, "specialTokens": …, "prompts": {"keepTrailingNewline": …}}}`.
  */
 export interface ClientOptions {
@@ -129,9 +131,8 @@ export interface ClientOptions {
 }
 
 /**
- * `trace_memory_mb`: what analyses may hold together, the oldest goes first (0: as the process was started).
- *
- * Windows that share a process share it: what was said last holds.
+ * `trace_memory_mb`: the memory that all analyses together may hold; the oldest is dropped first (0: the value
+ * that the process started with). Windows that share a process share this setting: the latest value holds.
  */
 export interface ConfigureParams {
   traceMemoryMb?: number;
@@ -142,10 +143,10 @@ export interface ConfigureResult {
 }
 
 /**
- * A model that can be loaded without a download. `size_bytes` on disk; 0 where unknown.
+ * A model that can be loaded without a download. `size_bytes`: size on disk, 0 where unknown.
  *
- * `family`: transformers' model type, or of an adapter its kind (`base`: what it is of); `support`: whether the family
- * is known to be analysed exactly.
+ * `family`: transformers' model type, or the kind of an adapter. `base`: an adapter's base model. `support`: whether
+ * the family is known to be analysed exactly.
  */
 export interface ListedModel {
   source: string;
@@ -164,11 +165,11 @@ export interface ListModelsResult {
 }
 
 /**
- * A model and how it is loaded.
+ * A model and how to load it.
  *
  * `source`: hub id (`@revision`), local folder, adapter, GGUF file, or empty for the embedded default.
  *
- * `trust_remote_code`: exact names of models whose own code may be run. `anyway`: also where memory will not suffice.
+ * `trust_remote_code`: exact names of models whose own code may run. `anyway`: load even if memory will not suffice.
  */
 export interface ModelChoice {
   source?: string;
@@ -179,7 +180,7 @@ export interface ModelChoice {
   anyway?: boolean;
 }
 
-/** Loads a model; another one that is held makes room for it. */
+/** Loads a model. A model that is already loaded makes room for it. */
 export interface LoadModelParams extends ModelChoice {
   workDoneToken?: string;
 }
@@ -194,17 +195,18 @@ export interface UnloadModelResult {
 }
 
 /**
- * A prompt, and the model that reads it. `chat`: the prompt is a chat (`model.chat.parse_chat`), to be written by
- * the model's chat template.
+ * A prompt and its model. `chat`: the prompt is a chat (`model.chat.parse_chat`), which the model's chat template
+ * turns into text.
  *
- * `ask`: fail with the kind `costly` rather than begin what would not fit into memory, or take more than
- * `ask_above_seconds` or `ask_above_mb` (0: any amount is fine).
+ * `ask`: fail with the kind `costly` instead of starting an analysis that would not fit into memory, or would need
+ * more than `ask_above_seconds` or `ask_above_mb` (0: no limit).
  *
- * `live`: the prompt is being typed, and a backend that shares its machine with the editor leaves a core to it.
+ * `live`: the prompt is being typed. A backend on the editor's machine then leaves a core free for the editor.
  *
- * `work_done_token`: progress arrives as `$/progress` (begin, report with percentage, end) under it.
- * `partial_result_token`: of a long prompt the routes into the target arrive first, as `$/progress` under it whose
- * value is an `AnalyzeResult` with some rows (column `known`); questions about that run are answered from then on.
+ * `work_done_token`: the token of progress, which arrives as `$/progress` (begin, report with percentage, end).
+ * `partial_result_token`: the token of an early result. For a long prompt the routes into the target arrive first, as
+ * `$/progress` whose value is an `AnalyzeResult` with some rows (column `known`). Questions about that run are
+ * answered from then on.
  */
 export interface AnalyzeParams extends ModelChoice {
   prompt: string;
@@ -234,9 +236,9 @@ export interface EstimateParams extends ModelChoice {
 }
 
 /**
- * What the analysis will take beside the model: `seconds`, and `bytes` at its height, of which `free_bytes` are
- * free. `longest_that_fits`: tokens; no more than the model's context. `calibrated`: the time is known from analyses
- * on this machine; otherwise it is assumed to be slow.
+ * The cost of the analysis beyond the model: `seconds`, and `bytes` of memory at its peak. `free_bytes`: memory
+ * that is free. `longest_that_fits`: tokens, at most the model's context. `calibrated`: `seconds` is based on analyses
+ * on this machine; otherwise the machine is assumed to be slow.
  */
 export interface EstimateResult {
   tokens: number;
@@ -249,10 +251,10 @@ export interface EstimateResult {
 }
 
 /**
- * One token of the prompt. `start`, `end`: UTF-16 offsets into the prompt, equal for a token that was added.
+ * One token of the prompt. `start`, `end`: UTF-16 offsets into the prompt, equal for an added token.
  *
- * `special`: added by us or the tokenizer, not part of the text. `shared`: a piece of a character that several
- * tokens make up; `text` then shows its bytes as `⟨f0 9f⟩`. `template`: put in by the chat template.
+ * `special`: added by the product or the tokenizer, not part of the text. `shared`: a piece of a character that spans
+ * several tokens; `text` then shows its bytes as `⟨f0 9f⟩`. `template`: added by the chat template.
  */
 export interface TokenInfo {
   id: number;
@@ -267,8 +269,9 @@ export interface TokenInfo {
 /**
  * Largest of `‖whole − Σ parts‖ / ‖whole‖` over layers and positions (docs/method.md#proof).
  *
- * `per_layer`: what the proof goes by, the larger error of the two sublayers; `attention`, `ffn`: each of them, empty
- * in parallel blocks, which add both in one step; `whole`: of the layer from its input to its output.
+ * `per_layer`: the larger error of the two sublayers, which decides the proof. `attention`, `ffn`: the error of each
+ * sublayer, empty in parallel blocks, which add both in one step. `whole`: the error of the layer from its input to
+ * its output.
  */
 export interface Proof {
   maxRelativeError: number;
@@ -290,11 +293,12 @@ export interface Timing {
 }
 
 /**
- * What is small about an analysis. `predicted` [n_tokens][top_k]: texts of the columns `prediction_*`.
+ * The small fields of an analysis. `predicted` [n_tokens][top_k]: texts of the columns `prediction_*`.
  *
- * `target`: the position that the model's answer comes from (a classifier's pooled one, else the last).
- * `layer_kinds`: what moves information between tokens in each layer; empty where it is attention everywhere. A
- * mixer is linear attention, a state space or a short convolution: it has no heads, and is one part per position.
+ * `target`: the position that the model's answer comes from (the pooled position of a classifier, otherwise the last).
+ * `layer_kinds`: the kind of block that moves information between tokens, by layer; empty where every layer has
+ * attention. A mixer is linear attention, a state space or a short convolution: it has no heads, and counts as one
+ * part per position.
  */
 export interface AnalysisMeta {
   format: number;
@@ -321,8 +325,8 @@ export interface NumericArray {
 /**
  * A vocabulary entry, or a label, under the logit lens.
  *
- * `probability`: null for an update, of which a softmax says nothing. `rank_change`: ranks gained against the node
- * before; null where there is no such node.
+ * `probability`: null for an update, where a softmax has no meaning. `rank_change`: ranks gained since the previous
+ * node; null where there is no such node.
  */
 export interface TokenScore {
   id: number;
@@ -332,13 +336,13 @@ export interface TokenScore {
   rankChange: number | null;
 }
 
-/** What a vector that is added to the residual stream raises and lowers most, strongest first. */
+/** The tokens that a vector added to the residual stream raises and lowers most, strongest first. */
 export interface Update {
   promoted: TokenScore[];
   suppressed: TokenScore[];
 }
 
-/** `node`: `X0_t`, `A<l>_<t>`, `M<l>_<t>` or `I<l>_<t>`. `top_k` of the state, `update_k` of the update. */
+/** `node`: `X0_t`, `A<l>_<t>`, `M<l>_<t>` or `I<l>_<t>`. `top_k`, `update_k`: tokens of the state and the update. */
 export interface NodeTokensParams {
   runId: string;
   node: string;
@@ -350,8 +354,8 @@ export interface NodeTokensParams {
 /**
  * A node's state through the logit lens (`top`), and the update that leads into it.
  *
- * The update is the block's that leads into this node (attention for A, feed-forward for M and I), and empty for an
- * embedding. `top` is empty for M, which is an update and not a state.
+ * The update comes from the block that leads into this node (attention for A, feed-forward for M and I); it is empty
+ * for an embedding. `top` is empty for M, which is an update and not a state.
  */
 export interface NodeTokensResult {
   node: string;
@@ -360,8 +364,8 @@ export interface NodeTokensResult {
 }
 
 /**
- * The rows that the routes into a target reach, of an analysis that is not complete yet: at `threshold`, and at
- * every one above; null: at the one that is chosen by itself. `top_k`: as in `AnalyzeParams`.
+ * Computes the rows that routes into a target reach, in an analysis that is not complete yet. They suffice for
+ * `threshold` and every higher one; null: for the automatic threshold. `top_k`: as in `AnalyzeParams`.
  */
 export interface ReachParams {
   runId: string;
@@ -372,7 +376,7 @@ export interface ReachParams {
   workDoneToken?: string;
 }
 
-/** `payload`: as in `AnalyzeResult`, with all that is known by now. */
+/** `payload`: as in `AnalyzeResult`, with all rows that are known so far. */
 export interface ReachResult {
   payload: string;
 }
@@ -393,8 +397,8 @@ export interface ExportResult {
 }
 
 /**
- * The analysis in words and numbers, of one target. `target` null: where the model's answer comes from;
- * `threshold` null: chosen by itself. The rest is how the analysis was asked for, which a run file keeps.
+ * The analysis of one target in words and numbers. `target` null: the position of the model's answer.
+ * `threshold` null: the automatic threshold. The other fields repeat the analysis request, for the run file.
  */
 export interface DescribeParams {
   runId: string;
@@ -420,7 +424,7 @@ export interface EdgeHeadsParams {
   key: number;
 }
 
-/** Every head of one attention edge, [head]. `rank`: how many keys of the row get more attention from the head. */
+/** Every head of one attention edge, [head]. `rank`: the number of keys in the row with more attention. */
 export interface EdgeHeads {
   contribution: number[];
   probability: number[];
@@ -436,7 +440,7 @@ export interface EdgeHeadsResult {
   heads: EdgeHeads;
 }
 
-/** One head at one query. `key` null: the key that contributes most. `top_k` of tokens, `keys_k` of keys. */
+/** One head at one query. `key` null: the key that contributes most. `top_k`: tokens to list; `keys_k`: keys. */
 export interface HeadParams {
   runId: string;
   layer: number;
@@ -460,11 +464,11 @@ export interface KeyShare {
 }
 
 /**
- * One head at one query: why it looks at `key`, and what it writes.
+ * One head at one query: why it attends to `key`, and its output.
  *
- * `rank`: keys of the row with more attention. `keys`: those that contribute most. `update`: of all that the head
- * writes (Σ over keys); `part`: of what it brings from `key`, α·v·W_O. `query_reads`, `key_reads`: the logit lens of
- * the two residual states that query and key are computed from.
+ * `rank`: the number of keys in the row with more attention. `keys`: the keys that contribute most. `update`: the
+ * update by the head's whole output (Σ over keys). `part`: the update by its output from `key`, α·v·W_O.
+ * `query_reads`, `key_reads`: the logit lens of the two residual states that query and key are computed from.
  */
 export interface HeadResult {
   layer: number;
@@ -487,8 +491,8 @@ export interface HeadEntropyParams {
 }
 
 /**
- * `entropy` [head], in bits: −Σ_s α_s log₂ α_s over the keys of the query's row. `most`: log₂ of the number of keys
- * up to the query, which a head reaches that attends to all of them alike.
+ * `entropy` [head], in bits: −Σ_s α_s log₂ α_s over the keys of the query's row. `most`: the largest possible
+ * entropy, log₂ of the number of keys up to the query, reached by a head that attends to all of them equally.
  */
 export interface HeadEntropyResult {
   layer: number;
@@ -506,11 +510,12 @@ export interface AttentionMapParams {
 }
 
 /**
- * [query, key], 0 above the diagonal: the attention probabilities (of all heads: their mean), and the
- * contributions before thresholding (of all heads: their sum). `head` null: of all heads.
+ * [query, key], 0 above the diagonal: attention probabilities (their mean for all heads), and contributions before
+ * thresholding (their sum for all heads). `head` null: all heads.
  *
- * A longer prompt comes in `side` × `side` cells, cell i of the tokens from ⌊i·n_tokens/side⌋ on: the largest value
- * of each, and in `…_at` the query·n_tokens + key at which it is; null where a cell is a token.
+ * A prompt of more than `side` tokens is reduced to `side` × `side` cells; cell i starts at token
+ * ⌊i·n_tokens/side⌋. Each cell holds its largest value, and `…_at` the place of it, query·n_tokens + key. `…_at` is
+ * null where a cell is one token.
  */
 export interface AttentionMapResult {
   layer: number;
@@ -522,7 +527,7 @@ export interface AttentionMapResult {
   contributionAt: NumericArray | null;
 }
 
-/** `side`: a map is at most this many cells wide; several tokens share a cell where there are more. */
+/** `side`: a map is at most this many cells wide; in a longer prompt several tokens share a cell. */
 export interface LayerMapsParams {
   runId: string;
   layer: number;
@@ -532,8 +537,8 @@ export interface LayerMapsParams {
 /**
  * Small maps of every head, [head, side, side]: the largest value in each cell as round(255·√value).
  *
- * `contribution` is divided by the layer's largest, `largest`, first. `total` [head]: a head's contribution summed
- * over the keys, mean over the queries.
+ * `contribution` is first divided by the largest value of the layer, `largest`. `total` [head]: a head's contribution,
+ * summed over the keys and averaged over the queries.
  */
 export interface LayerMapsResult {
   layer: number;
@@ -550,8 +555,9 @@ export interface HeadTagsParams {
 }
 
 /**
- * `scores` [layer, head, tag]: how much attention goes to the previous token, the first token (a sink), earlier
- * copies of the token, what followed them, and itself: means over random tokens given twice (`n_tokens` in all).
+ * `scores` [layer, head, tag]: the attention to the previous token, the first token (a sink), earlier copies of the
+ * token, the tokens after those copies, and the token itself. Each is a mean over random tokens given twice
+ * (`n_tokens` in all).
  */
 export interface HeadTagsResult {
   tags: HeadTag[];
@@ -575,8 +581,8 @@ export interface NeuronShare {
 /**
  * The neurons of a feed-forward block that contribute most to the residual after the layer.
  *
- * Here each neuron is a part of its own: all `n_neurons` contributions + `residual` + `bias` = 1, and `neurons_total`
- * is the sum over all of them. `block_contribution`: of the block as one part, as in the graph.
+ * Each neuron is a separate part: all `n_neurons` contributions + `residual` + `bias` = 1, and `neurons_total` is the
+ * sum over all neurons. `block_contribution`: the contribution of the block as one part, as in the graph.
  */
 export interface FfnNeuronsResult {
   layer: number;
@@ -590,7 +596,7 @@ export interface FfnNeuronsResult {
   neurons: NeuronShare[];
 }
 
-/** A feed-forward block with experts. `top_k`: tokens that each of them promotes. */
+/** A feed-forward block with experts. `top_k`: the number of promoted tokens to list for each expert. */
 export interface FfnExpertsParams {
   runId: string;
   layer: number;
@@ -602,7 +608,7 @@ export interface FfnExpertsParams {
 /**
  * An active expert as a part of the residual after the layer. `expert`: its number, or `shared` (`shared2` …).
  *
- * `gate`: what the router multiplies it by; of a shared expert the block, 1 where it has no gate.
+ * `gate`: the router's factor for the expert. A shared expert's factor comes from the block, and is 1 without a gate.
  */
 export interface ExpertShare {
   expert: string;
@@ -611,7 +617,7 @@ export interface ExpertShare {
   promoted: TokenScore[];
 }
 
-/** What the router gave an expert; a gate of 0: not chosen. null: not known. */
+/** The router's values for an expert. A gate of 0: the expert was not chosen. null: the value is not known. */
 export interface RouterScore {
   expert: number;
   logit: number | null;
@@ -620,10 +626,10 @@ export interface RouterScore {
 }
 
 /**
- * The active experts of a block, those that contribute most first; `router`: they and the runners-up.
+ * The active experts of a block, largest contribution first. `router`: the active experts and the runners-up.
  *
- * Each expert is a part of its own: `experts_total` + `residual` + `bias` = 1. `error`: of the experts' sum against
- * what the block wrote, relative; `notice` says so where it exceeds `tolerance`.
+ * Each expert is a separate part: `experts_total` + `residual` + `bias` = 1. `error`: the relative error of the
+ * experts' sum against the block's output. `notice` reports an error above `tolerance`.
  */
 export interface FfnExpertsResult {
   layer: number;
@@ -641,7 +647,7 @@ export interface FfnExpertsResult {
   router: RouterScore[];
 }
 
-/** `expert`: a number, or `shared`. `top_k` of tokens, `neurons_k` of neurons. */
+/** `expert`: a number, or `shared`. `top_k`, `neurons_k`: the numbers of tokens and neurons to list. */
 export interface ExpertParams {
   runId: string;
   layer: number;
@@ -653,11 +659,12 @@ export interface ExpertParams {
 }
 
 /**
- * One expert at one position: what it writes, its gate at every position, and its neurons.
+ * One expert at one position: its output, its gate at every position, and its neurons.
  *
- * Where it is not active (`gate` 0) it writes nothing and has no neurons. Each neuron is a part of its own:
- * `neurons_total` + `others` (the other experts) + `residual` + `bias` = 1. `error`: of the neurons and the expert's
- * bias against the expert; `notice`: what cannot be trusted, or why there are no neurons.
+ * An inactive expert (`gate` 0) writes nothing and has no neurons. Each neuron is a separate part:
+ * `neurons_total` + `others` (the other experts) + `residual` + `bias` = 1. `error`: the relative error of the sum of
+ * the neurons and the expert's bias against the expert's output. `notice`: which figures cannot be trusted, or why
+ * there are no neurons.
  */
 export interface ExpertResult {
   layer: number;
@@ -678,7 +685,7 @@ export interface ExpertResult {
   neurons: NeuronShare[];
 }
 
-/** `expert`: whose neuron it is, in a block with experts. */
+/** `expert`: the expert that the neuron belongs to, in a block with experts. */
 export interface NeuronParams {
   runId: string;
   layer: number;
@@ -690,10 +697,10 @@ export interface NeuronParams {
 }
 
 /**
- * One neuron at one position; the update is activation · W_out, so that a negative activation turns it round.
+ * One neuron at one position. The update is activation · W_out, so a negative activation reverses it.
  *
- * `activations`: at every position; of an expert's neuron 0 where the expert is not active. `expert`: whose neuron it
- * is, in a block with experts.
+ * `activations`: the activation at every position, 0 where the neuron's expert is not active. `expert`: the expert
+ * that the neuron belongs to, in a block with experts.
  */
 export interface NeuronResult {
   layer: number;
@@ -704,7 +711,7 @@ export interface NeuronResult {
   expert: string | null;
 }
 
-/** `token`: one to follow. Rows from `first_row` on, `row_count` of them or all that follow. */
+/** `token`: the token to follow. `row_count` null: all rows from `first_row` on. */
 export interface LensGridParams {
   runId: string;
   token?: number | null;
@@ -717,9 +724,9 @@ export interface LensGridParams {
 /**
  * The logit lens of the embedding (row 0) and of the residual after each layer (row l + 1), at every position.
  *
- * [row, position], from row `first_row` on: the most probable token (`top`: ids, whose texts are in `texts`) with its
- * probability (`Readout.probability`) and logit; of the followed `token` its probability and rank (0 for the most
- * probable).
+ * Arrays are [row, position], starting at row `first_row`. `top` holds the ids of the most probable tokens (`texts`
+ * has their texts), `top_probability` and `top_logit` their probabilities (`Readout.probability`) and logits.
+ * `token_probability` and `token_rank` are those of the followed `token`; rank 0 is the most probable.
  */
 export interface LensGridResult {
   firstRow: number;
@@ -732,7 +739,7 @@ export interface LensGridResult {
   tokenRank: NumericArray | null;
 }
 
-/** Tokens of the vocabulary to follow at one position; `texts`: further ones, each the text of a single token. */
+/** Tokens of the vocabulary to follow at one position. `texts`: more tokens, each named by its text. */
 export interface LensTrackParams {
   runId: string;
   position: number;
@@ -750,7 +757,7 @@ export interface LensTrack {
   rank: number[];
 }
 
-/** `notes`: which token a text was taken for, where there was a choice. */
+/** `notes`: the token chosen for a text that could mean several. */
 export interface LensTrackResult {
   position: number;
   tracks: LensTrack[];
@@ -758,9 +765,9 @@ export interface LensTrackResult {
 }
 
 /**
- * The prompt of a document that is selected, or at the cursor (`start` = `end`).
+ * The selected prompt of a document, or the prompt at the cursor (`start` = `end`).
  *
- * `text`: of a document that is not open over LSP; of one that is, the server has its own copy.
+ * `text`: the text of a document that is not open over LSP. The server has its own copy of open documents.
  */
 export interface PromptAtParams {
   uri: string;
@@ -771,7 +778,7 @@ export interface PromptAtParams {
 }
 
 /**
- * What the front matter sets for the prompts of its file; null where it is silent.
+ * The settings in front matter, for all prompts of the file; null where not set.
  *
  * `target`, `contrast`: texts of tokens.
  */
@@ -785,12 +792,13 @@ export interface PromptSettings {
 }
 
 /**
- * `text` has \n for every line end; `chat`: it is one, as `AnalyzeParams` takes it.
+ * `text` has \n for every line end. `chat`: the text is a chat, as in `AnalyzeParams`.
  *
- * `start`, `end`: the stretch of the document that the prompt is, which its settings and a chat in the front matter
- * are outside of. `index`: its place among the document's prompts; -1 for a selection. Runs of the prompt that stand
- * unchanged in the document, sorted both ways: from `piece_at` in the prompt, `piece_from` in the document, of
- * `piece_length`. What lies between two pieces of the prompt stands there in other words (an escape), or not at all.
+ * `start`, `end`: the prompt's range in the document, without its settings and without a chat in the front matter.
+ * `index`: its place among the document's prompts; -1 for a selection. `piece_at`, `piece_from`, `piece_length`: the
+ * pieces of the prompt that are unchanged in the document, by their offset in the prompt, their offset in the document
+ * and their length; both offsets ascend. Text between two pieces is written differently in the document (an escape),
+ * or not there at all.
  */
 export interface PromptAtResult {
   text: string;
@@ -804,7 +812,7 @@ export interface PromptAtResult {
   settings: PromptSettings;
 }
 
-/** As in `PromptAtParams`; `cursor` -1: none. */
+/** Fields as in `PromptAtParams`. `cursor` -1: no cursor. */
 export interface ListPromptsParams {
   uri: string;
   languageId?: string;
@@ -813,9 +821,9 @@ export interface ListPromptsParams {
 }
 
 /**
- * Every prompt of a document that has a text, as columns: where it stands and how it begins (100 characters).
+ * Every prompt of a document that is not empty, as columns: its range and its first 100 characters.
  *
- * `active`: index of the one at the cursor, else -1.
+ * `active`: index of the prompt at the cursor, or -1.
  */
 export interface ListPromptsResult {
   start: number[];
@@ -824,7 +832,7 @@ export interface ListPromptsResult {
   active: number;
 }
 
-/** Of the prompt at `start`, as in `PromptAtParams`. It is computed by the loaded model when no request waits. */
+/** The prompt at `start`, as in `PromptAtParams`. The loaded model computes surprisal when no request waits. */
 export interface SurprisalParams {
   uri: string;
   start?: number;
@@ -833,11 +841,11 @@ export interface SurprisalParams {
 }
 
 /**
- * Stretches of the document in order, each of whole tokens, and how surprising they are to the model.
+ * Ranges of the document in order, each of whole tokens, and their surprisal.
  *
- * `surprisal` in bits, -log2 of the probability given what comes before; -1 where nothing comes before. Tokens that
- * share a character are one stretch, with the sum of their surprisals. One that stands in the document in several
- * places (over a line end, or indentation) has an entry for each, with the same number.
+ * `surprisal`: bits, -log2 of the probability given the text before; -1 where there is no text before. Tokens that
+ * share a character are one range, with the sum of their surprisals. A range that the document interrupts (by a line
+ * end or indentation) has one entry for each piece, all with the same number.
  */
 export interface SurprisalResult {
   model: string;

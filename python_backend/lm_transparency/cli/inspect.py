@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ..model.tokens import check_prompt
     from ..session.session import Session
 
-    # before a model is loaded for nothing
+    # checked before loading, so that no model is loaded in vain
     check_prompt(prompt)
     asked = as_prompt(prompt, arguments)
     session = Session()

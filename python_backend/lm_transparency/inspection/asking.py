@@ -22,8 +22,8 @@ _R = TypeVar("_R")
 def question(ask: Callable[Concatenate[Analysis, _P], _R]) -> Callable[Concatenate[Analysis, _P], _R]:
     """Run `ask` inside `guard`.
 
-    Raises `TransparencyError("modelUnsupported")` where a number of its answer is not finite; only a score may be −∞,
-    for a key that a query does not see.
+    Raises `TransparencyError("modelUnsupported")` if a number in the answer is not finite. Only a score may be −∞, for
+    a key that the query does not see.
     """
 
     @wraps(ask)

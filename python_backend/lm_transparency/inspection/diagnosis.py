@@ -1,4 +1,4 @@
-"""The checks that say whether a model's routes can be trusted, and how far two copies of a model are apart."""
+"""Checks of whether a model's routes can be trusted, and of how far two copies of a model differ."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ from ..watch import Watch
 
 @dataclass(frozen=True)
 class Findings:
-    """What was measured on one prompt. Logit differences are absolute, between float32 copies of the logits.
+    """Measurements on one prompt. Logit differences are absolute, between float32 copies of the logits.
 
-    `without_a_row`: token ids that the tokenizer may give and the embedding has no row for.
-    `logits`: of the recorded pass against the untouched model's; `lens`: of the last state's lens against the logits.
+    `without_a_row`: token ids that the tokenizer can produce but the embedding has no row for.
+    `logits`: the largest difference between the recorded pass and the untouched model. `lens`: the largest difference
+    between the lens of the last state and the logits.
     """
 
     model: str
@@ -47,17 +48,17 @@ class Findings:
 
     @property
     def sound(self) -> bool:
-        # logits may differ by what the precision rounds, in proportion to their size
+        # logits may differ by rounding, in proportion to their size
         allowed = self.tolerance * max(1.0, self.largest_logit)
         return self.proof <= self.tolerance and self.logits <= allowed and self.lens <= allowed
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON; None where a figure is not finite."""
+        """Plain values for JSON; None where a figure is not finite."""
         fields = {name: value for name, value in vars(self).items() if name != "analysis"}
         return _in_json({**fields, "sound": self.sound})
 
     def sentences(self) -> list[str]:
-        """What a person reads, the verdict last."""
+        """The report as lines of text, verdict last."""
         way = "in one step" if self.parallel else "one after the other"
         trusted = "The routes of this model can be trusted"
         verdict = (
@@ -87,10 +88,12 @@ class Findings:
 
 @dataclass(frozen=True)
 class Difference:
-    """Two copies of a model on one prompt. `kl`: of the next-token distributions, in nats, mean over the positions.
+    """Two copies of a model on one prompt. `kl`: KL divergence of the next-token distributions in nats, averaged over
+    the positions.
 
-    `logits`: the largest absolute difference. `edges_…`: of the routes into the last token at threshold 0.04, drawn for
-    the first only, for the other only, and for both. `contributions`: mean absolute difference.
+    `logits`: the largest absolute difference. `edges_gone`, `edges_new`, `edges_kept`: edges of the routes into the
+    last token at threshold 0.04 that only the first copy has, only the other, and both. `contributions`: mean absolute
+    difference.
     """
 
     model: str
@@ -119,13 +122,13 @@ class Difference:
             f"  residual and ffn contributions: {self.contributions:.1e} apart on average",
             f"  routes into the last token:    {self.edges_kept} edges the same, {self.edges_gone} gone, "
             f"{self.edges_new} new",
-            "" if self.sound else "The routes of the other cannot be trusted: report it, with this output.",
+            "" if self.sound else "The routes of the other copy cannot be trusted: report it, with this output.",
         ][: None if not self.sound else -1]
 
 
 @guarded
 def examine(model: LoadedModel, prompt: str, watch: Watch | None = None) -> Findings:
-    """Analyse `prompt`, and compare with the untouched model. Raises `TransparencyError` as `analyze` does."""
+    """Analyse `prompt` and compare with the untouched model. Raises `TransparencyError` as `analyze` does."""
     analysis = analyze(model, prompt, watch=watch)
     ids = torch.tensor([[token.id for token in analysis.tokens]], device=model.input_device)
     with torch.no_grad():
@@ -152,7 +155,7 @@ def examine(model: LoadedModel, prompt: str, watch: Watch | None = None) -> Find
 
 @guard()
 def compare(one: Findings, other: Findings) -> Difference:
-    """How far `other` is from `one`. Raises `TransparencyError` where they are not copies of one another."""
+    """The difference of `other` from `one`. Raises `TransparencyError` if they are not copies of one model."""
     a, b = one.analysis, other.analysis
     if [t.id for t in a.tokens] != [t.id for t in b.tokens] or a.trace.n_layers != b.trace.n_layers:
         raise TransparencyError(
@@ -182,7 +185,7 @@ def compare(one: Findings, other: Findings) -> Difference:
 
 
 def _in_json(fields: dict[str, Any]) -> dict[str, Any]:
-    """JSON has neither NaN nor infinities."""
+    """`fields` without NaN and infinities, which JSON lacks."""
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in fields.items()}
 
 

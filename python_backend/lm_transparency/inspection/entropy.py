@@ -1,4 +1,4 @@
-"""How evenly heads spread their attention over a row: 0 bits for one key alone, log₂ n for n keys alike."""
+"""The entropy of attention rows: 0 bits for attention to one key, log₂ n for equal attention to n keys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .tokens import check_heads, place_of
 
 @question
 def inspect_entropy(analysis: Analysis, layer: int, query: int) -> HeadEntropyResult:
-    """The entropy of every head's attention at `query`. Raises `TransparencyError` out of range."""
+    """The entropy of every head's attention at `query`. Raises `TransparencyError` for an index out of range."""
     query, _ = place_of(analysis, layer, query)
     check_heads(analysis, layer)
     rows = analysis.trace.layers[layer].attention.probabilities(queries=slice(query, query + 1))[:, 0, : query + 1]

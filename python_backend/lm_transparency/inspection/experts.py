@@ -1,4 +1,4 @@
-"""A mixture of experts: the experts of a block at one position, one of them, and a neuron of it."""
+"""A mixture of experts: the experts of a block at one position, one expert, and one of its neurons."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .asking import question
 from .tokens import lens_of, out_of_range, place_of, update_tokens
 
 SHARED = "shared"
-#: Experts that were not chosen, the nearest first, beside those that were.
+#: The number of experts to list that were not chosen, closest to being chosen first.
 _RUNNERS_UP = 5
-#: Positions before this one that tell how the router scores, where it chooses one expert only.
+#: Earlier positions that reveal how the router scores, where it chooses only one expert.
 _NEARBY = 8
 
 
@@ -26,13 +26,13 @@ def inspect_experts(
 ) -> FfnExpertsResult:
     """The experts that are active in the feed-forward block of `layer` at `position`.
 
-    Raises `TransparencyError` out of range and for a layer without experts.
+    Raises `TransparencyError` for an index out of range and for a layer without experts.
     """
     position, _ = place_of(analysis, layer, position)
     trace = analysis.trace
     parts = experts.expert_parts(trace, layer, position)
     shares = experts.expert_shares(trace, analysis.contributions, layer, position, parts)
-    # how the router scores shows in several positions
+    # the way the router scores only shows across several positions
     first = max(0, position - _NEARBY)
     routing = experts.routing(trace, layer, slice(first, position + 1))
     written = lens_of(analysis, list(parts.parts), normalize)
@@ -72,7 +72,7 @@ def inspect_expert(
 ) -> ExpertResult:
     """One expert, by number or "shared", of the feed-forward block of `layer` at `position`.
 
-    Raises `TransparencyError` out of range and for a layer without experts.
+    Raises `TransparencyError` for an index out of range and for a layer without experts.
     """
     position, _ = place_of(analysis, layer, position)
     name = check_expert(analysis, layer, expert)
@@ -130,10 +130,11 @@ def inspect_expert_neuron(
     top_k: int = 15,
     normalize: bool = True,
 ) -> NeuronResult:
-    """One neuron of one expert at `position`; its update has the expert's gate. Its activation is 0 where the expert
+    """One neuron of one expert at `position`; the expert's gate scales its update. Its activation is 0 where the expert
     is not active.
 
-    Raises `TransparencyError` out of range, where the expert is not active and where its neurons cannot be told apart.
+    Raises `TransparencyError` for an index out of range, an inactive expert and an expert whose neurons cannot be
+    separated.
     """
     position, _ = place_of(analysis, layer, position)
     name = check_expert(analysis, layer, expert)
@@ -157,7 +158,7 @@ def inspect_expert_neuron(
 
 
 def check_expert(analysis: Analysis, layer: int, expert: int | str) -> str:
-    """The name of an expert that is there. Raises `TransparencyError("invalidParams")`."""
+    """The name of an expert, after a check that it exists. Raises `TransparencyError("invalidParams")`."""
     found = experts.experts_of(analysis.trace, layer)
     name, shared = str(expert), _shared_names(len(found.shared))
     if name in shared:

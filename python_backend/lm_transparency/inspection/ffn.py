@@ -1,4 +1,4 @@
-"""Feed-forward blocks by neuron, and one neuron over the prompt."""
+"""Feed-forward blocks by neuron, and one neuron over the whole prompt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from .tokens import lens_of, out_of_range, place_of, update_tokens
 
 @question
 def inspect_ffn(analysis: Analysis, layer: int, position: int, *, top_k: int = 20) -> FfnNeuronsResult:
-    """The neurons of the feed-forward block of `layer` at `position`. Raises `TransparencyError` out of range."""
+    """The neurons of the feed-forward block of `layer` at `position`.
+
+    Raises `TransparencyError` for an index out of range.
+    """
     position, _ = place_of(analysis, layer, position)
     found = neurons.neurons(analysis.trace, analysis.contributions, layer, position)
     order = np.lexsort((-np.abs(found.activation), -found.contribution))[:top_k]
@@ -34,7 +37,10 @@ def inspect_ffn(analysis: Analysis, layer: int, position: int, *, top_k: int = 2
 def inspect_neuron(
     analysis: Analysis, layer: int, neuron: int, position: int, *, top_k: int = 15, normalize: bool = True
 ) -> NeuronResult:
-    """One neuron at one position, and its activation at all. Raises `TransparencyError` out of range."""
+    """One neuron at one position, and its activation at every position.
+
+    Raises `TransparencyError` for an index out of range.
+    """
     position, _ = place_of(analysis, layer, position)
     everywhere = neurons.activations(analysis.trace, layer)
     if not 0 <= neuron < everywhere.shape[1]:

@@ -1,4 +1,4 @@
-"""Attention: an edge by head, one head at one query, its maps, and what heads are known to do."""
+"""Attention: an edge by head, one head at one query, attention maps, and tags for known kinds of head."""
 
 from __future__ import annotations
 
@@ -24,13 +24,16 @@ from ..watch import Watch
 from .asking import question
 from .tokens import check_heads, lens_of, place_of, state_scores, update_tokens
 
-#: Lens tokens that say what a query or a key stands for.
+#: The number of lens tokens that describe a query or a key.
 _READS = 5
 
 
 @question
 def inspect_edge(analysis: Analysis, layer: int, query: int, key: int) -> EdgeHeadsResult:
-    """The attention edge from `key` to `query` of `layer`, by head. Raises `TransparencyError` out of range."""
+    """The attention edge from `key` to `query` of `layer`, by head.
+
+    Raises `TransparencyError` for an index out of range.
+    """
     query, key = place_of(analysis, layer, query, key)
     check_heads(analysis, layer)
     found = heads.edge_heads(analysis.trace, analysis.contributions, layer, query, key)
@@ -49,7 +52,10 @@ def inspect_head(
     keys_k: int = 10,
     normalize: bool = True,
 ) -> HeadResult:
-    """One head at `query`; `key` None: the one that contributes most. Raises `TransparencyError` out of range."""
+    """One head at `query`. `key` None: the key that contributes most.
+
+    Raises `TransparencyError` for an index out of range.
+    """
     query, seen_from = place_of(analysis, layer, query, 0 if key is None else key, head)
     key = None if key is None else seen_from
     check_heads(analysis, layer)
@@ -89,9 +95,9 @@ def inspect_head(
 def attention_map(
     analysis: Analysis, layer: int, head: int | None = None, *, side: int | None = None
 ) -> AttentionMapResult:
-    """Attention and contributions over the whole prompt; `head` None: of all heads together.
+    """Attention and contributions over the whole prompt. `head` None: all heads together.
 
-    `side`: a longer prompt in `side` × `side` cells, with the largest value of each and its place.
+    `side`: a longer prompt is reduced to `side` × `side` cells, each with its largest value and the place of it.
     """
     place_of(analysis, layer, 0, head=head or 0)
     check_heads(analysis, layer)
@@ -113,7 +119,7 @@ def layer_maps(analysis: Analysis, layer: int, *, side: int = 48) -> LayerMapsRe
 
 @guarded
 def measure_head_tags(model: LoadedModel, watch: Watch | None = None) -> HeadTagsResult:
-    """What each head of `model` attends to on random tokens given twice; one forward pass."""
+    """Measure what each head of `model` attends to on random tokens given twice, in one forward pass."""
     tokenizer, anatomy = model.tokenizer, model.anatomy
     first = tokenizer.bos_token_id
     ids = probe(anatomy.n_vocab, set(tokenizer.all_special_ids), first, anatomy.n_context)

@@ -20,9 +20,9 @@ def inspect_lens(
     rows: range | None = None,
     watch: Watch | None = None,
 ) -> LensGridResult:
-    """The logit lens of every layer at every position; `token`: one to follow; `rows`: of the grid, by default all.
+    """The logit lens of each layer at each position. `token`: a token to follow. `rows`: grid rows (all by default).
 
-    Raises `TransparencyError` for a token or a row that is not there.
+    Raises `TransparencyError` for a token or a row that does not exist.
     """
     n_rows = len(analysis.trace.layers) + 1
     if rows is not None and not (rows and rows[0] >= 0 and rows[-1] < n_rows):
@@ -48,7 +48,10 @@ def inspect_lens(
 def track_tokens(
     analysis: Analysis, position: int, tokens: list[int], *, normalize: bool = True
 ) -> tuple[LensTrack, ...]:
-    """Tokens of the vocabulary over the layers at one position. Raises `TransparencyError` out of range."""
+    """Tokens of the vocabulary over the layers at one position.
+
+    Raises `TransparencyError` for a position or a token out of range.
+    """
     position, _ = place_of(analysis, 0, position)
     for token in tokens:
         check_token(analysis, token)

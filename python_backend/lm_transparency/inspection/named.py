@@ -20,27 +20,27 @@ class Named:
 
     target: LensTrack
     contrast: LensTrack | None = None
-    #: A note about the token that a text was taken for, where there was a choice.
+    #: Notes on the token chosen for a text that could mean several.
     notes: tuple[str, ...] = ()
 
     @property
     def differences(self) -> tuple[float, ...]:
-        """logit(target) - logit(contrast) of the embedding, then after each layer; empty without a contrast."""
+        """logit(target) - logit(contrast) at the embedding, then after each layer; empty without a contrast."""
         if self.contrast is None:
             return ()
         return tuple(a - b for a, b in zip(self.target.logit, self.contrast.logit, strict=True))
 
     def strongest(self, count: int) -> list[tuple[int, float]]:
-        """The layers that change the difference most, and by how much."""
+        """The layers that change the difference most, each with its change."""
         changes = [(layer, after - before) for layer, (before, after) in enumerate(pairwise(self.differences))]
         return sorted(changes, key=lambda change: -abs(change[1]))[:count]
 
 
 @question
 def named_tokens(analysis: Analysis, position: int, target: str | None, contrast: str | None) -> Named | None:
-    """The tokens, or labels, that the texts name, each by its text or as `#123` by its number.
+    """The tokens, or labels, that `target` and `contrast` name, by their text or by number as `#123`.
 
-    Without a `target`, the model's own prediction takes its place. None where neither is named. Raises
+    Without a `target`, the model's own prediction takes its place. None where neither is given. Raises
     `TransparencyError`: `invalidParams` for a text that is not a single token, `invalidPosition`.
     """
     if target is None and contrast is None:

@@ -1,4 +1,4 @@
-"""A node of the graph: what its state says, and what the block before it changed."""
+"""A node of the graph: its state through the lens, and the update by the block before it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .tokens import state_scores, update_scores
 def inspect_node(
     analysis: Analysis, node: str, *, top_k: int = 30, update_k: int = 15, normalize: bool = True
 ) -> NodeTokensResult:
-    """Node `X0_t`, `A<l>_<t>`, `M<l>_<t>` or `I<l>_<t>`; t may be negative from the end.
+    """Node `X0_t`, `A<l>_<t>`, `M<l>_<t>` or `I<l>_<t>`; a negative t counts from the end.
 
-    Raises `TransparencyError` for a node that is not there.
+    Raises `TransparencyError` for a node that does not exist.
     """
     named = parse_node(node)
     at = replace(named, position=position_of(named.position, analysis.trace.n_tokens))

@@ -1,4 +1,4 @@
-"""Surprisal: how probable each token of a text was to a model, from one plain forward pass without recording."""
+"""Surprisal: the improbability of each token of a text under a model, from one forward pass without recording."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ _ROWS = 256
 
 @dataclass(frozen=True)
 class Reading:
-    """Per token of a text: `surprisal` in bits, and the `k` most probable tokens in its place with their
+    """For each token of a text: its `surprisal` in bits, and the `k` most probable tokens in its place with their
     probabilities.
 
-    Surprisal is -log2 of the token's probability given the tokens before it. The first token has none: NaN and 0.
+    Surprisal is -log2 of the token's probability given the tokens before it. The first token has none: its surprisal is
+    NaN, and its other values are 0.
     """
 
     surprisal: Float[Tensor, "position"]
@@ -40,7 +41,7 @@ class Reading:
 
 @guarded
 def read_text(model: LoadedModel, tokens: Sequence[Token], *, k: int = 5, watch: Watch | None = None) -> Reading:
-    """One forward pass over `tokens`.
+    """Read `tokens` in one forward pass.
 
     Raises `TransparencyError` (`promptTooLong`, `modelUnsupported` for a classifier, `outOfMemory`), and `Cancelled`
     within one layer's time of `watch.cancel()`.
@@ -63,7 +64,7 @@ def read_text(model: LoadedModel, tokens: Sequence[Token], *, k: int = 5, watch:
         for start in range(0, len(ids) - 1, _ROWS):
             watch.check()
             if not is_finite(logits[start : start + _ROWS]):
-                # a recorded run says where
+                # a recorded run finds the place
                 check_finite(model, record(model.model, model.anatomy, ids, watch))
                 raise overflow(model.dtype, f"The prediction of {model.name}")
             rows = logits[start : min(start + _ROWS, len(ids) - 1)].float()

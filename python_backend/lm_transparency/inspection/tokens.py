@@ -25,20 +25,20 @@ def lens_of(analysis: Analysis, vectors: list[Tensor], normalize: bool) -> list[
 
 
 def update_tokens(analysis: Analysis, logits: Tensor, k: int) -> Update:
-    """The k vocabulary entries that an update with these `logits` raises most, and lowers most."""
+    """The k vocabulary entries that an update with these `logits` raises most, and the k that it lowers most."""
     raised, lowered = Lens.top(logits, k), Lens.top(logits, k, largest=False)
     return Update(update_scores(analysis, raised), update_scores(analysis, lowered))
 
 
 def update_scores(analysis: Analysis, tokens: TopTokens) -> tuple[TokenScore, ...]:
-    """A softmax says nothing about an update: probabilities are left out."""
+    """Entries without probabilities: a softmax of an update has no meaning."""
     check_finite(analysis, tokens.logits)
     rows = zip(tokens.ids.tolist(), tokens.logits.tolist(), strict=True)
     return tuple(TokenScore(i, analysis.model.output_text(i), logit) for i, logit in rows)
 
 
 def state_scores(analysis: Analysis, tokens: TopTokens, gained: list[int] | None = None) -> tuple[TokenScore, ...]:
-    """`gained`: ranks gained against the node before; None where there is no such node."""
+    """Entries with probabilities. `gained`: ranks gained since the previous node; None where there is none."""
     check_finite(analysis, tokens.logits)
     gains: Sequence[int | None] = [None] * len(tokens.ids) if gained is None else gained
     rows = zip(tokens.ids.tolist(), tokens.logits.tolist(), tokens.probabilities.tolist(), gains, strict=True)
@@ -46,7 +46,10 @@ def state_scores(analysis: Analysis, tokens: TopTokens, gained: list[int] | None
 
 
 def place_of(analysis: Analysis, layer: int, query: int, key: int = 0, head: int = 0) -> tuple[int, int]:
-    """Query and key, which may be negative from the prompt's end. Raises `TransparencyError` out of range."""
+    """Query and key as positions from the start; negative ones count from the prompt's end.
+
+    Raises `TransparencyError` for an index out of range.
+    """
     trace = analysis.trace
     for what, index, count in (("layer", layer, trace.n_layers), ("head", head, trace.n_heads)):
         if not 0 <= index < count:
@@ -58,7 +61,7 @@ def place_of(analysis: Analysis, layer: int, query: int, key: int = 0, head: int
 
 
 def check_heads(analysis: Analysis, layer: int) -> None:
-    """Raises `TransparencyError` where the layer has no attention."""
+    """Raises `TransparencyError` if the layer has no attention."""
     blocks = analysis.trace.anatomy.blocks
     if blocks[layer].has_attention:
         return
@@ -70,8 +73,8 @@ def check_heads(analysis: Analysis, layer: int) -> None:
         + (
             "."
             if mixer is None
-            else f": {type(mixer.module).__name__} is in their place, linear attention or a state-space mixer, "
-            "which is one part per position."
+            else f": it has {type(mixer.module).__name__} instead, linear attention or a state-space mixer, "
+            "which counts as one part per position."
         ),
         f"Layers with heads: {others}.",
     )
@@ -95,7 +98,7 @@ def check_finite(analysis: Analysis, read: Tensor) -> None:
 def output_meant(analysis: Analysis, text: str) -> Meant:
     """The token that prints as `text` or has the number `#n` (`model.naming`), or a classifier's label of that name.
 
-    Raises `TransparencyError("invalidParams")` that says how a text of several tokens splits.
+    Raises `TransparencyError("invalidParams")`; for a text of several tokens it shows how the text splits.
     """
     model = analysis.model
     labels = model.anatomy.readout.labels

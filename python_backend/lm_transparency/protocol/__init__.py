@@ -1,7 +1,7 @@
-"""Every message on the wire, in one place. `extension/shared/protocol.ts` is generated from this package.
+"""Every message on the wire. `extension/shared/protocol.ts` is generated from this package.
 
-Attributes are snake_case here and camelCase on the wire. A `…Params` class is what a client sends, a `…Result` what
-it gets back. Requests never trust their params: handlers read them with `wire.read`, which reports the field.
+Attributes are snake_case here and camelCase on the wire. A client sends a `…Params` object and receives a `…Result`.
+Params are never trusted: handlers read them with `wire.read`, whose errors name the field.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ PROTOCOL_VERSION = 5
 
 HEALTH = "lmTransparency/health"
 HEALTH_CHANGED = "lmTransparency/healthChanged"
-#: A notification that says one thing: work takes processor time, also where it reports nothing. None comes while the
-#: process stands still.
+#: A notification that work is using processor time, even where it reports no progress. None is sent while the process
+#: stands still.
 PROGRESSING = "lmTransparency/progressing"
-#: Answered with null, whatever runs: a client and the server that hear nothing for `ClientOptions.silence_s` seconds
-#: take each other for lost.
+#: Answered with null, whatever is running. A client and a server consider each other lost after
+#: `ClientOptions.silence_s` seconds without a message.
 PING = "lmTransparency/ping"
 SILENCE_S = 20
 #: Ends the process for all its clients.
@@ -27,17 +27,17 @@ LIST_MODELS = "lmTransparency/listModels"
 LOAD_MODEL = "lmTransparency/loadModel"
 UNLOAD_MODEL = "lmTransparency/unloadModel"
 ANALYZE = "lmTransparency/analyze"
-#: What an analysis will take; loads the model, as the analysis would.
+#: The time and memory that an analysis will need. Loads the model, as the analysis would.
 ESTIMATE = "lmTransparency/estimate"
-#: Settings of a window that the process heeds; the last one said holds for all its windows.
+#: Settings of a window that apply to the process; the latest ones hold for all its windows.
 CONFIGURE = "lmTransparency/configure"
-#: Which text of a document is the prompt, and all of them; answered at once, whatever runs.
+#: The prompt at a place in a document, and all its prompts. Answered at once, whatever is running.
 PROMPT_AT = "lmTransparency/promptAt"
 LIST_PROMPTS = "lmTransparency/listPrompts"
-#: How surprising each token of a prompt is to the loaded model; never before an analysis.
+#: The surprisal of each token of a prompt under the loaded model. Analyses go first.
 SURPRISAL = "lmTransparency/surprisal"
 
-#: What can be asked about a run.
+#: The modules of questions about a run.
 _QUESTIONS = (inspection, heads, ffn, lens)
 #: The modules of messages.
 MODULES = (models, analysis, *_QUESTIONS, prompts)
@@ -56,7 +56,7 @@ def _method(params: type) -> str:
     return f"lmTransparency/{name[0].lower()}{name[1:]}"
 
 
-#: Questions about a run: method → (params, result). A client may pass them on as they are, but for the run's id.
+#: Questions about a run: method → (params, result). A client may forward them unchanged, except for the run's id.
 INSPECTIONS: dict[str, tuple[type, type]] = {
     _method(params): (params, getattr(module, name.replace("Params", "Result")))
     for module in _QUESTIONS

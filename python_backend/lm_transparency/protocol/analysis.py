@@ -1,4 +1,4 @@
-"""One prompt, analysed: what is asked, and what a payload holds."""
+"""The analysis of one prompt: its request, and the contents of its payload."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ ProofPart = Literal["attention", "ffn", "layer"]
 
 @dataclass(frozen=True, kw_only=True)
 class AnalyzeParams(ModelChoice):
-    """A prompt, and the model that reads it. `chat`: the prompt is a chat (`model.chat.parse_chat`), to be written by
-    the model's chat template.
+    """A prompt and its model. `chat`: the prompt is a chat (`model.chat.parse_chat`), which the model's chat template
+    turns into text.
 
-    `ask`: fail with the kind `costly` rather than begin what would not fit into memory, or take more than
-    `ask_above_seconds` or `ask_above_mb` (0: any amount is fine).
+    `ask`: fail with the kind `costly` instead of starting an analysis that would not fit into memory, or would need
+    more than `ask_above_seconds` or `ask_above_mb` (0: no limit).
 
-    `live`: the prompt is being typed, and a backend that shares its machine with the editor leaves a core to it.
+    `live`: the prompt is being typed. A backend on the editor's machine then leaves a core free for the editor.
 
-    `work_done_token`: progress arrives as `$/progress` (begin, report with percentage, end) under it.
-    `partial_result_token`: of a long prompt the routes into the target arrive first, as `$/progress` under it whose
-    value is an `AnalyzeResult` with some rows (column `known`); questions about that run are answered from then on.
+    `work_done_token`: the token of progress, which arrives as `$/progress` (begin, report with percentage, end).
+    `partial_result_token`: the token of an early result. For a long prompt the routes into the target arrive first, as
+    `$/progress` whose value is an `AnalyzeResult` with some rows (column `known`). Questions about that run are
+    answered from then on.
     """
 
     prompt: str
@@ -61,9 +62,9 @@ class EstimateParams(ModelChoice):
 
 @dataclass(frozen=True)
 class EstimateResult:
-    """What the analysis will take beside the model: `seconds`, and `bytes` at its height, of which `free_bytes` are
-    free. `longest_that_fits`: tokens; no more than the model's context. `calibrated`: the time is known from analyses
-    on this machine; otherwise it is assumed to be slow.
+    """The cost of the analysis beyond the model: `seconds`, and `bytes` of memory at its peak. `free_bytes`: memory
+    that is free. `longest_that_fits`: tokens, at most the model's context. `calibrated`: `seconds` is based on analyses
+    on this machine; otherwise the machine is assumed to be slow.
     """
 
     tokens: int
@@ -77,10 +78,10 @@ class EstimateResult:
 
 @dataclass(frozen=True)
 class TokenInfo:
-    """One token of the prompt. `start`, `end`: UTF-16 offsets into the prompt, equal for a token that was added.
+    """One token of the prompt. `start`, `end`: UTF-16 offsets into the prompt, equal for an added token.
 
-    `special`: added by us or the tokenizer, not part of the text. `shared`: a piece of a character that several
-    tokens make up; `text` then shows its bytes as `⟨f0 9f⟩`. `template`: put in by the chat template.
+    `special`: added by the product or the tokenizer, not part of the text. `shared`: a piece of a character that spans
+    several tokens; `text` then shows its bytes as `⟨f0 9f⟩`. `template`: added by the chat template.
     """
 
     id: int
@@ -96,8 +97,9 @@ class TokenInfo:
 class Proof:
     """Largest of `‖whole − Σ parts‖ / ‖whole‖` over layers and positions (docs/method.md#proof).
 
-    `per_layer`: what the proof goes by, the larger error of the two sublayers; `attention`, `ffn`: each of them, empty
-    in parallel blocks, which add both in one step; `whole`: of the layer from its input to its output.
+    `per_layer`: the larger error of the two sublayers, which decides the proof. `attention`, `ffn`: the error of each
+    sublayer, empty in parallel blocks, which add both in one step. `whole`: the error of the layer from its input to
+    its output.
     """
 
     max_relative_error: float
@@ -122,11 +124,12 @@ class Timing:
 
 @dataclass(frozen=True)
 class AnalysisMeta:
-    """What is small about an analysis. `predicted` [n_tokens][top_k]: texts of the columns `prediction_*`.
+    """The small fields of an analysis. `predicted` [n_tokens][top_k]: texts of the columns `prediction_*`.
 
-    `target`: the position that the model's answer comes from (a classifier's pooled one, else the last).
-    `layer_kinds`: what moves information between tokens in each layer; empty where it is attention everywhere. A
-    mixer is linear attention, a state space or a short convolution: it has no heads, and is one part per position.
+    `target`: the position that the model's answer comes from (the pooled position of a classifier, otherwise the last).
+    `layer_kinds`: the kind of block that moves information between tokens, by layer; empty where every layer has
+    attention. A mixer is linear attention, a state space or a short convolution: it has no heads, and counts as one
+    part per position.
     """
 
     format: int
@@ -143,13 +146,13 @@ class AnalysisMeta:
     layer_kinds: list[LayerKind] = field(default_factory=list)
 
 
-#: Columns of an analysis: name → (dtype, shape, meaning). L layers, T tokens, H heads, K predictions a position,
+#: Columns of an analysis: name → (dtype, shape, meaning). L layers, T tokens, H heads, K predictions per position,
 #: E token edges, N head entries. An edge (layer, query, key) is listed where its weight, the sum over *all* heads,
-#: exceeds the floor, sorted by layer, query, key; its heads are entries `head_offset[i] : head_offset[i + 1]`,
-#: those above the floor. Weights are contributions before thresholding: in each row (layer, query)
+#: exceeds the floor. Edges are sorted by layer, query, key. The heads of edge i that exceed the floor are the entries
+#: `head_offset[i] : head_offset[i + 1]`. Weights are contributions before thresholding: in each row (layer, query)
 #: attention + residual + bias + mixer = 1, and ffn + ffn_residual = 1. In a parallel block all of them together sum
-#: to 1 and `ffn_residual` is 0. A row that is not known yet has no edges and is 0 throughout; of a position whose
-#: predictions are not known `predicted` is empty.
+#: to 1 and `ffn_residual` is 0. A row that is not known yet has no edges and is 0 throughout. `predicted` is empty at
+#: positions whose predictions are not known yet.
 COLUMNS: dict[str, tuple[str, str, str]] = {
     "edge_layer": ("uint16", "E", "layer of an attention edge I(l-1, key) → A(l, query)"),
     "edge_query": ("uint32", "E", "query position"),

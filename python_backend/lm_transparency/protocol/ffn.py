@@ -7,7 +7,7 @@ from typing import Literal
 
 from .inspection import TokenScore, Update
 
-#: Of what function of its logits a router's gates are shares.
+#: The function of a router's logits that its gates are proportional to.
 RouterScoring = Literal["softmax", "sigmoid", "unknown"]
 
 
@@ -30,8 +30,8 @@ class NeuronShare:
 class FfnNeuronsResult:
     """The neurons of a feed-forward block that contribute most to the residual after the layer.
 
-    Here each neuron is a part of its own: all `n_neurons` contributions + `residual` + `bias` = 1, and `neurons_total`
-    is the sum over all of them. `block_contribution`: of the block as one part, as in the graph.
+    Each neuron is a separate part: all `n_neurons` contributions + `residual` + `bias` = 1, and `neurons_total` is the
+    sum over all neurons. `block_contribution`: the contribution of the block as one part, as in the graph.
     """
 
     layer: int
@@ -47,7 +47,7 @@ class FfnNeuronsResult:
 
 @dataclass(frozen=True)
 class FfnExpertsParams:
-    """A feed-forward block with experts. `top_k`: tokens that each of them promotes."""
+    """A feed-forward block with experts. `top_k`: the number of promoted tokens to list for each expert."""
 
     run_id: str
     layer: int
@@ -60,7 +60,7 @@ class FfnExpertsParams:
 class ExpertShare:
     """An active expert as a part of the residual after the layer. `expert`: its number, or `shared` (`shared2` …).
 
-    `gate`: what the router multiplies it by; of a shared expert the block, 1 where it has no gate.
+    `gate`: the router's factor for the expert. A shared expert's factor comes from the block, and is 1 without a gate.
     """
 
     expert: str
@@ -71,7 +71,7 @@ class ExpertShare:
 
 @dataclass(frozen=True)
 class RouterScore:
-    """What the router gave an expert; a gate of 0: not chosen. None: not known."""
+    """The router's values for an expert. A gate of 0: the expert was not chosen. None: the value is not known."""
 
     expert: int
     logit: float | None
@@ -81,10 +81,10 @@ class RouterScore:
 
 @dataclass(frozen=True)
 class FfnExpertsResult:
-    """The active experts of a block, those that contribute most first; `router`: they and the runners-up.
+    """The active experts of a block, largest contribution first. `router`: the active experts and the runners-up.
 
-    Each expert is a part of its own: `experts_total` + `residual` + `bias` = 1. `error`: of the experts' sum against
-    what the block wrote, relative; `notice` says so where it exceeds `tolerance`.
+    Each expert is a separate part: `experts_total` + `residual` + `bias` = 1. `error`: the relative error of the
+    experts' sum against the block's output. `notice` reports an error above `tolerance`.
     """
 
     layer: int
@@ -104,7 +104,7 @@ class FfnExpertsResult:
 
 @dataclass(frozen=True)
 class ExpertParams:
-    """`expert`: a number, or `shared`. `top_k` of tokens, `neurons_k` of neurons."""
+    """`expert`: a number, or `shared`. `top_k`, `neurons_k`: the numbers of tokens and neurons to list."""
 
     run_id: str
     layer: int
@@ -117,11 +117,12 @@ class ExpertParams:
 
 @dataclass(frozen=True)
 class ExpertResult:
-    """One expert at one position: what it writes, its gate at every position, and its neurons.
+    """One expert at one position: its output, its gate at every position, and its neurons.
 
-    Where it is not active (`gate` 0) it writes nothing and has no neurons. Each neuron is a part of its own:
-    `neurons_total` + `others` (the other experts) + `residual` + `bias` = 1. `error`: of the neurons and the expert's
-    bias against the expert; `notice`: what cannot be trusted, or why there are no neurons.
+    An inactive expert (`gate` 0) writes nothing and has no neurons. Each neuron is a separate part:
+    `neurons_total` + `others` (the other experts) + `residual` + `bias` = 1. `error`: the relative error of the sum of
+    the neurons and the expert's bias against the expert's output. `notice`: which figures cannot be trusted, or why
+    there are no neurons.
     """
 
     layer: int
@@ -144,7 +145,7 @@ class ExpertResult:
 
 @dataclass(frozen=True)
 class NeuronParams:
-    """`expert`: whose neuron it is, in a block with experts."""
+    """`expert`: the expert that the neuron belongs to, in a block with experts."""
 
     run_id: str
     layer: int
@@ -157,10 +158,10 @@ class NeuronParams:
 
 @dataclass(frozen=True)
 class NeuronResult:
-    """One neuron at one position; the update is activation · W_out, so that a negative activation turns it round.
+    """One neuron at one position. The update is activation · W_out, so a negative activation reverses it.
 
-    `activations`: at every position; of an expert's neuron 0 where the expert is not active. `expert`: whose neuron it
-    is, in a block with experts.
+    `activations`: the activation at every position, 0 where the neuron's expert is not active. `expert`: the expert
+    that the neuron belongs to, in a block with experts.
     """
 
     layer: int

@@ -23,7 +23,7 @@ class EdgeHeadsParams:
 
 @dataclass(frozen=True)
 class EdgeHeads:
-    """Every head of one attention edge, [head]. `rank`: how many keys of the row get more attention from the head."""
+    """Every head of one attention edge, [head]. `rank`: the number of keys in the row with more attention."""
 
     contribution: Floats
     probability: Floats
@@ -43,7 +43,7 @@ class EdgeHeadsResult:
 
 @dataclass(frozen=True)
 class HeadParams:
-    """One head at one query. `key` None: the key that contributes most. `top_k` of tokens, `keys_k` of keys."""
+    """One head at one query. `key` None: the key that contributes most. `top_k`: tokens to list; `keys_k`: keys."""
 
     run_id: str
     layer: int
@@ -69,11 +69,11 @@ class KeyShare:
 
 @dataclass(frozen=True)
 class HeadResult:
-    """One head at one query: why it looks at `key`, and what it writes.
+    """One head at one query: why it attends to `key`, and its output.
 
-    `rank`: keys of the row with more attention. `keys`: those that contribute most. `update`: of all that the head
-    writes (Σ over keys); `part`: of what it brings from `key`, α·v·W_O. `query_reads`, `key_reads`: the logit lens of
-    the two residual states that query and key are computed from.
+    `rank`: the number of keys in the row with more attention. `keys`: the keys that contribute most. `update`: the
+    update by the head's whole output (Σ over keys). `part`: the update by its output from `key`, α·v·W_O.
+    `query_reads`, `key_reads`: the logit lens of the two residual states that query and key are computed from.
     """
 
     layer: int
@@ -99,8 +99,8 @@ class HeadEntropyParams:
 
 @dataclass(frozen=True)
 class HeadEntropyResult:
-    """`entropy` [head], in bits: −Σ_s α_s log₂ α_s over the keys of the query's row. `most`: log₂ of the number of keys
-    up to the query, which a head reaches that attends to all of them alike.
+    """`entropy` [head], in bits: −Σ_s α_s log₂ α_s over the keys of the query's row. `most`: the largest possible
+    entropy, log₂ of the number of keys up to the query, reached by a head that attends to all of them equally.
     """
 
     layer: int
@@ -121,11 +121,12 @@ class AttentionMapParams:
 
 @dataclass(frozen=True)
 class AttentionMapResult:
-    """[query, key], 0 above the diagonal: the attention probabilities (of all heads: their mean), and the
-    contributions before thresholding (of all heads: their sum). `head` None: of all heads.
+    """[query, key], 0 above the diagonal: attention probabilities (their mean for all heads), and contributions before
+    thresholding (their sum for all heads). `head` None: all heads.
 
-    A longer prompt comes in `side` × `side` cells, cell i of the tokens from ⌊i·n_tokens/side⌋ on: the largest value
-    of each, and in `…_at` the query·n_tokens + key at which it is; None where a cell is a token.
+    A prompt of more than `side` tokens is reduced to `side` × `side` cells; cell i starts at token
+    ⌊i·n_tokens/side⌋. Each cell holds its largest value, and `…_at` the place of it, query·n_tokens + key. `…_at` is
+    None where a cell is one token.
     """
 
     layer: int
@@ -139,7 +140,7 @@ class AttentionMapResult:
 
 @dataclass(frozen=True)
 class LayerMapsParams:
-    """`side`: a map is at most this many cells wide; several tokens share a cell where there are more."""
+    """`side`: a map is at most this many cells wide; in a longer prompt several tokens share a cell."""
 
     run_id: str
     layer: int
@@ -150,8 +151,8 @@ class LayerMapsParams:
 class LayerMapsResult:
     """Small maps of every head, [head, side, side]: the largest value in each cell as round(255·√value).
 
-    `contribution` is divided by the layer's largest, `largest`, first. `total` [head]: a head's contribution summed
-    over the keys, mean over the queries.
+    `contribution` is first divided by the largest value of the layer, `largest`. `total` [head]: a head's contribution,
+    summed over the keys and averaged over the queries.
     """
 
     layer: int
@@ -170,8 +171,10 @@ class HeadTagsParams:
 
 @dataclass(frozen=True)
 class HeadTagsResult:
-    """`scores` [layer, head, tag]: how much attention goes to the previous token, the first token (a sink), earlier
-    copies of the token, what followed them, and itself: means over random tokens given twice (`n_tokens` in all)."""
+    """`scores` [layer, head, tag]: the attention to the previous token, the first token (a sink), earlier copies of the
+    token, the tokens after those copies, and the token itself. Each is a mean over random tokens given twice
+    (`n_tokens` in all).
+    """
 
     tags: tuple[HeadTag, ...]
     n_tokens: int

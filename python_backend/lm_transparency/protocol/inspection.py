@@ -1,4 +1,4 @@
-"""What can be asked about a run, each answered from its trace: what the questions share, nodes and exports."""
+"""Questions about a run, answered from its trace: types that they share, nodes and exports."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class NumericArray:
 class TokenScore:
     """A vocabulary entry, or a label, under the logit lens.
 
-    `probability`: None for an update, of which a softmax says nothing. `rank_change`: ranks gained against the node
-    before; None where there is no such node.
+    `probability`: None for an update, where a softmax has no meaning. `rank_change`: ranks gained since the previous
+    node; None where there is no such node.
     """
 
     id: int
@@ -42,7 +42,7 @@ class TokenScore:
 
 @dataclass(frozen=True)
 class Update:
-    """What a vector that is added to the residual stream raises and lowers most, strongest first."""
+    """The tokens that a vector added to the residual stream raises and lowers most, strongest first."""
 
     promoted: tuple[TokenScore, ...]
     suppressed: tuple[TokenScore, ...]
@@ -50,7 +50,7 @@ class Update:
 
 @dataclass(frozen=True)
 class NodeTokensParams:
-    """`node`: `X0_t`, `A<l>_<t>`, `M<l>_<t>` or `I<l>_<t>`. `top_k` of the state, `update_k` of the update."""
+    """`node`: `X0_t`, `A<l>_<t>`, `M<l>_<t>` or `I<l>_<t>`. `top_k`, `update_k`: tokens of the state and the update."""
 
     run_id: str
     node: str
@@ -63,8 +63,8 @@ class NodeTokensParams:
 class NodeTokensResult:
     """A node's state through the logit lens (`top`), and the update that leads into it.
 
-    The update is the block's that leads into this node (attention for A, feed-forward for M and I), and empty for an
-    embedding. `top` is empty for M, which is an update and not a state.
+    The update comes from the block that leads into this node (attention for A, feed-forward for M and I); it is empty
+    for an embedding. `top` is empty for M, which is an update and not a state.
     """
 
     node: Annotated[Node, Named()]
@@ -74,8 +74,8 @@ class NodeTokensResult:
 
 @dataclass(frozen=True)
 class ReachParams:
-    """The rows that the routes into a target reach, of an analysis that is not complete yet: at `threshold`, and at
-    every one above; None: at the one that is chosen by itself. `top_k`: as in `AnalyzeParams`.
+    """Computes the rows that routes into a target reach, in an analysis that is not complete yet. They suffice for
+    `threshold` and every higher one; None: for the automatic threshold. `top_k`: as in `AnalyzeParams`.
     """
 
     run_id: str
@@ -88,7 +88,7 @@ class ReachParams:
 
 @dataclass(frozen=True)
 class ReachResult:
-    """`payload`: as in `AnalyzeResult`, with all that is known by now."""
+    """`payload`: as in `AnalyzeResult`, with all rows that are known so far."""
 
     payload: str
 
@@ -113,8 +113,9 @@ class ExportResult:
 
 @dataclass(frozen=True)
 class DescribeParams:
-    """The analysis in words and numbers, of one target. `target` None: where the model's answer comes from;
-    `threshold` None: chosen by itself. The rest is how the analysis was asked for, which a run file keeps."""
+    """The analysis of one target in words and numbers. `target` None: the position of the model's answer.
+    `threshold` None: the automatic threshold. The other fields repeat the analysis request, for the run file.
+    """
 
     run_id: str
     form: DescribeForm

@@ -9,7 +9,7 @@ from .values import Float32Tensor, Uint32Tensor
 
 @dataclass(frozen=True)
 class LensGridParams:
-    """`token`: one to follow. Rows from `first_row` on, `row_count` of them or all that follow."""
+    """`token`: the token to follow. `row_count` None: all rows from `first_row` on."""
 
     run_id: str
     token: int | None = None
@@ -23,9 +23,9 @@ class LensGridParams:
 class LensGridResult:
     """The logit lens of the embedding (row 0) and of the residual after each layer (row l + 1), at every position.
 
-    [row, position], from row `first_row` on: the most probable token (`top`: ids, whose texts are in `texts`) with its
-    probability (`Readout.probability`) and logit; of the followed `token` its probability and rank (0 for the most
-    probable).
+    Arrays are [row, position], starting at row `first_row`. `top` holds the ids of the most probable tokens (`texts`
+    has their texts), `top_probability` and `top_logit` their probabilities (`Readout.probability`) and logits.
+    `token_probability` and `token_rank` are those of the followed `token`; rank 0 is the most probable.
     """
 
     first_row: int
@@ -40,7 +40,7 @@ class LensGridResult:
 
 @dataclass(frozen=True)
 class LensTrackParams:
-    """Tokens of the vocabulary to follow at one position; `texts`: further ones, each the text of a single token."""
+    """Tokens of the vocabulary to follow at one position. `texts`: more tokens, each named by its text."""
 
     run_id: str
     position: int
@@ -62,7 +62,7 @@ class LensTrack:
 
 @dataclass(frozen=True)
 class LensTrackResult:
-    """`notes`: which token a text was taken for, where there was a choice."""
+    """`notes`: the token chosen for a text that could mean several."""
 
     position: int
     tracks: tuple[LensTrack, ...]

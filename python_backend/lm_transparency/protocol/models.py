@@ -1,4 +1,4 @@
-"""Health, models, and how a request fails."""
+"""Health, models, and the data of errors."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ ErrorKind = Literal[Kind, "cancelled", "internal"]
 
 @dataclass(frozen=True)
 class ErrorData:
-    """`data` of every error reply: what went wrong, as a code, and what helps, as a sentence.
+    """`data` of every error reply: the kind of failure as a code, and the remedy as a sentence.
 
-    `needed_bytes`, `free_bytes`: of a model that is too large, or of an analysis that is costly; 0 otherwise.
+    `needed_bytes`, `free_bytes`: memory, for a model that is too large or an analysis that is costly; 0 otherwise.
     """
 
     kind: ErrorKind
@@ -29,7 +29,7 @@ class ErrorData:
 
 @dataclass(frozen=True)
 class Device:
-    """A place to compute: `cpu`, `cuda:0`, `mps`. Memory, and what of it is free, in bytes; 0 where nobody can tell."""
+    """A place to compute: `cpu`, `cuda:0`, `mps`. Total and free memory in bytes; 0 where unknown."""
 
     id: str
     name: str
@@ -39,8 +39,9 @@ class Device:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """A loaded model. `memory_bytes` counts parameters and buffers. `n_experts`: of each layer's feed-forward block,
-    0 where it has none (or none that can be opened). `labels`: of a classifier, else empty.
+    """A loaded model. `memory_bytes` counts parameters and buffers. `n_experts`: the number of experts in each layer's
+    feed-forward block, 0 where there are none (or none that can be opened). `labels`: a classifier's labels; otherwise
+    empty.
     """
 
     source: str
@@ -65,7 +66,7 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class Traces:
-    """Analyses that the backend can still answer questions about, and their memory. Bytes."""
+    """The analyses that the backend can still answer questions about, and their memory in bytes."""
 
     n_runs: int = 0
     held_bytes: int = 0
@@ -74,7 +75,7 @@ class Traces:
 
 @dataclass(frozen=True)
 class Health:
-    """The state of the backend; sent as a notification whenever it changes. `instance` tells processes apart."""
+    """The state of the backend, sent as a notification whenever it changes. `instance` identifies the process."""
 
     instance: str
     process_id: int
@@ -94,15 +95,16 @@ class Health:
 
 @dataclass(frozen=True)
 class ClientOptions:
-    """`initializationOptions`: `client_id` stays over the reconnections of one window.
+    """`initializationOptions`. `client_id` stays the same when a window reconnects.
 
-    A client that is not heard for `silence_s` seconds is lost (0: it does not ping), and one that was lost without a
-    goodbye is waited for `away_minutes`; after `idle_minutes` without work the model is let go (0: never, both).
+    A client counts as lost after `silence_s` seconds without a message (0: it does not ping). The backend waits
+    `away_minutes` for a client that was lost without a goodbye, and unloads the model after `idle_minutes` without work
+    (0 in either: no limit).
 
-    `model`, `special_tokens`: what prompts are read with where their front matter is silent; `load_model`: load that
-    model as soon as the backend is ready, for an editor that cannot ask for it.
-    `keep_trailing_newline`: the newline that ends a file is a part of its last prompt.
-    These can be changed later by `workspace/didChangeConfiguration` with settings as the extension has them:
+    `model`, `special_tokens`: defaults for prompts whose front matter does not set them. `load_model`: load that model
+    as soon as the backend is ready, for an editor that cannot request it. `keep_trailing_newline`: the newline at the
+    end of a file is part of its last prompt.
+    `workspace/didChangeConfiguration` changes these later, with the extension's settings:
     `{"lmTransparency": {"model": …, "specialTokens": …, "prompts": {"keepTrailingNewline": …}}}`.
     """
 
@@ -118,9 +120,9 @@ class ClientOptions:
 
 @dataclass(frozen=True)
 class ConfigureParams:
-    """`trace_memory_mb`: what analyses may hold together, the oldest goes first (0: as the process was started).
-
-    Windows that share a process share it: what was said last holds."""
+    """`trace_memory_mb`: the memory that all analyses together may hold; the oldest is dropped first (0: the value
+    that the process started with). Windows that share a process share this setting: the latest value holds.
+    """
 
     trace_memory_mb: float = 0.0
 
@@ -132,10 +134,10 @@ class ConfigureResult:
 
 @dataclass(frozen=True)
 class ListedModel:
-    """A model that can be loaded without a download. `size_bytes` on disk; 0 where unknown.
+    """A model that can be loaded without a download. `size_bytes`: size on disk, 0 where unknown.
 
-    `family`: transformers' model type, or of an adapter its kind (`base`: what it is of); `support`: whether the family
-    is known to be analysed exactly.
+    `family`: transformers' model type, or the kind of an adapter. `base`: an adapter's base model. `support`: whether
+    the family is known to be analysed exactly.
     """
 
     source: str
@@ -156,11 +158,11 @@ class ListModelsResult:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelChoice:
-    """A model and how it is loaded.
+    """A model and how to load it.
 
     `source`: hub id (`@revision`), local folder, adapter, GGUF file, or empty for the embedded default.
 
-    `trust_remote_code`: exact names of models whose own code may be run. `anyway`: also where memory will not suffice.
+    `trust_remote_code`: exact names of models whose own code may run. `anyway`: load even if memory will not suffice.
     """
 
     source: str = ""
@@ -171,7 +173,7 @@ class ModelChoice:
     anyway: bool = False
 
     def options(self) -> Loading:
-        """What `Session.load` takes besides the source."""
+        """The arguments of `Session.load` besides the source."""
         return {
             "dtype": self.dtype,
             "device": self.device,
@@ -183,7 +185,7 @@ class ModelChoice:
 
 @dataclass(frozen=True, kw_only=True)
 class LoadModelParams(ModelChoice):
-    """Loads a model; another one that is held makes room for it."""
+    """Loads a model. A model that is already loaded makes room for it."""
 
     work_done_token: str = ""
 

@@ -27,7 +27,7 @@ class Node:
 
 
 def parse_node(name: str) -> Node:
-    """The node that `name` stands for. Raises `TransparencyError("invalidParams")`."""
+    """The node with this `name`. Raises `TransparencyError("invalidParams")`."""
     found = re.fullmatch(r"([XAMIB])(\d{1,9})_(-?\d{1,9})", name, re.ASCII)
     if found is None:
         raise TransparencyError(

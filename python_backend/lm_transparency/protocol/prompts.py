@@ -1,4 +1,4 @@
-"""Which text of a document is the prompt. Answered at once: no model is needed for it. Offsets are in UTF-16 units."""
+"""The prompts of a document. Answered at once, because no model is needed. Offsets are in UTF-16 units."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ..model.options import SpecialTokens
 
 @dataclass(frozen=True)
 class PromptAtParams:
-    """The prompt of a document that is selected, or at the cursor (`start` = `end`).
+    """The selected prompt of a document, or the prompt at the cursor (`start` = `end`).
 
-    `text`: of a document that is not open over LSP; of one that is, the server has its own copy.
+    `text`: the text of a document that is not open over LSP. The server has its own copy of open documents.
     """
 
     uri: str
@@ -23,7 +23,7 @@ class PromptAtParams:
 
 @dataclass(frozen=True)
 class PromptSettings:
-    """What the front matter sets for the prompts of its file; null where it is silent.
+    """The settings in front matter, for all prompts of the file; null where not set.
 
     `target`, `contrast`: texts of tokens.
     """
@@ -38,12 +38,13 @@ class PromptSettings:
 
 @dataclass(frozen=True)
 class PromptAtResult:
-    """`text` has \\n for every line end; `chat`: it is one, as `AnalyzeParams` takes it.
+    """`text` has \\n for every line end. `chat`: the text is a chat, as in `AnalyzeParams`.
 
-    `start`, `end`: the stretch of the document that the prompt is, which its settings and a chat in the front matter
-    are outside of. `index`: its place among the document's prompts; -1 for a selection. Runs of the prompt that stand
-    unchanged in the document, sorted both ways: from `piece_at` in the prompt, `piece_from` in the document, of
-    `piece_length`. What lies between two pieces of the prompt stands there in other words (an escape), or not at all.
+    `start`, `end`: the prompt's range in the document, without its settings and without a chat in the front matter.
+    `index`: its place among the document's prompts; -1 for a selection. `piece_at`, `piece_from`, `piece_length`: the
+    pieces of the prompt that are unchanged in the document, by their offset in the prompt, their offset in the document
+    and their length; both offsets ascend. Text between two pieces is written differently in the document (an escape),
+    or not there at all.
     """
 
     text: str
@@ -59,7 +60,7 @@ class PromptAtResult:
 
 @dataclass(frozen=True)
 class ListPromptsParams:
-    """As in `PromptAtParams`; `cursor` -1: none."""
+    """Fields as in `PromptAtParams`. `cursor` -1: no cursor."""
 
     uri: str
     language_id: str = ""
@@ -69,9 +70,9 @@ class ListPromptsParams:
 
 @dataclass(frozen=True)
 class ListPromptsResult:
-    """Every prompt of a document that has a text, as columns: where it stands and how it begins (100 characters).
+    """Every prompt of a document that is not empty, as columns: its range and its first 100 characters.
 
-    `active`: index of the one at the cursor, else -1.
+    `active`: index of the prompt at the cursor, or -1.
     """
 
     start: list[int] = field(default_factory=list)
@@ -82,7 +83,7 @@ class ListPromptsResult:
 
 @dataclass(frozen=True)
 class SurprisalParams:
-    """Of the prompt at `start`, as in `PromptAtParams`. It is computed by the loaded model when no request waits."""
+    """The prompt at `start`, as in `PromptAtParams`. The loaded model computes surprisal when no request waits."""
 
     uri: str
     start: int = 0
@@ -92,11 +93,11 @@ class SurprisalParams:
 
 @dataclass(frozen=True)
 class SurprisalResult:
-    """Stretches of the document in order, each of whole tokens, and how surprising they are to the model.
+    """Ranges of the document in order, each of whole tokens, and their surprisal.
 
-    `surprisal` in bits, -log2 of the probability given what comes before; -1 where nothing comes before. Tokens that
-    share a character are one stretch, with the sum of their surprisals. One that stands in the document in several
-    places (over a line end, or indentation) has an entry for each, with the same number.
+    `surprisal`: bits, -log2 of the probability given the text before; -1 where there is no text before. Tokens that
+    share a character are one range, with the sum of their surprisals. A range that the document interrupts (by a line
+    end or indentation) has one entry for each piece, all with the same number.
     """
 
     model: str

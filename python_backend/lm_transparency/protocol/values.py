@@ -1,6 +1,6 @@
-"""Kinds of values that Python and the wire write differently: arrays, numbers that may be −∞, names of nodes.
+"""Values that Python and the wire represent differently: arrays, numbers that may be −∞, names of nodes.
 
-A field says which it is by its annotation; `wire.to_wire` and the generator of the TypeScript go by it.
+The annotation of a field states its kind; `wire.to_wire` and the TypeScript generator follow it.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class Unbounded:
 
 @dataclass(frozen=True)
 class Named:
-    """What travels as `str` of it."""
+    """A value that travels as its `str`."""
 
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    #: Of one dtype each. `…Tensor`: the same as tensors.
+    #: Arrays of one dtype each. `…Tensor`: tensors of that dtype.
     Float32 = Uint32 = Uint8 = Floats = Ints = np.ndarray
     Float32Tensor = Uint32Tensor = Tensor
     Score = float

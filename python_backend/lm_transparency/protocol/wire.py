@@ -1,4 +1,4 @@
-"""Between wire and protocol: camelCase JSON to checked params, and results back. Wrong params name their field."""
+"""Conversion between the wire and the protocol: camelCase JSON to checked params, and results to JSON."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def camel_case(name: str) -> str:
 def to_wire(message: Any) -> Any:
     """A protocol message, or a list or map of them, as plain JSON values with camelCase keys.
 
-    Arrays become columns; see `protocol.values` for what else a field's annotation changes.
+    Arrays become columns; `protocol.values` lists the other effects of a field's annotation.
     """
     if is_dataclass(message):
         written = _written(type(message))
         return {key: write(getattr(message, name)) for name, key, write in written}
     if isinstance(message, list | tuple):
-        # of a long list of numbers or texts, no item is looked into
+        # a list of plain values needs no visit to each item
         return list(message) if all(type(item) in _PLAIN for item in message) else [to_wire(item) for item in message]
     if isinstance(message, Mapping):
         return {str(key): to_wire(value) for key, value in message.items()}
@@ -42,7 +42,7 @@ def to_wire(message: Any) -> Any:
 
 
 def marked(hint: Any) -> Any:
-    """What `protocol.values` says of a field with this annotation; None for most."""
+    """The mark from `protocol.values` in a field's annotation; None for most fields."""
     for part in (hint, *get_args(hint)):
         if get_origin(part) is Annotated:
             return next((mark for mark in part.__metadata__ if isinstance(mark, _MARKS)), None)
@@ -54,7 +54,7 @@ _MARKS = (Column, Numbers, Unbounded, Named)
 
 @cache
 def _written(cls: type) -> list[tuple[str, str, Callable[[Any], Any]]]:
-    """Of each field its name, its key on the wire, and how its value is written."""
+    """The name of each field, its key on the wire, and the function that writes its value."""
     hints = typing.get_type_hints(cls, include_extras=True)
     return [(field.name, camel_case(field.name), _writer(marked(hints[field.name]))) for field in fields(cls)]
 
@@ -78,9 +78,9 @@ def _column(values: Any, dtype: str) -> dict[str, Any]:
 
 
 def read(cls: type[T], params: Any) -> T:
-    """`params` (a JSON object, or nothing) as `cls`; unknown fields are ignored, and null is as good as left out.
+    """`params` (a JSON object, or None) as `cls`. Unknown fields are ignored, and null means left out.
 
-    Raises `TransparencyError("invalidParams")` that names the field and what it takes.
+    Raises `TransparencyError("invalidParams")`, which names the field and the values that it takes.
     """
     given: Any = {} if params is None else params
     if not isinstance(given, Mapping):
@@ -98,7 +98,7 @@ def read(cls: type[T], params: Any) -> T:
 
 def _check(name: str, value: Any, wanted: Any) -> Any:
     if isinstance(wanted, types.UnionType):
-        # null never comes here
+        # null was handled by the caller
         (wanted,) = (part for part in get_args(wanted) if part is not types.NoneType)
     if get_origin(wanted) is Literal:
         if value not in get_args(wanted):
@@ -113,7 +113,7 @@ def _check(name: str, value: Any, wanted: Any) -> Any:
             return float(value)
         except OverflowError:
             raise TransparencyError("invalidParams", f"{name!r} is too large.") from None
-    # bool is an int in Python, not on the wire
+    # bool is an int in Python, but not on the wire
     if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
         raise TransparencyError("invalidParams", f"{name!r} is {type(value).__name__}, not {wanted.__name__}.")
     return value

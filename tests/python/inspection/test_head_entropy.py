@@ -1,4 +1,4 @@
-"""The entropy of a head's attention: against the formula, and as the command line prints it."""
+"""The entropy of a head's attention: against the formula, and in the output of the command line."""
 
 from __future__ import annotations
 
@@ -49,4 +49,4 @@ def test_the_command_line_prints_it(
     assert text.splitlines()[0].endswith("(query 3): at most 2.000 bits")
     assert f"head 5   {document['entropy'][5]:.3f} bits" in text
     assert main(["inspect", "entropy", "I1_3", str(file)]) == 2
-    assert "is no attention block" in capsys.readouterr().err
+    assert "is not an attention block" in capsys.readouterr().err

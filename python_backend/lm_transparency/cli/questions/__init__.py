@@ -1,4 +1,4 @@
-"""The kinds of `lm-transparency inspect`: one file a kind, and `QUESTIONS` lists them."""
+"""The kinds of `lm-transparency inspect`: one file for each, listed in `QUESTIONS`."""
 
 from __future__ import annotations
 

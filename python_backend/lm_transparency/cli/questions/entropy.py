@@ -1,4 +1,4 @@
-"""`inspect entropy`: how evenly each head of a layer spreads its attention."""
+"""`inspect entropy`: the entropy of the attention of each head in a layer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _read(arguments: argparse.Namespace) -> Ask:
     match = re.fullmatch(r"A(\d+)_(-?\d+)", arguments.what)
     if match is None:
         raise TransparencyError(
-            "invalidParams", f"{arguments.what!r} is no attention block.", "Blocks are A<layer>_<position>."
+            "invalidParams", f"{arguments.what!r} is not an attention block.", "Blocks are A<layer>_<position>."
         )
     layer, query = int(match[1]), int(match[2])
 

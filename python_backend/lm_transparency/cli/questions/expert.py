@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def _read(arguments: argparse.Namespace) -> Ask:
     at = block(arguments.what)
     if not at.expert or at.neuron is not None:
-        raise TransparencyError("invalidParams", f"{arguments.what!r} names no expert.", "Experts are M22_3@5.")
+        raise TransparencyError("invalidParams", f"{arguments.what!r} does not name an expert.", "Experts are M22_3@5.")
 
     def ask(analysis: Analysis) -> ExpertResult:
         from ...inspection.experts import inspect_expert
@@ -52,7 +52,7 @@ def _lines(analysis: Analysis, found: ExpertResult) -> Iterable[str]:
 QUESTION = Question(
     "expert",
     "EXPERT",
-    "M22_3@5 or M22_3@shared: tokens that it promotes and suppresses, its gate, its neurons",
+    "M22_3@5 or M22_3@shared: the tokens that it promotes and suppresses, its gate, its neurons",
     _read,
     _lines,
 )

@@ -1,4 +1,4 @@
-"""`inspect head`: where a head looks from one query, why, and what it writes."""
+"""`inspect head`: the keys that a head attends to from one query, why, and its output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--query", type=int, default=-1, metavar="P", help="position; negative from the end")
-    parser.add_argument("--key", type=int, default=None, metavar="P", help="position (default: the strongest)")
+    parser.add_argument(
+        "--key", type=int, default=None, metavar="P", help="position (default: the key that contributes most)"
+    )
 
 
 def _read(arguments: argparse.Namespace) -> Ask:
@@ -67,7 +69,7 @@ def _lines(analysis: Analysis, found: HeadResult) -> Iterable[str]:
 QUESTION = Question(
     "head",
     "L.H",
-    "23.4: where the head looks from --query, why, and the tokens it promotes",
+    "23.4: the keys that the head attends to from --query, why, and the tokens it promotes",
     _read,
     _lines,
     _add_options,

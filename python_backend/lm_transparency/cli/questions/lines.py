@@ -1,4 +1,4 @@
-"""Lines that the texts of several questions share: a token, an update, neurons."""
+"""Text shared by several questions: a token, an update, neurons."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def names(analysis: Analysis, scores: tuple[TokenScore, ...]) -> str:
 
 
 def update_lines(analysis: Analysis, update: Update, whose: str) -> Iterable[str]:
-    """What is promoted and suppressed; `whose`: before these words."""
+    """The promoted and suppressed tokens. `whose`: the subject of the headings."""
     readout = analysis.trace.anatomy.readout
     what = " labels" if readout.classifies else ""
     for name, scores in ((f"promotes{what}", update.promoted), (f"suppresses{what}", update.suppressed)):

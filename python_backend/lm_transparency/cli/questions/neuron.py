@@ -18,7 +18,9 @@ def _read(arguments: argparse.Namespace) -> Ask:
     at = block(arguments.what)
     neuron = at.neuron
     if neuron is None:
-        raise TransparencyError("invalidParams", f"{arguments.what!r} names no neuron.", "Neurons are M22_3#831.")
+        raise TransparencyError(
+            "invalidParams", f"{arguments.what!r} does not name a neuron.", "Neurons are M22_3#831."
+        )
 
     def ask(analysis: Analysis) -> NeuronResult:
         from ...inspection.experts import inspect_expert_neuron
@@ -51,7 +53,7 @@ def _lines(analysis: Analysis, found: NeuronResult) -> Iterable[str]:
 QUESTION = Question(
     "neuron",
     "NEURON",
-    "'M22_3#831', an expert's 'M22_3@5#17': tokens that it promotes, its activations",
+    "'M22_3#831', or 'M22_3@5#17' in an expert: the tokens that it promotes, its activations",
     _read,
     _lines,
 )

@@ -1,4 +1,4 @@
-"""`inspect node`: what a state says, what its block promotes and suppresses."""
+"""`inspect node`: the lens of a state, and the tokens that its block promotes and suppresses."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _lines(analysis: Analysis, found: NodeTokensResult) -> Iterable[str]:
 QUESTION = Question(
     "node",
     "NODE",
-    "X0_3, A22_3, M22_3 or I22_3: the lens of its state, tokens that its block promotes",
+    "X0_3, A22_3, M22_3 or I22_3: the lens of its state, the tokens that its block promotes",
     _read,
     _lines,
 )

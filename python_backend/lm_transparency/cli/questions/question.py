@@ -1,4 +1,4 @@
-"""What a kind of `lm-transparency inspect` is, and its answer as JSON."""
+"""The definition of a kind of `lm-transparency inspect`, and its answer as JSON."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from ...printable import json_text
 if TYPE_CHECKING:
     from ...analysis.result import Analysis
 
-#: Asks an analysis; what it returns is the question's answer.
+#: Asks an analysis the question, and returns the answer.
 Ask = Callable[["Analysis"], Any]
 
 
 def no_options(_parser: argparse.ArgumentParser) -> None:
-    """Most kinds have the common options alone."""
+    """Most kinds only have the common options."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Question:
     """A kind of `inspect`.
 
-    `read` checks `arguments.what` before a model is loaded, and raises `TransparencyError("invalidParams")`; `lines`:
-    the answer as text.
+    `read` checks `arguments.what` before a model is loaded, and raises `TransparencyError("invalidParams")`. `lines`
+    returns the answer as text.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Question:
 
 
 class Place(NamedTuple):
-    """A feed-forward block, and what is named inside of it: `M22_3`, `M22_3@5`, `M22_3#831`, `M22_3@5#17`."""
+    """A feed-forward block, perhaps an expert or neuron of it: `M22_3`, `M22_3@5`, `M22_3#831`, `M22_3@5#17`."""
 
     layer: int
     position: int
@@ -49,7 +49,7 @@ class Place(NamedTuple):
 
 
 def block(name: str) -> Place:
-    """Raises `TransparencyError("invalidParams")` for what names no feed-forward block."""
+    """Parse `name`. Raises `TransparencyError("invalidParams")` if it does not name a feed-forward block."""
     match = re.fullmatch(r"M(\d+)_(-?\d+)(?:@(\d+|shared\d*))?(?:#(\d+))?", name)
     if match is None:
         raise TransparencyError(
@@ -59,12 +59,12 @@ def block(name: str) -> Place:
     return Place(int(match[1]), int(match[2]), match[3] or "", neuron)
 
 
-#: What format 1 writes where an answer has None.
+#: The values that format 1 writes for None.
 _FORMAT_1: dict[str, Any] = {"probability": 0.0, "logit": 0.0, "rank_change": 0, "notice": "", "expert": ""}
 
 
 def as_json(answer: Any) -> str:
-    """The answer's own fields, format 1; arrays as lists, null for a score of −∞ (a key that a window hides)."""
+    """The answer's own fields as format 1. Arrays become lists, and a score of −∞ (a hidden key) null."""
     return json_text({"format": 1, **_plain(answer)}, indent=1) + "\n"
 
 
