@@ -1,5 +1,5 @@
-// The structure of the TypeScript code, from its own imports: rooms, floors, arrows, circles, the largest files.
-// `node scripts/house.mjs [another checkout]`. A room is a folder of a tree, or a file outside of its folders.
+// The structure of the TypeScript code, from its imports: rooms, floors, arrows, circles, the largest files.
+// `node scripts/house.mjs [another checkout]`. A room is a folder at the top of a tree, or a file beside those folders.
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +10,7 @@ const repository = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const list = (text) => text.trim().split(/\s+/);
 
 /**
- * The declared order, from the top down: a room imports only rooms behind it. This is its one place.
+ * The declared order of rooms, from the top down: a room imports only rooms later in its list.
  * @type {Record<string, string[]>}
  */
 export const ORDER = {
@@ -24,7 +24,7 @@ export const ORDER = {
   `),
   'webview/dev': list('dev themes answers attention views synthetic sparse numbers'),
 };
-/** Which trees a tree may import beside itself. @type {Record<string, string[]>} */
+/** The other trees that a tree may import. @type {Record<string, string[]>} */
 const TREES = {
   'extension/src': ['extension/shared'],
   'extension/shared': [],
@@ -39,7 +39,7 @@ const SKIPPED = new Set(['node_modules', 'dist', 'build', '__pycache__', 'screen
 const CODE = /(?<!\.d)\.(tsx?|mjs|js)$/;
 
 /**
- * Every module that a file names, as the compiler parses it: types, re-exports and `import()` too.
+ * Every module that a file imports, as the compiler parses it, including types, re-exports and `import()`.
  * @param {string} file @param {string} text
  */
 export function importsOf(file, text) {
@@ -60,7 +60,7 @@ export function importsOf(file, text) {
   return [...found];
 }
 
-/** The groups of nodes that reach each other. @param {Map<string, Iterable<string>>} graph */
+/** The groups of nodes that all reach one another. @param {Map<string, Iterable<string>>} graph */
 export function circles(graph) {
   const index = new Map();
   const low = new Map();
@@ -85,7 +85,7 @@ export function circles(graph) {
   return found;
 }
 
-/** The room of a file as [tree, room]; null where it is in no tree. @param {string} file @returns {[string, string] | null} */
+/** The room of a file as [tree, room]; null outside the trees. @param {string} file @returns {[string, string] | null} */
 export function roomOf(file) {
   const tree = Object.keys(ORDER).find((tree) => file.startsWith(`${tree}/`));
   if (!tree) return null;
@@ -96,17 +96,17 @@ export function roomOf(file) {
 /** @param {[tree: string, room: string]} place */
 const placeOf = ([tree, room]) => ORDER[tree]?.indexOf(room) ?? -1;
 
-/** Why one file may not import another; null where it may. @param {string} from @param {string} to */
+/** The reason that one file may not import another; null if it may. @param {string} from @param {string} to */
 export function refusal(from, to) {
   const [a, b] = [roomOf(from), roomOf(to)];
-  if (!a || !b) return a ? `${from} imports ${to}, which is outside of the product` : null;
+  if (!a || !b) return a ? `${from} imports ${to}, which is outside the product` : null;
   if (a[0] !== b[0])
     return TREES[a[0]]?.includes(b[0]) ? null : `${from} imports ${to}: ${a[0]} may not import ${b[0]}`;
   const [above, below] = [placeOf(a), placeOf(b)];
   return above > below && below >= 0 ? `${from} imports ${to}: ${b[1]} is declared above ${a[1]}` : null;
 }
 
-/** What a checkout holds. */
+/** The structure of a checkout. */
 export function readHouse(root = repository) {
   const files = WRITTEN.flatMap((folder) => filesUnder(root, folder));
   const known = new Set(files);
@@ -151,7 +151,7 @@ function filesUnder(root, folder) {
 }
 
 /**
- * The rooms of one tree, which imports which, and how many of these arrows point back up.
+ * The rooms of one tree, the imports between them (arrows), and the arrows that point back up.
  * @param {string} tree @param {Map<string, string[]>} imports @param {boolean} isElsewhere
  */
 function treeOf(tree, imports, isElsewhere) {
@@ -189,7 +189,8 @@ function treeOf(tree, imports, isElsewhere) {
 }
 
 /**
- * For another checkout, perhaps of before the order was declared: of many orders the one with the fewest arrows back up.
+ * For another checkout, which may be older than the declared order: the order with the fewest arrows back up, of many
+ * tried.
  * @param {Map<string, Set<string>>} rooms
  */
 function leastBackUp(rooms) {
@@ -212,13 +213,13 @@ function leastBackUp(rooms) {
 }
 
 /**
- * Moves a room to where the fewest of its own arrows point back up.
+ * Moves a room to the place where the fewest of its own arrows point back up.
  * @param {string[]} order @param {string} room @param {(from: string, to: string) => number} imports
  */
 function moveToBest(order, room, imports) {
   order.splice(order.indexOf(room), 1);
   let [place, least] = [0, Infinity];
-  // at the end of the list all that it imports is above it
+  // at the end of the list, all its imports are above it
   let cost = order.reduce((sum, other) => sum + imports(room, other), 0);
   for (let at = order.length; at >= 0; at -= 1) {
     if (cost < least) [place, least] = [at, cost];

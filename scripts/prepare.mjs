@@ -1,4 +1,4 @@
-// Sets up and builds what is missing, side by side. Usage: node scripts/prepare.mjs TARGET...
+// Sets up and builds what is missing, in parallel where possible. Usage: node scripts/prepare.mjs TARGET...
 import { join } from 'node:path';
 import { repositoryRoot } from './host/paths.mjs';
 import { InstallError, runAsProgram } from './host/steps.mjs';
@@ -14,7 +14,7 @@ const state = join(repositoryRoot, '.venv');
 /** @type {Record<string, () => string[]>} Names for more than one stage. */
 const targets = {
   setup: () => ['python-tests', 'npm', 'model'],
-  // a person's own editor needs no other
+  // code-server is only needed where there is no VS Code
   run: () => ['python', 'npm', 'model', 'vsix', ...(findOnPath('code') ? [] : ['code-server'])],
 };
 
@@ -23,7 +23,7 @@ await runAsProgram(async () => {
   if (major < 20) throw new InstallError(`Node 20 or newer is needed; this is ${process.version}.`);
   const stages = [...pythonStages(createStamps(repositoryRoot, join(state, 'stamps'))), ...nodeStages];
   const wanted = process.argv.slice(2).flatMap((name) => targets[name]?.() ?? [name]);
-  // beside others of the same make, lines that are drawn over would be drawn over each other
+  // under `make -j` other recipes share the terminal, and redrawn lines would garble their output
   const alone = !/jobserver/.test(process.env.MAKEFLAGS ?? '');
   const report = createReport(process.stderr, { live: process.stderr.isTTY && alone });
   process.once('exit', report.close);

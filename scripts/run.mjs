@@ -1,4 +1,4 @@
-// Starts the product for a person: in the VS Code of this machine, or in a code-server of the project's own.
+// Starts the product for trying it out, in the VS Code of this machine or else in the project's own code-server.
 // Usage: node scripts/run.mjs EXTENSION.vsix [FOLDER]
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -13,14 +13,14 @@ const firstPort = 8723;
 const lastPort = firstPort + 100;
 
 /**
- * Opens the folder in the VS Code of this machine, with the extension installed in it.
+ * Installs the extension in the VS Code of this machine, and opens the folder there.
  * @param {string} code
  * @param {string} vsix
  * @param {string[]} places
  */
 async function runInOwnEditor(code, vsix, places) {
   await runVisibly([code, '--install-extension', vsix, '--force']);
-  // a window that is opened from a shell gets its environment; the person's own settings stay as they are
+  // a window opened from a shell inherits its environment, so the user's own settings need no change
   process.env.LM_TRANSPARENCY_PYTHON ??= repositoryPython();
   await runVisibly([code, ...places]);
 }
@@ -37,7 +37,7 @@ function runVisibly([program, ...args]) {
 }
 
 /**
- * Serves the folder until Ctrl-C or until the server ends by itself.
+ * Serves the folder until Ctrl-C, or until the server exits.
  * @param {string} vsix
  * @param {string} folder
  * @param {string} [file]
@@ -49,7 +49,7 @@ async function runInCodeServer(vsix, folder, file) {
     vsix,
     folder,
     port,
-    // Kept, so that the second start is fast; one for each port, so that two runs do not share state.
+    // Kept, so that a second start is fast. Each port has its own, so that two runs share no state.
     workDir: join(developmentCache(), 'run', String(port)),
     machineSettings: existsSync(python) ? { 'lmTransparency.backend.python': python } : {},
   });
@@ -68,7 +68,7 @@ function askedToEnd() {
   return new Promise((done) => {
     for (const signal of signals) {
       process.removeAllListeners(signal);
-      // Stays in place: an impatient second Ctrl-C must not cut the cleaning short.
+      // Stays in place: an impatient second Ctrl-C must not interrupt the cleanup.
       process.on(signal, () => done(true));
     }
   });

@@ -1,12 +1,12 @@
-// Runs the stages of `make test` one after the other, and says at the end how long each took. A stage that fails does not
-// keep back the others: one run shows all that is broken.
+// Runs the stages of `make test` one after the other, and prints the time of each at the end. All stages run, even after a
+// failure, so that one run shows everything that is broken.
 // Usage: node scripts/test.mjs TARGET...
 import { spawn } from 'node:child_process';
 import process from 'node:process';
 import { repositoryRoot } from './host/paths.mjs';
 import { stageTable } from './stages/report.mjs';
 
-/** Targets whose parts run side by side. @type {Record<string, string[]>} */
+/** Targets whose parts run in parallel. @type {Record<string, string[]>} */
 const sideBySide = { checked: ['-j3'] };
 
 /** @param {string} target @returns {Promise<number>} The exit code. */

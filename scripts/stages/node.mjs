@@ -1,4 +1,4 @@
-// The npm workspaces, what is built with them, and the workbench that shows it.
+// The npm workspaces, the bundles and packages built with them, and code-server.
 import { copyFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { codeServerIsThere, ensureCodeServer } from '../host/install.mjs';
@@ -7,13 +7,13 @@ import { repositoryPython, repositoryRoot } from '../host/paths.mjs';
 /** @typedef {import('./runner.mjs').Stage} Stage */
 
 const backend = 'python_backend/lm_transparency';
-/** The page that an export fills in, and what a notebook needs around it, are parts of the Python package. */
+/** Bundles that belong to the Python package: the page that an export fills in, and the scripts of a notebook. */
 const generated = {
   'page.html': `${backend}/exports/page.html`,
   'notebook-bridge.js': `${backend}/notebook/notebook-bridge.js`,
   'notebook-surroundings.js': `${backend}/notebook/notebook-surroundings.js`,
 };
-const sourceRemedy = 'Mend what the log names, then run it again.';
+const sourceRemedy = 'Fix the errors in the log, then run it again.';
 
 /** @type {Stage[]} */
 export const nodeStages = [
@@ -53,10 +53,10 @@ export const nodeStages = [
     outputs: ['dist/wheel'],
     remedy: sourceRemedy,
     async work({ run }) {
-      // setuptools would pack what an earlier build left there
+      // setuptools would pack leftovers of an earlier build
       for (const folder of ['build', 'dist/wheel'])
         rmSync(join(repositoryRoot, folder), { recursive: true, force: true });
-      // without pip between, which takes longer than the build
+      // not through pip, which takes longer than the build itself
       const build =
         'import os; from setuptools import build_meta; os.makedirs("dist/wheel"); build_meta.build_wheel("dist/wheel")';
       await run([repositoryPython(), '-c', build]);
@@ -94,7 +94,7 @@ export const nodeStages = [
   {
     name: 'code-server',
     title: 'code-server, a VS Code for the browser',
-    // whose pip fetches the Node that it runs on
+    // its pip fetches the Node that code-server runs on
     after: ['venv'],
     isDone: codeServerIsThere,
     remedy:
@@ -111,7 +111,7 @@ export const nodeStages = [
   },
 ];
 
-/** A changed setting or script of a package.json installs nothing. @param {string} file @param {string} content */
+/** The parts of a package.json that affect what npm installs. @param {string} file @param {string} content */
 function dependenciesOf(file, content) {
   if (file === 'package-lock.json') return content;
   const { workspaces, dependencies, devDependencies, optionalDependencies, overrides } = JSON.parse(content);

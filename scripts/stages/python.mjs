@@ -1,4 +1,4 @@
-// The Python environment and what is installed in it.
+// The Python environment and its packages.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ const inputs = ['pyproject.toml', 'constraints.txt'];
 
 /** @param {ReturnType<typeof import('./stamps.mjs').createStamps>} stamps @returns {Stage[]} */
 export function pythonStages(stamps) {
-  // pip leaves half a package behind where it is killed, and takes it for a whole one later
+  // a killed pip leaves half a package behind, and later takes it for a whole one
   const installed = ['venv', 'python', 'python-tests'];
   const isHalfDone = () => installed.some(stamps.wasInterrupted);
   return [
@@ -43,7 +43,7 @@ export function pythonStages(stamps) {
         const torch =
           /^torch==\S+/m.exec(readFileSync(join(repositoryRoot, 'constraints.txt'), 'utf8'))?.[0] ?? 'torch';
         say('torch');
-        // by name and version first: a bare range would bring gigabytes of CUDA libraries along
+        // pinned and first: an open range would pull in gigabytes of CUDA libraries
         await run(pip(torch, 'setuptools', 'wheel'));
         say('transformers and others');
         await run(pip('--no-build-isolation', '-e', '.'));
@@ -78,7 +78,7 @@ export function pythonStages(stamps) {
 
 /** @param {string[]} args @returns {[string, ...string[]]} */
 function pip(...args) {
-  // not compiled: thousands of modules that are never imported would be
+  // not compiled: most of the thousands of modules are never imported
   const options = ['--no-compile', '--no-input', '--progress-bar=off', '--disable-pip-version-check'];
   return [repositoryPython(), '-m', 'pip', 'install', ...options, '-c', 'constraints.txt', ...args];
 }

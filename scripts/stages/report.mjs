@@ -1,4 +1,4 @@
-// What a person reads while stages run: one line each when it is over, and on a terminal one that counts the seconds.
+// The progress of stages: one line for each stage that ends and, on a terminal, a live line that counts the seconds.
 
 /** @typedef {ReturnType<typeof createReport>} Report */
 
@@ -6,7 +6,7 @@ const clearLine = '\r\x1b[2K';
 
 /**
  * @param {{ write(text: string): unknown, columns?: number }} stream
- * @param {{ live?: boolean, now?: () => number }} [options] `live`: the stream is a terminal that is ours alone.
+ * @param {{ live?: boolean, now?: () => number }} [options] `live`: the stream is a terminal that nothing else writes to.
  */
 export function createReport(stream, { live = false, now = () => performance.now() } = {}) {
   /** @type {Map<string, { begin: number, detail: string }>} */
@@ -59,7 +59,7 @@ export function createReport(stream, { live = false, now = () => performance.now
     end: (title) => over(title, ''),
     /** @param {string} title */
     fail: (title) => over(title, 'failed after '),
-    /** Leaves the terminal as a shell expects it. */
+    /** Clears the live line before the shell's prompt returns. */
     close() {
       clearInterval(timer);
       if (live) stream.write(clearLine);
@@ -78,7 +78,7 @@ export function duration(milliseconds) {
 /** @typedef {{ name: string, milliseconds: number, failed?: boolean }} StageTime */
 
 /**
- * The stages of a run with their times, and the sum.
+ * A table of the stages of a run with their times and the total.
  * @param {StageTime[]} times
  */
 export function stageTable(times) {

@@ -1,4 +1,4 @@
-// Runs the stages of a set-up: each as soon as what it needs is there, side by side, and none whose inputs did not change.
+// Runs the stages of a set-up in parallel, each as soon as its dependencies are done. Unchanged stages are skipped.
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { withLock } from '../host/lock.mjs';
@@ -7,30 +7,31 @@ import { createStamps } from './stamps.mjs';
 
 /**
  * @typedef {object} Stage
- * @property {string} name Names its stamp and its log.
- * @property {string} title What a person reads.
- * @property {string[]} [needs] Stages that have to be done before; a change of their inputs is one of this stage's.
- * @property {string[]} [after] Stages that have to be done before, and no more.
- * @property {string[]} [inputs] Files and folders whose content decides whether it is done again; none: `isDone` decides.
- * @property {string[]} [except] What in `inputs` does not count.
- * @property {(file: string, content: string) => string} [digest] What of an input's content counts.
- * @property {string[]} [outputs] Files that are there afterwards.
- * @property {() => boolean} [isDone] Asked besides.
- * @property {boolean} [isInstaller] Its stamp also counts, as make judges, while it is newer than its inputs.
- * @property {string} [lock] Stages that must not run at the same time share one; its own by default.
+ * @property {string} name The name of its stamp and its log.
+ * @property {string} title Its name in messages.
+ * @property {string[]} [needs] Stages that must be done before; a change of their inputs also runs this stage again.
+ * @property {string[]} [after] Stages that must be done before; a change of their inputs does not matter.
+ * @property {string[]} [inputs] Files and folders whose content decides whether it runs again; without them `isDone` decides.
+ * @property {string[]} [except] Parts of `inputs` that do not count.
+ * @property {(file: string, content: string) => string} [digest] The part of an input's content that counts.
+ * @property {string[]} [outputs] Files that exist afterwards.
+ * @property {() => boolean} [isDone] A further check; false runs the stage.
+ * @property {boolean} [isInstaller] Its stamp also counts while it is newer than its inputs, as in make.
+ * @property {string} [lock] Shared by stages that must not run at the same time; by default each has its own.
  * @property {string} remedy What to do when it fails.
- * @property {(tools: Tools) => Promise<string[] | void>} work Returns absolute paths that have to stay.
+ * @property {(tools: Tools) => Promise<string[] | void>} work Returns absolute paths that must keep existing.
  */
 
 /**
  * @typedef {object} Tools
  * @property {string} log
  * @property {(argv: [program: string, ...args: string[]], options?: { cwd?: string, env?: NodeJS.ProcessEnv }) => Promise<void>} run Runs a command with its output going to the log.
- * @property {(text: string) => void} say What it is at, for a person who waits.
+ * @property {(text: string) => void} say Shows the current step.
  */
 
 /**
- * Does what is missing of the wanted stages and of all that they need. The first failure ends the rest, and is thrown.
+ * Runs the wanted stages and all their dependencies, unless they are up to date. The first failure stops the others, and
+ * is thrown.
  * @param {Stage[]} stages
  * @param {string[]} wanted
  * @param {{ root: string, state: string, report: import('./report.mjs').Report }} options
@@ -74,7 +75,7 @@ export async function runStages(stages, wanted, { root, state, report }) {
     if (failure !== undefined) throw failure;
     if (isFresh(stage)) return;
     await withLock(stamps.lockOf(stage.lock ?? stage.name), async () => {
-      // another process may have done it meanwhile
+      // another process may have done the work meanwhile
       if (failure === undefined && !isFresh(stage)) await work(stage);
     });
   }

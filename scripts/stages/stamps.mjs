@@ -1,4 +1,4 @@
-// Whether a stage has to be done again: a stamp keeps the fingerprint of what went into it.
+// Whether a stage must run again: its stamp holds the fingerprint of its inputs.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -39,16 +39,16 @@ export function createStamps(root, folder) {
       if (!stamp?.outputs.every((path) => existsSync(path))) return false;
       return stamp.key === wantedKey || (stage.isInstaller === true && isNewest(at(stage.name), root, stage));
     },
-    /** A run that was killed in the middle leaves this behind. @param {string} name */
+    /** Whether the last run was killed: it leaves this file behind. @param {string} name */
     wasInterrupted: (name) => existsSync(at(name, '.begun')),
     /** @param {string} name */
     begin(name) {
       rmSync(at(name), { force: true });
       writeFileSync(at(name, '.begun'), '');
     },
-    /** It ended by itself, well or not. @param {string} name */
+    /** Marks a run as ended, whether it succeeded or failed. @param {string} name */
     settle: (name) => rmSync(at(name, '.begun'), { force: true }),
-    /** @param {string} name @param {string} newKey @param {string[]} outputs Absolute paths that have to stay. */
+    /** @param {string} name @param {string} newKey @param {string[]} outputs Absolute paths that must keep existing. */
     write(name, newKey, outputs) {
       writeFileSync(at(name, '.new'), `${JSON.stringify({ key: newKey, outputs })}\n`);
       renameSync(at(name, '.new'), at(name));
@@ -74,12 +74,12 @@ function read(file) {
     const { key = '', outputs = [] } = JSON.parse(text);
     return { key, outputs };
   } catch {
-    // made by `touch`: whoever did that vouches for the stage until its inputs change
+    // made by `touch`: the stage then counts as done until its inputs change
     return { key: '', outputs: [] };
   }
 }
 
-/** As make judges: no input was changed after the stamp. @param {string} stamp @param {string} root @param {Stage} stage */
+/** Whether no input changed after the stamp, as make decides it. @param {string} stamp @param {string} root @param {Stage} stage */
 function isNewest(stamp, root, stage) {
   const time = statSync(stamp).mtimeMs;
   return [...filesOf(root, stage)].every((file) => statSync(join(root, file)).mtimeMs <= time);
