@@ -1,4 +1,4 @@
-"""Models for the tests of the Python core, made or loaded once a session."""
+"""Models for the tests of the Python core, made or loaded once per session."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def ioi(embedded: LoadedModel) -> Analysis:
 
 @pytest.fixture(scope="session")
 def tiny_tokenizer() -> Any:
-    """A byte-level BPE with `<s>` and `</s>`, some of whose tokens end inside a character."""
+    """A byte-level BPE with `<s>` and `</s>`; some of its tokens end inside a character."""
     return train_tokenizer()
 
 

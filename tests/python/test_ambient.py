@@ -1,4 +1,4 @@
-"""Whatever a caller has set in torch, and however many threads ask: the numbers are those of a quiet process."""
+"""Numbers do not depend on torch settings of the caller, or on the number of threads that ask."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def newer_precision() -> Generator[None]:
 
 
 class Halving(TorchFunctionMode):
-    """Halves what is multiplied."""
+    """Halves the results of linear layers."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
@@ -140,7 +140,7 @@ OF_MODELS = {"analyze", "measure_head_tags"}
 
 
 def answers(model: lt.LoadedModel, run: lt.Analysis) -> dict[str, Any]:
-    """What every public question says, asked from the beginning and of `run`, which was analysed before."""
+    """The answers to every public question, on a new analysis and on `run`, which was analysed before."""
     session = lt.Session()
     run_id, _ = session.begin(model, PROMPT * 8)
     moe = any(block.experts is not None for block in model.anatomy.blocks)
@@ -199,7 +199,7 @@ def test_no_state_of_torch_gets_into_an_answer(name: str, request: pytest.Fixtur
     run = lt.analyze(model, PROMPT)
     quiet = plain(answers(model, run))
     for state, entered in STATES.items():
-        # what was kept before would hide what is made now
+        # cached results would hide new ones
         _causal.cache_clear()
         trial_direction.cache_clear()
         with entered():
@@ -258,7 +258,7 @@ def test_every_public_question_is_among_those_asked() -> None:
         if inspect.isfunction(work := getattr(lt, name))
         and next((str(p.annotation) for p in inspect.signature(work).parameters.values()), "") in taken
     }
-    # its numbers come by the questions above
+    # its numbers come from the questions above
     assert public - {"export_text"} == (set(ASKED) & set(lt.__all__) - {"Lens"}) | OF_MODELS
 
 
@@ -333,7 +333,7 @@ def test_a_door_lets_in_by_turns() -> None:
 
     threads = ThreadPoolExecutor(3)
     with door.entered():
-        # one that has to be alone holds up those that come later, and nobody overtakes
+        # a call that must run alone delays later calls, and none overtakes it
         for count, (name, alone) in enumerate((("first", True), ("second", False), ("third", True)), 1):
             threads.submit(enter, name, alone)
             waits(count)

@@ -1,4 +1,4 @@
-"""Pages and sections of the documentation that code and other pages point to exist."""
+"""The pages and sections that code and other pages point to exist."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def sources() -> Iterator[Path]:
 
 @cache
 def anchors(page: Path) -> frozenset[str]:
-    """The anchors of a page's headings, as GitHub makes them."""
+    """The anchors of a page's headings, by GitHub's rules."""
     text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
     headings = (found[1] for found in re.finditer(r"^#+ +(.*)$", text, re.MULTILINE))
     return frozenset(re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings)
@@ -60,7 +60,7 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_file_that_a_page_names_exists(page: Path) -> None:
-    """Paths of code and tests in backticks or commands, from the repository's root, the package or its tests."""
+    """Paths of code and tests in backticks or commands, relative to the repository, the package or its tests."""
     named = re.findall(r"(?<![\w./~-])((?:[\w-]+/)+[\w.-]+\.(?:py|ts|tsx|mjs))\b", page.read_text("utf-8"))
     roots = (ROOT, ROOT / "python_backend/lm_transparency", ROOT / "tests/python", ROOT / "extension", ROOT / "webview")
     assert [name for name in named if not any((root / name).exists() for root in roots)] == []
@@ -101,7 +101,7 @@ def test_the_citation_is_complete_and_of_this_version() -> None:
 
 
 def test_an_anchor_or_page_that_is_not_there_is_found() -> None:
-    """What the tests above look for, on text of their own."""
+    """The checks above, on a text written for this test."""
     text = f"see docs/{'nowhere'}.md, docs/method.md#{'proof'} and routes.md#{'x'}"
     assert list(cited(text)) == [("nowhere.md", None), ("method.md", "proof"), ("routes.md", "x")]
     assert "norms-behind-a-sublayer" in anchors(ROOT / "docs" / "method.md")

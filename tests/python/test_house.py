@@ -1,4 +1,4 @@
-"""Imports run down, no circle, and no file that is too long: `scripts/house.py` declares the order of rooms."""
+"""Imports run down, without circles, and no file is too long. `scripts/house.py` declares the order of rooms."""
 
 from __future__ import annotations
 

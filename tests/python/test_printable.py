@@ -1,4 +1,4 @@
-"""Foreign text made safe: what acts on a terminal, reorders or hides is shown; what people write stays as it is."""
+"""Foreign text is made safe: characters that control a terminal, reorder or hide are shown; plain text is unchanged."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_json_is_equal_and_holds_nothing_that_acts(text: str) -> None:
     assert json_text([text]).isascii() or json.loads(json_text([text]).encode("utf-8")) == [text]
 
 
-def test_json_has_no_word_for_what_is_no_number() -> None:
+def test_json_has_no_word_for_nan_and_infinity() -> None:
     with pytest.raises(ValueError, match="JSON"):
         json_text(float("nan"))
 

@@ -40,18 +40,18 @@ def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(trained_folder: Path) -> LoadedModel:
-    """A Llama that was trained to answer by one deciding word among random ones."""
+    """A Llama trained to classify by one deciding word among random ones."""
     return load_model(str(trained_folder), dtype="float32", device="cpu")
 
 
 def random_model(folder: Path, family: str, **changes: Any) -> LoadedModel:
     loaded = load_model(str(save_random(folder / family, family, **changes)), dtype="float32", device="cpu")
-    # some families bring a tokenizer class of their own, which does not know these words
+    # the tokenizer classes of some families do not know these words
     return replace(loaded, tokenizer=word_tokenizer())
 
 
 def shares(model: LoadedModel, n: int) -> list[float]:
-    """The share of the flow into the label that arrives at the deciding word, prompt by prompt."""
+    """The share of the flow into the label that comes from the deciding word, for each prompt."""
     found: list[float] = []
     for example in examples(n, N_TOKENS, seed=1):
         run = analyze(model, example.text)

@@ -1,4 +1,4 @@
-"""What an analysis is said to take, beside what it takes; and what happens where memory does not suffice."""
+"""The estimated cost of an analysis against its real cost, and the behaviour where memory does not suffice."""
 
 from __future__ import annotations
 
@@ -46,20 +46,20 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 @pytest.fixture
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
-    """One that has measured nothing yet."""
+    """A session that has measured nothing yet."""
     monkeypatch.setenv("LM_TRANSPARENCY_CACHE", str(tmp_path))
     return Session(reuse=False)
 
 
 @pytest.fixture(scope="module")
 def text(embedded: LoadedModel) -> Callable[[int], str]:
-    """Prompts of a wanted number of tokens."""
+    """Prompts with a given number of tokens."""
     ids = embedded.tokenizer(prompts.WAR * 120)["input_ids"]
     return lambda n: embedded.tokenizer.decode(ids[:n])
 
 
 def peak_of(work: Callable[[], object]) -> int:
-    """How far the resident memory of this process rises during `work`, freed memory given back first. Bytes."""
+    """Bytes by which the resident memory rises during `work`, after freed memory was returned."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")

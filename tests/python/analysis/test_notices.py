@@ -1,4 +1,4 @@
-"""What is said beside an analysis: two beginning tokens, pieces of characters; always as long as one reads."""
+"""Notices on an analysis: two beginning tokens, pieces of characters. Each is short enough to read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`watch.cancel()` stops within a layer, and what was stopped can start again."""
+"""`watch.cancel()` stops an analysis within a layer, and a cancelled analysis can start again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Steps = list[tuple[str, int, int]]
 
 
 def watched(act: Callable[[Watch, str, int], None]) -> tuple[Watch, Steps]:
-    """A watch whose reports are kept and handed to `act`."""
+    """A watch that keeps its reports and passes them to `act`."""
     steps: Steps = []
 
     def report(stage: str, done: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""Whatever is wrong with one prompt stands in its record, and the others go on."""
+"""A prompt that fails gets an error in its record, and the other prompts continue."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     far = tokenizer.convert_tokens_to_ids("<far>")
     folder = save_llama(tmp_path_factory.mktemp("models") / "fragile", tokenizer, vocab_size=far, num_hidden_layers=2)
     with pytest.MonkeyPatch.context() as patch:
-        # as a pattern that only a prompt makes panic, and none of the texts that are tried when a model is loaded
+        # like a pattern that panics on a prompt but not on the texts tried while loading
         patch.setattr("lm_transparency.model.loading.validate", lambda *_given, **_options: None)
         model = load_model(str(folder), dtype="float32", device="cpu").model
         with torch.no_grad():

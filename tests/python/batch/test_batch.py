@@ -1,4 +1,4 @@
-"""Many prompts: each record is the lone analysis, and each prompt is there once, whatever was killed when."""
+"""Many prompts: each record equals an analysis of the prompt alone, and a killed run loses and doubles none."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MANY = 5 * COUNT
 
 
 def as_lone(model: LoadedModel, text: str, record: dict[str, Any]) -> None:
-    """Fails where `record` is not what a lone analysis of `text` says, but for rounding."""
+    """Assert that `record` equals an analysis of `text` alone, except for rounding."""
     run = analyze(model, text)
     graph = run.routes(None, record["threshold"])
     assert [(t["id"], t["text"], t["start"]) for t in record["tokens"]] == [(t.id, t.text, t.start) for t in run.tokens]
@@ -71,7 +71,7 @@ def test_records_are_the_lone_analyses_and_prompts_share_passes(packing_model: L
     finally:
         handle.remove()
     assert [r["index"] for r in records] == list(range(6))
-    # one for all, one alone to see that it is the same
+    # one pass for all, one prompt alone to compare
     assert passes == 2
     for text, record in zip(prompts, records, strict=True):
         as_lone(packing_model, text, record)
@@ -100,7 +100,7 @@ def test_a_model_that_does_not_keep_prompts_apart_runs_them_alone(
 
 
 def test_positions_that_are_not_heeded_are_noticed(tiny_gpt2: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The mask keeps the prompts apart and the positions run on: only the comparison can tell."""
+    """The mask separates the prompts but the positions continue: only the comparison notices."""
     positions = tiny_gpt2.model.get_submodule("transformer.wpe")
     plain = positions.forward
 
@@ -182,7 +182,7 @@ def _ids(place: Path, form: str) -> list[str]:
 
 @pytest.fixture
 def running() -> Iterator[list[subprocess.Popen[str]]]:
-    """Processes that a test started and that are to be gone after it."""
+    """Processes that a test started and that must be gone after it."""
     started: list[subprocess.Popen[str]] = []
     yield started
     for process in started:
@@ -198,7 +198,7 @@ def _heeds_ctrl_c() -> None:
 def _interrupted(
     command: list[str], place: Path, form: str, sent: signal.Signals, running: list[subprocess.Popen[str]]
 ) -> tuple[subprocess.Popen[str], list[str]]:
-    """Start `command`, send the signal once it has written a few records; what is whole in the output then."""
+    """Start `command`, send the signal after a few records, and return the complete records of its output."""
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=_heeds_ctrl_c)
     running.append(process)
@@ -222,11 +222,11 @@ def test_200_prompts_killed_and_resumed_are_each_there_once(
     _, before = _interrupted(command, place, form, signal.SIGKILL, running)
     assert 0 < len(before) < COUNT
     if form == "jsonl":
-        # wherever the kill fell: half a line
+        # half a line, wherever the kill happened
         with place.open("ab") as file:
             file.write(b'{"id":"p199","index":199,"sou')
     again = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
-    # one is longer than what the model reads
+    # one is longer than the model's context
     assert again.returncode == 1 and "1 with an error" in again.stderr, again.stderr
     after = _ids(place, form)
     assert after[: len(before)] == before
@@ -234,7 +234,7 @@ def test_200_prompts_killed_and_resumed_are_each_there_once(
     assert f"{COUNT}/{COUNT} prompts" in again.stderr
 
 
-def test_ctrl_c_leaves_what_can_be_gone_on_with(
+def test_ctrl_c_leaves_an_output_that_can_be_resumed(
     tiny_llama_folder: Path, tmp_path: Path, running: list[subprocess.Popen[str]]
 ) -> None:
     source = write_jsonl(tmp_path / "in.jsonl", texts(MANY, longest=120))

@@ -1,4 +1,4 @@
-"""An output on a disk that is full, or where somebody else has made something ready."""
+"""Output on a full disk, or in a place that somebody else prepared."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lm_transparency.files import writing
 
 
 class Full(io.FileIO):
-    """Takes so many bytes, and then no more."""
+    """A stream that takes a limited number of bytes."""
 
     room = 0
 
@@ -114,7 +114,7 @@ def test_a_full_disk_while_an_output_is_rewritten_leaves_it_as_it_was(
 def test_links_that_were_planted_are_not_followed(
     tiny_llama: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At the names that an output uses beside itself."""
+    """Links at the names of the files that accompany an output."""
     victim = tmp_path / "victim"
     victim.write_text("kept")
     place = tmp_path / "out.jsonl"
@@ -127,7 +127,7 @@ def test_links_that_were_planted_are_not_followed(
     monkeypatch.setattr(writing.secrets, "token_hex", lambda n: "0" * 2 * n)
     (tmp_path / "parts").mkdir()
     (tmp_path / "parts" / f"._manifest.json.{'0' * 16}.tmp").symlink_to(victim)
-    # what a kill may have left goes, and what it points to stays
+    # leftovers of a kill are removed; the files they point to stay
     open_store(tmp_path / "parts", "parquet", {}).close()
     assert victim.read_text() == "kept"
 
@@ -166,7 +166,7 @@ def test_records_go_through_a_pipe(tiny_llama_folder: Path, tmp_path: Path, caps
     reader.join(10)
     assert [json.loads(line)["id"] for line in got[0].splitlines()] == ["p0", "p1", "p2"]
     assert sorted(file.name for file in tmp_path.iterdir()) == ["in.jsonl", "pipe.jsonl"]
-    # devices by their descriptors: one itself would be gone for everybody where this fails
+    # devices by their descriptors: a failure here would destroy a device for everybody
     with open("/dev/null", "wb") as null, open("/dev/full", "wb") as full:
         assert main([*command, "-o", f"/dev/fd/{null.fileno()}"]) == 0
         assert main([*command, "-o", f"/dev/fd/{null.fileno()}", "--format", "parquet"]) == 2

@@ -1,4 +1,4 @@
-"""Where many prompts come from, and where their records go."""
+"""Where prompts are read from, and where their records are written."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_prompt_file_holds_several_prompts_and_settings_for_all_of_them(tmp_pa
     asked = Namespace(**given)
     take_front_matter(asked)
     assert (asked.model, asked.special_tokens, asked.threshold, asked.no_renormalize) == ("m", "auto", "0.1", True)
-    # what is given at the command line goes first
+    # options on the command line take precedence
     asked = Namespace(**{**given, "model": "n", "threshold": "auto"})
     take_front_matter(asked)
     assert (asked.model, asked.threshold) == ("n", "auto")
@@ -115,7 +115,7 @@ def test_front_matter_that_is_wrong_stops_the_command_and_is_the_error_of_its_pr
     )
 
 
-def test_what_is_asked_wrongly_is_refused_and_what_is_read_badly_is_an_error_of_its_own(tmp_path: Path) -> None:
+def test_a_wrong_request_is_refused_and_an_unreadable_prompt_gets_an_error_of_its_own(tmp_path: Path) -> None:
     with pytest.raises(TransparencyError, match="cannot be found"):
         read_prompts([str(tmp_path / "none")])
     with pytest.raises(TransparencyError, match="holds no prompts"):
@@ -177,7 +177,7 @@ def test_one_writer_at_a_time_and_the_same_options(tmp_path: Path, form: str) ->
 
 
 def test_a_part_that_is_not_listed_counts_and_an_unfinished_one_does_not(tmp_path: Path) -> None:
-    """A kill between a part and its manifest, and one while a part is written."""
+    """Once killed between a part and its manifest, once while writing a part."""
     store = open_store(tmp_path, "parquet", SAID, save_every_s=0)
     store.write(record("a"))
     manifest = (tmp_path / "_manifest.json").read_bytes()

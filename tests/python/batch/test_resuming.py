@@ -1,4 +1,4 @@
-"""An output that is gone on with holds what a run from nothing over today's prompts and model would write."""
+"""A resumed output equals what a fresh run over today's prompts and model would write."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lm_transparency.session.session import Session
 
 
 def read(place: Path) -> list[dict[str, Any]]:
-    """The records of an output without what differs from run to run."""
+    """The records of an output, without the fields that differ from run to run."""
     if place.is_dir():
         records = [row for part in sorted(place.glob("part-*.parquet")) for row in pq.read_table(part).to_pylist()]
     else:
@@ -38,7 +38,7 @@ def model(tmp_path: Path, tiny_llama_folder: Path) -> Path:
 
 @pytest.fixture
 def analyzed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The texts that are analysed, as they come."""
+    """The texts that are analysed, in order."""
     seen: list[str] = []
     plain = Worker.analyze
 
@@ -48,7 +48,7 @@ def analyzed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(Worker, "analyze", noting)
     monkeypatch.setattr(Session, "load", _loaded_once)
-    # one by one: neighbours in a pass round otherwise
+    # one by one: prompts that share a pass round differently
     monkeypatch.setattr(engine, "_PROMPTS", 1)
     return seen
 
@@ -63,7 +63,7 @@ def _loaded_once(self: Session, source: str = "", **options: Any) -> LoadedModel
 
 
 class Runs:
-    """One command, run again and again, and what a run from nothing gives beside it."""
+    """One command that is run repeatedly, and compared with a fresh run."""
 
     def __init__(self, folder: Path, model: Path, form: str, analyzed: list[str], capsys: Any) -> None:
         self.source = folder / "in.jsonl"
@@ -72,7 +72,7 @@ class Runs:
         self._fresh = 0
 
     def run(self, source: str | None = None) -> tuple[list[str], str]:
-        """What was analysed, and what was said."""
+        """The texts that were analysed, and the messages."""
         self._analyzed.clear()
         self._capsys.readouterr()
         assert main(self._command(source, self.place)) == 0
@@ -135,7 +135,7 @@ def test_prompts_in_another_order_gone_and_new_ones(runs: Runs) -> None:
 def test_a_line_at_the_top_and_another_spelling_of_the_path_analyse_nothing_twice(
     runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Prompts without ids of their own have the place in them."""
+    """The ids of prompts without their own contain their place."""
     plain = runs.source.with_name("plain.prompts")
     plain.write_text("one\ntwo\ntwo\n")
     assert runs.run(str(plain))[0] == ["one", "two", "two"]
@@ -152,7 +152,7 @@ def test_a_line_at_the_top_and_another_spelling_of_the_path_analyse_nothing_twic
 @pytest.mark.parametrize("part", ["weights", "tokenizer", "config.json", "chat_template.jinja"])
 def test_a_model_that_was_overwritten_answers_again(runs: Runs, model: Path, part: str) -> None:
     if part == "weights":
-        # as a training run saves over its last checkpoint: the same names, sizes and shapes
+        # like a training run that overwrites its last checkpoint: same names, sizes and shapes
         weights = bytearray((model / "model.safetensors").read_bytes())
         weights[-4:] = bytes(4)
         (model / "model.safetensors").write_bytes(weights)
@@ -194,8 +194,8 @@ def test_a_copy_of_the_model_and_a_touched_one_are_the_same(runs: Runs, model: P
     assert runs.run()[0] == []
 
 
-def test_records_of_an_earlier_version_are_gone_on_with(runs: Runs) -> None:
-    """They have no fingerprints: their texts are compared, and that the model is not known is said."""
+def test_records_of_an_earlier_version_are_resumed(runs: Runs) -> None:
+    """They have no fingerprints: texts are compared, and a notice says that the model is unknown."""
     if runs.place.is_dir():
         for part in runs.place.glob("*.parquet"):
             pq.write_table(pq.read_table(part).drop_columns(["fingerprints"]), part)

@@ -1,4 +1,4 @@
-"""A process that has imported everything, for commands as processes of their own."""
+"""A process that has imported everything, which runs commands as separate processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every command in every format that it has, by a tiny model."""
+"""Every command in each of its formats, with a tiny model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WORDS = ("", "analyze ", "inspect ", "inspect node ", "lens ", "models ", "docto
 
 
 def every_command(folder: Path, model: Path, prompt: str) -> dict[str, tuple[str, ...]]:
-    """Arguments by name, which ends in the format of what is printed. The files that they name are put in `folder`."""
+    """Arguments by name; a name ends in the format of the output. The files they name are put in `folder`."""
     file, lines, kept = folder / "one.prompt", folder / "many.jsonl", folder / "kept.run.json"
     file.write_text(prompt, "utf-8")
     lines.write_text(json.dumps({"prompt": prompt, "id": prompt}) + "\n")

@@ -1,4 +1,4 @@
-"""Every command ends in an answer or a sentence, whatever its streams and surroundings are."""
+"""Every command ends in an answer or one sentence, whatever its streams and environment."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_what_cannot_be_done_there_is_said_in_a_sentence(warm: Warm, commands: C
 
 
 def real(shell: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
-    """A command line that begins with `python`, in a shell."""
+    """Runs a command line that begins with `python` in a shell."""
     command = shell.replace("python", sys.executable + " -m lm_transparency", 1)
     return subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],

@@ -1,4 +1,4 @@
-"""What the benchmark times beside ours gives what ours gives: else the two could not be compared."""
+"""The implementation that the benchmark times against ours computes the same figures: only then do times compare."""
 
 from __future__ import annotations
 

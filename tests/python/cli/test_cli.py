@@ -1,4 +1,4 @@
-"""The command line, in this process where that shows the same, and as a process of its own where it matters."""
+"""The command line, in this process where possible, and as a separate process where that matters."""
 
 from __future__ import annotations
 

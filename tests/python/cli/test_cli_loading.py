@@ -1,4 +1,4 @@
-"""The formats that people have, at the command line: each analysed, and what sets it apart from the original."""
+"""Model formats at the command line: each is analysed, and its difference from the original is reported."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_models_lists_folders_with_their_families(
     assert {m["kind"] for m in found} == {"embedded", "folder", "adapter", "gguf"}
 
 
-def test_a_model_that_will_not_fit_is_refused_unless_told_otherwise(
+def test_a_model_that_will_not_fit_is_refused_unless_forced(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory, "free_bytes", lambda _place: 100_000_000)

@@ -1,4 +1,4 @@
-"""A graph that is looked at has the threshold that the panel chooses for it; records have the same one for all."""
+"""A graph to look at has the threshold that the panel chooses for it; all records share one threshold."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run(tiny_llama: LoadedModel) -> Analysis:
 
 @pytest.fixture
 def chosen(run: Analysis) -> float:
-    """What the panel shows as Auto (`tests/vectors/` holds the two to one another)."""
+    """The threshold that the panel shows as Auto (`tests/vectors/` keeps the two equal)."""
     found = auto_threshold(run.contributions, run.target)
     assert found != pytest.approx(0.04)
     return found

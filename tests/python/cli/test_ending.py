@@ -1,4 +1,4 @@
-"""How a command ends that did not succeed, whatever was raised in it."""
+"""The end of a command that failed, whatever was raised in it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lm_transparency.trace.compiling import compiled
 
 
 class PanicException(BaseException):
-    """As native extensions raise it."""
+    """A panic as native extensions raise it."""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`inspect --format json` is format 1: documents that an earlier version wrote, field by field and in their order."""
+"""`inspect --format json` is format 1: documents from an earlier version, compared field by field and in order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEPT: dict[str, Any] = json.loads(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The models and the prompt that the documents are about."""
+    """The models and the prompt of the documents."""
     made, tokenizer = tmp_path_factory.mktemp("kept"), train_tokenizer()
     save_mistral(made / "window", tokenizer)
     experts = build("qwen2_moe", {"vocab_size": len(tokenizer) + 8, "mlp_only_layers": [0]})
@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def same(found: Any, kept: Any) -> bool:
-    """Equal, keys in their order and types too, but for the last digits of numbers."""
+    """Equal, including key order and types, except for the last digits of numbers."""
     if isinstance(kept, dict):
         return list(found) == list(kept) and all(same(found[key], kept[key]) for key in kept)
     if isinstance(kept, list):
@@ -48,5 +48,5 @@ def test_the_document_is_what_an_earlier_version_wrote(
     about = (str(folder / "one.prompt"), "--model", str(folder / kept["model"]), "--top-k", "2", "--format", "json")
     text = run_text(["inspect", *kept["arguments"], *about], capsys)
     assert same(json.loads(text), kept["document"])
-    # one field a line, as before
+    # one field per line, as before
     assert text.startswith('{\n "format": 1,\n')

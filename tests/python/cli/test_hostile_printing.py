@@ -1,4 +1,4 @@
-"""Nothing foreign acts on who reads what a command prints: every command, with a hostile model, prompt and run file."""
+"""No foreign text controls the terminal or viewer: every command, with a hostile model, prompt and run file."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def commands(tmp_path_factory: pytest.TempPathFactory) -> Commands:
 
 
 def read_again(form: str, text: str) -> Any:
-    """What a format's own reader makes of it."""
+    """The content as the format's own reader returns it."""
     readers: dict[str, Callable[[str], Any]] = {
         "json": json.loads,
         "run": json.loads,

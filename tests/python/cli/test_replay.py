@@ -1,4 +1,4 @@
-"""Run files: what they hold, what may be wrong with one, and running them again."""
+"""Run files: their content, the faults that they may have, and running them again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def kept(folder: Path, tiny_llama_folder: Path) -> Path:
-    """A run of the tiny Llama, beside its prompt."""
+    """A run file of the tiny Llama, next to its prompt."""
     (folder / "store.prompt").write_text(PROMPT + "\n", "utf-8")
     (folder / ".lm-transparency").mkdir()
     file = folder / ".lm-transparency" / "store.run.json"

@@ -1,7 +1,7 @@
-"""`lm-transparency` many times, each as a process of its own, for the price of importing torch once.
+"""Runs `lm-transparency` many times, each as a separate process, while torch is imported only once.
 
-Run as a script it imports everything and forks for each command that stdin describes (`Case` as JSON, a line each);
-`Warm` is the other end. A fork ends as Python does: what is left in a stream is flushed, and a failure is 120.
+As a script it imports everything, and forks for each command that stdin describes (a `Case` as JSON on each line).
+`Warm` is the other end. A fork ends as Python does: streams are flushed, and a failure to flush gives exit code 120.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ def _forget_the_user() -> None:
 
 
 def _as_python(case: Case) -> int:
-    """The streams as Python makes them at its start, and its end."""
+    """Open the streams as Python does at its start, run the case, and end as Python does."""
     sys.stdin = None if case.stdin is None else io.TextIOWrapper(os.fdopen(0, "rb"), "utf-8")  # type: ignore[assignment]
     made = [
         None

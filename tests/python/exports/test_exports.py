@@ -1,4 +1,4 @@
-"""Files of a graph, read again by the formats' own readers: they hold the same edges, and any token's text."""
+"""Exported files of a graph, read by the formats' own readers: they hold the same edges, and the text of any token."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_svg_read_again_holds_the_same_edges(run: Analysis, ink: str, appearance
         if p.get("class") == "edge"
     ]
     assert sorted(found) == sorted(edges_of(run))
-    # what is inked most is drawn last
+    # the strongest ink is drawn last
     strengths = [edge[4 if ink == "flow" else 3] for edge in found]
     assert strengths == sorted(strengths)
 
@@ -222,7 +222,7 @@ TEMPLATE = """<!doctype html><title>__LM_TRANSPARENCY_TITLE__</title>
 
 
 class _Reader(html.parser.HTMLParser):
-    """The elements of a page, and the text of each."""
+    """Collects the elements of a page, and the text of each."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

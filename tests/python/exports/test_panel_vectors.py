@@ -1,6 +1,6 @@
-"""tests/vectors/panel: what tests of the panel and the window expect is what plain transformers says here.
+"""tests/vectors/panel: the expectations of panel and window tests equal what plain transformers computes here.
 
-Recomputed is a part of each file that takes no longer than a test may.
+Only a part of each file is recomputed, to keep the test short.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def written(name: str) -> dict[str, Any]:
 
 
 def assert_same(got: Any, wanted: Any, where: str = "") -> None:
-    """As JSON, with numbers as far apart as threads and processors make them."""
+    """Equal as JSON; numbers may differ by what threads and processors change."""
     if isinstance(wanted, dict):
         assert got.keys() == wanted.keys(), where
         for key in wanted:

@@ -1,4 +1,4 @@
-"""Tokens of a payload: their spans, counted as an editor counts."""
+"""The tokens of a payload: their spans, in the units that an editor counts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lm_transparency.model.tokens import Token
 
 
 class Uncut(str):
-    """A text of which nobody may copy a part."""
+    """A text that must not be sliced."""
 
     def __getitem__(self, _at: Any) -> str:
         raise AssertionError("the beginning of the prompt is read once for each token")

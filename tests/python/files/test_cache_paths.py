@@ -1,4 +1,4 @@
-"""A cache that cannot be used costs what it would have saved, and nothing else."""
+"""An unusable cache costs the time it would have saved, and nothing else."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_measured_times_and_compiled_kernels_do_without(unusable: str, monkeypat
 
 
 def test_a_user_without_a_home_makes_no_folder_where_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a container that runs as a user of a bare number."""
+    """Such as a container whose user is only a number."""
     monkeypatch.delenv("LM_TRANSPARENCY_CACHE", raising=False)
     monkeypatch.setattr(embedded, "user_cache_path", lambda name: Path("~/.cache") / name)
     assert str(embedded.cache_directory()).startswith("/dev/null/")

@@ -1,4 +1,4 @@
-"""Files that are still the ones they were, and files that are not."""
+"""Fingerprints recognise files that are unchanged, and files that are not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person names as input: read once, whatever it is; what cannot be read is a sentence."""
+"""Input files that a user names are read once, whatever they are; an unreadable one gives a sentence."""
 
 from __future__ import annotations
 

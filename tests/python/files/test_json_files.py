@@ -1,4 +1,4 @@
-"""JSON that anybody may have written: an answer or one reason, whatever it is."""
+"""JSON from anyone gives an answer or one reason, whatever it contains."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_text_bytes_and_a_byte_order_mark_are_read_the_same() -> None:
 
 
 def test_data_may_hold_what_a_strict_reader_refuses() -> None:
-    """Mamba's configurations say Infinity, and Python's own writer spells NaN and lone surrogates."""
+    """Mamba's configurations contain Infinity, and Python's own writer emits NaN and lone surrogates."""
     assert decode_json('{"limit": [0.0, Infinity]}', strict=False) == {"limit": [0.0, float("inf")]}
     assert decode_json(r'{"id": "\ud83d"}', strict=False) == {"id": "\ud83d"}
     for hard in ("9" * 5000, "[" * 100_000):

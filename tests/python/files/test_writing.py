@@ -1,4 +1,4 @@
-"""Where a file is written to: links, pipes, devices, odd folders, and a disk that is full."""
+"""Where a file is written: through links, to pipes and devices, in odd folders, and on a full disk."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_pipe_is_written_in_place(tmp_path: Path) -> None:
 
 
 def test_devices_and_descriptors_are_written_in_place(tmp_path: Path) -> None:
-    # a terminal of our own: one of the machine's devices would be gone for everybody where this fails
+    # our own terminal: a failure here would destroy a device of the machine for everybody
     terminal, other = os.openpty()
     device, link = Path(os.ttyname(other)), tmp_path / "terminal"
     link.symlink_to(device)
@@ -78,13 +78,13 @@ def test_devices_and_descriptors_are_written_in_place(tmp_path: Path) -> None:
         "import sys; from pathlib import Path; from lm_transparency.files.writing import write_atomically;"
         "write_atomically(Path(sys.argv[1]), lambda file: file.write(b'said\\n'))"
     )
-    # as /dev/stdout is
+    # like /dev/stdout
     standard = tmp_path / "stdout"
     standard.symlink_to("/proc/self/fd/1")
     for place in (str(standard), "/dev/fd/1", "/proc/self/fd/1"):
         ran = subprocess.run([sys.executable, "-c", script, place], capture_output=True, check=True)
         assert ran.stdout == b"said\n"
-        # behind what is there already, as a shell's own redirection would
+        # appended, as a shell's redirection would do
         (tmp_path / "log").write_text("before\n")
         with (tmp_path / "log").open("ab") as log:
             subprocess.run([sys.executable, "-c", script, place], stdout=log, check=True)
@@ -103,7 +103,7 @@ def test_names_of_one_file_stay_together(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_replaced_is_written_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a folder that takes no new file, or mounted by itself."""
+    """Such a file is in a folder that takes no new files, or is a mount of its own."""
     file = tmp_path / "out"
     file.write_text("a longer text than the next")
     inode = file.stat().st_ino
@@ -134,7 +134,7 @@ def test_a_file_that_may_not_be_written_is_refused(tmp_path: Path, monkeypatch: 
     file = tmp_path / "out"
     file.write_text("kept")
     file.chmod(0o444)
-    # root may write all
+    # root may write everything
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(TransparencyError, match="Permission denied"):
         write_atomically(file, say("new"))
@@ -166,7 +166,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
     elif at == "close":
         monkeypatch.setattr(os, "replace", full)
     elif at == "device":
-        # by its descriptor: the device itself would be gone for everybody where this fails
+        # by its descriptor: a failure here would destroy the device itself for everybody
         place = Path(f"/dev/fd/{request.getfixturevalue('full_device')}")
     else:
         os.link(file, tmp_path / "other")

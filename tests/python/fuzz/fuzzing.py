@@ -1,4 +1,4 @@
-"""Random inputs of one kind: how many, how long each may take, and what is printed when all were tried."""
+"""Random inputs of one kind: their number, the time limit of each, and the report at the end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HANGS = 10.0
 
 
 def tried(kind: str, inputs: st.SearchStrategy[T], read: Callable[[T], bool | None]) -> None:
-    """Hand `INPUTS` of `inputs` to `read`, which may raise `TransparencyError` and nothing else.
+    """Pass `INPUTS` of `inputs` to `read`, which may raise `TransparencyError` and nothing else.
 
     Fails with the smallest input that crashes or hangs, and prints the counts. `read` returns whether it accepted its
     input (None: it did).
@@ -66,7 +66,7 @@ def _said(error: TransparencyError) -> bool:
 
 
 def pieced(*pieces: str, most: int = 12) -> st.SearchStrategy[str]:
-    """Texts out of `pieces` and of anything else, surrogates included."""
+    """Texts from `pieces` and any other characters, including surrogates."""
     anything = st.text(st.characters(codec=None, exclude_categories=()), max_size=8)
     return st.lists(st.one_of(st.sampled_from(pieces), anything), max_size=most).map("".join)
 

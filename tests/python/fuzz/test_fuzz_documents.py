@@ -1,4 +1,4 @@
-"""Prompt files, data sets and run files that nobody wrote on purpose: read, or refused with a sentence."""
+"""Random prompt files, data sets and run files are read, or refused with a sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON-RPC frames that no client of ours sends: each request is answered once, and the connection goes on."""
+"""Random JSON-RPC frames: each request is answered once, and the connection continues."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _RAW = pieced(
 
 
 class _Source:
-    """A stream that ends."""
+    """A stream with an end."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -73,7 +73,7 @@ class _Source:
 
 
 class _Written:
-    """What the server wrote, as messages."""
+    """The server's output as messages."""
 
     def __init__(self) -> None:
         self.messages: list[dict[str, Any]] = []
@@ -83,7 +83,7 @@ class _Written:
         self.messages.append(json.loads(body, parse_constant=lambda word: pytest.fail(f"{word} was sent")))
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Nothing to close."""
 
 
 def _framed(body: bytes) -> bytes:
@@ -91,7 +91,7 @@ def _framed(body: bytes) -> bytes:
 
 
 class _Server:
-    """One connection after the other, on a backend that imports nothing heavy: what needs a model is refused."""
+    """Serves one connection after the other without heavy imports: requests that need a model are refused."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -99,7 +99,7 @@ class _Server:
         self.close = self._loop.close
 
     def answers(self, stream: bytes) -> list[dict[str, Any]]:
-        """What is answered to `stream` on a connection of its own, behind a hello."""
+        """The answers to `stream` on a new connection, after a hello."""
         return self._loop.run_until_complete(self._answers(stream))
 
     async def _answers(self, stream: bytes) -> list[dict[str, Any]]:

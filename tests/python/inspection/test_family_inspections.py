@@ -1,4 +1,4 @@
-"""Families beyond Llama and GPT-2, loaded from disk as a person loads them, and looked into."""
+"""Questions about families beyond Llama and GPT-2, loaded from disk as a user loads them."""
 
 from __future__ import annotations
 

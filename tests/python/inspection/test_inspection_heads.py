@@ -1,4 +1,4 @@
-"""Edges by head, one head's row, maps: against the definition in float64 on a run that we did not record."""
+"""Edges by head, a head's row, and maps: against the definition in float64 on a run without our recording."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def case(request: pytest.FixtureRequest) -> Subject:
 
 
 def layers_of(case: Subject) -> list[int]:
-    """All of a small model, some of a large one."""
+    """All layers of a small model, some of a large one."""
     n_layers = case.plain.n_layers
     return list(range(n_layers)) if n_layers < 10 else [0, 1, 9, 18, n_layers - 1]
 
 
 def assert_rank(rank: int, row: Array, at: int) -> None:
-    """As many keys have more attention; two that agree to 1e-6 may come in either order."""
+    """The rank is the number of keys with more attention; keys within 1e-6 may come in either order."""
     assert (row > row[at] + 1e-6).sum() <= rank <= (row > row[at] - 1e-6).sum() - 1
 
 
@@ -117,7 +117,7 @@ def test_a_heads_row_is_what_the_definition_says(case: Subject) -> None:
 def test_the_score_is_the_scaled_product_of_query_and_key(
     request: pytest.FixtureRequest, name: str, query_at: str, key_at: str
 ) -> None:
-    """Absolute: all keys of GPT-2; of Llama a token's own, which rotation leaves as it is."""
+    """Absolute scores: all keys for GPT-2; for Llama only the token's own key, which rotation does not change."""
     run = subject(request, f"{name} ioi").run
     n_heads, n_kv_heads = run.trace.n_heads, run.trace.anatomy.n_kv_heads
     model, t = plain(run.model.source), run.trace.n_tokens - 1
@@ -259,13 +259,13 @@ def test_a_map_in_cells_says_where_the_largest_of_each_cell_is(n_tokens: int, si
 
 
 def cell_of(n_tokens: int, side: int) -> Array:
-    """The cell of every token: cell i begins at token ⌊i·T/side⌋."""
+    """The cell of every token; cell i begins at token ⌊i·T/side⌋."""
     side = min(side, n_tokens)
     return np.array([max(i for i in range(side) if i * n_tokens // side <= t) for t in range(n_tokens)])
 
 
 def cells(dense: Array, side: int) -> Array:
-    """The largest value of each cell, value by value."""
+    """The largest value of each cell, found one value at a time."""
     n_heads, n_tokens, _ = dense.shape
     found = np.zeros((n_heads, min(side, n_tokens), min(side, n_tokens)))
     of = cell_of(n_tokens, side)
@@ -297,7 +297,7 @@ def test_bfloat16_stays_near_the_definition_on_the_same_weights(request: pytest.
         found = np.stack([attention_map(case.run, layer, h).contribution for h in range(case.run.trace.n_heads)], -1)
         assert np.abs(found - shares).max() < 0.03
         assert np.abs(found - shares).mean() < 0.002
-        # identities hold as in float32: what is rounded is rounded once, in the run
+        # identities hold as in float32: rounding happens once, in the run
         rest = kept.attention_residual[layer] + kept.attention_bias[layer]
         assert found.sum(axis=(1, 2)) + rest == pytest.approx(np.ones(case.last + 1), abs=1e-5)
         weights = [inspect_edge(case.run, layer, case.last, key).weight for key in range(case.last + 1)]
@@ -339,7 +339,7 @@ def test_a_place_that_is_not_there_is_refused_with_what_there_is(
 
 @pytest.mark.parametrize("name", ["embedded ioi", "tiny_llama ioi", "tiny_gpt2 ioi", "tiny_mistral ioi"])
 def test_direct_effects_of_every_head_at_every_key_sum_to_the_logit(request: pytest.FixtureRequest, name: str) -> None:
-    """See docs/method.md#direct-effects: the final norm's scale frozen; RMSNorm and LayerNorm."""
+    """See docs/method.md#direct-effects: the scale of the final norm (RMSNorm, LayerNorm) is frozen."""
     case = subject(request, name)
     trace, model, t = case.run.trace, plain(case.run.model.source), case.last
     trunk = getattr(model, "transformer", None) or model.model
@@ -363,5 +363,5 @@ def test_direct_effects_of_every_head_at_every_key_sum_to_the_logit(request: pyt
         effects = every @ (gain * row)
         beta = norm.bias.detach().double().numpy() @ row if layer_norm else 0.0
         assert effects.sum() + beta == pytest.approx(logits[token], abs=1e-4)
-        # the heads count: the sum is not the embedding's alone
+        # the heads matter: the sum is not just the embedding's
         assert abs(effects[0] + beta - logits[token]) > 0.1

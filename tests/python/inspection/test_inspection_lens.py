@@ -1,4 +1,4 @@
-"""The logit lens over layers: against the model's own logits, and against all ranks counted one by one in float64."""
+"""The logit lens over layers: against the model's own logits, and against ranks counted one by one in float64."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def case(request: pytest.FixtureRequest) -> Subject:
 
 @cache
 def every_logit(case: Subject, normalize: bool) -> Array:
-    """[row, position, vocabulary] of `positions`, float64."""
+    """Logits [row, position, vocabulary] at `positions`, float64."""
     states = np.stack([case.plain.pre[0], *case.plain.post])[:, positions(case)]
     return lens_logits(plain(case.run.model.source), states, normalize=normalize)
 
 
 def positions(case: Subject) -> list[int]:
-    """All of a small model, three of a large vocabulary."""
+    """All positions for a small model, three for a large vocabulary."""
     if case.plain.logits.shape[-1] < 1000:
         return list(range(case.last + 1))
     return [0, case.last // 2, case.last]
@@ -46,7 +46,7 @@ def softmax(logits: Array) -> Array:
 
 
 def assert_ranks(found: Array, logits: Array, token: int) -> None:
-    """As many tokens are more probable in every cell; two that agree to rounding may come in either order."""
+    """Ranks count the more probable tokens of each cell; equal ones up to rounding may come in either order."""
     own = logits[..., token, None]
     near = 1e-4 * np.abs(logits).max(axis=-1, keepdims=True)
     assert ((logits > own + near).sum(axis=-1) <= found).all()

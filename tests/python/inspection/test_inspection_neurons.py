@@ -1,4 +1,4 @@
-"""Feed-forward blocks by neuron: against hooks on the untouched model and the definition in float64."""
+"""Feed-forward blocks by neuron: against hooks on the untouched model, and the definition in float64."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_block_lists_the_neurons_that_contribute_most(case: Subject) -> None:
     assert view.residual == pytest.approx(residual, abs=1e-5)
     assert view.neurons_total == pytest.approx(shares.sum(), abs=1e-5)
     assert view.block_contribution == pytest.approx(case.plain.contributions(layer).ffn[t], abs=1e-5)
-    # more than there are: all of them, each once
+    # a larger number than exist: all of them, once each
     every = inspect_ffn(case.run, layer, t, top_k=10**6).neurons
     assert sorted(n.neuron for n in every) == list(range(view.n_neurons))
     quiet = [abs(n.activation) for n in every if n.contribution == 0]
@@ -168,7 +168,7 @@ def test_watching_neurons_leaves_no_hook_behind(ioi: Analysis) -> None:
 
 
 def worked(*, output_bias: list[float] | None = None, parallel: bool = False) -> Trace:
-    """One position; the residual [1, 1] is what the neurons are given, and they write [1, 1] and [2, 2]."""
+    """One position: the neurons read the residual [1, 1], and write [1, 1] and [2, 2]."""
     made = synthetic.trace(0, n_layers=1, n_tokens=1, d_model=2, parallel=parallel)
     down = nn.Linear(2, 2, bias=output_bias is not None)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Positions count from the beginning or, negative, from the end, in every function that takes one."""
+"""Positions count from the beginning or, when negative, from the end, in every function that takes one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tasks for a child process that end well, badly, or not at all."""
+"""Tasks for a child process that succeed, fail, or never end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A task in a child process: its answer, and one sentence for everything that can happen instead."""
+"""A task in a child process: its answer, and one sentence for every way it can fail."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_what_fills_memory_is_stopped(name: str) -> None:
 
 
 def test_memory_that_the_system_does_not_limit_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on Windows and macOS."""
+    """The case of Windows and macOS."""
     from lm_transparency.isolation import runner
 
     monkeypatch.setattr(runner, "_LOOK", 0.01)

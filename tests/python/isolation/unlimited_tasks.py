@@ -1,4 +1,4 @@
-"""A task under no limit of the system's."""
+"""A task without any limit from the system."""
 
 from __future__ import annotations
 

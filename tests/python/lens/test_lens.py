@@ -1,4 +1,4 @@
-"""What one node says: the lens of its state, and what the update into it promotes and suppresses."""
+"""One node: the lens of its state, and the tokens that the update into it promotes and suppresses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The logit lens of models that nothing is known of: the last row is the model's own, the others what ours reads."""
+"""The logit lens of models of unknown families: the last row is the model's own, the others match our lens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A copy of a tiny model, to be broken."""
+"""A copy of a tiny model that tests may break."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changes to a copy of a tiny model that make it a broken or a hostile one."""
+"""Changes that turn a copy of a tiny model into a broken or hostile one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def change_json(file: Path, change: Callable[[dict[str, Any]], Any]) -> None:
-    """Rewrite a JSON file by what `change` does to its content, in place or by what it returns."""
+    """Rewrite a JSON file after `change`, which modifies its content in place or returns a new one."""
     content = json.loads(file.read_text("utf-8"))
     made = change(content)
     file.write_text(json.dumps(content if made is None else made), "utf-8")

@@ -1,4 +1,4 @@
-"""LoRA and its kin: routes of what base and adapter do together, no weight rewritten, and refusals that say why."""
+"""LoRA and similar adapters: routes of base and adapter together, no weight rewritten, and refusals with a reason."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_lora_is_base_plus_scaling_times_b_a(tiny_llama_folder: Path, tmp_path
     a, b = projection.lora_A["default"].weight, projection.lora_B["default"].weight
     w_o, before = (m.anatomy.blocks[2].w_o(m.anatomy.n_heads).flatten(0, 1) for m in (adapted, base))
     assert torch.allclose(w_o - before, 2.0 * (b @ a).T, atol=1e-6)
-    # what lies there is the base's own
+    # those weights are the base's own
     assert torch.equal(projection.base_layer.weight.T, before)
     assert not projection.merged
 

@@ -1,4 +1,4 @@
-"""B5: a model whose files were written to is loaded again, tokenizer and all; what it said before is let go of."""
+"""B5: a model whose files changed is loaded again with its tokenizer, and its earlier answers are dropped."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROMPT = "When Mary and John"
 
 
 def overwrite(folder: Path, tokenizer: Any) -> None:
-    """Another model of the same shape in the same place."""
+    """Put another model of the same shape in the same place."""
     shutil.rmtree(folder)
     torch.manual_seed(7)
     save_llama(folder, tokenizer, rope_theta=77.0)

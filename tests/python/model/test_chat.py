@@ -1,4 +1,4 @@
-"""Chats: their plain-text syntax, the chat template, and the way back from tokens to the text."""
+"""Chats: their plain-text syntax, the chat template, and the mapping from tokens back to the text."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def with_template(tokenizer: Any, template: str | None) -> Any:
 
 
 def read_back(tokenizer: Any, text: str) -> list[tuple[str, str]]:
-    """(token's text, what it stands for in the chat's text) of each token that is not the template's."""
+    """(token's text, its span in the chat's text) for each token that is not the template's."""
     tokens = encode_chat(tokenizer, parse_chat(text))
     assert all(t.start == t.end and t.special for t in tokens if t.template)
     return [(t.text, text[t.start : t.end]) for t in tokens if not t.template]
@@ -59,7 +59,7 @@ def test_the_tokens_are_those_of_transformers_own_template(embedded: LoadedModel
         assert {t.text for t in tokens if t.template} >= {"<|im_start|>", "<|im_end|>", "user", "\n"}
 
 
-def test_an_unfinished_answer_is_gone_on_with(embedded: LoadedModel) -> None:
+def test_an_unfinished_answer_is_continued(embedded: LoadedModel) -> None:
     run = analyze(embedded, parse_chat(SAMPLE))
     assert run.prompt == SAMPLE
     wanted = embedded.tokenizer.apply_chat_template(
@@ -97,7 +97,7 @@ def test_every_character_of_every_message_is_found_again(tiny_tokenizer: Any, te
     assert "".join(text[i] for i in sorted(seen)) == content
 
 
-def test_a_message_that_the_template_changes_is_told_of(tiny_llama: LoadedModel) -> None:
+def test_a_message_that_the_template_changes_gets_a_notice(tiny_llama: LoadedModel) -> None:
     import dataclasses
 
     for template, lost in ((SHOUTS, "1 (user), 2 (assistant), 3 (user)"), (FORGETS, "2 (assistant)")):

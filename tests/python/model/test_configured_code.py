@@ -1,4 +1,4 @@
-"""C3: a configuration does not name code that is fetched and run."""
+"""C3: a configuration cannot name code that is fetched and run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KERNEL = "evil/attention@main:run"
 
 @pytest.fixture(autouse=True)
 def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What would have been fetched, with the package `kernels` installed."""
+    """Records what would have been fetched, with the package `kernels` installed."""
     from transformers import modeling_utils
     from transformers.integrations import hub_kernels
 
@@ -62,7 +62,7 @@ def test_code_on_the_hub_is_refused(copy: Path, fetched: list[str], changes: dic
 )
 @pytest.mark.parametrize("key", ["attn_implementation", "_attn_implementation"])
 def test_a_word_of_transformers_own_is_left_aside(copy: Path, fetched: list[str], key: str, word: str) -> None:
-    """A package for it may be missing, and transformers would then fetch code in its place."""
+    """Where its package is missing, transformers would fetch code in its place."""
     change_config(copy, **{key: word, "_experts_implementation": "grouped_mm"})
     model = load_model(str(copy))
     assert model.model.config._attn_implementation == "sdpa"  # pyright: ignore[reportPrivateUsage]
@@ -70,7 +70,7 @@ def test_a_word_of_transformers_own_is_left_aside(copy: Path, fetched: list[str]
     assert fetched == []
 
 
-def test_nobody_is_told_to_install_what_fetches_code() -> None:
+def test_no_remedy_is_a_package_that_fetches_code() -> None:
     said = ImportError("`kernels` is not installed. Please install it, e.g. `pip install kernels==0.10`")
     error = unreadable(Source("folder", "/models/x", "x"), said)
     assert error.kind == "modelUnusable"

@@ -1,4 +1,4 @@
-"""B14: how long a prompt may be, above all where rotary positions grow with it (dynamic NTK)."""
+"""B14: the longest prompt, above all where rotary positions grow with the prompt (dynamic NTK)."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def test_a_dynamic_model_reads_past_its_table_as_transformers_does(dynamic: Path
 
 
 def test_what_was_read_before_changes_nothing(dynamic: Path) -> None:
-    """transformers keeps the positions of the longest prompt, also for shorter ones after it."""
+    """transformers keeps the positions of the longest prompt for the shorter ones after it."""
     fresh = analyze(load_model(str(dynamic)), LONG[:400])
     model = load_model(str(dynamic))
     analyze(model, LONG)
     assert torch.equal(analyze(model, LONG[:400]).trace.logits, fresh.trace.logits)
-    # nor does what is taken over from a shorter one that begins alike
+    # nor do results reused from a shorter prompt with the same beginning
     session = Session()
     session.analyze(model, LONG[:400])
     _, longer = session.analyze(model, LONG[:700])

@@ -36,7 +36,7 @@ def replace_found(pattern: str, content: str) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def nothing_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A file of its own for what was checked, and limits that an ordinary model keeps by far."""
+    """A fresh file of checked models, and limits far above the needs of an ordinary model."""
     from lm_transparency.isolation import Limits
 
     monkeypatch.setattr(validation, "_file", lambda: tmp_path / "checked.json")
@@ -44,7 +44,7 @@ def nothing_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def refused(work: Callable[[], Any], words: str = "") -> None:
-    """… with a sentence and a remedy, and without much memory taken in this process."""
+    """Assert a refusal with a sentence and a remedy, and little memory use in this process."""
     before = psutil.Process().memory_info().rss
     with pytest.raises(TransparencyError, match=words) as caught:
         work()
@@ -142,7 +142,7 @@ def test_a_tokenizer_that_multiplies_or_panics_is_refused(copy: Path, changes: d
 
 
 def test_what_reading_a_tokenizer_takes_is_tried_too(copy: Path) -> None:
-    """transformers adds tokens one by one, in time that grows with their square."""
+    """transformers adds tokens one by one, in quadratic time."""
     words = [f"x{i}" for i in range(200_000)]
     change_json(copy / "tokenizer_config.json", lambda config: config.update(additional_special_tokens=words))
     refused(lambda: load_tokenizer(copy), "took more than 4 s of processor time")

@@ -1,4 +1,4 @@
-"""A tokenizer that does not come to an end on one particular text is left behind, and so is the text."""
+"""A tokenizer that does not finish on one particular text is abandoned, and so is the text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lm_transparency.model.tokens import LONGEST_PROMPT, check_prompt, encode
 
 
 class Endless:
-    """A tokenizer that is at work until it is let go."""
+    """A tokenizer that works until it is released."""
 
     def __init__(self) -> None:
         self.asked = 0

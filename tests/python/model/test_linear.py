@@ -1,4 +1,4 @@
-"""The matrix of a linear module, whatever it is made of: against the module itself, and against float64 by hand."""
+"""The matrix of a linear module of any kind: against the module itself, and against float64 by hand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lm_transparency.model.linear import bias_of, device_of, is_linear, precisio
 
 
 class Wrapped(nn.Module):
-    """Something linear that keeps its matrix to itself."""
+    """A linear module that hides its matrix."""
 
     def __init__(self, d_in: int, d_out: int, bias: bool) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class Wrapped(nn.Module):
 
 
 class Rounding(nn.Linear):
-    """Rounds what it is given to 8 bits, as quantised kernels do."""
+    """Rounds its input to 8 bits, as quantised kernels do."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         scale = input.abs().amax(dim=-1, keepdim=True).clamp_min(1e-9) / 127

@@ -1,4 +1,4 @@
-"""What `lm-transparency models` finds on this machine, and what it says of it."""
+"""The models that `lm-transparency models` finds on this machine, and its description of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Revisions, shards, quantised and offloaded weights: the same routes, however the weights lie."""
+"""Revisions, shards, quantised and offloaded weights: the same routes, whatever the storage."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PROMPT = "When Mary and John went to the store"
 
 
 def same_routes(a: Any, b: Any) -> None:
-    """The two analyses hold the very same numbers."""
+    """The two analyses hold identical numbers."""
     assert torch.equal(a.trace.logits, b.trace.logits)
     for name in ("edge_layer", "edge_query", "edge_key", "edge_weight", "head_weight", "attention_residual", "ffn"):
         assert np.array_equal(getattr(a.contributions, name), getattr(b.contributions, name)), name
@@ -91,7 +91,7 @@ def test_a_broken_index_is_refused(tiny_llama_folder: Path, tmp_path: Path, inde
 def test_a_gguf_is_the_model_that_it_was_made_from(
     embedded_folder: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # what a file of all the layers would show more of is only its size
+    # a file with all layers would only be larger
     first = save_as(embedded_folder, tmp_path / "first", torch.float32, n_layers=3)
     file = save_gguf(first, tmp_path / f"model-{kind}.gguf", kind)
     read, begin = list[Path](), gguf.GGUFReader.__init__
@@ -109,7 +109,7 @@ def test_a_gguf_is_the_model_that_it_was_made_from(
 
 
 def offloaded(folder: Path, kind: str, tmp_path: Path) -> LoadedModel:
-    """Each block waits on the CPU or the disk until it runs, as with more layers than the GPU has room for."""
+    """Each block stays on the CPU or the disk until it runs, as when the GPU is too small for the model."""
     import accelerate
 
     loaded = load_model(str(folder), dtype="float32", device="cpu")
@@ -149,7 +149,7 @@ def test_offloaded_models_have_the_very_same_routes(
     same_routes(run, wanted)
     assert run.notices == wanted.notices
     for node in ("A2_3", "I4_3", "M1_2"):
-        # the lens multiplies in another order where the unembedding is not at hand
+        # the lens multiplies in another order while the unembedding is offloaded
         near(inspect_node(run, node).update.promoted, inspect_node(wanted, node).update.promoted)
     assert inspect_ffn(run, layer=2, position=3) == inspect_ffn(wanted, layer=2, position=3)
     assert np.array_equal(inspect_lens(run, token=5).token_rank, inspect_lens(wanted, token=5).token_rank)  # type: ignore[arg-type]
@@ -196,7 +196,7 @@ def bitsandbytes() -> None:
 @pytest.mark.usefixtures("bitsandbytes")
 @pytest.mark.parametrize("bits", ["4bit", "8bit"])
 def test_a_model_quantised_while_it_is_read_passes_its_own_proof(embedded_folder: Path, bits: Any) -> None:
-    """bitsandbytes' kernels on a CPU round what they are given; the tolerance is that of bfloat16 then."""
+    """bitsandbytes' CPU kernels round their input, so the tolerance is that of bfloat16."""
     model = load_model(str(embedded_folder), quantization=bits, device="cpu")
     assert model.memory_bytes < 0.6 * 4 * 134_515_008
     assert model.dtype.startswith("float32, bitsandbytes")

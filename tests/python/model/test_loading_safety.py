@@ -1,4 +1,4 @@
-"""What is asked before it is done: memory that will not suffice, and code that comes with a model."""
+"""Checks before loading: memory that will not suffice, and code that comes with a model."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_free_memory_is_no_more_than_there_is() -> None:
     assert 0 < memory.free_bytes(CPU) <= psutil.virtual_memory().total
 
 
-def test_a_model_that_will_not_fit_is_refused_with_the_numbers_unless_told_otherwise(
+def test_a_model_that_will_not_fit_is_refused_with_the_numbers_unless_forced(
     embedded_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory, "free_bytes", lambda _place: 500_000_000)
@@ -74,7 +74,7 @@ def test_the_model_before_makes_room(
     monkeypatch.setattr(memory, "free_bytes", lambda _p: short + (0 if session.loaded else held))
     session.load(str(tiny_gpt2_folder), device="cpu")
     assert [m.name for m in session.loaded] == ["tiny-gpt2"]
-    # what would not fit even then leaves the loaded one alone
+    # a model that would not fit even then leaves the loaded one in place
     monkeypatch.setattr(memory, "free_bytes", lambda _place: 0)
     with pytest.raises(memory.TooLarge):
         session.load(str(tiny_llama_folder), device="cpu")
@@ -122,7 +122,7 @@ class DoubledForCausalLM(LlamaForCausalLM):
 
 @pytest.fixture
 def with_code(tiny_llama_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A Llama whose class is its own; that its code ran shows in the file `trap` beside the folder."""
+    """A Llama with a class of its own, whose code leaves a file `trap` beside the folder when it runs."""
     import transformers.dynamic_module_utils as dynamic
 
     monkeypatch.setattr(dynamic, "HF_MODULES_CACHE", str(tmp_path / "modules"))

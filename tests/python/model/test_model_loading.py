@@ -1,4 +1,4 @@
-"""Which models are loaded, and what is said of those that are not."""
+"""The models that are loaded, and the messages on those that are not."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def refused(source: object, kind: Kind, words: str, **options: Any) -> None:
         load_model(str(source), **options)
     assert caught.value.kind == kind
     assert caught.value.exit_code == EXIT[kind]
-    # one line, which ends as a sentence does
+    # one line, ending like a sentence
     assert "\n" not in str(caught.value)
 
 
@@ -71,7 +71,7 @@ def test_a_folder_with_pickled_weights_only_is_refused(broken: Path, name: str) 
 
 
 def test_pickled_weights_are_never_opened(broken: Path) -> None:
-    """A pickle that would leave a file behind, under every name that transformers looks for."""
+    """The pickle would leave a file behind; it has every name that transformers looks for."""
     trap = broken / "trap"
 
     class Payload:

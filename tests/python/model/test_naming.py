@@ -1,4 +1,4 @@
-"""Entries of a vocabulary: each reads as something, and is named by what it reads as or by its number."""
+"""Entries of a vocabulary: each has a readable text, and is named by that text or by its number."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tokenizer_kinds import MADE
 
 
 def meant(tokenizer: Any, text: str) -> tuple[str, str]:
-    """The entry as the vocabulary has it, and the note."""
+    """The entry in the vocabulary's spelling, and the note."""
     found = entry_named(tokenizer, text, len(tokenizer), "tiny")
     return tokenizer.convert_ids_to_tokens(found.id), found.note
 
@@ -125,7 +125,7 @@ def test_a_text_that_could_be_a_number_or_a_picture_says_what_it_is_not(tiny_tok
     assert (piece, "and not token #7 (" in note) == ("#7", True)
     piece, note = meant(tokenizer, "↵")
     assert (piece, note.endswith("('\\n').")) == ("↵", True)
-    # that it begins with a token of its own is of no interest
+    # its own beginning token is irrelevant here
     assert meant(tokenizer, "⟨e6⟩")[1] == ""
 
 
@@ -138,7 +138,7 @@ def test_added_entries_read_as_they_are_written(like: str, tiny_tokenizer: Any) 
         token_id = tokenizer.convert_tokens_to_ids(text)
         assert vocabulary_text(tokenizer, token_id) == text
         assert entry_named(tokenizer, text, len(tokenizer), "tiny").id == token_id
-    # a byte where there is byte fallback, and six characters elsewhere
+    # one byte with byte fallback, otherwise six characters
     tokenizer.add_tokens([AddedToken("<0x41>", normalized=False)])
     byte = tokenizer.convert_tokens_to_ids("<0x41>")
     assert vocabulary_text(tokenizer, byte) == ("A" if like == "sentencepiece" else "<0x41>")

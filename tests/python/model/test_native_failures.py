@@ -1,4 +1,4 @@
-"""C6: whatever native code raises, in a tokenizer or a parser, is one sentence."""
+"""C6: any failure of native code in a tokenizer or a parser becomes one sentence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lm_transparency.model.vocabulary import vocabulary_text
 
 
 class Panic(BaseException):
-    """As pyo3's PanicException."""
+    """Stands in for pyo3's PanicException."""
 
 
 def panic(*_words: Any, **_more: Any) -> Any:
@@ -41,7 +41,7 @@ def test_a_pattern_that_panics_is_a_sentence(copy: Path) -> None:
 
 
 class Broken:
-    """A tokenizer of which everything panics."""
+    """A tokenizer that panics at every use."""
 
     chat_template = "x"
     __call__ = convert_ids_to_tokens = decode = apply_chat_template = panic
@@ -96,7 +96,7 @@ def test_a_prompt_that_panics_leaves_the_model_as_it_was(copy: Path, monkeypatch
 
 
 def test_what_editors_use_imports_neither_torch_nor_transformers() -> None:
-    """The server answers before they are there."""
+    """The server answers before they are imported."""
     import subprocess
     import sys
 

@@ -1,4 +1,4 @@
-"""B4: a token id without an embedding row is a sentence, also for `doctor`."""
+"""B4: a token id without an embedding row gives a sentence, also in `doctor`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""B14: a model whose tokenizer is missing, alone or broken is refused with what helps."""
+"""B14: a model whose tokenizer is missing, incomplete or broken is refused with a remedy."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_missing_tokenizer_is_named(copy: Path) -> None:
 
 
 def test_an_empty_tokenizer_is_not_made_up(tmp_path: Path, tiny_gpt2_folder: Path) -> None:
-    """transformers makes one of a single token for a GPT-2."""
+    """For a GPT-2, transformers makes up one with a single token."""
     folder = shutil.copytree(tiny_gpt2_folder, tmp_path / "gpt2")
     refused(without_tokenizer(folder), "gpt2 has no tokenizer in its folder")
 

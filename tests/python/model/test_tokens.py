@@ -1,4 +1,4 @@
-"""A prompt's tokens as a person sees them: spans that tile the text, special tokens, bytes, refusals."""
+"""A prompt's tokens as users see them: spans that tile the text, special tokens, bytes, refusals."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def assert_tiles(prompt: str, tokens: list[Token]) -> None:
 
 
 def pieces(tokens: list[Token]) -> bytes:
-    """The bytes that the shown texts stand for."""
+    """The bytes that the displayed texts stand for."""
     found = b""
     for token in tokens:
         text = token.text
@@ -67,13 +67,13 @@ def smollm(embedded: LoadedModel) -> Any:
 
 @pytest.fixture(scope="module")
 def trimming() -> Any:
-    """A tokenizer that cuts spaces off its offsets, as GPT-NeoX's and RoBERTa's do."""
+    """A tokenizer whose offsets exclude spaces, as in GPT-NeoX and RoBERTa."""
     return train_tokenizer(trim_offsets=True)
 
 
 @pytest.fixture(scope="module")
 def sentencepiece() -> Any:
-    """A Llama-2-like tokenizer: ▁ for spaces, one put in front, bytes as <0xF0>."""
+    """A Llama-2-like tokenizer: ▁ for spaces, a leading space added, bytes as <0xF0>."""
     vocabulary = {"<unk>": 0, "<s>": 1, "</s>": 2}
     for piece in [*(f"<0x{b:02X}>" for b in range(256)), "▁", "a", "b", "h", "i", "▁h", "hi", "▁hi", "▁▁"]:
         vocabulary[piece] = len(vocabulary)
@@ -105,7 +105,7 @@ def test_spans_tile_any_text(tiny_tokenizer: Any, prompt: str) -> None:
 @settings(max_examples=150)
 def test_spans_of_the_embedded_models_tokenizer_tile_any_text(smollm: Any, prompt: str) -> None:
     known = {vocabulary_text(smollm, i) for i in range(300)}
-    # its vocabulary lacks some bytes (0x04, 0xf1 …): it drops them without a word
+    # its vocabulary lacks some bytes (0x04, 0xf1 …): it drops them silently
     assume(all((chr(b) if b < 0x80 else f"⟨{b:02x}⟩") in known for b in prompt.encode()))
     tokens = encode(smollm, prompt, "none")
     assert_tiles(prompt, tokens)
@@ -127,7 +127,7 @@ def test_spans_of_a_tokenizer_that_trims_spaces_tile_any_text(trimming: Any, pro
 def test_spans_of_a_sentencepiece_tokenizer_tile_the_text(sentencepiece: Any, prompt: str) -> None:
     tokens = encode(sentencepiece, prompt)
     assert [(t.id, t.special) for t in (tokens[0], tokens[-1])] == [(1, True), (2, True)]
-    # a space that the tokenizer puts before a word is none of the prompt's
+    # a space that the tokenizer adds before a word is not part of the prompt
     assert [t.text for t in tokens[1:-1] if t.special] == [" "] * any(t.special for t in tokens[1:2])
     assert_tiles(prompt, tokens)
 
@@ -179,7 +179,7 @@ def test_bos_puts_one_beginning_of_sequence_token_in_front(embedded: LoadedModel
     assert (tokens[0].id, tokens[0].text, tokens[0].special) == (embedded.tokenizer.bos_token_id, "<|im_start|>", True)
     assert (tokens[0].start, tokens[0].end) == (0, 0)
     assert tokens[1:] == encode(embedded.tokenizer, "Hello", "none")
-    # a tokenizer that adds one by itself is not given two
+    # a tokenizer that adds one itself does not get a second
     assert [t.text for t in encode(sentencepiece, "hi", "bos") if t.special] == ["<s>"]
 
 

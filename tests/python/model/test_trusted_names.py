@@ -1,4 +1,4 @@
-"""C1: a name of the hub that is trusted is never satisfied by a folder, nor a folder by another of its name."""
+"""C1: trust in a hub name never extends to a folder of that name, nor trust in one folder to another."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class OwnForCausalLM(LlamaForCausalLM):
 
 @pytest.fixture
 def trap(tmp_path: Path) -> Path:
-    """There once the code of a model ran."""
+    """A file that exists once the code of a model ran."""
     return tmp_path / "trap"
 
 
 @pytest.fixture
 def work(tmp_path: Path, copy: Path, trap: Path, no_hub: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory, in which the folder org/name holds a model with code of its own."""
+    """The working directory, whose folder org/name holds a model with its own code."""
     import transformers.dynamic_module_utils as dynamic
 
     monkeypatch.setattr(dynamic, "HF_MODULES_CACHE", str(tmp_path / "modules"))
@@ -96,7 +96,7 @@ def test_the_base_of_an_adapter_is_trusted_no_further(work: Path, trap: Path, tm
     (adapter / "adapter_config.json").write_text('{"peft_type": "LORA", "base_model_name_or_path": "org/name"}')
     (adapter / "adapter_model.safetensors").write_bytes(b"")
     refused(trap, str(adapter), ["org/name"])
-    # nor one that lies below the adapter
+    # nor a folder below the adapter
     shutil.copytree(work / "org", adapter / "org")
     refused(trap, str(adapter), ["org/name"])
 

@@ -1,4 +1,4 @@
-"""A model in the Hugging Face cache is loaded from there while the hub cannot be reached."""
+"""A model in the Hugging Face cache is loaded from there while the hub is unreachable."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lm_transparency.model import loading
 
 
 def cached(hub: Path, folder: Path) -> Path:
-    """Lets `folder` lie in the cache as what was downloaded of org/name."""
+    """Put `folder` into the cache as the download of org/name."""
     repository = hub / "models--org--name"
     snapshot = repository / "snapshots" / "0123abcd"
     (repository / "refs").mkdir(parents=True)
@@ -25,7 +25,7 @@ def cached(hub: Path, folder: Path) -> Path:
 
 
 class _Read(Exception):
-    """Ends a load at the point where files are read."""
+    """Ends a load when it starts to read files."""
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_cached_model_is_looked_for_on_the_hub_only_while_that_answers(
         raise _Read
 
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", info)
-    # a hub that cannot be reached gives what is in the cache, too
+    # with an unreachable hub the cached files are used, too
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_args, **_options: str(snapshot))
     monkeypatch.setattr(loading, "_read", read)
     with pytest.raises(Exception, match=r"org/name"):
@@ -75,5 +75,5 @@ def test_no_file_of_a_cached_model_is_asked_of_a_hub_that_cannot_be_reached(
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(no_hub))
     monkeypatch.setattr(socket, "getaddrinfo", ask)
     assert loading.load_model("org/name", allow_download=allowed, device="cpu").name == "org/name"
-    # whether it can be reached, where that matters, and not for each file again and again
+    # reachability is checked where it matters, and not once per file
     assert len(asked) <= (2 if allowed else 0)

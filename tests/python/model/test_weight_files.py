@@ -17,7 +17,7 @@ from weights import save_as
 
 
 class Payload:
-    """Leaves a file behind where it is unpickled."""
+    """Leaves a file behind when it is unpickled."""
 
     def __init__(self, trap: Path) -> None:
         self._trap = trap
@@ -32,7 +32,7 @@ def shards(tiny_llama_folder: Path, tmp_path: Path) -> Path:
 
 
 def rename_in_index(folder: Path, new: str) -> str:
-    """Let the index name `new` in place of its last shard, whose name is returned."""
+    """Make the index name `new` in place of its last shard, and return that shard's name."""
     index = json.loads((folder / INDEX).read_text())
     old = max(index["weight_map"].values())
     index["weight_map"] = {key: new if name == old else name for key, name in index["weight_map"].items()}
@@ -73,7 +73,7 @@ def test_a_shard_that_is_a_link_out_of_the_folder_is_refused(shards: Path, tmp_p
     last.symlink_to(tmp_path / "elsewhere.safetensors")
     refused(shards, "outside of the model's folder")
     last.unlink()
-    # and one within the folder is none
+    # a link to a file inside the folder is allowed
     shutil.move(tmp_path / "elsewhere.safetensors", shards / "kept.safetensors")
     last.symlink_to("kept.safetensors")
     assert load_model(str(shards)).n_params
@@ -93,7 +93,7 @@ def test_a_cache_of_the_hub_links_to_its_blobs(shards: Path, no_hub: Path, monke
         (snapshot / file.name).symlink_to(f"../../blobs/{n}")
     assert load_model("org/name").n_params
     assert load_model(str(snapshot)).n_params
-    # a link out of the repository's folder is none of the cache's
+    # a link out of the repository's folder is not one that the cache makes
     last = max(snapshot.glob("model-*.safetensors"))
     shutil.move(last.resolve(), no_hub / "elsewhere")
     last.unlink()

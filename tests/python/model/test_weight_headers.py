@@ -1,4 +1,4 @@
-"""C5: headers of safetensors and GGUF files are held against the file's size; random ones neither crash nor hang."""
+"""C5: headers of safetensors and GGUF files are checked against the file's size; random ones neither crash nor hang."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def entry(begin: int, end: int, *shape: int, dtype: str = "F32") -> dict[str, An
     return {"dtype": dtype, "shape": list(shape), "data_offsets": [begin, end]}
 
 
-def test_a_header_tells_what_is_there(tmp_path: Path) -> None:
+def test_a_header_lists_its_tensors(tmp_path: Path) -> None:
     file = tmp_path / "x.safetensors"
     file.write_bytes(safetensors({"__metadata__": {"a": "b"}, "w": entry(0, 8, 2), "e": entry(8, 8, 0)}, b"12345678"))
     assert [(t.name, t.shape) for t in safetensors_header(file)] == [("w", (2,)), ("e", (0,))]
@@ -96,14 +96,14 @@ def read(content: bytes, file: Path) -> int:
     return len(gguf_header(file))
 
 
-def test_a_gguf_header_tells_what_is_there(whole: bytes, tmp_path: Path) -> None:
+def test_a_gguf_header_lists_its_tensors(whole: bytes, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(whole)
     tensors = gguf_header(tmp_path / "x")
     assert [(t.name, t.n_elements) for t in tensors] == [("first", 32), ("second", 3)]
 
 
 def put(content: bytes, what: bytes, behind: int, value: bytes) -> bytes:
-    """`content` with `value` written so many bytes behind the end of `what`."""
+    """`content` with `value` written at an offset from the end of `what`."""
     at = content.index(what) + len(what) + behind
     return content[:at] + value + content[at + len(value) :]
 
@@ -137,7 +137,7 @@ def test_a_gguf_header_that_does_not_fit_its_file_is_refused(whole: bytes, tmp_p
 
 
 def edited(whole: bytes) -> st.SearchStrategy[bytes]:
-    """`whole` with bytes of it overwritten, and cut short now and then."""
+    """`whole` with some bytes overwritten, and sometimes truncated."""
     edits = st.lists(st.tuples(st.integers(0, len(whole) - 1), st.binary(min_size=1, max_size=9)), max_size=4)
 
     def apply(given: tuple[list[tuple[int, bytes]], int]) -> bytes:

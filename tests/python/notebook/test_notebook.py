@@ -1,4 +1,4 @@
-"""What `show` puts into a notebook's output, and how its kernel answers; the drawing itself is tested in JupyterLab."""
+"""The output of `show` in a notebook, and the answers of its kernel. Tests in JupyterLab cover the drawing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ needs_page = pytest.mark.skipif(not BUILT, reason="`make webview` builds the pag
 
 
 class Notebook:
-    """The two things of IPython that are used: that a kernel is there, and a place to display in."""
+    """The two parts of IPython in use: the presence of a kernel, and a place to display output."""
 
     def __init__(self) -> None:
         self.bundles: list[dict[str, str]] = []

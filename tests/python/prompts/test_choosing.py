@@ -1,4 +1,4 @@
-"""Which text of a document is the prompt."""
+"""The choice of the prompt in a document."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lm_transparency.prompts.units import Units
 
 
 def choose(marked: str, language: str = "lm-prompt", **options: bool) -> PromptText:
-    """`|` is the cursor, `[` and `]` a selection."""
+    """The prompt at `|`, the cursor, or in `[` and `]`, a selection."""
     if "[" in marked:
         start, end = marked.index("["), marked.index("]") - 1
         text = marked.replace("[", "").replace("]", "")

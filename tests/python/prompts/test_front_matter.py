@@ -1,4 +1,4 @@
-"""Front matter and JSONL: what they set, where it stands, and that nothing makes them fail without a place."""
+"""Front matter and JSONL: their settings, their places, and errors that always name a place."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lm_transparency.routes.contributions import FLOOR
 
 
 def assert_leads_back(text: str, prompt: PromptText) -> None:
-    """Each piece stands in the document as it is, and they are sorted both ways."""
+    """Each piece occurs unchanged in the document, and both offsets ascend."""
     at = source = 0
     for piece in prompt.pieces:
         assert piece.at >= at and piece.source >= source and piece.length > 0
@@ -92,7 +92,7 @@ def test_a_chat_of_the_front_matter_comes_before_each_prompt() -> None:
     assert one.from_document(text.index("👍")) == one.text.index("👍")
     escape = one.text.index("☺")
     assert [text[a:b] for a, b in one.stretches(escape, escape + 1)] == ["\\u263a"]
-    # alone it is a prompt of its own, and in a file of chats it begins them
+    # alone it is a prompt of its own; in a file of chats it begins each chat
     alone = Document(text[: text.index("One")], "lm-prompt")
     assert [alone.prompt(s).text for s in alone.stretches] == [one.text[: one.text.index("<|user|>\nOne")]]
     chats = Document(text.replace("One", "<|user|>\nOne"), "lm-chat")
@@ -144,9 +144,7 @@ LINE = st.one_of(
 @example(["model: !!python/object:os.system x"], "x", "lm-prompt")
 @example(["threshold: 1:30", "target: 2001-01-01"], "x", "lm-prompt")
 @settings(max_examples=300)
-def test_whatever_stands_in_front_matter_is_read_or_told_of_with_a_place(
-    lines: list[str], body: str, language: str
-) -> None:
+def test_any_front_matter_is_read_or_reported_with_a_place(lines: list[str], body: str, language: str) -> None:
     text = "---\nmodel: m\n" + "\n".join(lines) + "\n---\n" + body
     document = Document(text, language)
     for problem in [*document.front_problems, *document.problems_of(document.stretches)]:
@@ -179,7 +177,7 @@ RECORD = st.one_of(
 @example(['{"prompt": "a", "prompt": "\\u00e9b"}'])
 @example(['{"prompt": "\\ud83d\\ude00"}', '{"prompt": "\\ud83d"}'])
 @settings(max_examples=300)
-def test_whatever_stands_in_jsonl_is_read_or_told_of_with_a_place(records: list[str]) -> None:
+def test_any_jsonl_is_read_or_reported_with_a_place(records: list[str]) -> None:
     text = "\n".join(record.replace("\n", " ") for record in records)
     document = Document(text, "lm-prompts-jsonl")
     wrong = 0

@@ -1,4 +1,4 @@
-"""Tokenizers that normalise: the text shown for a token, and its span, are those of the text as it was written."""
+"""Tokenizers that normalise: a token's displayed text and span are those of the text as written."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NORMALIZERS = {
 
 
 def by_character(normalizer: object, pre_tokenizer: object = None) -> PreTrainedTokenizerFast:
-    """A token for each character of what `normalizer` makes of a text."""
+    """One token for each character of the text that `normalizer` returns."""
     tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0, "é": 1, "▁": 2}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizer  # pyright: ignore[reportAttributeAccessIssue]
     tokenizer.pre_tokenizer = pre_tokenizer or pre_tokenizers.Split(Regex("."), "isolated")  # pyright: ignore

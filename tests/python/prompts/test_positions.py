@@ -1,4 +1,4 @@
-"""Positions as LSP has them, and how they follow edits."""
+"""Positions as in LSP, and how they follow edits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TEXTS = st.text(st.sampled_from(["a", "\n", "\r", "é", "😀", "\u2028", "\f"])
 
 
 @given(text=TEXTS, edits=st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12), TEXTS), max_size=4))
-def test_an_edit_leaves_what_reading_the_text_anew_gives(text: str, edits: list[tuple[int, int, str]]) -> None:
+def test_an_edit_gives_the_same_as_reading_the_text_again(text: str, edits: list[tuple[int, int, str]]) -> None:
     positions = Positions(text)
     for one, other, inserted in edits:
         start, end = sorted((min(one, len(positions.text)), min(other, len(positions.text))))

@@ -1,4 +1,4 @@
-"""Work on a document grows with its length and not faster, whatever it holds; and it can be called off."""
+"""Work on a document grows linearly with its length, whatever it contains, and can be cancelled."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ AROUND = {
 
 
 class Counted:
-    """How many characters patterns and slices of a text have to do with, at most: the steps that loops take."""
+    """Counts the steps of loops: the characters that patterns and slices of a text may touch."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.steps = 0
@@ -70,7 +70,7 @@ class Counted:
 
 
 def read(text: str, language: str) -> None:
-    """Everything that is asked of a document at once."""
+    """Every question about a document, asked at once."""
     document = Document(text, language)
     positions = Positions(text)
     asked: list[Callable[[], Any]] = [
@@ -103,7 +103,7 @@ def test_twice_the_text_takes_twice_the_steps(language: str, unit: str, monkeypa
 
 
 class Sliced(str):
-    """A text that counts the characters that are taken out of it."""
+    """A text that counts the characters read from it."""
 
     taken = 0
 
@@ -130,7 +130,7 @@ def test_spans_of_tokens_that_lie_in_each_other_are_found_in_one_pass() -> None:
 
 
 class Template:
-    """A tokenizer whose template writes 4,000 messages; `changes`: none of them word for word."""
+    """A tokenizer whose template writes 4,000 messages. `changes`: it alters the text of each."""
 
     chat_template = "a template"
 

@@ -1,4 +1,4 @@
-"""Every character of a prompt belongs to one token span, or is reported as shared, for every kind of tokenizer."""
+"""Every character of a prompt belongs to one token span or is reported as shared, for every kind of tokenizer."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def tokenizers(embedded: LoadedModel) -> dict[str, Any]:
 @example("\x06\U00040000\x1f\x12")
 @settings(max_examples=80)
 def test_each_character_belongs_to_one_span(tokenizers: dict[str, Any], kind: str, prompt: str) -> None:
-    # a tokenizer may have nothing to say of blanks
+    # a tokenizer may have no tokens for blanks
     assume(tokenizers[kind](prompt, add_special_tokens=False)["input_ids"])
     tokens = encode(tokenizers[kind], prompt)
     spans = spans_of(tokens)

@@ -1,4 +1,4 @@
-"""Several layers at once: in order, to the end of what was begun, and the same numbers as one after the other."""
+"""Several layers in parallel: in order, completed once begun, and with the same numbers as one after the other."""
 
 from __future__ import annotations
 

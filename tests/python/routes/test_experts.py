@@ -1,4 +1,4 @@
-"""Experts of a mixture: against the formula written out from the weights, and looked into as a person does."""
+"""Experts of a mixture: against the formula written out from the weights, and through the questions that users ask."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def recorded(family: str, changes: dict[str, Any] | None = None) -> tuple[Any, T
 
 
 def float64_parts(model: Any, trace: Trace, layer: int, position: int) -> dict[str, np.ndarray]:
-    """What each expert of a Mixtral or Qwen2-MoE block writes: softmax over the experts, the largest two, SwiGLU."""
+    """The output of each expert of a Mixtral or Qwen2-MoE block: softmax over experts, the top two, SwiGLU."""
     block = model.model.layers[layer].double()
     mlp = block.mlp
     x = block.post_attention_layernorm(trace.layers[layer].mid[position].double())

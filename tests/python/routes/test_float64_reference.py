@@ -1,4 +1,4 @@
-"""Our contributions against the definition written out in float64 on a run that we did not record (reference.py)."""
+"""Contributions against the definition written out in float64, on a run without our recording (reference.py)."""
 
 from __future__ import annotations
 

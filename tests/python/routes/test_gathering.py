@@ -1,4 +1,4 @@
-"""Rows as they are reached: one target's graph first, the rest layer by layer, and in the end all that there is."""
+"""Rows in the order they are reached: the graph of one target first, then layer by layer, until all are complete."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def assert_known_rows_are_those_of(found: Contributions, whole: Contributions, w
         assert mine[found.known] == pytest.approx(other[found.known], rel=1e-5)
     edges, others = edges_of(found), edges_of(whole)
     listed = {edge: weight for edge, weight in others.items() if found.known[edge[:2]]}
-    # what lies at the floor itself may fall on either side of it
+    # values exactly at the floor may fall on either side
     for edge in edges.keys() ^ listed.keys():
         assert {**edges, **listed}[edge] == pytest.approx(found.floor, abs=within)
     both = sorted(edges.keys() & listed.keys())

@@ -1,4 +1,4 @@
-"""The Triton kernel against the definition: on the GPU where there is one, else in Triton's interpreter."""
+"""The Triton kernel against the definition, on the GPU if there is one, otherwise in Triton's interpreter."""
 
 from __future__ import annotations
 

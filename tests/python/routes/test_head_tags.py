@@ -1,4 +1,4 @@
-"""What heads are known to do: scores against eager attention on the untouched model, and what must be found."""
+"""Known kinds of head: scores against eager attention on the untouched model, and heads that must be found."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def measured(model: LoadedModel) -> HeadTagsResult:
 
 @functools.cache
 def independent(model: LoadedModel) -> Array:
-    """[layer, head, tag] by eager attention in the untouched model, query by query."""
+    """Scores [layer, head, tag] from eager attention in the untouched model, query by query."""
     ids = ids_of(model)
     attention = watch_any(plain(model.source), ids.tolist()).attention
     n_random = len(ids) // 2
@@ -51,7 +51,7 @@ def test_scores_are_what_eager_attention_gives(request: pytest.FixtureRequest, n
 
 
 def test_the_embedded_model_has_induction_previous_token_and_sink_heads(embedded: LoadedModel) -> None:
-    """See docs/method.md#checks: asserted of the independent scores."""
+    """See docs/method.md#checks; asserted on the independent scores."""
     scores = independent(embedded)
     induction = scores[:, :, INDUCTION]
     assert (induction > 0.5).sum() >= 3
@@ -114,7 +114,7 @@ def test_a_short_context_is_enough(tmp_path: Any, tiny_tokenizer: Any, n_positio
 
 
 def test_a_head_that_only_does_one_thing_scores_1_there() -> None:
-    """Synthetic queries and keys that single out one key a query."""
+    """Synthetic queries and keys that select one key per query."""
     n_random, n_tokens = 4, 9
     looks = {
         "previous": [max(0, t - 1) for t in range(n_tokens)],

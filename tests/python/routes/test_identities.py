@@ -32,7 +32,7 @@ SAMPLES = prompts.samples()
 
 @cache
 def analyzed(model: LoadedModel, prompt: str) -> Analysis:
-    """Once for each model and prompt: nothing here changes a run."""
+    """One analysis for each model and prompt: nothing here changes it."""
     return analyze(model, prompt, special_tokens="none")
 
 
@@ -41,7 +41,7 @@ def traced(model: LoadedModel, prompt: str) -> Trace:
 
 
 def recorded(model: LoadedModel, prompt: str) -> Trace:
-    """Recorded anew."""
+    """A new recording."""
     return record(model.model, model.anatomy, torch.tensor(model.tokenizer(prompt).input_ids), Watch())
 
 
@@ -191,7 +191,7 @@ def test_the_proof_names_the_sublayer_that_does_not_add_up(tiny_llama_folder: Pa
         def add(_module: object, _given: object, output: Any) -> Any:
             return (output[0] + 0.01, *output[1:]) if isinstance(output, tuple) else output + 0.01
 
-        # what the layer makes of the feed-forward block's output is changed where nobody records it
+        # the layer changes the feed-forward block's output at a place that is not recorded
         (block.attention if part == "attention" else block.module).register_forward_hook(add)
         proof = analyze(model, prompts.WAR).proof
         assert (proof.holds, proof.worst_layer, proof.worst_part) == (False, 3, part)

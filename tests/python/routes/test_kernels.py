@@ -1,4 +1,4 @@
-"""The fast kernels against the definition: any shape, sign, zero, tie and clip."""
+"""The fast kernels against the definition, for any shape, sign, zero, tie and clip."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def in_chunks(case: Case, clip: float) -> np.ndarray:
 
 
 def in_blocks(case: Case, clip: float) -> np.ndarray:
-    """By the CPU's kernel, two queries at a time."""
+    """Proximities from the CPU kernel, two queries at a time."""
     whole, weights, outputs = tensors(case)
     blocks = [
         kernels.attention_proximities(whole[at : at + 2], weights[:, at : at + 2], outputs, clip, first_query=at)
@@ -65,7 +65,7 @@ def oracle(case: Case, clip: float) -> np.ndarray:
 
 
 def tolerance(case: Case) -> np.ndarray:
-    """Rounding of a float32 sum over d elements, each as large as the whole and the part together."""
+    """The rounding of a float32 sum over d elements, each as large as whole and part together."""
     size = np.abs(case.whole).sum(axis=-1)[:, None, None] + np.abs(case.outputs).sum(axis=-1).T[None]
     return 4e-7 * size + 1e-12
 
@@ -91,7 +91,7 @@ def cases(draw: st.DrawFn) -> Case:
     if weights == "one":
         scores = np.tril(np.ones_like(scores))
     total = scores.sum(axis=-1, keepdims=True) if weights != "one" else 1.0
-    # an attention sink takes a share that is no part
+    # an attention sink takes a share that is not a part
     probabilities = scores / np.where(total > 0, total, 1) * (0.3 if weights == "sink" else 1.0)
     tie = draw(st.sampled_from(["none", "a part is the whole", "a part is minus the whole", "whole is zero"]))
     if tie == "whole is zero":
@@ -199,7 +199,7 @@ def test_inputs_that_are_views_give_the_same_numbers() -> None:
 def test_contributions_of_a_layer_are_those_of_the_definition(
     clip: float, parallel: bool, seed: int, n_tokens: int, heads: tuple[int, int], d_model: int, bias: bool
 ) -> None:
-    """One denominator for each whole: attention, residual and bias; feed-forward and its residual, or all in one."""
+    """Each whole has one denominator: attention, residual and bias; feed-forward and its residual; or all parts."""
     made = synthetic.trace(
         seed,
         n_layers=1,
@@ -211,7 +211,7 @@ def test_contributions_of_a_layer_are_those_of_the_definition(
         bias=bias,
     )
     ours, record = layer_contributions(made, 0, clip=clip), made.layers[0]
-    # in few dimensions parts may cancel almost wholly; what is left knows their rounding
+    # in few dimensions parts may cancel almost entirely, and rounding dominates the rest
     assert ours.error.largest < 1e-4
     attention = synthetic.parts(made, 0)
     vector = made.anatomy.blocks[0].output_projection.bias
@@ -237,7 +237,7 @@ def test_contributions_of_a_layer_are_those_of_the_definition(
 
 @given(case=cases(), floor=st.sampled_from((0.0, 0.005, 0.2)), seed=st.integers(0, 2**31), first=st.integers(0, 3))
 def test_what_is_kept_of_a_row_is_what_the_definition_keeps(case: Case, floor: float, seed: int, first: int) -> None:
-    """Every row's total exactly, and of its edges and heads those above the floor; the same from proximities."""
+    """The exact total of every row, and its edges and heads above the floor; the same from proximities."""
     whole, weights, outputs = tensors(case)
     first = min(first, len(whole) - 1)
     rest = np.random.default_rng(seed).random(len(whole) - first) * (seed % 3)

@@ -1,4 +1,4 @@
-"""The graph of one target: what holds for any contributions."""
+"""The graph of one target: properties that hold for any contributions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from naive_graph import naive_auto, naive_routes
 
 @st.composite
 def tables(draw: st.DrawFn) -> dict[str, Any]:
-    """Random contributions of all shapes; some rows emptied, some set to values that thresholds will equal."""
+    """Random contributions of all shapes. Some rows are empty, some hold values equal to thresholds."""
     generator = np.random.default_rng(draw(st.integers(0, 2**32)))
     table = random_table(
         generator,

@@ -1,4 +1,4 @@
-"""tests/vectors: what they hold is right, and our graph gives it."""
+"""tests/vectors: their content is right, and our graph reproduces it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a whole prompt keeps: every entry above the floor, exact totals, in order."""
+"""The contributions kept for a whole prompt: every entry above the floor, exact totals, in order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers for the tests: a real one that all share, and cheap ones that compute nothing."""
+"""Servers for the tests: a real one that is shared, and cheap ones that compute nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from prompts import IOI
 
 @pytest.fixture
 def start() -> Iterator[StartClient]:
-    """Starts clients that are gone after the test."""
+    """Starts clients, and ends them after the test."""
     clients: list[Client] = []
 
     def begin(*arguments: str, **environment: str) -> Client:
@@ -32,7 +32,7 @@ def start() -> Iterator[StartClient]:
 
 @pytest.fixture(scope="session")
 def empty_packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """An environment in which torch, transformers and numba are there and empty, so that they import at once."""
+    """An environment with empty packages torch, transformers and numba, which import at once."""
     return python_path(
         tmp_path_factory.mktemp("packages"),
         torch='__version__ = "2.6.0"',
@@ -52,7 +52,7 @@ def fake(start: StartClient, empty_packages: dict[str, str]) -> Client:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Client]:
-    """A real server with the embedded model loaded. At its end every request has exactly one answer."""
+    """A real server with the embedded model loaded. At the end, every request must have exactly one answer."""
     client = Client()
     try:
         client.initialize()
@@ -82,7 +82,7 @@ def ask(server: Client, ioi_run: str) -> Any:
 
 @pytest.fixture
 def world(tmp_path: Path, empty_packages: dict[str, str]) -> Iterator[World]:
-    # short, for a socket's path is; not in TMPDIR
+    # a short path, as sockets need; not in TMPDIR
     found = World(Path(f"/tmp/lmt-{os.getpid()}-{abs(hash(tmp_path)) % 10**6}"), empty_packages)
     try:
         yield found

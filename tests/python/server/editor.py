@@ -1,4 +1,4 @@
-"""An editor without an extension of ours: pytest-lsp's client, in plain LSP with the process that editors start."""
+"""An editor without our extension: pytest-lsp's client, in plain LSP, with the process that editors start."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class StandardProtocol(LanguageClientProtocol):
-    """Sends what LSP defines, and nothing of ours."""
+    """Sends only messages that LSP defines."""
 
     async def send_request_async(self, method: str, params: Any = None, msg_id: Any = None) -> Any:
         assert method in lsp.METHOD_TO_TYPES, method
@@ -28,7 +28,7 @@ class StandardProtocol(LanguageClientProtocol):
 
 
 class Editor(LanguageClient):
-    """pytest-lsp's client, which also keeps the version of what it is told of a document."""
+    """pytest-lsp's client, which also keeps the document version of each notification."""
 
     def __init__(self) -> None:
         super().__init__(converter_factory=default_converter, protocol_cls=StandardProtocol)
@@ -47,7 +47,7 @@ class Editor(LanguageClient):
         register_lsp_features(self, {**DEFAULT_CLIENT_FEATURES, **own})
 
     async def introduce(self, capabilities: lsp.ClientCapabilities, **options: Any) -> lsp.ServerCapabilities:
-        """`initialize` with these capabilities and initializationOptions; what the server can do."""
+        """`initialize` with these capabilities and initializationOptions. Returns the server's capabilities."""
         params = lsp.InitializeParams(capabilities=capabilities, initialization_options=options or None)
         found = (await self.initialize_session(params)).capabilities
         assert found.semantic_tokens_provider is not None
@@ -65,7 +65,7 @@ class Editor(LanguageClient):
         return await self.workspace_execute_command_async(params)
 
     async def until(self, happened: Callable[[], T]) -> T:
-        """What `happened` returns, once that is something."""
+        """The result of `happened`, once it is truthy."""
         end = time.monotonic() + PATIENCE
         while not (found := happened()):
             assert time.monotonic() < end, "nothing came that was waited for"
@@ -75,7 +75,7 @@ class Editor(LanguageClient):
 
 @dataclass
 class Document:
-    """An open document, and what the server says of it. Places are shown as line:character-line:character."""
+    """An open document, and the server's answers on it. Places are shown as line:character-line:character."""
 
     editor: Editor
     uri: str
@@ -96,16 +96,16 @@ class Document:
         self.editor.text_document_did_close(lsp.DidCloseTextDocumentParams(self.name))
 
     async def diagnostics(self) -> list[tuple[str, int, str, str]]:
-        """(where, severity, code, message) of each, of the last version."""
+        """(where, severity, code, message) of each diagnostic of the latest version."""
         found = await self.editor.until(lambda: [p for p in self.told() if p.version == self.version])
         return [(str(d.range), int(d.severity or 0), str(d.code), str(d.message)) for d in found[0].diagnostics]
 
     def told(self) -> list[lsp.PublishDiagnosticsParams]:
-        """Each set of diagnostics that came, of any version."""
+        """Each set of diagnostics received, of any version."""
         return [params for params in self.editor.published if params.uri == self.uri]
 
     async def hover(self, line: int, character: int) -> tuple[str, str] | None:
-        """(where, Markdown)."""
+        """The hover as (where, Markdown)."""
         params = lsp.HoverParams(self.name, lsp.Position(line, character))
         found = await self.editor.text_document_hover_async(params)
         if found is None:
@@ -125,13 +125,13 @@ class Document:
         return tokens
 
     async def hints(self, first: int = 0, last: int = 10_000) -> list[tuple[str, str]]:
-        """(where, label) of each, in lines `first` to `last`."""
+        """(where, label) of each inlay hint in lines `first` to `last`."""
         params = lsp.InlayHintParams(self.name, lsp.Range(lsp.Position(first, 0), lsp.Position(last, 0)))
         found = await self.editor.text_document_inlay_hint_async(params)
         return [(str(hint.position), str(hint.label)) for hint in found or []]
 
     async def lenses(self) -> list[tuple[int, lsp.Command]]:
-        """(line, command) of each."""
+        """(line, command) of each code lens."""
         found = await self.editor.text_document_code_lens_async(lsp.CodeLensParams(self.name)) or []
         return [(lens.range.start.line, lens.command) for lens in found if lens.command is not None]
 
@@ -141,12 +141,12 @@ class Document:
         return [symbol for symbol in found if isinstance(symbol, lsp.DocumentSymbol)]
 
     async def folds(self) -> list[tuple[int, int]]:
-        """(first line, last line) of each."""
+        """(first line, last line) of each fold."""
         found = await self.editor.text_document_folding_range_async(lsp.FoldingRangeParams(self.name)) or []
         return [(fold.start_line, fold.end_line) for fold in found]
 
     async def completions(self, line: int, character: int) -> list[str]:
-        """Their labels."""
+        """The labels of completions."""
         params = lsp.CompletionParams(self.name, lsp.Position(line, character))
         found = await self.editor.text_document_completion_async(params) or []
         return [item.label for item in (found.items if isinstance(found, lsp.CompletionList) else found)]
@@ -155,7 +155,7 @@ class Document:
 CONFIG = ClientServerConfig(
     # docs/editors.md names this command
     server_command=[sys.executable, "-m", "lm_transparency.server"],
-    # one thread: servers side by side on few cores would wait for each other's
+    # one thread: parallel servers on few cores would wait for each other's threads
     server_env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
     client_factory=Editor,
 )

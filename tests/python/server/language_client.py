@@ -1,4 +1,4 @@
-"""A JSON-RPC client for tests: a real server process, every message kept in order, no wait without an end."""
+"""A JSON-RPC client for tests: a real server process, every message kept in order, and no wait without a limit."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Refused(Exception):
 
 
 class Client:
-    """Starts `command` and speaks with it over its stdin and stdout. `garbage`: bytes on stdout that are no message."""
+    """Starts `command` and speaks with it over stdin and stdout. `garbage`: bytes on stdout outside messages."""
 
     def __init__(self, command: tuple[str, ...] = SERVER, **environment: str) -> None:
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
@@ -43,7 +43,7 @@ class Client:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
-            # one thread: servers side by side on few cores would wait for each other's
+            # one thread: parallel servers on few cores would wait for each other's threads
             env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", **environment},
         )
         self.messages: list[dict[str, Any]] = []
@@ -78,7 +78,7 @@ class Client:
     # ---- receiving
 
     def answer(self, msg_id: Any, timeout: float = PATIENCE) -> Any:
-        """The result of a request; raises `Refused` for an error reply."""
+        """The result of a request. Raises `Refused` for an error reply."""
         reply = self.wait_for(lambda m: "method" not in m and m.get("id") == msg_id, timeout)
         if "error" in reply:
             raise Refused(reply["error"])
@@ -88,7 +88,7 @@ class Client:
         return self.answer(self.request(method, params), timeout)
 
     def wait_for(self, matches: Callable[[dict[str, Any]], bool], timeout: float = PATIENCE) -> dict[str, Any]:
-        """The first message, past or to come, that `matches`."""
+        """The first past or future message that `matches`."""
         end = time.monotonic() + timeout
         with self._news:
             while True:
@@ -129,7 +129,7 @@ class Client:
         return result
 
     def until_imported(self) -> dict[str, Any]:
-        """The health, once the heavy imports are over."""
+        """The health after the heavy imports."""
         health = self.ask("lmTransparency/health")
         if health["state"] != "starting":
             return health

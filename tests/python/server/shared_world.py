@@ -19,7 +19,7 @@ PING = "lmTransparency/ping"
 
 
 class World:
-    """A runtime folder of its own; at its end no process of it is left, by force if need be."""
+    """A private runtime folder. At the end its processes are ended, by force if necessary."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder
@@ -28,7 +28,7 @@ class World:
         self._fakes: list[subprocess.Popen[bytes]] = []
 
     def fake_server(self, *options: str, log: str = "fake.log") -> Path:
-        """Start the fake session as the server that clients here will join; the path of its log."""
+        """Start the fake session as the server that clients here join, and return the path of its log."""
         self.folder.mkdir(mode=0o700, exist_ok=True)
         path = self.folder / log
         with path.open("wb") as file:
@@ -39,7 +39,7 @@ class World:
         return path
 
     def client(self, name: str = "", *, options: Any = (), **told_besides: float) -> Client:
-        """An initialized client; `name` is its client id, `told_besides` more of `ClientOptions` as on the wire."""
+        """An initialized client. `name`: its client id. `told_besides`: more `ClientOptions`, as on the wire."""
         client = self.raw(*options)
         told = {"clientId": name, **told_besides}
         params = {"processId": None, "rootUri": None, "capabilities": {}, "initializationOptions": told}
@@ -52,7 +52,7 @@ class World:
         return self.clients[-1]
 
     def process_id(self, client: Client) -> int:
-        """The server's, as the marker line has it."""
+        """The server's process id, from the marker line."""
         until(lambda: _is_told(client))
         return json.loads(client.garbage.partition(MARKER)[2])["processId"]
 
@@ -89,7 +89,7 @@ def until(holds: Any, timeout: float = 30.0) -> None:
 
 
 def leave(client: Client) -> int:
-    """What a window does that is closed; the bridge's exit code."""
+    """Do what a closing window does, and return the bridge's exit code."""
     client.ask("shutdown")
     client.notify("exit")
     return client.process.wait(10)

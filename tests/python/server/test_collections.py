@@ -1,4 +1,4 @@
-"""What PyTorch and transformers bring is no part of a collection of garbage, which holds up every thread."""
+"""Garbage collections, which pause every thread, skip the objects of PyTorch and transformers."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ def test_a_collection_looks_at_few_objects_once_the_backend_has_started() -> Non
     frozen, looked_at, seconds = done.stdout.split()
     print(done.stdout)
     assert int(frozen) > 300_000 and int(looked_at) < 100_000
-    # a quarter of a second before
+    # it was a quarter of a second without freezing
     assert float(seconds) < 0.1

@@ -1,4 +1,4 @@
-"""What comes over the wire, however it is made: every request gets one answer, and what cannot be read is bounded."""
+"""Messages on the wire, well-formed or not: every request gets one answer, and reading is bounded."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _converter = cache(default_converter)
 
 
 class Panic(BaseException):
-    """As native code raises it."""
+    """A panic as native code raises it."""
 
 
 class Bytes:
-    """A stream of `data`, of which `longest` is the most that was asked for at once."""
+    """A stream of `data`. `longest`: the longest read that was requested."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -50,9 +50,9 @@ class Written:
 
 
 def spoken(data: bytes, afterwards: bytes = b"") -> tuple[list[dict[str, Any]], list[str], Bytes]:
-    """What a server with methods of all kinds answers to `data`, and the documents that it has lost.
+    """The answers to `data` of a server with methods of all kinds, and the documents that it lost.
 
-    `afterwards`: what is said once all of it is answered.
+    `afterwards`: data that is sent once everything before is answered.
     """
     server = AnsweringServer("test", "0", protocol_cls=AnsweringProtocol, converter_factory=_converter, max_workers=1)
     written, lost, source = Written(), list[str](), Bytes(data)
@@ -123,7 +123,7 @@ PING = call("ping")
 
 
 def ids(data: bytes) -> list[Any]:
-    """The ids of the answers to `data` between a hello and a ping, which have to be answered."""
+    """The ids of the answers to `data` between a hello and a ping, both of which must be answered."""
     replies = [reply["id"] for reply in spoken(HELLO + data + PING)[0]]
     assert replies[0] == "hello" and replies[-1] == "ping"
     return replies[1:-1]

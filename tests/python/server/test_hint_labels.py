@@ -1,4 +1,4 @@
-"""The label of a count behind a prompt: short, and plain whatever the model is called."""
+"""The label of a token count behind a prompt is short, and plain text whatever the model's name."""
 
 from __future__ import annotations
 

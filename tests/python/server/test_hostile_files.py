@@ -1,6 +1,6 @@
-"""While a file made to hold everybody up is open in one window, another window's server is there for it.
+"""While a file made to block the server is open in one window, another window's server still responds.
 
-The bounds say "hangs" on a machine that others use; `LMT_MORE` holds them as a person would.
+The time limits only detect a hang on a busy machine; `LMT_MORE` sets the limits that a user would.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def opened(client: Client, name: str, text: str, language: str) -> str:
 
 
 def everything(client: Client, uri: str, lines: int) -> list[int]:
-    """Requests for all that an editor asks of an open document."""
+    """Every request that an editor makes about an open document."""
     document = {"textDocument": {"uri": uri}}
     place = {"line": lines // 2, "character": 3}
     whole = {"start": {"line": 0, "character": 0}, "end": {"line": lines, "character": 0}}
@@ -130,7 +130,7 @@ def test_a_hostile_file_in_one_window_holds_up_no_other(
         longest, most = max(longest, time.monotonic() - began), max(most, resident(world, neighbour))
         time.sleep(0.02)
     assert neighbour.answer(analysis, 120)["runId"]
-    # what is still at work is called off
+    # cancel the work that still runs
     began = time.monotonic()
     for msg_id in asked:
         owner.cancel(msg_id)
@@ -145,7 +145,7 @@ def test_a_hostile_file_in_one_window_holds_up_no_other(
     owner.process.wait()
 
 
-def test_a_file_that_is_too_large_is_told_about_once_and_analyze_refuses_it(world: World, neighbour: Client) -> None:
+def test_a_file_that_is_too_large_is_reported_once_and_analyze_refuses_it(world: World, neighbour: Client) -> None:
     uri = opened(neighbour, "huge.prompt", "x" * 9_000_000, "plaintext")
     assert neighbour.ask(PING) is None
     said = neighbour.wait_for(lambda m: m.get("method") == "textDocument/publishDiagnostics" and uri in str(m))
@@ -154,7 +154,7 @@ def test_a_file_that_is_too_large_is_told_about_once_and_analyze_refuses_it(worl
         neighbour.ask("lmTransparency/promptAt", {"uri": uri, "start": 0, "end": 0})
     assert refused.value.remedy == "Split it into smaller files."
     neighbour.notify("textDocument/didClose", {"textDocument": {"uri": uri}})
-    # a message that is larger than any is passed over
+    # a message above the size limit is skipped
     opened(neighbour, "message.prompt", "x" * 20_000_000, "lm-prompt")
     neighbour.wait_for(lambda m: "message.prompt" in str(m.get("params")) and "more than 8" in str(m))
 

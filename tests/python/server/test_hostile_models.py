@@ -1,7 +1,7 @@
-"""While a model made to hang or fill memory is used in one window, another window's server is there for it.
+"""While a model made to hang or fill memory is used in one window, another window's server still responds.
 
-It is named by front matter, which editors ask about, and by an analysis. As in `test_hostile_files`, the bounds say
-"hangs"; `LMT_MORE` tries all of them, and holds them as a person would.
+The model is named by front matter, which editors ask about, and by an analysis. As in `test_hostile_files`, the limits
+only detect a hang; `LMT_MORE` tries all models, with the limits that a user would set.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ if MORE:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    # what was checked before is not known here
+    # earlier checks are not known here
     cache = {"LM_TRANSPARENCY_CACHE": str(tmp_path_factory.mktemp("cache"))}
     found = World(Path(f"/tmp/lmt-models-{os.getpid()}"), cache)
     try:
@@ -168,7 +168,7 @@ def test_a_hostile_model_in_one_window_holds_up_no_other(
             owner.answer(msg_id, 120)
         except Refused as refused:
             kinds.add(refused.kind)
-    # each a sentence, or that it was called off
+    # each answer is a sentence, or says that it was cancelled
     assert not kinds & {"internal", "outOfMemory"}
     ended = time.monotonic() - began
     assert neighbour.answer(analysis, 240)["runId"]
@@ -177,7 +177,7 @@ def test_a_hostile_model_in_one_window_holds_up_no_other(
     assert longest < PING_S and ended < END_S and most - before < GROWTH
 
 
-def test_a_message_with_a_long_prompt_holds_up_nobody(neighbour: Client, owner: Client) -> None:
+def test_a_message_with_a_long_prompt_delays_nobody(neighbour: Client, owner: Client) -> None:
     for prompt, chat in (("x" * 8_000_000, False), ("<|user|>\n" + "\n" * 1_900_000, True), ("\n" * 8_000_000, True)):
         for method in ("lmTransparency/analyze", "lmTransparency/estimate"):
             asked = owner.request(method, {"prompt": prompt, "chat": chat, "source": "/nowhere"})

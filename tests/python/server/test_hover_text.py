@@ -1,4 +1,4 @@
-"""What a hover says of foreign tokens and models is Markdown of ours, whatever they hold."""
+"""Hover texts on foreign tokens and models contain no Markdown but ours."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ HOSTILE = [
 
 
 class Reader:
-    """A tokenizer that takes a whole prompt for one token, of a model that is not loaded."""
+    """A tokenizer of a model that is not loaded; it makes one token of a whole prompt."""
 
     def __init__(self, token: str, name: str) -> None:
         self._token, self._name = token, name
@@ -57,7 +57,7 @@ def said(token: str, name: str = "a model") -> str:
 
 
 def spans(line: str) -> list[str]:
-    """The parts of a line that are no code span, as CommonMark has them."""
+    """The parts of a line outside code spans, by the rules of CommonMark."""
     rest, found = line, list[str]()
     while "`" in rest:
         before, _, after = rest.partition("`")

@@ -1,4 +1,4 @@
-"""Questions about a run that cannot be answered: each refusal names what is wrong and a remedy."""
+"""Questions about a run that cannot be answered: each refusal names the fault and a remedy."""
 
 from __future__ import annotations
 

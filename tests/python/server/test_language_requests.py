@@ -1,4 +1,4 @@
-"""What our own extension has of prompt documents beyond plain LSP: its requests, and a handshake with its name."""
+"""The features of prompt documents that our extension has beyond plain LSP: its requests, and its handshake."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Params = dict[str, Any]
 
 
 def open_document(client: Client, name: str, text: str, language: str = "lm-prompt") -> Params:
-    """What names the document in requests."""
+    """The params that name the document in requests."""
     uri = f"file:///work/{name}"
     item = {"uri": uri, "languageId": language, "version": 1, "text": text}
     client.notify("textDocument/didOpen", {"textDocument": item})
@@ -36,7 +36,7 @@ def test_the_surprisal_of_each_stretch_is_the_models_own(server: Client, embedde
     units = text.encode("utf-16-le")
     places = zip(found["start"], found["end"], strict=True)
     shown = [units[2 * start : 2 * end].decode("utf-16-le") for start, end in places]
-    # an escape is its token's place, and the tokens of the emoji are one
+    # an escape gives its token's place, and the tokens of the emoji are one range
     assert shown == ["The", " capital", " of", " France", " is", "\\n", "Paris", " 😀"]
     other = {"uri": "file:///o", "start": 24, "languageId": "lm-prompt", "text": "---\nmodel: org/none\n---\nx"}
     with pytest.raises(Refused, match="is not loaded") as caught:

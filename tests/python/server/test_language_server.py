@@ -1,6 +1,6 @@
-"""The language features as any editor has them: pytest-lsp's client and plain LSP against the real server process.
+"""The language features in any editor: pytest-lsp's client and plain LSP against the real server process.
 
-`editor` says nothing of itself at `initialize`; `neovim` has Neovim's capabilities, and counts characters in bytes.
+`editor` sends no capabilities at `initialize`; `neovim` has Neovim's, and counts characters in bytes.
 """
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ async def neovim(lsp_client: Editor) -> AsyncIterator[None]:
 
 
 async def run(editor: Editor, command: lsp.Command) -> str:
-    """Clicks a lens; the page that it drew."""
+    """Click a lens, and return the page that it drew."""
     page = await editor.command(command.command, *(command.arguments or []))
     assert isinstance(page, str)
     return page
 
 
 def drawn(page: str) -> dict[str, Any]:
-    """What a page holds, and with it the prompt that was read; the page is removed."""
+    """The content of a page, with the prompt that was read. The page is removed."""
     path = Path(url2pathname(urlparse(page).path))
     found = re.search(r'<script[^>]*type="application/json"[^>]*>(.*?)</script>', path.read_text("utf-8"), re.DOTALL)
     path.unlink()
@@ -114,7 +114,7 @@ async def test_token_borders_counts_lenses_symbols_and_folds(editor: Editor) -> 
     document = editor.open("all.prompt", f"---\nthreshold: 0.1\n---\n{TEXT}\n---\r\na 😀\r\nb\r\n")
     assert await document.borders() == [
         *[(3, 0, 3, EVEN), (3, 3, 8, ODD), (3, 11, 3, EVEN), (3, 14, 7, ODD), (3, 21, 3, EVEN)],
-        # " ⟨f0 9f 98⟩" and "⟨80⟩": the space is the first one's, the emoji is of both; a line end is not drawn
+        # " ⟨f0 9f 98⟩" and "⟨80⟩": the space belongs to the first, the emoji to both; line ends are not drawn
         *[(5, 0, 1, EVEN), (5, 1, 1, ODD), (5, 2, 2, SHARED), (6, 0, 1, EVEN)],
     ]
     assert await document.hints() == [
@@ -160,7 +160,7 @@ async def test_what_is_wrong_is_said_where_it_is_and_goes_when_it_is_mended(edit
     ]
     assert "Did you mean smollm2-135m-instruct?" in found[0][3]
     assert "It takes 0.005 to 1." in found[1][3]
-    # a model that is there, and with it a tokenizer
+    # a model that exists, with its tokenizer
     document.change("", 1, 28, 30)
     document.change("0.1", 4, 11, 12)
     found = await document.diagnostics()
@@ -255,7 +255,7 @@ async def test_a_chat_shows_the_tokens_of_its_messages_and_counts_its_templates_
     found = await document.hover(5, 4)
     assert found is not None and "**`·there`**" in found[1] and "Surprisal **" in found[1]
     assert await document.hover(4, 3) is None
-    # a role's line is syntax, and no special token that somebody wrote
+    # a role's line is syntax, not a special token in the text
     assert await document.diagnostics() == []
 
 

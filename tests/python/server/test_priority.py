@@ -1,4 +1,4 @@
-"""What nobody waits for steps back, with threads of its own; what a person waits for never does."""
+"""Background work runs on low-priority threads of its own; work that a user waits for never does."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def two_threads() -> Generator[None]:
 
 
 def compute() -> dict[str, int]:
-    """The niceness of each thread that computes: this one, its OpenMP team, and its pool."""
+    """The niceness of each computing thread: this one, its OpenMP team, and its pool."""
     before = set(os.listdir("/proc/self/task"))
     matrix = torch.randn(600, 600)
     matrix @ matrix
@@ -61,11 +61,11 @@ def test_only_speculative_work_steps_back_and_its_threads_are_its_own(two_thread
     spare, asked, behind, asked_again = asyncio.run(scene())
     assert set(spare.values()) == set(behind.values()) == {min(19, normal + 5)}
     assert set(asked.values()) == set(asked_again.values()) == {normal}
-    # the team and the pool are made by the first that computes on each of the two threads
+    # the first computation on each of the two threads creates the team and the pool
     assert len(spare) > 3
     assert len(asked) > 3
     assert os.getpriority(os.PRIO_PROCESS, 0) == normal
-    # the file is empty where the kernel groups no sessions
+    # the file is empty on kernels that do not group sessions
     session = Path("/proc/self/autogroup")
     grouped = session.read_text().split() if session.exists() else []
     assert grouped[1:] in ([], ["nice", "0"])

@@ -1,4 +1,4 @@
-"""Progress that nothing reports is told by processor time; standing still is told by silence."""
+"""Processor time counts as progress where nothing is reported; a standstill is silent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def work() -> Generator[Callable[[], None]]:
-    """Begins work on another thread; it ends with the test."""
+    """Starts work on another thread; it ends with the test."""
     over = threading.Event()
 
     def compute() -> None:
@@ -41,7 +41,7 @@ def test_lines_come_while_the_process_works_and_none_while_it_waits(work: Callab
         told.append(line)
         heard.set()
 
-    # what this process took before counts once
+    # processor time used before counts once
     with progressing.telling(tell):
         heard.wait(30)
         told.clear()
@@ -60,7 +60,7 @@ def test_the_thread_that_tells_is_no_progress(work: Callable[[], None]) -> None:
         telling = asyncio.ensure_future(progressing.keep_telling(lambda: told.append(None)))
         await asyncio.sleep(0.05)
         told.clear()
-        # the loop itself works, which a ping would make it do as well
+        # the loop itself works, as it also would for a ping
         end = time.thread_time() + 0.1
         while time.thread_time() < end:
             await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Of a model that a prompt file names, files that are refused are tried once, and off the event loop."""
+"""Refused files of a model that a prompt file names are tried once, and off the event loop."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Ready:
 
 @pytest.fixture
 def tried(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Folders whose tokenizer was tried; each is refused."""
+    """The folders whose tokenizer was tried; each is refused."""
     tried: list[Path] = []
 
     def refuse(folder: Path) -> Any:
@@ -39,7 +39,7 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         raise TransparencyError("modelUnusable", "It took more than 15 s.")
 
     monkeypatch.setattr(module, "load_tokenizer", refuse)
-    # a look at the files each time
+    # look at the files each time
     monkeypatch.setattr(module, "_LOOK_S", 0.0)
     return tried
 
@@ -83,7 +83,7 @@ def test_a_model_that_is_not_here_is_looked_for_each_time(
     asyncio.run(run())
 
 
-def test_files_are_looked_at_where_that_holds_nobody_up(tried: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_are_looked_at_where_nothing_waits_for_them(tried: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[threading.Thread] = []
 
     def look(_model: str) -> str:

@@ -1,4 +1,4 @@
-"""Loading, analysing and looking into nodes, on the embedded model in a real process."""
+"""Loading, analysing and inspecting nodes, on the embedded model in a real process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def france(server: Client) -> dict[str, Any]:
 
 
 def plain_probabilities(model: LoadedModel, prompt: str) -> torch.Tensor:
-    """What transformers itself says comes next."""
+    """The next-token probabilities of transformers itself."""
     with torch.no_grad():
         logits = model.model(**model.tokenizer(prompt, return_tensors="pt")).logits[0, -1]
     return logits.float().softmax(-1)
@@ -197,7 +197,7 @@ def test_models_are_listed_loaded_and_unloaded_and_a_run_goes_with_its_model(ser
 
 def test_the_health_goes_from_starting_to_busy_to_ready(server: Client) -> None:
     server.ask(ANALYZE, {"prompt": FRANCE})
-    # a start says more than once how far it is
+    # a start reports its progress more than once
     states = [state for state, _ in groupby(health["state"] for health in server.healths())]
     assert states[:4] == ["starting", "ready", "busy", "ready"]
     health = server.ask("lmTransparency/health")
@@ -245,6 +245,6 @@ def test_a_chat_is_written_by_the_models_template_and_leads_back_to_the_text(
             assert units[2 * token["start"] : 2 * token["end"]].decode("utf-16-le") == token["text"]
     with pytest.raises(Refused, match="no role 'robot'"):
         server.ask(ANALYZE, {"prompt": "<|robot|>\nhi", "chat": True})
-    # the same text without that is a plain prompt
+    # without the chat option, the same text is a plain prompt
     plain, _ = decode(server.ask(ANALYZE, {"prompt": text}))
     assert not any(token["template"] for token in plain["tokens"])

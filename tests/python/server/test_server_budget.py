@@ -1,4 +1,4 @@
-"""What an analysis is told to take before it begins, and how much of what was analysed the process keeps."""
+"""The estimate before an analysis, and the number of analyses that the process keeps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WAR = "The war lasted from the year 1732 to the year 17"
 
 @pytest.fixture
 def roomy(server: Client) -> Iterator[Client]:
-    """The server of all, whose budget is as it was afterwards."""
+    """The shared server, whose budget is restored afterwards."""
     yield server
     server.ask(CONFIGURE, {"traceMemoryMb": 0})
 
@@ -74,7 +74,7 @@ def test_under_a_small_budget_the_older_analysis_goes_and_analysed_again_it_is_t
         assert after[name] == pytest.approx(before[name], abs=1e-5)
 
 
-def test_a_budget_that_was_said_is_told_to_all_and_ends_with_zero(roomy: Client) -> None:
+def test_a_new_budget_is_reported_to_all_and_reset_by_zero(roomy: Client) -> None:
     own = roomy.ask(HEALTH)["traces"]["budgetBytes"]
     assert own == 2_000_000_000
     roomy.ask(CONFIGURE, {"traceMemoryMb": 500})

@@ -1,4 +1,4 @@
-"""Cancelling: answered at once, and the worker is free again within a layer's time."""
+"""Cancelling is answered at once, and the worker is free again within a layer's time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ANALYZE, LOAD, UNLOAD = (f"lmTransparency/{name}" for name in ("analyze", "loadM
 
 
 def long_prompt(sentences: int) -> str:
-    """About ten tokens a sentence."""
+    """A prompt with about ten tokens per sentence."""
     return " ".join(f"The number {i} follows {i - 1}." for i in range(sentences))
 
 
@@ -39,7 +39,7 @@ def until_progress(client: Client, token: str, message: str = "") -> None:
 
 
 def until_began(client: Client, source: str) -> int:
-    """A request that runs by now."""
+    """A request that has started to run."""
     msg_id = client.request(LOAD, {"source": source, "workDoneToken": source})
     client.until_logged(f"began {source}")
     return msg_id
@@ -159,7 +159,7 @@ def test_reports_are_at_least_fifty_milliseconds_apart_and_rise(fake: Client) ->
     assert fake.progress("p")[-1]["kind"] == "end"
 
 
-def test_what_nobody_expected_is_one_line_to_the_client_and_all_of_it_in_the_log(fake: Client) -> None:
+def test_an_unexpected_error_is_one_line_to_the_client_and_complete_in_the_log(fake: Client) -> None:
     for source, code, kind in [
         ("stop", -32603, "internal"),
         ("exit", -32603, "internal"),

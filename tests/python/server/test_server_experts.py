@@ -1,4 +1,4 @@
-"""Questions about experts over the wire: the numbers of the Python API."""
+"""Questions about experts over the wire return the numbers of the Python API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first graph of a long prompt arrives before the rest, and what is asked meanwhile is answered."""
+"""The first graph of a long prompt arrives before the rest, and questions in between are answered."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def test_the_graph_of_the_last_token_comes_first_and_the_rest_is_what_is_compute
     eager, eager_columns = decode(server.ask(ANALYZE, {"prompt": prompts.LONG}))
     asked = {"layer": 20, "head": 3}
     at_once = server.ask(MAP, {**asked, "runId": eager["runId"]})
-    # an analysis that is held would be taken over from
+    # an analysis in memory would be reused
     server.ask(UNLOAD)
     msg_id = server.request(
         ANALYZE, {"prompt": prompts.LONG, "partialResultToken": "first", "workDoneToken": "progress"}
     )
     first = first_of(server, "first")
     run_id = first["runId"]
-    # answered in between: another target's rows, and a question about a layer that may not be there yet
+    # answered in between: the rows of another target, and a question about a layer that may be missing still
     reached = server.request(REACH, {"runId": run_id, "target": 60, "threshold": 0.03})
     assert server.ask(MAP, {**asked, "runId": run_id})["contribution"] == at_once["contribution"]
 
@@ -91,6 +91,6 @@ def test_an_analysis_that_is_called_off_after_its_first_graph_can_still_be_asked
     with pytest.raises(Refused) as refused:
         server.ask(REACH, {"runId": run_id, "target": 20_000, "threshold": 0.05})
     assert refused.value.kind == "invalidPosition"
-    # a file is of the whole
+    # an export covers the whole analysis
     export = {"runId": run_id, "format": "csv", "target": 30, "threshold": 0.05}
     assert "\n" in server.ask(EXPORT, export)["text"]

@@ -1,4 +1,4 @@
-"""How a connection begins, and what a message that is not understood gets."""
+"""The start of a connection, and the answer to a message that is not understood."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A backend that lacks what it needs: it runs, says so with a remedy, and every request is answered."""
+"""A backend with missing dependencies runs, reports them with a remedy, and answers every request."""
 
 from __future__ import annotations
 

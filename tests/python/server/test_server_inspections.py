@@ -1,4 +1,4 @@
-"""Every question about a run, asked over the wire: the numbers of the Python API, and refusals with a remedy."""
+"""Every question about a run over the wire: the numbers of the Python API, and refusals with a remedy."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def numbers(array: dict[str, Any]) -> np.ndarray:
 
 
 def assert_scores(wire: list[dict[str, Any]], ours: Any) -> None:
-    """The same tokens with the same numbers; where two logits agree to rounding either may come first."""
+    """The same tokens with the same numbers; logits equal up to rounding may come in either order."""
     assert len(wire) == len(ours)
     assert [s["logit"] for s in wire] == pytest.approx([s.logit for s in ours], rel=1e-3, abs=1e-3)
     assert [s["probability"] or 0 for s in wire] == pytest.approx([s.probability or 0 for s in ours], abs=1e-3)
@@ -132,7 +132,7 @@ def test_the_tags_of_all_heads(ask: Ask, server: Client, ioi: Analysis) -> None:
     assert wire["nTokens"] == 65
     assert numbers(wire["scores"]) == pytest.approx(heads.measure_head_tags(ioi.model).scores, abs=1e-3)
     assert any(step.get("message", "").startswith("Forward pass") for step in server.progress("tags"))
-    # the second time they are known
+    # the second time the answer is cached
     assert ask("headTags", workDoneToken="again") == wire
     assert not any("message" in step for step in server.progress("again"))
 
@@ -270,7 +270,7 @@ def test_a_sliding_window_sends_numbers_that_json_has(start: StartClient, tmp_pa
     )
     assert hidden["key"]["probability"] == hidden["key"]["contribution"] == 0
     assert hidden["key"]["score"] is None
-    # a window of 5: what lies outside is no key of the row
+    # a window of 5: tokens outside are not keys of the row
     assert sorted(k["position"] for k in hidden["keys"]) == list(range(last - 4, last + 1))
     run = analyze(load_model(str(folder), dtype="float32", device="cpu"), IOI)
     ours = heads.inspect_head(run, 1, 0, last, 0)

@@ -1,4 +1,4 @@
-"""How the process ends: with its client, at once, whatever it computes; and that its streams are its own."""
+"""The process ends with its client, at once, whatever it computes; its streams carry nothing but its messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOAD = "lmTransparency/loadModel"
 
 
 def busy(client: Client) -> Client:
-    """`client`, computing what cannot be interrupted."""
+    """`client`, during a computation that cannot be interrupted."""
     client.request(LOAD, {"source": "sleep"})
     client.until_logged("began sleep")
     return client

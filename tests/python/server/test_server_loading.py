@@ -1,4 +1,4 @@
-"""Loading over the wire: numbers of what is too large, adapters, and whose code may be run."""
+"""Loading over the wire: the numbers of a model that is too large, adapters, and permission to run a model's code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lm_transparency.protocol.wire import read
 from lm_transparency.server.compute.failures import REQUEST_FAILED, as_reply
 
 
-def test_a_model_that_is_too_large_is_told_with_its_numbers() -> None:
+def test_a_model_that_is_too_large_is_reported_with_its_numbers() -> None:
     reply = as_reply(TooLarge("big", "float32", "cpu", 15_200_000_000, 9_100_000_000))
     assert reply.code == REQUEST_FAILED
     assert reply.message == "big needs about 15.2 GB in float32; 9.1 GB are free on cpu."

@@ -1,4 +1,4 @@
-"""Memory comes back: a short run of `tests/benchmarks/memory.py`, which `make test-more` runs in full."""
+"""Memory is released: a short run of `tests/benchmarks/memory.py`, which `make test-more` runs in full."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def benchmark() -> Any:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    # dataclasses look their module up by name
+    # dataclasses look up their module by name
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
@@ -31,7 +31,7 @@ def test_what_was_unloaded_is_given_back(start: StartClient) -> None:
     client.initialize()
     client.until_imported()
     found = memory.measure(memory.Work(client), edits=10, analyses=6, cycles=2, say=False)
-    # there was something to give back
+    # there was memory to release
     assert found["6 analyses"] > 1.5 * found["first unloaded"]
     assert found["unloaded"] <= memory.LIMIT * found["first unloaded"]
     assert found["last unloaded"] <= memory.LIMIT * found["first unloaded"]

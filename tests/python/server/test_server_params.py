@@ -1,4 +1,4 @@
-"""Params that are wrong: each is answered, and the answer names the field."""
+"""Wrong params: each request is answered, and the answer names the field."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_wrong_params_are_refused_with_the_name_of_the_field(server: Client) -> 
         assert field in error.message, (params, error.message)
 
 
-def test_a_wrong_value_is_told_what_the_field_takes(server: Client) -> None:
+def test_a_wrong_value_gets_an_answer_with_the_values_that_the_field_takes(server: Client) -> None:
     with pytest.raises(Refused) as refused:
         server.ask(ANALYZE, {"prompt": "a", "dtype": "int8"})
     assert all(word in refused.value.remedy for word in ("auto", "float32", "bfloat16", "float16"))

@@ -1,4 +1,4 @@
-"""`promptAt` and `listPrompts` over the wire: no model, no torch, and never behind what computes."""
+"""`promptAt` and `listPrompts` over the wire need no model and no torch, and never wait for a computation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a shared server ends: asked to, killed, out of memory; and what its clients are told."""
+"""The end of a shared server: on request, killed, or out of memory; and the messages to its clients."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def test_quit_ends_the_process_for_all_and_is_no_crash(world: World) -> None:
 
 
 def ended(client: Client) -> dict[str, Any]:
-    """What a bridge tells of a server that ended without being asked to."""
+    """The report of a bridge on a server that ended unexpectedly."""
     assert client.process.wait(20) == 5
     return json.loads(client.stderr().partition("lm-transparency ended ")[2].splitlines()[0])
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
-def test_a_server_that_dies_is_told_with_its_signal_and_the_next_attach_starts_another(
+def test_a_server_that_dies_is_reported_with_its_signal_and_the_next_attach_starts_another(
     world: World, number: signal.Signals
 ) -> None:
     client = world.client("window")
@@ -51,7 +51,7 @@ def test_a_server_that_dies_is_told_with_its_signal_and_the_next_attach_starts_a
 
 @pytest.fixture
 def little_memory() -> Iterator[Path]:
-    """A control group of the kernel's that may hold 50 MB."""
+    """A kernel control group with a limit of 50 MB."""
     old, new = (Path(f"/sys/fs/cgroup{where}/lmt-{os.getpid()}") for where in ("/memory", ""))
     group, limit = (old, "memory.limit_in_bytes") if old.parent.is_dir() else (new, "memory.max")
     try:

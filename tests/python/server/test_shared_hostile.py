@@ -1,4 +1,4 @@
-"""The shared server where the machine, or somebody on it, is against it."""
+"""The shared server on a machine, or beside a user, that works against it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def world(tmp_path: Path, empty_packages: dict[str, str]) -> Iterator[World]:
 
 @pytest.fixture
 def taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What stands for the name in /tmp that everybody knows, with a home that is this user's."""
+    """A stand-in for the well-known name in /tmp, with a home of this user."""
     shared, home = tmp_path / "t", tmp_path / "h"
     shared.mkdir()
     shared.chmod(0o1777)
@@ -73,7 +73,7 @@ def test_where_another_user_has_taken_the_name_the_folder_is_in_the_home(taken: 
     taken.mkdir(mode=0o700)
     os.chown(taken, 65534, 65534)
     assert is_private(place().socket.parent)
-    # a home that is another user's is no better
+    # another user's home is no better
     os.chown(Path.home(), 65534, 65534)
     with pytest.raises(NotPrivate, match="is not a folder of this user"):
         place()

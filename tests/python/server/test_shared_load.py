@@ -1,6 +1,6 @@
-"""Many windows on one real server, cancelling and vanishing as they please: every answer is that of a lone run.
+"""Many windows on one real server cancel and vanish at random: every answer equals that of a run alone.
 
-`LMT_CLIENTS` and `LMT_REQUESTS` make it larger than it is every day.
+`LMT_CLIENTS` and `LMT_REQUESTS` set its size.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def world() -> Iterator[World]:
 
 
 class Window:
-    """One client that asks, cancels now and then, and is now and then killed and comes back."""
+    """One client that asks, sometimes cancels, and is sometimes killed and reconnects."""
 
     def __init__(self, world: World, number: int, truth: dict[str, Any]) -> None:
         self._world, self._number, self._truth = world, number, truth
@@ -80,7 +80,7 @@ class Window:
 
 
 def is_same(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> bool:
-    """Up to rounding: a prompt that begins as an earlier one did takes over what that one said."""
+    """Equal up to rounding: a prompt reuses the results of an earlier one with the same beginning."""
     return found.keys() == expected.keys() and all(is_close(found[k], expected[k]) for k in expected)
 
 
@@ -129,7 +129,7 @@ def test_memory_that_does_not_suffice_is_said_and_the_next_analysis_works(world:
     process_id = world.process_id(client)
     limit = resource.prlimit(process_id, resource.RLIMIT_AS)
     used = psutil.Process(process_id).memory_info().vms
-    # as `ulimit -v` does it; a long prompt's maps need more
+    # the same as `ulimit -v`; the maps of a long prompt need more
     resource.prlimit(process_id, resource.RLIMIT_AS, (used + 40_000_000, limit[1]))
     with pytest.raises(Refused) as refused:
         client.ask(ANALYZE, {"prompt": " ".join(f"The number {i} follows {i - 1}." for i in range(60))}, 300)

@@ -1,4 +1,4 @@
-"""One server for several windows: started once, kept while a link is lost, fair, private, and ended by itself."""
+"""One server for several windows: started once, kept over a lost link, fair, private, and ended by itself."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ as_root = pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="onl
 
 
 def running(client: Client, source: str) -> int:
-    """A request of `client` that runs by now."""
+    """A request of `client` that has started to run."""
     token = f"t{source}{len(client.requests)}"
     msg_id = client.request(ANALYZE, {"source": "analyzed", "prompt": source, "workDoneToken": token})
     client.wait_for(lambda m: m.get("method") == "$/progress" and "Forward" in str(m) and token in str(m))

@@ -1,4 +1,4 @@
-"""Special tokens, and what looks like one, found in a text that may be made for it."""
+"""Special tokens, and their look-alikes, found in a text that may be hostile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose turn is next: round robin between clients, newest first within one."""
+"""The order of requests: round robin between clients, newest first within one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_client_that_had_its_turn_is_behind_those_that_wait() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), max_size=40))
-def test_the_order_told_is_the_order_of_the_turns(steps: list[tuple[int, bool]]) -> None:
+def test_the_reported_order_is_the_order_of_the_turns(steps: list[tuple[int, bool]]) -> None:
     turns: Turns[int] = Turns()
     for item, (client, takes) in enumerate(steps):
         turns.add(client, item)

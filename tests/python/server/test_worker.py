@@ -1,4 +1,4 @@
-"""Work that may run when nobody waits never holds up a request."""
+"""Background work never delays a request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lm_transparency.server.compute.worker import ComputeQueue
 from lm_transparency.watch import Watch
 
 
-def test_a_request_stops_spare_work_which_begins_anew_behind_it() -> None:
+def test_a_request_stops_spare_work_which_restarts_after_it() -> None:
     async def scene() -> list[str]:
         queue = ComputeQueue(lambda _doing: None)
         said: list[str] = []

@@ -1,4 +1,4 @@
-"""What one process holds: one model, recent runs under a budget, and what is let go."""
+"""The state of one process: one model, recent runs under a memory budget, and the release of old ones."""
 
 from __future__ import annotations
 
@@ -109,13 +109,13 @@ def test_a_run_that_is_looked_into_counts_as_new(tiny_llama_folder: Path) -> Non
 
 
 def _size(folder: Path, prompt: str) -> int:
-    """What the analysis of `prompt` holds."""
+    """The memory that the analysis of `prompt` holds."""
     session = Session()
     session.analyze(session.load(str(folder)), prompt)
     return session.traces.n_bytes
 
 
-def test_a_smaller_budget_lets_the_oldest_go_at_once_and_what_is_held_is_told(
+def test_a_smaller_budget_drops_the_oldest_at_once_and_reports_the_memory_held(
     session: Session, tiny_llama_folder: Path
 ) -> None:
     model = session.load(str(tiny_llama_folder))

@@ -1,4 +1,4 @@
-"""Values of the Python API that there are not: each is refused in a sentence, before any work."""
+"""Invalid values in the Python API: each is refused in a sentence, before any work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small sequence classifiers with a tokenizer, written to disk: of random weights, and one trained on a known rule."""
+"""Small sequence classifiers with a tokenizer on disk: some with random weights, one trained on a known rule."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LABELS = {0: "NEGATIVE", 1: "POSITIVE"}
 
 
 def word_tokenizer() -> Any:
-    """One token a word of `FILLERS` and `DECIDERS`, and `<pad>`."""
+    """One token for each word of `FILLERS` and `DECIDERS`, and `<pad>`."""
     words = ["<pad>", "<unk>", *FILLERS, *DECIDERS]
     tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
@@ -29,7 +29,7 @@ def word_tokenizer() -> Any:
 
 
 def save_random(folder: Path, family: str, **changes: Any) -> Path:
-    """A classifier of random weights of any family."""
+    """A classifier of any family with random weights."""
     tokenizer = word_tokenizer()
     blank = AutoConfig.for_model(family)
     aliases = dict(type(blank).attribute_map)

@@ -106,7 +106,7 @@ def random_table(
     concentration: float = 0.15,
     bias: float = 1.0,
 ) -> dict[str, Any]:
-    """Rows that sum to 1, mostly residual with a few strong heads, as real ones are; `concentration` low: few."""
+    """Rows that sum to 1, mostly residual with a few strong heads, like real ones. Low `concentration`: fewer."""
     attention = np.zeros((n_layers, n_tokens, n_tokens, n_heads))
     residual, biases, ffn, ffn_residual = (np.zeros((n_layers, n_tokens)) for _ in range(4))
     for layer, query in np.ndindex(n_layers, n_tokens):

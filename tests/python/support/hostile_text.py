@@ -1,4 +1,4 @@
-"""Texts that act on who shows them, and what of them may be left."""
+"""Texts that act on the program that shows them, and the characters of them that may remain."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HOSTILE_NAME = "m\x1b[31m\x1b]0;t\x07\x9b1m\u202e[bold]\nx"
 
 
 def acts(text: str) -> list[str]:
-    """The characters of `text` that no terminal, log or viewer should be handed."""
+    """The characters of `text` that must not reach a terminal, log or viewer."""
     return [
         c
         for c in text
@@ -33,5 +33,5 @@ def acts(text: str) -> list[str]:
 
 
 def without_ours(text: str) -> str:
-    """What a terminal was sent, without what is the command line's own."""
+    """The output to a terminal, without the command line's own control sequences."""
     return re.sub(_OURS, "", text.replace("\r\r", "\r"))

@@ -62,7 +62,7 @@ def inspectors(model: Model) -> dict[str, Any]:
 
 
 def routes(model: Model) -> dict[str, Any]:
-    """Of ioi.prompt every kept edge, of the others how many there are: they are long."""
+    """Every kept edge of ioi.prompt, and the number of edges of the other prompts, which are long."""
     counted = {"typed": Recorded(model, IOI + TYPED).routes(), "long": Recorded(model, LONG).routes()}
     return {
         "ioi": Recorded(model, IOI).routes(0.04),
@@ -71,7 +71,7 @@ def routes(model: Model) -> dict[str, Any]:
 
 
 def models(model: Model) -> dict[str, Any]:
-    """Facts by precision, what each says to the listed prompts, and what the first three layers alone say."""
+    """Facts by precision, the answers of each to the listed prompts, and those of the first three layers alone."""
     folder = model.model.name_or_path
     half = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16).eval()
     with tempfile.TemporaryDirectory() as place:
@@ -104,7 +104,7 @@ VECTORS: dict[str, Callable[[Model], dict[str, Any]]] = {
 
 
 def to_text(vector: dict[str, Any]) -> str:
-    """JSON with floats of seven significant digits: more would be noise of float32."""
+    """JSON with floats of seven significant digits; more would be float32 noise."""
     return json.dumps(_plain(vector), ensure_ascii=False, separators=(",", ":")) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Writes `tests/vectors/*.json`: contributions, and the routes that the naive implementation makes of them.
+"""Writes `tests/vectors/*.json`: contributions, and their routes by the naive implementation.
 
 .venv/bin/python tests/python/support/make_vectors.py            # all that need no model
 .venv/bin/python tests/python/support/make_vectors.py --ioi      # and the IOI sentence on the embedded model
@@ -20,7 +20,7 @@ FOLDER = ROOT / "tests" / "vectors"
 
 
 def hand_made() -> dict[str, dict[str, Any]]:
-    """Every vector that is the same on every machine, by file name."""
+    """The vectors that are the same on every machine, by file name."""
     medium = random_table(np.random.default_rng(20), 8, 12, 4, bias=0.5)
     crowded = random_table(np.random.default_rng(21), 6, 12, 2, concentration=2.0)
     parallel = random_table(np.random.default_rng(22), 3, 5, 2, parallel=True, bias=3.0)
@@ -199,7 +199,7 @@ def _json(value: Any) -> str:
 
 
 def _rounded(value: Any) -> Any:
-    """Eight decimals: the order of a sum is nobody's business."""
+    """Rounded to eight decimals, so that the order of a sum does not matter."""
     if isinstance(value, float):
         return round(value, 8)
     if isinstance(value, list):

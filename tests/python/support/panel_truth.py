@@ -1,4 +1,4 @@
-"""What the panel must show of the embedded model: plain transformers and the definition written out in float64.
+"""What the panel must show of the embedded model, from plain transformers and the definition in float64.
 
 Nothing here imports the product. `make_panel_vectors.py` writes it to `tests/vectors/panel/`.
 """
@@ -49,7 +49,7 @@ class Model:
 
 
 def prompt(model: Model, text: str) -> dict[str, Any]:
-    """A text: its tokens, the surprisal of each in bits and what was expected in its place, and what comes next."""
+    """A text: its tokens with their surprisal in bits and the expected tokens, and the next-token prediction."""
     ids = model.ids(text)
     logits = model.logits(ids).double()
     chances = logits.softmax(dim=-1)
@@ -67,7 +67,7 @@ def prompt(model: Model, text: str) -> dict[str, Any]:
 
 
 def chat(model: Model, messages: list[dict[str, str]]) -> dict[str, Any]:
-    """A chat whose last message the model continues: the tokens of its template, and what comes next."""
+    """A chat whose last message the model continues: its template's tokens, and the next-token prediction."""
     ids = model.tokenizer.apply_chat_template(messages, continue_final_message=True, return_dict=False)
     return {
         "messages": messages,
@@ -120,7 +120,7 @@ def lens(model: Model, text: str) -> dict[str, Any]:
 
 
 def facts(model: Any) -> dict[str, Any]:
-    """What the model's inspector says of a Llama-like model."""
+    """The facts that the model inspector shows for a Llama-like model."""
     config = model.config
     tensors = [*model.parameters(), *model.buffers()]
     return {
@@ -141,7 +141,7 @@ def facts(model: Any) -> dict[str, Any]:
 class Recorded:
     """One forward pass in float64, and what follows from it by definition.
 
-    A place has the name that it has in the panel: `I12_5` and `A12_5` are residual nodes, `M12_5` a feed-forward block,
+    Places are named as in the panel: `I12_5` and `A12_5` are residual nodes, `M12_5` a feed-forward block,
     `attention:I22_1>A23_13` an edge.
     """
 
@@ -152,7 +152,7 @@ class Recorded:
         self.run: Run = watch_llama(model.model, model.ids(text))
 
     def at(self, place: str) -> dict[str, Any]:
-        """What the inspector of this place shows."""
+        """The figures that the inspector of this place shows."""
         edge = re.fullmatch(r"attention:[IX]\d+_(\d+)>A(\d+)_(\d+)", place)
         if edge:
             key, layer, query = map(int, edge.groups())

@@ -21,7 +21,7 @@ BY_NAME = {"ioi": IOI, "war": WAR, "sum": SUM, "code": CODE, "multilingual": MUL
 
 
 def samples() -> dict[str, str]:
-    """Every sample a person gets, and the five texts above, without doubles."""
+    """Every sample that users get, and the five texts above, without duplicates."""
     found = dict(BY_NAME)
     for path in sorted((ROOT / "samples").glob("*.prompt")):
         text = path.read_text("utf-8")

@@ -47,7 +47,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Shares:
-    """One layer's contributions: of every (query, key, head), of the residual, the bias and the feed-forward block."""
+    """One layer's contributions, by (query, key, head), and for residual, bias and feed-forward block."""
 
     attention: Array  # [T, T, H]
     attention_residual: Array  # [T]
@@ -62,7 +62,7 @@ def proximity(part: Array, whole: Array) -> Array:
 
 
 def shares(run: Run, layer: int) -> Shares:
-    """Contributions of one layer of a pre-norm, sequential block: two rows of parts a position, each summing to 1."""
+    """Contributions of a pre-norm, sequential layer: two rows of parts per position, each summing to 1."""
     pre, ffn, post = run.pre[layer], run.ffn[layer], run.post[layer]
     alpha, values, w_o, b_o = run.attention[layer], run.values[layer], run.w_o[layer], run.b_o[layer]
     n_heads, n_tokens, _ = alpha.shape
@@ -251,7 +251,7 @@ def _keeping_input(seen: dict[str, Array], modules: dict[str, Any]) -> Iterator[
 
 
 def _weight(projection: Any) -> Array:
-    """Not copied where numpy knows the dtype: these are large, and float32 times float64 is float64."""
+    """Avoids a copy where numpy has the dtype: weights are large, and float32 times float64 gives float64."""
     weight = projection.weight.detach()
     return (weight.float() if weight.dtype is torch.bfloat16 else weight).numpy()
 

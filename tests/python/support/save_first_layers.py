@@ -1,4 +1,4 @@
-"""Saves the first three layers of a model as one of its own: `save_first_layers.py MODEL_FOLDER NEW_FOLDER`."""
+"""Saves the first three layers of a model as a separate model: `save_first_layers.py MODEL_FOLDER NEW_FOLDER`."""
 
 from __future__ import annotations
 

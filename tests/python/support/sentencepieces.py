@@ -1,4 +1,4 @@
-"""Tokenizers as SentencePiece makes them: `▁` for spaces, one put before a word, bytes for what has no piece."""
+"""Tokenizers in SentencePiece style: `▁` for spaces, one added before a word, bytes for unknown characters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs of ours, each beside the same pass watched on the untouched model (`reference.py`)."""
+"""Runs of ours, each with the same pass observed on the untouched model (`reference.py`)."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ SUBJECTS = ("embedded ioi", "embedded sum", "tiny_llama ioi", "tiny_gpt2 ioi", "
 
 
 def subject(request: pytest.FixtureRequest, name: str) -> Subject:
-    """The subject `<model> <prompt>`, made once a session."""
+    """The subject `<model> <prompt>`, made once per session."""
     model, prompt = name.split()
     return _subject(request.getfixturevalue(model), prompts.BY_NAME[prompt])
 
 
 @cache
 def plain(folder: str, dtype: torch.dtype = torch.float32) -> Any:
-    """transformers' own model, never given to ours; empty: the embedded one."""
+    """transformers' own model, which our code never touches. Empty: the embedded model."""
     return plain_model(folder or model_directory(), dtype)
 
 

@@ -1,4 +1,4 @@
-"""Traces without a model: any shape, sequential or parallel, with numbers of one's choice."""
+"""Traces without a model: any shape, sequential or parallel, with chosen numbers."""
 
 from __future__ import annotations
 

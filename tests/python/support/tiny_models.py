@@ -1,4 +1,4 @@
-"""Tiny random models with nothing trivially 0 or 1, and a tokenizer of their own, written to disk as a person would."""
+"""Tiny random models with nothing trivially 0 or 1, and a tokenizer of their own, written to disk."""
 
 from __future__ import annotations
 
@@ -107,12 +107,12 @@ def save_mistral(folder: Path, tokenizer: Any, **changes: Any) -> Path:
 
 
 def padded_vocabulary(tokenizer: Any) -> int:
-    """More rows than the vocabulary has entries, as many published models have."""
+    """More rows than vocabulary entries, as in many published models."""
     return len(tokenizer) + 16 - len(tokenizer) % 8
 
 
 def perturb(model: PreTrainedModel, seed: int = 0) -> PreTrainedModel:
-    """Seeded weights large enough to matter: biases off 0, gains off 1, attention that looks at something."""
+    """Seeded weights large enough to matter: biases away from 0, gains away from 1, uneven attention."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in model.named_parameters():

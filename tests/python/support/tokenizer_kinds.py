@@ -1,4 +1,4 @@
-"""Small tokenizers of every kind that there is."""
+"""Small tokenizers of every kind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _fast(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
 
 
 def unigram() -> PreTrainedTokenizerFast:
-    """As T5's and ALBERT's: NFKC, ▁ for spaces, one put in front."""
+    """Like T5 and ALBERT: NFKC, ▁ for spaces, a leading space added."""
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.Sequence([normalizers.Nmt(), normalizers.NFKC()])
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
@@ -30,7 +30,7 @@ def unigram() -> PreTrainedTokenizerFast:
 
 
 def bpe_with_bytes() -> PreTrainedTokenizerFast:
-    """As Llama 2's: a dummy prefix, bytes for what the vocabulary lacks."""
+    """Like Llama 2: a dummy prefix, bytes for characters outside the vocabulary."""
     vocabulary = {"<unk>": 0, **{f"<0x{b:02X}>": b + 1 for b in range(256)}}
     for piece in ["▁", "a", "M", "r", "y", "▁M", "ar", "▁Mar", "▁Mary", "▁▁"]:
         vocabulary[piece] = len(vocabulary)
@@ -53,7 +53,7 @@ def word_piece(normalizer: Any) -> PreTrainedTokenizerFast:
 
 
 def word_ends() -> PreTrainedTokenizerFast:
-    """As OpenAI's first: `</w>` at the end of each word."""
+    """Like OpenAI's first tokenizer: `</w>` at the end of each word."""
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", end_of_word_suffix="</w>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.decoder = decoders.BPEDecoder()

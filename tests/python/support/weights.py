@@ -1,4 +1,4 @@
-"""The embedded model, or a tiny one, in the formats that people have: adapters, GGUF, shards, other dtypes."""
+"""The embedded model, or a tiny one, in common formats: adapters, GGUF, shards, other dtypes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 
 def save_adapter(base: Path, folder: Path, *, seed: int = 0, **changes: Any) -> Path:
-    """An adapter of `base` with random weights that change what it says; `changes`: of its LoraConfig."""
+    """An adapter of `base` with random weights that change its output. `changes`: fields of its LoraConfig."""
     import peft
 
     torch.manual_seed(seed)
@@ -36,7 +36,7 @@ def save_adapter(base: Path, folder: Path, *, seed: int = 0, **changes: Any) -> 
 
 
 def save_as(base: Path, folder: Path, dtype: torch.dtype, *, n_layers: int | None = None, **options: Any) -> Path:
-    """A copy of `base` in another dtype, of its first `n_layers` alone; `options` of save_pretrained."""
+    """A copy of `base` in another dtype, or of its first `n_layers`. `options`: arguments of save_pretrained."""
     config = AutoConfig.from_pretrained(base)
     if n_layers is not None:
         config.num_hidden_layers = n_layers

@@ -1,4 +1,4 @@
-"""Many families of decoders, tiny and random: analysed right, or refused with a reason; never analysed wrongly."""
+"""Many families of decoders, tiny and random: analysed correctly, or refused with a reason; never analysed wrongly."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ ANALYSED: list[tuple[str, dict[str, Any]]] = [
     ("laguna", {"gating": "per-head"}),
     ("laguna", {"gating": "per-element"}),
     ("afmoe", {}),
-    # what is carried past a sublayer is not the state itself; an addition for each layer
+    # a residual that is not the state itself; an addition in each layer
     ("doge", {}),
     ("gemma4_text", {}),
     # keys that an indexer chooses
@@ -119,7 +119,7 @@ def test_a_family_is_analysed_exactly(model_type: str, changes: dict[str, Any]) 
     assert float((trace.logits - wanted).abs().max()) <= 1e-4
     assert float((Lens(anatomy).logits(trace.layers[-1].post) - wanted).abs().max()) <= 1e-4
     assert kept.attention_residual == pytest.approx(kept.attention_residual.clip(0, 1))
-    # what is said about the model is what runs
+    # the reported facts match the model that runs
     attention = trace.layers[0].attention
     assert attention.query.shape[0] == anatomy.n_heads
     # some repeat the key-value heads before they attend

@@ -1,4 +1,4 @@
-"""Models whose numbers are not finite: one sentence that names the place and a remedy that fits, in every answer."""
+"""Models with non-finite numbers: every answer is one sentence that names the place and a fitting remedy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LONG = PROMPT * 8
 
 
 def changed(model: lt.LoadedModel, change: Callable[[Any], None], dtype: torch.dtype = torch.float32) -> lt.LoadedModel:
-    """A copy of a tiny GPT-2."""
+    """A copy of a tiny GPT-2 with changes."""
     made = copy.deepcopy(model.model).to(dtype)
     made.lm_head.weight = torch.nn.Parameter(made.lm_head.weight.detach().clone())
     with torch.no_grad():
@@ -34,7 +34,7 @@ def put(where: Callable[[Any], torch.Tensor], value: float) -> Callable[[Any], N
 
 
 NAN, INF = float("nan"), float("inf")
-#: What is damaged, and what the sentence says of it.
+#: The damage, and the words that name it.
 DAMAGED: dict[str, tuple[Callable[[Any], None], str]] = {
     "a row of the head": (put(lambda m: m.lm_head.weight[7], NAN), r"lm_head\.weight, in the unembedding \(output 7, "),
     "an infinite row": (put(lambda m: m.lm_head.weight[9], INF), r"lm_head\.weight, in the unembedding"),
@@ -61,7 +61,7 @@ LOUD: dict[str, tuple[Callable[[Any], None], str]] = {
 
 
 def everything(model: lt.LoadedModel, run: lt.Analysis) -> Iterable[Callable[[], Any]]:
-    """Every way to numbers of a model that begins with a prompt."""
+    """Every function that computes numbers of a model from a prompt."""
     session = lt.Session()
 
     def begun() -> None:
@@ -131,7 +131,7 @@ def test_a_batch_has_a_record_of_each(tiny_gpt2: lt.LoadedModel) -> None:
 
 def test_only_a_lens_that_exceeds_the_precision_is_refused(tiny_gpt2: lt.LoadedModel) -> None:
     def change(model: Any) -> None:
-        # what layer 1 writes, and layer 3 takes back, is read by the lenses between alone
+        # layer 1 writes it and layer 3 removes it: only the lenses in between read it
         model.transformer.ln_f.weight[3] = 6e4
         for layer, sign in ((1, 1.0), (3, -1.0)):
             model.transformer.h[layer].mlp.c_proj.weight.zero_()

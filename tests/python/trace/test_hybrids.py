@@ -1,4 +1,4 @@
-"""Layers without attention probabilities, and gates between heads and W_O: parts that sum, and words that say so."""
+"""Layers without attention probabilities, and gates between heads and W_O: parts that sum, and clear messages."""
 
 from __future__ import annotations
 

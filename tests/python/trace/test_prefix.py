@@ -1,4 +1,4 @@
-"""What a prompt has in common with an earlier one is taken over: the same numbers, and only the new tokens are run."""
+"""Computations for a common prefix are reused: the same numbers, and only new tokens are run."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def assert_same_run(joined: Trace, whole: Trace) -> None:
 
 
 def _off(found: Tensor, wanted: Tensor) -> float:
-    """The largest error of a position, relative to its norm."""
+    """The largest error at any position, relative to its norm."""
     size = wanted.float().norm(dim=-1).clamp_min(torch.finfo(torch.float32).tiny)
     return float(((found - wanted).float().norm(dim=-1) / size).max())
 
@@ -171,7 +171,7 @@ def test_what_layers_share_they_share_in_a_run_put_together(tiny_llama: LoadedMo
 
 @pytest.fixture(scope="module")
 def typed(embedded: LoadedModel) -> list[Analysis]:
-    """A prompt as it is typed on the embedded model: each analysis takes over from the one before."""
+    """A prompt while it is typed, on the embedded model: each analysis reuses the one before."""
     runs = [analyze(embedded, prompts.IOI[:30])]
     for end in (36, 47, 48, len(prompts.IOI)):
         runs.append(analyze(embedded, prompts.IOI[:end], earlier=runs[-1]))
@@ -259,7 +259,7 @@ def test_a_session_takes_over_from_the_analysis_that_knows_most(tiny_llama_folde
     assert begun.is_complete
 
 
-def test_a_session_computes_all_where_it_is_told_to(tiny_llama_folder: Path) -> None:
+def test_a_session_reuses_nothing_on_request(tiny_llama_folder: Path) -> None:
     session = Session(reuse=False)
     model = session.load(str(tiny_llama_folder), dtype="float32", device="cpu")
     runs = [session.analyze(model, prompts.IOI)[1] for _ in range(2)]
