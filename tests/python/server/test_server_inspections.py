@@ -131,7 +131,7 @@ def test_the_tags_of_all_heads(ask: Ask, server: Client, ioi: Analysis) -> None:
     assert wire["tags"] == ["previous", "first", "duplicate", "induction", "self"]
     assert wire["nTokens"] == 65
     assert numbers(wire["scores"]) == pytest.approx(heads.measure_head_tags(ioi.model).scores, abs=1e-3)
-    assert any(step.get("message", "").startswith("Forward pass") for step in server.progress("tags"))
+    assert any(" pass, layer " in step.get("message", "") for step in server.progress("tags"))
     # the second time the answer is cached
     assert ask("headTags", workDoneToken="again") == wire
     assert not any("message" in step for step in server.progress("again"))
