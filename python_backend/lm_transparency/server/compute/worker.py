@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Generator, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from enum import IntEnum
 from functools import partial
 from typing import Any, TypeVar
 
@@ -34,6 +35,22 @@ class _Ticket:
     called: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
+class _Rank(IntEnum):
+    """How willingly a job yields: a new request cancels the running job of a higher rank."""
+
+    REQUEST = 0
+    BEHIND = 1
+    SPARE = 2
+
+
+@dataclass(frozen=True)
+class _Running:
+    future: Future[Any]
+    watch: Watch
+    client: Hashable
+    rank: _Rank
+
+
 class ComputeQueue:
     """Used from one event loop. `on_change(doing)` is called there when a job begins, and with "" when none is left.
 
@@ -46,14 +63,12 @@ class ComputeQueue:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compute")
         self._behind = ThreadPoolExecutor(max_workers=1, thread_name_prefix="behind", initializer=step_back)
         self._turns: Turns[_Ticket] = Turns()
-        # speculative requests, and the watch of the running one
+        # speculative requests
         self._later: Turns[_Ticket] = Turns()
-        self._later_watch: Watch | None = None
         self._taken = False
-        self._current: tuple[Future[Any], Watch, Hashable] | None = None
-        # jobs that run when nothing waits, and the watch of the running one
+        self._current: _Running | None = None
+        # jobs that run when nothing waits
         self._spare: list[_Ticket] = []
-        self._spare_watch: Watch | None = None
         self._held = 0
 
     @property
@@ -87,12 +102,10 @@ class ComputeQueue:
         """
         self._refuse_too_many(client)
         # waits here and not in the executor, which would keep cancelled jobs until their turn
-        for running in (self._later_watch, self._spare_watch):
-            if running is not None:
-                running.cancel()
+        self._interrupt(_Rank.REQUEST)
         await self._turn(self._turns, client, _Ticket(on_wait))
         self._on_change(doing)
-        future = self._submit(self._executor, job, watch, client)
+        future = self._submit(_Rank.REQUEST, job, watch, client)
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
@@ -114,25 +127,14 @@ class ComputeQueue:
         """
         self._refuse_too_many(client)
         while True:
-            if self._spare_watch is not None:
-                self._spare_watch.cancel()
+            self._interrupt(_Rank.BEHIND)
             await self._turn(self._later, client, _Ticket(on_wait))
             self._on_change(doing)
-            watch = self._later_watch = Watch(report)
+            watch = Watch(report)
             if len(self._turns):
                 watch.cancel()
-            future = self._submit(self._behind, partial(job, watch), watch, client)
-            try:
-                return await asyncio.wrap_future(future)
-            except asyncio.CancelledError:
-                watch.cancel()
-                raise
-            except JsonRpcException as error:
-                if error.code != CANCELLED:
-                    raise
-            finally:
-                if self._later_watch is watch:
-                    self._later_watch = None
+            with suppress(_Interrupted):
+                return await self._speculate(_Rank.BEHIND, job, watch, client)
 
     async def run_spare(self, job: Callable[[Watch], T]) -> T:
         """`job(watch)` when the queue is idle, the newest first, on the niced thread.
@@ -151,34 +153,23 @@ class ComputeQueue:
                 elif not ticket.called.cancelled():
                     self._free()
                 raise
-            watch = self._spare_watch = Watch()
+            watch = Watch()
             if len(self._turns) or len(self._later):
                 watch.cancel()
-            future = self._submit(self._behind, partial(job, watch), watch, None)
-            try:
-                return await asyncio.wrap_future(future)
-            except asyncio.CancelledError:
-                watch.cancel()
-                raise
-            except JsonRpcException as error:
-                if error.code != CANCELLED:
-                    raise
-            finally:
-                if self._spare_watch is watch:
-                    self._spare_watch = None
+            with suppress(_Interrupted):
+                return await self._speculate(_Rank.SPARE, job, watch, None)
 
     def abandon(self, client: Hashable) -> None:
         """`client` was lost: its running job may finish a load, and goes no further."""
-        if self._current is not None and self._current[2] == client:
-            self._current[1].abandon()
+        if self._current is not None and self._current.client == client:
+            self._current.watch.abandon()
 
     def stop(self, grace: float) -> None:
         """Stop the running job and give it `grace` seconds to end its child processes. From any thread."""
         current = self._current
         if current is not None:
-            future, watch, _ = current
-            watch.cancel()
-            wait([future], grace)
+            current.watch.cancel()
+            wait([current.future], grace)
 
     def _refuse_too_many(self, client: Hashable) -> None:
         waiting = self._turns.waiting(client) + self._later.waiting(client)
@@ -186,10 +177,29 @@ class ComputeQueue:
             message = f"The backend has {waiting} requests waiting already."
             raise failure(REQUEST_FAILED, "internal", message, "Wait until they are answered, or restart the backend.")
 
-    def _submit(self, executor: ThreadPoolExecutor, job: Callable[[], T], watch: Watch, client: Hashable) -> Future[T]:
+    def _interrupt(self, rank: _Rank) -> None:
+        """Cancel the running job if a new one of `rank` goes before it."""
+        if self._current is not None and self._current.rank > rank:
+            self._current.watch.cancel()
+
+    async def _speculate(self, rank: _Rank, job: Callable[[Watch], T], watch: Watch, client: Hashable) -> T:
+        """`job(watch)` on the niced thread. Raises `_Interrupted` when a request cancelled it."""
+        future = self._submit(rank, partial(job, watch), watch, client)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            watch.cancel()
+            raise
+        except JsonRpcException as error:
+            if error.code != CANCELLED:
+                raise
+            raise _Interrupted from None
+
+    def _submit(self, rank: _Rank, job: Callable[[], T], watch: Watch, client: Hashable) -> Future[T]:
         loop = asyncio.get_running_loop()
+        executor = self._executor if rank == _Rank.REQUEST else self._behind
         future = executor.submit(_guarded, job, watch)
-        self._current = future, watch, client
+        self._current = _Running(future, watch, client, rank)
         future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._free))
         return future
 
@@ -235,6 +245,10 @@ class ComputeQueue:
     def _tell_idle(self) -> None:
         if not self._taken and not self._held:
             self._on_change("")
+
+
+class _Interrupted(Exception):
+    """A request came while speculative work ran."""
 
 
 def _guarded(job: Callable[[], T], watch: Watch) -> T:
