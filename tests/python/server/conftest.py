@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import Any
 
 import pytest
 from language_client import HERE, Client, StartClient, python_path
-from shared_world import World
+from shared_world import World, private_world
 
 from prompts import IOI
 
@@ -82,10 +80,5 @@ def ask(server: Client, ioi_run: str) -> Any:
 
 @pytest.fixture
 def world(tmp_path: Path, empty_packages: dict[str, str]) -> Iterator[World]:
-    # a short path, as sockets need; not in TMPDIR
-    found = World(Path(f"/tmp/lmt-{os.getpid()}-{abs(hash(tmp_path)) % 10**6}"), empty_packages)
-    try:
+    with private_world(str(abs(hash(tmp_path)) % 10**6), empty_packages) as found:
         yield found
-    finally:
-        found.close()
-        subprocess.run(["rm", "-rf", str(found.folder)], check=True)

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +69,18 @@ class World:
                 psutil.Process(pid).kill()
         for fake in self._fakes:
             fake.wait(10)
+
+
+@contextmanager
+def private_world(name: str, environment: dict[str, str]) -> Iterator[World]:
+    """A `World` whose folder is removed at the end."""
+    # a short path, as sockets need; not in TMPDIR
+    found = World(Path(f"/tmp/lmt-{name}-{os.getpid()}"), environment)
+    try:
+        yield found
+    finally:
+        found.close()
+        subprocess.run(["rm", "-rf", str(found.folder)], check=True)
 
 
 def _is_told(client: Client) -> bool:

@@ -7,26 +7,22 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from language_client import Client, Refused
-from shared_world import PING, World, until
+from neighbours import END_S, Beside, neighbour_of
+from shared_world import PING, World, private_world, until
 
 from longer import MORE
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Unix sockets")
 
-#: Characters of a file, seconds of a ping, and of a cancelled or quit request.
+#: Characters of a file.
 SIZE = 5_000_000 if MORE else 1_000_000
-PING_S, END_S = (0.5, 2.0) if MORE else (10.0, 30.0)
-#: Bytes that the process may grow by.
-GROWTH = 1_500_000_000
 LANGUAGES = {"prompt": "lm-prompt", "chat": "lm-chat", "prompts": "lm-prompts", "jsonl": "lm-prompts-jsonl"}
 
 Make = Callable[[int], str]
@@ -56,20 +52,13 @@ FILES: dict[str, Make] = {
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    found = World(Path(f"/tmp/lmt-hostile-{os.getpid()}"), {})
-    try:
+    with private_world("hostile", {}) as found:
         yield found
-    finally:
-        found.close()
-        subprocess.run(["rm", "-rf", str(found.folder)], check=True)
 
 
 @pytest.fixture(scope="module")
 def neighbour(world: World, tiny_gpt2_folder: Path) -> Client:
-    """Another window, with a model loaded."""
-    client = world.client("neighbour")
-    client.ask("lmTransparency/loadModel", {"source": str(tiny_gpt2_folder)}, 300)
-    return client
+    return neighbour_of(world, tiny_gpt2_folder)
 
 
 def opened(client: Client, name: str, text: str, language: str) -> str:
@@ -105,31 +94,20 @@ def edit(client: Client, uri: str, version: int) -> None:
     client.notify("textDocument/didChange", params)
 
 
-def resident(world: World, client: Client) -> int:
-    return psutil.Process(world.process_id(client)).memory_info().rss
-
-
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", FILES)
 def test_a_hostile_file_in_one_window_holds_up_no_other(
     name: str, world: World, neighbour: Client, tiny_gpt2_folder: Path
 ) -> None:
     text = FILES[name](SIZE)
-    before = resident(world, neighbour)
+    beside = Beside(world, neighbour, tiny_gpt2_folder)
     owner = world.client(f"owner of {name}")
     uri = opened(owner, name, text, LANGUAGES[name.rpartition(".")[2]])
     asked = everything(owner, uri, text.count("\n"))
     edit(owner, uri, 2)
     asked += everything(owner, uri, text.count("\n"))
-    longest, most = 0.0, before
-    analysis = neighbour.request("lmTransparency/analyze", {"source": str(tiny_gpt2_folder), "prompt": f"a {name}"})
-    end = time.monotonic() + (60 if MORE else 5)
-    while time.monotonic() < end and not all(owner.answers(msg_id) for msg_id in asked):
-        began = time.monotonic()
-        assert neighbour.ask(PING, timeout=60) is None
-        longest, most = max(longest, time.monotonic() - began), max(most, resident(world, neighbour))
-        time.sleep(0.02)
-    assert neighbour.answer(analysis, 120)["runId"]
+    beside.work(name, owner, asked, 60 if MORE else 5)
+    beside.finish(120)
     # cancel the work that still runs
     began = time.monotonic()
     for msg_id in asked:
@@ -138,9 +116,7 @@ def test_a_hostile_file_in_one_window_holds_up_no_other(
         reply = owner.wait_for(lambda m, wanted=msg_id: "method" not in m and m.get("id") == wanted)
         kind = reply["error"]["data"]["kind"] if "error" in reply else ""
         assert kind in ("", "cancelled", "invalidPrompt", "promptTooLong"), reply
-    ended = time.monotonic() - began
-    print(f"\n{name}: longest ping {longest:.2f} s, called off in {ended:.2f} s, {(most - before) / 1e6:+.0f} MB")
-    assert longest < PING_S and ended < END_S and most - before < GROWTH
+    beside.hold(name, time.monotonic() - began)
     owner.process.kill()
     owner.process.wait()
 

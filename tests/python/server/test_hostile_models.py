@@ -10,24 +10,20 @@ import json
 import os
 import shutil
 import struct
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from language_client import Client, Refused
-from shared_world import PING, World
+from neighbours import PING_S, Beside, neighbour_of
+from shared_world import PING, World, private_world
 
 from longer import MORE
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Unix sockets")
 
-#: Seconds of a ping, and of a request that was called off; bytes that the process may grow by.
-PING_S, END_S = (0.5, 2.0) if MORE else (10.0, 30.0)
-GROWTH = 1_500_000_000
 HUGE = 10**9
 
 #: Changes a copy of a tiny model; what an analysis then names.
@@ -102,19 +98,13 @@ if MORE:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     # earlier checks are not known here
     cache = {"LM_TRANSPARENCY_CACHE": str(tmp_path_factory.mktemp("cache"))}
-    found = World(Path(f"/tmp/lmt-models-{os.getpid()}"), cache)
-    try:
+    with private_world("models", cache) as found:
         yield found
-    finally:
-        found.close()
-        subprocess.run(["rm", "-rf", str(found.folder)], check=True)
 
 
 @pytest.fixture(scope="module")
 def neighbour(world: World, tiny_gpt2_folder: Path) -> Client:
-    client = world.client("neighbour")
-    client.ask("lmTransparency/loadModel", {"source": str(tiny_gpt2_folder)}, 300)
-    return client
+    return neighbour_of(world, tiny_gpt2_folder)
 
 
 @pytest.fixture(scope="module")
@@ -147,18 +137,11 @@ def test_a_hostile_model_in_one_window_holds_up_no_other(
     tmp_path: Path,
 ) -> None:
     model = MODELS[name](shutil.copytree(tiny_llama_folder, tmp_path / "hostile"))
-    process = psutil.Process(world.process_id(neighbour))
-    before = most = process.memory_info().rss
+    beside = Beside(world, neighbour, tiny_gpt2_folder)
     text = "<|user|>\nhello " + "α" * 50 + " qq"
     asked = asked_by_an_editor(owner, f"file:///hostile/{name}.chat", model, text)
     asked.append(owner.request("lmTransparency/analyze", {"source": str(model), "prompt": text, "chat": True}))
-    analysis = neighbour.request("lmTransparency/analyze", {"source": str(tiny_gpt2_folder), "prompt": f"a {name}"})
-    longest, end = 0.0, time.monotonic() + (40 if MORE else 5)
-    while time.monotonic() < end and not all(owner.answers(msg_id) for msg_id in asked):
-        began = time.monotonic()
-        assert neighbour.ask(PING, timeout=60) is None
-        longest, most = max(longest, time.monotonic() - began), max(most, process.memory_info().rss)
-        time.sleep(0.02)
+    beside.work(name, owner, asked, 40 if MORE else 5)
     began = time.monotonic()
     for msg_id in asked:
         owner.cancel(msg_id)
@@ -171,10 +154,8 @@ def test_a_hostile_model_in_one_window_holds_up_no_other(
     # each answer is a sentence, or says that it was cancelled
     assert not kinds & {"internal", "outOfMemory"}
     ended = time.monotonic() - began
-    assert neighbour.answer(analysis, 240)["runId"]
-    most = max(most, process.memory_info().rss)
-    print(f"\n{name}: longest ping {longest:.2f} s, called off in {ended:.2f} s, {(most - before) / 1e6:+.0f} MB")
-    assert longest < PING_S and ended < END_S and most - before < GROWTH
+    beside.finish(240)
+    beside.hold(name, ended)
 
 
 def test_a_message_with_a_long_prompt_delays_nobody(neighbour: Client, owner: Client) -> None:

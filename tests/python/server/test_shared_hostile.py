@@ -6,9 +6,7 @@ import os
 import signal
 import socket
 import stat
-import subprocess
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,16 +20,6 @@ from lm_transparency.server.runtime_files import NotPrivate, place
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Unix sockets")
 as_root = pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can be another user")
-
-
-@pytest.fixture
-def world(tmp_path: Path, empty_packages: dict[str, str]) -> Iterator[World]:
-    found = World(Path(f"/tmp/lmt-h-{os.getpid()}-{abs(hash(tmp_path)) % 10**6}"), empty_packages)
-    try:
-        yield found
-    finally:
-        found.close()
-        subprocess.run(["rm", "-rf", str(found.folder)], check=True)
 
 
 @pytest.fixture

@@ -8,17 +8,15 @@ from __future__ import annotations
 import os
 import random
 import resource
-import subprocess
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 import pytest
 from language_client import Client, Refused, decode
-from shared_world import World, leave
+from shared_world import World, leave, private_world
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Unix sockets")
 
@@ -30,12 +28,8 @@ PROMPTS = ("The capital of France is", "Mary gave a book to John", "2 + 2 =", "T
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    found = World(Path(f"/tmp/lmt-load-{os.getpid()}"), {})
-    try:
+    with private_world("load", {}) as found:
         yield found
-    finally:
-        found.close()
-        subprocess.run(["rm", "-rf", str(found.folder)], check=True)
 
 
 class Window:
