@@ -1,6 +1,5 @@
 // A connection to the backend that all files of a run share, as a window makes it: `attach` over stdio.
 import { spawn, type ChildProcess } from 'node:child_process';
-import { PassThrough } from 'node:stream';
 import {
   createMessageConnection,
   ProgressType,
@@ -9,10 +8,9 @@ import {
   type MessageConnection,
 } from 'vscode-jsonrpc/node.js';
 import { ANALYZE, PROTOCOL_VERSION } from '../../extension/shared/protocol.ts';
+import { afterGreeting } from '../../extension/src/link/greeting.ts';
 import { repositoryPython } from '../../scripts/host/paths.mjs';
 
-/** Begins the line before the protocol's stream. */
-const GREETING = 'lm-transparency attached ';
 const PROGRESS = new ProgressType<unknown>();
 
 /** An analysis: base64 of its payload. */
@@ -38,7 +36,10 @@ export class Backend {
     });
     const lines: string[] = [];
     child.stderr.on('data', (chunk: Buffer) => lines.push(chunk.toString('utf8')));
-    const { stream, processId } = await behindGreeting(child, lines);
+    const { stream, attached } = afterGreeting(child.stdout);
+    const { processId } = await attached.catch((cause: unknown) => {
+      throw new Error(`The backend did not start:\n${lines.join('')}`, { cause });
+    });
     const connection = createMessageConnection(new StreamMessageReader(stream), new StreamMessageWriter(child.stdin));
     connection.listen();
     const initializationOptions = { protocolVersion: PROTOCOL_VERSION };
@@ -74,29 +75,4 @@ export class Backend {
     this.connection.dispose();
     this.child.stdin?.end();
   }
-}
-
-/** The protocol's stream, behind the line that names the process. */
-function behindGreeting(child: ChildProcess, lines: string[]): Promise<{ stream: PassThrough; processId: number }> {
-  const { stdout } = child;
-  if (!stdout) throw new Error('its output is not piped');
-  return new Promise((resolve, reject) => {
-    let before = Buffer.alloc(0);
-    const ended = () => reject(new Error(`The backend did not start:\n${lines.join('')}`));
-    const look = (chunk: Buffer) => {
-      before = Buffer.concat([before, chunk]);
-      const at = before.indexOf(GREETING);
-      const end = at < 0 ? -1 : before.indexOf('\n', at);
-      if (end < 0) return;
-      stdout.off('data', look);
-      child.off('exit', ended);
-      const { processId } = JSON.parse(before.toString('utf8', at + GREETING.length, end)) as { processId: number };
-      const stream = new PassThrough();
-      stream.write(before.subarray(end + 1));
-      stdout.pipe(stream);
-      resolve({ stream, processId });
-    };
-    stdout.on('data', look);
-    child.once('exit', ended);
-  });
 }
