@@ -5,8 +5,9 @@ import type { FrameLocator, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { inspector, pictures, truthOf } from '../panel/reading.ts';
 import { notifications, openFile, runCommand, screenshot, webviewFrame } from './harness/index.ts';
+import { byTestId } from './harness/vitest.ts';
 import { analyze, nextGraph, samples } from './product.ts';
-import { byTestId, useWindow } from './window.ts';
+import { useWindow } from './window.ts';
 
 interface Routes {
   text: string;

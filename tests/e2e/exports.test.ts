@@ -6,8 +6,9 @@ import type { Browser, FrameLocator, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { cellsOf, expectAlive } from '../panel/exported.ts';
 import { notifications, pickInQuickInput, quickInput, runCommand } from './harness/index.ts';
+import { byTestId } from './harness/vitest.ts';
 import { analyze, samples } from './product.ts';
-import { byTestId, useWindow } from './window.ts';
+import { useWindow } from './window.ts';
 
 /** The strongest route of ioi.prompt. */
 const EDGE = 'attention:I22_1>A23_13';

@@ -3,8 +3,9 @@ import type { FrameLocator, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { clickNode, selected, truthOf, visible } from '../panel/reading.ts';
 import { guardNetwork, notifications, reloadWindow, screenshot, webviewFrame } from './harness/index.ts';
+import { byTestId } from './harness/vitest.ts';
 import { analyze, samples } from './product.ts';
-import { byTestId, useWindow } from './window.ts';
+import { useWindow } from './window.ts';
 
 describe('a prompt becomes its graph in the real VS Code', () => {
   const open = useWindow();

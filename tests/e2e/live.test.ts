@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { notifications, runCommand, screenshot, webviewFrame } from './harness/index.ts';
+import { byTestId } from './harness/vitest.ts';
 import { clickNode, selected, truthOf, visible } from '../panel/reading.ts';
 import {
   inWords,
@@ -17,7 +18,7 @@ import {
 } from './long-tasks.ts';
 import { logsIn, samples, type Product } from './product.ts';
 import { FarView } from './remote-steps.ts';
-import { byTestId, useWindow } from './window.ts';
+import { useWindow } from './window.ts';
 
 /** What is kept of ioi.prompt and what is typed behind it: 200 characters, at 10 a second. */
 const { typed: whole } = truthOf<{ typed: { text: string; threshold: number; between: number } }>('routes');

@@ -6,8 +6,8 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { repositoryRoot } from '../../scripts/host/paths.mjs';
 import { notifications, waitForWorkbench } from './harness/index.ts';
+import { connectBrowser } from './harness/vitest.ts';
 import { analyze, samples, startProduct, vsix } from './product.ts';
-import { connectBrowser } from './window.ts';
 
 /** What `make run` does once everything is built, on a machine without VS Code of its own. */
 function run(runtime: string): ChildProcess {

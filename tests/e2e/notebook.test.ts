@@ -5,6 +5,7 @@ import type { Browser, FrameLocator, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startJupyterLab, type RunningLab } from '../../scripts/host/jupyter.mjs';
 import { guardNetwork, screenshot } from './harness/index.ts';
+import { byTestId, connectBrowser, pictureFailures } from './harness/vitest.ts';
 import {
   clickNode,
   expectShare,
@@ -17,7 +18,6 @@ import {
   type Update,
 } from '../panel/reading.ts';
 import { samples } from './product.ts';
-import { byTestId, connectBrowser, pictureFailures } from './window.ts';
 
 const NOTEBOOK = 'first-analysis.ipynb';
 const NODE = 'A23_13';

@@ -1,9 +1,10 @@
 // One window of the real VS Code for the tests of a `describe`, and what all of them do with it.
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { chromium, type Browser, type FrameLocator, type Locator, type Page } from 'playwright-core';
-import { afterAll, afterEach, inject } from 'vitest';
-import { openWorkbench, takePicture, type WorkbenchOptions } from './harness/index.ts';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach } from 'vitest';
+import { openWorkbench, type WorkbenchOptions } from './harness/index.ts';
+import { connectBrowser, pictureFailures } from './harness/vitest.ts';
 import { logsIn, startProduct, type Product, type ProductOptions } from './product.ts';
 
 export interface Opened {
@@ -11,9 +12,6 @@ export interface Opened {
   browser: Browser;
   page: Page;
 }
-
-/** The browser of all files, with windows of one's own in it. */
-export const connectBrowser = (): Promise<Browser> => chromium.connect(inject('browser'));
 
 /**
  * What opens the product in a window. It is closed after the tests of the `describe` that this is called in; of each test
@@ -55,17 +53,4 @@ function bothLogs({ workDir, runtime }: Product): string {
   const names = readdirSync(runtime).filter((name) => name.endsWith('.log'));
   const far = names.map((name) => readFileSync(join(runtime, name), 'utf8')).join('');
   return `the window's log:\n${logsIn(workDir, 'LM Transparency.log').slice(-6000)}\nthe backend's:\n${far.slice(-6000)}`;
-}
-
-/** Takes a picture of the page where a test fails. */
-export function pictureFailures(page: () => Page | undefined): void {
-  afterEach(async ({ task }) => {
-    const shown = page();
-    if (shown && task.result?.state === 'fail') await takePicture(shown, `failed-${task.name.replaceAll(/\W+/g, '-')}`);
-  });
-}
-
-/** Finds what has a test id, in the panel that `where` gives at the time. */
-export function byTestId(where: () => FrameLocator | Locator): (id: string) => Locator {
-  return (id) => where().locator(`[data-testid="${id}"]`);
 }

@@ -1,9 +1,10 @@
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { byTestId } from '../e2e/harness/vitest.ts';
 import type { PanelHost } from './host.ts';
 import { expectPercent, truthOf, visible } from './reading.ts';
 import { THEMES } from './themes.ts';
-import { byTestId, usePanel } from './window.ts';
+import { usePanel } from './window.ts';
 
 interface Truth {
   messages: { role: string; content: string }[];

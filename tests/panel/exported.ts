@@ -1,6 +1,7 @@
 // What exports hold: tables, and the page that lives without VS Code.
 import type { Browser } from 'playwright-core';
 import { expect } from 'vitest';
+import { byTestId } from '../e2e/harness/vitest.ts';
 import { visible } from './reading.ts';
 
 /** RFC 4180: cells with a comma, a quote or a line end stand in quotes, quotes doubled. */
@@ -24,7 +25,7 @@ export async function expectAlive(browser: Browser, address: string, seen: strin
   opened.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
   opened.on('pageerror', (error) => complaints.push(error.message));
   await opened.goto(address);
-  const there = (id: string) => opened.locator(`[data-testid="${id}"]`);
+  const there = byTestId(() => opened);
   const edgeCount = async () => Number(/\d+/.exec((await there('edge-count').textContent()) ?? '')?.[0]);
   await opened.locator('[data-testid=panel][data-state=ready]').waitFor();
 

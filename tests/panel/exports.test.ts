@@ -8,10 +8,11 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fillPage } from '../../extension/src/panel/htmlPage.ts';
 import { repositoryPython, repositoryRoot } from '../../scripts/host/paths.mjs';
+import { byTestId } from '../e2e/harness/vitest.ts';
 import { cellsOf, expectAlive } from './exported.ts';
 import type { PanelHost } from './host.ts';
 import { expectShare } from './reading.ts';
-import { byTestId, IOI, usePanel, type Opened } from './window.ts';
+import { IOI, usePanel, type Opened } from './window.ts';
 
 const run = promisify(execFile);
 

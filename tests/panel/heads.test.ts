@@ -1,8 +1,9 @@
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { byTestId } from '../e2e/harness/vitest.ts';
 import { restOf } from './places.ts';
 import { expectShare, inspector, picture, selected, truthOf } from './reading.ts';
-import { byTestId, IOI, usePanel } from './window.ts';
+import { IOI, usePanel } from './window.ts';
 
 /** The kept attention edges of a prompt's last token; some keep several heads, some one. */
 interface Routes {

@@ -1,5 +1,6 @@
 import type { Locator, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { byTestId } from '../e2e/harness/vitest.ts';
 import {
   clickNode,
   expectActivation,
@@ -14,7 +15,7 @@ import {
   type Ranked,
   type Update,
 } from './reading.ts';
-import { byTestId, IOI, usePanel } from './window.ts';
+import { IOI, usePanel } from './window.ts';
 
 type Matrix = number[][];
 type NodeTruth = Record<'normed' | 'raw', Update & { top: Ranked[] }>;

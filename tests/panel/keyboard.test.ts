@@ -1,10 +1,11 @@
 import type { Locator, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { byTestId } from '../e2e/harness/vitest.ts';
 import { seriousFindings } from './accessibility.ts';
 import type { PanelHost } from './host.ts';
 import { inspector, selected } from './reading.ts';
 import type { ThemeName } from './themes.ts';
-import { byTestId, IOI, usePanel } from './window.ts';
+import { IOI, usePanel } from './window.ts';
 
 // the layer that moves the name to the last token of ioi.prompt
 const EDGE = 'attention:I22_1>A23_13';

@@ -1,8 +1,9 @@
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { byTestId } from '../e2e/harness/vitest.ts';
 import { boxOf } from './places.ts';
 import { expectPercent, picture, selected, truthOf, visible } from './reading.ts';
-import { byTestId, IOI, usePanel } from './window.ts';
+import { IOI, usePanel } from './window.ts';
 
 interface Followed {
   text: string;

@@ -1,8 +1,9 @@
 import type { Locator, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { byTestId } from '../e2e/harness/vitest.ts';
 import { boxOf, restOf } from './places.ts';
 import { inspector } from './reading.ts';
-import { byTestId, IOI, usePanel } from './window.ts';
+import { IOI, usePanel } from './window.ts';
 
 const LAST_POSITION = 13;
 

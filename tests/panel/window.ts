@@ -1,7 +1,7 @@
 // A panel for the tests of a `describe`: a tab of the browser and a connection to the backend that all files share.
-import { chromium, type Browser, type Locator, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, inject } from 'vitest';
-import { takePicture } from '../e2e/harness/screenshots.ts';
+import { connectBrowser, pictureFailures } from '../e2e/harness/vitest.ts';
 import { Backend } from './backend.ts';
 import { PanelHost, type PanelOptions } from './host.ts';
 
@@ -18,10 +18,9 @@ export interface Opened {
 /** Opens a panel that shows the analysis of a prompt; it is closed after the tests of the `describe`. */
 export function usePanel() {
   const opened: Partial<Opened> = {};
-  afterEach(async ({ task }) => {
-    if (task.result?.state !== 'fail') return;
-    if (opened.page) await takePicture(opened.page, `failed-panel-${task.name.replaceAll(/\W+/g, '-')}`);
-    console.log(`the backend's log:\n${opened.backend?.log().slice(-6000)}`);
+  pictureFailures(() => opened.page, 'failed-panel');
+  afterEach(({ task }) => {
+    if (task.result?.state === 'fail') console.log(`the backend's log:\n${opened.backend?.log().slice(-6000)}`);
   });
   afterAll(async () => {
     await opened.browser?.close();
@@ -29,7 +28,7 @@ export function usePanel() {
   });
   return async (params: object, options: PanelOptions = {}): Promise<Opened> => {
     const [browser, backend] = await Promise.all([
-      chromium.connect(inject('browser')).then((browser) => (opened.browser = browser)),
+      connectBrowser().then((browser) => (opened.browser = browser)),
       Backend.join(inject('runtime')).then((backend) => (opened.backend = backend)),
     ]);
     const viewport = options.viewport ?? { width: 900, height: 800 };
@@ -40,9 +39,3 @@ export function usePanel() {
     return { host, page: host.page, browser, backend };
   };
 }
-
-/** Finds what has a test id. */
-export const byTestId =
-  (where: () => Page | Locator): ((id: string) => Locator) =>
-  (id) =>
-    where().locator(`[data-testid="${id}"]`);
