@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { clickNode, selected, truthOf, visible } from '../panel/reading.ts';
+import { clickNode, edgeCount, selected, truthOf, visible } from '../panel/reading.ts';
 import { guardNetwork, notifications, reloadWindow, screenshot, webviewFrame } from './harness/index.ts';
 import { byTestId } from './harness/vitest.ts';
 import { analyze, samples } from './product.ts';
@@ -15,7 +15,6 @@ describe('a prompt becomes its graph in the real VS Code', () => {
   let outside: readonly string[];
 
   const byId = byTestId(() => frame);
-  const edgeCount = async () => Number(/\d+/.exec((await byId('edge-count').textContent()) ?? '')?.[0]);
   const focused = () => frame.locator('body').evaluate(() => document.activeElement?.className ?? '');
 
   beforeAll(async () => {
@@ -35,8 +34,8 @@ describe('a prompt becomes its graph in the real VS Code', () => {
     // drawn in the frame after the panel says that it is ready
     await expect.poll(colours).toBeGreaterThan(50);
     expect(await byId('proof').textContent()).toMatch(/parts = whole \d/);
-    expect(await edgeCount()).toBeGreaterThan(5);
-    expect(await edgeCount()).toBeLessThanOrEqual(60);
+    expect(await edgeCount(frame)).toBeGreaterThan(5);
+    expect(await edgeCount(frame)).toBeLessThanOrEqual(60);
     const names = await byId('twin')
       .locator('button')
       .evaluateAll((buttons) => buttons.map((button) => button.getAttribute('title') ?? button.textContent ?? ''));
@@ -73,11 +72,11 @@ describe('a prompt becomes its graph in the real VS Code', () => {
   });
 
   test('a window reload restores the panel without a new analysis', async () => {
-    const before = await edgeCount();
+    const before = await edgeCount(frame);
     await reloadWindow(page);
     frame = webviewFrame(page);
     await frame.locator('[data-testid=panel][data-state=ready]').waitFor({ timeout: 60_000 });
-    expect(await edgeCount()).toBe(before);
+    expect(await edgeCount(frame)).toBe(before);
   });
 
   test('nothing asked for anything outside of the machine, and nothing complained', async () => {

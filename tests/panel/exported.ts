@@ -2,7 +2,7 @@
 import type { Browser } from 'playwright-core';
 import { expect } from 'vitest';
 import { byTestId } from '../e2e/harness/vitest.ts';
-import { visible } from './reading.ts';
+import { edgeCount, visible } from './reading.ts';
 
 /** RFC 4180: cells with a comma, a quote or a line end stand in quotes, quotes doubled. */
 export function cellsOf(csv: string): string[][] {
@@ -26,7 +26,6 @@ export async function expectAlive(browser: Browser, address: string, seen: strin
   opened.on('pageerror', (error) => complaints.push(error.message));
   await opened.goto(address);
   const there = byTestId(() => opened);
-  const edgeCount = async () => Number(/\d+/.exec((await there('edge-count').textContent()) ?? '')?.[0]);
   await opened.locator('[data-testid=panel][data-state=ready]').waitFor();
 
   const colours = () =>
@@ -44,11 +43,11 @@ export async function expectAlive(browser: Browser, address: string, seen: strin
   await there('inspector').getByRole('button', { name: 'Clear the selection' }).dispatchEvent('click');
   await expect.poll(selection).toBe('');
 
-  const before = await edgeCount();
+  const before = await edgeCount(opened);
   expect(before).toBeGreaterThan(5);
   await there('threshold').focus();
   for (let i = 0; i < 20; i++) await opened.keyboard.press('ArrowLeft');
-  await expect.poll(edgeCount).toBeGreaterThan(before);
+  await expect.poll(() => edgeCount(opened)).toBeGreaterThan(before);
 
   await there('token-9').first().click();
   await expect.poll(() => there('inspector').textContent()).toContain('position 9');

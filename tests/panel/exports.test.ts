@@ -11,7 +11,7 @@ import { repositoryPython, repositoryRoot } from '../../scripts/host/paths.mjs';
 import { byTestId } from '../e2e/harness/vitest.ts';
 import { cellsOf, expectAlive } from './exported.ts';
 import type { PanelHost } from './host.ts';
-import { expectShare } from './reading.ts';
+import { edgeCount, expectShare } from './reading.ts';
 import { IOI, usePanel, type Opened } from './window.ts';
 
 const run = promisify(execFile);
@@ -83,7 +83,7 @@ describe('what one sees, as a file', () => {
 
   test('JSON: the edges that are drawn', async () => {
     json = JSON.parse((await saved('json')).content) as Written;
-    const drawn = Number(/\d+/.exec((await byId('edge-count').textContent()) ?? '')?.[0]);
+    const drawn = await edgeCount(page);
     const position = (name: string) => name.split('_')[1];
     const between = json.edges.filter(
       ({ kind, source, target }) => kind === 'attention' && position(source) !== position(target),

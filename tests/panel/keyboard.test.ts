@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { byTestId } from '../e2e/harness/vitest.ts';
 import { seriousFindings } from './accessibility.ts';
 import type { PanelHost } from './host.ts';
-import { inspector, selected } from './reading.ts';
+import { edgeCount, inspector, selected } from './reading.ts';
 import type { ThemeName } from './themes.ts';
 import { IOI, usePanel } from './window.ts';
 
@@ -44,8 +44,6 @@ describe('without a pointer', () => {
     }
     throw new Error(`${key} does not lead there`);
   }
-
-  const edgeCount = async () => Number(/\d+/.exec((await byId('edge-count').textContent()) ?? '')?.[0]);
 
   beforeAll(async () => {
     ({ host, page } = await open(IOI, { viewport: { width: 807, height: 698 } }));
@@ -117,19 +115,19 @@ describe('without a pointer', () => {
   });
 
   test('the threshold, by arrows and typed', async () => {
-    const before = await edgeCount();
+    const before = await edgeCount(page);
     await tabTo(byId('threshold'), 'Shift+Tab');
     await press('ArrowLeft', 'ArrowLeft', 'ArrowLeft', 'ArrowLeft');
-    await expect.poll(edgeCount).toBeGreaterThan(before);
+    await expect.poll(() => edgeCount(page)).toBeGreaterThan(before);
     await press('Enter');
     await page.keyboard.type('0.06');
     await press('Enter');
-    await expect.poll(edgeCount).toBeLessThan(before);
+    await expect.poll(() => edgeCount(page)).toBeLessThan(before);
     expect(await byId('threshold').getAttribute('aria-valuetext')).toBe('0.060');
     expect(await holdsFocus(byId('threshold'))).toBe(true);
     await tabTo(byId('auto'));
     await press('Enter');
-    await expect.poll(edgeCount).toBe(before);
+    await expect.poll(() => edgeCount(page)).toBe(before);
   });
 
   test('the Export menu opens, is walked through and closes', async () => {

@@ -143,6 +143,11 @@ export async function expectTop(place: Locator, truth: readonly Ranked[]): Promi
   }
 }
 
+/** The number of edges that the panel says it draws. */
+export async function edgeCount(place: Place): Promise<number> {
+  return Number(/\d+/.exec((await place.locator('[data-testid=edge-count]').textContent()) ?? '')?.[0]);
+}
+
 /** Clicks in the drawing until `name` is selected: up the column of a token from where its chip is. */
 export async function clickNode(page: Page, frame: Place, name: string): Promise<{ x: number; y: number }> {
   const position = /_(\d+)$/.exec(name)?.[1] ?? '';

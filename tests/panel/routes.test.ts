@@ -2,7 +2,7 @@ import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { byTestId } from '../e2e/harness/vitest.ts';
 import { boxOf } from './places.ts';
-import { inspector, selected, truthOf, visible } from './reading.ts';
+import { edgeCount, inspector, selected, truthOf, visible } from './reading.ts';
 import { IOI, usePanel } from './window.ts';
 
 interface Truth {
@@ -20,7 +20,6 @@ describe('the routes of a prompt', () => {
 
   const byId = byTestId(() => page);
   const chip = (position: number) => byId(`token-${position}`).first();
-  const edgeCount = async () => Number(/\d+/.exec((await byId('edge-count').textContent()) ?? '')?.[0]);
   /** The most probable token after a layer is at the top of the inspector's list. */
   const expectTopToken = (layer: number) =>
     expect
@@ -41,20 +40,20 @@ describe('the routes of a prompt', () => {
   });
 
   test('dragging the threshold changes the edges at once', async () => {
-    const before = await edgeCount();
+    const before = await edgeCount(page);
     expect(before).toBeGreaterThan(5);
     expect(before).toBeLessThanOrEqual(60);
     await byId('threshold').focus();
     for (let i = 0; i < 5; i++) await byId('threshold').press('ArrowLeft');
-    await expect.poll(edgeCount).toBeGreaterThan(before);
+    await expect.poll(() => edgeCount(page)).toBeGreaterThan(before);
     for (let i = 0; i < 40; i++) await byId('threshold').press('ArrowRight');
-    await expect.poll(edgeCount).toBeLessThan(before);
+    await expect.poll(() => edgeCount(page)).toBeLessThan(before);
   });
 
   test('clicking a token makes it the target', async () => {
-    const before = await edgeCount();
+    const before = await edgeCount(page);
     await chip(5).click();
-    await expect.poll(edgeCount).not.toBe(before);
+    await expect.poll(() => edgeCount(page)).not.toBe(before);
     await expect.poll(() => inspector(page).textContent()).toContain(visible(truth.predictions[5]?.text ?? ''));
   });
 
