@@ -5,7 +5,7 @@ import type { FrameLocator, Page } from 'playwright-core';
 import { inject } from 'vitest';
 import { developmentCache, repositoryPython, repositoryRoot } from '../../scripts/host/paths.mjs';
 import { quietSettings } from '../../scripts/host/settings.mjs';
-import { kill, runCommand, startCodeServer, webviewFrame, type RunningServer } from './harness/index.ts';
+import { kill, readyWebview, runCommand, startCodeServer, webviewFrame, type RunningServer } from './harness/index.ts';
 import { FarView } from './remote-steps.ts';
 
 export const samples = join(repositoryRoot, 'samples');
@@ -96,7 +96,7 @@ async function startOwn(options: ProductOptions): Promise<Product> {
 
 /** Does what leads to another graph, and waits until it is drawn: the one before stays until then. */
 export async function nextGraph(page: Page, act: () => Promise<void>, timeout = 180_000): Promise<FrameLocator> {
-  const graphs = page.locator('iframe.webview.ready:visible');
+  const graphs = page.locator(readyWebview);
   const panel = webviewFrame(page).locator('[data-testid=panel]');
   const before = (await graphs.count()) > 0 ? await panel.getAttribute('data-run') : null;
   await act();

@@ -14,6 +14,7 @@ export {
   notifications,
   openFile,
   openWorkbench,
+  readyWebview,
   reloadWindow,
   runCommand,
   setTheme,

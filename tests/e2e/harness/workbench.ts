@@ -91,7 +91,7 @@ export async function setTheme(page: Page, theme: Theme): Promise<void> {
     await webviewFrame(page, nth).locator(`body[data-vscode-theme-kind="${themes[theme].kind}"]`).waitFor();
 }
 
-const readyWebview = 'iframe.webview.ready:visible';
+export const readyWebview = 'iframe.webview.ready:visible';
 
 /** The document inside the visible webview; `nth` counts from 0 where several are visible. */
 export function webviewFrame(page: Page, nth = 0): FrameLocator {
