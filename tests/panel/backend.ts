@@ -2,7 +2,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import {
   createMessageConnection,
-  ProgressType,
   StreamMessageReader,
   StreamMessageWriter,
   type MessageConnection,
@@ -10,8 +9,6 @@ import {
 import { ANALYZE, PROTOCOL_VERSION } from '../../extension/shared/protocol.ts';
 import { afterGreeting } from '../../extension/src/link/greeting.ts';
 import { repositoryPython } from '../../scripts/host/paths.mjs';
-
-const PROGRESS = new ProgressType<unknown>();
 
 /** An analysis: base64 of its payload. */
 export interface Analysis {
@@ -52,15 +49,9 @@ export class Backend {
     return this.connection.sendRequest(method, params);
   }
 
-  /** `onFirst`: gets the graph of the last token, where it is there before the rest. */
-  async analyze(params: object, onFirst: (first: Analysis) => void = () => undefined): Promise<Analysis> {
-    const partialResultToken = crypto.randomUUID();
-    const listening = this.connection.onProgress(PROGRESS, partialResultToken, (first) => onFirst(first as Analysis));
-    try {
-      return await this.connection.sendRequest(ANALYZE, { ...params, partialResultToken });
-    } finally {
-      listening.dispose();
-    }
+  analyze(params: object): Promise<Analysis> {
+    // with a token the backend computes in two steps, as it does for the extension
+    return this.connection.sendRequest(ANALYZE, { ...params, partialResultToken: crypto.randomUUID() });
   }
 
   /** What the backend has logged since this connection was made. */

@@ -5,7 +5,7 @@ import type { BrowserContext, Page } from 'playwright-core';
 import type { FromWebview, Notice, ToWebview, ViewState } from '../../extension/shared/webview.ts';
 import { panelHtml } from '../../extension/src/panel/html.ts';
 import { repositoryRoot } from '../../scripts/host/paths.mjs';
-import type { Analysis, Backend } from './backend.ts';
+import type { Backend } from './backend.ts';
 import { look, type Look, type ThemeName } from './themes.ts';
 
 const ORIGIN = 'http://panel.test';
@@ -58,9 +58,8 @@ export class PanelHost {
 
   /** Analyzes a prompt and shows it; resolves when it is drawn. */
   async analyze(params: object, { title = 'ioi.prompt', view = null }: PanelOptions = {}): Promise<void> {
-    const show = ({ runId, payload }: Analysis) => this.#show(runId, payload, title, view);
-    const whole = await this.backend.analyze(params);
-    await show(whole);
+    const { runId, payload } = await this.backend.analyze(params);
+    await this.#show(runId, payload, title, view);
     await this.page.locator('[data-testid=panel][data-state=ready]').waitFor();
   }
 
