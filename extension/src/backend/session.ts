@@ -6,6 +6,7 @@ import type { Connection } from '../link/connection';
 import { cancelled, Failure, toFailure } from '../failure';
 import type { Exit, ServerProcess } from '../link/launch';
 import { type AfterExit, afterBridge, afterExit } from '../link/restartPolicy';
+import { within } from '../link/within';
 
 const REASON_MS = 3_000;
 const QUIT_MS = 2_000;
@@ -66,21 +67,6 @@ export async function endServer(link: Link, session: Session | null): Promise<vo
     process.kill(attached.value.processId, 'SIGKILL');
   } catch {
     // it has ended meanwhile
-  }
-}
-
-/** A promise's value if it arrives in time; otherwise null. */
-async function within<T>(promise: Promise<T>, ms: number): Promise<{ value: T } | null> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<null>((resolve) => (timer = setTimeout(() => resolve(null), ms)));
-  const given = promise.then(
-    (value) => ({ value }),
-    () => null,
-  );
-  try {
-    return await Promise.race([given, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream';
 import { type LaunchOptions, launch, type ServerProcess } from './launch';
 import { afterGreeting } from './greeting';
+import { within } from './within';
 
 const GOODBYE_MS = 1000;
 
@@ -31,9 +32,7 @@ async function leave(bridge: ServerProcess, stdin: Writable): Promise<void> {
   stdin.end();
   // nothing reads it any more, and unread output would hide the end
   bridge.stdout.unpipe().resume();
-  let timer: NodeJS.Timeout | undefined;
-  await Promise.race([bridge.exited, new Promise((resolve) => (timer = setTimeout(resolve, GOODBYE_MS)))]);
-  clearTimeout(timer);
+  await within(bridge.exited, GOODBYE_MS);
   await bridge.kill();
 }
 

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { within } from './within';
 
 /** How to start a child so that `killTree` reaches its children too. */
 export const killable = { detached: process.platform !== 'win32', windowsHide: true } as const;
@@ -11,12 +12,13 @@ export async function killTree(child: ChildProcess, graceMs = 2000): Promise<voi
     spawn('taskkill', ['/pid', String(child.pid), '/T', '/F'], { windowsHide: true, stdio: 'ignore' }).on('error', () =>
       child.kill(),
     );
-    return within(ended, graceMs);
+    await within(ended, graceMs);
+    return;
   }
   signal(child.pid, 'SIGTERM');
   await within(ended, graceMs);
   if (!hasEnded(child)) signal(child.pid, 'SIGKILL');
-  return within(ended, graceMs);
+  await within(ended, graceMs);
 }
 
 function hasEnded(child: ChildProcess): boolean {
@@ -29,10 +31,4 @@ function signal(pid: number, name: NodeJS.Signals): void {
   } catch {
     // the group is gone already
   }
-}
-
-async function within(promise: Promise<void>, ms: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  await Promise.race([promise, new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)))]);
-  clearTimeout(timer);
 }
