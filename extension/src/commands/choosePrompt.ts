@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import type { App } from '../app';
 import { addition } from '../prompts/addition';
 import { type ListedPrompt, listPrompts } from '../prompts/ask';
-import { editorFor, openText } from '../prompts/subject';
+import { editorFor, openText, selectionAt } from '../prompts/subject';
 import { picked, pointAt } from './quickPick';
 import { type PromptItem, promptItems, withTyped } from './promptItems';
 import { reportFailure } from './report';
@@ -23,8 +23,7 @@ export function choosePrompt(app: App): (target?: unknown) => Promise<void> {
     const start = item.start ?? (await add(document, prompts, item.text));
     if (start === null) return void vscode.window.showErrorMessage(ADD_FAILED);
     const editor = await show(app, document);
-    const at = document.positionAt(start);
-    const selection = new vscode.Selection(at, at);
+    const selection = selectionAt(document, start);
     editor.selection = selection;
     editor.revealRange(selection, vscode.TextEditorRevealType.InCenterIfOutsideViewport);
     await app.analyses.run({ document, selection });

@@ -3,7 +3,7 @@ import type { App } from '../app';
 import { isCancelled, toFailure } from '../failure';
 import type { Panel } from '../panel/panel';
 import { promptAt } from '../prompts/ask';
-import { openText } from '../prompts/subject';
+import { openText, selectionAt } from '../prompts/subject';
 import { reportFailure } from './report';
 import { loadModel } from './selectModel';
 
@@ -45,8 +45,7 @@ async function showSurprisal(app: App, document: vscode.TextDocument, offset: nu
     if (toFailure(error).kind !== 'modelNotFound') return reportFailure(app, error);
     // available only for a loaded model, and the user has asked for it
     try {
-      const at = document.positionAt(offset);
-      const { settings } = await promptAt(app.backend, document, new vscode.Selection(at, at));
+      const { settings } = await promptAt(app.backend, document, selectionAt(document, offset));
       const { model, allowDownload } = app.choice.settingsFor(document.uri);
       const { pending } = app.choice;
       if (pending && settings.model === null) await pending.loaded;
