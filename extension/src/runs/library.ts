@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { Failure } from '../failure';
 import type { StoredResult } from '../panel/resultStore';
 import { fileName, writeWhole } from '../panel/save';
 import { Signal } from '../signal';
@@ -19,6 +20,12 @@ export interface Run {
   document: vscode.Uri | null;
   /** The run id under which the whole analysis may be kept. */
   kept: string | null;
+}
+
+/** The content of a run; throws a `Failure` for a file that cannot be read. */
+export function contentOf(run: Run): RunContent {
+  if (run.content) return run.content;
+  throw new Failure('noResult', `${run.name} is not a run: ${run.broken}.`, 'Open it as text to see why.');
 }
 
 const MOST_KEPT = 200;

@@ -1,14 +1,13 @@
 import path from 'node:path';
 import * as vscode from 'vscode';
 import type { ViewState } from '../../shared/webview';
-import { Failure } from '../failure';
 import type { Analyses, Chosen } from '../panel/analyses';
 import type { Panels } from '../panel/panels';
 import { NOTHING_SET } from '../prompts/ask';
 import { placeAt } from '../prompts/place';
 import type { ResultStore } from '../panel/resultStore';
 import type { Settings } from '../settings';
-import type { Run } from './library';
+import { contentOf, type Run } from './library';
 import type { RunContent } from './runFile';
 
 /** What opening a run needs of the extension. */
@@ -28,9 +27,7 @@ export async function openRun(
   run: Run,
   mayAnalyze: (content: RunContent) => Promise<boolean> = () => Promise.resolve(true),
 ): Promise<void> {
-  const { content } = run;
-  if (!content)
-    throw new Failure('noResult', `${run.name} is not a run: ${run.broken}.`, 'Open it as text to see why.');
+  const content = contentOf(run);
   const open = panels.all().find(({ shown }) => run.kept !== null && shown?.runId === run.kept);
   if (open) return open.reveal();
   const uri = run.document ?? run.uri;

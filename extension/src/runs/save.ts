@@ -5,7 +5,7 @@ import type { Analyses } from '../panel/analyses';
 import type { Panel } from '../panel/panel';
 import type { Panels } from '../panel/panels';
 import { DESCRIBE, describedBy, describing } from './keep';
-import type { Run, Runs } from './library';
+import { contentOf, type Run, type Runs } from './library';
 import { RUN_FOLDER, RUN_SUFFIX, withOrigin } from './runFile';
 
 /** What saving a run needs of the extension. */
@@ -17,9 +17,8 @@ export interface SavingWorld {
 
 /** Saves a run beside its prompt, for others to read, to compare and to run again: with the view its panel shows. */
 export async function saveRun(app: SavingWorld, run: Run): Promise<void> {
-  const { content, document } = run;
-  if (!content)
-    throw new Failure('noResult', `${run.name} is not a run: ${run.broken}.`, 'Open it as text to see why.');
+  const content = contentOf(run);
+  const { document } = run;
   if (!document || document.scheme === 'untitled')
     throw new Failure('noDocument', 'The prompt of this run is in no file.', 'Save the prompt, and analyze it there.');
   const panel = app.panels.all().find(({ shown }) => run.kept !== null && shown?.runId === run.kept);
