@@ -9,6 +9,7 @@ import type { EdgeRef } from '../words/names';
 import type { Store } from '../store/state';
 import { share } from '../words/words';
 import { putPixels, readInks } from './inks';
+import { OFFLINE } from './parts';
 import { shownIn } from './shown';
 
 interface Props {
@@ -105,7 +106,7 @@ function Thumbnails({ store, edge, nHeads, head }: Props) {
 function Unknown({ store, message }: { store: Store; message: string }) {
   return (
     <p class="dim" role="status">
-      {store.offline.value === null ? message : 'The backend is offline, and this needs its answer.'}
+      {store.offline.value === null ? message : OFFLINE}
     </p>
   );
 }

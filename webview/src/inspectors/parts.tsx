@@ -236,16 +236,15 @@ export function Waiting({ title, rows = 6 }: { title: string; rows?: number }) {
   );
 }
 
+/** Shown where an answer is needed and the backend is offline. */
+export const OFFLINE = 'The backend is offline, and this needs its answer.';
+
 /** Why there is no answer. */
 export function NoAnswer({ store, title, message }: { store: Store; title: string; message: string }) {
   return (
     <Section title={title}>
       <p class="dim" role="status">
-        {store.recording
-          ? 'Not part of this recording.'
-          : store.offline.value === null
-            ? message
-            : 'The backend is offline, and this needs its answer.'}
+        {store.recording ? 'Not part of this recording.' : store.offline.value === null ? message : OFFLINE}
       </p>
     </Section>
   );
