@@ -70,7 +70,8 @@ format: setup protocol ## format and fix everything that can be fixed
 
 house: ## rooms, floors, circles, arrows back up and the largest files, from the code itself
 	@python3 scripts/house.py
-	@[ ! -f scripts/house.mjs ] || node scripts/house.mjs
+	$(PREPARE) npm
+	@node scripts/house.mjs
 
 protocol: ## regenerate extension/shared/protocol.ts
 	$(PREPARE) python
