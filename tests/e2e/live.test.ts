@@ -20,7 +20,7 @@ import { logsIn, samples, type Product } from './product.ts';
 import { FarView } from './remote-steps.ts';
 import { useWindow } from './window.ts';
 
-/** What is kept of ioi.prompt and what is typed behind it: 200 characters, at 10 a second. */
+/** The text of ioi.prompt, and about 200 characters typed after it, at 10 a second. */
 const { typed: whole } = truthOf<{ typed: { text: string; threshold: number; between: number } }>('routes');
 const IOI = readFileSync(join(samples, 'ioi.prompt'), 'utf8');
 const TYPED = whole.text.slice(IOI.length);
@@ -31,7 +31,7 @@ const WITHOUT = 100;
 /** So many of them by keys; by the clock all. The rest comes at once. */
 const KEYS = process.env['LMT_MORE'] ? TYPED.length : 60;
 
-/** What takes how long is told of a window that is alone: in CI another one and its backend want the processor as well. */
+/** Times are checked only in a window that runs alone: in CI another one and its backend use the processor as well. */
 const BY_THE_CLOCK = Boolean(process.env['LMT_MORE']);
 
 /** Beside the model; what is typed here takes 90 MB. */

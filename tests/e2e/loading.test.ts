@@ -43,7 +43,7 @@ describe('models in the formats that people have', () => {
     frame = await analyze(page);
   }, 600_000);
 
-  /** Select Model from the panel, which analyses anew, with a path that is typed. */
+  /** Types a path into Select Model of the panel, which then analyses again. */
   const select = async (path: string) => {
     const button = inspector(frame).locator('[data-action=selectModel]');
     if (!(await button.isVisible())) await frame.locator('[data-testid=model]').click();

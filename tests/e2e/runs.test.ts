@@ -170,7 +170,7 @@ describe('runs', () => {
 
   test('saved beside its prompt, a run is a file of this folder, of the form that the command line runs again', async () => {
     const file = join(besides, 'by another program.run.json');
-    // a view that is drawn anew may close a menu before it has taken the click
+    // a view that is redrawn may close a menu before it has taken the click
     await expect
       .poll(async () => {
         await menu(row('by another program'), 'Save Run Beside Prompt');

@@ -54,7 +54,7 @@ export class Backend {
     return this.connection.sendRequest(ANALYZE, { ...params, partialResultToken: crypto.randomUUID() });
   }
 
-  /** What the backend has logged since this connection was made. */
+  /** The backend's log since this connection was made. */
   log(): string {
     return this.lines.join('');
   }

@@ -68,7 +68,7 @@ describe('what one sees, as a file', () => {
 
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  /** Chooses a format from the menu; what the host is told to save. */
+  /** Chooses a format from the menu; returns the file that the panel asks the host to save. */
   async function saved(format: string): Promise<{ name: string; content: string }> {
     const before = host.told.length;
     await byId('export').click();

@@ -12,7 +12,7 @@ const ORIGIN = 'http://panel.test';
 const FILES = { '/main.js': 'text/javascript', '/main.css': 'text/css' } as const;
 const dist = join(repositoryRoot, 'webview', 'dist');
 
-/** What the page is shown, and how it looks. */
+/** The title, theme, size and view of a panel. */
 export interface PanelOptions {
   title?: string;
   theme?: ThemeName;
@@ -26,7 +26,7 @@ declare global {
   }
 }
 
-/** One page, and what it has told. */
+/** A panel's page, and the notices it has sent. */
 export class PanelHost {
   readonly told: Notice[] = [];
   #shown: ToWebview | null = null;

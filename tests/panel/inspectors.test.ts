@@ -108,7 +108,7 @@ describe('the inspectors show what plain torch computes', () => {
     await picture(page, page, 'edge');
   });
 
-  /** The cell told in words: "query ·to, key ·Mary, probability 0.69, contribution 0.11". */
+  /** The text of the marked cell: "query ·to, key ·Mary, probability 0.69, contribution 0.11". */
   const expectCell = async (maps: EdgeTruth['all'] & { head?: number }, query: number, key: number) => {
     // until it is answered, the map is empty, or that of the head before
     const marks = ['data-head', 'data-query', 'data-key'];

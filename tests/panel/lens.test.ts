@@ -48,7 +48,7 @@ describe('the lens grid', () => {
     return (await byId('lens-cell-readout').textContent())?.split(where)[1] ?? '';
   }
 
-  /** "·Mary 34% · followed ·the 5% rank 3"; what is followed is told where another token is on top. */
+  /** "·Mary 34% · followed ·the 5% rank 3"; the followed token is named only where another token is on top. */
   async function expectCell(layer: number, position: number, followed: Followed): Promise<void> {
     const words = await go(layer, position);
     const [row, own] = [layer + 1, followed.text];

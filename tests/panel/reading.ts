@@ -166,7 +166,7 @@ export const inspector = (frame: Place): Locator => frame.locator('[data-testid=
 
 export const selected = (frame: Place): Promise<string | null> => inspector(frame).getAttribute('data-selection');
 
-/** `make screenshots` sets it, and the pictures of README and docs are taken anew. */
+/** `make screenshots` sets it, and the pictures of README and docs are retaken. */
 export const pictures = process.env.RETAKE_SCREENSHOTS ? join(repositoryRoot, 'docs', 'images') : undefined;
 
 /** For the docs, a picture of the panel, the pointer out of the way: from the inspector's top, or from the section of `id`. */

@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import type { App } from '../app';
 import type { BackendStatus } from '../backend/backend';
 
-/** What a report says of this installation. */
+/** The facts about this installation that a report contains. */
 export interface ReportFacts {
   extension: string;
   editor: string;

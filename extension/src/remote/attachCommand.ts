@@ -11,8 +11,8 @@ const sayingAlive = [
 ].join(' ');
 
 /**
- * What a POSIX shell reads to become `attach`; whatever follows on stdin is the protocol's. Behind a wrapper the shell
- * stays, and says that the link is there: a job may wait for long without a word.
+ * The script that turns a POSIX shell into `attach`; everything after it on stdin belongs to the protocol. With a
+ * wrapper the shell stays and sends signs of life, because a job may wait silently for a long time.
  */
 export function attachScript(python: string, wrapper: readonly string[]): string {
   const command = quoteAll([...wrapper, python, '-u', '-m', 'lm_transparency', 'attach']);

@@ -30,9 +30,9 @@ export const STEP = '@step ';
 const STATUS = '@status ';
 
 /**
- * What a POSIX shell reads from stdin to build an environment and install our wheel into it.
+ * The script that builds an environment and installs our wheel into it; a POSIX shell reads it from stdin.
  *
- * The environment counts when `environment.json` names it, and that is written last; one that was interrupted goes.
+ * The environment counts once `environment.json` names it, and that is written last; an unfinished one is removed.
  */
 export function setUpScript(set: RemoteSetUp, files: readonly Sent[]): string {
   const received = files.map(({ name, bytes }) => {

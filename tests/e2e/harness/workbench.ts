@@ -50,7 +50,7 @@ export async function waitForWorkbench(page: Page): Promise<void> {
   await page.locator('.statusbar [id="status.host"][aria-label="remote"]').waitFor({ timeout });
 }
 
-/** Loads the window anew by the workbench's own command, which saves its state first. */
+/** Reloads the window by the workbench's own command, which saves its state first. */
 export async function reloadWindow(page: Page): Promise<void> {
   const loaded = page.waitForEvent('load', { timeout: loadMilliseconds });
   await runCommand(page, 'Developer: Reload Window');

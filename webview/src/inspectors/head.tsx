@@ -33,7 +33,7 @@ export function HeadDetails({ store, analysis, layer, head, query, position }: P
   );
 }
 
-/** What the head's output adds to the logits, for all keys together or for this key alone. */
+/** The head's contribution to the logits, summed over all keys or for this key alone. */
 function Writes({ store, edge, result }: { store: Store; edge: string; result: HeadResult }) {
   const { partOnly } = shownIn(store);
   const part = partOnly.value;

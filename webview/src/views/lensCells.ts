@@ -12,7 +12,7 @@ export interface LensCells {
   nTokens: number;
   /** The rows from here on are known; those under it are still being computed. */
   firstRow: number;
-  /** Of the tokens in `top`, by id. */
+  /** The text of each token in `top`, by token id. */
   texts: Readonly<Record<number, string>>;
   /** [nRows × nTokens]: ids */
   top: ArrayLike<number>;
