@@ -106,7 +106,7 @@ describe('a graph in the cell of a real JupyterLab', () => {
     await screenshot(page, 'notebook-asked');
   });
 
-  test('a page that is loaded anew finds the kernel again', async () => {
+  test('a page that is reloaded finds the kernel again', async () => {
     await command('docmanager:save');
     await expect.poll(() => saved().cells[1]?.outputs?.length).toBeGreaterThan(0);
     expect(statSync(join(folder, NOTEBOOK)).size).toBeLessThan(250_000);

@@ -181,7 +181,7 @@ describe('prompt files in the real VS Code', () => {
     await expect.poll(outside).toBe(0);
   });
 
-  test.each(themes)('%s: surprisal can be told from the text', async (theme) => {
+  test.each(themes)('%s: surprisal is visible in the text', async (theme) => {
     await setTheme(page, theme);
     await page.mouse.move(700, 800);
     // high contrast underlines, which is a style of the letters

@@ -63,7 +63,7 @@ describe('windows of this machine', () => {
     await second.context().close();
   });
 
-  test('a process that crashes is started anew, and the next analysis works', async () => {
+  test('a process that crashes is restarted, and the next analysis works', async () => {
     const [before] = view.servers();
     process.kill(before ?? 0, 'SIGSEGV');
     await waitUntil(() => view.servers().length === 1 && view.servers()[0] !== before, 'another process', 60_000);

@@ -108,7 +108,7 @@ export function faultTests(window: () => RemoteWindow, { prompt, long }: { promp
     return async () => void (await drawn);
   }
 
-  test('a server that is killed in an analysis is said to be, is started anew, and the next analysis works', async () => {
+  test('a server that is killed in an analysis is reported and restarted, and the next analysis works', async () => {
     const { page, view } = window();
     const [before = 0] = view.servers();
     counts.injected += 1;

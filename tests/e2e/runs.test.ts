@@ -248,7 +248,7 @@ describe('runs', () => {
     await expect.poll(() => texts()).toHaveLength(2);
   });
 
-  test('an assistant is told the routes after the person agreed, and can give up', async () => {
+  test('an assistant gets the routes after the person agreed, and can give up', async () => {
     await runCommand(page, 'Assistant: Ask for Routes');
     await expect.poll(() => dialog().innerText()).toContain(IOI);
     await screenshot(page, 'runs-tool');
