@@ -89,4 +89,14 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
+def first_line(error: BaseException) -> str:
+    """The message of `error` on one line and without a full stop; its type where it has none."""
+    try:
+        lines = str(error).strip().splitlines()
+    except Exception:
+        # the text of a foreign exception may fail to be made
+        lines = []
+    return (lines[0] if lines else type(error).__name__)[:300].rstrip(". ")
+
+
 _CPU_ALLOCATOR = ("can't allocate memory", "tried to allocate", "Cannot allocate memory")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -80,3 +81,8 @@ def test_no_torch_before_it_is_needed(code: str) -> None:
 def test_the_version_is_the_packages() -> None:
     text = (Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8")
     assert f'version = "{lm_transparency.__version__}"' in text
+
+
+def test_a_test_runs_without_other_tests() -> None:
+    tests = Path(__file__).parent.rglob("test_*.py")
+    assert [f.name for f in tests if re.search(r"^\s*(from|import) test_", f.read_text("utf-8"), re.MULTILINE)] == []

@@ -48,8 +48,22 @@ def analyze(
     Raises `TransparencyError` (`invalidPrompt`, `promptTooLong`, `modelUnsupported`, `outOfMemory`), and `Cancelled`
     within one layer's time of `watch.cancel()`.
     """
-    watch = watch or Watch()
     tokens = tokens_of(model, prompt, special_tokens)
+    return analyze_tokens(model, prompt, tokens, floor=floor, watch=watch, earlier=earlier)
+
+
+@guarded
+def analyze_tokens(
+    model: LoadedModel,
+    prompt: str | Chat,
+    tokens: Sequence[Token],
+    *,
+    floor: float = FLOOR,
+    watch: Watch | None = None,
+    earlier: Analysis | None = None,
+) -> Analysis:
+    """`analyze` for the `tokens` of `prompt` (`tokens_of`)."""
+    watch = watch or Watch()
     begun = _recorded(model, prompt, tokens, watch, floor=floor, earlier=earlier)
     begun.go_on(watch)
     return begun.analysis()
@@ -93,14 +107,13 @@ def analysis_of(
 def start(
     model: LoadedModel,
     prompt: str | Chat,
+    tokens: Sequence[Token],
     *,
-    special_tokens: SpecialTokens = "auto",
     watch: Watch | None = None,
     earlier: Analysis | None = None,
 ) -> Started:
-    """`analyze` up to the routes into the target. Raises as `analyze`."""
+    """`analyze_tokens` up to the routes into the target. Raises as `analyze`."""
     watch = watch or Watch()
-    tokens = tokens_of(model, prompt, special_tokens)
     begun = _recorded(model, prompt, tokens, watch, earlier=earlier, only_last=True)
     begun.reach(begun.target, watch)
     return begun

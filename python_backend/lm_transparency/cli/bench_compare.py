@@ -75,7 +75,7 @@ def seconds_of(work: Callable[[], object], device: torch.device) -> float:
 
 
 def by_definition(trace: Trace, index: int, projected: Projected) -> LayerContributions:
-    """What `layer_contributions` gives for a layer with attention, straight from the definition: every part a tensor.
+    """The values of `layer_contributions` for a layer with attention, by the definition: every part a tensor.
 
     See docs/method.md#attention.
     """

@@ -11,7 +11,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import IO, Any
 
-from ..errors import TransparencyError
+from ..errors import TransparencyError, first_line
 from .frames import read_frame, write_frame
 
 _MOST = 1 << 30
@@ -52,22 +52,14 @@ def _answer(task: dict[str, Any]) -> dict[str, Any]:
         return {"memory": True}
     except BaseException as error:
         # a panic of native code is a BaseException; nothing that a foreign file makes a library do may end the child
-        return {"raised": _first_line(error)}
-
-
-def _first_line(error: BaseException) -> str:
-    try:
-        lines = str(error).strip().splitlines()
-    except Exception:
-        lines = []
-    return (lines[0] if lines else type(error).__name__)[:300]
+        return {"raised": first_line(error)}
 
 
 def _send(answers: IO[bytes], answer: dict[str, Any], most: int) -> None:
     try:
         size = len(json.dumps(answer))
     except (TypeError, ValueError, RecursionError, MemoryError) as error:
-        answer, size = {"raised": _first_line(error)}, 0
+        answer, size = {"raised": first_line(error)}, 0
     write_frame(answers, {"large": True} if size > most else answer)
 
 

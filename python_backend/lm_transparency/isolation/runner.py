@@ -153,7 +153,7 @@ def _value(answer: dict[str, Any], about: str, limits: Limits, remedy: str) -> A
         raise TransparencyError(
             "modelUnusable", f"{about} makes more than {limits.answer_bytes / 1e6:.0f} MB of text.", remedy
         )
-    raise TransparencyError("modelUnusable", f"{about} cannot be used: {answer['raised'].rstrip('.')}.", remedy)
+    raise TransparencyError("modelUnusable", f"{about} cannot be used: {answer['raised']}.", remedy)
 
 
 def _too_long(about: str, limits: Limits, remedy: str) -> TransparencyError:

@@ -121,7 +121,7 @@ class Block:
         return beside.detach().float() if isinstance(beside, Tensor) else None
 
     def w_out(self) -> Float[Tensor, "neuron d_model"]:
-        """What each neuron adds to the residual stream at activation 1, float32. Raises `TransparencyError`."""
+        """The output of each neuron to the residual stream at activation 1, float32. Raises `TransparencyError`."""
         return self.after_ffn.linear(weight_in_out(self.neurons()).float())
 
     def b_out(self) -> Float[Tensor, "d_model"] | None:

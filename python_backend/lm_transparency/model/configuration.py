@@ -1,4 +1,4 @@
-"""What a model's configuration must not decide: the code that runs it, and the files that are read."""
+"""Keys of a model's configuration that must not choose the code that runs or the files that are read."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Late(Exception):
-    """What was asked for did not come in time. It runs on, and nobody waits for it."""
+    """A result did not come in time. Its computation runs on, without anyone waiting for it."""
 
 
 def within(seconds: float, work: Callable[[], T]) -> T:

@@ -37,7 +37,7 @@ class Experts:
         return found
 
     def bias(self, expert: int) -> Float[Tensor, "d_model"] | None:
-        """What one expert adds regardless of its neurons, before its gate, float32."""
+        """The output bias of one expert, before its gate, float32."""
         bias = getattr(self.module, f"{_output_name(self.module)}_bias", None)
         return bias[expert].detach().float() if isinstance(bias, Tensor) else None
 

@@ -65,7 +65,7 @@ def weight_in_out(module: nn.Module) -> Float[Tensor, "d_in d_out"]:
 
 
 def bias_of(module: nn.Module) -> Float[Tensor, "d_out"] | None:
-    """What the module adds for any input, float32; None where that is nothing."""
+    """The bias of `module`, float32; None where it has none."""
     with _where_it_computes(module):
         if is_plain(module):
             bias = getattr(module, "bias", None)

@@ -127,21 +127,23 @@ def _headers(folder: Path) -> Iterator[Tensor]:
 
 
 def held_by(found: Source) -> Held:
-    """What the files of `found` hold, packed numbers counted by the bit; zeros for a hub id that is not here, and where
-    there are no weights that are read.
+    """The number of tensors and values in the files of `found`. Packed values are counted by the bit. Both are 0 for a
+    hub id that is not in the cache, and where there are no weights to read.
 
     Raises `TransparencyError("modelUnusable")` for files whose headers do not fit them, or that hold nothing.
     """
     if found.kind == "gguf":
         tensors = gguf_header(Path(found.location))
     else:
-        if found.folder is None or not any(file.is_file() for file in weight_files(found.folder)):
+        folder = found.folder
+        if folder is None or not any(file.is_file() for file in weight_files(folder)):
             return Held()
-        tensors = list(_headers(found.folder))
-    if not numbers_in(tensors):
+        tensors = list(_headers(folder))
+    n_numbers = numbers_in(tensors)
+    if not n_numbers:
         # a model of any size could be made of nothing
         raise TransparencyError("modelUnusable", f"The files of {found.name} hold no weights.", SAVE_AGAIN)
-    return Held(len(tensors), numbers_in(tensors))
+    return Held(len(tensors), n_numbers)
 
 
 def _in_gguf(file: Path) -> Iterable[_Tensor]:
@@ -164,7 +166,7 @@ def _in_config(config: Any) -> Iterable[_Tensor]:
 
 
 def _left_under_limit() -> int:
-    """What this process may still allocate where its address space is limited (`ulimit -v`)."""
+    """The bytes that this process may still allocate where its address space is limited (`ulimit -v`)."""
     if sys.platform == "win32":
         return _UNLIMITED
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
@@ -174,7 +176,7 @@ def _left_under_limit() -> int:
 
 
 def _left_in_container() -> int:
-    """What the control group of this process may still allocate, from Linux's files for it (version 2, then 1)."""
+    """The bytes that this process's control group may still allocate, by Linux's files (version 2, then 1)."""
     root = Path("/sys/fs/cgroup")
     versions = (
         ("memory.max", "memory.current"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from ..errors import STOPS, TransparencyError, is_out_of_memory
+from ..errors import STOPS, TransparencyError, first_line, is_out_of_memory
 
 OTHER_TOKENIZER = "Use the tokenizer that the model was published with, or another model."
 
@@ -27,9 +27,3 @@ def answered(what: str, remedy: str) -> Generator[None]:
         if is_out_of_memory(error):
             raise
         raise TransparencyError("modelUnusable", f"{what}: {first_line(error)}.", remedy) from error
-
-
-def first_line(error: BaseException) -> str:
-    """The message of `error` on one line and without a full stop; its type where it has none."""
-    lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__)[:300].rstrip(". ")

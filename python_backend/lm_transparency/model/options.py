@@ -35,5 +35,5 @@ Task = Literal["token", "label", "labels", "value"]
 #: The lowest threshold of a graph; smaller contributions are not kept.
 LOWEST_THRESHOLD = 0.005
 
-#: The common threshold of graphs that are compared. A graph that is looked at has its own (`auto_threshold`).
+#: The common threshold of graphs that are compared. A graph on screen has a threshold of its own (`auto_threshold`).
 COMPARED_THRESHOLD = 0.04

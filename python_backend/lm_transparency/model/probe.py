@@ -49,7 +49,7 @@ _LOCAL: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 
 
 def _why_not(read: Callable[[], Any]) -> str:
-    """What `read` says of a lack of PyTorch, which this process does without."""
+    """The error of `read` about the missing PyTorch, which this process does without; empty for any other."""
     try:
         read()
     except MemoryError:

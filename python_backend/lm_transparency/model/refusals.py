@@ -8,9 +8,8 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
-from ..errors import STOPS, TransparencyError, is_out_of_memory
+from ..errors import STOPS, TransparencyError, first_line, is_out_of_memory
 from . import trust
-from .native import first_line
 from .sources import Source
 from .weights import SAVE_AGAIN
 

@@ -25,6 +25,8 @@ _LOOK_S = 10.0
 _PART = r"[A-Za-z0-9][\w.-]*"
 _HUB_ID = re.compile(rf"(?P<repo>{_PART}(/{_PART})?)(@(?P<revision>{_PART}(/{_PART})*))?", re.ASCII)
 
+#: The start of a repository's folder name in the Hugging Face cache; `--` stands for `/`.
+_CACHED = "models--"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -142,13 +144,13 @@ def hub_cache() -> Path:
 
 def cached_repositories() -> dict[str, Path]:
     """Hub id → its folder in the Hugging Face cache."""
-    return {d.name[len("models--") :].replace("--", "/"): d for d in hub_cache().glob("models--*") if d.is_dir()}
+    return {d.name[len(_CACHED) :].replace("--", "/"): d for d in hub_cache().glob(f"{_CACHED}*") if d.is_dir()}
 
 
 def snapshot(repo: str, revision: str = "") -> Path | None:
     """The folder of a hub id's files in the Hugging Face cache; None where it was not downloaded."""
-    folder = cached_repositories().get(repo)
-    if folder is None:
+    folder = hub_cache() / f"{_CACHED}{repo.replace('/', '--')}"
+    if not os.path.isdir(folder):  # a name too long is no folder either
         return None
     ref = folder / "refs" / (revision or "main")
     commit = ref.read_text("utf-8").strip() if ref.is_file() else revision

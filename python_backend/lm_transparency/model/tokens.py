@@ -56,7 +56,7 @@ def check_prompt(prompt: str) -> None:
             f"The prompt holds a NUL character at offset {at}; it looks like binary data.",
             "Remove it, or choose a text file.",
         )
-    half = None if prompt.isascii() else _HALF.search(prompt)
+    half = half_of_a_pair(prompt)
     if half is not None:
         raise TransparencyError(
             "invalidPrompt",
@@ -69,6 +69,11 @@ def check_prompt(prompt: str) -> None:
             f"The prompt has {len(prompt):,} characters; no model's context is that long.",
             "Select a part of it.",
         )
+
+
+def half_of_a_pair(text: str) -> re.Match[str] | None:
+    """The first lone surrogate in `text`."""
+    return None if text.isascii() else _HALF.search(text)
 
 
 def encode(tokenizer: Any, prompt: str, special_tokens: SpecialTokens = "auto") -> list[Token]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from ..errors import TransparencyError
-from ..model.tokens import LONGEST_PROMPT
+from ..model.tokens import LONGEST_PROMPT, half_of_a_pair
 from .units import BLANKS
 
-_LONE = re.compile("[\ud800-\udfff]")
 _CUT = "A selection may have cut an emoji in two; select the whole of it, or delete the half."
 
 
@@ -27,7 +24,7 @@ def check_text(text: str, *, selected: bool = False) -> None:
             f"The text has a NUL character in line {_line(text, nul)}; it seems to be binary data.",
             "Remove the character, or select the part that is text.",
         )
-    lone = None if text.isascii() else _LONE.search(text)
+    lone = half_of_a_pair(text)
     if lone:
         raise half_character(ord(lone[0]), _line(text, lone.start()))
     if len(text) > LONGEST_PROMPT:

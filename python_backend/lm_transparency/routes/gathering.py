@@ -109,7 +109,7 @@ class Gathering:
         return low
 
     def result(self) -> tuple[Contributions, Proof]:
-        """What is known so far, and its proof."""
+        """The contributions known so far, and their proof."""
         layers = [layer.rows for layer in self._layers]
         known = np.stack([layer.known for layer in self._layers])
         contributions = together(self._trace, layers, self._floor, known)

@@ -16,7 +16,7 @@ from ..ambient import guard, guarded
 from ..analysis.calibration import Calibration
 from ..analysis.estimate import ASSUMED, Estimate, Sample, contributions_work, forward_work, longest, peak_bytes, rates
 from ..analysis.limits import shape_of
-from ..analysis.making import Started, analyze, start, tokens_of
+from ..analysis.making import Started, analyze_tokens, start, tokens_of
 from ..analysis.result import Analysis
 from ..errors import TransparencyError
 from ..files.fingerprint import state
@@ -155,10 +155,7 @@ class Session:
     ) -> tuple[str, Analysis]:
         """Analyse and remember (`keep`): (run id, analysis)."""
         self._tell_first(model, watch)
-        earlier = self._earlier(model, tokens_of(model, prompt, special_tokens))
-        analysis = analyze(model, prompt, special_tokens=special_tokens, watch=watch, earlier=earlier)
-        self._learn(analysis)
-        return self.keep(analysis), analysis
+        return self._analyzed(model, prompt, tokens_of(model, prompt, special_tokens), watch)
 
     @guarded
     def begin(
@@ -171,15 +168,21 @@ class Session:
     ) -> tuple[str, Analysis]:
         """Like `analyze`, but a long prompt gets only the routes into the target: `go_on` computes the rest."""
         tokens = tokens_of(model, prompt, special_tokens)
-        if len(tokens) < LONG:
-            return self.analyze(model, prompt, special_tokens=special_tokens, watch=watch)
         self._tell_first(model, watch)
-        earlier = self._earlier(model, tokens)
-        started = start(model, prompt, special_tokens=special_tokens, watch=watch, earlier=earlier)
+        if len(tokens) < LONG:
+            return self._analyzed(model, prompt, tokens, watch)
+        started = start(model, prompt, tokens, watch=watch, earlier=self._earlier(model, tokens))
         analysis = started.analysis()
         run_id = self.keep(analysis)
         self._started[run_id] = started
         return run_id, analysis
+
+    def _analyzed(
+        self, model: LoadedModel, prompt: str | Chat, tokens: Sequence[Token], watch: Watch | None
+    ) -> tuple[str, Analysis]:
+        analysis = analyze_tokens(model, prompt, tokens, watch=watch, earlier=self._earlier(model, tokens))
+        self._learn(analysis)
+        return self.keep(analysis), analysis
 
     def _tell_first(self, model: LoadedModel, watch: Watch | None) -> None:
         if watch is not None and id(model) not in self._warm:

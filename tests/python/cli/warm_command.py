@@ -146,6 +146,7 @@ def _child(case: Case, fds: dict[int, int | None], masters: dict[int, int]) -> N
     code = 99
     try:
         signal.alarm(HANGS_S)
+        _own_thread_pool()
         for master in masters.values():
             os.close(master)
         for fd, opened in fds.items():
@@ -163,6 +164,13 @@ def _child(case: Case, fds: dict[int, int | None], masters: dict[int, int]) -> N
         traceback.print_exc()
     finally:
         os._exit(code)
+
+
+def _own_thread_pool() -> None:
+    """PyTorch replaces the thread pool of a fork at its first use, which two threads at once must not be."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 def _forget_the_user() -> None:

@@ -8,25 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
 
 import prompts
 from lm_transparency import LoadedModel, Watch
 from lm_transparency.routes.contributions import layer_contributions
 from lm_transparency.trace.recording import record
-from reference import shares, watch_any
+from reference import plain_model, shares, watch_any
 
 COLUMNS = ("attention", "attention_residual", "attention_bias", "ffn", "ffn_residual")
 LONG = "The quick brown fox jumps over the lazy dog; " * 2
 
 
-def eager(folder: Path, dtype: torch.dtype) -> Any:
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="eager").eval()
-
-
 @pytest.fixture(scope="module")
 def embedded_eager(embedded_folder: Path) -> Any:
-    return eager(embedded_folder, torch.float32)
+    return plain_model(embedded_folder)
 
 
 def deviations(model: LoadedModel, plain: Any, ids: list[int]) -> dict[str, float]:
@@ -61,7 +56,7 @@ def test_the_embedded_model_contributes_as_the_same_model_does_in_float64(
     embedded: LoadedModel, embedded_folder: Path
 ) -> None:
     ids = [embedded.tokenizer.bos_token_id, *embedded.tokenizer(prompts.SUM).input_ids]
-    worst = deviations(embedded, eager(embedded_folder, torch.float64), ids)
+    worst = deviations(embedded, plain_model(embedded_folder, torch.float64), ids)
     assert within(worst), worst
 
 
@@ -71,7 +66,7 @@ def test_models_with_biases_contribute_as_the_definition_says(
     tiny: LoadedModel, prompt: str, dtype: torch.dtype
 ) -> None:
     ids = tiny.tokenizer(prompt).input_ids[:60]
-    worst = deviations(tiny, eager(Path(tiny.source), dtype), ids)
+    worst = deviations(tiny, plain_model(tiny.source, dtype), ids)
     assert within(worst), worst
     assert worst["logits"] <= 1e-4
 

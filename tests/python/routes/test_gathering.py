@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import prompts
 import synthetic
 from families import IDS, build
+from known_rows import assert_known_rows_are_those_of
 from lm_transparency import Analysis, Contributions, LoadedModel, Trace, analyze
 from lm_transparency.model.anatomy import dissect
 from lm_transparency.routes.contributions import contributions
@@ -19,8 +20,6 @@ from lm_transparency.routes.gathering import Gathering
 from lm_transparency.routes.graph import auto_threshold, route_graph
 from lm_transparency.trace.recording import record
 from lm_transparency.watch import Watch
-
-_ROWS = ("attention_residual", "attention_bias", "mixer", "ffn", "ffn_residual")
 
 
 def assert_same_graph(found: Contributions, whole: Contributions, target: int, threshold: float, **how: Any) -> None:
@@ -32,28 +31,6 @@ def assert_same_graph(found: Contributions, whole: Contributions, target: int, t
         assert (edge.weight, edge.flow) == pytest.approx((other.weight, other.flow), abs=1e-5)
         assert [head for head, _ in edge.heads] == [head for head, _ in other.heads]
     assert a.token_mass == pytest.approx(b.token_mass, abs=1e-5)
-
-
-def assert_known_rows_are_those_of(found: Contributions, whole: Contributions, within: float = 1e-6) -> None:
-    for name in _ROWS:
-        mine, other = getattr(found, name), getattr(whole, name)
-        assert mine[found.known] == pytest.approx(other[found.known], abs=within)
-        assert not mine[~found.known].any()
-    for name in ("attention_total", "ffn_total"):
-        mine, other = getattr(found, name), getattr(whole, name)
-        assert mine[found.known] == pytest.approx(other[found.known], rel=1e-5)
-    edges, others = edges_of(found), edges_of(whole)
-    listed = {edge: weight for edge, weight in others.items() if found.known[edge[:2]]}
-    # values exactly at the floor may fall on either side
-    for edge in edges.keys() ^ listed.keys():
-        assert {**edges, **listed}[edge] == pytest.approx(found.floor, abs=within)
-    both = sorted(edges.keys() & listed.keys())
-    assert [edges[edge] for edge in both] == pytest.approx([listed[edge] for edge in both], abs=within)
-
-
-def edges_of(c: Contributions) -> dict[tuple[int, int, int], float]:
-    columns = (c.edge_layer, c.edge_query, c.edge_key, c.edge_weight)
-    return {(x, q, k): w for x, q, k, w in zip(*(column.tolist() for column in columns), strict=True)}
 
 
 def assert_reaches(trace: Trace, whole: Contributions, target: int) -> None:

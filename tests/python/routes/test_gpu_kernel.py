@@ -7,8 +7,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_kernels import Case, cases, oracle, tensors, tolerance
 
+from kernel_cases import Case, cases, oracle, tensors, tolerance
 from lm_transparency.routes import kernels
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

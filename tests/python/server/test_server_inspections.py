@@ -22,7 +22,9 @@ from lm_transparency.inspection import ffn, heads, lens, nodes
 from prompts import IOI
 from tiny_models import save_mistral, train_tokenizer
 
-ANALYZE, LOAD, UNLOAD = (f"lmTransparency/{name}" for name in ("analyze", "loadModel", "unloadModel"))
+ANALYZE, HEAD_TAGS, LOAD, UNLOAD = (
+    f"lmTransparency/{name}" for name in ("analyze", "headTags", "loadModel", "unloadModel")
+)
 
 Ask = Any
 
@@ -126,15 +128,21 @@ def test_the_maps_of_a_layer(ask: Ask, ioi: Analysis, side: int) -> None:
         assert np.abs(found.astype(int) - getattr(view, name)).max() <= 1
 
 
-def test_the_tags_of_all_heads(ask: Ask, server: Client, ioi: Analysis) -> None:
-    wire = ask("headTags", workDoneToken="tags")
+def test_the_tags_of_all_heads(ask: Ask, ioi: Analysis) -> None:
+    wire = ask("headTags")
     assert wire["tags"] == ["previous", "first", "duplicate", "induction", "self"]
     assert wire["nTokens"] == 65
     assert numbers(wire["scores"]) == pytest.approx(heads.measure_head_tags(ioi.model).scores, abs=1e-3)
-    assert any(" pass, layer " in step.get("message", "") for step in server.progress("tags"))
-    # the second time the answer is cached
-    assert ask("headTags", workDoneToken="again") == wire
-    assert not any("message" in step for step in server.progress("again"))
+
+
+def test_the_tags_of_all_heads_are_measured_once(start: StartClient, tiny_llama_folder: Path) -> None:
+    client = start("-m", "lm_transparency.server")
+    client.initialize()
+    run = client.ask(ANALYZE, {"prompt": "one two", "model": str(tiny_llama_folder)})["runId"]
+    first = client.ask(HEAD_TAGS, {"runId": run, "workDoneToken": "first"})
+    assert any("message" in step for step in client.progress("first"))
+    assert client.ask(HEAD_TAGS, {"runId": run, "workDoneToken": "second"}) == first
+    assert not any("message" in step for step in client.progress("second"))
 
 
 def test_the_neurons_of_a_block(ask: Ask, ioi: Analysis) -> None:

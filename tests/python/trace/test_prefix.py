@@ -9,20 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_float64_reference import eager
-from test_gathering import assert_known_rows_are_those_of
 from torch import Tensor
 
 import prompts
 from families import IDS, build
+from known_rows import assert_known_rows_are_those_of
 from lm_transparency import Analysis, LoadedModel, Session, Trace, Watch, analyze
-from lm_transparency.analysis.making import start
+from lm_transparency.analysis.making import start, tokens_of
 from lm_transparency.model.anatomy import dissect
 from lm_transparency.routes.contributions import contributions
 from lm_transparency.routes.gathering import Earlier, Gathering
 from lm_transparency.trace.prefix import record_after
 from lm_transparency.trace.recording import record
-from reference import shares, watch_any
+from reference import plain_model, shares, watch_any
 
 #: (model type, changes): takes over, in every kind of block that a cache of keys and values suffices for.
 TAKES_OVER: list[tuple[str, dict[str, Any]]] = [
@@ -184,7 +183,7 @@ def test_the_embedded_model_contributes_as_the_definition_says_while_one_types(
     run = typed[-1]
     assert [bool(r.n_reused) for r in typed] == [False, True, True, True, True]
     assert run.proof.holds
-    definition = watch_any(eager(embedded_folder, torch.float32), [token.id for token in run.tokens])
+    definition = watch_any(plain_model(embedded_folder), [token.id for token in run.tokens])
     assert np.abs(run.trace.logits.double().numpy() - definition.logits).max() <= 1e-4
     for layer in range(definition.n_layers):
         wanted = shares(definition, layer)
@@ -211,9 +210,10 @@ def test_a_half_precision_run_is_continued_within_its_rounding(tiny_llama_bf16: 
 
 
 def test_a_run_that_is_partly_known_hands_on_what_it_knows(embedded: LoadedModel) -> None:
-    begun = start(embedded, prompts.LONG).analysis()
+    begun = start(embedded, prompts.LONG, tokens_of(embedded, prompts.LONG)).analysis()
     assert not begun.is_complete
-    run = start(embedded, prompts.LONG + " Then", earlier=begun)
+    longer = prompts.LONG + " Then"
+    run = start(embedded, longer, tokens_of(embedded, longer), earlier=begun)
     first = run.analysis()
     whole = analyze(embedded, prompts.LONG + " Then")
     assert first.n_reused == len(begun.tokens)

@@ -220,7 +220,7 @@ class Handlers:
 
 
 async def _prompt(params: AnalyzeParams | EstimateParams) -> str | Chat:
-    """What is to be analysed. Refused here as well as in the analysis: no model need be loaded to see this."""
+    """The prompt to analyse. It is refused here as well as in the analysis, because this check needs no model."""
     check_prompt(params.prompt)
     if not params.chat:
         return params.prompt

@@ -328,7 +328,7 @@ class LanguageFeatures:
         prompt = await self._view.work(document, lambda: text.prompt(text.at(text.units.to_characters(start))))
         watch = Watch()
         title = params.uri.rpartition("/")[2]
-        job = draw(self._view.text(document, prompt), text.settings, title, watch)
+        job = draw(self._view.text(text, prompt), text.settings, title, watch)
         page = (await self._run(job, watch, "Analyzing")).as_uri()
         shown = {"uri": page, "external": True}
         if not self._ask_client(lsp.WINDOW_SHOW_DOCUMENT, "window.show_document.support", shown):

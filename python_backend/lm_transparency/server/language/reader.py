@@ -28,7 +28,6 @@ from .specials import Specials
 
 if TYPE_CHECKING:
     from ...inspection.surprisal import Reading
-    from ...model.loading import LoadedModel
     from ...protocol.models import ModelInfo
     from ...session.session import Session
     from ...watch import Watch
@@ -71,7 +70,7 @@ class Vocabulary:
 
     @once
     def specials(self) -> Specials:
-        """What the tokenizer takes for one special token wherever it stands."""
+        """Texts that the tokenizer reads as one special token wherever they stand."""
         added = getattr(self.tokenizer, "added_tokens_decoder", {}).values()
         return Specials([*self.tokenizer.all_special_tokens, *(str(token) for token in added if token.special)])
 
@@ -103,7 +102,7 @@ class Tokens:
 
 @dataclass
 class _State:
-    """Of a model's files: `tokenizer_state`, when it was looked at, and when the tokenizer was tried in vain."""
+    """The state of a model's files (`tokenizer_state`), when it was read, and when its tokenizer was last refused."""
 
     files: str = ""
     looked: float = float("-inf")
@@ -292,7 +291,7 @@ def _from_disk(model: str) -> Vocabulary | None:
 def _from_model(session: Session, source: str) -> Vocabulary | None:
     import copy
 
-    model = _model(session, source)
+    model = session.current(source)
     if model is None:
         return None
     return Vocabulary(model.name, copy.deepcopy(model.tokenizer), model.anatomy.n_context)
@@ -308,12 +307,8 @@ def _read(session: Session, source: str, text: Text, watch: Watch) -> Reading | 
     from ...analysis.making import tokens_of
     from ...inspection.surprisal import read_text
 
-    model = _model(session, source)
+    model = session.current(source)
     if model is None:
         return None
     tokens = tokens_of(model, parse_chat(text.text) if text.chat else text.text, text.special_tokens)
     return read_text(model, tokens, watch=watch)
-
-
-def _model(session: Session, source: str) -> LoadedModel | None:
-    return session.current(source)

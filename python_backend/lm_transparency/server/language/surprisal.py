@@ -9,7 +9,7 @@ from ...prompts.documents import Document
 from ...prompts.pieces import PromptText
 from ...prompts.spans import merged
 from ...protocol.prompts import SurprisalParams, SurprisalResult
-from .reader import Text, Tokens
+from .reader import Tokens
 from .view import View
 
 
@@ -21,13 +21,12 @@ async def surprisal(view: View, document: Document, params: SurprisalParams) -> 
 
     size = len(document.text)
     prompt = await view.desk.run(size, meant)
-    settings = document.settings
-    special = "auto" if prompt.chat else settings.special_tokens or view.options.special_tokens
-    text = Text(view.reader.meant(settings.model, view.options.model), prompt.text, prompt.chat, special)
+    text = view.text(document, prompt)
     reading = await view.reader.reading(text)
     tokens = await view.reader.tokens(text, asked_by=view)
     if reading is None or tokens is None:
-        name = f"The model {settings.model}" if settings.model else "A model"
+        model = document.settings.model
+        name = f"The model {model}" if model else "A model"
         raise TransparencyError(
             "modelNotFound", f"{name} is not loaded, so nothing is known of surprisal.", "Analyze the prompt first."
         )

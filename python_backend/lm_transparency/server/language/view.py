@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from ...errors import TransparencyError
 from ...model.options import SpecialTokens
+from ...prompts.documents import Document
 from ...prompts.lines import Stretch
 from ...prompts.pieces import PromptText
 from ...prompts.spans import Span, spans_within
@@ -84,8 +85,8 @@ class View:
         """`work()`, which reads the document, run where it blocks no one. Raises `pace.TooSlow`."""
         return await self.desk.run(document.size, work)
 
-    def text(self, document: OpenDocument, prompt: PromptText) -> Text:
-        settings = document.document.settings
+    def text(self, document: Document, prompt: PromptText) -> Text:
+        settings = document.settings
         model = self.reader.meant(settings.model, self.options.model)
         special = "auto" if prompt.chat else settings.special_tokens or self.options.special_tokens
         return Text(model, prompt.text, prompt.chat, special)
@@ -96,7 +97,7 @@ class View:
             prompt = await self.work(document, lambda: document.document.prompt(stretch))
         except TransparencyError:
             return None
-        text = self.text(document, prompt)
+        text = self.text(document.document, prompt)
         tokens = await self.reader.tokens(text, longest, self)
         return None if tokens is None else Shown(document, stretch, prompt, text, tokens)
 
