@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import hypothesis.strategies as st
 import pytest
 from fuzzing import damaged, pieced, tried
+from pygls import feature_manager
 
 from lm_transparency.protocol import PING
 from lm_transparency.server.app import build_server
@@ -120,6 +122,24 @@ class _Server:
         return answers
 
 
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Server]:
+    monkeypatch.setattr("lm_transparency.server.compute.dependencies.import_heavy", lambda _importing: None)
+    looks, known = feature_manager.has_ls_param_or_annotation, dict[Any, bool]()
+
+    def looks_once(handler: Any, actual: type) -> bool:
+        """pygls reads the signatures of all handlers for each connection: half of this test's time."""
+        code = getattr(handler, "__code__", handler)
+        if code not in known:
+            known[code] = looks(handler, actual)
+        return known[code]
+
+    monkeypatch.setattr(feature_manager, "has_ls_param_or_annotation", looks_once)
+    server = _Server()
+    yield server
+    server.close()
+
+
 def _no_session() -> Any:
     raise RuntimeError("no session in this test")
 
@@ -132,10 +152,7 @@ def _key(msg_id: Any) -> str:
     return json.dumps(msg_id)
 
 
-def test_frames_with_a_body_are_answered_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lm_transparency.server.compute.dependencies.import_heavy", lambda _importing: None)
-    server = _Server()
-
+def test_frames_with_a_body_are_answered_one_by_one(server: _Server) -> None:
     def read(body: bytes) -> bool:
         answers = server.answers(
             _framed(body) + _framed(b'{"jsonrpc":"2.0","id":"after","method":"%b"}' % PING.encode())
@@ -160,12 +177,9 @@ def test_frames_with_a_body_are_answered_one_by_one(monkeypatch: pytest.MonkeyPa
         damaged(json.dumps({"jsonrpc": "2.0", "id": 1, "method": PING, "params": {"a": [1, "é"]}}).encode()),
     )
     tried("JSON-RPC bodies", bodies, read)
-    server.close()
 
 
-def test_streams_that_are_no_frames_end_or_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lm_transparency.server.compute.dependencies.import_heavy", lambda _importing: None)
-    server = _Server()
+def test_streams_that_are_no_frames_end_or_go_on(server: _Server) -> None:
     ping = _framed(b'{"jsonrpc":"2.0","id":1,"method":"%b"}' % PING.encode())
     headers = pieced(
         "Content-Length: ", "5", "-1", "9" * 30, "\r\n", "\n", "\r", ":", "Content-Type: x", " " * 9000, "{}"
@@ -174,4 +188,3 @@ def test_streams_that_are_no_frames_end_or_go_on(monkeypatch: pytest.MonkeyPatch
     noise = st.tuples(st.sampled_from([b"", b"Content-Length: "]), st.binary(max_size=200)).map(b"".join)
     streams = st.one_of(damaged(ping * 3), headers, noise.map(lambda data: data + b"\n\n" + ping))
     tried("JSON-RPC streams", streams, lambda stream: len(server.answers(stream)) > 0)
-    server.close()
