@@ -19,11 +19,13 @@ def long_prompt(sentences: int) -> str:
 
 @pytest.fixture(scope="module")
 def noisy() -> Iterator[Client]:
-    """A real server whose model prints to stdout in every layer."""
+    """A real server, after its first analysis, whose model prints to stdout in every layer."""
     client = Client((SERVER[0], str(HERE / "noisy_model.py")))
     try:
         client.initialize()
         client.ask(LOAD)
+        # which reports a first pass, not a forward pass
+        client.ask(ANALYZE, {"prompt": "Hello"})
         yield client
     finally:
         client.end()
