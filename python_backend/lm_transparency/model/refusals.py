@@ -14,6 +14,10 @@ from .sources import Source
 from .weights import SAVE_AGAIN
 
 _SENTENCE_PIECE = (".model", ".spm")
+#: Beginnings of the names of other files that a tokenizer is made from.
+_PARTS = ("vocab", "merges", "tekken")
+#: transformers names the package that a class needs in one of these ways.
+_PACKAGE = re.compile(r"(?:pip install|need to install|requires the)\s+`?([A-Za-z0-9][\w.-]*\w)")
 
 
 def read_tokenizer(found: Source, location: str, **how: Any) -> Any:
@@ -41,24 +45,53 @@ def _no_tokenizer(found: Source, error: BaseException | None) -> TransparencyErr
     folder = found.folder
     files = [] if folder is None else sorted(f.name for f in folder.iterdir() if f.is_file())
     copy = "Copy tokenizer.json and tokenizer_config.json into it from the model that it was made from."
-    if found.kind != "gguf" and error is not None and "tokenizer.json" in files:
-        return TransparencyError(
-            "modelUnusable",
-            f"The tokenizer of {found.name} cannot be read: {first_line(error)}.",
-            copy,
-        )
+    if found.kind == "gguf":
+        why = "" if error is None else f": {first_line(error)}"
+        return TransparencyError("modelUnusable", f"The tokenizer of {found.name} cannot be read{why}.", SAVE_AGAIN)
     alone = next((name for name in files if name.endswith(_SENTENCE_PIECE)), "")
-    if found.kind != "gguf" and alone:
+    if folder is not None and alone and "tokenizer.json" not in files:
+        packages = "package tiktoken" if _is_text(folder / alone) else "packages sentencepiece and protobuf"
         return TransparencyError(
             "modelUnusable",
             f"{found.name} has its tokenizer as {alone} alone, which could not be converted to a tokenizer.json.",
-            "Install the Python packages sentencepiece and protobuf and load it again, or copy tokenizer.json into its "
-            "folder from the model that it was made from.",
+            f"Install the Python {packages} and load it again, or copy tokenizer.json into its folder from the model "
+            "that it was made from.",
         )
-    if found.kind != "gguf":
-        return TransparencyError("modelUnusable", f"{found.name} has no tokenizer in its folder.", copy)
-    why = "" if error is None else f": {first_line(error)}"
-    return TransparencyError("modelUnusable", f"The tokenizer of {found.name} cannot be read{why}.", SAVE_AGAIN)
+    package = _missing_package(error)
+    if package:
+        return TransparencyError(
+            "dependencyMissing",
+            f"The tokenizer of {found.name} needs the Python package {package}, which is not installed.",
+            f"Run `pip install {package}` and load it again.",
+        )
+    if error is not None and "tokenizer.json" in files:
+        return TransparencyError(
+            "modelUnusable", f"The tokenizer of {found.name} cannot be read: {first_line(error)}.", copy
+        )
+    part = next((name for name in files if name.startswith(_PARTS) or name.endswith(".tiktoken")), "")
+    if part:
+        return TransparencyError(
+            "modelUnusable", f"{found.name} has {part}, but no tokenizer could be made from it.", copy
+        )
+    return TransparencyError("modelUnusable", f"{found.name} has no tokenizer in its folder.", copy)
+
+
+def _is_text(file: Path) -> bool:
+    """Whether a vocabulary is in tiktoken's format, lines of Base64; SentencePiece's begins with a control byte."""
+    with file.open("rb") as opened:
+        return opened.read(1).isalnum()
+
+
+def _missing_package(error: BaseException | None) -> str:
+    """The package without which `error` was raised; empty where that is not the reason."""
+    while error is not None:
+        named = _PACKAGE.search(str(error)) if isinstance(error, ImportError) else None
+        if named:
+            return named[1]
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            return error.name.partition(".")[0]
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 def unreadable(found: Source, error: BaseException) -> TransparencyError:
