@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,9 @@ STATES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "float64": lambda: set_to(torch.get_default_dtype, torch.set_default_dtype, torch.float64),
     "bfloat16": lambda: set_to(torch.get_default_dtype, torch.set_default_dtype, torch.bfloat16),
     "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "autocast of a GPU": lambda: set_to(
+        partial(torch.is_autocast_enabled, "cuda"), partial(torch.set_autocast_enabled, "cuda"), True
+    ),
     "device": lambda: torch.device("meta"),
     "default device": lambda: default_device("meta"),
     "coarse products": lambda: set_to(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "medium"),
@@ -221,6 +225,25 @@ def test_a_model_loaded_under_any_state_is_the_same(state: str, tiny_gpt2_folder
         assert not tensor.is_inference(), name
         assert torch.equal(tensor, other), name
     assert same(plain(lt.analyze(model, PROMPT).contributions), plain(lt.analyze(tiny_gpt2, PROMPT).contributions))
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_inside_a_guard_every_setting_is_the_default(state: str) -> None:
+    usual = np.geterr()
+    with STATES[state]():
+        with guard():
+            assert not torch.is_inference_mode_enabled() and not torch.is_grad_enabled()
+            assert torch.get_default_dtype() == torch.float32
+            assert torch.get_default_device() == torch.zeros(1).device == torch.device("cpu")
+            assert not any(map(torch.is_autocast_enabled, ("cpu", "cuda", "xpu", "mps")))
+            assert ambient._precision() in ("highest", ("ieee", "ieee"))  # pyright: ignore[reportPrivateUsage]
+            assert torch.backends.cuda.math_sdp_enabled()
+            assert not torch.are_deterministic_algorithms_enabled()
+            assert torch._C._len_torch_function_stack() == torch._C._len_torch_dispatch_stack() == 0
+            assert np.geterr() == usual
+            # of both modes, and of fake tensors
+            assert (torch.nn.functional.linear(torch.ones(1, 1), torch.ones(1, 1)) @ torch.ones(1, 1)).item() == 1
+        assert (np.geterr() == usual) == (state != "errors of numpy")
 
 
 def compiled(work: Callable[[torch.Tensor], Any]) -> None:
