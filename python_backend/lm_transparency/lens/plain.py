@@ -17,7 +17,7 @@ from ..ambient import guard
 from ..errors import TransparencyError
 from ..model.linear import device_of
 from ..model.token_ids import check_token_ids, embedding_rows
-from ..trace.finite import is_finite, overflow
+from ..trace.finite import is_finite, not_finite
 from ..trace.trace import position_of
 
 #: How far the last row may differ from the model's logits, relative to the largest, by precision.
@@ -31,7 +31,8 @@ def plain_lens(
     model's.
 
     `position`: negative from the end. Raises `TransparencyError`: `modelUnsupported` where the model's logits are not
-    what its unembedding reads there, `modelUnusable` for a token id without a row in the embedding, `invalidPosition`.
+    what its unembedding reads there, `modelUnusable` for damaged weights or a token id without a row in the
+    embedding, `invalidPosition`.
     """
     position = position_of(position, len(token_ids))
     unembedding = model.get_output_embeddings()
@@ -72,7 +73,7 @@ def _read(
         logits = unembedding(torch.stack([row.to(place) for row in read])).float()
     wanted = out.logits[0, position].float().to(place)
     if not (is_finite(wanted) and is_finite(logits)):
-        raise overflow(str(model.dtype).removeprefix("torch."), "The logit lens of the layers")
+        raise not_finite(model, "The logit lens")
     # a multiplier after the unembedding is the same for all rows
     scale = float((logits[-1] * wanted).sum() / (logits[-1] * logits[-1]).sum())
     off = float((scale * logits[-1] - wanted).abs().max() / wanted.abs().max())

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from ..errors import TransparencyError
 from ..model.loading import LoadedModel
@@ -37,6 +38,14 @@ def overflow(dtype: str, what: str, where: str = "") -> TransparencyError:
     )
 
 
+def not_finite(model: PreTrainedModel, what: str) -> TransparencyError:
+    """The error for `what` ("The lens of …") of a model that is run as a whole, so that no part is known."""
+    damaged = _damaged(model, model)
+    if damaged:
+        return _unusable(type(model).__name__, damaged)
+    return overflow(str(model.dtype).removeprefix("torch."), f"{what} of {type(model).__name__}")
+
+
 def check_finite(model: LoadedModel, trace: Trace) -> None:
     """Raise `TransparencyError` where states or logits of `trace` are not finite.
 
@@ -52,7 +61,7 @@ def not_provable(model: LoadedModel, trace: Trace, layer: int) -> TransparencyEr
     # attention skips a score that is NaN
     damaged = _damaged(model.model, trace.anatomy.blocks[layer].module)
     if damaged:
-        return _unusable(model, damaged, f"layer {layer}")
+        return _unusable(model.name, damaged, f", in layer {layer}")
     # the norms of the proof are float32
     return overflow("float32", f"The norm of the parts of layer {layer} of {model.name}")
 
@@ -63,16 +72,16 @@ def _found(model: LoadedModel, trace: Trace) -> TransparencyError:
     if part is trace.anatomy.unembedding:
         place += _outputs(model, states)
     if damaged:
-        return _unusable(model, damaged, place)
+        return _unusable(model.name, damaged, f", in {place}")
     position = int((~states.isfinite()).flatten(1).any(dim=1).nonzero()[0])
     at = "" if len(states) < trace.n_tokens else f" at position {position}"
     return overflow(model.dtype, f"{place[:1].upper()}{place[1:]} of {model.name}", at)
 
 
-def _unusable(model: LoadedModel, damaged: str, place: str) -> TransparencyError:
+def _unusable(name: str, damaged: str, place: str = "") -> TransparencyError:
     return TransparencyError(
         "modelUnusable",
-        f"The weights of {model.name} hold numbers that are not finite: {damaged}, in {place}.",
+        f"The weights of {name} hold numbers that are not finite: {damaged}{place}.",
         "Download or save the model again.",
     )
 

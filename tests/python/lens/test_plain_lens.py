@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -37,6 +38,27 @@ def test_models_that_cannot_be_decomposed_can_be_read(family: str) -> None:
 def test_what_is_not_read_by_the_unembedding_is_refused() -> None:
     with pytest.raises(TransparencyError, match="cannot be read either: its logits are not"):
         plain_lens(build("bert", {}), IDS)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "words"),
+    [
+        (
+            float("nan"),
+            "modelUnusable",
+            r"The weights of GPT2LMHeadModel hold numbers that are not finite: \S*ln_f\.bias",
+        ),
+        (3e38, "modelUnsupported", "The logit lens of GPT2LMHeadModel overflows in float32"),
+    ],
+)
+def test_numbers_that_are_not_finite_are_explained(value: float, kind: str, words: str) -> None:
+    model: Any = build("gpt2", {})
+    with torch.no_grad():
+        model.transformer.ln_f.bias[0] = value
+        model.lm_head.weight[0, 0] = 10
+    with pytest.raises(TransparencyError, match=words) as caught:
+        plain_lens(model, IDS)
+    assert caught.value.kind == kind and caught.value.remedy
 
 
 def test_the_command_prints_every_layer(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
