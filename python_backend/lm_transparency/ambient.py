@@ -97,20 +97,23 @@ _BACKENDS: tuple[Any, ...] = (torch.backends.cuda, torch.backends.mkldnn)
 
 
 def _precision() -> Any:
-    """How float32 matrices are multiplied: torch's older setting or, where they were used, the newer ones."""
+    """How float32 matrices are multiplied: "highest", or torch's older setting ("" where it has no value) and its newer
+    ones.
+    """
+    newer = tuple(backend.matmul.fp32_precision for backend in _BACKENDS if hasattr(backend, "matmul"))
     try:
-        return torch.get_float32_matmul_precision()
+        older = torch.get_float32_matmul_precision()
     except RuntimeError:
-        return tuple(backend.matmul.fp32_precision for backend in _BACKENDS)
+        # torch refuses to name newer settings that differ by it
+        older = ""
+    return "highest" if older == "highest" and {"none", "ieee"}.issuperset(newer) else (older, newer)
 
 
 def _set_precision(value: Any) -> None:
-    if value == "highest" and not isinstance(_precision(), str):
-        value = ("ieee",) * len(_BACKENDS)
-    if isinstance(value, str):
-        torch.set_float32_matmul_precision(value)
-        return
-    for backend, precision in zip(_BACKENDS, value, strict=True):
+    older, newer = (value, ()) if value == "highest" else value
+    if older:
+        torch.set_float32_matmul_precision(older)
+    for backend, precision in zip(_BACKENDS, newer, strict=False):
         backend.matmul.fp32_precision = precision
 
 

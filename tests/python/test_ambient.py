@@ -72,6 +72,20 @@ def newer_precision() -> Generator[None]:
         mkldnn.matmul.fp32_precision = "none"
 
 
+@contextmanager
+def tf32_on_a_gpu() -> Generator[None]:
+    """It changes the older setting for all devices, and the newer one for one of them."""
+    others: Any = getattr(torch.backends.mkldnn, "matmul", None)
+    before = getattr(others, "fp32_precision", "")
+    torch.backends.cuda.matmul.allow_tf32 = True
+    try:
+        yield
+        assert torch.backends.cuda.matmul.allow_tf32
+        assert getattr(others, "fp32_precision", "") == before
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = False
+
+
 class Halving(TorchFunctionMode):
     """Halves the results of linear layers."""
 
@@ -102,6 +116,7 @@ STATES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "default device": lambda: default_device("meta"),
     "coarse products": lambda: set_to(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "medium"),
     "coarse products, the newer way": newer_precision,
+    "coarse products on a GPU": tf32_on_a_gpu,
     "no plain attention": lambda: set_to(
         torch.backends.cuda.math_sdp_enabled, torch.backends.cuda.enable_math_sdp, False
     ),
@@ -110,6 +125,11 @@ STATES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "fake tensors": FakeTensorMode,
     "deterministic": lambda: set_to(
         torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms, True
+    ),
+    "deterministic with warnings": lambda: set_to(
+        torch.is_deterministic_algorithms_warn_only_enabled,
+        lambda warn: torch.use_deterministic_algorithms(warn, warn_only=warn),
+        True,
     ),
     "errors of numpy": lambda: np.errstate(all="raise"),
 }
@@ -236,7 +256,7 @@ def test_inside_a_guard_every_setting_is_the_default(state: str) -> None:
             assert torch.get_default_dtype() == torch.float32
             assert torch.get_default_device() == torch.zeros(1).device == torch.device("cpu")
             assert not any(map(torch.is_autocast_enabled, ("cpu", "cuda", "xpu", "mps")))
-            assert ambient._precision() in ("highest", ("ieee", "ieee"))  # pyright: ignore[reportPrivateUsage]
+            assert torch.get_float32_matmul_precision() == "highest"
             assert torch.backends.cuda.math_sdp_enabled()
             assert not torch.are_deterministic_algorithms_enabled()
             assert torch._C._len_torch_function_stack() == torch._C._len_torch_dispatch_stack() == 0
