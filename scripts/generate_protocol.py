@@ -7,6 +7,7 @@ import re
 import sys
 import types
 import typing
+from collections.abc import Collection
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -36,7 +37,7 @@ def ts_type(annotation: Any, names: dict[Any, str]) -> str:
         return "boolean"
     if annotation in (int, float):
         return "number"
-    if typing.get_origin(annotation) in (list, tuple):
+    if typing.get_origin(annotation) in (list, tuple, Collection):
         return ts_type(typing.get_args(annotation)[0], names) + "[]"
     if typing.get_origin(annotation) is dict:
         key, value = typing.get_args(annotation)

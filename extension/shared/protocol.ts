@@ -16,12 +16,14 @@ export const CONFIGURE = 'lmTransparency/configure';
 export const PROMPT_AT = 'lmTransparency/promptAt';
 export const LIST_PROMPTS = 'lmTransparency/listPrompts';
 export const SURPRISAL = 'lmTransparency/surprisal';
+export const AUTO_MAP = 'auto-map';
 export const PAYLOAD_FORMAT = 1;
 
-export type Kind = 'invalidParams' | 'invalidPrompt' | 'promptTooLong' | 'invalidPosition' | 'modelNotFound' | 'modelUnusable' | 'modelUnsupported' | 'dependencyMissing' | 'tooLarge' | 'outOfMemory' | 'costly' | 'runExpired';
 export type Dtype = 'auto' | 'float32' | 'bfloat16' | 'float16';
+export type Quantization = 'auto' | '4bit' | '8bit';
 export type SpecialTokens = 'auto' | 'bos' | 'none';
 export type Task = 'token' | 'label' | 'labels' | 'value';
+export type Kind = 'invalidParams' | 'invalidPrompt' | 'promptTooLong' | 'invalidPosition' | 'modelNotFound' | 'modelUnusable' | 'modelUnsupported' | 'dependencyMissing' | 'tooLarge' | 'outOfMemory' | 'costly' | 'runExpired';
 export type HealthState = 'starting' | 'ready' | 'busy' | 'error';
 export type ModelKind = 'embedded' | 'cached' | 'folder' | 'gguf' | 'adapter';
 export type Support = 'exact' | 'refused' | 'caught' | 'unknown';
@@ -34,6 +36,25 @@ export type Ink = 'flow' | 'local';
 export type Appearance = 'light' | 'dark';
 export type HeadTag = 'previous' | 'first' | 'duplicate' | 'induction' | 'self';
 export type RouterScoring = 'softmax' | 'sigmoid' | 'unknown';
+
+/**
+ * A model and how to load it.
+ *
+ * `source`: hub id (`@revision`), local folder, adapter, GGUF file, or empty for the embedded default. `base`: the
+ * base model of an adapter, in place of its own.
+ *
+ * `trust_remote_code`: exact names of models whose own code may run. `anyway`: load even if memory will not suffice.
+ */
+export interface ModelChoice {
+  source?: string;
+  dtype?: Dtype;
+  device?: string;
+  quantization?: Quantization;
+  base?: string;
+  allowDownload?: boolean;
+  trustRemoteCode?: string[];
+  anyway?: boolean;
+}
 
 /**
  * `data` of every error reply: the kind of failure as a code, and the remedy as a sentence.
@@ -162,22 +183,6 @@ export interface ListedModel {
 export interface ListModelsResult {
   models: ListedModel[];
   defaultSource: string;
-}
-
-/**
- * A model and how to load it.
- *
- * `source`: hub id (`@revision`), local folder, adapter, GGUF file, or empty for the embedded default.
- *
- * `trust_remote_code`: exact names of models whose own code may run. `anyway`: load even if memory will not suffice.
- */
-export interface ModelChoice {
-  source?: string;
-  dtype?: Dtype;
-  device?: string;
-  allowDownload?: boolean;
-  trustRemoteCode?: string[];
-  anyway?: boolean;
 }
 
 /** Loads a model. A model that is already loaded makes room for it. */

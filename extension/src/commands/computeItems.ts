@@ -1,4 +1,4 @@
-import type { Device, Dtype } from '../../shared/protocol';
+import { AUTO_MAP, type Device, type Dtype } from '../../shared/protocol';
 import { checked } from './quickPick';
 import { plainLabel, sizeText } from '../words';
 
@@ -16,7 +16,7 @@ export function deviceItems(devices: readonly Device[], chosen: string): Setting
     description: [plainLabel(name), sizeText(memoryBytes)].filter(Boolean).join(' · '),
   }));
   const auto = { value: 'auto', description: 'a GPU if there is one, otherwise the CPU' };
-  const spread = { value: 'auto-map', description: 'one model over all GPUs, main memory and the disk' };
+  const spread = { value: AUTO_MAP, description: 'one model over all GPUs, main memory and the disk' };
   const places = listed.length > 0 ? listed : [{ value: 'cpu', description: '' }];
   const known = [auto, ...places, ...(places.length > 1 ? [spread] : [])];
   const isKnown = known.some(({ value }) => value === chosen);

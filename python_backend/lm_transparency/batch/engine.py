@@ -13,7 +13,7 @@ from ..files.reading import expanded
 from ..files.writing import not_written
 from ..model.chat import Chat
 from ..model.loading import LoadedModel
-from ..model.options import COMPARED_THRESHOLD, SpecialTokens
+from ..model.options import COMPARED_THRESHOLD, ModelChoice, SpecialTokens
 from ..watch import Watch
 from .identity import identified
 from .opening import open_store
@@ -65,8 +65,7 @@ def analyze_many(
         )
     source, dtype = (model, "auto") if named else (model.source, model.dtype)
     choices = Choices(
-        model=source,
-        dtype=dtype,  # pyright: ignore[reportArgumentType]
+        model=ModelChoice(source=source, dtype=dtype),  # pyright: ignore[reportArgumentType]
         threshold=threshold,
         renormalize=renormalize,
         position=position,
@@ -109,7 +108,7 @@ def begin(
     try:
         choices = identified(choices, model)
         worker = Worker(choices, model, watch)
-        if store is not None and store.records and not choices.model_files and choices.allow_download:
+        if store is not None and store.records and not choices.model_files and choices.model.allow_download:
             # only downloaded files can be compared
             worker.load()
             choices = worker.choices = identified(choices)

@@ -77,7 +77,7 @@ def _connect(address: str | None, watch: Watch) -> None:
 
 def _workers(choices: Choices, wanted: int | None, n_groups: int) -> list[Any]:
     machines: list[Any] = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    gpus = 0 if choices.device == "cpu" else int(sum(machine.get("GPU", 0) for machine in machines))
+    gpus = 0 if choices.model.device == "cpu" else int(sum(machine.get("GPU", 0) for machine in machines))
     # more than there is room for would wait indefinitely
     room = gpus or int(sum(machine.get("CPU", 1) for machine in machines))
     count = min(wanted or gpus or len(machines), n_groups, room)

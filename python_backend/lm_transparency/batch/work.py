@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ..ambient import guard
 from ..analysis.result import Analysis
 from ..errors import STOPS, TransparencyError
 from ..model.loading import LoadedModel
-from ..model.options import COMPARED_THRESHOLD, Dtype, Quantization, SpecialTokens
+from ..model.options import COMPARED_THRESHOLD, ModelChoice, SpecialTokens
 from ..session.session import Session
 from ..watch import Watch
 from .packing import Packer
@@ -22,14 +22,7 @@ from .records import Record, failure_of, record_of
 class Choices:
     """Everything that the records of a run depend on besides the prompts. `threshold` None: chosen for each prompt."""
 
-    model: str = ""
-    dtype: Dtype = "auto"
-    device: str = "auto"
-    quantization: Quantization = "auto"
-    base: str = ""
-    allow_download: bool = False
-    trust_remote_code: Collection[str] = field(default=())
-    anyway: bool = False
+    model: ModelChoice = field(default_factory=ModelChoice)
     threshold: float | None = COMPARED_THRESHOLD
     renormalize: bool = True
     position: int | None = None
@@ -40,8 +33,10 @@ class Choices:
 
     def said(self) -> dict[str, Any]:
         """The choices that must be the same where an output is continued; device and download do not matter."""
-        free = ("device", "allow_download", "trust_remote_code", "anyway", "model_files")
-        return {name: value for name, value in asdict(self).items() if name not in free}
+        model = self.model
+        named = {"model": model.source, "dtype": model.dtype, "quantization": model.quantization, "base": model.base}
+        free = ("model", "model_files")
+        return named | {field.name: getattr(self, field.name) for field in fields(self) if field.name not in free}
 
 
 class Worker:
@@ -55,18 +50,8 @@ class Worker:
     def load(self) -> Packer:
         """Raises `TransparencyError` as `load_model`."""
         if self._packer is None:
-            c = self.choices
-            model = Session().load(
-                c.model,
-                dtype=c.dtype,
-                device=c.device,
-                quantization=c.quantization,
-                base=c.base,
-                allow_download=c.allow_download,
-                trust_remote_code=c.trust_remote_code,
-                anyway=c.anyway,
-                watch=self._watch,
-            )
+            choice = self.choices.model
+            model = Session().load(choice.source, **choice.options(), watch=self._watch)
             self._packer = Packer(model)
         return self._packer
 

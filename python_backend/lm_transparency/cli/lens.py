@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import TransparencyError
 from ..printable import json_text
 from .files import read_prompt
-from .options import add_model_options, loading_options, terminal_watch
+from .options import add_model_options, model_choice, terminal_watch
 from .output import deliver
 
 
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ..trace.trace import position_of
 
     check_prompt(prompt)
-    _, model, tokenizer = load_whole(arguments.model, **loading_options(arguments), watch=terminal_watch())
+    _, model, tokenizer = load_whole(model_choice(arguments), watch=terminal_watch())
     tokens = encode(tokenizer, prompt, arguments.special_tokens)
     position = position_of(arguments.position, len(tokens))
     logits = plain_lens(model, torch.tensor([t.id for t in tokens]), position)

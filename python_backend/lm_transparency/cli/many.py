@@ -17,7 +17,7 @@ from ..errors import Cancelled, TransparencyError
 from ..files.writing import is_stream, not_written, open_stream
 from ..streams import stderr
 from ..watch import Watch
-from .options import terminal_watch
+from .options import model_choice, terminal_watch
 
 if TYPE_CHECKING:
     from ..batch.resuming import Resumed
@@ -57,14 +57,7 @@ def run_many(arguments: argparse.Namespace, threshold: float | None) -> int:
     from ..batch.work import Choices
 
     choices = Choices(
-        model=arguments.model,
-        dtype=arguments.dtype,
-        device=arguments.device,
-        quantization=arguments.quantization,
-        base=arguments.base,
-        allow_download=arguments.download,
-        trust_remote_code=tuple(arguments.trust_remote_code),
-        anyway=arguments.anyway,
+        model=model_choice(arguments),
         threshold=threshold,
         renormalize=not arguments.no_renormalize,
         position=arguments.position,

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from ..errors import TransparencyError
+from ..model.options import Dtype, ModelChoice, Quantization
 from ..streams import stderr
 
 if TYPE_CHECKING:
     from ..model.loading import LoadedModel
-    from ..model.options import Loading
     from ..session.session import Session
     from ..watch import Watch
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="", metavar="M", help="hub id (@revision), folder, adapter, .gguf file")
-    parser.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16", "float16"))
+    parser.add_argument("--dtype", default="auto", choices=get_args(Dtype))
     parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda:0 …, auto-map: over all of them")
     parser.add_argument(
-        "--quantization", default="auto", choices=("auto", "4bit", "8bit"), help="auto: as the model was published"
+        "--quantization", default="auto", choices=get_args(Quantization), help="auto: as the model was published"
     )
     parser.add_argument("--base", default="", metavar="M", help="the base model of an adapter, in place of its own")
     parser.add_argument("--download", action="store_true", help="let a hub id be downloaded")
@@ -67,20 +67,22 @@ def trace_memory(arguments: argparse.Namespace) -> int:
 
 def load(session: Session, arguments: argparse.Namespace) -> LoadedModel:
     """The model that the options name. Raises `TransparencyError` as `load_model` does."""
-    return session.load(arguments.model, **loading_options(arguments), watch=terminal_watch())
+    choice = model_choice(arguments)
+    return session.load(choice.source, **choice.options(), watch=terminal_watch())
 
 
-def loading_options(arguments: argparse.Namespace) -> Loading:
-    """The arguments of `load_model` besides the model's name."""
-    return {
-        "dtype": arguments.dtype,
-        "device": arguments.device,
-        "quantization": arguments.quantization,
-        "base": arguments.base,
-        "allow_download": arguments.download,
-        "trust_remote_code": arguments.trust_remote_code,
-        "anyway": arguments.anyway,
-    }
+def model_choice(arguments: argparse.Namespace) -> ModelChoice:
+    """The values of `add_model_options`."""
+    return ModelChoice(
+        source=arguments.model,
+        dtype=arguments.dtype,
+        device=arguments.device,
+        quantization=arguments.quantization,
+        base=arguments.base,
+        allow_download=arguments.download,
+        trust_remote_code=tuple(arguments.trust_remote_code),
+        anyway=arguments.anyway,
+    )
 
 
 def terminal_watch(*only: str) -> Watch:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,7 +25,7 @@ from .construction import building
 from .identity import model_fingerprint
 from .linear import device_of
 from .memory import check_fits, held_by, needed_bytes
-from .options import AUTO_MAP, Dtype, Loading, Quantization
+from .options import AUTO_MAP, Loading, ModelChoice, Quantization
 from .readout import auto_class
 from .refusals import read_tokenizer, unreadable
 from .sources import Source, pinned, resolve
@@ -138,32 +137,22 @@ def load_model(source: str = "", *, watch: Watch | None = None, **options: Unpac
     Raises `TransparencyError` (`modelNotFound`, `modelUnusable`, `modelUnsupported`, `dependencyMissing`, `tooLarge`,
     `outOfMemory`) and `Cancelled`.
     """
-    base = options.get("base", "")
+    choice = ModelChoice(source=source, **options)
     # taken before the files are read: a file written meanwhile makes another model; a download is complete only after
-    files = model_fingerprint(source, base)
-    name, model, tokenizer = load_whole(source, watch=watch, **options)
-    return LoadedModel(source, name, model, tokenizer, dissect(model), files or model_fingerprint(source, base))
+    files = model_fingerprint(source, choice.base)
+    name, model, tokenizer = load_whole(choice, watch=watch)
+    return LoadedModel(source, name, model, tokenizer, dissect(model), files or model_fingerprint(source, choice.base))
 
 
 @loads
-def load_whole(
-    source: str = "",
-    *,
-    dtype: Dtype = "auto",
-    device: str = "auto",
-    quantization: Quantization = "auto",
-    base: str = "",
-    allow_download: bool = False,
-    trust_remote_code: Collection[str] = (),
-    anyway: bool = False,
-    watch: Watch | None = None,
-) -> tuple[str, PreTrainedModel, Any]:
+def load_whole(choice: ModelChoice, *, watch: Watch | None = None) -> tuple[str, PreTrainedModel, Any]:
     """(name, model, tokenizer) as `load_model` loads them, also for a model that cannot be decomposed."""
     watch = watch or Watch()
-    check_choice("quantization", quantization, get_args(Quantization))
-    place = None if device == AUTO_MAP else choose_device(device)
-    precision = _choose_precision(dtype, place)
-    found = resolve(source, watch, allow_download=allow_download)
+    check_choice("quantization", choice.quantization, get_args(Quantization))
+    place = None if choice.device == AUTO_MAP else choose_device(choice.device)
+    precision = _choose_precision(choice.dtype, place)
+    base, allow_download = choice.base, choice.allow_download
+    found = resolve(choice.source, watch, allow_download=allow_download)
     adapter = None
     if found.kind == "adapter":
         adapter = read_adapter(found, base)
@@ -174,11 +163,11 @@ def load_whole(
     watch.step(f"reading weights of {name}")
     try:
         found, local_only = pinned(found, allow_download)
-        run_code = trust.may_run_code(found, trust_remote_code, local_only=local_only)
+        run_code = trust.may_run_code(found, choice.trust_remote_code, local_only=local_only)
         validate(found, watch, configuration=not run_code)
-        plan = _Plan(found, place, precision, quantization, local_only, run_code)
+        plan = _Plan(found, place, precision, choice.quantization, local_only, run_code)
         with _reading(found), building(found.name, held_by(found), watch):
-            model, tokenizer = _read(plan, watch, anyway)
+            model, tokenizer = _read(plan, watch, choice.anyway)
         watch.check()
         if adapter is not None:
             model = attach(model, adapter, watch)

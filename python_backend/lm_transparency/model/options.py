@@ -1,7 +1,8 @@
-"""The choices of a user and the answers of a model, as words: shared by API, command line and wire. Imports nothing."""
+"""The choices of a user and the answers of a model, as words: shared by API, command line and wire. Light to import."""
 
 from collections.abc import Collection
-from typing import Literal, TypedDict
+from dataclasses import dataclass, fields
+from typing import Literal, TypedDict, cast
 
 #: auto: float32 on the CPU, elsewhere the precision the model was published in.
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
@@ -14,7 +15,7 @@ AUTO_MAP = "auto-map"
 
 
 class Loading(TypedDict, total=False):
-    """The arguments of loading besides the model's name; see `model.loading.load_model`."""
+    """The fields of `ModelChoice` besides `source`, as keyword arguments; see `model.loading.load_model`."""
 
     dtype: Dtype
     device: str
@@ -23,6 +24,31 @@ class Loading(TypedDict, total=False):
     allow_download: bool
     trust_remote_code: Collection[str]
     anyway: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelChoice:
+    """A model and how to load it.
+
+    `source`: hub id (`@revision`), local folder, adapter, GGUF file, or empty for the embedded default. `base`: the
+    base model of an adapter, in place of its own.
+
+    `trust_remote_code`: exact names of models whose own code may run. `anyway`: load even if memory will not suffice.
+    """
+
+    source: str = ""
+    dtype: Dtype = "auto"
+    device: str = "auto"
+    quantization: Quantization = "auto"
+    base: str = ""
+    allow_download: bool = False
+    trust_remote_code: Collection[str] = ()
+    anyway: bool = False
+
+    def options(self) -> Loading:
+        """The arguments of `load_model` besides the source."""
+        names = (field.name for field in fields(ModelChoice))
+        return cast(Loading, {name: getattr(self, name) for name in names if name != "source"})
 
 
 #: auto: what the tokenizer adds by itself; bos: a beginning-of-sequence token in front; none: the text alone.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import is_dataclass
 
+from ..model import options
 from . import analysis, ffn, heads, inspection, lens, models, prompts
 
 PROTOCOL_VERSION = 5
@@ -40,7 +41,7 @@ SURPRISAL = "lmTransparency/surprisal"
 #: The modules of questions about a run.
 _QUESTIONS = (inspection, heads, ffn, lens)
 #: The modules of messages.
-MODULES = (models, analysis, *_QUESTIONS, prompts)
+MODULES = (options, models, analysis, *_QUESTIONS, prompts)
 
 #: Every message, in the order of the modules.
 MESSAGES: tuple[type, ...] = tuple(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ..model.options import SpecialTokens
-from .models import ModelChoice, ModelInfo
+from ..model.options import ModelChoice, SpecialTokens
+from .models import ModelInfo
 
 PAYLOAD_FORMAT = 1
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from ..errors import Kind
-from ..model.options import Dtype, Loading, SpecialTokens, Task
+from ..model.options import ModelChoice, SpecialTokens, Task
 
 HealthState = Literal["starting", "ready", "busy", "error"]
 ModelKind = Literal["embedded", "cached", "folder", "gguf", "adapter"]
@@ -154,33 +154,6 @@ class ListedModel:
 class ListModelsResult:
     models: list[ListedModel]
     default_source: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelChoice:
-    """A model and how to load it.
-
-    `source`: hub id (`@revision`), local folder, adapter, GGUF file, or empty for the embedded default.
-
-    `trust_remote_code`: exact names of models whose own code may run. `anyway`: load even if memory will not suffice.
-    """
-
-    source: str = ""
-    dtype: Dtype = "auto"
-    device: str = "auto"
-    allow_download: bool = False
-    trust_remote_code: list[str] = field(default_factory=list)
-    anyway: bool = False
-
-    def options(self) -> Loading:
-        """The arguments of `Session.load` besides the source."""
-        return {
-            "dtype": self.dtype,
-            "device": self.device,
-            "allow_download": self.allow_download,
-            "trust_remote_code": self.trust_remote_code,
-            "anyway": self.anyway,
-        }
 
 
 @dataclass(frozen=True, kw_only=True)

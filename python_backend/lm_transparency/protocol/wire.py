@@ -6,7 +6,7 @@ import base64
 import math
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
@@ -104,7 +104,7 @@ def _check(name: str, value: Any, wanted: Any) -> Any:
         if value not in get_args(wanted):
             raise TransparencyError("invalidParams", f"{name!r} is {value!r}.", f"It takes one of {get_args(wanted)}.")
         return value
-    if get_origin(wanted) is list:
+    if get_origin(wanted) in (list, Collection):
         if not isinstance(value, list):
             raise TransparencyError("invalidParams", f"{name!r} is {type(value).__name__}, not list.")
         return [_check(name, item, get_args(wanted)[0]) for item in value]

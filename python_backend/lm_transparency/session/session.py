@@ -26,7 +26,7 @@ from ..model.chat import Chat
 from ..model.identity import model_fingerprint
 from ..model.loading import LoadedModel, load_model
 from ..model.memory import TooLarge, free_buffers, free_bytes, give_back
-from ..model.options import Loading, SpecialTokens
+from ..model.options import Loading, ModelChoice, SpecialTokens
 from ..model.tokens import Token
 from ..protocol.heads import HeadTagsResult
 from ..routes.kernels import use_cache_directory, warm_up
@@ -82,10 +82,11 @@ class Session:
 
         One model is held at a time: another one replaces it.
         """
-        trusted = source in options.get("trust_remote_code", ())
-        names = options.get("dtype", "auto"), options.get("device", "auto"), options.get("quantization", "auto")
-        key = (source or embedded.NAME, *names, options.get("base", ""), trusted)
-        files = model_fingerprint(source, options.get("base", ""), say=state)
+        choice = ModelChoice(source=source, **options)
+        trusted = source in choice.trust_remote_code
+        names = choice.dtype, choice.device, choice.quantization, choice.base
+        key = (source or embedded.NAME, *names, trusted)
+        files = model_fingerprint(source, choice.base, say=state)
         held = self._models.get(key)
         if held is not None and not self._changed(key, files):
             return held

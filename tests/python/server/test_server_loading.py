@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from language_client import Client, Refused
 
 from lm_transparency.errors import TransparencyError
 from lm_transparency.model.memory import TooLarge
+from lm_transparency.model.options import Loading, ModelChoice
 from lm_transparency.protocol.analysis import AnalyzeParams
 from lm_transparency.protocol.models import LoadModelParams
 from lm_transparency.protocol.wire import read
@@ -30,10 +32,18 @@ def test_params_take_names_and_nothing_else(cls: type) -> None:
     params = read(cls, {"prompt": "x", "trustRemoteCode": ["org/a"], "anyway": True})
     assert (params.trust_remote_code, params.anyway) == (["org/a"], True)
     bare = read(cls, {"prompt": "x"})
-    assert (bare.trust_remote_code, bare.anyway) == ([], False)
+    assert (list(bare.trust_remote_code), bare.anyway) == ([], False)
     for wrong in (True, "org/a", [1], {"org/a": True}):
         with pytest.raises(TransparencyError, match="trustRemoteCode"):
             read(cls, {"prompt": "x", "trustRemoteCode": wrong})
+
+
+def test_every_way_to_load_a_model_travels() -> None:
+    params = read(LoadModelParams, {"source": "org/a", "quantization": "4bit", "base": "org/b", "dtype": "float16"})
+    options = params.options()
+    assert (options.get("quantization"), options.get("base"), options.get("dtype")) == ("4bit", "org/b", "float16")
+    assert {"source", *Loading.__annotations__} == {field.name for field in fields(ModelChoice)}
+    assert "source" not in options
 
 
 @pytest.mark.parametrize(

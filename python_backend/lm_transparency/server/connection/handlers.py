@@ -18,6 +18,7 @@ from ...errors import TransparencyError
 from ...model import embedded
 from ...model.chat import Chat, parse_chat
 from ...model.listing import Listed, listed
+from ...model.options import ModelChoice
 from ...model.tokens import check_prompt
 from ...protocol.analysis import AnalyzeParams, AnalyzeResult, EstimateParams, EstimateResult
 from ...protocol.models import (
@@ -27,7 +28,6 @@ from ...protocol.models import (
     ListedModel,
     ListModelsResult,
     LoadModelParams,
-    ModelChoice,
     ModelInfo,
     UnloadModelParams,
     UnloadModelResult,
