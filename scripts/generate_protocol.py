@@ -38,7 +38,8 @@ def ts_type(annotation: Any, names: dict[Any, str]) -> str:
     if annotation in (int, float):
         return "number"
     if typing.get_origin(annotation) in (list, tuple, Collection):
-        return ts_type(typing.get_args(annotation)[0], names) + "[]"
+        item = ts_type(typing.get_args(annotation)[0], names)
+        return f"({item})[]" if "|" in item else f"{item}[]"
     if typing.get_origin(annotation) is dict:
         key, value = typing.get_args(annotation)
         return f"Record<{ts_type(key, names)}, {ts_type(value, names)}>"

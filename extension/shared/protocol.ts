@@ -800,41 +800,39 @@ export interface PromptSettings {
  * `text` has \n for every line end. `chat`: the text is a chat, as in `AnalyzeParams`.
  *
  * `start`, `end`: the prompt's range in the document, without its settings and without a chat in the front matter.
- * `index`: its place among the document's prompts; -1 for a selection. `piece_at`, `piece_from`, `piece_length`: the
- * pieces of the prompt that are unchanged in the document, by their offset in the prompt, their offset in the document
- * and their length; both offsets ascend. Text between two pieces is written differently in the document (an escape),
- * or not there at all.
+ * `piece_at`, `piece_from`, `piece_length`: the pieces of the prompt that are unchanged in the document, by their
+ * offset in the prompt, their offset in the document and their length; both offsets ascend. Text between two pieces is
+ * written differently in the document (an escape), or not there at all.
  */
 export interface PromptAtResult {
   text: string;
   chat: boolean;
   start: number;
   end: number;
-  index: number;
   pieceAt: number[];
   pieceFrom: number[];
   pieceLength: number[];
   settings: PromptSettings;
 }
 
-/** Fields as in `PromptAtParams`. `cursor` -1: no cursor. */
+/** Fields as in `PromptAtParams`. `cursor`: an offset, null where there is no cursor. */
 export interface ListPromptsParams {
   uri: string;
   languageId?: string;
   text?: string;
-  cursor?: number;
+  cursor?: number | null;
 }
 
 /**
  * Every prompt of a document that is not empty, as columns: its range and its first 100 characters.
  *
- * `active`: index of the prompt at the cursor, or -1.
+ * `active`: index of the prompt at the cursor; null where no listed prompt is there.
  */
 export interface ListPromptsResult {
   start: number[];
   end: number[];
   preview: string[];
-  active: number;
+  active: number | null;
 }
 
 /** The prompt at `start`, as in `PromptAtParams`. The loaded model computes surprisal when no request waits. */
@@ -848,15 +846,15 @@ export interface SurprisalParams {
 /**
  * Ranges of the document in order, each of whole tokens, and their surprisal.
  *
- * `surprisal`: bits, -log2 of the probability given the text before; -1 where there is no text before. Tokens that
- * share a character are one range, with the sum of their surprisals. A range that the document interrupts (by a line
- * end or indentation) has one entry for each piece, all with the same number.
+ * `surprisal`: bits, -log2 of the probability given the text before; null where there is no text before. Tokens
+ * that share a character are one range, with the sum of their surprisals. A range that the document interrupts (by a
+ * line end or indentation) has one entry for each piece, all with the same number.
  */
 export interface SurprisalResult {
   model: string;
   start: number[];
   end: number[];
-  surprisal: number[];
+  surprisal: (number | null)[];
 }
 
 /** Questions about a run: what each takes and gives. */

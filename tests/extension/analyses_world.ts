@@ -19,7 +19,7 @@ export const NOTHING_SET = {
 export function wholeText(text: string, { start, end }: PromptAtParams): PromptAtResult {
   const [from, to] = start === end ? [0, text.length] : [start, end];
   return {
-    text: text.slice(from, to), chat: false, start: from, end: to, index: 0,
+    text: text.slice(from, to), chat: false, start: from, end: to,
     pieceAt: [0], pieceFrom: [from], pieceLength: [to - from], settings: NOTHING_SET,
   }; // prettier-ignore
 }

@@ -41,7 +41,7 @@ describe('heat on the prompt', () => {
 
 describe('surprisal as heat', () => {
   it('has the same scale for every prompt, and leaves cold what was expected or had nothing before it', () => {
-    const found = { model: 'small', start: [0, 1, 2, 3, 4], end: [1, 2, 3, 4, 5], surprisal: [-1, 0.4, 3.1, 16, 40] };
+    const found = { model: 'small', start: [0, 1, 2, 3, 4], end: [1, 2, 3, 4, 5], surprisal: [null, 0.4, 3.1, 16, 40] };
     expect(surprisalHeat(found).map(({ start, end, step }) => [start, end, step])).toEqual([
       [2, 3, 2],
       [3, 4, HEAT_STEPS],

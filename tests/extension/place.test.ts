@@ -17,7 +17,6 @@ function at(
     chat: false,
     start,
     end,
-    index: 0,
     settings: NOTHING_SET,
   } satisfies Partial<PromptAtResult>;
   return placeOf({ ...found, pieceAt: column(0), pieceFrom: column(1), pieceLength: column(2) }, source);

@@ -48,7 +48,7 @@ beforeEach(() => {
   const setDecorations = (style: Style, ranges: Drawn[]) => void drawn.set(style, ranges);
   window.visibleTextEditors = [{ document, selection: { active: 0 }, setDecorations, revealRange: vi.fn() }];
   marks = new TokenMarks();
-  const found = { text: 'Hi you', chat: false, start: 6, end: 12, index: 1, settings: NOTHING_SET };
+  const found = { text: 'Hi you', chat: false, start: 6, end: 12, settings: NOTHING_SET };
   const place = placeOf({ ...found, pieceAt: [0], pieceFrom: [6], pieceLength: [6] }, text);
   const heading = { prompt: 'Hi you', tokens: TOKENS, target: TOKENS.length - 1 };
   panel = {

@@ -117,7 +117,7 @@ async function promptsOf(
   selection: vscode.Selection | null,
   cancel: Cancel,
 ): Promise<Choice[]> {
-  const cursor = selection ? document.offsetAt(selection.active) : -1;
+  const cursor = selection ? document.offsetAt(selection.active) : null;
   const prompts = await listPrompts(app.backend, document, cursor, cancel);
   const others = prompts.filter(({ active }) => !active);
   return promptItems(others, () => 1).flatMap(({ label, start }) =>

@@ -42,9 +42,10 @@ export function flowHeat(
   });
 }
 
-/** Surprisal as heat, on the same scale for every prompt; a token with nothing before it (-1) stays cold. */
+/** Surprisal as heat, on the same scale for every prompt; a token with nothing before it (null) stays cold. */
 export function surprisalHeat(found: Pick<SurprisalResult, 'model' | 'start' | 'end' | 'surprisal'>): Warmth[] {
   return found.surprisal.flatMap((bits, index) => {
+    if (bits === null) return [];
     const step = Math.min(HEAT_STEPS, Math.round(bits / BITS_PER_STEP));
     const [start, end] = [found.start[index] ?? 0, found.end[index] ?? 0];
     return step > 0 ? [{ start, end, step, words: surprisalSentence(bits, found.model) }] : [];

@@ -73,7 +73,7 @@ export class Surprisal implements vscode.Disposable {
     const shown = this.#shown.get(uri);
     if (!shown) return null;
     if (!shown.found) return { state: shown.isAsking ? 'computing' : 'unknown' };
-    const most = shown.found.surprisal.reduce((largest, bits) => Math.max(largest, bits), 0);
+    const most = shown.found.surprisal.reduce<number>((largest, bits) => Math.max(largest, bits ?? 0), 0);
     return { state: 'known', model: shown.found.model, most };
   }
 

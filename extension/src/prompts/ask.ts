@@ -19,7 +19,7 @@ import { isPromptLanguage } from '../languages';
 import { type Place, placeOf } from './place';
 
 /** A document's prompt and its place. Only the server reads prompt files. */
-export interface Prompt extends Pick<PromptAtResult, 'text' | 'chat' | 'index' | 'settings'> {
+export interface Prompt extends Pick<PromptAtResult, 'text' | 'chat' | 'settings'> {
   place: Place;
 }
 
@@ -60,15 +60,15 @@ export async function promptAt(
     throw new Failure('invalidPrompt', 'There is no prompt here: the text is empty.', 'Write a prompt, or select one.');
   const params: PromptAtParams = { ...about(document, source), start, end };
   const found = (await backend.request(PROMPT_AT, params, options(cancel, onProgress))) as PromptAtResult;
-  const { text, chat, index, settings } = found;
-  return { text, chat, index, settings, place: placeOf(found, source) };
+  const { text, chat, settings } = found;
+  return { text, chat, settings, place: placeOf(found, source) };
 }
 
 /** The prompts of a document in their order. Rejects with a `Failure`. */
 export async function listPrompts(
   backend: Pick<Backend, 'request'>,
   document: vscode.TextDocument,
-  cursor: number,
+  cursor: number | null,
   cancel?: Cancel,
 ): Promise<ListedPrompt[]> {
   const params: ListPromptsParams = { ...about(document, document.getText()), cursor };

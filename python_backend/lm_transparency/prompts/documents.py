@@ -170,15 +170,15 @@ class Document:
         line = next((line.strip(BLANKS) for line in text.split("\n") if line.strip(BLANKS)), "")
         return line if len(line) <= _PREVIEW else f"{line[: _PREVIEW - 1]}…"
 
-    def index_of(self, stretch: Stretch) -> int:
-        """The number of a prompt among all; -1 where it is not listed, as in a file with too many to list."""
+    def index_of(self, stretch: Stretch) -> int | None:
+        """The number of a prompt among all; None where it is not listed, as in a file with too many to list."""
         try:
             self.stretches  # noqa: B018
         except TransparencyError:
-            return -1
+            return None
         index = bisect_left(self.stretches, (stretch.start,))
         found = index < len(self.stretches) and self.stretches[index].start == stretch.start
-        return index if found else -1
+        return index if found else None
 
     @property
     def front_problems(self) -> list[Problem]:

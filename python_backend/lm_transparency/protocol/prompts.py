@@ -41,17 +41,15 @@ class PromptAtResult:
     """`text` has \\n for every line end. `chat`: the text is a chat, as in `AnalyzeParams`.
 
     `start`, `end`: the prompt's range in the document, without its settings and without a chat in the front matter.
-    `index`: its place among the document's prompts; -1 for a selection. `piece_at`, `piece_from`, `piece_length`: the
-    pieces of the prompt that are unchanged in the document, by their offset in the prompt, their offset in the document
-    and their length; both offsets ascend. Text between two pieces is written differently in the document (an escape),
-    or not there at all.
+    `piece_at`, `piece_from`, `piece_length`: the pieces of the prompt that are unchanged in the document, by their
+    offset in the prompt, their offset in the document and their length; both offsets ascend. Text between two pieces is
+    written differently in the document (an escape), or not there at all.
     """
 
     text: str
     chat: bool
     start: int
     end: int
-    index: int
     piece_at: list[int]
     piece_from: list[int]
     piece_length: list[int]
@@ -60,25 +58,25 @@ class PromptAtResult:
 
 @dataclass(frozen=True)
 class ListPromptsParams:
-    """Fields as in `PromptAtParams`. `cursor` -1: no cursor."""
+    """Fields as in `PromptAtParams`. `cursor`: an offset, None where there is no cursor."""
 
     uri: str
     language_id: str = ""
     text: str = ""
-    cursor: int = -1
+    cursor: int | None = None
 
 
 @dataclass(frozen=True)
 class ListPromptsResult:
     """Every prompt of a document that is not empty, as columns: its range and its first 100 characters.
 
-    `active`: index of the prompt at the cursor, or -1.
+    `active`: index of the prompt at the cursor; None where no listed prompt is there.
     """
 
     start: list[int] = field(default_factory=list)
     end: list[int] = field(default_factory=list)
     preview: list[str] = field(default_factory=list)
-    active: int = -1
+    active: int | None = None
 
 
 @dataclass(frozen=True)
@@ -95,12 +93,12 @@ class SurprisalParams:
 class SurprisalResult:
     """Ranges of the document in order, each of whole tokens, and their surprisal.
 
-    `surprisal`: bits, -log2 of the probability given the text before; -1 where there is no text before. Tokens that
-    share a character are one range, with the sum of their surprisals. A range that the document interrupts (by a line
-    end or indentation) has one entry for each piece, all with the same number.
+    `surprisal`: bits, -log2 of the probability given the text before; None where there is no text before. Tokens
+    that share a character are one range, with the sum of their surprisals. A range that the document interrupts (by a
+    line end or indentation) has one entry for each piece, all with the same number.
     """
 
     model: str
     start: list[int]
     end: list[int]
-    surprisal: list[float]
+    surprisal: list[float | None]

@@ -16,7 +16,7 @@ from .values import Column, Named, Numbers, Unbounded
 
 T = TypeVar("T")
 
-_PLAIN = (int, str, float)
+_PLAIN = (int, str, float, types.NoneType)
 
 
 def camel_case(name: str) -> str:

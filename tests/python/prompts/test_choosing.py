@@ -166,7 +166,7 @@ def test_the_prompts_of_a_file_are_listed(language: str, marked: str, expected: 
     text = marked.replace("|", "", 1) if language != "lm-chat" else marked[::-1].replace("|", "", 1)[::-1]
     cursor = marked.rindex("|") if language == "lm-chat" else max(0, marked.find("|"))
     document = Document(text, language)
-    active = document.index_of(document.at(cursor)) if text else -1
+    active = document.index_of(document.at(cursor)) if text else None
     listed = [(">" if i == active else "") + document.prompt(s).text for i, s in enumerate(document.stretches)]
     assert listed == expected
     for stretch in document.stretches:

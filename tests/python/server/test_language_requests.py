@@ -30,9 +30,11 @@ def test_the_surprisal_of_each_stretch_is_the_models_own(server: Client, embedde
     ids = torch.tensor([embedded.tokenizer(f"{TEXT}\nParis 😀")["input_ids"]])
     with torch.no_grad():
         own = embedded.model(ids, labels=ids).loss
-    assert sum(value for value in found["surprisal"] if value >= 0) * math.log(2) == pytest.approx(
+    assert sum(value for value in found["surprisal"] if value is not None) * math.log(2) == pytest.approx(
         float(own) * (ids.shape[1] - 1), rel=1e-3
     )
+    # nothing comes before the first token
+    assert [place for place, value in enumerate(found["surprisal"]) if value is None] == [0]
     units = text.encode("utf-16-le")
     places = zip(found["start"], found["end"], strict=True)
     shown = [units[2 * start : 2 * end].decode("utf-16-le") for start, end in places]

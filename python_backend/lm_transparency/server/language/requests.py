@@ -16,20 +16,16 @@ def prompt_at(document: Document, params: PromptAtParams) -> PromptAtResult:
     units = document.units
     if not 0 <= params.start <= params.end:
         raise TransparencyError("invalidParams", f"The selection is from {params.start} to {params.end}.")
-    index = -1
     if params.start != params.end:
         found = document.selected(params.start, params.end)
     else:
-        stretch = document.at(units.to_characters(params.start))
-        found = document.prompt(stretch)
-        index = document.index_of(stretch)
+        found = document.prompt(document.at(units.to_characters(params.start)))
     in_prompt = type(units)(found.text)
     return PromptAtResult(
         text=found.text,
         chat=found.chat,
         start=units.to_units(found.start),
         end=units.to_units(found.end),
-        index=index,
         piece_at=[in_prompt.to_units(piece.at) for piece in steps(found.pieces)],
         piece_from=[units.to_units(piece.source) for piece in steps(found.pieces)],
         piece_length=[
@@ -42,7 +38,9 @@ def prompt_at(document: Document, params: PromptAtParams) -> PromptAtResult:
 def list_prompts(document: Document, params: ListPromptsParams) -> ListPromptsResult:
     units = document.units
     stretches = document.stretches
-    active = -1 if params.cursor < 0 else document.index_of(document.at(units.to_characters(params.cursor)))
+    active = None
+    if params.cursor is not None:
+        active = document.index_of(document.at(units.to_characters(max(0, params.cursor))))
     return ListPromptsResult(
         start=[units.to_units(document.first(stretch)) for stretch in steps(stretches)],
         end=[units.to_units(stretch.end) for stretch in steps(stretches)],

@@ -38,11 +38,11 @@ def _result(document: Document, prompt: PromptText, tokens: Tokens, bits: list[f
     units = document.units
     start: list[int] = []
     end: list[int] = []
-    values: list[float] = []
+    values: list[float | None] = []
     for span in merged(tokens.spans):
         known = [bits[at] for at in span.tokens if not math.isnan(bits[at])]
         for piece in prompt.stretches(span.start, span.end):
             start.append(units.to_units(piece[0]))
             end.append(units.to_units(piece[1]))
-            values.append(round(sum(known), 4) if known else -1.0)
+            values.append(round(sum(known), 4) if known else None)
     return SurprisalResult(tokens.vocabulary.name, start, end, values)
