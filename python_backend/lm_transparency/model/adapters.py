@@ -14,7 +14,7 @@ from ..errors import TransparencyError
 from ..files.json_files import read_object
 from ..watch import Watch
 from .construction import Held, building
-from .headers import numbers_in, safetensors_header
+from .headers import safetensors_header
 from .sources import Source
 from .validation import validate_patterns
 from .weights import ADAPTER
@@ -72,7 +72,7 @@ def attach(model: PreTrainedModel, adapter: Adapter, watch: Watch) -> PreTrained
         ) from error
     tensors = safetensors_header(adapter.folder / _WEIGHTS)
     _check_sizes(model, adapter, len(tensors), watch)
-    held = Held(len(tensors), numbers_in(tensors))
+    held = Held.by(tensors)
     with warnings.catch_warnings(record=True) as said, building(adapter.name, held, watch):
         warnings.simplefilter("always")
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,7 @@ from torch.nn.modules import module as hooks
 
 from ..errors import TransparencyError
 from ..watch import Watch
+from .headers import Tensor, numbers_in
 
 #: Numbers that a model may hold besides twice those of its files: tied weights, tables of positions, masks.
 _SPARE = 1 << 28
@@ -22,10 +23,14 @@ _SPARE_MODULES, _FOR_EACH = 50_000, 50
 
 @dataclass(frozen=True)
 class Held:
-    """The number of tensors in files, and of numbers in them; zeros where unknown."""
+    """The number of tensors in files, and of numbers in them, packed ones counted by the bit; zeros where unknown."""
 
     n_tensors: int = 0
     n_numbers: int = 0
+
+    @classmethod
+    def by(cls, tensors: Sequence[Tensor]) -> Held:
+        return cls(len(tensors), numbers_in(tensors))
 
 
 @contextmanager

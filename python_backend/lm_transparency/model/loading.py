@@ -21,10 +21,11 @@ from . import embedded, trust
 from .adapters import Adapter, attach, read_adapter
 from .anatomy import Anatomy, dissect
 from .configuration import check_config, choose_implementation
-from .construction import building
+from .construction import Held, building
+from .headers import Tensor
 from .identity import model_fingerprint
 from .linear import device_of
-from .memory import check_fits, held_by, needed_bytes
+from .memory import check_fits, needed_bytes, weight_headers
 from .options import AUTO_MAP, Loading, ModelChoice, Quantization
 from .readout import auto_class
 from .refusals import read_tokenizer, unreadable
@@ -102,9 +103,12 @@ class LoadedModel:
 
 @dataclass(frozen=True)
 class _Plan:
-    """How a source is to be read. `place` None: over all devices. `run_code`: the user has named this very model."""
+    """How a source is to be read. `headers`: those of its weights, as far as they are here. `place` None: over all
+    devices. `run_code`: the user has named this very model.
+    """
 
     found: Source
+    headers: list[Tensor]
     place: torch.device | None
     precision: torch.dtype | str
     quantization: Quantization
@@ -165,8 +169,9 @@ def load_whole(choice: ModelChoice, *, watch: Watch | None = None) -> tuple[str,
         found, local_only = pinned(found, allow_download)
         run_code = trust.may_run_code(found, choice.trust_remote_code, local_only=local_only)
         validate(found, watch, configuration=not run_code)
-        plan = _Plan(found, place, precision, choice.quantization, local_only, run_code)
-        with _reading(found), building(found.name, held_by(found), watch):
+        headers = weight_headers(found)
+        plan = _Plan(found, headers, place, precision, choice.quantization, local_only, run_code)
+        with _reading(found), building(found.name, Held.by(headers), watch):
             model, tokenizer = _read(plan, watch, choice.anyway)
         watch.check()
         if adapter is not None:
@@ -257,7 +262,7 @@ def _read(plan: _Plan, watch: Watch, anyway: bool) -> tuple[PreTrainedModel, Any
     published = getattr(config, "quantization_config", None) is not None
     if not anyway and plan.place is not None:
         precision = str(plan.precision).removeprefix("torch.") if bits is None else plan.quantization
-        needed = needed_bytes(found, plan.precision, bits, config)
+        needed = needed_bytes(plan.headers, plan.precision, bits, config)
         check_fits(found.name, needed, "its own precision" if precision == "auto" else precision, plan.place)
     watch.check()
     if bits is not None or published:

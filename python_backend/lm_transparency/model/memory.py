@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,6 @@ import psutil
 import torch
 
 from ..errors import TransparencyError
-from .construction import Held
 from .headers import Tensor, gguf_header, numbers_in, safetensors_header
 from .sources import Source
 from .weights import SAVE_AGAIN, weight_files
@@ -58,17 +57,32 @@ def gigabytes(n_bytes: int) -> str:
     return f"{n_bytes / 1e9:.1f} GB"
 
 
-def needed_bytes(found: Source, dtype: torch.dtype | str, bits: int | None, config: Any) -> int:
-    """Bytes that `found` takes in memory as `dtype` ("auto": as published), quantised to `bits` if that is not None.
+def weight_headers(found: Source) -> list[Tensor]:
+    """The tensors that the weight files of `found` describe: an empty list for a hub id that is not in the cache, and
+    where there are no weights to read.
 
-    From the headers of its files; for a hub id that is not here, from its configuration. 0 where unknown.
+    Raises `TransparencyError("modelUnusable")` for files whose headers do not fit them, or that hold nothing.
     """
-    folder = found.folder
     if found.kind == "gguf":
-        tensors = list(_in_gguf(Path(found.location)))
+        tensors = gguf_header(Path(found.location))
     else:
-        tensors = [] if folder is None else list(_in_safetensors(folder))
-    weights = sum(_size(tensor, dtype, bits) for tensor in tensors or _in_config(config))
+        files = [] if found.folder is None else [file for file in weight_files(found.folder) if file.is_file()]
+        if not files:
+            return []
+        tensors = [tensor for file in files for tensor in safetensors_header(file)]
+    if not numbers_in(tensors):
+        # a model of any size could be made of nothing
+        raise TransparencyError("modelUnusable", f"The files of {found.name} hold no weights.", SAVE_AGAIN)
+    return tensors
+
+
+def needed_bytes(headers: Sequence[Tensor], dtype: torch.dtype | str, bits: int | None, config: Any) -> int:
+    """Bytes that a model takes in memory as `dtype` ("auto": as published), quantised to `bits` if that is not None.
+
+    From the headers of its files (`weight_headers`), or where there are none from its configuration. 0 where unknown.
+    """
+    tensors = map(_described, headers) if headers else _in_config(config)
+    weights = sum(_size(tensor, dtype, bits) for tensor in tensors)
     return round(weights * _SHARE + _BYTES) if weights else 0
 
 
@@ -114,41 +128,12 @@ def _size(tensor: _Tensor, dtype: torch.dtype | str, bits: int | None) -> float:
     return tensor.n_elements * itemsize
 
 
-def _in_safetensors(folder: Path) -> Iterable[_Tensor]:
-    for tensor in _headers(folder):
-        itemsize = _FLOATS.get(tensor.kind, _OTHERS.get(tensor.kind, 1))
-        yield _Tensor(tensor.n_elements, len(tensor.shape), itemsize, tensor.kind in _FLOATS)
-
-
-def _headers(folder: Path) -> Iterator[Tensor]:
-    for file in weight_files(folder):
-        if file.is_file():
-            yield from safetensors_header(file)
-
-
-def held_by(found: Source) -> Held:
-    """The number of tensors and values in the files of `found`. Packed values are counted by the bit. Both are 0 for a
-    hub id that is not in the cache, and where there are no weights to read.
-
-    Raises `TransparencyError("modelUnusable")` for files whose headers do not fit them, or that hold nothing.
-    """
-    if found.kind == "gguf":
-        tensors = gguf_header(Path(found.location))
-    else:
-        folder = found.folder
-        if folder is None or not any(file.is_file() for file in weight_files(folder)):
-            return Held()
-        tensors = list(_headers(folder))
-    n_numbers = numbers_in(tensors)
-    if not n_numbers:
-        # a model of any size could be made of nothing
-        raise TransparencyError("modelUnusable", f"The files of {found.name} hold no weights.", SAVE_AGAIN)
-    return Held(len(tensors), n_numbers)
-
-
-def _in_gguf(file: Path) -> Iterable[_Tensor]:
-    # read as floats, whatever the type in the file
-    return (_Tensor(tensor.n_elements, len(tensor.shape), 4) for tensor in gguf_header(file))
+def _described(tensor: Tensor) -> _Tensor:
+    if not tensor.kind:
+        # GGUF: read as floats, whatever the type in the file
+        return _Tensor(tensor.n_elements, len(tensor.shape), 4)
+    itemsize = _FLOATS.get(tensor.kind, _OTHERS.get(tensor.kind, 1))
+    return _Tensor(tensor.n_elements, len(tensor.shape), itemsize, tensor.kind in _FLOATS)
 
 
 def _in_config(config: Any) -> Iterable[_Tensor]:

@@ -14,7 +14,7 @@ import torch
 
 from lm_transparency import LoadedModel, Session, TransparencyError, analyze, load_model
 from lm_transparency.model import memory
-from lm_transparency.model.sources import resolve
+from lm_transparency.model.sources import Source, resolve
 from lm_transparency.watch import Watch
 from weights import save_as
 
@@ -22,11 +22,15 @@ CPU = torch.device("cpu")
 PROMPT = "When Mary and John went to the store"
 
 
+def needed(found: Source, dtype: Any, bits: int | None, config: Any) -> int:
+    return memory.needed_bytes(memory.weight_headers(found), dtype, bits, config)
+
+
 @pytest.mark.parametrize(("dtype", "bits"), [(torch.float32, None), (torch.bfloat16, None), ("auto", None)])
 def test_the_estimate_is_a_little_above_what_the_weights_take(
     embedded: LoadedModel, embedded_folder: Path, dtype: Any, bits: None
 ) -> None:
-    told = memory.needed_bytes(resolve(str(embedded_folder), Watch()), dtype, bits, None)
+    told = needed(resolve(str(embedded_folder), Watch()), dtype, bits, None)
     taken = embedded.n_params * (dtype.itemsize if isinstance(dtype, torch.dtype) else 4)
     assert taken < told < 1.2 * taken + 300e6
 
@@ -39,12 +43,12 @@ def test_headers_shards_and_the_configuration_alone_tell_the_same(
     monkeypatch.setattr(memory, "_SHARE", 1)
     taken = 4 * tiny_llama.n_params
     found = [resolve(str(folder), Watch()) for folder in (tiny_llama_folder, shards)]
-    assert [memory.needed_bytes(f, torch.float32, None, None) for f in found] == [taken, taken]
+    assert [needed(f, torch.float32, None, None) for f in found] == [taken, taken]
     (tmp_path / "empty").mkdir()
     nowhere = type(found[0])("folder", str(tmp_path / "empty"), "x")
-    assert memory.needed_bytes(nowhere, torch.float32, None, tiny_llama.model.config) == taken
-    assert memory.needed_bytes(nowhere, torch.bfloat16, None, tiny_llama.model.config) == taken / 2
-    assert memory.needed_bytes(nowhere, torch.float32, 8, tiny_llama.model.config) < 0.4 * taken
+    assert needed(nowhere, torch.float32, None, tiny_llama.model.config) == taken
+    assert needed(nowhere, torch.bfloat16, None, tiny_llama.model.config) == taken / 2
+    assert needed(nowhere, torch.float32, 8, tiny_llama.model.config) < 0.4 * taken
 
 
 def test_free_memory_is_no_more_than_there_is() -> None:
@@ -69,7 +73,7 @@ def test_the_model_before_makes_room(
 ) -> None:
     session = Session()
     held = session.load(str(tiny_llama_folder), device="cpu").memory_bytes
-    need = memory.needed_bytes(resolve(str(tiny_gpt2_folder), Watch()), torch.float32, None, None)
+    need = needed(resolve(str(tiny_gpt2_folder), Watch()), torch.float32, None, None)
     short = need - held // 2
     monkeypatch.setattr(memory, "free_bytes", lambda _p: short + (0 if session.loaded else held))
     session.load(str(tiny_gpt2_folder), device="cpu")
