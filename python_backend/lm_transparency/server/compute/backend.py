@@ -21,6 +21,7 @@ from ...version import __version__
 from ...watch import Report, Watch
 from . import dependencies, devices
 from .allocator import keep_imports
+from .failures import need_not_be_heard
 from .progressing import keep_telling
 from .worker import ComputeQueue
 
@@ -117,7 +118,7 @@ class Backend:
         if self._starting is None:
             self._starting = asyncio.ensure_future(self._start())
             # the health reports a failure; nothing has to await this
-            self._starting.add_done_callback(lambda done: done.cancelled() or done.exception())
+            need_not_be_heard(self._starting)
         return self._starting
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
 from lsprotocol.types import ErrorCodes, LSPErrorCodes
 from pygls.exceptions import JsonRpcException
@@ -27,6 +28,11 @@ CANCELLED = LSPErrorCodes.RequestCancelled.value  # -32800
 
 _SHOW_LOG = "Run “LM Transparency: Show Log” for the details."
 _MAX_MESSAGE = 500
+
+
+def need_not_be_heard(future: asyncio.Future[Any]) -> None:
+    """Keep asyncio from logging a failure of `future` where nothing awaits it; whoever does still gets it."""
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
 def failure(code: int, kind: ErrorKind, message: str, remedy: str = "", **figures: int) -> JsonRpcException:

@@ -29,7 +29,7 @@ from ...protocol.prompts import (
 from ...protocol.wire import read
 from ...watch import Watch
 from ..compute.backend import Asked, Backend
-from ..compute.failures import as_reply
+from ..compute.failures import as_reply, need_not_be_heard
 from ..connection.rpc import AnsweringServer
 from .borders import LEGEND, inlay_hints, semantic_tokens
 from .commands import ANALYZE, LOAD_MODEL, draw, load
@@ -128,7 +128,8 @@ class LanguageFeatures:
         """The client is ready: load the model if requested."""
         if self._load_first:
             self._load_first = False
-            _unheard(asyncio.ensure_future(self._load_model()))
+            # the health reports a failure
+            need_not_be_heard(asyncio.ensure_future(self._load_model()))
 
     def health_changed(self, health: Health) -> None:
         """Another model may read the same text differently."""
@@ -214,7 +215,7 @@ class LanguageFeatures:
         if before is not None:
             before.cancel()
         task = self._looking[uri] = asyncio.ensure_future(self._diagnose(uri))
-        _unheard(task)
+        need_not_be_heard(task)
 
     async def _diagnose(self, uri: str) -> None:
         await asyncio.sleep(_REST)
@@ -338,11 +339,6 @@ class LanguageFeatures:
 
     async def _run(self, job: Callable[[Session], T], watch: Watch, doing: str) -> T:
         return await self._backend.run(job, watch, doing, Asked(self._server.protocol))
-
-
-def _unheard(task: asyncio.Future[Any]) -> None:
-    # the backend's health or log has reported a failure
-    task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
 def _function(notice: Callable[[Any], None]) -> Callable[[Any], None]:

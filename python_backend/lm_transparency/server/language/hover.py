@@ -13,6 +13,7 @@ from ...model.tokens import visible
 from ...printable import markdown_code, markdown_text
 from ...prompts.front_matter import KEYS
 from ...prompts.spans import span_at
+from ..compute.failures import need_not_be_heard
 from .store import OpenDocument
 from .view import Shown, View
 
@@ -63,7 +64,7 @@ async def _words(view: View, shown: Shown, positions: tuple[int, ...]) -> str:
         try:
             reading = await asyncio.wait_for(asyncio.shield(asked), _PATIENCE)
         except asyncio.TimeoutError:
-            asked.add_done_callback(lambda done: done.cancelled() or done.exception())
+            need_not_be_heard(asked)
             reason = "The model is busy; the tokens it expected here appear when it is free."
         except JsonRpcException as error:
             reason = markdown_text(error.message)

@@ -23,6 +23,7 @@ from ...model.tokens import Token, encode, encode_text
 from ...model.vocabulary import vocabulary_text
 from ...prompts.once import once
 from ...prompts.spans import Span, spans_of
+from ..compute.failures import need_not_be_heard
 from .fair import FairThread
 from .specials import Specials
 
@@ -136,7 +137,7 @@ class Reader:
         kept = self._vocabularies.get(model)
         if kept is None or (kept.done() and _came_to_nothing(kept) and not self._is_refused(model)):
             kept = self._vocabularies[model] = asyncio.ensure_future(self._read_vocabulary(model))
-            kept.add_done_callback(lambda done: done.cancelled() or done.exception())
+            need_not_be_heard(kept)
             while len(self._vocabularies) > _KEPT_TOKENIZERS:
                 self._vocabularies.popitem(last=False)
         self._vocabularies.move_to_end(model)
