@@ -8,6 +8,7 @@ import type { Exit, ServerProcess } from '../link/launch';
 import { type AfterExit, afterBridge, afterExit } from '../link/restartPolicy';
 import { within } from '../link/within';
 
+/** A process that has closed its stream and does not end would keep its reason forever. */
 const REASON_MS = 3_000;
 const QUIT_MS = 2_000;
 /** A bridge that is frozen takes no goodbye. */
@@ -44,10 +45,13 @@ export function verdictOn(server: ServerProcess, exit: Exit, restarts: number, w
     : afterExit(exit, restarts, server.lastLines());
 }
 
-/** Rejects with the reason of the process' exit if it ends now, otherwise with the error. */
+/** Rejects with the reason of the process' exit once it ends, with the error if it does not. */
 export async function reasonFor(error: unknown, gone: Promise<never>): Promise<never> {
-  await Promise.race([gone, new Promise((resolve) => setTimeout(resolve, REASON_MS))]);
-  throw error;
+  const reason = await within(
+    gone.catch((reason: unknown) => reason),
+    REASON_MS,
+  );
+  throw reason ? reason.value : error;
 }
 
 // the client first sees the closed stream; only the process' exit says why
