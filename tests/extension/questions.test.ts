@@ -92,7 +92,7 @@ describe('questions about an analysis', () => {
     second.cancel();
     expect((await ended).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
     expect(backend.requests[0]?.options.cancel?.isCancellationRequested).toBe(true);
-    // the next question starts anew
+    // the next question is sent again
     const next = ask(panel);
     await settle();
     backend.requests[1]?.resolve(reply('r9', 'Hi'));

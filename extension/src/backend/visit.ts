@@ -5,8 +5,8 @@ import path from 'node:path';
 const GRACE_MS = 30_000;
 
 /**
- * When this workspace's window last left its backend: one that is loaded anew joins again before the backend takes it
- * for gone. A file, and written at once: what else VS Code would keep may come too late when a window ends.
+ * When this workspace's window last left its backend. A window that reloads joins again before the backend takes it for
+ * gone. Kept in a file that is written at once: VS Code's own storage may be written too late when a window closes.
  */
 export class Visit {
   readonly #file: string;

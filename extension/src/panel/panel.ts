@@ -43,8 +43,8 @@ export interface PanelEvents {
 }
 
 /**
- * The host of one webview. It holds what is to be shown and says it anew at every `ready`: VS Code throws a hidden
- * webview away, and a reload starts it over.
+ * The host of one webview. It holds what is to be shown and sends it at every `ready`: VS Code discards a hidden webview,
+ * and a reload starts it over.
  */
 export class Panel {
   shown: Shown | null = null;

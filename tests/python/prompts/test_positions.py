@@ -22,9 +22,9 @@ def test_an_edit_gives_the_same_as_reading_the_text_again(text: str, edits: list
         wanted = positions.text[:start] + inserted + positions.text[end:]
         positions = positions.edited(place, inserted)
         assert positions.text == wanted
-        anew = Positions(wanted)
+        read_again = Positions(wanted)
         for offset in range(len(wanted) + 1):
-            assert positions.position(offset) == anew.position(offset)
+            assert positions.position(offset) == read_again.position(offset)
 
 
 @pytest.mark.parametrize(("encoding", "column"), [("utf-8", 7), ("utf-16", 4), ("utf-32", 3)])
