@@ -90,13 +90,17 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def first_line(error: BaseException) -> str:
-    """The message of `error` on one line and without a full stop; its type where it has none."""
+    """The message of `error` on one line and without a full stop; its type where it has none.
+
+    A line that ends in a colon is continued by the next.
+    """
     try:
-        lines = str(error).strip().splitlines()
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     except Exception:
         # the text of a foreign exception may fail to be made
         lines = []
-    return (lines[0] if lines else type(error).__name__)[:300].rstrip(". ")
+    said = " ".join(lines[: 2 if lines and lines[0].endswith(":") else 1])
+    return (said or type(error).__name__)[:300].rstrip(".: ")
 
 
 _CPU_ALLOCATOR = ("can't allocate memory", "tried to allocate", "Cannot allocate memory")

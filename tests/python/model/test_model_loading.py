@@ -151,6 +151,23 @@ def change_config(folder: Path, **changes: Any) -> None:
     (folder / "config.json").write_text(json.dumps(config | changes))
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"num_hidden_layers": 6.5}, "'num_hidden_layers' expected int, got float"),
+        ({"num_attention_heads": 7}, "is not a multiple of the number of attention heads"),
+        ({"layer_types": ["nobody"]}, "`layer_types` entries must be in"),
+    ],
+)
+def test_a_configuration_that_contradicts_itself_is_explained(
+    broken: Path, changes: dict[str, Any], words: str
+) -> None:
+    change_config(broken, **changes)
+    with pytest.raises(TransparencyError, match=words) as caught:
+        load_model(str(broken))
+    assert caught.value.kind == "modelUnusable" and ":." not in caught.value.message
+
+
 def test_a_config_that_is_no_json_is_refused(broken: Path) -> None:
     (broken / "config.json").write_text("{")
     refused(broken, "modelUnusable", "not a valid JSON")
