@@ -37,7 +37,7 @@ class JsonlStore:
         self._lock = lock(self.file)
         try:
             manifest = self.file.with_name(f"{self.file.name}.manifest.json")
-            begun = read_manifest(manifest, said) is not None
+            begun = read_manifest(manifest, said, self.file) is not None
             if not begun and self.file.exists() and self.file.stat().st_size:
                 raise not_ours(self.file, "is there already, and no manifest of this command beside it")
             if not begun:

@@ -102,7 +102,7 @@ class ParquetStore:
         self._manifest = place / "_manifest.json"
         self._lock = lock(self._manifest)
         try:
-            manifest = read_manifest(self._manifest, said)
+            manifest = read_manifest(self._manifest, said, place)
             if manifest is None and list(place.glob("*.parquet")):
                 raise not_ours(place, "holds Parquet files, and no manifest of this command")
             if manifest and "swap" in manifest:

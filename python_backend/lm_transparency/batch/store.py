@@ -72,8 +72,8 @@ def unlock(held: FileLock) -> None:
 _FORMAT, _VERSION = "lm-transparency records", 1
 
 
-def read_manifest(file: Path, said: dict[str, Any]) -> dict[str, Any] | None:
-    """The manifest of an output, or None.
+def read_manifest(file: Path, said: dict[str, Any], output: Path) -> dict[str, Any] | None:
+    """The manifest of `output`, or None.
 
     Raises `TransparencyError` where it is not a valid manifest, or the output was begun with other choices.
     """
@@ -90,7 +90,7 @@ def read_manifest(file: Path, said: dict[str, Any]) -> dict[str, Any] | None:
     if other:
         raise TransparencyError(
             "invalidParams",
-            f"{file.parent} was begun with other options: {', '.join(other)}.",
+            f"{output} was begun with other options: {', '.join(other)}.",
             "Use the same options to continue it, or choose another place.",
         )
     return found

@@ -163,15 +163,15 @@ def test_what_is_not_ours_is_left_alone(tmp_path: Path) -> None:
         open_store(parts, "parquet", SAID)
 
 
-@pytest.mark.parametrize("form", ["jsonl", "parquet"])
-def test_one_writer_at_a_time_and_the_same_options(tmp_path: Path, form: str) -> None:
+@pytest.mark.parametrize(("form", "named"), [("jsonl", r"out.records\.jsonl"), ("parquet", "out")])
+def test_one_writer_at_a_time_and_the_same_options(tmp_path: Path, form: str, named: str) -> None:
     place = tmp_path / "out"
     store = open_store(place, form, SAID)  # type: ignore[arg-type]
     with pytest.raises(TransparencyError, match="being written by another run"):
         open_store(place, form, SAID)  # type: ignore[arg-type]
     store.write(record("a"))
     store.close()
-    with pytest.raises(TransparencyError, match=r"begun with other options: threshold 0\.04"):
+    with pytest.raises(TransparencyError, match=rf"{named} was begun with other options: threshold 0\.04"):
         open_store(place, form, {**SAID, "threshold": 0.1})  # type: ignore[arg-type]
     assert not [p for p in place.iterdir() if p.suffix in (".lock", ".tmp")]
 
