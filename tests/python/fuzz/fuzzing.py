@@ -26,11 +26,18 @@ def tried(kind: str, inputs: st.SearchStrategy[T], read: Callable[[T], bool | No
     Fails with the smallest input that crashes or hangs, and prints the counts. `read` returns whether it accepted its
     input (None: it did).
     """
+    tried_together(kind, inputs.map(lambda one: [one]), lambda ones: read(ones[0]) is not False, 1)
+
+
+def tried_together(
+    kind: str, inputs: st.SearchStrategy[list[T]], read: Callable[[list[T]], int], together: int
+) -> None:
+    """Like `tried` for lists of `together` inputs. `read` returns how many of them it accepted."""
     counts = {"accepted": 0, "refused": 0}
     slowest = 0.0
 
     @settings(
-        max_examples=INPUTS,
+        max_examples=INPUTS // together,
         deadline=None,
         database=None,
         # the same inputs each time in `make test`; others in each longer run
@@ -38,17 +45,18 @@ def tried(kind: str, inputs: st.SearchStrategy[T], read: Callable[[T], bool | No
         suppress_health_check=list(HealthCheck),
     )
     @given(inputs)
-    def each(one: T) -> None:
+    def each(some: list[T]) -> None:
         nonlocal slowest
         started = time.process_time()
         try:
-            verdict = read(one)
+            accepted = int(read(some))
         except TransparencyError as error:
-            verdict = _said(error)
+            accepted = _said(error)
         took = time.process_time() - started
         slowest = max(slowest, took)
         assert took < HANGS, f"took {took:.1f} s of processor time"
-        counts["refused" if verdict is False else "accepted"] += 1
+        counts["accepted"] += accepted
+        counts["refused"] += len(some) - accepted
 
     each()
     total = sum(counts.values())
@@ -60,9 +68,9 @@ def tried(kind: str, inputs: st.SearchStrategy[T], read: Callable[[T], bool | No
     assert total >= INPUTS * 0.9
 
 
-def _said(error: TransparencyError) -> bool:
+def _said(error: TransparencyError) -> int:
     assert error.message, "a refusal needs a sentence"
-    return False
+    return 0
 
 
 def pieced(*pieces: str, most: int = 12) -> st.SearchStrategy[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from fuzzing import damaged, pieced, tried
+from fuzzing import damaged, pieced, tried_together
 from pygls import feature_manager
 
 from lm_transparency.protocol import PING
@@ -93,33 +93,39 @@ def _framed(body: bytes) -> bytes:
 
 
 class _Server:
-    """Serves one connection after the other without heavy imports: requests that need a model are refused."""
+    """Serves connections without heavy imports: requests that need a model are refused."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._backend = Backend(_no_session)
+        self._connection: Any = None
         self.close = self._loop.close
 
-    def answers(self, stream: bytes) -> list[dict[str, Any]]:
-        """The answers to `stream` on a new connection, after a hello."""
-        return self._loop.run_until_complete(self._answers(stream))
+    def answers(self, stream: bytes, *, again: bool = False) -> list[dict[str, Any]]:
+        """The answers to `stream` on a new connection, after a hello. `again`: on the connection of the last call."""
+        return self._loop.run_until_complete(self._answers(stream, again))
 
-    async def _answers(self, stream: bytes) -> list[dict[str, Any]]:
-        hello = {"jsonrpc": "2.0", "id": "hello", "method": "initialize", "params": {"capabilities": {}}}
-        server = build_server(self._backend, Reader(self._backend), lambda _code: None)
+    async def _answers(self, stream: bytes, again: bool) -> list[dict[str, Any]]:
+        if not (again and self._connection):
+            if self._connection:
+                self._connection.leave()
+            self._connection = build_server(self._backend, Reader(self._backend), lambda _code: None)
+            hello = {"jsonrpc": "2.0", "id": "hello", "method": "initialize", "params": {"capabilities": {}}}
+            assert [answer["id"] for answer in await self._converse(_framed(json.dumps(hello).encode()))] == ["hello"]
+        return await self._converse(stream)
+
+    async def _converse(self, stream: bytes) -> list[dict[str, Any]]:
+        protocol = self._connection.protocol
         written = _Written()
-        server.protocol.set_writer(written)
-        await server.protocol.converse(_Source(_framed(json.dumps(hello).encode()) + stream))
+        protocol.set_writer(written)
+        await protocol.converse(_Source(stream))
         for _ in range(2000):
-            if not server.protocol._request_futures:  # pyright: ignore[reportPrivateUsage]
+            if not protocol._request_futures:
                 break
             await asyncio.sleep(0.001)
         else:
             pytest.fail("a request is not answered")
-        server.leave()
-        first, *answers = [message for message in written.messages if "method" not in message]
-        assert first["id"] == "hello"
-        return answers
+        return [message for message in written.messages if "method" not in message]
 
 
 @pytest.fixture
@@ -153,30 +159,35 @@ def _key(msg_id: Any) -> str:
 
 
 def test_frames_with_a_body_are_answered_one_by_one(server: _Server) -> None:
-    def read(body: bytes) -> bool:
-        answers = server.answers(
-            _framed(body) + _framed(b'{"jsonrpc":"2.0","id":"after","method":"%b"}' % PING.encode())
-        )
+    def read(some: list[bytes]) -> int:
+        after = b'{"jsonrpc":"2.0","id":"after","method":"%b"}' % PING.encode()
+        answers = server.answers(b"".join(map(_framed, [*some, after])))
         found = Counter(_key(answer["id"]) for answer in answers)
         assert found.pop(_key("after"), 0) == 1, "the connection went on"
-        try:
-            message = json.loads(body, parse_constant=_no_json)
-        except (ValueError, RecursionError):
-            message = None
-        if isinstance(message, dict) and "method" not in message and ("result" in message or "error" in message):
-            assert not found
-        elif isinstance(message, dict) and "method" in message and "id" not in message:
-            assert not found, "a notification is not answered"
-        else:
-            assert sum(found.values()) == 1, "a request is answered once"
-        return not any("error" in answer for answer in answers)
+        asked, named = 0, Counter[str]()
+        for body in some:
+            try:
+                message = json.loads(body, parse_constant=_no_json)
+            except (ValueError, RecursionError):
+                message = None
+            if isinstance(message, dict):
+                if "method" not in message and ("result" in message or "error" in message):
+                    continue
+                if "method" in message and "id" not in message:
+                    continue
+                if type(message.get("id")) in (str, int):
+                    named[_key(message["id"])] += 1
+            asked += 1
+        assert sum(found.values()) == asked, "a request is answered once, and nothing else is"
+        assert not named - found, "each under its own id"
+        return len(some) - sum("error" in answer for answer in answers if answer["id"] != "after")
 
     bodies = st.one_of(
         _MESSAGE.map(lambda message: json.dumps(message).encode()),
         _RAW.map(lambda text: text.encode("utf-8", "surrogatepass")),
         damaged(json.dumps({"jsonrpc": "2.0", "id": 1, "method": PING, "params": {"a": [1, "é"]}}).encode()),
     )
-    tried("JSON-RPC bodies", bodies, read)
+    tried_together("JSON-RPC bodies", st.lists(bodies, min_size=10, max_size=10), read, 10)
 
 
 def test_streams_that_are_no_frames_end_or_go_on(server: _Server) -> None:
@@ -187,4 +198,5 @@ def test_streams_that_are_no_frames_end_or_go_on(server: _Server) -> None:
     headers = headers.map(lambda text: text.encode("utf-8", "surrogatepass"))
     noise = st.tuples(st.sampled_from([b"", b"Content-Length: "]), st.binary(max_size=200)).map(b"".join)
     streams = st.one_of(damaged(ping * 3), headers, noise.map(lambda data: data + b"\n\n" + ping))
-    tried("JSON-RPC streams", streams, lambda stream: len(server.answers(stream)) > 0)
+    some = st.lists(streams, min_size=4, max_size=4)
+    tried_together("JSON-RPC streams", some, lambda each: sum(bool(server.answers(one, again=True)) for one in each), 4)

@@ -10,7 +10,7 @@ import torch
 from hostile_models import change_config
 
 from lm_transparency import LoadedModel, Session, TransparencyError, analyze, load_model
-from lm_transparency.model.context import context_length
+from lm_transparency.model.context import context_length, length_changes_positions
 from lm_transparency.model.tokenizers import load_tokenizer
 from lm_transparency.trace.packed import can_pack
 
@@ -42,6 +42,20 @@ def dynamic(copy: Path) -> Path:
 )
 def test_the_length_is_the_table_s_unless_it_grows(config: dict[str, Any], length: int) -> None:
     assert context_length(config) == length
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"), [("dynamic", True), ("longrope", True), ("linear", False), ("yarn", False)]
+)
+def test_prompts_are_packed_only_where_their_length_changes_no_position(copy: Path, kind: str, changes: bool) -> None:
+    for config in ({"rope_scaling": {"type": kind}}, {"rope_parameters": {"full_attention": {"rope_type": kind}}}):
+        assert length_changes_positions(config) == changes
+    rope: dict[str, Any] = {"rope_type": kind, "factor": 2.0, "rope_theta": 10000.0}
+    if kind == "longrope":
+        rope |= {"short_factor": [1.0] * 4, "long_factor": [2.0] * 4, "original_max_position_embeddings": 64}
+    change_config(copy, rope_parameters=rope)
+    model = load_model(str(copy))
+    assert can_pack(model.model, model.anatomy) != changes
 
 
 def test_a_dynamic_model_reads_past_its_table_as_transformers_does(dynamic: Path) -> None:
