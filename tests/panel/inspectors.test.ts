@@ -105,6 +105,11 @@ describe('the inspectors show what plain torch computes', () => {
       expect(await row.getAttribute('aria-current')).toBe(head === edge.strongest.head ? 'true' : null);
     }
     await byId('head-promoted').waitFor();
+    // the tags of the heads take a forward pass of their own
+    await byId('heads')
+      .getByText(/^sink \.\d/)
+      .first()
+      .waitFor();
     await picture(page, page, 'edge');
   });
 
