@@ -27,5 +27,5 @@ server.on('error', (error) => {
   console.error(error.message);
   killGroup();
 });
-// What a server leaves behind in its group would have nobody left to end it.
+// Nobody else would end the processes that a server leaves behind in its group.
 server.on('exit', killGroup);

@@ -10,7 +10,7 @@ import { findOnPath, installDebianPackages } from './system-packages.mjs';
 
 /** @typedef {{ node: string, entry: string }} CodeServer The Node that runs code-server, and code-server's entry script. */
 
-/** @typedef {{ step: <T>(name: string, work: () => Promise<T>) => Promise<T>, log?: string }} Telling How each step is told, and the log of all. */
+/** @typedef {{ step: <T>(name: string, work: () => Promise<T>) => Promise<T>, log?: string }} Telling Reports each step; the log of all steps. */
 
 const home = join(developmentCache(), `code-server-${codeServerVersion}`);
 
@@ -68,7 +68,7 @@ function removeLeftovers() {
   const cache = dirname(home);
   for (const name of readdirSync(cache)) {
     const path = join(cache, name);
-    // Safe under the lock: only a run that was killed leaves one.
+    // Safe under the lock: only a killed run leaves one behind.
     if (path.startsWith(`${home}.installing-`)) rmSync(path, { recursive: true, force: true });
   }
 }

@@ -1,4 +1,4 @@
-// A JupyterLab in an environment of its own, as a person has it: the kernel's Python is another one, the repository's.
+// A JupyterLab in its own environment, as users have it; the kernel runs the repository's Python.
 import { spawn } from 'node:child_process';
 import {
   closeSync,
@@ -49,7 +49,7 @@ async function installInto(home) {
     await runLogged([python, '-m', 'venv', '--without-pip', environment], { log });
     const pip = ['-m', 'pip', '--python', join(environment, 'bin', 'python'), 'install', '--quiet', '--no-compile'];
     await runLogged([python, ...pip, '--disable-pip-version-check', ...jupyterLabPackages], { log });
-    // it appears whole; it is only ever started as `python -m`, so that it may move
+    // renamed when complete; it may move, since it is only started as `python -m`
     renameSync(environment, home);
   } finally {
     removeDraft();

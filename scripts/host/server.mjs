@@ -25,7 +25,7 @@ const longestTemporaryPath = 50;
  * @property {number} [port] 0 means any free one.
  * @property {Settings} [userSettings] Laid over the quiet settings.
  * @property {Settings} [machineSettings] For scopes `machine` and `machine-overridable`, which a remote window reads nowhere else.
- * @property {string} [workDir] Everything the server writes; kept when given, otherwise a temporary one.
+ * @property {string} [workDir] The folder for all that the server writes. Kept if given, otherwise temporary.
  * @property {string[]} [extraArgs] More arguments for code-server.
  * @property {boolean} [withTrust] Folders have to be trusted first; the user settings have to turn that on too.
  * @property {Record<string, string | undefined>} [env] Laid over this process's environment.
@@ -191,7 +191,7 @@ function prepareFolders(workDir) {
   return place;
 }
 
-/** What would be installed, so that a second start in the same place need not. @param {string[]} vsixes */
+/** A fingerprint of the extensions to install: a second start in the same place skips those that are there. @param {string[]} vsixes */
 function contentOf(vsixes) {
   const hash = createHash('sha256').update(codeServerVersion);
   for (const file of vsixes) hash.update(readFileSync(file));
@@ -212,7 +212,7 @@ function readIfThere(file) {
  * @param {Record<string, string | undefined>} changes
  */
 function serverEnvironment(place, changes) {
-  // Left by an outer VS Code, a test runner or a shell, these would bend the server or its port.
+  // Variables of an outer VS Code, a test runner or a shell would change the server or its port.
   const misleading =
     /^(VSCODE_|ELECTRON_|CODE_SERVER_|VITEST|npm_|INIT_CWD$|NODE_ENV$|NODE_OPTIONS$|PORT$|PASSWORD$|HASHED_PASSWORD$)/;
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !misleading.test(name)));

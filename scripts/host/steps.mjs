@@ -1,11 +1,11 @@
-// Running the commands of an installation: quiet while they work, the end of their log when they do not.
+// Running the commands of an installation: quiet while they work; when one fails, the end of its log is shown.
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 
 const shownLogLines = 25;
 const runningCommands = new Set();
 
-/** An installation problem told to the user in full by its message; no stack trace wanted. */
+/** An installation problem whose message tells the user everything; it is shown without a stack trace. */
 export class InstallError extends Error {}
 
 /**
