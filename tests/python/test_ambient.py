@@ -23,7 +23,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import lm_transparency as lt
 from families import build
 from lm_transparency import ambient
-from lm_transparency.ambient import Door, guard
+from lm_transparency.ambient import guard
 from lm_transparency.exports import FORMATS, graph_text
 from lm_transparency.exports.arrays import as_arrays
 from lm_transparency.exports.report import as_text
@@ -360,30 +360,6 @@ def test_who_waits_for_a_model_can_be_called_off(tiny_llama: lt.LoadedModel) -> 
             with pytest.raises(lt.Cancelled):
                 waiting.result(60)
         assert threads.submit(lt.analyze, tiny_llama, PROMPT).result(60).proof.holds
-
-
-def test_a_door_lets_in_by_turns() -> None:
-    door, soon = Door(), threading.Event()
-    order: list[str] = []
-
-    def enter(name: str, alone: bool) -> None:
-        with door.entered(alone=alone):
-            order.append(name)
-
-    def waits(count: int) -> None:
-        while len(door._waiting) < count:  # pyright: ignore[reportPrivateUsage]
-            soon.wait(0.001)
-
-    threads = ThreadPoolExecutor(3)
-    with door.entered():
-        # a call that must run alone delays later calls, and none overtakes it
-        for count, (name, alone) in enumerate((("first", True), ("second", False), ("third", True)), 1):
-            threads.submit(enter, name, alone)
-            waits(count)
-        with door.entered():
-            order.append("again")
-    threads.shutdown()
-    assert order == ["again", "first", "second", "third"]
 
 
 def test_a_guard_puts_back_only_what_it_changed() -> None:
