@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import gc
+import importlib
 import io
 import json
 import os
@@ -21,6 +22,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+_COMMANDS = ("analyze", "bench", "doctor", "inspect", "lens", "models")
+#: What the commands import only when they need it.
+_IMPORTED = (
+    *("lm_transparency.exports.report", "lm_transparency.exports.svg", "lm_transparency.model.listing"),
+    *("lm_transparency.model.loading", "lm_transparency.session.session", "rich.console", "rich.table"),
+    "transformers.models.llama.modeling_llama",
+)
 #: Seconds; more is a hang.
 HANGS_S = 120
 
@@ -77,9 +85,10 @@ def _serve() -> None:
     import torch
 
     torch.set_num_threads(1)
-    from lm_transparency.model import listing  # noqa: F401
     from lm_transparency.routes.kernels import warm_up
 
+    for name in (*_IMPORTED, *(f"lm_transparency.cli.{command}" for command in _COMMANDS)):
+        importlib.import_module(name)
     warm_up()
     # forks do not collect, or copy, what is here already
     gc.collect()

@@ -18,10 +18,13 @@ CAUSAL = tuple(sorted(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES))
 #: Sizes under every name that a configuration may have for them.
 SIZES: dict[str, Any] = {
     **dict.fromkeys(("vocab_size", "vocab_size_per_layer_input"), 160),
-    **dict.fromkeys(("hidden_size", "n_embd", "d_model", "word_embed_proj_dim", "conv_dim"), 32),
+    **dict.fromkeys(("hidden_size", "n_embd", "d_model", "emb_dim", "word_embed_proj_dim", "conv_dim"), 32),
     **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers"), 2),
     **dict.fromkeys(("num_attention_heads", "n_head", "n_heads", "num_heads", "decoder_attention_heads"), 4),
     **dict.fromkeys(("intermediate_size", "ffn_hidden_size", "ffn_dim", "n_inner", "decoder_ffn_dim"), 48),
+    **dict.fromkeys(("encoder_layers", "num_encoder_layers", "num_decoder_layers"), 2),
+    **dict.fromkeys(("encoder_attention_heads", "num_encoder_attention_heads", "num_decoder_attention_heads"), 4),
+    **dict.fromkeys(("encoder_ffn_dim", "moe_shared_expert_intermediate_size", "expert_ffn_hidden_size"), 48),
     **dict.fromkeys(("max_position_embeddings", "n_positions", "max_seq_len"), 64),
     **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts"), 4),
     **dict.fromkeys(("moe_intermediate_size", "shared_expert_intermediate_size", "kv_lora_rank", "q_lora_rank"), 16),
@@ -30,11 +33,20 @@ SIZES: dict[str, Any] = {
     **dict.fromkeys(("mamba_n_heads",), 4),
     **dict.fromkeys(("mamba_d_head", "mamba_headdim"), 16),
     **dict.fromkeys(("n_group", "topk_group"), 1),
+    **dict.fromkeys(("linear_num_heads",), 4),
+    **dict.fromkeys(("linear_head_dim", "pronunciation_embed_dim", "shape_embed_dim"), 8),
     "rotary_dim": 4,
     "pad_token_id": 0,
     "bos_token_id": 1,
     "eos_token_id": 2,
     "is_decoder": True,
+}
+
+#: An encoder of pictures or sounds, which a text does not reach.
+_TINY_ENCODER = {
+    **dict.fromkeys(("hidden_size", "ext_pw_out_channel", "depthwise_separable_out_channel", "nemo_conv_channels"), 32),
+    **dict.fromkeys(("num_hidden_layers", "num_blocks"), 2),
+    **{"intermediate_size": 48, "num_attention_heads": 4, "image_size": 32, "crop_size": 32, "patch_size": 16},
 }
 
 #: What some families need beside their sizes to be built at all, or to be built with plain attention in every layer.
@@ -73,6 +85,8 @@ NEEDS: dict[str, dict[str, Any]] = {
     "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1},
     "recurrent_gemma": {"block_types": ["recurrent", "attention"]},
     "dots1": {"n_shared_experts": 1},
+    "git": {"vision_config": _TINY_ENCODER},
+    "phi4_multimodal": {"vision_config": _TINY_ENCODER, "audio_config": _TINY_ENCODER},
     "gpt_neo": {"attention_types": [[["global", "local"], 1]]},
 }
 
