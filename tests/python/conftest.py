@@ -42,6 +42,18 @@ def embedded_folder(embedded: LoadedModel) -> Path:
     return model_directory()
 
 
+@pytest.fixture
+def loaded_once(embedded: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session in this process that is asked for the embedded model takes the one of the tests."""
+    usual = {"dtype": ("auto", "float32"), "device": ("auto", "cpu"), "quantization": ("auto",), "base": ("",)}
+
+    def load(source: str = "", **options: Any) -> LoadedModel:
+        is_usual = not source and all(options.get(name, values[0]) in values for name, values in usual.items())
+        return embedded if is_usual else load_model(source, **options)
+
+    monkeypatch.setattr("lm_transparency.session.session.load_model", load)
+
+
 @pytest.fixture(scope="session")
 def ioi(embedded: LoadedModel) -> Analysis:
     """The IOI sentence on the embedded model, with a beginning-of-sequence token."""

@@ -27,6 +27,9 @@ from lm_transparency.trace.proof import LayerError
 from lm_transparency.trace.trace import EVERYWHERE, Positions, Trace
 from tiny_models import save_llama, train_tokenizer
 
+# loading by the command line itself: test_cli_loading
+pytestmark = pytest.mark.usefixtures("loaded_once")
+
 IOI = "When Mary and John went to the store, John gave a drink to"
 NODE = re.compile(r"(X0|[AMIB]\d+)_\d+")
 

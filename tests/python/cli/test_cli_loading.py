@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from tokenizers import pre_tokenizers
 
 from lm_transparency.cli import main
 from lm_transparency.model import memory
+from tiny_models import save_llama
 from weights import save_adapter, save_as, save_gguf
-
-# reading a GGUF file takes transformers a quarter of a minute on an idle machine
-pytestmark = pytest.mark.timeout(900)
 
 IOI = "When Mary and John went to the store, John gave a drink to"
 
 
 @pytest.fixture(scope="module")
-def copies(embedded_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A LoRA on the embedded model, a GGUF quantisation of it, and copies in two precisions."""
+def original(tmp_path_factory: pytest.TempPathFactory, tiny_tokenizer: Any) -> Path:
+    """A Llama that GGUF has a place for: rows of whole blocks of Q4_0, no biases, words cut as by GPT-2."""
+    tokenizer = copy.deepcopy(tiny_tokenizer)
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    sizes = {"hidden_size": 96, "intermediate_size": 128, "attention_bias": False, "mlp_bias": False}
+    return save_llama(tmp_path_factory.mktemp("original") / "tiny-original", tokenizer, **sizes)
+
+
+@pytest.fixture(scope="module")
+def copies(original: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A LoRA on a tiny model, a GGUF quantisation of it, and copies in two precisions."""
     pytest.importorskip("peft")
     place = tmp_path_factory.mktemp("copies")
     return {
-        "lora": save_adapter(embedded_folder, place / "a-lora", r=2, lora_alpha=1),
-        "gguf": save_gguf(embedded_folder, place / "model.Q4_0.gguf", "Q4_0"),
-        "bfloat16": save_as(embedded_folder, place / "in-bfloat16", torch.bfloat16),
-        "float32": save_as(embedded_folder, place / "in-float32", torch.float32),
+        "lora": save_adapter(original, place / "a-lora", r=2, lora_alpha=1),
+        "gguf": save_gguf(original, place / "model.Q4_0.gguf", "Q4_0"),
+        "bfloat16": save_as(original, place / "in-bfloat16", torch.bfloat16),
+        "float32": save_as(original, place / "in-float32", torch.float32),
     }
 
 
@@ -38,7 +48,9 @@ def told(arguments: list[str], capsys: pytest.CaptureFixture[str], code: int = 0
 
 
 @pytest.mark.parametrize("kind", ["lora", "gguf", "bfloat16", "float32"])
-def test_each_copy_is_analyzed(copies: dict[str, Path], kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_copy_is_analyzed(
+    copies: dict[str, Path], original: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     dtype = "bfloat16" if kind == "bfloat16" else "auto"
     run = json.loads(
         told(["analyze", "--text", IOI, "--model", str(copies[kind]), "--dtype", dtype, "--format", "json"], capsys)
@@ -47,18 +59,19 @@ def test_each_copy_is_analyzed(copies: dict[str, Path], kind: str, capsys: pytes
     assert run["model"]["dtype"] == ("bfloat16" if kind == "bfloat16" else "float32")
     assert run["edges"]
     if kind == "lora":
-        assert run["model"]["name"].startswith("a-lora on smollm2-135m-instruct")
-    else:
-        assert run["predictions"][0]["text"] == " Mary"
+        assert run["model"]["name"].startswith("a-lora on tiny-original")
+    if kind == "float32":
+        alone = json.loads(told(["analyze", "--text", IOI, "--model", str(original), "--format", "json"], capsys))
+        assert run["predictions"] == alone["predictions"]
 
 
 def test_doctor_shows_what_sets_the_copies_apart(
-    copies: dict[str, Path], embedded_folder: Path, capsys: pytest.CaptureFixture[str]
+    copies: dict[str, Path], original: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found: dict[str, dict] = {}
     for kind, path in copies.items():
         dtype = ["--against-dtype", "bfloat16"] if kind == "bfloat16" else []
-        arguments = ["doctor", str(embedded_folder), "--against", str(path), *dtype, "--format", "json"]
+        arguments = ["doctor", str(original), "--against", str(path), *dtype, "--format", "json"]
         document = json.loads(told(arguments, capsys))
         assert document["sound"] and document["against"]["sound"]
         found[kind] = document["against"]
@@ -75,13 +88,14 @@ def test_doctor_shows_what_sets_the_copies_apart(
     assert found["bfloat16"]["tolerance"] == 2e-2
     for kind in ("lora", "gguf", "bfloat16"):
         assert found[kind]["logits"] > 0.1 and found[kind]["kl"] > 1e-4
-        assert found[kind]["edges_gone"] + found[kind]["edges_new"] > 0
+        # rounding to 16 bits moves no edge of so small a model
+        assert kind == "bfloat16" or found[kind]["edges_gone"] + found[kind]["edges_new"] > 0
     # rounding to 16 bits changes less than rounding to 4
     assert found["bfloat16"]["kl"] < found["gguf"]["kl"]
 
 
-def test_doctor_says_it_in_words(copies: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
-    said = told(["doctor", "--against", str(copies["float32"])], capsys)
+def test_doctor_says_it_in_words(copies: dict[str, Path], original: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = told(["doctor", str(original), "--against", str(copies["float32"])], capsys)
     assert "The routes of this model can be trusted." in said
     assert "Against in-float32, float32:" in said
     assert "KL divergence 0.00e+00" in said

@@ -16,6 +16,9 @@ from lm_transparency.cli import main
 from lm_transparency.cli.questions.question import as_json
 from lm_transparency.model.loading import LoadedModel
 
+# loading by the command line itself: test_cli_loading
+pytestmark = pytest.mark.usefixtures("loaded_once")
+
 IOI = "When Mary and John went to the store, John gave a drink to"
 NODE = re.compile(r"(X0|[AMIB]\d+)_\d+")
 
