@@ -54,7 +54,7 @@ def default_device(device: str) -> Generator[None]:
     try:
         yield
         assert torch.get_default_device() == torch.device(device)
-        assert torch.zeros(1).device == torch.device(device)
+        assert torch.zeros(1).device.type == torch.device(device).type
     finally:
         torch.set_default_device(None)
 
@@ -114,6 +114,8 @@ STATES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     ),
     "device": lambda: torch.device("meta"),
     "default device": lambda: default_device("meta"),
+    # torch looks a numbered one up by name
+    "numbered default device": lambda: default_device("meta:0"),
     "coarse products": lambda: set_to(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "medium"),
     "coarse products, the newer way": newer_precision,
     "coarse products on a GPU": tf32_on_a_gpu,
