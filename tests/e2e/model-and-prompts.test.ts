@@ -3,7 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { notifications, pickInQuickInput, quickInput, runCommand, screenshot, webviewFrame } from './harness/index.ts';
+import {
+  closeTab,
+  notifications,
+  pickInQuickInput,
+  quickInput,
+  runCommand,
+  screenshot,
+  webviewFrame,
+} from './harness/index.ts';
 import { expectPercent, inspector, picture, truthOf, visible } from '../panel/reading.ts';
 import { analyze, embeddedModel, firstLayers } from './product.ts';
 import { useWindow } from './window.ts';
@@ -241,9 +249,7 @@ describe('the model and the list of prompts', () => {
     await expectSaid(truth.said[0]?.float32 as Said);
     expect(await frame.locator('[data-testid=model]').textContent()).toContain(NAME);
     await screenshot(page, 'compare-models');
-    await page.locator('.tab', { hasText: 'Compared' }).click();
-    await runCommand(page, 'View: Close Editor');
-    await page.locator('.tab', { hasText: 'Compared' }).waitFor({ state: 'detached' });
+    await closeTab(page, 'Compared');
   });
 
   test('the prompt at the cursor is the one analysed', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { FrameLocator, Locator, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import {
+  closeTab,
   allThemes,
   notifications,
   openFile,
@@ -224,9 +225,7 @@ describe('prompt files in the real VS Code', () => {
     await expect.poll(() => top(second)).toBe(visible(capital.next[0]?.text ?? ''));
     await expect.poll(() => top(webviewFrame(page))).toBe(visible(story.next[0]?.text ?? ''));
     await screenshot(page, 'prompt-compare');
-    await page.locator('.tab', { hasText: 'Compared' }).click();
-    await runCommand(page, 'View: Close Editor');
-    await page.locator('.tab', { hasText: 'Compared' }).waitFor({ state: 'detached' });
+    await closeTab(page, 'Compared');
     await line('When').click();
     expect(await notifications(page)).toEqual([]);
   });

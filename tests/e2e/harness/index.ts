@@ -11,6 +11,7 @@ export { openQuickInputAndPick, pickInQuickInput, quickInput, quickInputRow } fr
 export { screenshot, takePicture } from './screenshots.ts';
 export { allThemes, themes, type Theme } from './themes.ts';
 export {
+  closeTab,
   notifications,
   openFile,
   openWorkbench,

@@ -73,6 +73,13 @@ export async function openFile(page: Page, name: string, isText = true): Promise
   if (isText) await waitForText(page, name);
 }
 
+/** Closes the tab whose title has `title`, whichever is active. A command would close the active one, and twice if it is sent twice. */
+export async function closeTab(page: Page, title: string): Promise<void> {
+  const tab = page.locator('.tab', { hasText: title });
+  await tab.click({ button: 'middle' });
+  await tab.waitFor({ state: 'detached' });
+}
+
 /** Waits until an editor shows a file: its tab is active before, with the text of another file under it. */
 async function waitForText(page: Page, name: string, timeout = 30_000): Promise<void> {
   const editor = page.locator(`.editor-instance .monaco-editor[data-uri$=${JSON.stringify(`/${name}`)}]:visible`);
