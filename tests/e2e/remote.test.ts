@@ -6,7 +6,6 @@ import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { repositoryPython, repositoryRoot } from '../../scripts/host/paths.mjs';
 import {
-  closeTab,
   childrenOf,
   kill,
   notifications,
@@ -119,7 +118,7 @@ describe('a fresh machine behind ssh', () => {
     await frame.getByRole('button', { name: 'Manage Workspace Trust' }).click();
     await page.getByRole('button', { name: 'Trust', exact: true }).click();
     await page.getByText('You trust this folder').waitFor();
-    await closeTab(page, 'Workspace Trust');
+    await runCommand(page, 'View: Close Editor');
     await runCommand(page, 'Notifications: Clear All Notifications');
   });
 
