@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from ..errors import TransparencyError
 from ..model.chat import parse_chat
 from .blocks import Blocks
 from .chats import chat_parts
+from .columns import Rows
 from .front_matter import FrontMatter, Settings, read_front_matter
 from .jsonl import json_preview, json_prompt, line_problem
 from .lines import MOST_PROMPTS, Lines, Stretch, at_most, prompt_line, prompt_lines
@@ -74,7 +76,7 @@ class Document:
         return self.front.settings if self.front else Settings()
 
     @once
-    def stretches(self) -> list[Stretch]:
+    def stretches(self) -> Sequence[Stretch]:
         """Every prompt that has text, in order."""
         return self.within()
 
@@ -86,12 +88,12 @@ class Document:
             return len(self._blocks) > count
         return len(self.stretches) > count
 
-    def within(self, start: int = 0, end: int | None = None) -> list[Stretch]:
+    def within(self, start: int = 0, end: int | None = None) -> Sequence[Stretch]:
         """The prompts that touch `start` to `end`, in order; in a large file far fewer than all.
 
         Raises `TransparencyError("promptTooLong")` for more than can be listed.
         """
-        return list(at_most(self.each(start, end)))
+        return Rows(Stretch, 3, at_most(self.each(start, end)))
 
     def each(self, start: int = 0, end: int | None = None) -> Iterator[Stretch]:
         """`within`, one prompt after the other."""
@@ -245,7 +247,8 @@ class Document:
         if stretch == self._shared_chat or not body.text.strip(BLANKS):
             return shared
         before = shared.text if self.language == CHAT else f"{shared.text}<|user|>\n"
-        pieces = [*shared.pieces, *(Piece(p.at + len(before), p.source, p.length) for p in body.pieces)]
+        moved = (Piece(p.at + len(before), p.source, p.length) for p in steps(body.pieces))
+        pieces = Rows(Piece, 3, chain(shared.pieces, moved))
         return PromptText(before + body.text, stretch.start, stretch.end, pieces, chat=True)
 
     def _is_chat(self, offset: int) -> bool:

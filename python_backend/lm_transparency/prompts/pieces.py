@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..errors import TransparencyError
+from .columns import Rows
 from .lines import Stretch
 from .pace import steps
 
@@ -111,7 +112,7 @@ def _lines_of(source: str, stretch: Stretch) -> Iterator[tuple[str, int]]:
 
 def assembled(parts: Iterable[tuple[str, int | None]], start: int, end: int, *, chat: bool = False) -> PromptText:
     """A prompt of `parts`, each a text and its place, None where it does not appear literally."""
-    pieces: list[Piece] = []
+    pieces = Rows(Piece, 3)
     texts: list[str] = []
     at = 0
     for text, source in steps(parts):
@@ -121,7 +122,7 @@ def assembled(parts: Iterable[tuple[str, int | None]], start: int, end: int, *, 
         if source is not None:
             last = pieces[-1] if pieces else None
             if last is not None and last.at + last.length == at and last.source + last.length == source:
-                pieces[-1] = Piece(last.at, last.source, last.length + len(text))
+                pieces.replace_last(Piece(last.at, last.source, last.length + len(text)))
             else:
                 pieces.append(Piece(at, source, len(text)))
                 if len(pieces) > MOST_PIECES:

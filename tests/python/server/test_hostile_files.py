@@ -47,6 +47,9 @@ FILES: dict[str, Make] = {
     "brackets.jsonl": _of("[", '{"prompt": [', "]"),
     "special.prompt": _of("</s>"),
     "keys.prompt": _of("a: b\n", "---\nmodel: x\n"),
+    "lines.jsonl": _of('{"prompt": "a"}\n'),
+    "problems.jsonl": _of('{"prompt": 1}\n'),
+    "lines.prompts": _of("ab cd\n"),
 }
 
 

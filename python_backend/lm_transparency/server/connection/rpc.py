@@ -26,6 +26,7 @@ from ..compute.failures import (
     failure,
 )
 from .frames import LARGEST, Frame, LostFraming, NotJson, Source, read_frame, read_json
+from .writing import Written, written
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +144,13 @@ class AnsweringProtocol(LanguageServerProtocol):
         # cancelled before its handler had begun, which is not an error of its own
         error = asyncio.CancelledError() if future.cancelled() else future.exception()
         if error is None:
-            self._send_response(msg_id, result=future.result())
+            result = future.result()
+            if isinstance(result, Written):
+                self._result_types.pop(msg_id, None)
+                head = json.dumps({"jsonrpc": self.VERSION, "id": msg_id})[:-1]
+                self._send_body(b"".join((f'{head}, "result": '.encode(), result.body, b"}")))
+            else:
+                self._send_response(msg_id, result=result)
         else:
             self.refuse(msg_id, as_reply(error))
 
@@ -160,8 +167,16 @@ class AnsweringProtocol(LanguageServerProtocol):
                 said = f"The answer cannot be written as JSON: {error}"
                 self.refuse(msg_id, failure(INTERNAL_ERROR, "internal", said))
             return
-        header = f"Content-Length: {len(body)}\r\nContent-Type: {self.CONTENT_TYPE}; charset={self.CHARSET}\r\n\r\n"
-        self.writer.write((header + body).encode(self.CHARSET))
+        self._send_body(body.encode(self.CHARSET))
+
+    def _send_body(self, body: bytes) -> None:
+        if self.writer is not None:
+            header = f"Content-Length: {len(body)}\r\nContent-Type: {self.CONTENT_TYPE}; charset={self.CHARSET}\r\n\r\n"
+            self.writer.write(header.encode(self.CHARSET) + body)
+
+    def written(self, result: Any) -> Written:
+        """A result as JSON, on any thread."""
+        return written(result, self._serialize_message)
 
     def ask(self, msg_id: str, method: str, params: Any = None) -> None:
         """Send a request whose answer carries no information, such as to refresh."""

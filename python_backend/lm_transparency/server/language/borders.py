@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from lsprotocol.types import InlayHint, InlayHintKind, Position, SemanticTokens, SemanticTokensLegend
+from lsprotocol.types import InlayHint, InlayHintKind, SemanticTokens, SemanticTokensLegend
 
 from ...printable import terminal
 from ...prompts.pace import steps
@@ -14,6 +14,9 @@ from .view import Shown, View, affordable
 #: Alternating token types, so that neighbours differ, and one for characters that several tokens share.
 LEGEND = SemanticTokensLegend(token_types=["lmTokenEven", "lmTokenOdd", "lmTokenShared"], token_modifiers=[])
 _SHARED = 2
+#: Bits of a line, of a column and of a length.
+_BITS = 32
+_MASK = (1 << _BITS) - 1
 #: Characters of a model's name in a label; the tooltip has the whole name.
 _LONGEST_NAME = 16
 #: The share of the context from which the label shows it; the tooltip has the number.
@@ -24,7 +27,7 @@ async def semantic_tokens(view: View, document: OpenDocument, start: int, end: i
     """The token borders from `start` to `end`; where a client requests all of a file with many prompts, of the first
     ones.
     """
-    rows: list[tuple[Position, int, int]] = []
+    rows: list[int] = []
     for stretch in await view.work(document, lambda: affordable(document.document.each(start, end))):
         shown = await view.show(document, stretch)
         if shown is not None:
@@ -32,18 +35,20 @@ async def semantic_tokens(view: View, document: OpenDocument, start: int, end: i
     return await view.work(document, lambda: _encoded(rows))
 
 
-def _encoded(rows: list[tuple[Position, int, int]]) -> SemanticTokens:
+def _encoded(rows: list[int]) -> SemanticTokens:
     data: list[int] = []
     line = column = 0
-    for position, length, kind in sorted(rows, key=lambda row: (row[0].line, row[0].character)):
-        data += [position.line - line, position.character - (column if position.line == line else 0), length, kind, 0]
-        line, column = position.line, position.character
+    for row in steps(sorted(rows)):
+        at, character, length, kind = (row >> bits & _MASK for bits in (3 * _BITS, 2 * _BITS, _BITS, 0))
+        data += [at - line, character - (column if at == line else 0), length, kind, 0]
+        line, column = at, character
     return SemanticTokens(data=data)
 
 
-def _rows(shown: Shown, start: int, end: int) -> list[tuple[Position, int, int]]:
+def _rows(shown: Shown, start: int, end: int) -> list[int]:
+    """Line, column, length and kind of each border, in one number: the collector visits no numbers."""
     positions = shown.open.positions
-    rows: list[tuple[Position, int, int]] = []
+    rows: list[int] = []
     for index, span, stretches in steps(shown.spans(start, end)):
         kind = _SHARED if span.shared else index % 2
         # a token may cross a line's end, which the client need not support
@@ -52,7 +57,8 @@ def _rows(shown: Shown, start: int, end: int) -> list[tuple[Position, int, int]]
                 # the front matter's chat belongs to every prompt
                 continue
             at, until = positions.position(piece[0]), positions.position(piece[1])
-            rows.append((at, until.character - at.character, kind))
+            length = until.character - at.character
+            rows.append(((at.line << _BITS | at.character) << 2 * _BITS) | length << _BITS | kind)
     return rows
 
 

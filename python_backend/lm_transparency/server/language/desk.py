@@ -15,7 +15,6 @@ T = TypeVar("T")
 AT_ONCE = 10_000
 #: Seconds of processor time for one answer about a document.
 SECONDS = 5.0
-#: The share of time that a long answer leaves to others.
 _THREADS = 2
 
 

@@ -85,12 +85,15 @@ async def _problems(view: View, document: OpenDocument) -> AsyncIterator[Problem
         for name in ("target", "contrast"):
             if problem := await _token_problem(view, model, front, name):
                 yield problem
-    for problem in await view.work(document, lambda: _look_alikes(document, vocabulary, stretches)):
+    for problem in await view.work(document, lambda: _look_alikes(document, vocabulary)):
         yield problem
     # a token is a byte at least
     least = (vocabulary.n_context or LONGEST_PROMPT) / 4
-    long = await view.work(document, lambda: [s for s in steps(stretches) if s.end - s.start >= least])
-    for stretch in affordable(long, LONGEST_PROMPT) if vocabulary.n_context else []:
+
+    def long() -> list[Stretch]:
+        return affordable((s for s in steps(stretches) if s.end - s.start >= least), LONGEST_PROMPT)
+
+    for stretch in await view.work(document, long) if vocabulary.n_context else []:
         if problem := await _length_problem(view, document, stretch, vocabulary):
             yield problem
 
@@ -124,7 +127,7 @@ async def _token_problem(view: View, model: str, front: FrontMatter, name: str) 
     return Problem(*front.places[name], message, remedy, "warning", "notOneToken")
 
 
-def _look_alikes(document: OpenDocument, vocabulary: Vocabulary, stretches: list[Stretch]) -> list[Problem]:
+def _look_alikes(document: OpenDocument, vocabulary: Vocabulary) -> list[Problem]:
     found: list[Problem] = []
     for start, end, own in vocabulary.specials.found_in(document.text):
         if document.document.language == CHAT and _is_role(document.text, start):

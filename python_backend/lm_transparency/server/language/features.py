@@ -18,19 +18,13 @@ from ...errors import TransparencyError
 from ...model.options import SpecialTokens
 from ...prompts.documents import LANGUAGES
 from ...protocol.models import ClientOptions, Health, ModelInfo
-from ...protocol.prompts import (
-    ListPromptsParams,
-    ListPromptsResult,
-    PromptAtParams,
-    PromptAtResult,
-    SurprisalParams,
-    SurprisalResult,
-)
-from ...protocol.wire import read
+from ...protocol.prompts import ListPromptsParams, PromptAtParams, SurprisalParams
+from ...protocol.wire import read, to_wire
 from ...watch import Watch
 from ..compute.backend import Asked, Backend
 from ..compute.failures import as_reply, need_not_be_heard
 from ..connection.rpc import AnsweringServer
+from ..connection.writing import Written
 from .borders import LEGEND, inlay_hints, semantic_tokens
 from .commands import ANALYZE, LOAD_MODEL, draw, load
 from .completion import complete
@@ -145,20 +139,25 @@ class LanguageFeatures:
 
     # ---- our own requests
 
-    async def _prompt_at(self, raw: Any) -> PromptAtResult:
+    async def _prompt_at(self, raw: Any) -> Written:
         params = read(PromptAtParams, raw)
         document = await self._store.read(params.uri, params.language_id, params.text)
-        return await self._view.desk.run(len(document.text), lambda: prompt_at(document, params))
+        return await self._written(len(document.text), lambda: prompt_at(document, params))
 
-    async def _list_prompts(self, raw: Any) -> ListPromptsResult:
+    async def _list_prompts(self, raw: Any) -> Written:
         params = read(ListPromptsParams, raw)
         document = await self._store.read(params.uri, params.language_id, params.text)
-        return await self._view.desk.run(len(document.text), lambda: list_prompts(document, params))
+        return await self._written(len(document.text), lambda: list_prompts(document, params))
 
-    async def _surprisal(self, raw: Any) -> SurprisalResult:
+    async def _surprisal(self, raw: Any) -> Written:
         params = read(SurprisalParams, raw)
         document = await self._store.read(params.uri, params.language_id, params.text)
-        return await surprisal(self._view, document, params)
+        found = await surprisal(self._view, document, params)
+        return await self._written(len(document.text), lambda: found)
+
+    async def _written(self, size: int, answer: Callable[[], Any]) -> Written:
+        """`answer()` about a document of `size` characters."""
+        return await self._view.desk.run(size, lambda: self._server.protocol.written(to_wire(answer())))
 
     # ---- documents
 
@@ -248,7 +247,8 @@ class LanguageFeatures:
                 document = await self._store.current(params.text_document.uri)
                 if document is None or document.document.language not in LANGUAGES:
                     return None
-                return await answer(document, params)
+                found = await answer(document, params)
+                return await self._view.work(document, lambda: self._server.protocol.written(found))
             except asyncio.CancelledError:
                 raise
             except TransparencyError:

@@ -13,8 +13,11 @@ from .view import MANY, View
 
 #: Titles and commands for a prompt, each with the prompt's `{uri, start}` as its argument.
 COMMANDS = (("Analyze", "lmTransparency.analyzePrompt"), ("Compare", "lmTransparency.comparePrompt"))
-#: Prompts, or lines, in one group of the outline of a file with many.
+#: Prompts, or lines, in one group of the outline of a file with many; more where there would be too many groups.
 _GROUP = 500
+_MOST_GROUPS = 1_000
+#: Folding ranges of one document; VS Code uses no more.
+_MOST_FOLDS = 5_000
 
 
 def code_lenses(view: View, document: OpenDocument, commands: Sequence[tuple[str, str]]) -> list[CodeLens]:
@@ -45,8 +48,9 @@ def _groups(view: View, document: OpenDocument) -> list[DocumentSymbol]:
     groups: list[DocumentSymbol] = []
     by_line = text.language in (LINES, JSONL)
     count = len(text.lines) if by_line else len(text.stretches)
-    for first in steps(range(0, count, _GROUP), 0):
-        last = min(first + _GROUP, count) - 1
+    size = max(_GROUP, -(-count // _MOST_GROUPS))
+    for first in steps(range(0, count, size), 0):
+        last = min(first + size, count) - 1
         if by_line:
             start, end = text.lines.start(first), text.lines.end(last)
         else:
@@ -54,8 +58,9 @@ def _groups(view: View, document: OpenDocument) -> list[DocumentSymbol]:
         name = f"{'Lines' if by_line else 'Prompts'} {first + 1}–{last + 1}"
         group = _symbol(document, name, SymbolKind.Namespace, start, end)
         if start <= near[1] and end >= near[0]:
+            inside = (start, end) if size == _GROUP else (max(start, near[0]), min(end, near[1]))
             group.children = [
-                _symbol(document, text.preview(s), SymbolKind.String, s.start, s.end) for s in text.within(start, end)
+                _symbol(document, text.preview(s), SymbolKind.String, s.start, s.end) for s in text.within(*inside)
             ]
         groups.append(group)
     return groups
@@ -81,6 +86,8 @@ def folding(document: OpenDocument) -> list[FoldingRange]:
     if text.language in (LINES, JSONL):
         return ranges
     for stretch in steps(text.stretches):
+        if len(ranges) == _MOST_FOLDS:
+            break
         place = document.positions.range(stretch.start, stretch.end)
         if place.end.line > place.start.line:
             ranges.append(FoldingRange(start_line=place.start.line, end_line=place.end.line))

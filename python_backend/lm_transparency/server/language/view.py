@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -107,7 +107,9 @@ class View:
             return False
         before = self._seen.get(document.uri)
         lines = document.document.lines
-        line = (lines.at(start), lines.at(end))
+        first = lines.at(start)
+        # a client may claim to show all of a file
+        line = (first, min(lines.at(end), first + MANY))
         if before is not None and before[0] - AROUND // 2 <= line[0] and line[1] <= before[1] + AROUND // 2:
             return False
         self._seen[document.uri] = line
@@ -116,7 +118,7 @@ class View:
     def forget(self, uri: str) -> None:
         self._seen.pop(uri, None)
 
-    def near(self, document: OpenDocument) -> list[Stretch]:
+    def near(self, document: OpenDocument) -> Sequence[Stretch]:
         """All prompts of a document, or in one with many those around the visible part."""
         if not document.document.has_more_than(MANY):
             return document.document.stretches
