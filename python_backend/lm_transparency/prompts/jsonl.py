@@ -23,6 +23,8 @@ _ESCAPE = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u....|.)")
 _SPACE = re.compile(r"[ \t\n\r]*")
 REMEDY = 'A line is an object such as {"id": "a", "prompt": "The capital of France is"}.'
 _DECODER = json.JSONDecoder()
+#: Values of one line; more of them would be read in one long call, which stops every thread.
+MOST_VALUES = 200_000
 
 
 class BadLine(ValueError):
@@ -54,7 +56,7 @@ def json_prompt(source: str, stretch: Stretch) -> PromptText:
 def json_preview(line: str) -> str:
     """The beginning of the prompt of a line, or of the line itself where it is wrong."""
     try:
-        prompt: Any = decode_json(line, strict=False)["prompt"]
+        prompt: Any = None if _has_too_many(line) else decode_json(line, strict=False)["prompt"]
     except (NotJson, KeyError, TypeError):
         return line
     if isinstance(prompt, str):
@@ -103,6 +105,8 @@ def read_line(source: str, stretch: Stretch) -> tuple[PromptText | None, Problem
 
 def read_object(line: str) -> dict[str, Any]:
     """The object of a line, whose `prompt` is a text or a list. Raises `BadLine`."""
+    if _has_too_many(line):
+        raise BadLine(f"has more than {MOST_VALUES:,} values")
     try:
         found: Any = decode_json(line, strict=False)
     except NotJson as error:
@@ -110,6 +114,28 @@ def read_object(line: str) -> dict[str, Any]:
     if not isinstance(found, dict) or not isinstance(found.get("prompt"), str | list):
         raise BadLine("has no `prompt` that is a text or a list of messages", is_json=True)
     return found
+
+
+def _has_too_many(line: str) -> bool:
+    """Whether a line has more than `MOST_VALUES` values, as far as it can be read."""
+    if _marks(line, 0, len(line)) < MOST_VALUES:
+        return False
+    found = at = 0
+    for _ in steps(range(len(line))):
+        quote = line.find('"', at)
+        found += _marks(line, at, len(line) if quote < 0 else quote)
+        if quote < 0 or found >= MOST_VALUES:
+            break
+        try:
+            at = scanstring(line, quote + 1, False)[1]
+        except ValueError:
+            # it is not JSON
+            return False
+    return found >= MOST_VALUES
+
+
+def _marks(line: str, start: int, end: int) -> int:
+    return sum(line.count(mark, start, end) for mark in "[{,")
 
 
 def _place(line: str, wrong: BadLine) -> tuple[int, int]:

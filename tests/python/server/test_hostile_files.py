@@ -48,6 +48,7 @@ FILES: dict[str, Make] = {
     "special.prompt": _of("</s>"),
     "keys.prompt": _of("a: b\n", "---\nmodel: x\n"),
     "lines.jsonl": _of('{"prompt": "a"}\n'),
+    "lists.jsonl": _of("[],", '{"prompt": [', "[]]}"),
     "problems.jsonl": _of('{"prompt": 1}\n'),
     "lines.prompts": _of("ab cd\n"),
 }
