@@ -103,4 +103,10 @@ def first_line(error: BaseException) -> str:
     return (said or type(error).__name__)[:300].rstrip(".: ")
 
 
-_CPU_ALLOCATOR = ("can't allocate memory", "tried to allocate", "Cannot allocate memory")
+_CPU_ALLOCATOR = (
+    "can't allocate memory",
+    "tried to allocate",
+    "Cannot allocate memory",
+    # a library that does not fit, from the dynamic linker
+    "failed to map segment",
+)

@@ -78,7 +78,7 @@ def weight_files(folder: Path) -> list[Path]:
     if not (folder / INDEX).is_file():
         return []
     names: Any = (object_or_none(folder / INDEX) or {}).get("weight_map")
-    if not isinstance(names, dict):
+    if not isinstance(names, dict) or not names:
         raise TransparencyError("modelUnusable", f"{folder / INDEX} is not an index of weights.", SAVE_AGAIN)
     shards = sorted({str(name) for name in names.values()})
     for shard in shards:

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ...errors import TransparencyError
 from .question import Ask, Question, block
 
 if TYPE_CHECKING:
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 
 def _read(arguments: argparse.Namespace) -> Ask:
     at = block(arguments.what)
+    if at.expert or at.neuron is not None:
+        raise TransparencyError(
+            "invalidParams",
+            f"{arguments.what!r} names a part of a feed-forward block.",
+            "Ask `inspect neuron` or `inspect expert` about it, or name the block alone: M<layer>_<position>.",
+        )
 
     def ask(analysis: Analysis) -> FfnNeuronsResult | FfnExpertsResult:
         from ...inspection.experts import inspect_experts
