@@ -65,10 +65,10 @@ def _after(
     # if the earlier logits were read, those of the others are read as well
     unread = earlier.unread is not None
     try:
-        cache = _cache(earlier, n_known - 1)
+        cache = cache_of(earlier, n_known - 1)
         new = record(model, anatomy, token_ids[n_known - 1 :], watch, only_last=unread, cache=cache)
         return _join(earlier, new, token_ids, n_known) if _continues(earlier, new, n_known) else None
-    except (_OtherCache, TransparencyError):
+    except (OtherCache, TransparencyError):
         # where the model cannot be recorded at all, the pass over the whole prompt says so
         return None
     except (MemoryError, RuntimeError) as error:
@@ -97,12 +97,19 @@ def reusable(earlier: Trace, model: PreTrainedModel, anatomy: Anatomy, token_ids
         n_known > max(1, len(token_ids) // _WORTH)
         and earlier.anatomy is anatomy
         and earlier.pooled is None
-        # code that came with a model may do anything with a cache
-        and type(model).__module__.partition(".")[0] == "transformers"
-        and "past_key_values" in inspect.signature(model.forward).parameters
-        and all(_is_plain(layer) for layer in earlier.layers)
+        and remembers_keys_only(model, earlier)
     )
     return n_known if possible else 0
+
+
+def remembers_keys_only(model: PreTrainedModel, trace: Trace) -> bool:
+    """Whether all that a token takes from earlier ones is keys and values in a cache, judged by a recorded run."""
+    return (
+        # code that came with a model may do anything with a cache
+        type(model).__module__.partition(".")[0] == "transformers"
+        and "past_key_values" in inspect.signature(model.forward).parameters
+        and all(_is_plain(layer) for layer in trace.layers)
+    )
 
 
 def _is_plain(layer: LayerRecord) -> bool:
@@ -125,7 +132,7 @@ def _is_causal(mask: Tensor) -> bool:
     return bool(((mask == 0) == causal).all()) and bool((mask[..., ~causal] <= torch.finfo(mask.dtype).min).all())
 
 
-class _OtherCache(Exception):
+class OtherCache(Exception):
     """The model caches something other than its keys and values."""
 
 
@@ -137,15 +144,17 @@ class _Recorded(DynamicLayer):
         super().update(key[None], value[None])
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        for known, given in ((self.keys, key_states), (self.values, value_states)):
-            assert known is not None
-            if known.dim() != given.dim() or known.shape[1] != given.shape[1] or known.shape[3:] != given.shape[3:]:
-                raise _OtherCache
-        return super().update(key_states, value_states, *args, **kwargs)
+        return self._with(self.keys, key_states), self._with(self.values, value_states)
+
+    def _with(self, known: Tensor | None, given: Tensor) -> Tensor:
+        assert known is not None
+        if known.dim() != given.dim() or known.shape[1] != given.shape[1] or known.shape[3:] != given.shape[3:]:
+            raise OtherCache
+        return torch.cat([known.expand(len(given), -1, -1, -1), given], dim=-2)
 
 
-def _cache(earlier: Trace, n: int) -> Cache:
-    """The keys and values of the first `n` positions."""
+def cache_of(earlier: Trace, n: int) -> Cache:
+    """The keys and values of the first `n` positions, for any number of runs that go on from them."""
     heads = (layer.attention for layer in earlier.layers)
     return Cache(layers=[_Recorded(one.key[:, :n], one.value[:, :n]) for one in heads])
 

@@ -1,0 +1,118 @@
+"""The gradient of a metric with respect to every state of the residual stream: one forward and one backward pass.
+
+Nothing is detached: the gradient goes through attention probabilities, norms, gates and routers' weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+from transformers import PreTrainedModel
+
+from ..errors import TransparencyError
+from ..model.anatomy import Anatomy
+from ..model.context import forget_lengths
+from ..watch import Watch
+from .metric import Metric
+from .reading import read_at
+from .sites import Site, changed, sites
+
+#: Prompts longer than this keep the inputs of layers only, and each layer runs again in the backward pass.
+_LONG = 512
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """∂m/∂(state) at every site, float32, and m itself. Rows end at the metric's position: later ones are 0."""
+
+    metric: Metric
+    value: float
+    at: dict[Site, Float[Tensor, "position d_model"]]
+
+
+def gradient(
+    model: PreTrainedModel, anatomy: Anatomy, token_ids: Int[Tensor, "position"], metric: Metric, watch: Watch
+) -> Gradient:
+    """Run `model` on the tokens up to the metric's position, and go back from m.
+
+    Raises `TransparencyError("modelUnsupported")` where a part of the model has no gradient, and `Cancelled` within one
+    layer's time.
+    """
+    ids = token_ids[: metric.position + 1]
+    forget_lengths(model, model.config.get_text_config(decoder=True))
+    leaves: dict[Site, Tensor] = {}
+
+    def probe(site: Site, states: Tensor, factor: float) -> Tensor:
+        watch.step("gradient", max(site.layer, 0), 2 * anatomy.n_layers)
+        leaf = torch.zeros(states.shape[-2:], dtype=states.dtype, device=states.device, requires_grad=True)
+        leaf.register_hook(partial(_told, watch, 2 * anatomy.n_layers - max(site.layer, 0), 2 * anatomy.n_layers))
+        leaves[site] = leaf
+        return states + (leaf if factor == 1 else leaf / factor)
+
+    try:
+        with _without_parameters(model), torch.enable_grad(), changed(anatomy, probe), _layers_again(anatomy, len(ids)):
+            logits = read_at(model, anatomy, ids, metric.position)
+            value = metric.of(logits[0])
+            found = torch.autograd.grad(value, list(leaves.values()), allow_unused=True)
+    except (RuntimeError, NotImplementedError) as error:
+        if not _without_gradient(error):
+            raise
+        raise TransparencyError(
+            "modelUnsupported",
+            f"The gradient does not go through {type(model).__name__}: a part of it has no derivative here.",
+            "Effects can still be measured: name the units to measure.",
+        ) from error
+    pairs = zip(leaves.items(), found, strict=True)
+    at = {site: torch.zeros_like(leaf).detach() if g is None else g for (site, leaf), g in pairs}
+    return Gradient(metric, float(value.detach()), {site: at[site].float() for site in sites(anatomy)})
+
+
+def _told(watch: Watch, done: int, total: int, _gradient: Tensor) -> None:
+    watch.step("gradient", done, total)
+
+
+def _without_gradient(error: Exception) -> bool:
+    text = str(error)
+    return isinstance(error, NotImplementedError) or "does not require grad" in text or "derivative" in text
+
+
+@contextmanager
+def _without_parameters(model: nn.Module) -> Generator[None]:
+    """Parameters ask for no gradient: neither their inputs nor their own gradients are kept."""
+    asked = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    for parameter in asked:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in asked:
+            parameter.requires_grad_(True)
+
+
+def _layers_again(anatomy: Anatomy, n_tokens: int) -> Any:
+    return _checkpointed([block.module for block in anatomy.blocks]) if n_tokens > _LONG else nullcontext()
+
+
+@contextmanager
+def _checkpointed(modules: list[nn.Module]) -> Generator[None]:
+    with ExitStack() as stack:
+        for module in modules:
+            own = vars(module).get("forward")
+            module.forward = partial(checkpoint, module.forward, use_reentrant=False)
+            stack.callback(_restore, module, own)
+        yield
+
+
+def _restore(module: nn.Module, own: Any) -> None:
+    if own is None:
+        del module.forward
+    else:
+        module.forward = own

@@ -1,0 +1,46 @@
+"""The number that an effect is an effect on: a logit, a difference of two logits, or a log-probability."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from ..errors import TransparencyError
+from ..model.readout import TOKENS, Readout
+
+MetricKind = Literal["logit", "logprob"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """m: the logit of `target` at `position`, less that of `contrast` where there is one, or a log-probability.
+
+    `target`, `contrast`: tokens of the vocabulary, or labels of a classifier.
+    """
+
+    position: int
+    target: int
+    contrast: int | None = None
+    kind: MetricKind = "logit"
+    readout: Readout = TOKENS
+
+    def __post_init__(self) -> None:
+        if self.kind == "logprob" and self.readout.task == "value":
+            raise TransparencyError("invalidParams", "A regression has no probabilities.", "Ask for the logit.")
+
+    def of(self, logits: Float[Tensor, "*run output"]) -> Float[Tensor, "*run"]:
+        """m of the logits at `position`."""
+        logits = logits.float()
+        wanted = self._of(logits, self.target)
+        return wanted if self.contrast is None else wanted - self._of(logits, self.contrast)
+
+    def _of(self, logits: Float[Tensor, "*run output"], output: int) -> Float[Tensor, "*run"]:
+        if self.kind == "logit":
+            return logits[..., output]
+        if self.readout.task == "labels":
+            # each label is a question of its own
+            return -(-logits[..., output]).exp().log1p()
+        return logits[..., output] - logits.logsumexp(dim=-1)
