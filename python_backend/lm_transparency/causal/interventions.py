@@ -1,7 +1,7 @@
-"""The engine that measures: changed runs in batches, from the state where each begins, checked against the run itself.
+"""The engine that measures: changed runs in batches, each from the state where it begins.
 
-No family is trusted to start in the middle: before the first batch, the unchanged run is started there and must give the
-recorded logits. Where it does not, runs start earlier.
+No family is trusted to start in the middle: before the first batch, the unchanged run is started there and must give
+the recorded logits. Where it does not, runs start earlier.
 """
 
 from __future__ import annotations
@@ -114,7 +114,8 @@ class Interventions:
         """Whether the unchanged run, begun at several places at once, has the recorded logits."""
         anatomy, position = self._trace.anatomy, self._position
         nothing = torch.zeros(1, anatomy.d_model)
-        places = [EMBEDDING, Site(anatomy.n_layers // 2, "post"), Site(anatomy.n_layers - 1, "post")]
+        # two at once in every layer, and a batch that grows
+        places = [EMBEDDING, EMBEDDING, Site(anatomy.n_layers // 2 - 1, "post"), Site(anatomy.n_layers - 1, "post")]
         first = (position + 1) // 2
         runs = [(Change(site, (first,), nothing),) for site in places]
         try:

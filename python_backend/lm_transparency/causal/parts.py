@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import TransparencyError
+from ..routes.expert_states import expert_neuron_states, expert_states
 from ..routes.neurons import activations
 from ..trace.sums import attention_bias
 from ..trace.trace import Trace
@@ -57,16 +58,16 @@ class Parts:
                 return self._head(unit, how)
             case "ffn":
                 return self._at_positions(unit, Site(unit.layer, "post"), self.trace.layers[unit.layer].ffn, how)
-            case "neuron" if unit.expert is None:
+            case "neuron":
                 return self._neuron(unit, how)
+            case "expert":
+                return self._expert(unit, how)
             case "bias":
                 return self._bias(unit, how)
             case "residual":
                 return self._at_positions(unit, *self._state(unit.layer), how)
             case "token":
                 return self._at_positions(unit, *self._state(-1), how)
-            case _:
-                raise TransparencyError("invalidParams", f"{unit} cannot be taken out yet.")
 
     def head_outputs(self, layer: int) -> Float[Tensor, "head position d_value"]:
         """Σ_s w · v of every head before W_O, gated and scaled as the run did (`LayerRecord.weights`)."""
@@ -104,8 +105,17 @@ class Parts:
         return self._at_positions(unit, attention_site(self.trace.anatomy, unit.layer), outputs @ w_o, how)
 
     def _neuron(self, unit: Unit, how: How) -> Part:
+        assert unit.neuron is not None
+        if unit.expert is not None:
+            states = expert_neuron_states(self.trace, unit.layer, unit.expert, unit.neuron)
+            return self._at_positions(unit, Site(unit.layer, "post"), states, how)
         w_out = self.trace.anatomy.blocks[unit.layer].w_out()[unit.neuron]
         states = self.activations(unit.layer)[:, unit.neuron, None] * w_out
+        return self._at_positions(unit, Site(unit.layer, "post"), states, how)
+
+    def _expert(self, unit: Unit, how: How) -> Part:
+        assert unit.expert is not None
+        states = expert_states(self.trace, unit.layer, unit.expert)
         return self._at_positions(unit, Site(unit.layer, "post"), states, how)
 
     def _bias(self, unit: Unit, how: How) -> Part:

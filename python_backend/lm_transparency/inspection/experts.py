@@ -9,11 +9,11 @@ from ..errors import TransparencyError
 from ..protocol.ffn import ExpertResult, ExpertShare, FfnExpertsResult, NeuronResult, NeuronShare, RouterScore
 from ..protocol.inspection import Update
 from ..routes import experts
+from ..routes.expert_states import SHARED, expert_named, shared_names
 from ..routes.experts import ExpertNeurons, ExpertParts
 from .asking import question
 from .tokens import lens_of, out_of_range, place_of, update_tokens
 
-SHARED = "shared"
 #: The number of experts to list that were not chosen, closest to being chosen first.
 _RUNNERS_UP = 5
 #: Earlier positions that reveal how the router scores, where it chooses only one expert.
@@ -75,7 +75,7 @@ def inspect_expert(
     Raises `TransparencyError` for an index out of range and for a layer without experts.
     """
     position, _ = place_of(analysis, layer, position)
-    name = check_expert(analysis, layer, expert)
+    name = expert_named(analysis.trace, layer, expert)
     parts = experts.expert_parts(analysis.trace, layer, position)
     names = _names(parts)
     at = names.index(name) if name in names else None
@@ -137,7 +137,7 @@ def inspect_expert_neuron(
     separated.
     """
     position, _ = place_of(analysis, layer, position)
-    name = check_expert(analysis, layer, expert)
+    name = expert_named(analysis.trace, layer, expert)
     parts = experts.expert_parts(analysis.trace, layer, position)
     names = _names(parts)
     if name not in names:
@@ -157,26 +157,8 @@ def inspect_expert_neuron(
     return NeuronResult(layer, position, share, update, tuple(activation.tolist()), expert=name)
 
 
-def check_expert(analysis: Analysis, layer: int, expert: int | str) -> str:
-    """The name of an expert, after a check that it exists. Raises `TransparencyError("invalidParams")`."""
-    found = experts.experts_of(analysis.trace, layer)
-    name, shared = str(expert), _shared_names(len(found.shared))
-    if name in shared:
-        return name
-    if not name.isdecimal():
-        remedy = f"Experts are 0 to {found.n_experts - 1}" + "".join(f", {other}" for other in shared) + "."
-        raise TransparencyError("invalidParams", f"There is no expert {name!r} in layer {layer}.", remedy)
-    if int(name) >= found.n_experts:
-        raise out_of_range("expert", int(name), found.n_experts)
-    return str(int(name))
-
-
 def _names(parts: ExpertParts) -> list[str]:
-    return [*map(str, parts.experts), *_shared_names(len(parts.parts) - len(parts.experts))]
-
-
-def _shared_names(count: int) -> list[str]:
-    return [SHARED if i == 0 else f"{SHARED}{i + 1}" for i in range(count)]
+    return [*map(str, parts.experts), *shared_names(len(parts.parts) - len(parts.experts))]
 
 
 def _gates(analysis: Analysis, layer: int, name: str, parts: ExpertParts) -> tuple[float, ...]:

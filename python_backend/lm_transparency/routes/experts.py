@@ -113,7 +113,7 @@ def experts_of(trace: Trace, layer: int) -> Experts:
 def routing(trace: Trace, layer: int, positions: slice = slice(None)) -> Routing:
     """The router's choices for the recorded residual of a layer. Raises `TransparencyError` without experts."""
     experts, states = experts_of(trace, layer), trace.layers[layer].mid[positions]
-    routed = route(experts, lambda: _run(trace, layer, states), len(states))
+    routed = route(experts, lambda: run_block(trace, layer, states), len(states))
     index, gate = routed.index.cpu(), routed.gate.cpu()
     logits = None if routed.logits is None else routed.logits.cpu()
     scoring = "unknown" if logits is None else _scoring(logits, index, gate)
@@ -139,7 +139,7 @@ def expert_parts(trace: Trace, layer: int, position: int) -> ExpertParts:
     for shared in range(n_shared):
         keep_shared[1 + len(active) + shared, shared] = True
     returned: list[Tensor] = []
-    routed = run_experts(experts, lambda: returned.append(_run(trace, layer, copies)), n_copies, keep, keep_shared)
+    routed = run_experts(experts, lambda: returned.append(run_block(trace, layer, copies)), n_copies, keep, keep_shared)
     assert routed.output is not None
     nothing, written = returned[0][0], returned[0][1:] - returned[0][:1]
     scale = None if record.ffn_scale is None else record.ffn_scale[position : position + 1]
@@ -182,7 +182,7 @@ def shared_gates(trace: Trace, layer: int, number: int, tolerance: float) -> Flo
     only = torch.zeros(len(states), len(experts.shared), dtype=torch.bool, device=states.device)
     only[:, number] = True
     made: list[Tensor] = []
-    routed = run_experts(experts, lambda: made.append(_run(trace, layer, states)), len(states), closed, only)
+    routed = run_experts(experts, lambda: made.append(run_block(trace, layer, states)), len(states), closed, only)
     rows = zip(made[0], routed.shared[number], strict=True)
     return np.array([_ratio(row, given, tolerance) for row, given in rows], np.float32)
 
@@ -191,8 +191,8 @@ def expert_activations(trace: Trace, layer: int, part: int, parts: ExpertParts) 
     """The neurons of row `part` of `parts` wherever its expert is active in the prompt; shared ones are everywhere."""
     experts, states = experts_of(trace, layer), trace.layers[layer].mid
     if part < len(parts.experts):
-        return open_expert(experts, lambda: _run(trace, layer, states), len(states), parts.experts[part])
-    return open_shared(experts, lambda: _run(trace, layer, states), part - len(parts.experts))
+        return open_expert(experts, lambda: run_block(trace, layer, states), len(states), parts.experts[part])
+    return open_shared(experts, lambda: run_block(trace, layer, states), part - len(parts.experts))
 
 
 def expert_neurons(
@@ -230,7 +230,7 @@ def expert_neurons(
     )
 
 
-def _run(trace: Trace, layer: int, states: Float[Tensor, "row d_model"]) -> Float[Tensor, "row d_model"]:
+def run_block(trace: Trace, layer: int, states: Float[Tensor, "row d_model"]) -> Float[Tensor, "row d_model"]:
     """The output of the feed-forward block for given residual states, before any norm behind it."""
     block = trace.anatomy.blocks[layer]
     with torch.no_grad():
