@@ -21,7 +21,7 @@ from ..errors import TransparencyError
 from ..model.anatomy import Anatomy
 from ..model.context import forget_lengths
 from ..watch import Watch
-from .metric import Metric
+from .metric import Metric, precise
 from .reading import read_at
 from .sites import Site, changed, sites
 
@@ -72,7 +72,7 @@ def gradient(
         ) from error
     pairs = zip(leaves.items(), found, strict=True)
     at = {site: torch.zeros_like(leaf).detach() if g is None else g for (site, leaf), g in pairs}
-    return Gradient(metric, float(value.detach()), {site: at[site].float() for site in sites(anatomy)})
+    return Gradient(metric, float(value.detach()), {site: precise(at[site]) for site in sites(anatomy)})
 
 
 def _told(watch: Watch, done: int, total: int, _gradient: Tensor) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -12,6 +13,11 @@ from ..errors import TransparencyError
 from ..model.readout import TOKENS, Readout
 
 MetricKind = Literal["logit", "logprob"]
+
+
+def precise(numbers: Tensor) -> Tensor:
+    """At least float32: what a model computes in half precision is compared in float32."""
+    return numbers if numbers.dtype == torch.float64 else numbers.float()
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class Metric:
 
     def of(self, logits: Float[Tensor, "*run output"]) -> Float[Tensor, "*run"]:
         """m of the logits at `position`."""
-        logits = logits.float()
+        logits = precise(logits)
         wanted = self._of(logits, self.target)
         return wanted if self.contrast is None else wanted - self._of(logits, self.contrast)
 

@@ -23,6 +23,7 @@ from ..model.anatomy import Anatomy
 from ..model.context import forget_lengths
 from ..trace.prefix import cache_of
 from ..trace.trace import Trace
+from .metric import precise
 from .reading import read_at
 from .sites import EMBEDDING, Site, changed
 
@@ -69,7 +70,7 @@ def changed_logits(
             cache=cache_of(trace, first) if first else None,
             runs=len(runs) if whole else 1,
         )
-    return found[batch.rows].float()
+    return precise(found[batch.rows])
 
 
 def _run(changes: Changes, whole: bool) -> _Run:
