@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from families import IDS, build
 from lm_transparency import Trace, Watch
 from lm_transparency.causal.interventions import Interventions
+from lm_transparency.causal.knockout import hides_keys, keys_hidden
 from lm_transparency.causal.metric import Metric
 from lm_transparency.causal.parts import Part, Parts
-from lm_transparency.causal.runs import Change, Start, changed_logits
+from lm_transparency.causal.runs import Change, HiddenKey, Start, changed_logits
 from lm_transparency.causal.units import Unit, edge
 from lm_transparency.model.anatomy import dissect
 from lm_transparency.trace.recording import record
@@ -39,6 +40,8 @@ FAMILIES: dict[str, dict[str, Any]] = {
     # gates, and hybrids
     **{name: {} for name in ("qwen3_next", "laguna", "bitnet", "jamba", "lfm2", "falcon_h1", "doge", "bamba")},
 }
+
+HYBRIDS = {"qwen3_next", "jamba", "lfm2", "falcon_h1", "bamba"}
 
 #: The metric, and positions of the units.
 LAST, QUERY, KEY = 8, 5, 2
@@ -134,3 +137,25 @@ def added_to(module: nn.Module, delta: Tensor) -> Generator[None]:
         yield
     finally:
         handle.remove()
+
+
+@pytest.mark.parametrize("family", [name for name in FAMILIES if name not in HYBRIDS])
+def test_a_hidden_key_has_no_probability_in_later_rows(family: str) -> None:
+    model = build(family, FAMILIES[family])
+    anatomy = dissect(model)
+    assert hides_keys(anatomy)
+    trace = record(model, anatomy, IDS, Watch())
+    engine = Interventions(model, trace, LAST, Watch())
+    ((_, found),) = engine.logits([(HiddenKey(KEY),)])
+    with keys_hidden(anatomy, lambda: [(0, KEY)], 0):
+        hidden = record(model, anatomy, IDS, Watch())
+    for layer in hidden.layers:
+        rows = layer.attention.probabilities()
+        assert float(rows[:, KEY + 1 :, KEY].max()) == 0
+        assert float(rows[:, KEY, KEY].max()) > 0
+    assert (found - hidden.logits[LAST]).abs().max() <= 1e-4 * found.abs().max()
+    assert (found - engine.clean).abs().max() > 1e-3
+    # a batch with other runs in it
+    together = dict(engine.logits([(HiddenKey(4),), (HiddenKey(KEY),), ()]))
+    assert (together[1] - found).abs().max() <= 1e-4 * found.abs().max()
+    assert (together[2] - engine.clean).abs().max() <= 1e-4 * found.abs().max()

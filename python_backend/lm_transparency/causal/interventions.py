@@ -21,7 +21,7 @@ from ..trace.prefix import OtherCache, remembers_keys_only
 from ..trace.proof import TOLERANCES
 from ..trace.trace import Trace
 from ..watch import Watch
-from .runs import Change, Changes, Start, changed_logits
+from .runs import Change, Changes, Start, begins, changed_logits
 from .sites import EMBEDDING, Site
 
 #: Bytes that the states of one batch may take.
@@ -71,19 +71,19 @@ class Interventions:
 
     def _batches(self, runs: Sequence[Changes]) -> Iterator[_Batch]:
         """Runs whose changes begin at about the same position go together."""
-        begins = [min((c.positions[0] for c in changes), default=0) for changes in runs]
-        order = sorted(range(len(runs)), key=lambda i: begins[i])
+        places = [begins(changes) for changes in runs]
+        order = sorted(range(len(runs)), key=lambda i: places[i])
         batch: list[int] = []
         vain = 0
         for i in order:
-            first = begins[batch[0]] if batch else begins[i]
-            vain += begins[i] - first
+            first = places[batch[0]] if batch else places[i]
+            vain += places[i] - first
             if batch and (vain > _PASS or len(batch) >= self._most(first)):
                 yield _Batch(first, batch)
                 batch, vain = [], 0
             batch.append(i)
         if batch:
-            yield _Batch(begins[batch[0]], batch)
+            yield _Batch(places[batch[0]], batch)
 
     def _most(self, first: int) -> int:
         """How many runs fit into a batch that begins at `first`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -23,6 +23,7 @@ from ..model.anatomy import Anatomy
 from ..model.context import forget_lengths
 from ..trace.prefix import cache_of
 from ..trace.trace import Trace
+from .knockout import keys_hidden
 from .metric import precise
 from .reading import read_at
 from .sites import EMBEDDING, Site, changed
@@ -40,7 +41,20 @@ class Change:
     vectors: Float[Tensor, "position d_model"]
 
 
-Changes = tuple[Change, ...]
+@dataclass(frozen=True)
+class HiddenKey:
+    """A key that no later query can look at (`knockout`)."""
+
+    key: int
+
+
+Changes = tuple[Change | HiddenKey, ...]
+
+
+def begins(changes: Changes) -> int:
+    """The first position that differs from the recorded run."""
+    places = [c.key + 1 if isinstance(c, HiddenKey) else c.positions[0] for c in changes]
+    return min(places, default=0)
 
 
 @dataclass
@@ -48,6 +62,7 @@ class _Run:
     """A run of a batch. `joins`: the last site before its first block; `row`: its row, once it has joined."""
 
     changes: dict[Site, list[Change]]
+    hidden: list[int]
     joins: Site
     row: int = -1
 
@@ -61,7 +76,11 @@ def changed_logits(
     first = first if start == "position" else 0
     batch = _Batch(trace, [_run(changes, whole) for changes in runs], slice(first, last + 1), whole)
     forget_lengths(model, model.config.get_text_config(decoder=True))
-    with _without_layers(model, trace, batch.first_layer), changed(trace.anatomy, batch.at):
+    with (
+        _without_layers(model, trace, batch.first_layer),
+        keys_hidden(trace.anatomy, batch.hidden, first) if any(run.hidden for run in batch.runs) else nullcontext(),
+        changed(trace.anatomy, batch.at),
+    ):
         found = read_at(
             model,
             trace.anatomy,
@@ -75,15 +94,17 @@ def changed_logits(
 
 def _run(changes: Changes, whole: bool) -> _Run:
     by_site: dict[Site, list[Change]] = {}
+    hidden = [change.key for change in changes if isinstance(change, HiddenKey)]
     for change in changes:
-        by_site.setdefault(change.site, []).append(change)
+        if isinstance(change, Change):
+            by_site.setdefault(change.site, []).append(change)
     joins = EMBEDDING
-    if not whole and by_site:
+    if not whole and by_site and not hidden:
         # at one layer, `mid` comes before `post`
         joins = min(by_site)
         if joins.state == "mid":
             joins = Site(joins.layer - 1, "post")
-    return _Run(by_site, joins)
+    return _Run(by_site, hidden, joins)
 
 
 class _Batch:
@@ -91,7 +112,7 @@ class _Batch:
 
     def __init__(self, trace: Trace, runs: list[_Run], span: slice, whole: bool) -> None:
         self._trace = trace
-        self._runs = runs
+        self.runs = runs
         self.span = span
         self._n_joined = 0
         self._whole = whole
@@ -99,21 +120,24 @@ class _Batch:
     @property
     def first_layer(self) -> int:
         """The first block that has to run."""
-        return 0 if self._whole else min(run.joins.layer for run in self._runs) + 1
+        return 0 if self._whole else min(run.joins.layer for run in self.runs) + 1
+
+    def hidden(self) -> list[tuple[int, int]]:
+        return [(run.row, key) for run in self.runs if run.row >= 0 for key in run.hidden]
 
     @property
     def rows(self) -> list[int]:
-        return [run.row for run in self._runs]
+        return [run.row for run in self.runs]
 
     def at(self, site: Site, states: Tensor, factor: float) -> Tensor | None:
         parts = [states] if self._n_joined else []
-        joining = [run for run in self._runs if run.row < 0 and run.joins == site]
+        joining = [run for run in self.runs if run.row < 0 and run.joins == site]
         for run in joining:
             run.row, self._n_joined = self._n_joined, self._n_joined + 1
         if joining:
             recorded = states if self._whole else self._recorded(site).to(states)[None].expand(len(joining), -1, -1)
             parts.append(recorded.reshape(-1, *states.shape[1:]))
-        changes = [(run.row, change) for run in self._runs if run.row >= 0 for change in run.changes.get(site, [])]
+        changes = [(run.row, change) for run in self.runs if run.row >= 0 for change in run.changes.get(site, [])]
         if not joining and not changes:
             return None
         made = torch.cat(parts) if len(parts) > 1 else parts[0].clone()
