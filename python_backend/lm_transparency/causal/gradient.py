@@ -9,7 +9,7 @@ from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -61,7 +61,7 @@ def gradient(
         with _without_parameters(model), torch.enable_grad(), changed(anatomy, probe), _layers_again(anatomy, len(ids)):
             logits = read_at(model, anatomy, ids, metric.position)
             value = metric.of(logits[0])
-            found = torch.autograd.grad(value, list(leaves.values()), allow_unused=True)
+            grads = torch.autograd.grad(value, list(leaves.values()), allow_unused=True)
     except (RuntimeError, NotImplementedError) as error:
         if not _without_gradient(error):
             raise
@@ -70,8 +70,12 @@ def gradient(
             f"The gradient does not go through {type(model).__name__}: a part of it has no derivative here.",
             "Effects can still be measured: name the units to measure.",
         ) from error
-    pairs = zip(leaves.items(), found, strict=True)
-    at = {site: torch.zeros_like(leaf).detach() if g is None else g for (site, leaf), g in pairs}
+    # nothing of a model may depend on a state that it computes (a block that is skipped)
+    found = cast("tuple[Tensor | None, ...]", grads)
+    at = {
+        site: torch.zeros_like(leaf).detach() if grad is None else grad
+        for (site, leaf), grad in zip(leaves.items(), found, strict=True)
+    }
     return Gradient(metric, float(value.detach()), {site: precise(at[site]) for site in sites(anatomy)})
 
 

@@ -6,6 +6,7 @@ the recorded logits. Where it does not, runs start earlier.
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -50,16 +51,23 @@ class Interventions:
         self._position = position
         self._watch = watch
         self.clean: Float[Tensor, "output"] = read_all(model, trace).logits[position].float()
-        self._start = self._found_start()
+        self._start: Start = self._found_start()
 
     @property
     def start(self) -> Start:
         return self._start
 
-    def logits(self, runs: Sequence[Changes]) -> Iterator[tuple[int, Float[Tensor, "output"]]]:
-        """(number of the run, its logits), batch by batch. Raises `Cancelled` within one layer's time of a batch."""
+    def logits(
+        self, runs: Sequence[Changes], ends: float = float("inf")
+    ) -> Iterator[tuple[int, Float[Tensor, "output"]]]:
+        """(number of the run, its logits), batch by batch, until `time.perf_counter()` is past `ends`.
+
+        Raises `Cancelled` within one layer's time of a batch.
+        """
         done = 0
         for batch in self._batches(runs):
+            if time.perf_counter() > ends:
+                return
             self._watch.step("interventions", done, len(runs))
             found = self._pass([runs[i] for i in batch.runs], batch.first, self._start)
             yield from zip(batch.runs, found, strict=True)
@@ -98,8 +106,10 @@ class Interventions:
 
     def _found_start(self) -> Start:
         checked = _starts.setdefault(self._trace.anatomy.unembedding, {})
-        possible: list[Start] = ["position"] if remembers_keys_only(self._model, self._trace) else []
-        for start in (*possible, "layer", "whole"):
+        starts: tuple[Start, ...] = ("position", "layer", "whole")
+        for start in starts:
+            if start == "position" and not remembers_keys_only(self._model, self._trace):
+                continue
             if start not in checked:
                 checked[start] = self._gives_the_run(start)
             if checked[start]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -41,119 +42,110 @@ class Part:
         return self.baseline - self.vectors
 
 
-@dataclass
 class Parts:
-    """The parts of one run."""
+    """The parts of one run. `references`: the runs whose positions a mean is over; without any, the run itself."""
 
-    trace: Trace
-    _heads: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
-    _neurons: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
+    def __init__(self, trace: Trace, references: Sequence[Trace] = ()) -> None:
+        self.trace = trace
+        self._references = tuple(references) or (trace,)
+        # one layer's: units come in the order of layers
+        self._kept: dict[str, tuple[int, list[Tensor]]] = {}
 
     def of(self, unit: Unit, how: How = "default") -> Part:
-        """The part of a unit. Raises `TransparencyError("invalidParams")` for one that the run does not have."""
-        match unit.kind:
-            case "edge" | "edge_head":
-                return self._edge(unit, how)
-            case "head" | "head_all":
-                return self._head(unit, how)
-            case "ffn":
-                return self._at_positions(unit, Site(unit.layer, "post"), self.trace.layers[unit.layer].ffn, how)
-            case "neuron":
-                return self._neuron(unit, how)
-            case "expert":
-                return self._expert(unit, how)
-            case "bias":
-                return self._bias(unit, how)
-            case "residual":
-                return self._at_positions(unit, *self._state(unit.layer), how)
-            case "token":
-                return self._at_positions(unit, *self._state(-1), how)
-
-    def head_outputs(self, layer: int) -> Float[Tensor, "head position d_value"]:
-        """Σ_s w · v of every head before W_O, gated and scaled as the run did (`LayerRecord.weights`)."""
-        if layer not in self._heads:
-            self._heads = {layer: head_outputs(self.trace, layer)}
-        return self._heads[layer]
-
-    def activations(self, layer: int) -> Float[Tensor, "position neuron"]:
-        """The factor of each neuron's output weights, with the run's scale of a norm behind the block."""
-        if layer not in self._neurons:
-            found, scale = activations(self.trace, layer), self.trace.layers[layer].ffn_scale
-            self._neurons = {layer: found if scale is None else found * scale[:, None]}
-        return self._neurons[layer]
-
-    def _state(self, layer: int) -> tuple[Site, Tensor]:
-        if layer < 0:
-            return EMBEDDING, self.trace.layers[0].pre
-        return Site(layer, "post"), self.trace.layers[layer].post
-
-    def _edge(self, unit: Unit, how: How) -> Part:
-        assert unit.position is not None and unit.key is not None
-        record, block = self.trace.layers[unit.layer], self.trace.anatomy.blocks[unit.layer]
-        heads = slice(None) if unit.head is None else slice(unit.head, unit.head + 1)
-        at = slice(unit.position, unit.position + 1)
-        weights = record.weights(heads, at)[:, 0, unit.key]
-        read = record.read_from(unit.key, unit.position)[heads]
-        vector = torch.einsum("h,hv,hvd->d", weights, read, block.w_o(self.trace.n_heads)[heads])
-        _only_zero(unit, how)
-        return _removed(attention_site(self.trace.anatomy, unit.layer), (unit.position,), vector[None])
-
-    def _head(self, unit: Unit, how: How) -> Part:
-        assert unit.head is not None
-        outputs = self.head_outputs(unit.layer)[unit.head]
-        w_o = self.trace.anatomy.blocks[unit.layer].w_o(self.trace.n_heads)[unit.head]
-        return self._at_positions(unit, attention_site(self.trace.anatomy, unit.layer), outputs @ w_o, how)
-
-    def _neuron(self, unit: Unit, how: How) -> Part:
-        assert unit.neuron is not None
-        if unit.expert is not None:
-            states = expert_neuron_states(self.trace, unit.layer, unit.expert, unit.neuron)
-            return self._at_positions(unit, Site(unit.layer, "post"), states, how)
-        w_out = self.trace.anatomy.blocks[unit.layer].w_out()[unit.neuron]
-        states = self.activations(unit.layer)[:, unit.neuron, None] * w_out
-        return self._at_positions(unit, Site(unit.layer, "post"), states, how)
-
-    def _expert(self, unit: Unit, how: How) -> Part:
-        assert unit.expert is not None
-        states = expert_states(self.trace, unit.layer, unit.expert)
-        return self._at_positions(unit, Site(unit.layer, "post"), states, how)
-
-    def _bias(self, unit: Unit, how: How) -> Part:
-        found = attention_bias(self.trace, unit.layer)
-        if found is None:
-            raise TransparencyError("invalidParams", f"The attention of layer {unit.layer} adds no bias.")
-        return self._at_positions(unit, attention_site(self.trace.anatomy, unit.layer), found, how)
-
-    def _at_positions(self, unit: Unit, site: Site, states: Float[Tensor, "position d_model"], how: How) -> Part:
-        """A part that every position has one of: to be set to its mean or to zero."""
-        states = states.float()
+        """The part of a unit (`checking.checked`), as the run has it. Raises `TransparencyError`."""
+        if unit.kind in ("edge", "edge_head"):
+            vector = _edge(self.trace, unit)
+            return _removed(attention_site(self.trace.anatomy, unit.layer), (unit.position or 0,), vector[None])
+        site = _site(self.trace, unit)
         positions = tuple(range(self.trace.n_tokens)) if unit.position is None else (unit.position,)
-        vectors = states[list(positions)]
-        if not _to_mean(unit, how) or len(states) < 2:
+        own, *others = self._states(unit, how)
+        vectors = own[list(positions)]
+        mean = _mean(others or [own]) if how == "mean" or (how == "default" and unit.kind in _TO_MEAN) else None
+        if mean is None:
             return _removed(site, positions, vectors)
-        baseline = states[1:].mean(dim=0).expand(len(positions), -1).clone()
+        baseline = mean.expand(len(positions), -1).clone()
         # the first position of most models holds an attention sink, which is like no other
         baseline[[i for i, position in enumerate(positions) if position == 0]] = 0
         return Part(site, positions, vectors, baseline, "zero" if positions == (0,) else "mean")
 
+    def mean_heads(self, layer: int) -> Float[Tensor, "head d_value"] | None:
+        """The mean of each head's output before W_O; None where there is one position only."""
+        outputs = self._of_layer("heads", layer, head_outputs)
+        return _mean([one.transpose(0, 1) for one in outputs[1:] or outputs])
+
+    def mean_ffn(self, layer: int) -> Float[Tensor, "d_model"] | None:
+        return _mean([trace.layers[layer].ffn.float() for trace in self._references])
+
+    def mean_embedding(self) -> Float[Tensor, "d_model"] | None:
+        return _mean([trace.layers[0].pre.float() for trace in self._references])
+
+    def _states(self, unit: Unit, how: How) -> list[Float[Tensor, "position d_model"]]:
+        """What the unit adds at every position: in the run, then in the references if these are others."""
+        layer = unit.layer
+        match unit.kind:
+            case "head" | "head_all":
+                w_o = self.trace.anatomy.blocks[layer].w_o(self.trace.n_heads)[unit.head]
+                return [outputs[unit.head] @ w_o for outputs in self._of_layer("heads", layer, head_outputs)]
+            case "neuron" if unit.expert is None:
+                w_out = self.trace.anatomy.blocks[layer].w_out()[unit.neuron]
+                return [one[:, unit.neuron, None] * w_out for one in self._of_layer("neurons", layer, _activations)]
+            case "neuron":
+                return [expert_neuron_states(t, layer, unit.expert or "", unit.neuron or 0) for t in self._runs(how)]
+            case "expert":
+                return [expert_states(t, layer, unit.expert or "") for t in self._runs(how)]
+            case "bias":
+                found = attention_bias(self.trace, layer)
+                if found is None:
+                    raise TransparencyError("invalidParams", f"The attention of layer {layer} adds no bias.")
+                return [found.float()]
+            case "ffn":
+                return [trace.layers[layer].ffn.float() for trace in self._runs(how)]
+            case _:
+                states = (t.layers[0].pre if layer < 0 else t.layers[layer].post for t in self._runs(how))
+                return [one.float() for one in states]
+
+    def _runs(self, how: How) -> tuple[Trace, ...]:
+        return (self.trace,) if how == "zero" or self._references == (self.trace,) else (self.trace, *self._references)
+
+    def _of_layer(self, name: str, layer: int, make: Callable[[Trace, int], Tensor]) -> list[Tensor]:
+        if self._kept.get(name, (-1,))[0] != layer:
+            self._kept[name] = layer, [make(trace, layer) for trace in self._runs("mean")]
+        return self._kept[name][1]
+
 
 def head_outputs(trace: Trace, layer: int) -> Float[Tensor, "head position d_value"]:
-    """Σ_s w · v of every head of a layer before W_O."""
+    """Σ_s w · v of every head before W_O, gated and scaled as the run did (`LayerRecord.weights`)."""
     record = trace.layers[layer]
-    weights, values, gate = record.weights(), record.attention.values(), record.gate
-    outputs = weights @ values
-    return outputs if gate is None else outputs * gate.channels.transpose(0, 1)
+    outputs = record.weights() @ record.attention.values()
+    return outputs if record.gate is None else outputs * record.gate.channels.transpose(0, 1)
 
 
-def _to_mean(unit: Unit, how: How) -> bool:
-    return how == "mean" or (how == "default" and unit.kind in _TO_MEAN)
+def _activations(trace: Trace, layer: int) -> Float[Tensor, "position neuron"]:
+    """The factor of each neuron's output weights, with the run's scale of a norm behind the block."""
+    found, scale = activations(trace, layer), trace.layers[layer].ffn_scale
+    return found if scale is None else found * scale[:, None]
 
 
-def _only_zero(unit: Unit, how: How) -> None:
-    if how == "mean":
-        raise TransparencyError(
-            "invalidParams", f"{unit} is an edge, which has no mean over positions.", "Set it to zero."
-        )
+def _edge(trace: Trace, unit: Unit) -> Float[Tensor, "d_model"]:
+    assert unit.position is not None and unit.key is not None
+    record, block = trace.layers[unit.layer], trace.anatomy.blocks[unit.layer]
+    heads = slice(None) if unit.head is None else slice(unit.head, unit.head + 1)
+    weights = record.weights(heads, slice(unit.position, unit.position + 1))[:, 0, unit.key]
+    read = record.read_from(unit.key, unit.position)[heads]
+    return torch.einsum("h,hv,hvd->d", weights, read, block.w_o(trace.n_heads)[heads])
+
+
+def _site(trace: Trace, unit: Unit) -> Site:
+    """The site that a unit's part is summed to."""
+    if unit.kind in ("head", "head_all", "bias"):
+        return attention_site(trace.anatomy, unit.layer)
+    return EMBEDDING if unit.layer < 0 else Site(unit.layer, "post")
+
+
+def _mean(states: Sequence[Float[Tensor, "position *d"]]) -> Float[Tensor, "*d"] | None:
+    """The mean over all positions but the first of each run; None where there are no others."""
+    rows = torch.cat([one[1:] for one in states])
+    return rows.mean(dim=0) if len(rows) else None
 
 
 def _removed(site: Site, positions: tuple[int, ...], vectors: Tensor) -> Part:

@@ -18,7 +18,7 @@ from ..trace.sums import attention_bias
 from ..trace.trace import Trace
 from ..watch import Watch
 from .gradient import Gradient
-from .parts import Part
+from .parts import How, Part, Parts
 from .sites import EMBEDDING, Site, attention_site
 from .units import Unit, edge
 
@@ -65,65 +65,53 @@ def effect_of(gradient: Gradient, part: Part) -> float:
     return -float((change * along[[part.positions[i] for i in within]]).sum())
 
 
-def predicted(trace: Trace, gradient: Gradient, watch: Watch) -> Predicted:
+def predicted(parts: Parts, gradient: Gradient, how: How, watch: Watch) -> Predicted:
     """The predicted effects of every edge, head, feed-forward block, bias, residual state and token of a run."""
+    trace, to_mean = parts.trace, how != "zero"
     n_layers, n = trace.n_layers, gradient.metric.position + 1
     heads = np.zeros((n_layers, n, trace.n_heads), np.float32)
     ffn, bias, residual = (np.zeros((n_layers, n), np.float32) for _ in range(3))
-    strongest: list[tuple[np.ndarray, np.ndarray]] = []
+    strongest: list[tuple[np.ndarray, tuple[np.ndarray, ...]]] = []
     for layer, record in enumerate(trace.layers):
         watch.step("effects", layer, n_layers)
         after = gradient.at[Site(layer, "post")]
-        ffn[layer] = _from_mean(record.ffn, after)
-        residual[layer] = _dots(record.post[:n], after)
+        ffn[layer] = _effects(record.ffn, after, parts.mean_ffn(layer) if to_mean else None)
+        residual[layer] = _effects(record.post, after)
         if record.heads is not None:
             along = gradient.at[attention_site(trace.anatomy, layer)]
-            heads[layer], edges = _attention(trace, layer, along)
+            heads[layer], edges = _attention(trace, layer, along, parts.mean_heads(layer) if to_mean else None)
             strongest.append((np.full(len(edges[0]), layer), edges))
             added = attention_bias(trace, layer)
             if added is not None:
-                bias[layer] = _dots(added[:n], along)
-    tokens = _from_mean(trace.layers[0].pre, gradient.at[EMBEDDING])
+                bias[layer] = _effects(added, along)
+    tokens = _effects(trace.layers[0].pre, gradient.at[EMBEDDING], parts.mean_embedding() if to_mean else None)
     return Predicted(_together(strongest), heads, ffn, bias, residual, tokens)
 
 
 def _attention(
-    trace: Trace, layer: int, along: Float[Tensor, "query d_model"]
+    trace: Trace, layer: int, along: Float[Tensor, "query d_model"], mean: Float[Tensor, "head d_value"] | None
 ) -> tuple[Float[np.ndarray, "query head"], tuple[np.ndarray, ...]]:
-    """Effects of heads, and (query, key, effect) of the strongest edges."""
+    """Effects of heads (all but the first query's against `mean`), and (query, key, effect) of the strongest edges."""
     record, n = trace.layers[layer], len(along)
     w_o = trace.anatomy.blocks[layer].w_o(trace.n_heads).to(along.dtype)
-    n_heads, d_value, _ = w_o.shape
-    # the gradient with respect to each head's Σ_s w · v
-    wanted = (along @ w_o.flatten(0, 1).T).reshape(n, n_heads, d_value).transpose(0, 1)
+    # the gradient with respect to each head's output before W_O, then before the gate
+    wanted = (along @ w_o.flatten(0, 1).T).reshape(n, len(w_o), -1).transpose(0, 1)
+    gated = wanted
     if record.gate is not None:
         channels = record.gate.channels.transpose(0, 1)
-        wanted = wanted * (channels[:, :n] if record.gate.by_query else channels)
-    values = record.attention.values()
-    step = queries_at_once(n_heads, trace.n_tokens)
-    of_heads, sums, found = [], torch.zeros(n_heads, d_value, device=along.device), []
-    for first in range(0, trace.n_tokens, step):
-        at = slice(first, min(first + step, trace.n_tokens))
-        weights = record.weights(queries=at)
-        # each head's mean is over all positions but the first
-        later = weights[:, 1:] if first == 0 else weights
-        rows = later @ values
-        if record.gate is not None and record.gate.by_query:
-            sums += (rows * record.gate.channels[max(first, 1) : at.stop].transpose(0, 1)).sum(dim=1)
-        else:
-            sums += rows.sum(dim=1)
-        if first < n:
-            mine = slice(first, min(at.stop, n))
-            effects = weights[:, : mine.stop - first] * (wanted[:, mine] @ values.mT)
-            of_heads.append(effects.sum(dim=-1).T)
-            found.append(_strongest(effects.sum(dim=0), first))
+        gated = wanted * (channels[:, :n] if record.gate.by_query else channels)
+    values = record.attention.values()[:, :n].to(along.dtype)
+    step = queries_at_once(trace.n_heads, n)
+    of_heads: list[Tensor] = []
+    found: list[tuple[np.ndarray, ...]] = []
+    for first in range(0, n, step):
+        at = slice(first, min(first + step, n))
+        effects = record.weights(queries=at, n_keys=n) * (gated[:, at] @ values.mT)
+        of_heads.append(effects.sum(dim=-1).T)
+        found.append(_strongest(effects.sum(dim=0), first))
     heads = torch.cat(of_heads)
-    if trace.n_tokens > 1:
-        mean = sums / (trace.n_tokens - 1)
-        by_query = record.gate is not None and record.gate.by_query
-        # a gate by query is part of the mean already
-        plain = (along @ w_o.flatten(0, 1).T).reshape(n, n_heads, d_value).transpose(0, 1) if by_query else wanted
-        heads[1:] -= (plain[:, 1:] * mean[:, None]).sum(dim=-1).T
+    if mean is not None:
+        heads[1:] -= (wanted[:, 1:] * mean[:, None]).sum(dim=-1).T
     return heads.cpu().numpy(), tuple(np.concatenate(column) for column in zip(*found, strict=True))
 
 
@@ -143,16 +131,13 @@ def _together(found: list[tuple[np.ndarray, tuple[np.ndarray, ...]]]) -> Edges:
     return Edges(layer[order], query[order], key[order], effect[order])
 
 
-def _from_mean(
-    states: Float[Tensor, "position d_model"], along: Float[Tensor, "query d_model"]
+def _effects(
+    states: Float[Tensor, "position d_model"],
+    along: Float[Tensor, "query d_model"],
+    mean: Float[Tensor, "d_model"] | None = None,
 ) -> Float[np.ndarray, "query"]:
-    """Effects against the mean over the positions after the first; of the first against zero."""
-    states = states.to(along)
-    found = (states[: len(along)] * along).sum(dim=-1)
-    if len(states) > 1:
-        found[1:] -= along[1:] @ states[1:].mean(dim=0)
+    """Effects of removing states, or of setting all but the first to `mean`."""
+    found = (states[: len(along)].to(along) * along).sum(dim=-1)
+    if mean is not None:
+        found[1:] -= along[1:] @ mean.to(along)
     return found.cpu().numpy()
-
-
-def _dots(states: Float[Tensor, "query d_model"], along: Float[Tensor, "query d_model"]) -> Float[np.ndarray, "query"]:
-    return (states.to(along) * along).sum(dim=-1).cpu().numpy()

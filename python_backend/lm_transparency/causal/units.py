@@ -132,3 +132,31 @@ _NAMES: dict[str, Callable[[Any], str]] = {
     "residual": lambda u: f"I{u.layer}_{u.position}",
     "token": lambda u: f"X0_{u.position}",
 }
+
+
+def covers(whole: Unit, part: Unit) -> bool:
+    """Whether `part` is one of the parts that `whole` is the sum of."""
+    if whole.layer != part.layer:
+        return False
+    match whole.kind, part.kind:
+        case "edge", "edge_head":
+            return (whole.position, whole.key) == (part.position, part.key)
+        case "head", "edge_head":
+            return (whole.position, whole.head) == (part.position, part.head)
+        case "head_all", "edge_head" | "head":
+            return whole.head == part.head
+        case "ffn", "neuron" | "expert":
+            return whole.position == part.position
+        case "expert", "neuron":
+            return (whole.position, whole.expert) == (part.position, part.expert)
+        case _:
+            return False
+
+
+def overlap(one: Unit, other: Unit) -> bool:
+    """Whether two units of which neither covers the other have a part in common: an edge, and a head at its query."""
+    edges = {one.kind: one, other.kind: other}
+    if one.layer != other.layer or "edge" not in edges:
+        return False
+    head = edges.get("head") or edges.get("head_all")
+    return head is not None and head.position in (None, edges["edge"].position)

@@ -12,7 +12,7 @@ from ..files.inputs import forget_inputs
 from ..server.compute.priority import wait_asleep
 from ..streams import Streams, standard_streams, stdout
 from ..version import __version__
-from . import analyze, attach, bench, doctor, inspect, lens, models, serve
+from . import analyze, attach, bench, doctor, effects, inspect, lens, models, serve
 from .ending import ended
 
 
@@ -78,6 +78,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.set_defaults(speaks_protocol=False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (analyze, inspect, lens, models, doctor, bench, serve, attach):
+    for module in (analyze, effects, inspect, lens, models, doctor, bench, serve, attach):
         module.add_parser(commands)
     return parser

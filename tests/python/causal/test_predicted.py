@@ -30,7 +30,7 @@ def test_each_effect_is_the_gradient_times_the_part(family: str, last: int) -> N
     model = build(family, FAMILIES[family])
     trace = record(model, dissect(model), IDS, Watch())
     found = gradient(model, trace.anatomy, IDS, Metric(last, 7, 11), Watch())
-    all_of, parts = predicted(trace, found, Watch()), Parts(trace)
+    all_of, parts = predicted(Parts(trace), found, "default", Watch()), Parts(trace)
 
     def alone(unit: Unit) -> float:
         return effect_of(found, parts.of(unit))

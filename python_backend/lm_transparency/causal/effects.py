@@ -1,0 +1,232 @@
+"""The effects of a run's units on a metric: all predicted, the strongest measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from ..errors import TransparencyError
+from ..routes.contributions import FLOOR, Contributions
+from ..routes.graph import route_graph
+from ..trace.trace import Trace
+from ..watch import Watch
+from .gradient import Gradient, gradient
+from .interventions import Interventions
+from .metric import Metric
+from .parts import How, Parts
+from .predicted import Predicted, effect_of, predicted
+from .removal import Removal, removal
+from .units import Unit, UnitKind, edge
+
+#: Units of a kind that are candidates.
+_KEPT = 400
+
+
+@dataclass(frozen=True)
+class Budget:
+    """`top`: units of each kind to list. `measure`: how many edges and heads to measure, and at most so many `blocks`
+    and `tokens`; None: all of the list. `seconds`: for blocks and tokens together.
+    """
+
+    top: int = 20
+    measure: int | None = 20
+    blocks: int = 20
+    tokens: int = 60
+    seconds: float = 10.0
+
+    def measured_of(self, kind: UnitKind) -> int | None:
+        """How many units of a kind to measure; None: all."""
+        if kind in ("bias", "residual"):
+            return 0
+        if self.measure is None:
+            return None
+        limits = {"ffn": min(self.measure, self.blocks), "token": min(self.measure, self.tokens)}
+        return limits.get(kind, self.measure)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """`protocol.effects.UnitEffect` without names: positive supports the target."""
+
+    units: tuple[Unit, ...]
+    how: str
+    predicted: float | None = None
+    measured: float | None = None
+    kl: float | None = None
+
+    @property
+    def kind(self) -> UnitKind:
+        return self.units[0].kind
+
+    @property
+    def size(self) -> float:
+        """What lists are sorted by, after whether it was measured."""
+        return abs(self.measured if self.measured is not None else self.predicted or 0.0)
+
+
+@dataclass
+class Effects:
+    """The result so far. `value`: m of the clean run. Seconds."""
+
+    value: float
+    effects: list[Effect]
+    backward_s: float = 0.0
+    measured_s: float = 0.0
+    n_measured: int = 0
+    notices: tuple[str, ...] = ()
+
+    def measure(self, asking: Asking, seconds: float = float("inf")) -> None:
+        """Measure all effects, for about `seconds`. What was measured stays, whatever ends the rest."""
+        started = time.perf_counter()
+        try:
+            for i, effect in asking.measure(self.effects, seconds):
+                self.effects[i] = effect
+                self.n_measured += 1
+        finally:
+            self.measured_s += time.perf_counter() - started
+
+
+class Asking:
+    """One metric on one run: the gradient, and the engine that measures."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        trace: Trace,
+        metric: Metric,
+        how: How,
+        watch: Watch,
+        references: Sequence[Trace] = (),
+    ) -> None:
+        self._model = model
+        self._trace = trace
+        self._metric = metric
+        self._how: How = how
+        self._watch = watch
+        self._parts = Parts(trace, references)
+        self._engine: Interventions | None = None
+        started = time.perf_counter()
+        self.notices: tuple[str, ...] = ()
+        self.gradient: Gradient | None = None
+        try:
+            self.gradient = gradient(model, trace.anatomy, trace.token_ids, metric, watch)
+        except TransparencyError as error:
+            if error.kind != "modelUnsupported":
+                raise
+            self.notices = (str(error),)
+        self.backward_s = time.perf_counter() - started
+
+    @property
+    def engine(self) -> Interventions:
+        if self._engine is None:
+            self._engine = Interventions(self._model, self._trace, self._metric.position, self._watch)
+        return self._engine
+
+    @property
+    def value(self) -> float:
+        return float(self._metric.of(self.engine.clean))
+
+    def predict(self, units: tuple[Unit, ...]) -> float | None:
+        """Predicted effects add up. None without a gradient."""
+        if self.gradient is None:
+            return None
+        how = "mean" if self._how == "default" and any(u.kind == "token" for u in units) else self._how
+        return sum(effect_of(self.gradient, self._parts.of(unit, how)) for unit in units)
+
+    def all_predicted(self) -> Predicted | None:
+        return None if self.gradient is None else predicted(self._parts, self.gradient, self._how, self._watch)
+
+    def removal(self, units: Sequence[Unit]) -> Removal:
+        return removal(self._model, self._parts, units, self._how, self._metric.position, self._watch)
+
+    def measure(self, effects: Sequence[Effect], seconds: float = float("inf")) -> Iterator[tuple[int, Effect]]:
+        """(index, effect with its measurement), batch by batch, until `seconds` are over."""
+        # a layer's parts are computed once
+        in_order = sorted(range(len(effects)), key=lambda i: effects[i].units[0].layer)
+        removals = {i: self.removal(effects[i].units) for i in in_order}
+        able = [i for i in range(len(effects)) if removals[i].changes]
+        for i in in_order:
+            if not removals[i].changes:
+                yield i, replace(effects[i], how=removals[i].how)
+        clean, ends = self.engine.clean, time.perf_counter() + seconds
+        value = float(self._metric.of(clean))
+        for number, logits in self.engine.logits([removals[i].changes for i in able], ends):
+            i = able[number]
+            found = value - float(self._metric.of(logits))
+            yield i, replace(effects[i], measured=found, kl=_kl(clean, logits), how=removals[i].how)
+
+
+def effects(asking: Asking, contributions: Contributions, metric: Metric, budget: Budget) -> Effects:
+    """The strongest units of each kind, measured as far as the budget goes.
+
+    Candidates for edges come from the gradient and from flow in turns: the gradient can have the wrong sign on the
+    very largest, and flow knows nothing of signs.
+    """
+    known = asking.all_predicted()
+    result = Effects(asking.value, [], asking.backward_s, notices=asking.notices)
+    left = budget.seconds
+    for kind, found in _candidates(known, contributions, metric.position).items():
+        n = budget.measured_of(kind)
+        listed = Effects(result.value, found if n is None else found[:n])
+        limited = kind in ("ffn", "token")
+        listed.measure(asking, left if limited else float("inf"))
+        left -= listed.measured_s if limited else 0.0
+        result.n_measured += listed.n_measured
+        result.measured_s += listed.measured_s
+        rest = [] if n is None else found[n:]
+        in_order = sorted([*listed.effects, *rest], key=lambda effect: (effect.measured is None, -effect.size))
+        result.effects += in_order[: max(budget.top, listed.n_measured)]
+    return result
+
+
+def _candidates(known: Predicted | None, contributions: Contributions, position: int) -> dict[UnitKind, list[Effect]]:
+    """Units by kind, those to measure first."""
+    by_flow = _edges_by_flow(contributions, position)
+    if known is None:
+        return {"edge": [Effect((unit,), "zero") for unit in by_flow]}
+    predicted_of = {unit: effect for unit, effect in known.edges.units()}
+    turns = [unit for pair in zip_longest(predicted_of, by_flow) for unit in pair if unit is not None]
+    found: dict[UnitKind, list[Effect]] = {
+        "edge": [Effect((unit,), "zero", predicted_of.get(unit)) for unit in dict.fromkeys(turns)]
+    }
+    tables: dict[UnitKind, Float[np.ndarray, "..."]] = {
+        "head": known.heads,
+        "ffn": known.ffn,
+        "token": known.tokens,
+        "bias": known.bias,
+        "residual": known.residual,
+    }
+    for kind, table in tables.items():
+        found[kind] = [Effect((unit,), "", effect) for unit, effect in _strongest(kind, table)]
+    return found
+
+
+def _edges_by_flow(contributions: Contributions, position: int) -> list[Unit]:
+    graph = route_graph(contributions, position, FLOOR)
+    found = [e for e in graph.edges if e.kind == "attention"]
+    found.sort(key=lambda e: -e.flow)
+    return [edge(e.target.layer, e.target.position, e.source.position) for e in found]
+
+
+def _strongest(kind: UnitKind, table: Float[np.ndarray, "*place"]) -> Iterable[tuple[Unit, float]]:
+    """The units of a table [layer, position, head], or [position] of tokens, strongest first, without those at 0."""
+    flat = table.ravel()
+    for at in np.argsort(-abs(flat), kind="stable")[:_KEPT]:
+        if flat[at] == 0:
+            return
+        place = [int(i) for i in np.unravel_index(at, table.shape)]
+        layer, position, head = [-1, *place, None] if kind == "token" else [*place, None][:3]
+        yield Unit(kind, -1 if layer is None else layer, position, head=head), float(flat[at])
+
+
+def _kl(clean: Float[Tensor, "output"], changed: Float[Tensor, "output"]) -> float:
+    """KL(clean ‖ changed) of the next-token distributions, in nats."""
+    p, q = clean.double().log_softmax(dim=-1), changed.double().log_softmax(dim=-1)
+    return max(0.0, float((p.exp() * (p - q)).sum()))

@@ -1,0 +1,209 @@
+"""`lm-transparency effects`: what caused a prediction, predicted by one backward pass and measured by real removals."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from ..errors import TransparencyError
+from ..printable import json_text
+from .chats import add_chat_option, as_prompt
+from .files import read_prompt
+from .front_matter import take_front_matter
+from .options import add_model_options, load, terminal_watch, text_argument
+from .output import deliver
+
+if TYPE_CHECKING:
+    from ..analysis.result import Analysis
+    from ..causal.effects import Budget
+    from ..causal.parts import How
+    from ..model.loading import LoadedModel
+    from ..model.options import SpecialTokens
+    from ..protocol.effects import EffectsResult, Output, UnitEffect
+    from ..session.session import Session
+
+_MEAN_OVER = "mean:"
+_ARROW = " → "
+
+
+def add_parser(commands: Any) -> None:
+    help_ = "what caused a prediction: the effects of edges, heads, blocks and tokens, measured"
+    parser = commands.add_parser("effects", help=help_, description=help_)
+    parser.add_argument("file", nargs="?", metavar="FILE", help="the prompt; - reads stdin")
+    parser.add_argument("--text", type=text_argument, metavar="T", help="the prompt itself")
+    add_chat_option(parser)
+    add_model_options(parser)
+    parser.add_argument("--position", type=int, metavar="P", help="negative from the end (default: the last)")
+    parser.add_argument("--metric", choices=("logit", "logprob"), default="logit", help="default: logit")
+    parser.add_argument(
+        "--target", type=text_argument, metavar="T", help="a token, or #ID (default: the predicted one)"
+    )
+    parser.add_argument(
+        "--contrast",
+        nargs="?",
+        const=True,
+        metavar="C",
+        help="a token that the target is compared with, or #ID; without one, the runner-up",
+    )
+    parser.add_argument("--top", type=int, default=20, metavar="N", help="units of each kind to list (default 20)")
+    parser.add_argument("--measure", default="20", metavar="N|all", help="units of each kind to measure (default 20)")
+    parser.add_argument(
+        "--seconds", type=float, default=10.0, metavar="S", help="for blocks and tokens together (default 10)"
+    )
+    parser.add_argument(
+        "--how",
+        default="default",
+        metavar="default|zero|mean|mean:FILE",
+        help="what removed units are set to; mean:FILE is over the prompts of FILE",
+    )
+    parser.add_argument("--units", metavar="U,U,…", help="measure just these: I22_1>A23_13, 23.0@13, M22_3, U+U …")
+    parser.add_argument("--special-tokens", choices=("auto", "bos", "none"), help="default auto")
+    parser.add_argument("--format", default="text", choices=("text", "json"))
+    parser.add_argument("-o", "--output", type=Path, metavar="F", help="write there instead of stdout")
+    parser.set_defaults(run=run, threshold=None, no_renormalize=False)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if (arguments.text is None) == (arguments.file is None):
+        raise TransparencyError("invalidPrompt", "Give either a FILE or --text.", "See lm-transparency effects --help.")
+    prompt = arguments.text if arguments.text is not None else read_prompt(arguments.file)
+    given = arguments.target, arguments.contrast
+    arguments.file = [] if arguments.file is None else [arguments.file]
+    take_front_matter(arguments)
+    arguments.target, arguments.contrast = given[0] or arguments.target, given[1] or arguments.contrast
+    budget, units = _budget(arguments), _units(arguments.units)
+    from ..model.tokens import check_prompt
+    from ..session.session import Session
+
+    # before a model is loaded in vain
+    check_prompt(prompt)
+    asked = as_prompt(prompt, arguments)
+    session, watch = Session(), terminal_watch()
+    model = load(session, arguments)
+    special = cast("SpecialTokens", arguments.special_tokens)
+    _, analysis = session.analyze(model, asked, special_tokens=special, watch=watch)
+    if not analysis.proof.holds:
+        raise TransparencyError("modelUnsupported", analysis.proof.sentence())
+    how, references = _how(arguments, session, model)
+    from ..inspection.effects import inspect_effects
+
+    found = inspect_effects(
+        analysis,
+        position=arguments.position,
+        metric=arguments.metric,
+        target=arguments.target,
+        contrast=arguments.contrast,
+        how=how,
+        references=references,
+        units=units,
+        budget=budget,
+        watch=watch,
+    )
+    text = json_text(as_json(found)) if arguments.format == "json" else "\n".join(_lines(analysis, found))
+    deliver(f"{text}\n", arguments.format, arguments.output)
+    return 0
+
+
+def as_json(found: EffectsResult) -> dict[str, Any]:
+    """The answer as documented in docs/effects.md#json."""
+    from dataclasses import asdict
+
+    value = asdict(found)
+    del value["position"]
+    notices = value.pop("notices")
+    return {"format": 1, **value, **({"notices": notices} if notices else {})}
+
+
+def _budget(arguments: argparse.Namespace) -> Budget:
+    from ..causal.effects import Budget
+
+    if arguments.top < 1:
+        raise TransparencyError("invalidParams", f"--top is {arguments.top}.", "It takes 1 or more.")
+    if not arguments.seconds > 0:
+        raise TransparencyError("invalidParams", f"--seconds is {arguments.seconds}.", "It takes more than 0.")
+    if arguments.measure == "all":
+        return Budget(arguments.top, None, seconds=arguments.seconds)
+    if not arguments.measure.isdecimal():
+        raise TransparencyError("invalidParams", f"--measure is {arguments.measure!r}.", "It takes a number, or all.")
+    return Budget(arguments.top, int(arguments.measure), seconds=arguments.seconds)
+
+
+def _units(given: str | None) -> list[str] | None:
+    """The names, checked before a model is loaded."""
+    if given is None:
+        return None
+    from ..causal.units import parse_units
+
+    names = [name.strip() for name in given.split(",") if name.strip()]
+    if not names:
+        raise TransparencyError("invalidParams", "--units names no unit.", "Units are listed in docs/effects.md.")
+    for name in names:
+        parse_units(name)
+    return names
+
+
+def _how(arguments: argparse.Namespace, session: Session, model: LoadedModel) -> tuple[How, list[Analysis]]:
+    given: str = arguments.how
+    if given in ("default", "zero", "mean"):
+        return given, []
+    if not given.startswith(_MEAN_OVER) or given == _MEAN_OVER:
+        raise TransparencyError("invalidParams", f"--how is {given!r}.", "It takes default, zero, mean or mean:FILE.")
+    from ..batch.prompts import read_prompts
+
+    special = cast("SpecialTokens", arguments.special_tokens)
+    prompts = read_prompts([given.removeprefix(_MEAN_OVER)])
+    return "mean", [session.analyze(model, one.content(), special_tokens=special)[1] for one in prompts]
+
+
+_TITLES = {
+    "edge": "edges",
+    "edge_head": "heads of edges",
+    "head": "heads",
+    "head_all": "heads at all positions",
+    "ffn": "feed-forward blocks",
+    "neuron": "neurons",
+    "expert": "experts",
+    "bias": "biases",
+    "residual": "residual states",
+    "token": "tokens",
+}
+
+
+def _lines(analysis: Analysis, found: EffectsResult) -> Iterator[str]:
+    from ..model.tokens import visible
+
+    def name(output: Output) -> str:
+        return analysis.trace.anatomy.readout.shown(output.text)
+
+    metric = found.metric
+    words = {"logit": "logit", "logprob": "log-probability"}[metric.kind]
+    less = "" if metric.contrast is None else f" less that of {name(metric.contrast)}"
+    at = visible(analysis.tokens[found.position].text)
+    yield f"m = {metric.value:+.4f}: the {words} of {name(metric.target)}{less}, after {at} (position {found.position})"
+    yield "An effect is m − m without the unit. Positive supports the target. Kinds do not compare with each other."
+    yield from found.notices
+    for kind, units in groupby(found.units, key=lambda effect: effect.kind):
+        yield f"\n{_TITLES[kind]}"
+        yield f"  {'measured':>9}  {'predicted':>9}  {'KL':>8}  unit"
+        yield from (_line(unit) for unit in units)
+    timing = found.timing
+    yield (
+        f"\n{timing.n_measured} changed runs in {timing.measured_s:.2f} s; forward {timing.forward_s:.2f} s, "
+        f"gradient {timing.backward_s:.2f} s"
+    )
+
+
+def _line(unit: UnitEffect) -> str:
+    from ..model.tokens import visible
+
+    def figure(value: float | None, form: str) -> str:
+        return "—" if value is None else format(value, form)
+
+    how = f" ({unit.how})" if unit.how else ""
+    return (
+        f"  {figure(unit.measured, '+.4f'):>9}  {figure(unit.predicted, '+.4f'):>9}  {figure(unit.kl, '.4f'):>8}  "
+        f"{unit.unit}  {_ARROW.join(map(visible, unit.text.split(_ARROW)))}{how}"
+    )

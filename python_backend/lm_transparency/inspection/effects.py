@@ -1,0 +1,127 @@
+"""What caused a prediction: effects of the run's units on a logit, a difference of logits or a log-probability."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import get_args
+
+from ..analysis.result import Analysis
+from ..causal.checking import checked
+from ..causal.effects import Asking, Budget, Effect, Effects, effects
+from ..causal.metric import Metric
+from ..causal.parts import How
+from ..causal.units import Unit, parse_units
+from ..errors import TransparencyError, check_choice
+from ..model.naming import Meant
+from ..protocol.effects import EffectsResult, EffectsTiming, MetricKind, MetricValue, Output, ShareProof, UnitEffect
+from ..trace.trace import position_of
+from ..watch import Watch
+from .asking import question
+from .tokens import output_meant
+
+
+@question
+def inspect_effects(
+    analysis: Analysis,
+    *,
+    position: int | None = None,
+    metric: MetricKind = "logit",
+    target: str | None = None,
+    contrast: str | bool | None = None,
+    how: How = "default",
+    references: Sequence[Analysis] = (),
+    units: Sequence[str] | None = None,
+    budget: Budget | None = None,
+    watch: Watch | None = None,
+) -> EffectsResult:
+    """The effects of units on the prediction at `position` (negative from the end; None: the model's answer).
+
+    m is the logit of `target` (None: the predicted token), less that of `contrast` (True: the runner-up). Tokens are
+    named by their text or as `#ID`. An effect is m(clean) − m(without the unit): positive supports the target. `units`:
+    measure just these, each `U` or `U+U` (`causal.units`); otherwise the strongest of each kind, within `budget`.
+    `how`: what removed units are set to; `references`: runs of the same model whose positions a mean is over.
+
+    Raises `TransparencyError` (`invalidParams`, `invalidPosition`, `modelUnsupported`) and, within one layer's time of
+    `watch.cancel()`, `Cancelled`.
+    """
+    check_choice("metric", metric, get_args(MetricKind))
+    check_choice("how", how, get_args(How))
+    trace, watch = analysis.trace, watch or Watch()
+    at = position_of(analysis.target if position is None else position, trace.n_tokens)
+    named = [] if units is None else [_units(analysis, text, at) for text in units]
+    wanted = _metric(analysis, at, metric, target, contrast)
+    asking = Asking(analysis.model.model, trace, wanted, how, watch, [one.trace for one in references])
+    budget = budget or Budget()
+    found = _named(asking, named) if units is not None else effects(asking, analysis.contributions, wanted, budget)
+    return EffectsResult(
+        position=at,
+        metric=_shown(analysis, wanted, found.value),
+        units=tuple(_effect(analysis, one) for one in found.effects),
+        faithfulness=None,
+        proof=ShareProof(None),
+        timing=EffectsTiming(analysis.forward_s, found.backward_s, found.measured_s, found.n_measured),
+        notices=found.notices,
+    )
+
+
+def _units(analysis: Analysis, text: str, last: int) -> tuple[Unit, ...]:
+    return tuple(checked(analysis.trace, unit, last) for unit in parse_units(text))
+
+
+def _named(asking: Asking, named: Sequence[tuple[Unit, ...]]) -> Effects:
+    started = [Effect(units, "", asking.predict(units)) for units in named]
+    result = Effects(asking.value, started, asking.backward_s, notices=asking.notices)
+    result.measure(asking)
+    return result
+
+
+def _metric(
+    analysis: Analysis, position: int, kind: MetricKind, target: str | None, contrast: str | bool | None
+) -> Metric:
+    """m as it was asked for. Raises `TransparencyError("invalidParams")`."""
+    first, second = analysis.predictions(2).ids[position].tolist() if contrast is True else (None, None)
+    wanted = _predicted(analysis, position) if target is None else output_meant(analysis, target)
+    other: int | None = None
+    if contrast is True:
+        # the most probable of the others
+        other = second if wanted.id == first else first
+    elif isinstance(contrast, str):
+        other = output_meant(analysis, contrast).id
+    if other == wanted.id:
+        raise TransparencyError(
+            "invalidParams", "Target and contrast are the same token.", "Choose another contrast, or leave it out."
+        )
+    return Metric(position, wanted.id, other, kind, analysis.trace.anatomy.readout)
+
+
+def _predicted(analysis: Analysis, position: int) -> Meant:
+    return Meant(int(analysis.predictions(1).ids[position, 0]))
+
+
+def _shown(analysis: Analysis, metric: Metric, value: float) -> MetricValue:
+    def output(number: int) -> Output:
+        return Output(number, analysis.model.output_text(number))
+
+    contrast = None if metric.contrast is None else output(metric.contrast)
+    return MetricValue(metric.kind, output(metric.target), contrast, value)
+
+
+def _effect(analysis: Analysis, effect: Effect) -> UnitEffect:
+    return UnitEffect(
+        unit="+".join(map(str, effect.units)),
+        kind=effect.kind,
+        text="; ".join(_text(analysis, unit) for unit in effect.units),
+        how=effect.how,
+        predicted=effect.predicted,
+        measured=effect.measured,
+        kl=effect.kl,
+        share=None,
+    )
+
+
+def _text(analysis: Analysis, unit: Unit) -> str:
+    """The tokens that a unit stands between or at; empty for a head at all positions."""
+    if unit.position is None:
+        return ""
+    here = analysis.tokens[unit.position].text
+    return here if unit.key is None else f"{analysis.tokens[unit.key].text} → {here}"
