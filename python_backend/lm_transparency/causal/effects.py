@@ -88,7 +88,7 @@ class Effects:
         try:
             for i, effect in asking.measure(self.effects, seconds):
                 self.effects[i] = effect
-                self.n_measured += 1
+                self.n_measured += effect.measured is not None
         finally:
             self.measured_s += time.perf_counter() - started
 

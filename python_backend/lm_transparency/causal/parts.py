@@ -47,7 +47,7 @@ class Parts:
 
     def __init__(self, trace: Trace, references: Sequence[Trace] = ()) -> None:
         self.trace = trace
-        self._references = tuple(references) or (trace,)
+        self._others = tuple(references)
         # one layer's: units come in the order of layers
         self._kept: dict[str, tuple[int, list[Tensor]]] = {}
 
@@ -74,10 +74,10 @@ class Parts:
         return _mean([one.transpose(0, 1) for one in outputs[1:] or outputs])
 
     def mean_ffn(self, layer: int) -> Float[Tensor, "d_model"] | None:
-        return _mean([trace.layers[layer].ffn.float() for trace in self._references])
+        return _mean([trace.layers[layer].ffn.float() for trace in self._others or (self.trace,)])
 
     def mean_embedding(self) -> Float[Tensor, "d_model"] | None:
-        return _mean([trace.layers[0].pre.float() for trace in self._references])
+        return _mean([trace.layers[0].pre.float() for trace in self._others or (self.trace,)])
 
     def _states(self, unit: Unit, how: How) -> list[Float[Tensor, "position d_model"]]:
         """What the unit adds at every position: in the run, then in the references if these are others."""
@@ -105,7 +105,7 @@ class Parts:
                 return [one.float() for one in states]
 
     def _runs(self, how: How) -> tuple[Trace, ...]:
-        return (self.trace,) if how == "zero" or self._references == (self.trace,) else (self.trace, *self._references)
+        return (self.trace,) if how == "zero" else (self.trace, *self._others)
 
     def _of_layer(self, name: str, layer: int, make: Callable[[Trace, int], Tensor]) -> list[Tensor]:
         if self._kept.get(name, (-1,))[0] != layer:
