@@ -35,6 +35,7 @@ ROOMS = (
     "trace",
     "routes/kernels",
     "routes",
+    "causal",
     "lens",
     "analysis",
     "inspection",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .batch.prompts import Prompt, read_prompts
     from .errors import Cancelled, TransparencyError
     from .exports import export_text
+    from .inspection.effects import inspect_effects
     from .inspection.entropy import inspect_entropy
     from .inspection.experts import inspect_expert, inspect_expert_neuron, inspect_experts
     from .inspection.ffn import inspect_ffn, inspect_neuron
@@ -51,6 +52,7 @@ _HOMES = {
     "TransparencyError": "errors",
     "inspect_node": "inspection.nodes",
     "inspect_edge": "inspection.heads",
+    "inspect_effects": "inspection.effects",
     "inspect_entropy": "inspection.entropy",
     "inspect_head": "inspection.heads",
     "attention_map": "inspection.heads",
@@ -103,6 +105,7 @@ __all__ = [
     "chat_of",
     "export_text",
     "inspect_edge",
+    "inspect_effects",
     "inspect_entropy",
     "inspect_expert",
     "inspect_expert_neuron",

@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from ..errors import TransparencyError
+from ..protocol.effects import UnitKind
 from ..routes.contributions import FLOOR, Contributions
 from ..routes.graph import route_graph
 from ..trace.trace import Trace
@@ -23,7 +24,7 @@ from .metric import Metric
 from .parts import How, Parts
 from .predicted import Predicted, effect_of, predicted
 from .removal import Removal, removal
-from .units import Unit, UnitKind, edge
+from .units import Unit, edge
 
 #: Units of a kind that are candidates.
 _KEPT = 400

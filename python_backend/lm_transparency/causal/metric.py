@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -11,8 +10,7 @@ from torch import Tensor
 
 from ..errors import TransparencyError
 from ..model.readout import TOKENS, Readout
-
-MetricKind = Literal["logit", "logprob"]
+from ..protocol.effects import MetricKind
 
 
 def precise(numbers: Tensor) -> Tensor:

@@ -18,12 +18,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from ..errors import TransparencyError
+from ..protocol.effects import UnitKind
 from ..wording import quoted
-
-UnitKind = Literal["edge", "edge_head", "head", "head_all", "ffn", "neuron", "expert", "bias", "residual", "token"]
 
 _P = r"(-?\d{1,9})"
 _N = r"(\d{1,9})"

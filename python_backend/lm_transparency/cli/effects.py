@@ -189,11 +189,28 @@ def _lines(analysis: Analysis, found: EffectsResult) -> Iterator[str]:
         yield f"\n{_TITLES[kind]}"
         yield f"  {'measured':>9}  {'predicted':>9}  {'KL':>8}  unit"
         yield from (_line(unit) for unit in units)
+    yield from _agreement(found)
     timing = found.timing
     yield (
         f"\n{timing.n_measured} changed runs in {timing.measured_s:.2f} s; forward {timing.forward_s:.2f} s, "
         f"gradient {timing.backward_s:.2f} s"
     )
+
+
+def _agreement(found: EffectsResult) -> Iterator[str]:
+    drawing = found.faithfulness
+    if drawing is None:
+        return
+    if drawing.sign is not None and drawing.rho is not None:
+        yield (
+            f"\nOf the {drawing.n} edges predicted strongest, {100 * drawing.sign:.0f} % have the measured sign; rank "
+            f"correlation of sizes {drawing.rho:.2f}."
+        )
+    if drawing.kept is not None and drawing.removed is not None:
+        yield (
+            f"The drawn edges alone carry {100 * drawing.kept:.0f} % of m, all others {100 * drawing.removed:.0f} % "
+            "(edges left out at their mean; single effects do not add up)."
+        )
 
 
 def _line(unit: UnitEffect) -> str:

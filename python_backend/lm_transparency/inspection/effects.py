@@ -6,18 +6,32 @@ from collections.abc import Sequence
 from typing import get_args
 
 from ..analysis.result import Analysis
+from ..causal.agreement import rank_agreement, sign_agreement
 from ..causal.checking import checked
+from ..causal.circuit import carried
 from ..causal.effects import Asking, Budget, Effect, Effects, effects
 from ..causal.metric import Metric
 from ..causal.parts import How
 from ..causal.units import Unit, parse_units
 from ..errors import TransparencyError, check_choice
 from ..model.naming import Meant
-from ..protocol.effects import EffectsResult, EffectsTiming, MetricKind, MetricValue, Output, ShareProof, UnitEffect
+from ..protocol.effects import (
+    EffectsResult,
+    EffectsTiming,
+    Faithfulness,
+    MetricKind,
+    MetricValue,
+    Output,
+    ShareProof,
+    UnitEffect,
+)
 from ..trace.trace import position_of
 from ..watch import Watch
 from .asking import question
 from .tokens import output_meant
+
+#: Edges, those predicted strongest, whose predictions are compared with measurements.
+_AGREEING = 20
 
 
 @question
@@ -53,11 +67,12 @@ def inspect_effects(
     asking = Asking(analysis.model.model, trace, wanted, how, watch, [one.trace for one in references])
     budget = budget or Budget()
     found = _named(asking, named) if units is not None else effects(asking, analysis.contributions, wanted, budget)
+    drawn = None if units is not None else _faithfulness(analysis, wanted, found, watch)
     return EffectsResult(
         position=at,
         metric=_shown(analysis, wanted, found.value),
         units=tuple(_effect(analysis, one) for one in found.effects),
-        faithfulness=None,
+        faithfulness=drawn,
         proof=ShareProof(None),
         timing=EffectsTiming(analysis.forward_s, found.backward_s, found.measured_s, found.n_measured),
         notices=found.notices,
@@ -73,6 +88,17 @@ def _named(asking: Asking, named: Sequence[tuple[Unit, ...]]) -> Effects:
     result = Effects(asking.value, started, asking.backward_s, notices=asking.notices)
     result.measure(asking)
     return result
+
+
+def _faithfulness(analysis: Analysis, metric: Metric, found: Effects, watch: Watch) -> Faithfulness:
+    """Of the drawing with its automatic threshold, and of the edges predicted strongest."""
+    edges = [one for one in found.effects if one.kind == "edge" and one.predicted is not None]
+    edges = sorted(edges, key=lambda one: -abs(one.predicted or 0.0))[:_AGREEING]
+    pairs = [(one.predicted or 0.0, one.measured) for one in edges if one.measured is not None]
+    drawn = analysis.routes(metric.position, None).edges
+    routes = [(e.target.layer, e.target.position, e.source.position) for e in drawn if e.kind == "attention"]
+    share = carried(analysis.model.model, analysis.trace, metric, routes, watch)
+    return Faithfulness(len(pairs), sign_agreement(pairs), rank_agreement(pairs), share.kept, share.removed)
 
 
 def _metric(

@@ -132,17 +132,10 @@ def record(
     go through AttentionInterface or takes something unknown into account.
     """
     forget_lengths(model, model.config.get_text_config(decoder=True))
-    attention: dict[nn.Module, AttentionRecord] = {}
-    gates: dict[nn.Module, HeadGate] = {}
     states = _States(anatomy, watch)
-    modules = [block.attention for block in anatomy.blocks if block.has_attention]
     unread: list[Tensor] = []
     reading = last_alone(anatomy, unread) if only_last else nullcontext()
-
-    ours = bool(model._can_set_attn_implementation())  # pyright: ignore[reportPrivateUsage]
-    # a model with attention code of its own is observed instead
-    recorded = _attention_through_us(model, attention) if ours else watched(modules, attention)
-    with torch.no_grad(), states.hooked(), recorded, reading, head_gates.between(anatomy.blocks, gates):
+    with torch.no_grad(), states.hooked(), attention_recorded(model, anatomy) as (attention, gates), reading:
         logits, pooled = run(model, anatomy, token_ids, positions, cache)
     missing = [i for i, block in enumerate(anatomy.blocks) if block.has_attention and block.attention not in attention]
     if missing:
@@ -161,6 +154,24 @@ def record(
         # memory that the pass needed would otherwise stay allocated
         give_back()
     return trace
+
+
+@contextmanager
+def attention_recorded(
+    model: PreTrainedModel, anatomy: Anatomy
+) -> Generator[tuple[dict[nn.Module, AttentionRecord], dict[nn.Module, HeadGate]]]:
+    """What each attention module computes while the model runs, and the gates behind its heads, as they become known.
+
+    Raises as `record`.
+    """
+    attention: dict[nn.Module, AttentionRecord] = {}
+    gates: dict[nn.Module, HeadGate] = {}
+    modules = [block.attention for block in anatomy.blocks if block.has_attention]
+    ours = bool(model._can_set_attn_implementation())  # pyright: ignore[reportPrivateUsage]
+    # a model with attention code of its own is observed instead
+    recorded = _attention_through_us(model, attention) if ours else watched(modules, attention)
+    with recorded, head_gates.between(anatomy.blocks, gates):
+        yield attention, gates
 
 
 @contextmanager

@@ -8,7 +8,20 @@ from pathlib import Path
 from lm_transparency.cli import main
 
 FORMATS = ("text", "json", "csv", "svg", "html", "run", "jsonl")
-WORDS = ("", "analyze ", "inspect ", "inspect node ", "lens ", "models ", "doctor ", "bench ", "serve ", "attach ")
+COMMANDS = ("analyze", "effects", "inspect", "lens", "models", "doctor", "bench", "serve", "attach")
+WORDS = (
+    "",
+    "analyze ",
+    "effects ",
+    "inspect ",
+    "inspect node ",
+    "lens ",
+    "models ",
+    "doctor ",
+    "bench ",
+    "serve ",
+    "attach ",
+)
 
 
 def every_command(folder: Path, model: Path, prompt: str) -> dict[str, tuple[str, ...]]:
@@ -32,6 +45,7 @@ def every_command(folder: Path, model: Path, prompt: str) -> dict[str, tuple[str
     found["inspect head json"] = (*found["inspect head text"], "--format", "json")
     found["bench text"] = ("bench", *bench, *by)
     for form in ("text", "json"):
+        found[f"effects {form}"] = ("effects", str(file), *by, "--measure", "2", "--top", "2", "--format", form)
         found[f"lens {form}"] = ("lens", str(file), *by, "--format", form)
         found[f"doctor {form}"] = ("doctor", "--text", prompt, *by, "--format", form, "--against-dtype", "bfloat16")
         found[f"models {form}"] = ("models", str(model.parent), "--format", form)
