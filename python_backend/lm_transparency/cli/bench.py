@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Prompt lengths at which questions about a run are timed.
 INSPECTED = "64,512"
+#: … and effects.
+EFFECTS = "16,100,128,512"
 
 
 def add_parser(commands: Any) -> None:
@@ -29,6 +31,14 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--clicks", type=int, default=50, metavar="N", help="questions of each kind that are timed")
     parser.add_argument("--clicks-tokens", default=INSPECTED, metavar=INSPECTED, help="… at these prompt lengths")
     parser.add_argument("--append", default="", metavar="32,512", help="also time one token more after these lengths")
+    parser.add_argument(
+        "--effects",
+        nargs="?",
+        default="",
+        const=EFFECTS,
+        metavar=EFFECTS,
+        help="time predicted and measured effects instead, at these prompt lengths",
+    )
     parser.add_argument("--payloads", type=Path, metavar="DIR", help="also write each length's payload there")
     parser.add_argument("--format", default="text", choices=("text", "json"))
     parser.add_argument("-o", "--output", type=Path, metavar="F")
@@ -41,6 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
     for name in ("repeats", "clicks"):
         if getattr(arguments, name) < 1:
             raise TransparencyError("invalidParams", f"--{name} is {getattr(arguments, name)}.", "It takes 1 or more.")
+    if arguments.effects:
+        return _effects(arguments, _lengths("effects", arguments.effects))
     appended = _lengths("append", arguments.append) if arguments.append else []
     from ..session.session import Session
     from .bench_append import append_table, measure_append
@@ -50,10 +62,28 @@ def run(arguments: argparse.Namespace) -> int:
     rows = [measure(model, n_tokens, arguments.repeats, arguments.payloads) for n_tokens in lengths]
     looks = [row for n_tokens in inspected for row in measure_inspectors(model, n_tokens, arguments.clicks)]
     more = [measure_append(model, n_tokens, arguments.repeats) for n_tokens in appended]
-    document = {"model": _described(model), "machine": _machine(), "rows": rows, "inspectors": looks, "append": more}
+    document = {
+        "model": _described(model),
+        "machine": _machine(),
+        "rows": rows,
+        "inspectors": looks,
+        "append": more,
+    }
     text = json_text(document, indent=1) + "\n"
     if arguments.format == "text":
         text = _table(model, rows) + _inspectors_table(looks) + (append_table(more) if more else "")
+    deliver(text, arguments.format, arguments.output)
+    return 0
+
+
+def _effects(arguments: argparse.Namespace, lengths: list[int]) -> int:
+    from ..session.session import Session
+    from .bench_effects import effects_table, measure_effects
+
+    model = load(Session(), arguments)
+    rows = [measure_effects(model, n_tokens, arguments.repeats) for n_tokens in lengths]
+    document = {"model": _described(model), "machine": _machine(), "effects": rows}
+    text = json_text(document, indent=1) + "\n" if arguments.format == "json" else effects_table(model, rows)
     deliver(text, arguments.format, arguments.output)
     return 0
 
