@@ -28,8 +28,11 @@ from .sites import EMBEDDING, Site
 #: Bytes that the states of one batch may take.
 _BATCH_BYTES = 400_000_000
 
-#: Positions computed in vain, over all layers, that cost as much as a pass of its own: reading the weights once more.
-_PASS = 16
+#: Positions whose computation takes as long as a layer of a pass takes anyway: reading the weights, starting kernels.
+_PASS = {"cpu": 24, "cuda": 512}
+
+#: Runs that one batch may have.
+_MOST_RUNS = 256
 
 _starts: weakref.WeakKeyDictionary[nn.Module, dict[Start, bool]] = weakref.WeakKeyDictionary()
 
@@ -51,6 +54,7 @@ class Interventions:
         self._position = position
         self._watch = watch
         self.clean: Float[Tensor, "output"] = read_all(model, trace).logits[position].float()
+        self._pass_cost = _PASS.get(self.clean.device.type, 64)
         self._start: Start = self._found_start()
 
     @property
@@ -65,7 +69,8 @@ class Interventions:
         Raises `Cancelled` within one layer's time of a batch.
         """
         done = 0
-        for batch in self._batches(runs):
+        # the strongest come first in `runs`, and so does the batch that holds the first of them
+        for batch in sorted(self._batches(runs), key=lambda batch: min(batch.runs)):
             if time.perf_counter() > ends:
                 return
             self._watch.step("interventions", done, len(runs))
@@ -77,21 +82,32 @@ class Interventions:
     def _pass(self, runs: Sequence[Changes], first: int, start: Start) -> Float[Tensor, "run output"]:
         return changed_logits(self._model, self._trace, runs, self._position, first, start)
 
-    def _batches(self, runs: Sequence[Changes]) -> Iterator[_Batch]:
-        """Runs whose changes begin at about the same position go together."""
-        places = [begins(changes) for changes in runs]
-        order = sorted(range(len(runs)), key=lambda i: places[i])
-        batch: list[int] = []
-        vain = 0
-        for i in order:
-            first = places[batch[0]] if batch else places[i]
-            vain += places[i] - first
-            if batch and (vain > _PASS or len(batch) >= self._most(first)):
-                yield _Batch(first, batch)
-                batch, vain = [], 0
-            batch.append(i)
-        if batch:
-            yield _Batch(places[batch[0]], batch)
+    def _batches(self, runs: Sequence[Changes]) -> list[_Batch]:
+        """The cheapest division into batches, by the positions and layers that each computes (dynamic programming)."""
+        n_layers, position = self._trace.n_layers, self._position
+        places = sorted((begins(changes), _depth(changes, n_layers), i) for i, changes in enumerate(runs))
+        cost, first_of = [0.0], [0]
+        for stop in range(1, len(places) + 1):
+            best, at = float("inf"), stop - 1
+            deepest = total = 0
+            for start in range(stop - 1, max(-1, stop - 1 - _MOST_RUNS), -1):
+                first, depth, _ = places[start]
+                deepest, total = max(deepest, depth), total + depth
+                if stop - start > 1 and stop - start > self._most(first):
+                    break
+                n_positions = position + 1 - (first if self._start == "position" else 0)
+                found = cost[start] + self._pass_cost * deepest + n_positions * total
+                if found < best:
+                    best, at = found, start
+            cost.append(best)
+            first_of.append(at)
+        batches: list[_Batch] = []
+        stop = len(places)
+        while stop:
+            start = first_of[stop]
+            batches.append(_Batch(places[start][0], [i for _, _, i in places[start:stop]]))
+            stop = start
+        return batches
 
     def _most(self, first: int) -> int:
         """How many runs fit into a batch that begins at `first`."""
@@ -137,3 +153,12 @@ class Interventions:
             return False
         allowed = TOLERANCES.get(self._trace.logits.dtype, 1e-4) * float(self.clean.abs().max().clamp_min(1.0))
         return bool((found - self.clean).abs().max() <= allowed)
+
+
+def _depth(changes: Changes, n_layers: int) -> int:
+    """How many layers run: those from the first change on."""
+    sites = [change.site for change in changes if isinstance(change, Change)]
+    if len(sites) < len(changes) or not sites:
+        return n_layers
+    first = min(sites)
+    return n_layers - first.layer - (first.state == "post")
