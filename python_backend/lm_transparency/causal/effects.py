@@ -19,6 +19,7 @@ from ..routes.graph import route_graph
 from ..trace.trace import Trace
 from ..watch import Watch
 from .gradient import Gradient, gradient
+from .inside import neurons_and_experts
 from .interventions import Interventions
 from .metric import Metric
 from .parts import How, Parts
@@ -28,12 +29,16 @@ from .units import Unit, edge
 
 #: Units of a kind that are candidates.
 _KEPT = 400
+#: Feed-forward blocks, those predicted strongest, whose neurons or experts are listed.
+_OPENED = 10
+#: Kinds that share `Budget.seconds`.
+_LIMITED = ("ffn", "token", "neuron", "expert")
 
 
 @dataclass(frozen=True)
 class Budget:
-    """`top`: units of each kind to list. `measure`: how many edges and heads to measure, and at most so many `blocks`
-    and `tokens`; None: all of the list. `seconds`: for blocks and tokens together.
+    """`top`: units of each kind to list. `measure`: how many of each kind to measure, and at most so many `blocks` and
+    `tokens`; None: all candidates. `seconds`: for all kinds but edges and heads together.
     """
 
     top: int = 20
@@ -48,8 +53,7 @@ class Budget:
             return 0
         if self.measure is None:
             return None
-        limits = {"ffn": min(self.measure, self.blocks), "token": min(self.measure, self.tokens)}
-        return limits.get(kind, self.measure)
+        return min(self.measure, {"ffn": self.blocks, "token": self.tokens}.get(kind, self.measure))
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,14 @@ class Asking:
         how = "mean" if self._how == "default" and any(u.kind == "token" for u in units) else self._how
         return sum(effect_of(self.gradient, self._parts.of(unit, how)) for unit in units)
 
+    def inside(self, blocks: Sequence[Unit]) -> dict[UnitKind, list[Effect]]:
+        """The neurons or experts of feed-forward blocks, by kind, strongest first."""
+        found: dict[UnitKind, list[Effect]] = {}
+        if self.gradient is not None:
+            for unit, effect in neurons_and_experts(self._parts, self.gradient, blocks, self._how):
+                found.setdefault(unit.kind, []).append(Effect((unit,), "", effect))
+        return found
+
     def all_predicted(self) -> Predicted | None:
         return None if self.gradient is None else predicted(self._parts, self.gradient, self._how, self._watch)
 
@@ -173,10 +185,13 @@ def effects(asking: Asking, contributions: Contributions, metric: Metric, budget
     known = asking.all_predicted()
     result = Effects(asking.value, [], asking.backward_s, notices=asking.notices)
     left = budget.seconds
-    for kind, found in _candidates(known, contributions, metric.position).items():
+    candidates = _candidates(known, contributions, metric.position)
+    for kind, units in asking.inside([one.units[0] for one in candidates.get("ffn", [])[:_OPENED]]).items():
+        candidates[kind] = units
+    for kind, found in candidates.items():
         n = budget.measured_of(kind)
         listed = Effects(result.value, found if n is None else found[:n])
-        limited = kind in ("ffn", "token")
+        limited = kind in _LIMITED
         listed.measure(asking, left if limited else float("inf"))
         left -= listed.measured_s if limited else 0.0
         result.n_measured += listed.n_measured

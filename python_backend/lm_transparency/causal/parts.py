@@ -73,6 +73,11 @@ class Parts:
         outputs = self._of_layer("heads", layer, head_outputs)
         return _mean([one.transpose(0, 1) for one in outputs[1:] or outputs])
 
+    def activations(self, layer: int) -> tuple[Float[Tensor, "position neuron"], Float[Tensor, "neuron"] | None]:
+        """The factor of each neuron's output weights, and its mean."""
+        found = self._of_layer("neurons", layer, _activations)
+        return found[0], _mean(found[1:] or found)
+
     def mean_ffn(self, layer: int) -> Float[Tensor, "d_model"] | None:
         return _mean([trace.layers[layer].ffn.float() for trace in self._others or (self.trace,)])
 

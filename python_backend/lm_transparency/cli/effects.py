@@ -51,7 +51,11 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--top", type=int, default=20, metavar="N", help="units of each kind to list (default 20)")
     parser.add_argument("--measure", default="20", metavar="N|all", help="units of each kind to measure (default 20)")
     parser.add_argument(
-        "--seconds", type=float, default=10.0, metavar="S", help="for blocks and tokens together (default 10)"
+        "--seconds",
+        type=float,
+        default=10.0,
+        metavar="S",
+        help="for all kinds but edges and heads (default 10)",
     )
     parser.add_argument(
         "--how",

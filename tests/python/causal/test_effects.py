@@ -50,7 +50,7 @@ def test_the_largest_edge_is_found_although_the_gradient_has_its_sign_wrong(fran
     assert edges[0].text == " France →  is"
     assert edges[0].measured and edges[0].predicted
     assert edges[0].measured > 2 and edges[0].predicted < 0
-    for kind in ("edge", "head", "ffn"):
+    for kind in ("edge", "head", "ffn", "neuron"):
         measured = [abs(unit.measured) for unit in found.units if unit.kind == kind and unit.measured is not None]
         assert len(measured) == 10
         assert measured == sorted(measured, reverse=True)
