@@ -1,4 +1,4 @@
-"""Shares sum to the logit in every exact family. `pytest tests/conformance/test_family_shares.py -s` prints the table."""
+"""Shares sum to the logit in every exact family. `pytest -s` prints the table."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from longer import MORE
 
 #: Of every kind of block, attention, norm, gate, bias and mixer one. `make test-more` walks all exact families.
 SOME = (
-    *("llama", "gpt2", "opt", "xglm", "qwen2", "starcoder2", "gemma2", "gemma4_text", "olmo2", "cohere", "phi"),
-    *("gpt_neox", "gpt_neox_japanese", "bloom", "falcon", "mpt", "ctrl", "apertus", "mixtral", "gpt_oss", "deepseek_v3"),
-    *("llama4_text", "bitnet", "doge", "granite", "qwen3_next", "jamba", "lfm2", "bamba"),
+    *("llama", "gpt2", "opt", "xglm", "ctrl", "qwen2", "starcoder2", "gemma2", "gemma4_text", "olmo2", "cohere", "phi"),
+    *("gpt_neox", "gpt_neox_japanese", "bloom", "falcon", "mpt", "granite", "apertus", "bitnet", "doge"),
+    *("mixtral", "gpt_oss", "deepseek_v3", "llama4_text"),
+    *("qwen3_next", "jamba", "lfm2", "bamba"),
 )
 #: The error, relative to Σ|share|, that rounding explains in float32.
 BOUND = 1e-4
@@ -112,5 +113,5 @@ def test_float64_leaves_only_rounding() -> None:
     anatomy = dissect(model)
     with guard(model), torch.no_grad():
         found = shares(model, anatomy, IDS, Metric(LAST, 5, 9), Watch())
-    # m itself is a float32
-    assert found.error <= 1e-6
+    # shares are float32
+    assert found.error <= 1e-7

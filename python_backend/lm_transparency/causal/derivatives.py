@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import Function
 
+from .metric import precise
+
 #: Where an activation's ratio at 0 is read from.
 _NEAR_ZERO = 1e-3
 
@@ -26,7 +28,7 @@ class Switched(Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
         (constant,) = ctx.saved_tensors
-        product = grads[0].float() * constant.float()
+        product = precise(grads[0]) * precise(constant)
         # one sum per position, or one in all
         found = product.movedim(-2, 0).flatten(1).sum(dim=1) if ctx.per_position else product.sum()
         return None, found.to(ctx.device)
@@ -51,16 +53,16 @@ class Ratio(Function):
     @staticmethod
     def forward(ctx: Any, function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         found = function(x)
-        ctx.save_for_backward(x, found)
-        ctx.function = function
+        near = torch.full((1,), _NEAR_ZERO, dtype=x.dtype, device=x.device)
+        at_zero = precise(function(near)) / precise(near)
+        # kept as a number of its own: the model may go on to write into either state
+        ctx.save_for_backward(torch.where(x == 0, at_zero, precise(found) / precise(x)).to(x.dtype))
         return found
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        x, found = ctx.saved_tensors
-        near = torch.full((1,), _NEAR_ZERO, dtype=x.dtype, device=x.device)
-        ratio = torch.where(x == 0, ctx.function(near).float() / near.float(), found.float() / x.float())
-        return None, (grads[0] * ratio).to(x.dtype)
+        (ratio,) = ctx.saved_tensors
+        return None, grads[0] * ratio
 
 
 class Norm(Function):
@@ -81,7 +83,7 @@ class Norm(Function):
         function: Callable[..., Tensor],
     ) -> Tensor:
         dims = tuple(range(-n_dims, 0))
-        states = x.float()
+        states = precise(x)
         states = states - states.mean(dims, keepdim=True) if centred else states
         scale = (states.square().mean(dims, keepdim=True) + eps).rsqrt()
         ctx.save_for_backward(scale, weight)

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from .derivatives import Halved, Norm, Ratio
+from .metric import precise
 from .switches import Switches
 
 #: A torch function with the arguments it was called with.
@@ -60,7 +61,8 @@ class Rules(TorchFunctionMode):
     def constant(self, value: Any, like: Tensor | None = None) -> Any:
         """`value` with a switch, if it is a constant: what is added to a state is a bias."""
         if isinstance(value, int | float) and like is not None:
-            return self.switches.bias(torch.tensor(float(value), device=like.device)) if value else value
+            number = torch.tensor(float(value), dtype=precise(like).dtype, device=like.device)
+            return self.switches.bias(number) if value else value
         if not isinstance(value, Tensor) or value.requires_grad or self._is_fixed(value):
             return value
         return self.switches.bias(value) if value.is_floating_point() else value
@@ -102,7 +104,7 @@ def _detached(value: Any) -> Any:
 
 def _added(rules: Rules, func: _Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A sum or a difference: a constant term is a bias."""
-    like = next(value for value in (*args[:2], *kwargs.values()) if _carries(value))
+    like = next((value for value in (*args[:2], *kwargs.values()) if _carries(value)), None)
     # what a sum is written to stays itself
     first = args[0] if func.__name__.endswith("_") else rules.constant(args[0], like)
     rest = (rules.constant(value, like) for value in args[1:2])
@@ -156,8 +158,15 @@ def _by_ratio(_rules: Rules, func: _Call, args: tuple[Any, ...], kwargs: dict[st
 
 def _power(rules: Rules, func: _Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     exponent = args[1] if len(args) > 1 else kwargs.get("exponent")
+    if exponent == 2:
+        return _squared(rules, func, args, kwargs)
     positive = isinstance(exponent, int | float) and exponent > 0
     return (_by_ratio if positive else _fixed)(rules, func, args, kwargs)
+
+
+def _squared(rules: Rules, _func: _Call, args: tuple[Any, ...], _kwargs: dict[str, Any]) -> Any:
+    """The same as by ratio. Most squares are of norms, whose scales are fixed: they are to cost nothing."""
+    return _halved(rules, torch.mul, (args[0], args[0]), {})
 
 
 def _clamped(rules: Rules, func: _Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -232,9 +241,10 @@ _RULES: dict[str, _Rule] = {
     **_named("where", _chosen),
     **_named("mul rmul multiply matmul rmatmul mm bmm mv dot outer einsum", _halved),
     **_named("relu relu6 silu gelu tanh elu selu celu leaky_relu mish hardswish softsign", _by_ratio),
-    **_named("erf square abs log1p expm1", _by_ratio),
+    **_named("erf abs log1p expm1", _by_ratio),
     **_named("clamp clip clamp_min clamp_max hardtanh", _clamped),
     **_named("pow float_power", _power),
+    "square": _squared,
     **_named("div truediv divide true_divide", _divided),
     **_named("softmax log_softmax sigmoid logsigmoid hardsigmoid softplus exp exp2 log log2 logsumexp", _fixed),
     **_named("rsqrt sqrt reciprocal rdiv rtruediv rpow norm vector_norm linalg_vector_norm", _fixed),

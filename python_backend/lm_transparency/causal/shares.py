@@ -2,8 +2,8 @@
 
 Attention probabilities, gates and the scales of norms are those of the run; an activation is its input times a fixed
 ratio; each factor of a product of two states gets half (`rules`). What depends on tokens only through those has no
-share of its own. The rules are those of AttnLRP and its relatives (Achtibat et al., 2024, arXiv:2402.05602; Ali et al.,
-2022, arXiv:2202.07304).
+share of its own. Fixed probabilities and scales are those of Ali et al. (2022, arXiv:2202.07304), the halves those of
+Achtibat et al. (2024, arXiv:2402.05602).
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ from .switches import Place, Switches
 class Shares:
     """What tokens, learned positions and biases carry to m, in logits. Positive supports the target.
 
-    `tokens`, `positions`: at each position up to the metric's; `positions` is None where the embedding adds none.
+    `tokens`, `positions`: one share at each position up to the metric's. `positions`, learned or of sines,
+    is None where none are added to the embedding.
     `biases`: by layer (−1 before the first, `n_layers` after the last) and module within it, summed over positions.
     """
 
@@ -61,7 +62,7 @@ class Shares:
 
     @property
     def unassigned(self) -> float:
-        """m − Σ shares, in logits: rounding, and what no rule assigns (in linear attention and state spaces)."""
+        """m − Σ shares, in logits: rounding, and what no rule assigns, such as a hybrid's kernel on a GPU."""
         return self.m - self.total
 
     @property
@@ -111,8 +112,8 @@ def shares(
     return Shares(
         metric,
         float(value.detach()),
-        tokens,
-        positions if switches.has_positions else None,
+        tokens.float(),
+        positions.float() if switches.has_positions else None,
         {place: float(share) for place, share in zip(places, biases, strict=True) if share},
         TOLERANCES.get(logits.dtype, TOLERANCES[torch.bfloat16]),
     )

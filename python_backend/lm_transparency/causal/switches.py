@@ -25,8 +25,8 @@ class Switches:
     def __init__(self, anatomy: Anatomy, token_ids: Int[Tensor, "position"]) -> None:
         self._anatomy = anatomy
         self._ids = token_ids
-        self.tokens = torch.ones(len(token_ids), requires_grad=True)
-        self.positions = torch.ones(len(token_ids), requires_grad=True)
+        self.tokens = _switch(len(token_ids))
+        self.positions = _switch(len(token_ids))
         self.biases: dict[Place, Float[Tensor, ""]] = {}
         self.has_positions = False
         self._layer = -1
@@ -47,7 +47,7 @@ class Switches:
             return Switched.apply(constant, self.positions)
         place = self._layer, self._running[-1] if self._running else ""
         if place not in self.biases:
-            self.biases[place] = torch.ones((), requires_grad=True)
+            self.biases[place] = _switch()
         return Switched.apply(constant, self.biases[place])
 
     @contextmanager
@@ -82,6 +82,11 @@ class Switches:
 
     def _looked_up(self, _module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
         return self.embedded(output, args[0], self._anatomy.n_vocab) if args and isinstance(output, Tensor) else None
+
+
+def _switch(*shape: int) -> Tensor:
+    # many small shares are added up in it
+    return torch.ones(shape, dtype=torch.float64, requires_grad=True)
 
 
 def _shares_memory(one: Tensor, other: Tensor) -> bool:
