@@ -5,28 +5,22 @@ Nothing is detached: the gradient goes through attention probabilities, norms, g
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
+from torch import Tensor
 from transformers import PreTrainedModel
 
-from ..errors import TransparencyError
 from ..model.anatomy import Anatomy
 from ..model.context import forget_lengths
 from ..watch import Watch
+from .backward import differentiable, layers_again
 from .metric import Metric, precise
 from .reading import read_at
 from .sites import Site, changed, sites
-
-#: Prompts longer than this keep the inputs of layers only, and each layer runs again in the backward pass.
-_LONG = 512
 
 
 @dataclass(frozen=True)
@@ -57,19 +51,10 @@ def gradient(
         leaves[site] = leaf
         return states + (leaf if factor == 1 else leaf / factor)
 
-    try:
-        with _without_parameters(model), torch.enable_grad(), changed(anatomy, probe), _layers_again(anatomy, len(ids)):
-            logits = read_at(model, anatomy, ids, metric.position)
-            value = metric.of(logits[0])
-            grads = torch.autograd.grad(value, list(leaves.values()), allow_unused=True)
-    except (RuntimeError, NotImplementedError) as error:
-        if not _without_gradient(error):
-            raise
-        raise TransparencyError(
-            "modelUnsupported",
-            f"The gradient does not go through {type(model).__name__}: a part of it has no derivative here.",
-            "Effects can still be measured: name the units to measure.",
-        ) from error
+    with differentiable(model), torch.enable_grad(), changed(anatomy, probe), layers_again(anatomy, len(ids)):
+        logits = read_at(model, anatomy, ids, metric.position)
+        value = metric.of(logits[0])
+        grads = torch.autograd.grad(value, list(leaves.values()), allow_unused=True)
     # nothing of a model may depend on a state that it computes (a block that is skipped)
     found = cast("tuple[Tensor | None, ...]", grads)
     at = {
@@ -81,42 +66,3 @@ def gradient(
 
 def _told(watch: Watch, done: int, total: int, _gradient: Tensor) -> None:
     watch.step("gradient", done, total)
-
-
-def _without_gradient(error: Exception) -> bool:
-    text = str(error)
-    return isinstance(error, NotImplementedError) or "does not require grad" in text or "derivative" in text
-
-
-@contextmanager
-def _without_parameters(model: nn.Module) -> Generator[None]:
-    """Parameters ask for no gradient: neither their inputs nor their own gradients are kept."""
-    asked = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    for parameter in asked:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in asked:
-            parameter.requires_grad_(True)
-
-
-def _layers_again(anatomy: Anatomy, n_tokens: int) -> Any:
-    return _checkpointed([block.module for block in anatomy.blocks]) if n_tokens > _LONG else nullcontext()
-
-
-@contextmanager
-def _checkpointed(modules: list[nn.Module]) -> Generator[None]:
-    with ExitStack() as stack:
-        for module in modules:
-            own = vars(module).get("forward")
-            module.forward = partial(checkpoint, module.forward, use_reentrant=False)
-            stack.callback(_restore, module, own)
-        yield
-
-
-def _restore(module: nn.Module, own: Any) -> None:
-    if own is None:
-        del module.forward
-    else:
-        module.forward = own
