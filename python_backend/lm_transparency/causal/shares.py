@@ -32,6 +32,9 @@ from .reading import read_at
 from .rules import Rules
 from .switches import Place, Switches
 
+#: Half of the last bit, for each of two logits, on the way there and on the way back.
+_ROUNDINGS = 2
+
 
 @dataclass(frozen=True)
 class Shares:
@@ -49,6 +52,8 @@ class Shares:
     biases: dict[Place, float]
     #: The largest error that rounding explains in the model's precision.
     tolerance: float
+    #: The rounding of the logits that m is the difference of, in logits: much where their shares are all but the same.
+    rounding: float
 
     @property
     def total(self) -> float:
@@ -74,7 +79,7 @@ class Shares:
     def holds(self) -> bool:
         """Whether rounding explains the error: then the shares are all there is."""
         # a comparison with NaN is False
-        return self.error <= self.tolerance
+        return self.error <= self.tolerance or abs(self.unassigned) <= self.rounding
 
     def of_layer(self, layer: int) -> float:
         """The share of all biases of a layer."""
@@ -115,8 +120,15 @@ def shares(
         tokens.float(),
         positions.float() if switches.has_positions else None,
         {place: float(share) for place, share in zip(places, biases, strict=True) if share},
-        TOLERANCES.get(logits.dtype, TOLERANCES[torch.bfloat16]),
+        TOLERANCES.get(logits.dtype, TOLERANCES[torch.float32 if logits.dtype == torch.float64 else torch.bfloat16]),
+        _ROUNDINGS * torch.finfo(logits.dtype).eps * _largest(logits[0].detach(), metric),
     )
+
+
+def _largest(logits: Float[Tensor, "output"], metric: Metric) -> float:
+    """The larger of the logits that m is made of, without its sign."""
+    named = [metric.target] if metric.contrast is None else [metric.target, metric.contrast]
+    return float(logits[named].abs().max())
 
 
 @contextmanager
