@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from ..errors import TransparencyError
+from ..errors import Cancelled, TransparencyError, is_out_of_memory
 from ..protocol.effects import UnitKind
 from ..routes.contributions import FLOOR, Contributions
 from ..routes.graph import route_graph
@@ -25,6 +25,7 @@ from .metric import Metric
 from .parts import How, Parts
 from .predicted import Predicted, effect_of, predicted
 from .removal import Removal, removal
+from .shares import Shares, shares
 from .units import Unit, edge
 
 #: Units of a kind that are candidates.
@@ -65,6 +66,7 @@ class Effect:
     predicted: float | None = None
     measured: float | None = None
     kl: float | None = None
+    share: float | None = None
 
     @property
     def kind(self) -> UnitKind:
@@ -86,14 +88,27 @@ class Effects:
     measured_s: float = 0.0
     n_measured: int = 0
     notices: tuple[str, ...] = ()
+    shares: Shares | None = None
+    #: Why not everything was measured that was asked for; empty where it was.
+    stopped: str = ""
 
-    def measure(self, asking: Asking, seconds: float = float("inf")) -> None:
-        """Measure all effects, for about `seconds`. What was measured stays, whatever ends the rest."""
+    def measure(self, asking: Asking, seconds: float = float("inf"), *, partial: bool = False) -> None:
+        """Measure all effects, for about `seconds`. What was measured stays where memory ends, or, if `partial`, where
+        the user stops it.
+        """
         started = time.perf_counter()
         try:
             for i, effect in asking.measure(self.effects, seconds):
                 self.effects[i] = effect
                 self.n_measured += effect.measured is not None
+        except (Cancelled, KeyboardInterrupt):
+            if not partial:
+                raise
+            self.stopped = "Interrupted: the list is what was known by then."
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            self.stopped = "Memory did not suffice to measure more. Choose an earlier --position, or free memory."
         finally:
             self.measured_s += time.perf_counter() - started
 
@@ -127,6 +142,12 @@ class Asking:
                 raise
             self.notices = (str(error),)
         self.backward_s = time.perf_counter() - started
+
+    def shares(self) -> Shares | None:
+        """Shares of the metric; None for a log-probability, and where the model has no gradient."""
+        if self._metric.kind != "logit" or self.gradient is None:
+            return None
+        return shares(self._model, self._trace.anatomy, self._trace.token_ids, self._metric, self._watch)
 
     @property
     def engine(self) -> Interventions:
@@ -176,7 +197,9 @@ class Asking:
             yield i, replace(effects[i], measured=found, kl=_kl(clean, logits), how=removals[i].how)
 
 
-def effects(asking: Asking, contributions: Contributions, metric: Metric, budget: Budget) -> Effects:
+def effects(
+    asking: Asking, contributions: Contributions, metric: Metric, budget: Budget, *, partial: bool = False
+) -> Effects:
     """The strongest units of each kind, measured as far as the budget goes.
 
     Candidates for edges come from the gradient and from flow in turns: the gradient can have the wrong sign on the
@@ -185,14 +208,19 @@ def effects(asking: Asking, contributions: Contributions, metric: Metric, budget
     known = asking.all_predicted()
     result = Effects(asking.value, [], asking.backward_s, notices=asking.notices)
     left = budget.seconds
+    result.shares = asking.shares()
     candidates = _candidates(known, contributions, metric.position)
+    if result.shares is not None:
+        candidates["token"] = _by_share(result.shares, candidates.get("token", []))
     for kind, units in asking.inside([one.units[0] for one in candidates.get("ffn", [])[:_OPENED]]).items():
         candidates[kind] = units
     for kind, found in candidates.items():
         n = budget.measured_of(kind)
-        listed = Effects(result.value, found if n is None else found[:n])
+        listed = Effects(result.value, list(found if n is None else found[:n]))
         limited = kind in _LIMITED
-        listed.measure(asking, left if limited else float("inf"))
+        if not result.stopped:
+            listed.measure(asking, left if limited else float("inf"), partial=partial)
+            result.stopped = listed.stopped
         left -= listed.measured_s if limited else 0.0
         result.n_measured += listed.n_measured
         result.measured_s += listed.measured_s
@@ -222,6 +250,13 @@ def _candidates(known: Predicted | None, contributions: Contributions, position:
     for kind, table in tables.items():
         found[kind] = [Effect((unit,), "", effect) for unit, effect in _strongest(kind, table)]
     return found
+
+
+def _by_share(found: Shares, effects: list[Effect]) -> list[Effect]:
+    """Tokens, the largest |share| first: for tokens it ranks effects better than the gradient."""
+    predicted_of = {effect.units[0].position: effect.predicted for effect in effects}
+    order = sorted(enumerate(found.tokens.tolist()), key=lambda pair: -abs(pair[1]))
+    return [Effect((Unit("token", -1, i),), "", predicted_of.get(i), share=share) for i, share in order]
 
 
 def _edges_by_flow(contributions: Contributions, position: int) -> list[Unit]:

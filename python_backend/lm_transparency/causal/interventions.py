@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ..errors import TransparencyError, is_out_of_memory
+from ..model.memory import give_back
 from ..trace.outputs import read_all
 from ..trace.prefix import OtherCache, remembers_keys_only
 from ..trace.proof import TOLERANCES
@@ -80,7 +81,15 @@ class Interventions:
         self._watch.step("interventions", done, len(runs))
 
     def _pass(self, runs: Sequence[Changes], first: int, start: Start) -> Float[Tensor, "run output"]:
-        return changed_logits(self._model, self._trace, runs, self._position, first, start)
+        try:
+            return changed_logits(self._model, self._trace, runs, self._position, first, start)
+        except (MemoryError, RuntimeError) as error:
+            if len(runs) == 1 or not is_out_of_memory(error):
+                raise
+        # outside the handler, which would keep the memory of the failed pass
+        give_back()
+        half = len(runs) // 2
+        return torch.cat([self._pass(part, first, start) for part in (runs[:half], runs[half:])])
 
     def _batches(self, runs: Sequence[Changes]) -> list[_Batch]:
         """The cheapest division into batches, by the positions and layers that each computes (dynamic programming)."""

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import TransparencyError
 from ..printable import json_text
+from ..streams import stderr
 from .chats import add_chat_option, as_prompt
+from .ending import INTERRUPTED, MEMORY
 from .files import read_prompt
 from .front_matter import take_front_matter
 from .options import add_model_options, load, terminal_watch, text_argument
@@ -104,11 +106,15 @@ def run(arguments: argparse.Namespace) -> int:
         references=references,
         units=units,
         budget=budget,
+        partial=True,
         watch=watch,
     )
     text = json_text(as_json(found)) if arguments.format == "json" else "\n".join(_lines(analysis, found))
     deliver(f"{text}\n", arguments.format, arguments.output)
-    return 0
+    if found.complete:
+        return 0
+    stderr().write(f"lm-transparency: {found.notices[-1]}\n")
+    return INTERRUPTED if found.notices[-1].startswith("Interrupted") else MEMORY
 
 
 def as_json(found: EffectsResult) -> dict[str, Any]:
@@ -116,7 +122,7 @@ def as_json(found: EffectsResult) -> dict[str, Any]:
     from dataclasses import asdict
 
     value = asdict(found)
-    del value["position"]
+    del value["position"], value["complete"]
     notices = value.pop("notices")
     return {"format": 1, **value, **({"notices": notices} if notices else {})}
 
@@ -191,7 +197,7 @@ def _lines(analysis: Analysis, found: EffectsResult) -> Iterator[str]:
     yield from found.notices
     for kind, units in groupby(found.units, key=lambda effect: effect.kind):
         yield f"\n{_TITLES[kind]}"
-        yield f"  {'measured':>9}  {'predicted':>9}  {'KL':>8}  unit"
+        yield f"  {'measured':>9}  {'predicted':>9}  {'KL':>8}  {'share':>8}  unit"
         yield from (_line(unit) for unit in units)
     yield from _agreement(found)
     timing = found.timing
@@ -202,6 +208,8 @@ def _lines(analysis: Analysis, found: EffectsResult) -> Iterator[str]:
 
 
 def _agreement(found: EffectsResult) -> Iterator[str]:
+    if found.proof.share_error is not None:
+        yield f"\nShares of tokens, positions and biases sum to m: error {found.proof.share_error:.0e} of their sizes."
     drawing = found.faithfulness
     if drawing is None:
         return
@@ -226,5 +234,6 @@ def _line(unit: UnitEffect) -> str:
     how = f" ({unit.how})" if unit.how else ""
     return (
         f"  {figure(unit.measured, '+.4f'):>9}  {figure(unit.predicted, '+.4f'):>9}  {figure(unit.kl, '.4f'):>8}  "
+        f"{figure(unit.share, '+.4f'):>8}  "
         f"{unit.unit}  {_ARROW.join(map(visible, unit.text.split(_ARROW)))}{how}"
     )

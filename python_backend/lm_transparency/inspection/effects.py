@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import get_args
 
 from ..analysis.result import Analysis
@@ -12,6 +13,7 @@ from ..causal.circuit import carried
 from ..causal.effects import Asking, Budget, Effect, Effects, effects
 from ..causal.metric import Metric
 from ..causal.parts import How
+from ..causal.shares import Shares
 from ..causal.units import Unit, parse_units
 from ..errors import TransparencyError, check_choice
 from ..model.naming import Meant
@@ -46,6 +48,7 @@ def inspect_effects(
     references: Sequence[Analysis] = (),
     units: Sequence[str] | None = None,
     budget: Budget | None = None,
+    partial: bool = False,
     watch: Watch | None = None,
 ) -> EffectsResult:
     """The effects of units on the prediction at `position` (negative from the end; None: the model's answer).
@@ -54,6 +57,7 @@ def inspect_effects(
     named by their text or as `#ID`. An effect is m(clean) − m(without the unit): positive supports the target. `units`:
     measure just these, each `U` or `U+U` (`causal.units`); otherwise the strongest of each kind, within `budget`.
     `how`: what removed units are set to; `references`: runs of the same model whose positions a mean is over.
+    `partial`: once something is measured, Ctrl-C or `watch.cancel()` ends it with what is known (`complete` is False).
 
     Raises `TransparencyError` (`invalidParams`, `invalidPosition`, `modelUnsupported`) and, within one layer's time of
     `watch.cancel()`, `Cancelled`.
@@ -66,16 +70,20 @@ def inspect_effects(
     wanted = _metric(analysis, at, metric, target, contrast)
     asking = Asking(analysis.model.model, trace, wanted, how, watch, [one.trace for one in references])
     budget = budget or Budget()
-    found = _named(asking, named) if units is not None else effects(asking, analysis.contributions, wanted, budget)
-    drawn = None if units is not None else _faithfulness(analysis, wanted, found, watch)
+    if units is None:
+        found = effects(asking, analysis.contributions, wanted, budget, partial=partial)
+    else:
+        found = _named(asking, named, partial)
+    drawn = None if units is not None or found.stopped else _faithfulness(analysis, wanted, found, watch)
     return EffectsResult(
         position=at,
         metric=_shown(analysis, wanted, found.value),
         units=tuple(_effect(analysis, one) for one in found.effects),
         faithfulness=drawn,
-        proof=ShareProof(None),
+        proof=ShareProof(None if found.shares is None else found.shares.error),
         timing=EffectsTiming(analysis.forward_s, found.backward_s, found.measured_s, found.n_measured),
-        notices=found.notices,
+        notices=(*found.notices, found.stopped) if found.stopped else found.notices,
+        complete=not found.stopped,
     )
 
 
@@ -83,11 +91,21 @@ def _units(analysis: Analysis, text: str, last: int) -> tuple[Unit, ...]:
     return tuple(checked(analysis.trace, unit, last) for unit in parse_units(text))
 
 
-def _named(asking: Asking, named: Sequence[tuple[Unit, ...]]) -> Effects:
+def _named(asking: Asking, named: Sequence[tuple[Unit, ...]], partial: bool) -> Effects:
     started = [Effect(units, "", asking.predict(units)) for units in named]
     result = Effects(asking.value, started, asking.backward_s, notices=asking.notices)
-    result.measure(asking)
+    result.measure(asking, partial=partial)
+    if not result.stopped and any(len(units) == 1 and units[0].kind == "token" for units in named):
+        result.shares = asking.shares()
+    if result.shares is not None:
+        result.effects = [_with_share(one, result.shares) for one in result.effects]
     return result
+
+
+def _with_share(effect: Effect, found: Shares) -> Effect:
+    if effect.kind != "token" or effect.units[1:]:
+        return effect
+    return replace(effect, share=float(found.tokens[effect.units[0].position or 0]))
 
 
 def _faithfulness(analysis: Analysis, metric: Metric, found: Effects, watch: Watch) -> Faithfulness:
@@ -141,7 +159,7 @@ def _effect(analysis: Analysis, effect: Effect) -> UnitEffect:
         predicted=effect.predicted,
         measured=effect.measured,
         kl=effect.kl,
-        share=None,
+        share=effect.share,
     )
 
 

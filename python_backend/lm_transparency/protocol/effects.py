@@ -94,3 +94,5 @@ class EffectsResult:
     timing: EffectsTiming
     #: What could not be done, and why.
     notices: tuple[str, ...] = ()
+    #: Whether everything was measured that was asked for.
+    complete: bool = True

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lm_transparency import Analysis, LoadedModel, TransparencyError, Watch, analyze
 from lm_transparency.causal.effects import Budget
+from lm_transparency.causal.runs import changed_logits
 from lm_transparency.errors import Cancelled
 from lm_transparency.inspection.effects import inspect_effects
 
@@ -59,6 +60,9 @@ def test_the_largest_edge_is_found_although_the_gradient_has_its_sign_wrong(fran
     # no later query looks at the last token
     assert [name for name, unit in tokens.items() if unit.measured is None] == ["X0_4"]
     assert {unit.how for unit in tokens.values()} == {"knock-out"}
+    # the embedded model has no biases
+    assert sum(unit.share or 0 for unit in tokens.values()) == pytest.approx(found.metric.value, rel=1e-4)
+    assert found.proof.share_error is not None and found.proof.share_error < 1e-4
     assert {unit.how for unit in found.units if unit.kind == "head"} == {"zero", "mean"}
     assert all(unit.kl is None or unit.kl >= 0 for unit in found.units)
     assert found.timing.n_measured == sum(unit.measured is not None for unit in found.units)
@@ -153,7 +157,44 @@ def test_cancelling_ends_it_soon_and_leaves_the_model_as_it_was(france: Analysis
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in france.model.model.modules())
 
 
+def test_what_was_measured_stays_where_it_is_asked_for(france: Analysis) -> None:
+    names = [f"M{layer}_{position}" for layer in range(30) for position in (1, 4)]
+    found = inspect_effects(france, units=names, watch=cancelled_at("interventions"), partial=True)
+    measured = [unit for unit in found.units if unit.measured is not None]
+    assert 0 < len(measured) < len(names) == len(found.units)
+    assert not found.complete and found.notices[-1].startswith("Interrupted")
+    assert all(unit.predicted is not None for unit in found.units)
+
+
+def test_a_batch_that_does_not_fit_is_halved(france: Analysis, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"M{layer}_4" for layer in range(10, 18)]
+    wanted = [unit.measured for unit in inspect_effects(france, units=names).units]
+    sizes: list[int] = []
+
+    def small(model: Any, trace: Any, runs: Any, *rest: Any) -> Tensor:
+        sizes.append(len(runs))
+        if len(runs) > limit:
+            raise torch.OutOfMemoryError("out of memory")
+        return changed_logits(model, trace, runs, *rest)
+
+    monkeypatch.setattr("lm_transparency.causal.interventions.changed_logits", small)
+    limit = 3
+    assert [unit.measured for unit in inspect_effects(france, units=names).units] == pytest.approx(wanted, abs=1e-4)
+    assert max(sizes) == 8
+    limit = 0
+    nothing = inspect_effects(france, units=names)
+    assert not nothing.complete and "Memory did not suffice" in nothing.notices[-1]
+
+
 def cancelled_at(stage: str) -> Watch:
     """A watch that is cancelled once something of `stage` is done."""
     watch = Watch(lambda at, done, _total: watch.cancel() if at == stage and done else None)
     return watch
+
+
+def test_a_long_prompt_keeps_the_inputs_of_layers_only(embedded: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = analyze(embedded, "one two three four five six", special_tokens="none")
+    names = ["M3_1", "I22_3>A23_5", "X0_2"]
+    whole = [unit.predicted for unit in inspect_effects(run, units=names).units]
+    monkeypatch.setattr("lm_transparency.causal.backward._LONG", 2)
+    assert [unit.predicted for unit in inspect_effects(run, units=names).units] == pytest.approx(whole, abs=1e-4)

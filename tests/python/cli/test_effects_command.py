@@ -40,6 +40,7 @@ def test_text_lists_each_kind_and_says_how_far_predictions_agree(capsys: pytest.
     assert "I22_3>A23_4  ·France → ·is (zero)" in text
     for title in ("edges", "heads", "feed-forward blocks", "tokens", "residual states"):
         assert f"\n{title}\n" in text
+    assert "sum to m: error" in text
     assert "have the measured sign" in text and "The drawn edges alone carry" in text
 
 
