@@ -61,7 +61,9 @@ def test_a_measured_removal_is_that_of_a_plain_run_with_a_hook(family: str) -> N
     runs = [(Change(part.site, part.positions, part.change),) for part in removed]
     together = dict(engine.logits(runs))
     wanted = [float(clean - metric.of(plain(model, trace, part))) for part in removed]
-    # some families have small logits
+    # the last bits of the two logits
+    rounding = 4 * torch.finfo(torch.float32).eps * float(engine.clean.abs().max())
+    # some families have small effects
     least = min(1e-2, 1e-2 * max(map(abs, wanted)))
     assert least > 1e-5, "effects too small to prove anything"
     for i, unit in enumerate(units):
@@ -70,7 +72,7 @@ def test_a_measured_removal_is_that_of_a_plain_run_with_a_hook(family: str) -> N
         ((_, alone),) = engine.logits([runs[i]])
         assert abs(float(clean - metric.of(alone)) - effect) <= 1e-5 + 1e-4 * abs(effect), unit
         if abs(wanted[i]) >= least:
-            assert abs(effect - wanted[i]) <= 1e-3 * abs(wanted[i]), (str(unit), engine.start)
+            assert abs(effect - wanted[i]) <= 1e-3 * abs(wanted[i]) + rounding, (str(unit), engine.start)
 
 
 @pytest.mark.parametrize("family", ["llama", "gemma3_text", "mixtral", "gpt_neox", "falcon", "qwen3_next"])

@@ -139,6 +139,8 @@ STATES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
 ASKED: dict[str, Callable[[lt.Analysis], Any]] = {
     "attention_map": lambda run: lt.attention_map(run, 1),
     "inspect_edge": lambda run: lt.inspect_edge(run, 1, 5, 2),
+    # the times differ
+    "inspect_effects": lambda run: lt.inspect_effects(run, units=["M1_3", "X0_1>A0_5", "X0_2", "1.1"]).units,
     "inspect_entropy": lambda run: lt.inspect_entropy(run, 1, 5),
     "inspect_expert": lambda run: lt.inspect_expert(run, 0, lt.inspect_experts(run, 0, 3).experts[0].expert, 3),
     "inspect_expert_neuron": lambda run: lt.inspect_expert_neuron(
