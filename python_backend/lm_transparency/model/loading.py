@@ -164,9 +164,9 @@ def load_whole(choice: ModelChoice, *, watch: Watch | None = None) -> tuple[str,
     elif base:
         raise TransparencyError("invalidParams", f"{found.name} is not an adapter, so it has no base.", "Leave it out.")
     name = found.name if adapter is None else f"{adapter.name} on {found.name}"
-    watch.step(f"reading weights of {name}")
     try:
-        found, local_only = pinned(found, allow_download)
+        found, local_only = pinned(found, watch, allow_download)
+        watch.step(f"reading weights of {name}")
         run_code = trust.may_run_code(found, choice.trust_remote_code, local_only=local_only)
         validate(found, watch, configuration=not run_code)
         headers = weight_headers(found)

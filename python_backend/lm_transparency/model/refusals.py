@@ -10,6 +10,7 @@ from transformers import AutoTokenizer
 
 from ..errors import STOPS, TransparencyError, first_line, is_out_of_memory
 from . import trust
+from .hub import is_unreachable, unreachable
 from .sources import Source
 from .weights import SAVE_AGAIN
 
@@ -96,6 +97,8 @@ def _missing_package(error: BaseException | None) -> str:
 
 def unreadable(found: Source, error: BaseException) -> TransparencyError:
     """The refusal for an error that transformers, or one of its parsers, raised while reading `found`."""
+    if found.kind == "hub" and is_unreachable(error):
+        return unreachable(found.name)
     first = first_line(error)
     install = re.search(r"pip install [^`()]*[^`().,:\s]", str(error))
     if isinstance(error, ImportError) and "kernels" in str(error):

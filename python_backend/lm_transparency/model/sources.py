@@ -12,14 +12,12 @@ from typing import Literal
 from ..errors import TransparencyError
 from ..watch import Watch
 from . import embedded
+from .hub import look
 from .weights import ADAPTER, PICKLED, check_folder, refuse_pointers, weight_files
 
 Kind = Literal["embedded", "gguf", "folder", "hub", "adapter"]
 
 logger = logging.getLogger(__name__)
-
-#: Seconds in which the hub answers, or is taken for one that cannot be reached.
-_LOOK_S = 10.0
 
 #: organization/name, and after an @ a branch, tag or commit.
 _PART = r"[A-Za-z0-9][\w.-]*"
@@ -34,13 +32,14 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 class Source:
     """`location`: a folder, a GGUF file, or a hub id with its `revision`. `name`: the name for display.
 
-    An adapter's location is a folder, wherever the adapter came from.
+    An adapter's location is a folder, wherever the adapter came from. `is_reached`: the hub has just answered.
     """
 
     kind: Kind
     location: str
     name: str
     revision: str = ""
+    is_reached: bool = False
 
     @property
     def folder(self) -> Path | None:
@@ -53,7 +52,8 @@ class Source:
 def resolve(source: str, watch: Watch, *, allow_download: bool = False) -> Source:
     """The model behind `source`; prepares the embedded model if that is requested and missing.
 
-    Raises `TransparencyError`: `modelNotFound` for a name that matches nothing, `modelUnusable` for a folder whose
+    Raises `Cancelled` and `TransparencyError`: `modelNotFound` for a name that matches nothing or for a hub that cannot
+    be reached, `modelUnusable` for a folder whose
     weights are missing, in whole or in part, or pickled (unpickling can run code).
     """
     if source in ("", embedded.NAME):
@@ -86,28 +86,37 @@ def resolve(source: str, watch: Watch, *, allow_download: bool = False) -> Sourc
             "with a revision after an @ where one is meant.",
         )
     repo, revision = hub["repo"], hub["revision"] or ""
-    if not allow_download and snapshot(repo, revision) is None:
+    here = snapshot(repo, revision)
+    if here is not None:
+        is_adapter = (here / ADAPTER).is_file()
+        return Source("adapter", str(here), source) if is_adapter else Source("hub", repo, source, revision)
+    if not allow_download:
         raise TransparencyError(
             "modelNotFound",
             f"The model {source!r} is neither a local path nor in the Hugging Face cache, and downloads are off.",
             "Check the spelling, or allow downloads (CLI: --download; VS Code: lmTransparency.models.allowDownload).",
         )
-    folder = _hub_adapter(repo, revision, allow_download)
+    answer = look(repo, revision, watch)
+    if answer.refusal is not None:
+        raise answer.refusal
+    folder = _fetch_adapter(repo, revision) if answer.files is None or ADAPTER in answer.files else None
     if folder is not None:
         return Source("adapter", str(folder), source)
-    return Source("hub", repo, source, revision)
+    return Source("hub", repo, source, revision, is_reached=True)
 
 
-def pinned(found: Source, allow_download: bool) -> tuple[Source, bool]:
+def pinned(found: Source, watch: Watch, allow_download: bool) -> tuple[Source, bool]:
     """`found` with its small files fetched where that is allowed, at one commit: the files that are checked before
     loading are the ones loaded. And whether only files of this machine can be read: each further look at a hub that
     cannot be reached would be tried again for half a minute.
 
-    Raises `TransparencyError` as `weight_files` does.
+    Raises `Cancelled`, and `TransparencyError` as `weight_files` does.
     """
     if found.kind != "hub":
         return found, not allow_download
-    is_local = not (allow_download and _fetch_small_files(found))
+    is_local = not (allow_download and (found.is_reached or look(found.location, found.revision, watch).is_reached))
+    if not is_local:
+        _fetch_small_files(found)
     folder = snapshot(found.location, found.revision)
     if folder is None:
         # transformers says what is wrong
@@ -116,22 +125,16 @@ def pinned(found: Source, allow_download: bool) -> tuple[Source, bool]:
     return replace(found, revision=folder.name) if _COMMIT.fullmatch(folder.name) else found, is_local
 
 
-def _fetch_small_files(found: Source) -> bool:
-    """Whether the hub answered. Files that are in the cache are kept in any case."""
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
+def _fetch_small_files(found: Source) -> None:
+    """Files that are in the cache are kept in any case."""
+    from huggingface_hub import snapshot_download
 
     wanted = ["*.json", "*.model", "*.txt", "*.jinja"]
-    revision = found.revision or None
     try:
-        # a download falls back on the cache without a word
-        HfApi().model_info(found.location, revision=revision, timeout=_LOOK_S)
-        snapshot_download(found.location, revision=revision, allow_patterns=wanted)
+        snapshot_download(found.location, revision=found.revision or None, allow_patterns=wanted)
     except Exception as error:
-        # no connection, no such model, no permission: loading reports it
+        # no such model, no permission, a lost connection: loading reports it
         logger.info("The files of %s could not be fetched: %s", found.name, error)
-        return isinstance(error, HfHubHTTPError)
-    return True
 
 
 def hub_cache() -> Path:
@@ -180,11 +183,8 @@ def revision_of(source: str) -> str:
     return "" if folder is None else folder.name
 
 
-def _hub_adapter(repo: str, revision: str, allow_download: bool) -> Path | None:
-    """The folder of an adapter on the hub, fetched where that is allowed; None for anything that is not an adapter."""
-    folder = snapshot(repo, revision)
-    if folder is not None or not allow_download:
-        return folder if folder is not None and (folder / ADAPTER).is_file() else None
+def _fetch_adapter(repo: str, revision: str) -> Path | None:
+    """The folder of an adapter, fetched from the hub; None for anything that is not an adapter."""
     from huggingface_hub import hf_hub_download, snapshot_download
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 
