@@ -1,4 +1,4 @@
-"""The engine that measures: changed runs in batches, each from the state where it begins.
+"""The engine that measures: changed runs in batches, each from the state where it begins (docs/method.md#effects).
 
 No family is trusted to start in the middle: before the first batch, the unchanged run is started there and must give
 the recorded logits. Where it does not, runs start earlier.

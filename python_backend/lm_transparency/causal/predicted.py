@@ -1,6 +1,6 @@
-"""Predicted effects: gradient · (part − baseline), of every part of a run, from one forward and one backward pass.
+"""Predicted effects: gradient · (part − baseline), of every part of a run (docs/method.md#effects).
 
-First order: what removing a part would change if m were linear in the state that it is summed to. Positive supports m.
+First order, from one forward and one backward pass: what removing a part would change if m were linear in the state that it is summed to. Positive supports m.
 """
 
 from __future__ import annotations
