@@ -1,6 +1,7 @@
 """Predicted effects: gradient · (part − baseline), of every part of a run (docs/method.md#effects).
 
-First order, from one forward and one backward pass: what removing a part would change if m were linear in the state that it is summed to. Positive supports m.
+One forward and one backward pass give what the removal of each part would change if m were linear in the state that the
+part is summed to. Positive supports the target.
 """
 
 from __future__ import annotations
