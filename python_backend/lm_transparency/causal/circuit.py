@@ -51,11 +51,18 @@ def carried(
         alone[layer, query, key] = True
     clean = float(metric.of(trace.logits[metric.position])) if trace.unread is None else None
     runs = [torch.zeros_like(alone), alone, ~alone]
-    none, kept, removed = (float(metric.of(_limited(model, trace, n, run, watch))) for run in runs)
-    whole = float(metric.of(_limited(model, trace, n, torch.ones_like(alone), watch))) if clean is None else clean
+    none, kept, removed = (value_with(model, trace, metric, run, watch) for run in runs)
+    whole = value_with(model, trace, metric, torch.ones_like(alone), watch) if clean is None else clean
     if abs(whole - none) < _LEAST:
         return Carried(None, None)
     return Carried((kept - none) / (whole - none), (removed - none) / (whole - none))
+
+
+def value_with(
+    model: PreTrainedModel, trace: Trace, metric: Metric, kept: Bool[Tensor, "layer query key"], watch: Watch
+) -> float:
+    """m of a run in which all edges but the `kept` ones are at their mean. Positions end at the metric's."""
+    return float(metric.of(_limited(model, trace, metric.position + 1, kept, watch)))
 
 
 def _limited(
