@@ -14,10 +14,10 @@ from pathlib import Path
 
 from lm_transparency import LoadedModel, TransparencyError, load_model
 
-from .measuring import Record, measure
+from .measuring import measure
 from .page import goals, write_page
 from .prompts import Question, read_questions
-from .scores import NAMES
+from .record import NAMES, Record
 
 ROOT = Path(__file__).resolve().parents[3]
 KEPT = ROOT / "build" / "faithfulness"
@@ -27,7 +27,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="faithfulness", description=__doc__)
     parser.add_argument("--prompts", type=int, metavar="N", help="the first N prompts, of all kinds in turns")
     parser.add_argument("--model", action="append", metavar="M", help="… also of this model; by default the embedded")
-    parser.add_argument("--again", action="store_true", help="forget what was measured before")
+    parser.add_argument("--again", action="store_true", help="forget what was measured before, by another engine")
     parser.add_argument("--page", action="store_true", help="only write the page again")
     arguments = parser.parse_args()
     questions = read_questions()[: arguments.prompts]
@@ -67,7 +67,9 @@ def _records(model: LoadedModel, questions: list[Question], arguments: argparse.
         if record is None:
             say(f"left out: {model.name} prefers the contrast in {question.prompt!r}")
             continue
-        file.write_text(json.dumps(record.document()), "utf-8")
+        unfinished = file.with_suffix(".tmp")
+        unfinished.write_text(json.dumps(record.document()), "utf-8")
+        unfinished.replace(file)
         say(f"done: {len(record.measured)} units")
         yield record
 

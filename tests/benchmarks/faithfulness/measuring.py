@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,11 +13,12 @@ from lm_transparency import LoadedModel, Watch, analyze, route_graph
 from lm_transparency.causal.circuit import value_with
 from lm_transparency.causal.effects import Asking, Effect
 from lm_transparency.causal.metric import Metric
-from lm_transparency.causal.units import Unit, edge, parse_units
+from lm_transparency.causal.units import Unit, edge
 from lm_transparency.routes.contributions import FLOOR
 
 from .prompts import Question
-from .scores import KINDS, RANDOM, UNSIGNED, Run, Scores, all_scores
+from .record import BOTH, KINDS, RANDOM, SIZES, UNSIGNED, Record
+from .scores import Run, Scores, all_scores
 
 #: Units of each kind that are measured: so many of the strongest by each score, and random ones up to so many in all.
 STRONGEST = {"edge": 30, "head": 15, "ffn": 12}
@@ -27,40 +26,10 @@ LEAST = {"edge": 200, "head": 110, "ffn": 70}
 #: … and so many random ones in any case.
 AT_RANDOM = {"edge": 40, "head": 25, "ffn": 15}
 
-#: Circuits: these shares of all attention edges are kept.
-SIZES = (0.02, 0.05, 0.1, 0.2, 0.4)
-
 #: Candidates that are listed where all edges are measured.
 CANDIDATES = 200
 
 Say = Callable[[str], None]
-
-
-@dataclass
-class Record:
-    """Of one prompt. `scores`: by unit, in the order of `names`.
-
-    `measured`: m(clean) − m(without) by unit, of more than the sample where all edges are. `m_none`: m with all edges
-    at their mean; `by_size`, `by_value`: m with a share of them kept, those with the largest |score|, or the
-    largest score, by `SIZES`. Costs in CPU seconds.
-    """
-
-    kind: str
-    prompt: str
-    m_of: str
-    n_tokens: int
-    m: float
-    names: list[str] = field(default_factory=list)
-    scores: dict[str, list[float]] = field(default_factory=dict)
-    measured: dict[str, float] = field(default_factory=dict)
-    m_none: float = 0.0
-    by_size: dict[str, list[float]] = field(default_factory=dict)
-    by_value: dict[str, list[float]] = field(default_factory=dict)
-    candidates: dict[str, list[str]] = field(default_factory=dict)
-    costs: dict[str, float] = field(default_factory=dict)
-
-    def document(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def measure(model: LoadedModel, question: Question, known: dict[str, float], say: Say) -> Record | None:
@@ -84,10 +53,6 @@ def measure(model: LoadedModel, question: Question, known: dict[str, float], say
     _measure(run, units, known, record, say)
     _circuits(run, scores, record, say)
     return record
-
-
-def kind_of(unit: str) -> str:
-    return parse_units(unit)[0].kind
 
 
 def _sample(run: Run, kind: str, scores: dict[str, Scores], rng: np.random.Generator) -> list[Unit]:
@@ -148,5 +113,5 @@ def _candidates(run: Run, gradient: Scores) -> dict[str, list[str]]:
     by_gradient = [str(unit) for unit in edges]
     by_flow = [str(edge(e.target.layer, e.target.position, e.source.position)) for e in drawn]
     turns = [unit for pair in zip_longest(by_gradient, by_flow) for unit in pair if unit is not None]
-    orders = {"gradient": by_gradient, "flow": by_flow, "both in turns": list(dict.fromkeys(turns))}
+    orders = {"gradient": by_gradient, "flow": by_flow, BOTH: list(dict.fromkeys(turns))}
     return {name: order[:CANDIDATES] for name, order in orders.items()}

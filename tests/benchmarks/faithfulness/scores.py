@@ -26,12 +26,11 @@ from lm_transparency.routes.contributions import contributions, layer_contributi
 from lm_transparency.routes.graph import auto_threshold
 from lm_transparency.trace.recording import record
 
+from .record import RANDOM
 from .relevance import relevance
 
 #: Steps of integrated gradients.
 STEPS = 5
-
-KINDS = ("edge", "head", "ffn")
 
 Direction = dict[Site, Tensor]
 
@@ -207,11 +206,11 @@ def _direct(run: Run) -> Direction:
     last = run.trace.layers[-1].post[run.metric.position]
     with torch.no_grad():
         scale = norm.scale(last[None], anatomy.final_norm(last[None, None])[0])
-    part = torch.zeros(anatomy.d_model, requires_grad=True)
+    part = torch.zeros(anatomy.d_model, device=last.device, requires_grad=True)
     with torch.enable_grad():
         logits = anatomy.unembedding((norm.linear(part) * scale).to(like_input(anatomy.unembedding)))
         (along,) = torch.autograd.grad(anatomy.logit_scale * run.metric.of(logits), part)
-    rows = torch.zeros(run.n, anatomy.d_model)
+    rows = torch.zeros(run.n, anatomy.d_model, device=last.device)
     rows[-1] = along.float()
     return {site: rows for site in sites(anatomy)}
 
@@ -225,7 +224,3 @@ _MAKERS: dict[str, Callable[[Run], Scores]] = {
     "share": lambda run: _along(run, relevance(run.model, run.anatomy, _ids(run), run.metric)),
     "integrated gradients": lambda run: _along(run, _integrated(run)),
 }
-RANDOM = "random"
-NAMES = (*_MAKERS, RANDOM)
-#: Those without a sign.
-UNSIGNED = ("contribution", "flow", "flow at Auto")
