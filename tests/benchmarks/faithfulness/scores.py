@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -188,7 +188,7 @@ def _integrated(run: Run) -> Direction:
 
 
 @contextmanager
-def _embeddings(run: Run, mean: Tensor | None, scale: float) -> Iterator[None]:
+def _embeddings(run: Run, mean: Tensor | None, scale: float) -> Generator[None]:
     def change(site: Site, states: Tensor, _factor: float) -> Tensor | None:
         if site != EMBEDDING:
             return None
