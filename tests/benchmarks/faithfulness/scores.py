@@ -199,7 +199,7 @@ def _embeddings(run: Run, mean: Tensor | None, scale: float) -> Generator[None]:
         yield
 
 
-def _direct(run: Run) -> Direction:
+def direct(run: Run) -> Direction:
     """What reads a state of the last position out as m, the scale of the final norm fixed."""
     anatomy = run.anatomy
     norm = freeze(anatomy.final_norm, anatomy.d_model, like_input(anatomy.unembedding))
@@ -219,7 +219,7 @@ _MAKERS: dict[str, Callable[[Run], Scores]] = {
     "contribution": _contribution,
     "flow": partial(_flow, threshold=0.0),
     "flow at Auto": partial(_flow, threshold=None),
-    "direct logit attribution": lambda run: _along(run, _direct(run)),
+    "direct logit attribution": lambda run: _along(run, direct(run)),
     "gradient": lambda run: _along(run, _gradient(run)),
     "share": lambda run: _along(run, relevance(run.model, run.anatomy, _ids(run), run.metric)),
     "integrated gradients": lambda run: _along(run, _integrated(run)),
