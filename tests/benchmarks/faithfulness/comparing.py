@@ -9,8 +9,8 @@ import numpy as np
 from .figures import bootstrap, covered, mean_over, overlap, spearman
 from .record import NAMES, RANDOM, SIZES, Record, kind_of
 
-#: f means nothing where all attention edges together change m by less.
-LEAST_CHANGE = 0.5
+#: f means nothing where all attention edges together add less to m.
+LEAST_ADDED = 0.5
 
 #: The strongest edges, whose candidates and signs are looked at.
 TOP = 20
@@ -51,7 +51,8 @@ def cmd(record: Record, name: str) -> float | None:
 
 
 def telling(records: list[Record]) -> list[Record]:
-    return [record for record in records if abs(record.m - record.m_none) >= LEAST_CHANGE]
+    """Records in which attention edges together support the target."""
+    return [record for record in records if record.m - record.m_none >= LEAST_ADDED]
 
 
 def covered_by(record: Record, order: str, n: int) -> float:

@@ -51,7 +51,7 @@ def measure(model: LoadedModel, question: Question, known: dict[str, float], say
         units += [unit for unit in run.units("edge") if str(unit) not in record.scores]
         record.candidates = _candidates(run, scores["gradient"])
     _measure(run, units, known, record, say)
-    _circuits(run, scores, record, say)
+    _circuits(run, scores, record, seed, say)
     return record
 
 
@@ -85,17 +85,23 @@ def _measure(run: Run, units: list[Unit], known: dict[str, float], record: Recor
         record.costs["removal"] = (time.process_time() - started) / len(missing)
 
 
-def _circuits(run: Run, scores: dict[str, Scores], record: Record, say: Say) -> None:
+def _circuits(run: Run, scores: dict[str, Scores], record: Record, seed: int, say: Say) -> None:
     edges = run.units("edge")
+    counts = [round(size * len(edges)) for size in SIZES]
     record.m_none = _with(run, [])
     for name, one in scores.items():
         say(f"circuits by {name}")
-        by_size = sorted(edges, key=lambda unit: -abs(one.of(unit)))
-        record.by_size[name] = [_with(run, by_size[: round(size * len(edges))]) for size in SIZES]
-        if name in UNSIGNED or name == RANDOM:
-            continue
-        by_value = sorted(edges, key=lambda unit: -one.of(unit))
-        record.by_value[name] = [_with(run, by_value[: round(size * len(edges))]) for size in SIZES]
+        by_size = largest_first(edges, lambda unit, one=one: abs(one.of(unit)), seed)
+        record.by_size[name] = [_with(run, by_size[:n]) for n in counts]
+        if name not in (*UNSIGNED, RANDOM):
+            by_value = largest_first(edges, one.of, seed)
+            record.by_value[name] = [_with(run, by_value[:n]) for n in counts]
+
+
+def largest_first(units: list[Unit], score: Callable[[Unit], float], seed: int) -> list[Unit]:
+    """Ties are in random order: at Auto most scores are 0, and the order of layers would be a choice of its own."""
+    order = np.random.default_rng(seed).permutation(len(units))
+    return sorted((units[i] for i in order), key=lambda unit: -score(unit))
 
 
 def _with(run: Run, edges: list[Unit]) -> float:

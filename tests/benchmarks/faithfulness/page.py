@@ -14,7 +14,7 @@ from performance import table
 
 from .comparing import (
     FIRST,
-    LEAST_CHANGE,
+    LEAST_ADDED,
     TOP,
     Of,
     cmd,
@@ -29,7 +29,7 @@ from .comparing import (
     telling,
     top,
 )
-from .figures import Figure, bootstrap
+from .figures import Figure, bootstrap, mean_over
 from .prompts import PROMPT_KINDS
 from .record import BOTH, KINDS, NAMES, RANDOM, SIZES, UNSIGNED, Record, kind_of
 
@@ -83,9 +83,9 @@ def _model(name: str, records: list[Record], n_asked: int) -> str:
     lengths = [record.n_tokens for record in records]
     sections = [
         f"## {name}",
-        f"{_prompts(records)} of {min(lengths)} to {max(lengths)} tokens ({kinds}"
+        f"{_prompts(records)} of {_range(lengths)} tokens ({kinds}"
         + (f"; {n_asked - len(records)} of {n_asked} asked for are not in it" if n_asked > len(records) else "")
-        + f"), {min(units)} to {max(units)} units of each measured, {sum(len(r.measured) for r in records):,} in all. "
+        + f"), {_range(units)} units of each measured, {sum(len(r.measured) for r in records):,} in all. "
         f"Machine: {_machine()}.",
         "### In short",
         "\n".join(f"- {line}" for line in [*_reading(records), *(one[0].upper() + one[1:] for one in goals(records))]),
@@ -129,22 +129,23 @@ def _by_prompt_kind(records: list[Record]) -> str:
 
 def _circuits(records: list[Record]) -> list[str]:
     kept = telling(records)
-    left_out = len(records) - len(kept)
-    text = (
-        f"Medians over {_prompts(kept)}. "
-        + (
-            f"{left_out} are left out: all edges together change m by less than {LEAST_CHANGE} there. "
-            if left_out
-            else ""
-        )
-        + "f at each size is that of the edges with the largest |score|."
-    )
+    text = f"Medians over {_prompts(kept)}"
+    if len(kept) < len(records):
+        text += f"; in the other {len(records) - len(kept)} all edges together add less than {LEAST_ADDED} to m"
+    text += ". By size: the same as CPR for the edges with the largest |score|; f at each size is theirs too."
     rows = []
     for name in NAMES:
         curves = np.median([curve(record, name, by_value=False) for record in kept], axis=0) if kept else []
-        cells = [_interval(bootstrap([of(record, name) for record in kept], np.median)) for of in (cpr, cmd)]
+        cells = [_interval(bootstrap([of(record, name) for record in kept], np.median)) for of in (cpr, _by_size, cmd)]
         rows.append([name, *cells, *(f"{f:.2f}" for f in curves)])
-    return [text, "\n".join(table(["score", "CPR", "CMD", *(f"f at {_percent(size)}" for size in SIZES)], rows))]
+    return [
+        text,
+        "\n".join(table(["score", "CPR", "by size", "CMD", *(f"f at {_percent(size)}" for size in SIZES)], rows)),
+    ]
+
+
+def _by_size(record: Record, name: str) -> float:
+    return mean_over(SIZES, curve(record, name, by_value=False))
 
 
 def _candidates(records: list[Record]) -> list[str]:
@@ -190,23 +191,49 @@ def _reading(records: list[Record]) -> list[str]:
 
 
 def _failures(records: list[Record]) -> list[str]:
-    lines = []
+    missed = _means(
+        records, lambda record, name: None if (share := top("edge", 30)(record, name)) is None else 1 - share
+    )
+    order = ", ".join(f"{name} {_percent(missed[name])}" for name in sorted(missed, key=lambda name: missed[name]))
+    lines = [f"The 30 strongest edges that are not among the 30 largest of a score: {order}."]
+    low = [value for record in records if (value := rank("edge")(record, "gradient")) is not None and value < GOAL]
+    if low:
+        lines.append(
+            f"The gradient's rank agreement of edges is below {GOAL} on {len(low)} of {_prompts(records)}, at worst "
+            f"{min(low):.2f}."
+        )
     for kind in KINDS:
         poor = no_better(records, rank(kind), np.mean)
         if poor:
             lines.append(f"No better than random by rank, {KIND_WORDS[kind]}: {', '.join(poor)}.")
+    return lines + _failing_circuits(records)
+
+
+def _failing_circuits(records: list[Record]) -> list[str]:
     kept = telling(records)
+    lines = []
     for words, of in (("CPR", cpr), ("CMD", lambda record, name: -(cmd(record, name) or 0.0))):
         poor = no_better(kept, of, np.median)
         if poor:
-            lines.append(f"Circuits no better than random ones by {words}, on these prompts: {', '.join(poor)}.")
-    outside = [f for record in kept for name in NAMES[:-1] for f in curve(record, name, by_value=False)]
-    if outside:
-        share = np.mean([not 0 <= f <= 1 for f in outside])
+            lines.append(f"Circuits no better than random ones by {words} on these prompts: {', '.join(poor)}.")
+    curves = {name: [curve(record, name, by_value=False) for record in kept] for name in NAMES if name != RANDOM}
+    if kept:
+        best = np.max([np.median(curves[name], axis=0) for name in curves], axis=0)
+        few = [(size, f) for size, f in zip(SIZES, best.tolist(), strict=True) if f < 0.5]
+        if few:
+            lines.append(
+                f"With {_percent(few[-1][0])} of the edges, no score's circuits keep more than {few[-1][1]:.2f} of m."
+            )
+        outside = np.mean([not 0 <= f <= 1 for found in curves.values() for one in found for f in one])
         lines.append(
-            f"f is no share in the strict sense: {_percent(float(share))} of all circuits give less than none, or more "
-            "than all."
+            f"f is not a share: {_percent(float(outside))} of all circuits give less than none or more than all."
         )
+    prefers = sum(record.m_none > 0 for record in records)
+    above = sum(record.m_none > record.m for record in records)
+    lines.append(
+        "The mean over a prompt's own positions is no neutral baseline: with all attention edges at it the model still "
+        f"prefers the target on {prefers} of {_prompts(records)}, and on {above} by more than in the clean run."
+    )
     return lines
 
 
@@ -232,6 +259,11 @@ def _means(records: list[Record], of: Of) -> dict[str, float]:
 
 def _interval(found: Figure | None) -> str:
     return "–" if found is None else f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
+
+
+def _range(numbers: list[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def _prompts(records: list[Record]) -> str:

@@ -68,7 +68,7 @@ def test_the_page_shows_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     page.write_page({"a model": RECORDS}, 8)
     text = file.read_text("utf-8")
     assert text.startswith("before") and text.endswith("after\n") and "an earlier table" not in text
-    assert "## a model" in text and "6 prompts of 6 to 6 tokens" in text and "2 of 8" in text
+    assert "## a model" in text and "6 prompts of 6 tokens" in text and "2 of 8" in text
     rows = re.findall(r"^\| +gradient \| +(\S+) \(", text, re.MULTILINE)
     # three kinds of units; CPR; cost in plain forwards
     assert rows == ["1.00", "1.00", "1.00", "1.00", "3.00"]

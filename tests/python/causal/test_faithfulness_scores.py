@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from faithfulness.measuring import largest_first
 from faithfulness.record import NAMES
 from faithfulness.relevance import relevance
 from faithfulness.scores import Run, all_scores, direct
@@ -18,6 +19,7 @@ from lm_transparency.causal.metric import Metric
 from lm_transparency.causal.predicted import effect_of
 from lm_transparency.causal.shares import shares
 from lm_transparency.causal.sites import EMBEDDING
+from lm_transparency.causal.units import edge
 from lm_transparency.model.anatomy import dissect
 from lm_transparency.routes.contributions import layer_contributions
 from lm_transparency.trace.recording import record
@@ -73,3 +75,14 @@ def test_shares_of_tokens_are_those_of_their_embeddings() -> None:
     wanted = shares(run.model, run.anatomy, IDS, METRIC, Watch()).tokens
     found = (at[EMBEDDING] * run.trace.layers[0].pre[:9]).sum(dim=-1)
     assert found.tolist() == pytest.approx(wanted.tolist(), abs=1e-5)
+
+
+def test_units_that_score_the_same_are_in_no_order_of_layers() -> None:
+    units = [edge(layer, query, 0) for layer in range(20) for query in range(5)]
+    strong = set(units[7::30])
+    found = largest_first(units, lambda unit: float(unit in strong), 0)
+    assert set(found[: len(strong)]) == strong and set(found) == set(units)
+    rest = [unit.layer for unit in found[len(strong) :]]
+    assert 7 < np.mean(rest[:30]) < 12
+    assert found == largest_first(units, lambda unit: float(unit in strong), 0)
+    assert found != largest_first(units, lambda unit: float(unit in strong), 1)
