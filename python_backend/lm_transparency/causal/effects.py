@@ -39,11 +39,12 @@ _LIMITED = ("ffn", "token", "neuron", "expert")
 @dataclass(frozen=True)
 class Budget:
     """`top`: units of each kind to list. `measure`: how many of each kind to measure, and at most so many `blocks` and
-    `tokens`; None: all candidates. `seconds`: for all kinds but edges and heads together.
+    `tokens`; None: all candidates. `edges`: a number of their own. `seconds`: for all kinds but edges and heads.
     """
 
     top: int = 20
     measure: int | None = 20
+    edges: int | None = None
     blocks: int = 20
     tokens: int = 60
     seconds: float = 10.0
@@ -54,7 +55,13 @@ class Budget:
             return 0
         if self.measure is None:
             return None
+        if kind == "edge" and self.edges is not None:
+            return self.edges
         return min(self.measure, {"ffn": self.blocks, "token": self.tokens}.get(kind, self.measure))
+
+
+#: Edges are cheap to measure, and the largest are not all among the first twenty candidates (docs/faithfulness.md).
+DEFAULT = Budget(edges=60)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -51,7 +52,7 @@ def add_parser(commands: Any) -> None:
         help="a token that the target is compared with, or #ID; without one, the runner-up",
     )
     parser.add_argument("--top", type=int, default=20, metavar="N", help="units of each kind to list (default 20)")
-    parser.add_argument("--measure", default="20", metavar="N|all", help="units of each kind to measure (default 20)")
+    parser.add_argument("--measure", metavar="N|all", help="units of each kind to measure (default 20, and 60 edges)")
     parser.add_argument(
         "--seconds",
         type=float,
@@ -128,12 +129,14 @@ def as_json(found: EffectsResult) -> dict[str, Any]:
 
 
 def _budget(arguments: argparse.Namespace) -> Budget:
-    from ..causal.effects import Budget
+    from ..causal.effects import DEFAULT, Budget
 
     if arguments.top < 1:
         raise TransparencyError("invalidParams", f"--top is {arguments.top}.", "It takes 1 or more.")
     if not arguments.seconds > 0:
         raise TransparencyError("invalidParams", f"--seconds is {arguments.seconds}.", "It takes more than 0.")
+    if arguments.measure is None:
+        return replace(DEFAULT, top=arguments.top, seconds=arguments.seconds)
     if arguments.measure == "all":
         return Budget(arguments.top, None, seconds=arguments.seconds)
     if not arguments.measure.isdecimal():

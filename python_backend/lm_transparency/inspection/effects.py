@@ -10,7 +10,7 @@ from ..analysis.result import Analysis
 from ..causal.agreement import rank_agreement, sign_agreement
 from ..causal.checking import checked
 from ..causal.circuit import carried
-from ..causal.effects import Asking, Budget, Effect, Effects, effects
+from ..causal.effects import DEFAULT, Asking, Budget, Effect, Effects, effects
 from ..causal.metric import Metric
 from ..causal.parts import How
 from ..causal.shares import Shares
@@ -69,7 +69,7 @@ def inspect_effects(
     named = [] if units is None else [_units(analysis, text, at) for text in units]
     wanted = _metric(analysis, at, metric, target, contrast)
     asking = Asking(analysis.model.model, trace, wanted, how, watch, [one.trace for one in references])
-    budget = budget or Budget()
+    budget = budget or DEFAULT
     if units is None:
         found = effects(asking, analysis.contributions, wanted, budget, partial=partial)
     else:
