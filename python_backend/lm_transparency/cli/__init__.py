@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from ..errors import TransparencyError
@@ -66,9 +67,34 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(*args, **options)
         # from Python 3.14 on: colours that are not ours
         self.color = False
+        self._meant = ""
+
+    def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride]  # of overloads
+        self, args: Any = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        # refused by the command itself, whose options are known and whose help lists them
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            first = next((word for word in unknown if word.startswith("-")), unknown[0])
+            self._meant = _closest(first.partition("=")[0], self._option_string_actions)
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found, unknown
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            self._meant = _closest(str(value), map(str, action.choices))
+        super()._check_value(action, value)
 
     def error(self, message: str) -> NoReturn:
-        raise TransparencyError("invalidParams", f"{message[:1].upper()}{message[1:]}.", f"See {self.prog} --help.")
+        meant = f"Did you mean {self._meant}? " if self._meant else ""
+        raise TransparencyError(
+            "invalidParams", f"{message[:1].upper()}{message[1:]}.", f"{meant}See {self.prog} --help."
+        )
+
+
+def _closest(word: str, known: Iterable[str]) -> str:
+    """The known word that `word` was probably meant to be; empty where none is like it."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1)), "")
 
 
 def _parser() -> argparse.ArgumentParser:

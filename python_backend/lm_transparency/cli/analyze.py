@@ -11,12 +11,12 @@ from ..analysis.estimate import Costly, in_words, rounded
 from ..errors import TransparencyError
 from ..files.reading import expanded
 from ..files.writing import write_atomically
-from ..model.options import COMPARED_THRESHOLD
+from ..model.options import COMPARED_THRESHOLD, LOWEST_THRESHOLD
 from .chats import add_chat_option, as_prompt, is_chat
 from .files import read_prompt
 from .front_matter import take_front_matter
 from .many import FORMATS, add_many_options, is_many, run_many
-from .options import add_model_options, load, terminal_watch, text_argument
+from .options import add_model_options, load, prepare, terminal_watch, text_argument
 from .output import deliver
 from .replay import add_replay_options, run_replay
 
@@ -80,6 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     # before a model is loaded in vain
     check_prompt(prompt)
     asked = as_prompt(prompt, arguments)
+    prepare(arguments)
     from ..session.session import Session
 
     session = Session()
@@ -132,10 +133,10 @@ def _threshold(given: str | None, otherwise: float | None) -> float | None:
         value = float(given)
     except ValueError:
         raise TransparencyError("invalidParams", f"--threshold is {given!r}.", "It takes a number, or auto.") from None
-    from ..routes.contributions import FLOOR
-
     if not 0 < value < 1:
-        raise TransparencyError("invalidParams", f"--threshold is {given}.", f"It takes {FLOOR} to 1, or auto.")
+        raise TransparencyError(
+            "invalidParams", f"--threshold is {given}.", f"It takes {LOWEST_THRESHOLD} to 1, or auto."
+        )
     return value
 
 

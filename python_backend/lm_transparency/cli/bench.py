@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import TransparencyError
 from ..printable import json_text
-from .options import add_model_options, load
+from .options import add_model_options, load, prepare
 from .output import deliver
 
 if TYPE_CHECKING:
@@ -51,9 +51,11 @@ def run(arguments: argparse.Namespace) -> int:
     for name in ("repeats", "clicks"):
         if getattr(arguments, name) < 1:
             raise TransparencyError("invalidParams", f"--{name} is {getattr(arguments, name)}.", "It takes 1 or more.")
-    if arguments.effects:
-        return _effects(arguments, _lengths("effects", arguments.effects))
+    effects = _lengths("effects", arguments.effects) if arguments.effects else []
     appended = _lengths("append", arguments.append) if arguments.append else []
+    prepare(arguments)
+    if effects:
+        return _effects(arguments, effects)
     from ..session.session import Session
     from .bench_append import append_table, measure_append
     from .bench_measure import measure, measure_inspectors

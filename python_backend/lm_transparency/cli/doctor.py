@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import TransparencyError
+from ..model.sources import check_name
 from ..printable import json_text
-from .options import add_model_options, load, terminal_watch, text_argument
+from .options import add_model_options, load, prepare, terminal_watch, text_argument
 from .output import deliver
 
 _PROMPT = "When Mary and John went to the store, John gave a drink to"
@@ -33,12 +34,15 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """0 where the model can be trusted, 4 where it cannot; errors as in `analyze`."""
-    from ..inspection.diagnosis import compare, examine
-    from ..session.session import Session
-
     if arguments.subject and arguments.model:
         raise TransparencyError("invalidParams", "The model is named twice.", "Give either MODEL or --model.")
     arguments.model = arguments.model or arguments.subject
+    if arguments.against:
+        check_name(arguments.against, allow_download=arguments.download)
+    prepare(arguments)
+    from ..inspection.diagnosis import compare, examine
+    from ..session.session import Session
+
     session = Session()
     findings = examine(load(session, arguments), arguments.text, terminal_watch())
     document: dict[str, Any] = findings.as_dict()

@@ -16,7 +16,7 @@ from .chats import add_chat_option, as_prompt
 from .ending import INTERRUPTED, MEMORY
 from .files import read_prompt
 from .front_matter import take_front_matter
-from .options import add_model_options, load, terminal_watch, text_argument
+from .options import add_model_options, load, prepare, terminal_watch, text_argument
 from .output import deliver
 
 if TYPE_CHECKING:
@@ -81,13 +81,16 @@ def run(arguments: argparse.Namespace) -> int:
     arguments.file = [] if arguments.file is None else [arguments.file]
     take_front_matter(arguments)
     arguments.target, arguments.contrast = given[0] or arguments.target, given[1] or arguments.contrast
-    budget, units = _budget(arguments), _units(arguments.units)
+    _check_budget(arguments)
+    units = _units(arguments.units)
     from ..model.tokens import check_prompt
-    from ..session.session import Session
 
     # before a model is loaded in vain
     check_prompt(prompt)
     asked = as_prompt(prompt, arguments)
+    prepare(arguments)
+    from ..session.session import Session
+
     session, watch = Session(), terminal_watch()
     model = load(session, arguments)
     special = cast("SpecialTokens", arguments.special_tokens)
@@ -106,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
         how=how,
         references=references,
         units=units,
-        budget=budget,
+        budget=_budget(arguments),
         partial=True,
         watch=watch,
     )
@@ -128,20 +131,22 @@ def as_json(found: EffectsResult) -> dict[str, Any]:
     return {"format": 1, **value, **({"notices": notices} if notices else {})}
 
 
-def _budget(arguments: argparse.Namespace) -> Budget:
-    from ..causal.effects import DEFAULT, Budget
-
+def _check_budget(arguments: argparse.Namespace) -> None:
     if arguments.top < 1:
         raise TransparencyError("invalidParams", f"--top is {arguments.top}.", "It takes 1 or more.")
     if not arguments.seconds > 0:
         raise TransparencyError("invalidParams", f"--seconds is {arguments.seconds}.", "It takes more than 0.")
+    if arguments.measure not in (None, "all") and not arguments.measure.isdecimal():
+        raise TransparencyError("invalidParams", f"--measure is {arguments.measure!r}.", "It takes a number, or all.")
+
+
+def _budget(arguments: argparse.Namespace) -> Budget:
+    from ..causal.effects import DEFAULT, Budget
+
     if arguments.measure is None:
         return replace(DEFAULT, top=arguments.top, seconds=arguments.seconds)
-    if arguments.measure == "all":
-        return Budget(arguments.top, None, seconds=arguments.seconds)
-    if not arguments.measure.isdecimal():
-        raise TransparencyError("invalidParams", f"--measure is {arguments.measure!r}.", "It takes a number, or all.")
-    return Budget(arguments.top, int(arguments.measure), seconds=arguments.seconds)
+    measured = None if arguments.measure == "all" else int(arguments.measure)
+    return Budget(arguments.top, measured, seconds=arguments.seconds)
 
 
 def _units(given: str | None) -> list[str] | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..errors import TransparencyError
 from .chats import add_chat_option, as_prompt
 from .files import read_prompt
-from .options import add_model_options, load, terminal_watch
+from .options import add_model_options, load, prepare, terminal_watch
 from .output import deliver
 from .questions import QUESTIONS
 from .questions.question import Question, as_json
@@ -43,11 +43,13 @@ def run(arguments: argparse.Namespace) -> int:
     question: Question = arguments.question
     ask = question.read(arguments)
     from ..model.tokens import check_prompt
-    from ..session.session import Session
 
     # checked before loading, so that no model is loaded in vain
     check_prompt(prompt)
     asked = as_prompt(prompt, arguments)
+    prepare(arguments)
+    from ..session.session import Session
+
     session = Session()
     model = load(session, arguments)
     special = cast("SpecialTokens", arguments.special_tokens)

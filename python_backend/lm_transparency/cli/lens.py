@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import TransparencyError
 from ..printable import json_text
 from .files import read_prompt
-from .options import add_model_options, model_choice, terminal_watch
+from .options import add_model_options, model_choice, prepare, terminal_watch
 from .output import deliver
 
 
@@ -32,15 +32,17 @@ def run(arguments: argparse.Namespace) -> int:
     prompt = read_prompt(arguments.file)
     if arguments.top_k < 1:
         raise TransparencyError("invalidParams", f"--top-k is {arguments.top_k}.", "It takes 1 or more.")
+    from ..model.tokens import check_prompt, encode, visible
+
+    check_prompt(prompt)
+    prepare(arguments)
     import torch
 
     from ..lens.plain import plain_lens
     from ..model.loading import load_whole
-    from ..model.tokens import check_prompt, encode, visible
     from ..model.vocabulary import vocabulary_text
     from ..trace.trace import position_of
 
-    check_prompt(prompt)
     _, model, tokenizer = load_whole(model_choice(arguments), watch=terminal_watch())
     tokens = encode(tokenizer, prompt, arguments.special_tokens)
     position = position_of(arguments.position, len(tokens))

@@ -17,7 +17,7 @@ from ..errors import Cancelled, TransparencyError
 from ..files.writing import is_stream, not_written, open_stream
 from ..streams import stderr
 from ..watch import Watch
-from .options import model_choice, terminal_watch
+from .options import model_choice, prepare, terminal_watch
 
 if TYPE_CHECKING:
     from ..batch.resuming import Resumed
@@ -49,11 +49,14 @@ def is_many(arguments: argparse.Namespace) -> bool:
 
 def run_many(arguments: argparse.Namespace, threshold: float | None) -> int:
     form, place = _checked(arguments)
+    from ..batch.prompts import read_prompts
+
+    prompts = read_prompts(arguments.file, arguments.lines, chat=arguments.chat)
+    prepare(arguments, quiet=arguments.quiet, elsewhere=arguments.engine == "ray")
     from ..batch.engine import begin
     from ..batch.jsonl import json_line
     from ..batch.opening import open_store
     from ..batch.progress import ProgressLine
-    from ..batch.prompts import read_prompts
     from ..batch.work import Choices
 
     choices = Choices(
@@ -64,7 +67,6 @@ def run_many(arguments: argparse.Namespace, threshold: float | None) -> int:
         top_k=arguments.top_k,
         special_tokens=arguments.special_tokens,
     )
-    prompts = read_prompts(arguments.file, arguments.lines, chat=arguments.chat)
     streamed = place is not None and is_stream(place)
     if streamed and form == "parquet":
         raise TransparencyError("invalidParams", f"{place} is not a directory, which Parquet needs.", "Choose another.")

@@ -65,6 +65,24 @@ def trace_memory(arguments: argparse.Namespace) -> int:
     return given or 0
 
 
+def prepare(arguments: argparse.Namespace, *, quiet: bool = False, elsewhere: bool = False) -> None:
+    """Check the model's name, then import what every model needs, with its stages on a terminal. To be called after
+    the other options are checked: the imports take seconds. `elsewhere`: the model is loaded on other machines.
+
+    Raises `TransparencyError` as `sources.check_name` and `import_heavy` do.
+    """
+    from ..model.sources import check_name
+    from ..server.compute.dependencies import import_heavy
+    from ..watch import Watch
+
+    if not elsewhere:
+        check_name(arguments.model, allow_download=arguments.download)
+    watch = Watch() if quiet else terminal_watch()
+    import_heavy(lambda name: watch.step(f"importing {name} …"))
+    # the analysis with the parts of Transformers that it needs
+    watch.step("importing LM Transparency …")
+
+
 def load(session: Session, arguments: argparse.Namespace) -> LoadedModel:
     """The model that the options name. Raises `TransparencyError` as `load_model` does."""
     choice = model_choice(arguments)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import TransparencyError
 from ..files.json_files import MOST_BYTES
 from ..files.reading import expanded, read_bytes
-from .options import load, terminal_watch
+from .options import load, prepare, terminal_watch
 
 if TYPE_CHECKING:
     from ..exports.run import Run
@@ -38,10 +38,12 @@ def add_replay_options(parser: argparse.ArgumentParser) -> None:
 def run_replay(arguments: argparse.Namespace) -> int:
     """0 where the run agrees, else 1. `--model` and related options replace the file's."""
     _check(arguments)
+    path: Path = arguments.replay
+    content = _content_of(path)
+    prepare(arguments)
     from ..exports.run import as_run, read_run
 
-    path: Path = arguments.replay
-    run = read_run(_content_of(path), path.name)
+    run = read_run(content, path.name)
     from ..model.chat import parse_chat
     from ..session.session import Session
 

@@ -58,6 +58,28 @@ def resolve(source: str, watch: Watch, *, allow_download: bool = False) -> Sourc
     """
     if source in ("", embedded.NAME):
         return Source("embedded", str(embedded.ensure(watch)), embedded.NAME)
+    found = _found_here(source, allow_download)
+    if found is not None:
+        return found
+    hub = _hub_id(source)
+    repo, revision = hub["repo"], hub["revision"] or ""
+    answer = look(repo, revision, watch)
+    if answer.refusal is not None:
+        raise answer.refusal
+    folder = _fetch_adapter(repo, revision) if answer.files is None or ADAPTER in answer.files else None
+    if folder is not None:
+        return Source("adapter", str(folder), source)
+    return Source("hub", repo, source, revision, is_reached=True)
+
+
+def check_name(source: str, *, allow_download: bool = False) -> None:
+    """Raise as `resolve` does where that is known at once, without the hub and without the embedded model."""
+    if source not in ("", embedded.NAME):
+        _found_here(source, allow_download)
+
+
+def _found_here(source: str, allow_download: bool) -> Source | None:
+    """The model on this machine; None for a hub id that may be downloaded."""
     path = Path(source)
     try:
         path = path.expanduser()
@@ -77,14 +99,7 @@ def resolve(source: str, watch: Watch, *, allow_download: bool = False) -> Sourc
             return Source("adapter", str(path), path.name)
         check_folder(path)
         return Source("folder", str(path), path.name)
-    hub = _HUB_ID.fullmatch(source)
-    if hub is None or ".." in source:
-        raise TransparencyError(
-            "modelNotFound",
-            f"There is no model at {source!r}.",
-            "Give a folder with config.json and safetensors, a .gguf file, or a hub id such as openai-community/gpt2, "
-            "with a revision after an @ where one is meant.",
-        )
+    hub = _hub_id(source)
     repo, revision = hub["repo"], hub["revision"] or ""
     here = snapshot(repo, revision)
     if here is not None:
@@ -96,13 +111,19 @@ def resolve(source: str, watch: Watch, *, allow_download: bool = False) -> Sourc
             f"The model {source!r} is neither a local path nor in the Hugging Face cache, and downloads are off.",
             "Check the spelling, or allow downloads (CLI: --download; VS Code: lmTransparency.models.allowDownload).",
         )
-    answer = look(repo, revision, watch)
-    if answer.refusal is not None:
-        raise answer.refusal
-    folder = _fetch_adapter(repo, revision) if answer.files is None or ADAPTER in answer.files else None
-    if folder is not None:
-        return Source("adapter", str(folder), source)
-    return Source("hub", repo, source, revision, is_reached=True)
+    return None
+
+
+def _hub_id(source: str) -> re.Match[str]:
+    hub = _HUB_ID.fullmatch(source)
+    if hub is None or ".." in source:
+        raise TransparencyError(
+            "modelNotFound",
+            f"There is no model at {source!r}.",
+            "Give a folder with config.json and safetensors, a .gguf file, or a hub id such as openai-community/gpt2, "
+            "with a revision after an @ where one is meant.",
+        )
+    return hub
 
 
 def pinned(found: Source, watch: Watch, allow_download: bool) -> tuple[Source, bool]:

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ...protocol.nodes import parse_node
 from .question import Ask, Question
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 
 def _read(arguments: argparse.Namespace) -> Ask:
+    parse_node(arguments.what)
+
     def ask(analysis: Analysis) -> NodeTokensResult:
         from ...inspection.nodes import inspect_node
 

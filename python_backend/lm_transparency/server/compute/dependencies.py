@@ -68,8 +68,8 @@ def missing(name: str, error: Exception) -> TransparencyError:
 
 def _remedy(requirement: str) -> str:
     return (
-        f"Run “LM Transparency: Set Up Backend”, or `{sys.executable} -m pip install --upgrade '{requirement}'` "
-        "and then “LM Transparency: Restart Backend”."
+        f"Run `{sys.executable} -m pip install --upgrade '{requirement}'` and try again; in VS Code, "
+        "“LM Transparency: Set Up Backend” does so."
     )
 
 
