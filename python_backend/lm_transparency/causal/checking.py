@@ -32,7 +32,7 @@ def checked(trace: Trace, unit: Unit, last: int) -> Unit:
     if unit.kind in ("edge", "edge_head", "head", "head_all", "bias"):
         _check_attention(trace, unit)
     if unit.kind in ("ffn", "neuron", "expert"):
-        _check_ffn(trace, unit)
+        return _checked_ffn(trace, unit)
     return unit
 
 
@@ -51,7 +51,7 @@ def _check_attention(trace: Trace, unit: Unit) -> None:
         )
 
 
-def _check_ffn(trace: Trace, unit: Unit) -> None:
+def _checked_ffn(trace: Trace, unit: Unit) -> Unit:
     block = trace.anatomy.blocks[unit.layer]
     if not block.has_ffn:
         raise TransparencyError(
@@ -60,10 +60,12 @@ def _check_ffn(trace: Trace, unit: Unit) -> None:
     if unit.expert is None:
         if unit.neuron is not None:
             _within("neuron", unit.neuron, sizes(block.neurons())[0])
-        return
-    expert_named(trace, unit.layer, unit.expert)
+        return unit
+    # 5 and 05 are one expert
+    expert = expert_named(trace, unit.layer, unit.expert)
     if unit.neuron is not None:
-        _within("neuron", unit.neuron, n_neurons(trace, unit.layer, unit.expert))
+        _within("neuron", unit.neuron, n_neurons(trace, unit.layer, expert))
+    return replace(unit, expert=expert)
 
 
 def _within(what: str, index: int, count: int) -> None:

@@ -9,7 +9,6 @@ from itertools import zip_longest
 
 import numpy as np
 from jaxtyping import Float
-from torch import Tensor
 from transformers import PreTrainedModel
 
 from ..errors import Cancelled, TransparencyError, is_out_of_memory
@@ -24,7 +23,7 @@ from .interventions import Interventions
 from .metric import Metric
 from .parts import How, Parts
 from .predicted import Predicted, effect_of, predicted
-from .removal import Removal, removal
+from .removal import Removal, apart, removal
 from .shares import Shares, shares
 from .units import Unit, edge
 
@@ -167,11 +166,10 @@ class Asking:
         return float(self._metric.of(self.engine.clean))
 
     def predict(self, units: tuple[Unit, ...]) -> float | None:
-        """Predicted effects add up. None without a gradient."""
+        """Predicted effects add up; a unit that is part of another adds nothing. None without a gradient."""
         if self.gradient is None:
             return None
-        how = "mean" if self._how == "default" and any(u.kind == "token" for u in units) else self._how
-        return sum(effect_of(self.gradient, self._parts.of(unit, how)) for unit in units)
+        return sum(effect_of(self.gradient, self._parts.of(unit, self._how)) for unit in apart(units))
 
     def inside(self, blocks: Sequence[Unit]) -> dict[UnitKind, list[Effect]]:
         """The neurons or experts of feed-forward blocks, by kind, strongest first."""
@@ -201,7 +199,7 @@ class Asking:
         for number, logits in self.engine.logits([removals[i].changes for i in able], ends):
             i = able[number]
             found = value - float(self._metric.of(logits))
-            yield i, replace(effects[i], measured=found, kl=_kl(clean, logits), how=removals[i].how)
+            yield i, replace(effects[i], measured=found, kl=self._metric.divergence(clean, logits), how=removals[i].how)
 
 
 def effects(
@@ -282,9 +280,3 @@ def _strongest(kind: UnitKind, table: Float[np.ndarray, "*place"]) -> Iterable[t
         place = [int(i) for i in np.unravel_index(at, table.shape)]
         layer, position, head = [-1, *place, None] if kind == "token" else [*place, None][:3]
         yield Unit(kind, -1 if layer is None else layer, position, head=head), float(flat[at])
-
-
-def _kl(clean: Float[Tensor, "output"], changed: Float[Tensor, "output"]) -> float:
-    """KL(clean ‖ changed) of the next-token distributions, in nats."""
-    p, q = clean.double().log_softmax(dim=-1), changed.double().log_softmax(dim=-1)
-    return max(0.0, float((p.exp() * (p - q)).sum()))

@@ -133,7 +133,8 @@ class Interventions:
         checked = _starts.setdefault(self._trace.anatomy.unembedding, {})
         starts: tuple[Start, ...] = ("position", "layer", "whole")
         for start in starts:
-            if start == "position" and not remembers_keys_only(self._model, self._trace):
+            # at the first position nothing is remembered, and a check would say nothing about other prompts
+            if start == "position" and not (self._position and remembers_keys_only(self._model, self._trace)):
                 continue
             if start not in checked:
                 checked[start] = self._gives_the_run(start)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 from ..errors import TransparencyError
 from ..model.readout import TOKENS, Readout
@@ -46,5 +47,21 @@ class Metric:
             return logits[..., output]
         if self.readout.task == "labels":
             # each label is a question of its own
-            return -(-logits[..., output]).exp().log1p()
+            return logsigmoid(logits[..., output])
         return logits[..., output] - logits.logsumexp(dim=-1)
+
+    def divergence(self, clean: Float[Tensor, "output"], changed: Float[Tensor, "output"]) -> float | None:
+        """KL(clean ‖ changed) of the distributions, in nats; summed over labels that are questions of their own. None
+        for a regression.
+        """
+        clean, changed = clean.double(), changed.double()
+        match self.readout.task:
+            case "value":
+                return None
+            case "labels":
+                p, q = (torch.stack([logsigmoid(x), logsigmoid(-x)]) for x in (clean, changed))
+            case _:
+                p, q = clean.log_softmax(dim=-1), changed.log_softmax(dim=-1)
+        # an output that a model rules out adds nothing
+        possible = p > -torch.inf
+        return max(0.0, float((p.exp() * (p - q))[possible].sum()))

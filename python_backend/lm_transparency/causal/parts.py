@@ -81,6 +81,14 @@ class Parts:
     def mean_ffn(self, layer: int) -> Float[Tensor, "d_model"] | None:
         return _mean([trace.layers[layer].ffn.float() for trace in self._others or (self.trace,)])
 
+    def mean_residual(self, layer: int) -> Float[Tensor, "d_model"] | None:
+        return _mean([trace.layers[layer].post.float() for trace in self._others or (self.trace,)])
+
+    def bias(self, layer: int) -> tuple[Float[Tensor, "position d_model"], Float[Tensor, "d_model"] | None] | None:
+        """What the biases of attention add, and its mean; None where there are none."""
+        found = attention_bias(self.trace, layer)
+        return None if found is None else (found.float(), _mean([found.float()]))
+
     def mean_embedding(self) -> Float[Tensor, "d_model"] | None:
         return _mean([trace.layers[0].pre.float() for trace in self._others or (self.trace,)])
 
@@ -99,10 +107,12 @@ class Parts:
             case "expert":
                 return [expert_states(t, layer, unit.expert or "") for t in self._runs(how)]
             case "bias":
-                found = attention_bias(self.trace, layer)
+                found = self.bias(layer)
                 if found is None:
-                    raise TransparencyError("invalidParams", f"The attention of layer {layer} adds no bias.")
-                return [found.float()]
+                    raise TransparencyError(
+                        "invalidParams", f"The attention of layer {layer} adds no bias.", "Name another unit."
+                    )
+                return [found[0]]
             case "ffn":
                 return [trace.layers[layer].ffn.float() for trace in self._runs(how)]
             case _:

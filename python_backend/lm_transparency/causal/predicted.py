@@ -15,7 +15,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..routes.kernels.cores import queries_at_once
-from ..trace.sums import attention_bias
 from ..trace.trace import Trace
 from ..watch import Watch
 from .gradient import Gradient
@@ -46,8 +45,8 @@ class Edges:
 class Predicted:
     """The effects of all parts up to the metric's position, on logits as a metric counts them.
 
-    Heads, feed-forward blocks and tokens against their mean (`Parts`), all else against zero. 0 for what a layer does
-    not have.
+    Heads, feed-forward blocks and tokens against their mean (`Parts`) by default, biases and residual states where a
+    mean is asked for, all else against zero. 0 for what a layer does not have.
     """
 
     edges: Edges
@@ -77,14 +76,14 @@ def predicted(parts: Parts, gradient: Gradient, how: How, watch: Watch) -> Predi
         watch.step("effects", layer, n_layers)
         after = gradient.at[Site(layer, "post")]
         ffn[layer] = _effects(record.ffn, after, parts.mean_ffn(layer) if to_mean else None)
-        residual[layer] = _effects(record.post, after)
+        residual[layer] = _effects(record.post, after, parts.mean_residual(layer) if how == "mean" else None)
         if record.heads is not None:
             along = gradient.at[attention_site(trace.anatomy, layer)]
             heads[layer], edges = _attention(trace, layer, along, parts.mean_heads(layer) if to_mean else None)
             strongest.append((np.full(len(edges[0]), layer), edges))
-            added = attention_bias(trace, layer)
+            added = parts.bias(layer)
             if added is not None:
-                bias[layer] = _effects(added, along)
+                bias[layer] = _effects(added[0], along, added[1] if how == "mean" else None)
     tokens = _effects(trace.layers[0].pre, gradient.at[EMBEDDING], parts.mean_embedding() if to_mean else None)
     return Predicted(_together(strongest), heads, ffn, bias, residual, tokens)
 

@@ -40,21 +40,26 @@ def removal(model: PreTrainedModel, parts: Parts, units: Sequence[Unit], how: Ho
     lacks the units before it, as hooks in one run would do. A unit that is part of another adds nothing. Raises
     `TransparencyError("invalidParams")` for units that share a part.
     """
-    units = _apart(units)
+    units = apart(units)
     hidden = [unit for unit in units if _by_knock_out(parts.trace, unit, how)]
     changes: list[Change | HiddenKey] = [
         HiddenKey(unit.position) for unit in hidden if unit.position is not None and unit.position < last
     ]
     hows = [KNOCKED_OUT for _ in hidden]
     of_clean = {unit: parts.of(unit, how) for unit in units if unit not in hidden}
-    in_order = sorted(of_clean.items(), key=lambda item: item[1].site)
-    for site, group in groupby(in_order, key=lambda item: item[1].site):
+    for (site, _), group in groupby(sorted(of_clean.items(), key=_when), key=_when):
         now = Parts(_again(model, parts.trace, changes, watch)) if changes else parts
         for unit, clean in group:
             here = clean if now is parts else now.of(unit, how)
             changes.append(_change(site, clean, here))
             hows.append(clean.how)
     return Removal(tuple(changes), ", ".join(dict.fromkeys(hows)))
+
+
+def _when(item: tuple[Unit, Part]) -> tuple[Site, bool]:
+    """When a unit is removed: a state after all that is summed to it."""
+    unit, part = item
+    return part.site, unit.kind == "residual"
 
 
 def _change(site: Site, clean: Part, here: Part) -> Change:
@@ -83,8 +88,8 @@ def _again(model: PreTrainedModel, trace: Trace, changes: Sequence[Change | Hidd
         return record(model, trace.anatomy, trace.token_ids, watch)
 
 
-def _apart(units: Sequence[Unit]) -> list[Unit]:
-    """`units` without those that are part of others."""
+def apart(units: Sequence[Unit]) -> list[Unit]:
+    """`units` without those that are part of others. Raises `TransparencyError("invalidParams")` for a shared part."""
     once = list(dict.fromkeys(units))
     kept = [unit for unit in once if not any(covers(other, unit) for other in once if other != unit)]
     for one, other in combinations(kept, 2):

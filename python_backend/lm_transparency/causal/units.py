@@ -146,6 +146,8 @@ def covers(whole: Unit, part: Unit) -> bool:
             return whole.head == part.head
         case "ffn", "neuron" | "expert":
             return whole.position == part.position
+        case "residual", "ffn" | "neuron" | "expert" | "edge" | "edge_head" | "head" | "bias":
+            return whole.position == part.position
         case "expert", "neuron":
             return (whole.position, whole.expert) == (part.position, part.expert)
         case _:

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import get_args
 
+from jaxtyping import Float
+from torch import Tensor
+
 from ..analysis.result import Analysis
 from ..causal.agreement import rank_agreement, sign_agreement
 from ..causal.checking import checked
@@ -27,7 +30,8 @@ from ..protocol.effects import (
     ShareProof,
     UnitEffect,
 )
-from ..trace.trace import position_of
+from ..trace.outputs import read_all
+from ..trace.trace import Trace, position_of
 from ..watch import Watch
 from .asking import question
 from .tokens import output_meant
@@ -64,17 +68,17 @@ def inspect_effects(
     """
     check_choice("metric", metric, get_args(MetricKind))
     check_choice("how", how, get_args(How))
-    trace, watch = analysis.trace, watch or Watch()
+    trace, watch = read_all(analysis.model.model, analysis.trace), watch or Watch()
     at = position_of(analysis.target if position is None else position, trace.n_tokens)
     named = [] if units is None else [_units(analysis, text, at) for text in units]
-    wanted = _metric(analysis, at, metric, target, contrast)
+    wanted, notes = _metric(analysis, at, trace.logits[at], metric, target, contrast)
     asking = Asking(analysis.model.model, trace, wanted, how, watch, [one.trace for one in references])
     budget = budget or DEFAULT
     if units is None:
         found = effects(asking, analysis.contributions, wanted, budget, partial=partial)
     else:
         found = _named(asking, named, partial)
-    drawn = None if units is not None or found.stopped else _faithfulness(analysis, wanted, found, watch)
+    drawn = None if units is not None or found.stopped else _faithfulness(analysis, trace, wanted, found, watch)
     return EffectsResult(
         position=at,
         metric=_shown(analysis, wanted, found.value),
@@ -82,7 +86,7 @@ def inspect_effects(
         faithfulness=drawn,
         proof=ShareProof(None if found.shares is None else found.shares.error),
         timing=EffectsTiming(analysis.forward_s, found.backward_s, found.measured_s, found.n_measured),
-        notices=(*found.notices, found.stopped) if found.stopped else found.notices,
+        notices=(*notes, *found.notices, found.stopped) if found.stopped else (*notes, *found.notices),
         complete=not found.stopped,
     )
 
@@ -108,38 +112,50 @@ def _with_share(effect: Effect, found: Shares) -> Effect:
     return replace(effect, share=float(found.tokens[effect.units[0].position or 0]))
 
 
-def _faithfulness(analysis: Analysis, metric: Metric, found: Effects, watch: Watch) -> Faithfulness:
+def _faithfulness(analysis: Analysis, trace: Trace, metric: Metric, found: Effects, watch: Watch) -> Faithfulness:
     """Of the drawing with its automatic threshold, and of the edges predicted strongest."""
     edges = [one for one in found.effects if one.kind == "edge" and one.predicted is not None]
     edges = sorted(edges, key=lambda one: -abs(one.predicted or 0.0))[:_AGREEING]
     pairs = [(one.predicted or 0.0, one.measured) for one in edges if one.measured is not None]
     drawn = analysis.routes(metric.position, None).edges
     routes = [(e.target.layer, e.target.position, e.source.position) for e in drawn if e.kind == "attention"]
-    share = carried(analysis.model.model, analysis.trace, metric, routes, watch)
+    share = carried(analysis.model.model, trace, metric, routes, watch)
     return Faithfulness(len(pairs), sign_agreement(pairs), rank_agreement(pairs), share.kept, share.removed)
 
 
 def _metric(
-    analysis: Analysis, position: int, kind: MetricKind, target: str | None, contrast: str | bool | None
-) -> Metric:
-    """m as it was asked for. Raises `TransparencyError("invalidParams")`."""
-    first, second = analysis.predictions(2).ids[position].tolist() if contrast is True else (None, None)
-    wanted = _predicted(analysis, position) if target is None else output_meant(analysis, target)
-    other: int | None = None
+    analysis: Analysis,
+    position: int,
+    logits: Float[Tensor, "output"],
+    kind: MetricKind,
+    target: str | None,
+    contrast: str | bool | None,
+) -> tuple[Metric, tuple[str, ...]]:
+    """m as it was asked for, of the `logits` at `position`, and notes on tokens that were named.
+
+    Raises `TransparencyError("invalidParams")`.
+    """
+    likely = [Meant(i) for i in logits.float().topk(min(2, len(logits))).indices.tolist()]
+    wanted = likely[0] if target is None else output_meant(analysis, target)
+    other: Meant | None = None
     if contrast is True:
         # the most probable of the others
-        other = second if wanted.id == first else first
+        other = next((one for one in likely if one.id != wanted.id), None)
+        if other is None:
+            raise TransparencyError(
+                "invalidParams",
+                f"{analysis.model.name} has one output, so there is no runner-up.",
+                "Ask for no contrast.",
+            )
     elif isinstance(contrast, str):
-        other = output_meant(analysis, contrast).id
-    if other == wanted.id:
+        other = output_meant(analysis, contrast)
+    if other is not None and other.id == wanted.id:
         raise TransparencyError(
             "invalidParams", "Target and contrast are the same token.", "Choose another contrast, or leave it out."
         )
-    return Metric(position, wanted.id, other, kind, analysis.trace.anatomy.readout)
-
-
-def _predicted(analysis: Analysis, position: int) -> Meant:
-    return Meant(int(analysis.predictions(1).ids[position, 0]))
+    notes = tuple(one.note for one in (wanted, other) if one is not None and one.note)
+    readout = analysis.trace.anatomy.readout
+    return Metric(position, wanted.id, None if other is None else other.id, kind, readout), notes
 
 
 def _shown(analysis: Analysis, metric: Metric, value: float) -> MetricValue:

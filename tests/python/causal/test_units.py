@@ -86,11 +86,13 @@ def test_parts_of_units() -> None:
     whole_of = {
         "I22_1>A23_13/0": {"I22_1>A23_13", "23.0@13", "23.0"},
         "23.0@13": {"23.0"},
-        "M22_3#831": {"M22_3"},
-        "M22_3@5": {"M22_3"},
-        "M22_3@shared": {"M22_3"},
-        "M22_3@shared2": {"M22_3"},
-        "M22_3@5#17": {"M22_3", "M22_3@5"},
+        "M22_3": {"I22_3"},
+        "M22_3#831": {"I22_3", "M22_3"},
+        "M22_3@5": {"I22_3", "M22_3"},
+        "M22_3@shared": {"I22_3", "M22_3"},
+        "M22_3@shared2": {"I22_3", "M22_3"},
+        "M22_3@5#17": {"I22_3", "M22_3", "M22_3@5"},
+        "B22_3": {"I22_3"},
     }
     for part, unit in UNITS.items():
         found = {name for name, other in UNITS.items() if name != part and covers(other, unit)}
