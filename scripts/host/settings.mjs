@@ -26,6 +26,8 @@ export const quietSettings = {
   'window.autoDetectColorScheme': false,
   'window.autoDetectHighContrast': false,
   'window.confirmBeforeClose': 'never',
+  // the server's own port is the window's address; nothing else here is for a browser
+  'remote.autoForwardPorts': false,
   // An address that names a file would otherwise drop all other editors and panels at each reload.
   'window.restoreWindows': 'preserve',
   // as in VS Code on a desktop; in a browser it is on, and a stray key would change a sample

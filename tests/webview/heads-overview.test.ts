@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { computeRoutes } from '../../webview/src/routes/routes';
 import { edgesOfHead, headTotals, strongestEdges } from '../../webview/src/routes/headTotals';
 import { tagTable } from '../../webview/src/views/headTags';
-import { headAt, headsFrame, headX, labelledHeads, layerY } from '../../webview/src/views/headsLayout';
+import { fitsLetters, headAt, headsFrame, headX, labelledHeads, layerY } from '../../webview/src/views/headsLayout';
 import { packedNumbers } from '../../webview/dev/views';
 import { randomAnalysis, sourceOf, sourceOfAnalysis } from './sources';
 
@@ -90,6 +90,12 @@ describe('the place of a head', () => {
     }
     expect(headAt(frame, frame.x - 1, frame.y + 1)).toBe(null);
     expect(labelledHeads(frame)[0]).toBe(0);
+  });
+
+  it('has a letter for each tag, or for none', () => {
+    expect(fitsLetters(headsFrame({ width: 520, height: 460 }, 30, 9))).toBe(true);
+    expect(fitsLetters(headsFrame({ width: 520, height: 340 }, 30, 9))).toBe(false);
+    expect(fitsLetters(headsFrame({ width: 300, height: 460 }, 30, 64))).toBe(false);
   });
 
   it('labels every fifth head of 64 on a narrow stage', () => {

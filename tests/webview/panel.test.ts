@@ -60,6 +60,16 @@ describe('the panel', () => {
     expect(host.told).toContainEqual({ type: 'action', action: 'analyze' });
   });
 
+  it('says of a page of before that it is coming back', async () => {
+    unmount();
+    host = Object.assign(new FakeHost(), { restores: true });
+    unmount = mount(document.getElementById('app') as HTMLElement, host);
+    await settled(20);
+    expect(text('panel')).toBe('Restoring the analysis …');
+    await show();
+    expect(find('panel').dataset['state']).toBe('ready');
+  });
+
   it('shows progress that can be cancelled', async () => {
     host.say({ type: 'progress', message: 'Contributions: layer 2 of 4', fraction: 0.5 });
     await settled(20);

@@ -17,7 +17,16 @@ import { createArrangement, maximizeKey } from './layout/arrangement';
 import type { Arrangement } from './layout/arrangement';
 import { keepKeyboard, takeKeyboard } from './layout/keyboard';
 import { Splitter } from './layout/splitter';
-import { Empty, Failure, Loading, Notices, OfflineBanner, TroubleBanner, Updating } from './views/panelStates';
+import {
+  Empty,
+  Failure,
+  Loading,
+  Notices,
+  OfflineBanner,
+  Restoring,
+  TroubleBanner,
+  Updating,
+} from './views/panelStates';
 import type { Store } from './store/state';
 import { RoutesList } from './views/routesList';
 import { HeadsView } from './views/headsView';
@@ -44,6 +53,7 @@ export function Panel({ store, host }: { store: Store; host: Host }) {
     >
       <OfflineBanner store={store} />
       {phase.kind === 'empty' && <Empty store={store} />}
+      {phase.kind === 'restoring' && <Restoring />}
       {phase.kind === 'loading' && <Loading store={store} phase={phase} />}
       {phase.kind === 'failure' && <Failure store={store} phase={phase} />}
       {phase.kind === 'ready' && <Ready store={store} host={host} arrangement={arrangement} lens={lens} />}

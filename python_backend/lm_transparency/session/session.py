@@ -104,7 +104,7 @@ class Session:
                     loaded = load_model(source, watch=watch, **options)
                 if loaded.device == "cpu":
                     if watch is not None:
-                        watch.step("preparing the kernels")
+                        watch.step("compiling for this processor (once)")
                     warm_up()
                 self.unload()
                 self._models[key], self._files[key] = loaded, files

@@ -103,7 +103,7 @@ def test_progress_begins_reports_and_ends_before_the_answer(server: Client, fran
     assert kinds == ["begin", *["report"] * (len(steps) - 2), "end"]
     assert steps[0]["title"] == "Analyzing"
     assert any(", layer " in step["message"] for step in steps[1:-1])
-    percentages = [step["percentage"] for step in steps if step["kind"] == "report"]
+    percentages = [step["percentage"] for step in steps if "percentage" in step]
     assert percentages == sorted(percentages)
     order = [
         m for m in server.messages if m.get("result") == france or (m.get("params") or {}).get("token") == "france"

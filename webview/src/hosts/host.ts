@@ -18,6 +18,8 @@ export interface Host {
   readonly recording: boolean;
   /** An editor is around it: text to be marked, commands to run. */
   readonly inEditor: boolean;
+  /** A page of before comes back: its analysis is on the way. */
+  readonly restores?: boolean;
   /** Resolves with the answer, rejects with a sentence for the reader. */
   ask<M extends Method>(question: Question<M>, options?: AskOptions): Promise<Answer<M>>;
   /** Subscribes to the host's messages: analyses, progress, failures, the editor's cursor. */

@@ -5,6 +5,7 @@ import type { AskOptions, Host, Progress } from './host';
 
 interface CodeApi {
   postMessage(message: FromWebview): void;
+  getState(): unknown;
   setState(state: unknown): void;
 }
 
@@ -39,6 +40,7 @@ export function editorHost(): Host {
   return {
     recording: false,
     inEditor: true,
+    restores: (api.getState() ?? null) !== null,
 
     ask<M extends Method>(question: Question<M>, { signal, onProgress }: AskOptions = {}): Promise<Answer<M>> {
       const id = ++lastId;

@@ -10,6 +10,7 @@ import type { Analysis } from '../analysis/payload';
 import type { Store } from '../store/state';
 import type { Table } from '../words/table';
 import { share, shortShare } from '../words/words';
+import { Waiting } from '../views/waiting';
 import { BarList, Section } from './parts';
 import type { BarRow } from './parts';
 import { shownIn } from './shown';
@@ -84,6 +85,9 @@ export function Heads({ store, analysis, edge, parts, head, weight }: Props) {
   const { model, floor } = analysis.meta;
   const { layer } = edge.target;
   const reply = useReply(store, 'lmTransparency/headTags', {});
+  const { position: query } = edge.target;
+  const exact = useReply(store, 'lmTransparency/edgeHeads', { layer, query, key: edge.source.position });
+  const pending = [exact, reply].find((one) => one?.state === 'asking') ?? null;
   const tags = (of: number): Tag[] =>
     reply?.state === 'known'
       ? (attempt(() => tagsOf(reply.result, model.nLayers, model.nHeads, layer, of)).value ?? [])
@@ -111,8 +115,8 @@ export function Heads({ store, analysis, edge, parts, head, weight }: Props) {
       },
       note: (
         <>
-          <span class="figure">{part.probability === null ? '' : share(part.probability)}</span>
-          <span class="tag">{strongest && tagText(strongest)}</span>
+          <span class="figure">{part.probability === null ? pendingMark(exact) : share(part.probability)}</span>
+          <span class="tag">{strongest ? tagText(strongest) : pendingMark(reply)}</span>
         </>
       ),
     };
@@ -147,10 +151,16 @@ export function Heads({ store, analysis, edge, parts, head, weight }: Props) {
           <span class="column-name">attention</span>
           <span class="column-name">measured as</span>
         </button>
+        {pending && <Waiting reply={pending} what="What the heads attend to" quiet />}
         <BarList store={store} rows={parts.map(row)} testId="heads" first={Math.max(FIRST_HEADS, chosenAt + 1)} />
       </div>
     </Section>
   );
+}
+
+/** In place of a figure that the backend has yet to give. */
+function pendingMark(reply: { state: string } | null) {
+  return reply?.state === 'asking' ? <span title="being computed">…</span> : null;
 }
 
 /** Counted from 1, as people do. */

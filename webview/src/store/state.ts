@@ -26,6 +26,7 @@ import type { Analysis } from '../analysis/payload';
 
 export type Phase =
   | { kind: 'empty' }
+  | { kind: 'restoring' }
   | { kind: 'loading'; message: string; fraction: number | null }
   | { kind: 'ready' }
   | { kind: 'failure'; message: string; remedy: string; actions: { action: PanelAction; label: string }[] };
@@ -52,7 +53,7 @@ const MOST_MARKED = 60;
 export type Store = ReturnType<typeof createStore>;
 
 export function createStore(host: Host) {
-  const phase = signal<Phase>({ kind: 'empty' });
+  const phase = signal<Phase>({ kind: host.restores ? 'restoring' : 'empty' });
   const analysis = signal<Analysis | null>(null);
   const title = signal('');
   const offline = signal<string | null>(null);

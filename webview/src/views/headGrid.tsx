@@ -1,6 +1,7 @@
 /** Layers × heads, with pointer and keys. */
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { useSignal, useSignalEffect } from '@preact/signals';
+import type { Signal } from '@preact/signals';
 import { directionOf } from '../graph/keyboard';
 import { labelledLayers } from '../graph/labels';
 import type { Size } from '../graph/layout';
@@ -12,7 +13,7 @@ import { Tip } from '../layout/tip';
 import { share } from '../words/words';
 import { TAG_WORDS } from './headTags';
 import type { TagTable } from './headTags';
-import { headAt, headX, headsFrame, labelledHeads, layerY } from './headsLayout';
+import { fitsLetters, headAt, headX, headsFrame, labelledHeads, layerY } from './headsLayout';
 import { drawHeads } from './headsPaint';
 import { OnFrame } from './onFrame';
 
@@ -21,13 +22,15 @@ interface Props {
   view: GraphView;
   totals: Float64Array;
   tags: TagTable | null;
+  /** Set to whether the cells have room for letters. */
+  letters: Signal<boolean>;
 }
 
 export const sameHead = (a: HeadRef | null, b: HeadRef | null): boolean => a?.layer === b?.layer && a?.head === b?.head;
 
 export const headName = ({ layer, head }: HeadRef): string => `L${layer} H${head}`;
 
-export function HeadGrid({ store, view, totals, tags }: Props) {
+export function HeadGrid({ store, view, totals, tags, letters }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const size = useSignal<Size>({ width: 0, height: 0 });
@@ -59,6 +62,8 @@ export function HeadGrid({ store, view, totals, tags }: Props) {
     const marks = { selected: store.headFilter.value, hover: hover.value?.at ?? null, caret: caret.value };
     const [room, largest] = [size.value, Math.max(1e-12, ...current.totals)];
     if (!palette || !element || room.width === 0) return;
+    const frame = headsFrame(room, nLayers, nHeads);
+    letters.value = fitsLetters(frame);
     const picture = {
       ...current,
       ...marks,
@@ -66,7 +71,7 @@ export function HeadGrid({ store, view, totals, tags }: Props) {
       largest,
       palette,
       size: room,
-      frame: headsFrame(room, nLayers, nHeads),
+      frame,
     };
     painter.ask(() => drawHeads(element, picture));
   });

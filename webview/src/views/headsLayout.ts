@@ -22,6 +22,18 @@ export function headsFrame(size: Size, nLayers: number, nHeads: number): HeadsFr
   return { x: LEFT, y: TOP, cellWidth, cellHeight, nLayers, nHeads };
 }
 
+const LETTER_WIDTH = 9;
+const LETTER_HEIGHT = 10;
+
+/** The gap between two cells. */
+export const gapOf = ({ cellWidth, cellHeight }: HeadsFrame): number => (cellWidth >= 5 && cellHeight >= 5 ? 1 : 0);
+
+/** Whether a cell has room for the letter of its tag. */
+export function fitsLetters(frame: HeadsFrame): boolean {
+  const gap = gapOf(frame);
+  return frame.cellWidth - gap >= LETTER_WIDTH && frame.cellHeight - gap >= LETTER_HEIGHT;
+}
+
 export const headX = (frame: HeadsFrame, head: number): number => frame.x + head * frame.cellWidth;
 
 /** The last layer is on top. */

@@ -5,7 +5,7 @@ import type { Palette } from '../graph/palette';
 import type { HeadRef } from '../routes/headTotals';
 import { TAG_LETTERS } from './headTags';
 import type { TagTable } from './headTags';
-import { headX, layerY } from './headsLayout';
+import { fitsLetters, gapOf, headX, layerY } from './headsLayout';
 import type { HeadsFrame } from './headsLayout';
 import { cellOpacity } from './scale';
 
@@ -23,9 +23,6 @@ export interface HeadsPicture {
   caret: HeadRef | null;
 }
 
-const LETTER_WIDTH = 9;
-const LETTER_HEIGHT = 10;
-
 /** The square root: a tenth of the largest is still seen. */
 export const totalStrength = (total: number, largest: number): number => (total > 0 ? Math.sqrt(total / largest) : 0);
 
@@ -33,7 +30,7 @@ export function drawHeads(canvas: HTMLCanvasElement, picture: HeadsPicture): voi
   const ctx = prepare(canvas, picture.size);
   if (!ctx) return;
   const { frame, palette } = picture;
-  const gap = frame.cellWidth >= 5 && frame.cellHeight >= 5 ? 1 : 0;
+  const gap = gapOf(frame);
   for (let layer = 0; layer < frame.nLayers; layer++) {
     if (!picture.hasHeads(layer)) continue;
     for (let head = 0; head < frame.nHeads; head++) drawCell(ctx, picture, { layer, head }, gap);
@@ -53,7 +50,7 @@ function drawCell(ctx: CanvasRenderingContext2D, picture: HeadsPicture, at: Head
   ctx.globalAlpha = strength > 0 ? 0.06 + cellOpacity(strength, palette.contrast) : palette.contrast ? 0.07 : 0.045;
   ctx.fillRect(x, y, width, height);
   const tag = tags?.strongest(at);
-  if (!tag || width < LETTER_WIDTH || height < LETTER_HEIGHT) return;
+  if (!tag || !fitsLetters(frame)) return;
   ctx.globalAlpha = strength > 0 ? 1 : 0.75;
   ctx.fillStyle = !palette.light && strength > 0.5 ? '#ffffff' : palette.foreground;
   ctx.font = `${Math.min(11, height - 2)}px ${palette.uiFont}`;

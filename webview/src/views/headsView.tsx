@@ -1,5 +1,6 @@
 /** The head overview: what every head contributes to the current routes, and what it was measured to do. */
 import { useMemo } from 'preact/hooks';
+import { useSignal } from '@preact/signals';
 import { attempt } from '../analysis/arrays';
 import { useReply } from '../store/ask';
 import type { GraphView } from '../graph/view';
@@ -24,6 +25,7 @@ export function HeadsView({ store, view }: { store: Store; view: GraphView }) {
     [result, nLayers, nHeads],
   );
   const tags = read.value;
+  const letters = useSignal(true);
   const ink = store.ink.value;
   const totals = useMemo(
     () => (source && routes ? headTotals(source, routes, nHeads, ink) : new Float64Array(0)),
@@ -33,13 +35,14 @@ export function HeadsView({ store, view }: { store: Store; view: GraphView }) {
   const largest = totals.reduce((a, b) => Math.max(a, b), 0);
   return (
     <>
-      <HeadGrid store={store} view={view} totals={totals} tags={tags} />
+      <HeadGrid store={store} view={view} totals={totals} tags={tags} letters={letters} />
       <div class="view-controls" data-testid="head-tags">
         <span class="dim">
           colour: {ink === 'flow' ? 'flow through the head' : 'sum of its contributions'}, 0 to {share(largest)}
         </span>
         <Waiting reply={reply} what="What the heads do" problem={read.problem} />
-        {tags && (
+        {tags && !letters.value && <span class="dim">Point at a head to see what it does.</span>}
+        {tags && letters.value && (
           <span class="tag-legend" title={`a letter stands for a score of ${STRONG} or more`}>
             {result?.tags.map((tag) => (
               <span key={tag} class="key">

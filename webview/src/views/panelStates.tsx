@@ -23,6 +23,17 @@ export function Empty({ store }: { store: Store }) {
   );
 }
 
+export function Restoring() {
+  return (
+    <div class="state" aria-busy="true">
+      <Skeleton fraction={0} />
+      <div class="state-text">
+        <p role="status">Restoring the analysis …</p>
+      </div>
+    </div>
+  );
+}
+
 export function Loading({ store, phase }: { store: Store; phase: Extract<Phase, { kind: 'loading' }> }) {
   const { message, fraction } = phase;
   return (

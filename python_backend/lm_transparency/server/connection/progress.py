@@ -82,6 +82,9 @@ class Progress:
             if stage == "forward" and self._is_first:
                 stage = "first pass"
             percentage = self._scale.percentage(stage, done, total)
+            if not total:
+                # how far it is is not known: a bar that stands still would say that nothing happens
+                percentage = None
             self._latest = WorkDoneProgressReport(message=describe(stage, done, total), percentage=percentage)
             self._loop.call_soon_threadsafe(self._schedule)
 
