@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
-from ..errors import TransparencyError
+from ..errors import TransparencyError, is_out_of_memory
 from ..model.anatomy import Anatomy
 
 #: Prompts longer than this keep the inputs of layers only, and each layer runs again in the backward pass.
@@ -29,22 +30,56 @@ def differentiable(model: PreTrainedModel) -> Generator[None]:
         parameter.requires_grad_(False)
     try:
         yield
-    except (RuntimeError, NotImplementedError) as error:
-        if not _without_gradient(error):
+    except RuntimeError as error:
+        # kernels word it in many ways
+        if is_out_of_memory(error):
             raise
-        raise TransparencyError(
-            "modelUnsupported",
-            f"The gradient does not go through {type(model).__name__}: a part of it has no derivative here.",
-            "Effects can still be measured: name the units to measure.",
-        ) from error
+        raise _no_derivative(model, "a part of it") from error
     finally:
         for parameter in asked:
             parameter.requires_grad_(True)
 
 
-def _without_gradient(error: Exception) -> bool:
-    text = str(error)
-    return isinstance(error, NotImplementedError) or "does not require grad" in text or "derivative" in text
+def _no_derivative(model: PreTrainedModel, part: str) -> TransparencyError:
+    return TransparencyError(
+        "modelUnsupported",
+        f"The gradient does not go through {type(model).__name__}: {part} has no derivative here.",
+        "Effects can still be measured: name the units to measure.",
+    )
+
+
+@contextmanager
+def uncut(model: PreTrainedModel, anatomy: Anatomy) -> Generator[None]:
+    """Raise `TransparencyError("modelUnsupported")` where weights give a result that has lost the gradient.
+
+    Kernels without a derivative do so silently: the backward pass then goes around them, through the residual stream.
+    """
+
+    def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        # code that turns gradients off has its reasons: it chooses, and nothing depends on it smoothly
+        if torch.is_grad_enabled() and _kept([*args, *kwargs.values()]) and _kept([output]) is False:
+            raise _no_derivative(model, type(module).__name__)
+
+    with ExitStack() as stack:
+        for block in anatomy.blocks:
+            sublayers = block.attention if block.has_attention else None, block.ffn if block.has_ffn else None
+            for module in block.module.modules():
+                if module in sublayers or _multiplies(module):
+                    stack.callback(module.register_forward_hook(hook, with_kwargs=True).remove)
+        yield
+
+
+def _multiplies(module: nn.Module) -> bool:
+    """Whether a module has a matrix of its own; a table of rotary frequencies is none."""
+    own = (*module.parameters(recurse=False), *module.buffers(recurse=False))
+    return any(tensor.dim() > 1 for tensor in own)
+
+
+def _kept(values: Iterable[Any]) -> bool | None:
+    """Whether any of these tensors has a gradient; None where there are no numbers that could have one."""
+    flat = [one for value in values for one in (value if isinstance(value, tuple | list) else [value])]
+    numbers = [one for one in flat if isinstance(one, Tensor) and one.is_floating_point()]
+    return any(one.requires_grad for one in numbers) if numbers else None
 
 
 def layers_again(

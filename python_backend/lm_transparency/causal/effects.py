@@ -150,10 +150,16 @@ class Asking:
         self.backward_s = time.perf_counter() - started
 
     def shares(self) -> Shares | None:
-        """Shares of the metric; None for a log-probability, and where the model has no gradient."""
+        """Shares of the metric; None for a log-probability, and, with a notice, where the model has no gradient."""
         if self._metric.kind != "logit" or self.gradient is None:
             return None
-        return shares(self._model, self._trace.anatomy, self._trace.token_ids, self._metric, self._watch)
+        try:
+            return shares(self._model, self._trace.anatomy, self._trace.token_ids, self._metric, self._watch)
+        except TransparencyError as error:
+            if error.kind != "modelUnsupported":
+                raise
+            self.notices = (*self.notices, f"No shares: {error}")
+            return None
 
     @property
     def engine(self) -> Interventions:
@@ -211,9 +217,9 @@ def effects(
     very largest, and flow knows nothing of signs.
     """
     known = asking.all_predicted()
-    result = Effects(asking.value, [], asking.backward_s, notices=asking.notices)
+    found_shares = asking.shares()
+    result = Effects(asking.value, [], asking.backward_s, notices=asking.notices, shares=found_shares)
     left = budget.seconds
-    result.shares = asking.shares()
     candidates = _candidates(known, contributions, metric.position)
     if result.shares is not None:
         candidates["token"] = _by_share(result.shares, candidates.get("token", []))

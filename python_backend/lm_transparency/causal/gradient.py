@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 from ..model.anatomy import Anatomy
 from ..model.context import forget_lengths
 from ..watch import Watch
-from .backward import differentiable, layers_again
+from .backward import differentiable, layers_again, uncut
 from .metric import Metric, precise
 from .reading import read_at
 from .sites import Site, changed, sites
@@ -51,7 +51,13 @@ def gradient(
         leaves[site] = leaf
         return states + (leaf if factor == 1 else leaf / factor)
 
-    with differentiable(model), torch.enable_grad(), changed(anatomy, probe), layers_again(anatomy, len(ids)):
+    with (
+        differentiable(model),
+        torch.enable_grad(),
+        changed(anatomy, probe),
+        uncut(model, anatomy),
+        layers_again(anatomy, len(ids)),
+    ):
         logits = read_at(model, anatomy, ids, metric.position)
         value = metric.of(logits[0])
         grads = torch.autograd.grad(value, list(leaves.values()), allow_unused=True)

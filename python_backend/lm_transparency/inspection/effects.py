@@ -72,6 +72,10 @@ def inspect_effects(
     at = position_of(analysis.target if position is None else position, trace.n_tokens)
     named = [] if units is None else [_units(analysis, text, at) for text in units]
     wanted, notes = _metric(analysis, at, trace.logits[at], metric, target, contrast)
+    if any(one.model.model is not analysis.model.model for one in references):
+        raise TransparencyError(
+            "invalidParams", "A reference is a run of another model.", "Analyze its prompt with the same loaded model."
+        )
     asking = Asking(analysis.model.model, trace, wanted, how, watch, [one.trace for one in references])
     budget = budget or DEFAULT
     if units is None:
@@ -100,7 +104,7 @@ def _named(asking: Asking, named: Sequence[tuple[Unit, ...]], partial: bool) -> 
     result = Effects(asking.value, started, asking.backward_s, notices=asking.notices)
     result.measure(asking, partial=partial)
     if not result.stopped and any(len(units) == 1 and units[0].kind == "token" for units in named):
-        result.shares = asking.shares()
+        result.shares, result.notices = asking.shares(), asking.notices
     if result.shares is not None:
         result.effects = [_with_share(one, result.shares) for one in result.effects]
     return result

@@ -116,3 +116,36 @@ def test_a_choice_between_tokens_that_print_alike_is_told(run: Analysis, monkeyp
     meant = Meant(7, "2 entries print alike.")
     monkeypatch.setattr("lm_transparency.inspection.effects.output_meant", lambda *_: meant)
     assert inspect_effects(run, target="x", units=["M0_1"]).notices == ("2 entries print alike.",)
+
+
+class _Kernel(torch.autograd.Function):
+    """A kernel with a backward pass that says in its own words that there is none."""
+
+    @staticmethod
+    def forward(*args: Any) -> torch.Tensor:
+        return args[1].clone()
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        raise RuntimeError("only for serving")
+
+
+@pytest.mark.parametrize("kernel", [_Kernel.apply, torch.Tensor.detach], ids=["raises", "loses the gradient"])
+@pytest.mark.parametrize("place", ["mlp", "self_attn.q_proj"])
+def test_without_a_gradient_units_are_measured_alone(run: Analysis, kernel: Any, place: str) -> None:
+    module = run.model.model.get_submodule(f"model.layers.3.{place}")
+    wanted = [unit.measured for unit in inspect_effects(run, units=["M2_1", "X0_1"]).units]
+    handle = module.register_forward_hook(lambda _module, _args, output: kernel(output))
+    try:
+        found = inspect_effects(run, units=["M2_1", "X0_1"])
+    finally:
+        handle.remove()
+    assert [unit.measured for unit in found.units] == pytest.approx(wanted, abs=1e-5)
+    assert {unit.predicted for unit in found.units} == {None} and found.proof.share_error is None
+    assert len(found.notices) == 1 and "no derivative here. Effects can still be measured" in found.notices[0]
+
+
+def test_a_reference_of_another_model_is_refused(run: Analysis, tiny_gpt2_folder: object) -> None:
+    other = analyze(load_model(str(tiny_gpt2_folder), dtype="float32", device="cpu"), "one two")
+    with pytest.raises(TransparencyError, match="another model"):
+        inspect_effects(run, how="mean", references=[other])
