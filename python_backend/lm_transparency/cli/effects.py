@@ -23,10 +23,9 @@ if TYPE_CHECKING:
     from ..analysis.result import Analysis
     from ..causal.effects import Budget
     from ..causal.parts import How
-    from ..model.loading import LoadedModel
+    from ..model.chat import Chat
     from ..model.options import SpecialTokens
     from ..protocol.effects import EffectsResult, Output, UnitEffect
-    from ..session.session import Session
 
 _MEAN_OVER = "mean:"
 _ARROW = " → "
@@ -77,12 +76,14 @@ def run(arguments: argparse.Namespace) -> int:
     if (arguments.text is None) == (arguments.file is None):
         raise TransparencyError("invalidPrompt", "Give either a FILE or --text.", "See lm-transparency effects --help.")
     prompt = arguments.text if arguments.text is not None else read_prompt(arguments.file)
-    given = arguments.target, arguments.contrast
-    arguments.file = [] if arguments.file is None else [arguments.file]
+    file, target, contrast = arguments.file, arguments.target, arguments.contrast
+    arguments.file = [] if file is None else [file]
     take_front_matter(arguments)
-    arguments.target, arguments.contrast = given[0] or arguments.target, given[1] or arguments.contrast
+    arguments.file = file
+    target = arguments.target if target is None else target
+    contrast = arguments.contrast if contrast is None else contrast
     _check_budget(arguments)
-    units = _units(arguments.units)
+    units, (how, others) = _units(arguments.units), _how(arguments.how)
     from ..model.tokens import check_prompt
 
     # before a model is loaded in vain
@@ -97,15 +98,15 @@ def run(arguments: argparse.Namespace) -> int:
     _, analysis = session.analyze(model, asked, special_tokens=special, watch=watch)
     if not analysis.proof.holds:
         raise TransparencyError("modelUnsupported", analysis.proof.sentence())
-    how, references = _how(arguments, session, model)
+    references = [session.analyze(model, one, special_tokens=special, watch=watch)[1] for one in others]
     from ..inspection.effects import inspect_effects
 
     found = inspect_effects(
         analysis,
         position=arguments.position,
         metric=arguments.metric,
-        target=arguments.target,
-        contrast=arguments.contrast,
+        target=target,
+        contrast=contrast,
         how=how,
         references=references,
         units=units,
@@ -163,17 +164,15 @@ def _units(given: str | None) -> list[str] | None:
     return names
 
 
-def _how(arguments: argparse.Namespace, session: Session, model: LoadedModel) -> tuple[How, list[Analysis]]:
-    given: str = arguments.how
+def _how(given: str) -> tuple[How, list[str | Chat]]:
+    """What removed units are set to, and the prompts that a mean is over; none: the prompt itself."""
     if given in ("default", "zero", "mean"):
         return given, []
     if not given.startswith(_MEAN_OVER) or given == _MEAN_OVER:
         raise TransparencyError("invalidParams", f"--how is {given!r}.", "It takes default, zero, mean or mean:FILE.")
     from ..batch.prompts import read_prompts
 
-    special = cast("SpecialTokens", arguments.special_tokens)
-    prompts = read_prompts([given.removeprefix(_MEAN_OVER)])
-    return "mean", [session.analyze(model, one.content(), special_tokens=special)[1] for one in prompts]
+    return "mean", [one.content() for one in read_prompts([given.removeprefix(_MEAN_OVER)])]
 
 
 _TITLES = {

@@ -80,3 +80,22 @@ def test_what_cannot_be_asked_is_refused_in_a_sentence(wrong: list[str], capsys:
 def test_neither_or_both_of_file_and_text_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["effects"]) == main([*FRANCE, "file.prompt"]) == 2
     assert "Give either a FILE or --text" in capsys.readouterr().err
+
+
+def test_a_file_is_a_prompt_with_its_front_matter(
+    tmp_path: Path, tiny_llama_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "one.prompt"
+    units = ["--units", "M0_1", "--format", "json"]
+    front = f"---\nmodel: {tiny_llama_folder}\ntarget: ·Mary\ncontrast: ·John\n---\n"
+    file.write_text(f"{front}When Mary and John", "utf-8")
+    metric = json.loads(run_text(["effects", str(file), *units], capsys))["metric"]
+    assert (metric["target"]["text"], metric["contrast"]["text"]) == (" Mary", " John")
+    given = json.loads(run_text(["effects", str(file), "--target", " to", *units], capsys))["metric"]
+    assert (given["target"]["text"], given["contrast"]["text"]) == (" to", " John")
+
+
+def test_nothing_is_loaded_for_a_wrong_choice(capsys: pytest.CaptureFixture[str]) -> None:
+    for wrong in (["--how", "median"], ["--how", "mean:/no/such"], ["--measure", "x"], ["--units", "M0"]):
+        assert main(["effects", "--text", "x", "--model", "/no/such/model", *wrong]) == 2
+        assert "/no/such/model" not in capsys.readouterr().err
