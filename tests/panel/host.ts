@@ -43,7 +43,11 @@ export class PanelHost {
     const host = new PanelHost(page, backend);
     await page.exposeFunction('hostHears', (message: FromWebview) => host.#hear(message));
     await page.addInitScript(() => {
-      const api = { postMessage: (message: FromWebview) => void window.hostHears(message), setState: () => undefined };
+      const api = {
+        postMessage: (message: FromWebview) => void window.hostHears(message),
+        getState: () => undefined,
+        setState: () => undefined,
+      };
       Object.assign(window, { acquireVsCodeApi: () => api });
     });
     await page.route(`${ORIGIN}/**`, (route) => {

@@ -16,7 +16,7 @@ from lm_transparency.causal.runs import changed_logits
 from lm_transparency.errors import Cancelled
 from lm_transparency.inspection.effects import inspect_effects
 
-VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "effects.json").read_text("utf-8"))
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "causal" / "effects.json").read_text("utf-8"))
 FRANCE = "The capital of France is"
 
 

@@ -10,7 +10,7 @@ import type { Analysis } from '../analysis/payload';
 import type { Store } from '../store/state';
 import type { Table } from '../words/table';
 import { share, shortShare } from '../words/words';
-import { Waiting } from '../views/waiting';
+import { Waiting } from '../controls/waiting';
 import { BarList, Section } from './parts';
 import type { BarRow } from './parts';
 import { shownIn } from './shown';

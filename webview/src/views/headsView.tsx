@@ -10,7 +10,7 @@ import { headTotals } from '../routes/headTotals';
 import { STRONG, TAG_LETTERS, TAG_WORDS, tagTable } from './headTags';
 import { HeadDetail } from './headDetail';
 import { HeadGrid } from './headGrid';
-import { Waiting } from './waiting';
+import { Waiting } from '../controls/waiting';
 
 const NOTHING = { value: null, problem: null };
 

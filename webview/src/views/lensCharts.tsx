@@ -14,7 +14,7 @@ import { chartX, chartY, linePath, rankHeight, rankTicks, rowAt } from './chart'
 import type { Plot } from './chart';
 import { cellName, rowOfNode } from './lensCells';
 import type { LensState } from './lensState';
-import { Waiting } from './waiting';
+import { Waiting } from '../controls/waiting';
 
 const PLOT: Plot = { width: 240, height: 92, left: 34, right: 6, top: 8, bottom: 16 };
 const WIDEST = 420;

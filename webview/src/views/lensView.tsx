@@ -16,7 +16,7 @@ import { drawLens, drawLensMarks, tintedCells } from './lensPaint';
 import { CellReadout, CellTip } from './lensReadout';
 import type { Followed, LensState } from './lensState';
 import { OnFrame } from './onFrame';
-import { Waiting } from './waiting';
+import { Waiting } from '../controls/waiting';
 
 interface Props {
   store: Store;
