@@ -160,7 +160,7 @@ export function Heads({ store, analysis, edge, parts, head, weight }: Props) {
 
 /** In place of a figure that the backend has yet to give. */
 function pendingMark(reply: { state: string } | null) {
-  return reply?.state === 'asking' ? <span title="being computed">…</span> : null;
+  return reply?.state === 'asking' ? <span class="pending" title="being computed" /> : null;
 }
 
 /** Counted from 1, as people do. */
