@@ -199,7 +199,15 @@ describe('prompt files in the real VS Code', () => {
 
   test('and follows what is typed, until one key takes it off', async () => {
     await setTheme(page, 'dark');
-    await line('When').click();
+    // lenses that come above a line move it while it is clicked
+    const place = page.locator('.statusbar-item', { hasText: /^Ln \d/ });
+    await expect
+      .poll(async () =>
+        line('When')
+          .click()
+          .then(() => place.innerText()),
+      )
+      .toContain('Ln 6,');
     await page.locator('.monaco-editor.focused').first().waitFor();
     await page.keyboard.press('End');
     // read before the first key: a rest between two keys is enough for the heat to follow
