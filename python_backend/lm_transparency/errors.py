@@ -89,6 +89,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
+def out_of_range(what: str, index: int, count: int) -> TransparencyError:
+    return TransparencyError("invalidParams", f"There is no {what} {index}.", f"Choose 0 to {count - 1}.")
+
+
 def first_line(error: BaseException) -> str:
     """The message of `error` on one line and without a full stop; its type where it has none.
 

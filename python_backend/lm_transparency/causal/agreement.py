@@ -30,7 +30,6 @@ def rank_agreement(pairs: Pairs, *, signed: bool = False) -> float | None:
 
 def _ranks(values: np.ndarray) -> np.ndarray:
     """Ranks from 0; equal values share the mean of their places."""
-    found, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = counts.cumsum()
-    del found
     return ((ends - counts + ends - 1) / 2)[inverse]

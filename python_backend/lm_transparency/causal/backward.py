@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 
 from ..errors import TransparencyError, is_out_of_memory
 from ..model.anatomy import Anatomy
+from ..trace.forwards import forward_replaced
 
 #: Prompts longer than this keep the inputs of layers only, and each layer runs again in the backward pass.
 _LONG = 512
@@ -93,20 +94,10 @@ def layers_again(
 def _checkpointed(modules: list[nn.Module], inside: Callable[[], AbstractContextManager[Any]]) -> Generator[None]:
     with ExitStack() as stack:
         for module in modules:
-            own = vars(module).get("forward")
-            contexts = partial(_contexts, inside)
-            module.forward = partial(checkpoint, module.forward, use_reentrant=False, context_fn=contexts)
-            stack.callback(restore_forward, module, own)
+            again = partial(checkpoint, module.forward, use_reentrant=False, context_fn=partial(_contexts, inside))
+            stack.enter_context(forward_replaced(module, again))
         yield
 
 
 def _contexts(inside: Callable[[], AbstractContextManager[Any]]) -> tuple[Any, Any]:
     return nullcontext(), inside()
-
-
-def restore_forward(module: nn.Module, own: Any) -> None:
-    """Give a module the `forward` that it had of its own; None: its class's."""
-    if own is None:
-        del module.forward
-    else:
-        module.forward = own

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..errors import TransparencyError
+from ..errors import TransparencyError, out_of_range
 from ..model.linear import sizes
 from ..routes.expert_states import expert_named, n_neurons
 from ..trace.trace import Trace, position_of
@@ -70,4 +70,4 @@ def _checked_ffn(trace: Trace, unit: Unit) -> Unit:
 
 def _within(what: str, index: int, count: int) -> None:
     if not 0 <= index < count:
-        raise TransparencyError("invalidParams", f"There is no {what} {index}.", f"Choose 0 to {count - 1}.")
+        raise out_of_range(what, index, count)

@@ -19,6 +19,7 @@ from transformers import PreTrainedModel
 
 from ..model.anatomy import Anatomy
 from ..model.context import forget_lengths
+from ..trace.outputs import read_all
 from ..trace.recording import attention_recorded
 from ..trace.trace import LayerRecord, Trace
 from ..watch import Watch
@@ -49,10 +50,9 @@ def carried(
     alone = torch.zeros(trace.n_layers, n, n, dtype=torch.bool)
     for layer, query, key in edges:
         alone[layer, query, key] = True
-    clean = float(metric.of(trace.logits[metric.position])) if trace.unread is None else None
     runs = [torch.zeros_like(alone), alone, ~alone]
     none, kept, removed = (value_with(model, trace, metric, run, watch) for run in runs)
-    whole = value_with(model, trace, metric, torch.ones_like(alone), watch) if clean is None else clean
+    whole = float(metric.of(read_all(model, trace).logits[metric.position]))
     if abs(whole - none) < _LEAST:
         return Carried(None, None)
     return Carried((kept - none) / (whole - none), (removed - none) / (whole - none))

@@ -22,13 +22,11 @@ from .inside import neurons_and_experts
 from .interventions import Interventions
 from .metric import Metric
 from .parts import How, Parts
-from .predicted import Predicted, effect_of, predicted
+from .predicted import KEPT, Predicted, effect_of, predicted
 from .removal import Removal, apart, removal
 from .shares import Shares, shares
 from .units import Unit, edge
 
-#: Units of a kind that are candidates.
-_KEPT = 400
 #: Feed-forward blocks, those predicted strongest, whose neurons or experts are listed.
 _OPENED = 10
 #: Kinds that share `Budget.seconds`.
@@ -280,7 +278,7 @@ def _edges_by_flow(contributions: Contributions, position: int) -> list[Unit]:
 def _strongest(kind: UnitKind, table: Float[np.ndarray, "*place"]) -> Iterable[tuple[Unit, float]]:
     """The units of a table [layer, position, head], or [position] of tokens, strongest first, without those at 0."""
     flat = table.ravel()
-    for at in np.argsort(-abs(flat), kind="stable")[:_KEPT]:
+    for at in np.argsort(-abs(flat), kind="stable")[:KEPT]:
         if flat[at] == 0:
             return
         place = [int(i) for i in np.unravel_index(at, table.shape)]

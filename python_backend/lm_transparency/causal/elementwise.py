@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from .backward import restore_forward
+from ..trace.forwards import forward_replaced
 from .derivatives import Ratio
 
 #: What an unknown module is tried on. Different numbers, none of them a fixed point of usual activations.
@@ -22,9 +22,7 @@ def by_ratio(model: nn.Module) -> Generator[None]:
     with ExitStack() as stack:
         for module in model.modules():
             if _is_activation(module):
-                own = vars(module).get("forward")
-                module.forward = partial(Ratio.apply, module.forward)
-                stack.callback(restore_forward, module, own)
+                stack.enter_context(forward_replaced(module, partial(Ratio.apply, module.forward)))
         yield
 
 

@@ -27,7 +27,7 @@ _TO_MEAN = {"head", "head_all", "ffn", "neuron", "expert", "token"}
 
 @dataclass(frozen=True)
 class Part:
-    """What a unit adds to `site` at some positions, and what it is set to instead. float32."""
+    """The vectors that a unit adds to `site`, by position, and the baseline that replaces them. float32."""
 
     site: Site
     positions: tuple[int, ...]

@@ -22,8 +22,8 @@ from .parts import How, Part, Parts
 from .sites import EMBEDDING, Site, attention_site
 from .units import Unit, edge
 
-#: Edges that are kept, the strongest ones of all layers.
-_KEPT = 400
+#: Units of a kind that are candidates, the strongest ones of all layers.
+KEPT = 400
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _attention(
 def _strongest(effects: Float[Tensor, "query key"], first: int) -> tuple[np.ndarray, ...]:
     """(query, key, effect) of the strongest edges among some queries."""
     flat = effects.flatten()
-    at = flat.abs().topk(min(_KEPT, len(flat))).indices
+    at = flat.abs().topk(min(KEPT, len(flat))).indices
     n_keys = effects.shape[1]
     return (at // n_keys + first).cpu().numpy(), (at % n_keys).cpu().numpy(), flat[at].cpu().numpy()
 
@@ -126,7 +126,7 @@ def _strongest(effects: Float[Tensor, "query key"], first: int) -> tuple[np.ndar
 def _together(found: list[tuple[np.ndarray, tuple[np.ndarray, ...]]]) -> Edges:
     layer = np.concatenate([layers for layers, _ in found])
     query, key, effect = (np.concatenate(column) for column in zip(*(rest for _, rest in found), strict=True))
-    order = np.argsort(-abs(effect), kind="stable")[:_KEPT]
+    order = np.argsort(-abs(effect), kind="stable")[:KEPT]
     order = order[(key[order] <= query[order]) & (effect[order] != 0)]
     return Edges(layer[order], query[order], key[order], effect[order])
 

@@ -80,7 +80,7 @@ def _again(model: PreTrainedModel, trace: Trace, changes: Sequence[Change | Hidd
         made = states.clone()
         rows = made[0] if made.dim() == 3 else made
         for one in mine:
-            rows[list(one.positions)] += (one.vectors / factor).to(rows)
+            one.add_to(rows, factor)
         return made
 
     pairs = [(0, c.key) for c in changes if isinstance(c, HiddenKey)]

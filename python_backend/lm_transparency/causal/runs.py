@@ -21,6 +21,7 @@ from transformers import PreTrainedModel
 
 from ..model.anatomy import Anatomy
 from ..model.context import forget_lengths
+from ..trace.forwards import forward_replaced
 from ..trace.prefix import cache_of
 from ..trace.trace import Trace
 from .knockout import keys_hidden
@@ -39,6 +40,12 @@ class Change:
     site: Site
     positions: tuple[int, ...]
     vectors: Float[Tensor, "position d_model"]
+
+    def add_to(self, states: Float[Tensor, "position d_model"], factor: float, first: int = 0) -> None:
+        """Add the vectors to `states` in place, which are those from position `first` on, before `factor`."""
+        for position, vector in zip(self.positions, (self.vectors / factor).to(states), strict=True):
+            if position - first < len(states):
+                states[position - first] += vector
 
 
 @dataclass(frozen=True)
@@ -142,10 +149,7 @@ class _Batch:
             return None
         made = torch.cat(parts) if len(parts) > 1 else parts[0].clone()
         for row, change in changes:
-            vectors = (change.vectors / factor).to(made)
-            for position, vector in zip(change.positions, vectors, strict=True):
-                if position < self.span.stop:
-                    made[row, position - self.span.start] += vector
+            change.add_to(made[row], factor, self.span.start)
         return made
 
     def _recorded(self, site: Site) -> Float[Tensor, "position d_model"]:
@@ -159,22 +163,13 @@ def _without_layers(model: PreTrainedModel, trace: Trace, n: int) -> Generator[N
     lengths = _output_lengths(model, trace.anatomy) if n else []
     with ExitStack() as stack:
         for block, length in zip(trace.anatomy.blocks[:n], lengths, strict=False):
-            own = vars(block.module).get("forward")
-            block.module.forward = partial(_pass, length)
-            stack.callback(_restore, block.module, own)
+            stack.enter_context(forward_replaced(block.module, partial(_pass, length)))
         yield
 
 
 def _pass(length: int | None, *args: Any, **kwargs: Any) -> Any:
     states = args[0] if args else kwargs["hidden_states"]
     return states if length is None else (states, *[None] * (length - 1))
-
-
-def _restore(module: nn.Module, own: Any) -> None:
-    if own is None:
-        del module.forward
-    else:
-        module.forward = own
 
 
 #: By a model's unembedding: how many values each of its blocks returns, None for the state alone.

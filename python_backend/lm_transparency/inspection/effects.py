@@ -117,7 +117,7 @@ def _with_share(effect: Effect, found: Shares) -> Effect:
 
 
 def _faithfulness(analysis: Analysis, trace: Trace, metric: Metric, found: Effects, watch: Watch) -> Faithfulness:
-    """Of the drawing with its automatic threshold, and of the edges predicted strongest."""
+    """Faithfulness of the drawing at its automatic threshold, and agreement on the edges predicted strongest."""
     edges = [one for one in found.effects if one.kind == "edge" and one.predicted is not None]
     edges = sorted(edges, key=lambda one: -abs(one.predicted or 0.0))[:_AGREEING]
     pairs = [(one.predicted or 0.0, one.measured) for one in edges if one.measured is not None]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from ..analysis.result import Analysis
-from ..errors import TransparencyError
+from ..errors import TransparencyError, out_of_range
 from ..protocol.ffn import ExpertResult, ExpertShare, FfnExpertsResult, NeuronResult, NeuronShare, RouterScore
 from ..protocol.inspection import Update
 from ..routes import experts
 from ..routes.expert_states import SHARED, expert_named, shared_names
 from ..routes.experts import ExpertNeurons, ExpertParts
 from .asking import question
-from .tokens import lens_of, out_of_range, place_of, update_tokens
+from .tokens import lens_of, place_of, update_tokens
 
 #: The number of experts to list that were not chosen, closest to being chosen first.
 _RUNNERS_UP = 5

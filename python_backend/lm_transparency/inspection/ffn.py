@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..analysis.result import Analysis
+from ..errors import out_of_range
 from ..protocol.ffn import FfnNeuronsResult, NeuronResult, NeuronShare
 from ..routes import neurons
 from .asking import question
-from .tokens import lens_of, out_of_range, place_of, update_tokens
+from .tokens import lens_of, place_of, update_tokens
 
 
 @question

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..ambient import guarded
 from ..analysis.result import Analysis
-from ..errors import TransparencyError
+from ..errors import TransparencyError, out_of_range
 from ..lens.projection import Lens, TopTokens
 from ..model.naming import Meant, entry_named
 from ..protocol.inspection import TokenScore, Update
@@ -83,10 +83,6 @@ def check_heads(analysis: Analysis, layer: int) -> None:
 def check_token(analysis: Analysis, token: int) -> None:
     if not 0 <= token < analysis.trace.anatomy.n_outputs:
         raise out_of_range("token", token, analysis.trace.anatomy.n_outputs)
-
-
-def out_of_range(what: str, index: int, count: int) -> TransparencyError:
-    return TransparencyError("invalidParams", f"There is no {what} {index}.", f"Choose 0 to {count - 1}.")
 
 
 def check_finite(analysis: Analysis, read: Tensor) -> None:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..errors import TransparencyError
+from ..errors import TransparencyError, out_of_range
 from ..model.linear import sizes
 from ..trace.experts import open_expert, open_shared, run_experts
 from ..trace.trace import Trace
@@ -30,9 +30,7 @@ def expert_named(trace: Trace, layer: int, expert: int | str) -> str:
     if not name.isdecimal():
         raise TransparencyError("invalidParams", f"There is no expert {name!r} in layer {layer}.", remedy)
     if int(name) >= found.n_experts:
-        raise TransparencyError(
-            "invalidParams", f"There is no expert {int(name)}.", f"Choose 0 to {found.n_experts - 1}."
-        )
+        raise out_of_range("expert", int(name), found.n_experts)
     return str(int(name))
 
 

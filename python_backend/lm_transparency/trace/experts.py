@@ -6,7 +6,7 @@ No family's formula is written here: the model's own code runs, with hooks that 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 from ..errors import TransparencyError
 from ..model.experts import Experts
 from ..model.linear import bias_of, weight_in_out
+from .forwards import forward_replaced
 from .own_code import PRODUCTS
 
 
@@ -250,18 +251,9 @@ class _Watching(TorchFunctionMode):
         return isinstance(weight, Tensor) and weight.untyped_storage().data_ptr() == own.untyped_storage().data_ptr()
 
 
-@contextmanager
-def _silent(module: nn.Module) -> Generator[None]:
+def _silent(module: nn.Module) -> AbstractContextManager[None]:
     """Makes the experts return nothing and cost nothing."""
-    own = vars(module).get("forward")
-    module.forward = lambda hidden, *_args, **_kwargs: torch.zeros_like(hidden)
-    try:
-        yield
-    finally:
-        if own is None:
-            del module.forward
-        else:
-            module.forward = own
+    return forward_replaced(module, lambda hidden, *_args, **_kwargs: torch.zeros_like(hidden))
 
 
 @contextmanager
