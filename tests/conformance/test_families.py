@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 import torch
 import transformers
 
-from families import CAUSAL, IDS, build
+from families import CAUSAL, IDS, build, unwarned
 from lm_transparency import Lens, TransparencyError, Watch
 from lm_transparency.model.anatomy import dissect
 from lm_transparency.routes.contributions import contributions, layer_contributions
@@ -48,9 +47,7 @@ class Outcome:
 
 @pytest.fixture(scope="module")
 def outcomes() -> Iterator[list[Outcome]]:
-    transformers.logging.set_verbosity_error()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with unwarned():
         yield [outcome(family) for family in CAUSAL]
 
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import transformers
 from torch import Tensor
 from transformers import AutoConfig
 
-from families import CAUSAL, IDS, build
+from families import CAUSAL, IDS, build, unwarned
 from lm_transparency import Trace, TransparencyError, Watch
 from lm_transparency.model.anatomy import dissect
 from lm_transparency.routes import experts
@@ -69,9 +67,7 @@ def tiny(family: str) -> Any:
 
 @pytest.fixture(scope="module")
 def outcomes() -> Iterator[list[Outcome]]:
-    transformers.logging.set_verbosity_error()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with unwarned():
         yield [outcome(family) for family in with_experts()]
 
 

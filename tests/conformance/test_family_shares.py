@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 
 import pytest
 import torch
-import transformers
 
-from families import CAUSAL, IDS, build
+from families import CAUSAL, IDS, build, unwarned
 from lm_transparency import Watch
 from lm_transparency.ambient import guard
 from lm_transparency.causal.metric import Metric
@@ -51,9 +49,7 @@ class Outcome:
 
 @pytest.fixture(scope="module")
 def outcomes() -> Iterator[list[Outcome]]:
-    transformers.logging.set_verbosity_error()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with unwarned():
         yield [outcome(family) for family in (exact() if MORE else SOME)]
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..errors import TransparencyError
 from ..routes.expert_states import expert_neuron_states, expert_states
+from ..routes.heads import head_part
 from ..routes.neurons import activations
 from ..trace.sums import attention_bias
 from ..trace.trace import Trace
@@ -143,11 +144,11 @@ def _activations(trace: Trace, layer: int) -> Float[Tensor, "position neuron"]:
 
 def _edge(trace: Trace, unit: Unit) -> Float[Tensor, "d_model"]:
     assert unit.position is not None and unit.key is not None
+    if unit.head is not None:
+        return head_part(trace, unit.layer, unit.head, unit.position, unit.key)
     record, block = trace.layers[unit.layer], trace.anatomy.blocks[unit.layer]
-    heads = slice(None) if unit.head is None else slice(unit.head, unit.head + 1)
-    weights = record.weights(heads, slice(unit.position, unit.position + 1))[:, 0, unit.key]
-    read = record.read_from(unit.key, unit.position)[heads]
-    return torch.einsum("h,hv,hvd->d", weights, read, block.w_o(trace.n_heads)[heads])
+    weights = record.weights(queries=slice(unit.position, unit.position + 1))[:, 0, unit.key]
+    return torch.einsum("h,hv,hvd->d", weights, record.read_from(unit.key, unit.position), block.w_o(trace.n_heads))
 
 
 def _site(trace: Trace, unit: Unit) -> Site:

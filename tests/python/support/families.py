@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+import transformers
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
@@ -89,6 +93,15 @@ NEEDS: dict[str, dict[str, Any]] = {
     "phi4_multimodal": {"vision_config": _TINY_ENCODER, "audio_config": _TINY_ENCODER},
     "gpt_neo": {"attention_types": [[["global", "local"], 1]]},
 }
+
+
+@contextmanager
+def unwarned() -> Generator[None]:
+    """Without what transformers says while it builds families from nothing."""
+    transformers.logging.set_verbosity_error()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def build(model_type: str, changes: dict[str, Any]) -> Any:
