@@ -36,6 +36,9 @@ export type Ink = 'flow' | 'local';
 export type Appearance = 'light' | 'dark';
 export type HeadTag = 'previous' | 'first' | 'duplicate' | 'induction' | 'self';
 export type RouterScoring = 'softmax' | 'sigmoid' | 'unknown';
+export type How = 'default' | 'zero' | 'mean';
+export type MetricKind = 'logit' | 'logprob';
+export type UnitKind = 'edge' | 'edge_head' | 'head' | 'head_all' | 'ffn' | 'neuron' | 'expert' | 'bias' | 'residual' | 'token';
 
 /**
  * A model and how to load it.
@@ -769,6 +772,171 @@ export interface LensTrackResult {
   notes: string[];
 }
 
+/** A token of the vocabulary, or a label of a classifier. */
+export interface Output {
+  id: number;
+  text: string;
+}
+
+/**
+ * The number m that effects are counted in, and its value in the clean run: the logit (or log-probability) of
+ * `target`, less that of `contrast` where there is one.
+ */
+export interface MetricValue {
+  kind: MetricKind;
+  target: Output;
+  contrast: Output | null;
+  value: number;
+}
+
+/**
+ * The effect of one unit, or of several at once, on m: m(clean) − m(without it). Positive supports the target.
+ *
+ * `unit`: its name (docs/effects.md#units). `text`: the tokens that it stands between or at. `how`: what it was set to
+ * (`zero`, `mean`) or, of a token, that attention to it was `knocked out`. `predicted`: gradient · (part − baseline).
+ * `measured`, `kl`: of a real run without it; KL(clean ‖ changed) of the next-token distributions, in nats. `share`:
+ * the conserved share of a token or bias in m. null: not asked for, or not known.
+ */
+export interface UnitEffect {
+  unit: string;
+  kind: UnitKind;
+  text: string;
+  how: string;
+  predicted: number | null;
+  measured: number | null;
+  kl: number | null;
+  share: number | null;
+}
+
+/**
+ * How far predictions and the drawing agree with measurements.
+ *
+ * `n`: edges measured of those predicted strongest; `sign`, `rho`: the fraction of equal signs, and Spearman's rank
+ * correlation of |predicted| with |measured|. `kept`: (m(drawn edges alone) − m(none)) / (m(all) − m(none)), with all
+ * other attention edges at their mean; `removed`: the same with the drawn edges taken out.
+ */
+export interface FaithfulnessResult {
+  n: number;
+  sign: number | null;
+  rho: number | null;
+  kept: number | null;
+  removed: number | null;
+}
+
+/** `share_error`: |m − Σ shares| / Σ |share|; null where there are no shares. */
+export interface ShareProof {
+  shareError: number | null;
+}
+
+/** Seconds. `n_measured`: runs that were changed. */
+export interface EffectsTiming {
+  forwardS: number;
+  backwardS: number;
+  measuredS: number;
+  nMeasured: number;
+}
+
+/** Effects on the prediction at `position`; in each kind of unit the strongest first. Kinds do not compare. */
+export interface EffectsResult {
+  position: number;
+  metric: MetricValue;
+  units: UnitEffect[];
+  faithfulness: FaithfulnessResult | null;
+  proof: ShareProof;
+  timing: EffectsTiming;
+  notices: string[];
+  complete: boolean;
+}
+
+/**
+ * The number m that effects are counted in. `position` null: that of the model's answer. `target` null: the
+ * predicted token. Tokens are named by their text or as `#ID`. `how`: what removed units are set to.
+ */
+export interface MetricChoice {
+  runId: string;
+  position?: number | null;
+  metric?: MetricKind;
+  target?: string | null;
+  contrast?: string | null;
+  how?: How;
+  workDoneToken?: string;
+}
+
+/** Predicts the effects of all units with one backward pass. `top`: units listed of each kind. */
+export interface PredictEffectsParams extends MetricChoice {
+  top?: number;
+}
+
+/**
+ * `edge…`: the edges predicted strongest, strongest first. `heads` [layer, head]: each head's, summed over
+ * positions; `ffn` [layer, position]; `tokens`, `shares` [position]. Arrays end at `position`. null where the model
+ * has no gradient, or the metric no shares.
+ *
+ * `units`: the strongest heads, blocks, neurons, experts and tokens, none measured; of each kind those to measure
+ * first come first. `share_error`: as in `ShareProof`.
+ */
+export interface PredictEffectsResult {
+  position: number;
+  metric: MetricValue;
+  edgeLayer: NumericArray;
+  edgeQuery: NumericArray;
+  edgeKey: NumericArray;
+  edgeEffect: NumericArray;
+  heads: NumericArray | null;
+  ffn: NumericArray | null;
+  tokens: NumericArray | null;
+  shares: NumericArray | null;
+  units: UnitEffect[];
+  shareError: number | null;
+  notices: string[];
+}
+
+/** Measures `units` (docs/effects.md#units), the first ones first, for about `seconds`. */
+export interface MeasureEffectsParams extends MetricChoice {
+  units?: string[];
+  seconds?: number;
+}
+
+/** `units`: those that were measured in time, at least one. Whoever asked asks for the rest. */
+export interface MeasureEffectsResult {
+  units: UnitEffect[];
+  notices: string[];
+}
+
+/** Runs the model without `unit`, one or several (`U+U`). `top_k`: outputs before and after that are listed. */
+export interface KnockOutParams extends MetricChoice {
+  unit: string;
+  topK?: number;
+}
+
+/** An output's probability (null for a regression) and logit in the clean run and in the changed one. */
+export interface OutputChange {
+  id: number;
+  text: string;
+  before: number | null;
+  after: number | null;
+  logitBefore: number;
+  logitAfter: number;
+}
+
+/** `outputs`: the most probable before or after, most probable before first; with target and contrast. */
+export interface KnockOutResult {
+  effect: UnitEffect;
+  metric: MetricValue;
+  outputs: OutputChange[];
+}
+
+/**
+ * How far a drawing holds m. `threshold` null: the automatic one. `predicted`, `measured`: effects of the same
+ * edges, those predicted strongest.
+ */
+export interface FaithfulnessParams extends MetricChoice {
+  threshold?: number | null;
+  renormalize?: boolean;
+  predicted?: number[];
+  measured?: number[];
+}
+
 /**
  * The selected prompt of a document, or the prompt at the cursor (`start` = `end`).
  *
@@ -875,6 +1043,10 @@ export interface Inspections {
   'lmTransparency/neuron': { params: NeuronParams; result: NeuronResult };
   'lmTransparency/lensGrid': { params: LensGridParams; result: LensGridResult };
   'lmTransparency/lensTrack': { params: LensTrackParams; result: LensTrackResult };
+  'lmTransparency/predictEffects': { params: PredictEffectsParams; result: PredictEffectsResult };
+  'lmTransparency/measureEffects': { params: MeasureEffectsParams; result: MeasureEffectsResult };
+  'lmTransparency/knockOut': { params: KnockOutParams; result: KnockOutResult };
+  'lmTransparency/faithfulness': { params: FaithfulnessParams; result: FaithfulnessResult };
 }
 
 export const INSPECTIONS = [
@@ -894,6 +1066,10 @@ export const INSPECTIONS = [
   'lmTransparency/neuron',
   'lmTransparency/lensGrid',
   'lmTransparency/lensTrack',
+  'lmTransparency/predictEffects',
+  'lmTransparency/measureEffects',
+  'lmTransparency/knockOut',
+  'lmTransparency/faithfulness',
 ] as const satisfies (keyof Inspections)[];
 
 /** Columns of an analysis: see COLUMNS in protocol/analysis.py for how they relate. */

@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import zip_longest
 
 import numpy as np
 from jaxtyping import Float
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from ..errors import Cancelled, TransparencyError, is_out_of_memory
-from ..protocol.effects import UnitKind
+from ..protocol.effects import How, UnitKind
 from ..routes.contributions import FLOOR, Contributions
 from ..routes.graph import route_graph
 from ..trace.trace import Trace
@@ -21,14 +23,14 @@ from .gradient import Gradient, gradient
 from .inside import neurons_and_experts
 from .interventions import Interventions
 from .metric import Metric
-from .parts import How, Parts
+from .parts import Parts
 from .predicted import KEPT, Predicted, effect_of, predicted
 from .removal import Removal, apart, removal
 from .shares import Shares, shares
 from .units import Unit, edge
 
 #: Feed-forward blocks, those predicted strongest, whose neurons or experts are listed.
-_OPENED = 10
+OPENED = 10
 #: Kinds that share `Budget.seconds`.
 _LIMITED = ("ffn", "token", "neuron", "expert")
 
@@ -118,7 +120,7 @@ class Effects:
 
 
 class Asking:
-    """One metric on one run: the gradient, and the engine that measures."""
+    """One metric on one run: the gradient, and the engine that measures. `watch` may be replaced between questions."""
 
     def __init__(
         self,
@@ -129,11 +131,11 @@ class Asking:
         watch: Watch,
         references: Sequence[Trace] = (),
     ) -> None:
-        self._model = model
-        self._trace = trace
-        self._metric = metric
+        self.model = model
+        self.trace = trace
+        self.metric = metric
         self._how: How = how
-        self._watch = watch
+        self.watch = watch
         self._parts = Parts(trace, references)
         self._engine: Interventions | None = None
         started = time.perf_counter()
@@ -147,12 +149,13 @@ class Asking:
             self.notices = (str(error),)
         self.backward_s = time.perf_counter() - started
 
+    @cached_property
     def shares(self) -> Shares | None:
         """Shares of the metric; None for a log-probability, and, with a notice, where the model has no gradient."""
-        if self._metric.kind != "logit" or self.gradient is None:
+        if self.metric.kind != "logit" or self.gradient is None:
             return None
         try:
-            return shares(self._model, self._trace.anatomy, self._trace.token_ids, self._metric, self._watch)
+            return shares(self.model, self.trace.anatomy, self.trace.token_ids, self.metric, self.watch)
         except TransparencyError as error:
             if error.kind != "modelUnsupported":
                 raise
@@ -162,12 +165,13 @@ class Asking:
     @property
     def engine(self) -> Interventions:
         if self._engine is None:
-            self._engine = Interventions(self._model, self._trace, self._metric.position, self._watch)
+            self._engine = Interventions(self.model, self.trace, self.metric.position, self.watch)
+        self._engine.watch = self.watch
         return self._engine
 
     @property
     def value(self) -> float:
-        return float(self._metric.of(self.engine.clean))
+        return float(self.metric.of(self.engine.clean))
 
     def predict(self, units: tuple[Unit, ...]) -> float | None:
         """Predicted effects add up; a unit that is part of another adds nothing. None without a gradient."""
@@ -184,10 +188,15 @@ class Asking:
         return found
 
     def all_predicted(self) -> Predicted | None:
-        return None if self.gradient is None else predicted(self._parts, self.gradient, self._how, self._watch)
+        return None if self.gradient is None else predicted(self._parts, self.gradient, self._how, self.watch)
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the gradient."""
+        return 0 if self.gradient is None else sum(states.nbytes for states in self.gradient.at.values())
 
     def removal(self, units: Sequence[Unit]) -> Removal:
-        return removal(self._model, self._parts, units, self._how, self._metric.position, self._watch)
+        return removal(self.model, self._parts, units, self._how, self.metric.position, self.watch)
 
     def measure(self, effects: Sequence[Effect], seconds: float = float("inf")) -> Iterator[tuple[int, Effect]]:
         """(index, effect with its measurement), batch by batch, until `seconds` are over."""
@@ -198,12 +207,22 @@ class Asking:
         for i in in_order:
             if not removals[i].changes:
                 yield i, replace(effects[i], how=removals[i].how)
-        clean, ends = self.engine.clean, time.perf_counter() + seconds
-        value = float(self._metric.of(clean))
+        ends = time.perf_counter() + seconds
         for number, logits in self.engine.logits([removals[i].changes for i in able], ends):
             i = able[number]
-            found = value - float(self._metric.of(logits))
-            yield i, replace(effects[i], measured=found, kl=self._metric.divergence(clean, logits), how=removals[i].how)
+            yield i, self._found(effects[i], removals[i], logits)
+
+    def measured(self, effect: Effect) -> tuple[Effect, Float[Tensor, "output"]]:
+        """An effect with its measurement, and the logits of the run without its units."""
+        found = self.removal(effect.units)
+        if not found.changes:
+            return replace(effect, how=found.how), self.engine.clean
+        ((_, logits),) = self.engine.logits([found.changes])
+        return self._found(effect, found, logits), logits
+
+    def _found(self, effect: Effect, removed: Removal, logits: Float[Tensor, "output"]) -> Effect:
+        measured = self.value - float(self.metric.of(logits))
+        return replace(effect, measured=measured, kl=self.metric.divergence(self.engine.clean, logits), how=removed.how)
 
 
 def effects(
@@ -215,13 +234,13 @@ def effects(
     very largest, and flow knows nothing of signs.
     """
     known = asking.all_predicted()
-    found_shares = asking.shares()
+    found_shares = asking.shares
     result = Effects(asking.value, [], asking.backward_s, notices=asking.notices, shares=found_shares)
     left = budget.seconds
     candidates = _candidates(known, contributions, metric.position)
     if result.shares is not None:
-        candidates["token"] = _by_share(result.shares, candidates.get("token", []))
-    for kind, units in asking.inside([one.units[0] for one in candidates.get("ffn", [])[:_OPENED]]).items():
+        candidates["token"] = by_share(result.shares, candidates.get("token", []))
+    for kind, units in asking.inside([one.units[0] for one in candidates.get("ffn", [])[:OPENED]]).items():
         candidates[kind] = units
     for kind, found in candidates.items():
         n = budget.measured_of(kind)
@@ -249,6 +268,11 @@ def _candidates(known: Predicted | None, contributions: Contributions, position:
     found: dict[UnitKind, list[Effect]] = {
         "edge": [Effect((unit,), "zero", predicted_of.get(unit)) for unit in dict.fromkeys(turns)]
     }
+    return found | ranked(known)
+
+
+def ranked(known: Predicted) -> dict[UnitKind, list[Effect]]:
+    """Units of every kind but edges, strongest first."""
     tables: dict[UnitKind, Float[np.ndarray, "..."]] = {
         "head": known.heads,
         "ffn": known.ffn,
@@ -256,12 +280,10 @@ def _candidates(known: Predicted | None, contributions: Contributions, position:
         "bias": known.bias,
         "residual": known.residual,
     }
-    for kind, table in tables.items():
-        found[kind] = [Effect((unit,), "", effect) for unit, effect in _strongest(kind, table)]
-    return found
+    return {kind: [Effect((unit,), "", effect) for unit, effect in _strongest(kind, t)] for kind, t in tables.items()}
 
 
-def _by_share(found: Shares, effects: list[Effect]) -> list[Effect]:
+def by_share(found: Shares, effects: list[Effect]) -> list[Effect]:
     """Tokens, the largest |share| first: for tokens it ranks effects better than the gradient."""
     predicted_of = {effect.units[0].position: effect.predicted for effect in effects}
     order = sorted(enumerate(found.tokens.tolist()), key=lambda pair: -abs(pair[1]))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from ..protocol.effects import How
 from ..routes.expert_states import shared_names
 from ..routes.experts import routing
 from .gradient import Gradient
-from .parts import How, Parts
+from .parts import Parts
 from .predicted import effect_of
 from .sites import Site
 from .units import Unit

@@ -53,7 +53,7 @@ class Interventions:
         self._model = model
         self._trace = trace
         self._position = position
-        self._watch = watch
+        self.watch = watch
         self.clean: Float[Tensor, "output"] = read_all(model, trace).logits[position].float()
         self._pass_cost = _PASS.get(self.clean.device.type, 64)
         self._start: Start = self._found_start()
@@ -74,11 +74,11 @@ class Interventions:
         for batch in sorted(self._batches(runs), key=lambda batch: min(batch.runs)):
             if time.perf_counter() > ends:
                 return
-            self._watch.step("interventions", done, len(runs))
+            self.watch.step("interventions", done, len(runs))
             found = self._pass([runs[i] for i in batch.runs], batch.first, self._start)
             yield from zip(batch.runs, found, strict=True)
             done += len(batch.runs)
-        self._watch.step("interventions", done, len(runs))
+        self.watch.step("interventions", done, len(runs))
 
     def _pass(self, runs: Sequence[Changes], first: int, start: Start) -> Float[Tensor, "run output"]:
         try:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import TransparencyError
+from ..protocol.effects import How
 from ..routes.expert_states import expert_neuron_states, expert_states
 from ..routes.heads import head_part
 from ..routes.neurons import activations
@@ -18,9 +18,6 @@ from ..trace.sums import attention_bias
 from ..trace.trace import Trace
 from .sites import EMBEDDING, Site, attention_site
 from .units import Unit
-
-#: What a unit is set to: the default of its kind, nothing, or its mean over the prompt's positions after the first.
-How = Literal["default", "zero", "mean"]
 
 #: The kinds that are set to a mean by default. Edges, heads of edges and biases are set to zero.
 _TO_MEAN = {"head", "head_all", "ffn", "neuron", "expert", "token"}

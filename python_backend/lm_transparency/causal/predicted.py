@@ -14,11 +14,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ..protocol.effects import How
 from ..routes.kernels.cores import queries_at_once
 from ..trace.trace import Trace
 from ..watch import Watch
 from .gradient import Gradient
-from .parts import How, Part, Parts
+from .parts import Part, Parts
 from .sites import EMBEDDING, Site, attention_site
 from .units import Unit, edge
 

@@ -10,11 +10,12 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from ..errors import TransparencyError
+from ..protocol.effects import How
 from ..trace.recording import record
 from ..trace.trace import Trace
 from ..watch import Watch
 from .knockout import hides_keys, keys_hidden
-from .parts import How, Part, Parts
+from .parts import Part, Parts
 from .runs import Change, Changes, HiddenKey
 from .sites import Site, changed
 from .units import Unit, covers, overlap

@@ -22,10 +22,9 @@ from .output import deliver
 if TYPE_CHECKING:
     from ..analysis.result import Analysis
     from ..causal.effects import Budget
-    from ..causal.parts import How
     from ..model.chat import Chat
     from ..model.options import SpecialTokens
-    from ..protocol.effects import EffectsResult, Output, UnitEffect
+    from ..protocol.effects import EffectsResult, How, Output, UnitEffect
 
 _MEAN_OVER = "mean:"
 _ARROW = " → "

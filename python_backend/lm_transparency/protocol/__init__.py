@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import is_dataclass
 
 from ..model import options
-from . import analysis, ffn, heads, inspection, lens, models, prompts
+from . import analysis, effects, ffn, heads, inspection, lens, models, prompts
 
 PROTOCOL_VERSION = 5
 
@@ -39,7 +39,9 @@ LIST_PROMPTS = "lmTransparency/listPrompts"
 SURPRISAL = "lmTransparency/surprisal"
 
 #: The modules of questions about a run.
-_QUESTIONS = (inspection, heads, ffn, lens)
+_QUESTIONS = (inspection, heads, ffn, lens, effects)
+#: Questions that the panel asks by itself, behind the drawing: any other request goes first.
+BEHIND = frozenset({"lmTransparency/measureEffects", "lmTransparency/faithfulness"})
 #: The modules of messages.
 MODULES = (options, models, analysis, *_QUESTIONS, prompts)
 

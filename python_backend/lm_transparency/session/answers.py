@@ -9,9 +9,20 @@ import base64
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ..inspection import experts, ffn, heads, lens, nodes
+from ..inspection import effect_steps, experts, ffn, heads, lens, nodes
+from ..inspection.effects import faithfulness
 from ..inspection.entropy import inspect_entropy
 from ..inspection.tokens import output_meant
+from ..protocol.effects import (
+    FaithfulnessParams,
+    FaithfulnessResult,
+    KnockOutParams,
+    KnockOutResult,
+    MeasureEffectsParams,
+    MeasureEffectsResult,
+    PredictEffectsParams,
+    PredictEffectsResult,
+)
 from ..protocol.ffn import (
     ExpertParams,
     ExpertResult,
@@ -171,6 +182,31 @@ def lens_track(params: LensTrackParams, session: Session, _watch: Watch) -> Lens
     tracks = lens.track_tokens(run, params.position, tokens, normalize=params.normalize)
     notes = tuple(one.note for one in meant if one.note)
     return LensTrackResult(position_of(params.position, len(run.tokens)), tracks, notes)
+
+
+@answers(PredictEffectsParams)
+def predict_effects(params: PredictEffectsParams, session: Session, watch: Watch) -> PredictEffectsResult:
+    asking = session.asking(params, watch)
+    return effect_steps.predict_effects(session.run(params.run_id), asking, params.top)
+
+
+@answers(MeasureEffectsParams)
+def measure_effects(params: MeasureEffectsParams, session: Session, watch: Watch) -> MeasureEffectsResult:
+    asking = session.asking(params, watch)
+    return effect_steps.measure_effects(session.run(params.run_id), asking, params.units, params.seconds)
+
+
+@answers(KnockOutParams)
+def knock_out(params: KnockOutParams, session: Session, watch: Watch) -> KnockOutResult:
+    return effect_steps.knock_out(session.run(params.run_id), session.asking(params, watch), params.unit, params.top_k)
+
+
+@answers(FaithfulnessParams)
+def drawing(params: FaithfulnessParams, session: Session, watch: Watch) -> FaithfulnessResult:
+    asking = session.asking(params, watch)
+    run = session.run(params.run_id)
+    graph = run.routes(asking.metric.position, params.threshold, renormalize=params.renormalize)
+    return faithfulness(asking, graph, tuple(zip(params.predicted, params.measured, strict=False)))
 
 
 @answers(ReachParams)

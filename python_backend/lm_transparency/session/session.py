@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -18,9 +19,11 @@ from ..analysis.estimate import ASSUMED, Estimate, Sample, contributions_work, f
 from ..analysis.limits import shape_of
 from ..analysis.making import Started, analyze_tokens, start, tokens_of
 from ..analysis.result import Analysis
+from ..causal.effects import Asking
 from ..errors import TransparencyError
 from ..files.fingerprint import state
 from ..inspection.heads import measure_head_tags
+from ..inspection.metrics import asking_about
 from ..model import embedded
 from ..model.chat import Chat
 from ..model.identity import model_fingerprint
@@ -28,6 +31,7 @@ from ..model.loading import LoadedModel, load_model
 from ..model.memory import TooLarge, free_buffers, free_bytes, give_back
 from ..model.options import Loading, ModelChoice, SpecialTokens
 from ..model.tokens import Token
+from ..protocol.effects import MetricChoice
 from ..protocol.heads import HeadTagsResult
 from ..routes.kernels import use_cache_directory, warm_up
 from ..trace.prefix import n_common
@@ -42,6 +46,12 @@ TRACE_BUDGET = 2_000_000_000
 
 #: From this many tokens on, the routes into the target are returned before all the others.
 LONG = 64
+
+#: Bytes of gradients that are kept; the newest is kept even where it exceeds this alone.
+METRIC_BUDGET = 100_000_000
+
+#: The fields that name a metric on a run.
+_METRIC_FIELDS = tuple(field for field in fields(MetricChoice) if field.name != "work_done_token")
 
 _Key = tuple[str | bool, ...]
 
@@ -69,6 +79,8 @@ class Session:
         self._trace_budget = trace_budget
         self._reuse = reuse
         self._head_tags: dict[int, HeadTagsResult] = {}
+        #: what questions about effects share, by run and metric
+        self._asking: OrderedDict[MetricChoice, Asking] = OrderedDict()
         self._calibration = Calibration(embedded.cache_directory() / "calibration.json")
         # models whose first analysis, which prepares much, is over
         self._warm: set[int] = set()
@@ -142,6 +154,7 @@ class Session:
         self._warm -= models
         self._runs = OrderedDict((k, run) for k, run in self._runs.items() if id(run.model) not in models)
         self._started = {k: started for k, started in self._started.items() if k in self._runs}
+        self._forget_metrics()
         _free_memory()
         return [m.name for m in gone.values()]
 
@@ -252,6 +265,7 @@ class Session:
     def _evict(self) -> None:
         while len(self._runs) > 1 and self.traces.n_bytes > self._trace_budget:
             self._started.pop(self._runs.popitem(last=False)[0], None)
+        self._forget_metrics()
 
     @guarded
     def estimate(self, model: LoadedModel, prompt: str | Chat, *, special_tokens: SpecialTokens = "auto") -> Estimate:
@@ -292,6 +306,29 @@ class Session:
         if id(model) not in self._head_tags:
             self._head_tags = {id(model): measure_head_tags(model, watch)}
         return self._head_tags[id(model)]
+
+    @guarded
+    def asking(self, params: MetricChoice, watch: Watch) -> Asking:
+        """The gradient and the engine for a metric on a run; kept, for the panel asks many questions about one metric.
+
+        Raises as `run` and `inspect_effects`.
+        """
+        run = self.run(params.run_id)
+        key = MetricChoice(**{field.name: getattr(params, field.name) for field in _METRIC_FIELDS})
+        asking = self._asking.get(key)
+        if asking is None:
+            about = params.position, params.metric, params.target, params.contrast, params.how
+            asking, notes = asking_about(run, *about, watch)
+            asking.notices = (*notes, *asking.notices)
+            self._asking[key] = asking
+        self._asking.move_to_end(key)
+        while len(self._asking) > 1 and sum(one.n_bytes for one in self._asking.values()) > METRIC_BUDGET:
+            self._asking.popitem(last=False)
+        asking.watch = watch
+        return asking
+
+    def _forget_metrics(self) -> None:
+        self._asking = OrderedDict((k, asking) for k, asking in self._asking.items() if k.run_id in self._runs)
 
 
 def _known(run: Analysis, ids: Int[Tensor, "position"]) -> int:

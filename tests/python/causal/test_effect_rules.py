@@ -39,7 +39,7 @@ def asking_about(model: Any, anatomy: Any, ids: torch.Tensor) -> Asking:
 
 
 def measured(asking: Asking, *names: str) -> list[float | None]:
-    trace = asking._trace  # pyright: ignore[reportPrivateUsage]
+    trace = asking.trace
     units = [tuple(checked(trace, unit, trace.n_tokens - 1) for unit in parse_units(name)) for name in names]
     found = dict(asking.measure([Effect(one, "") for one in units]))
     return [found[i].measured for i in range(len(names))]
@@ -114,7 +114,7 @@ def test_labels_and_values_have_their_own_distributions(tmp_path: Path) -> None:
 
 def test_a_choice_between_tokens_that_print_alike_is_told(run: Analysis, monkeypatch: pytest.MonkeyPatch) -> None:
     meant = Meant(7, "2 entries print alike.")
-    monkeypatch.setattr("lm_transparency.inspection.effects.output_meant", lambda *_: meant)
+    monkeypatch.setattr("lm_transparency.inspection.metrics.output_meant", lambda *_: meant)
     assert inspect_effects(run, target="x", units=["M0_1"]).notices == ("2 entries print alike.",)
 
 

@@ -47,6 +47,12 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("describe", {"form": "poem"}, "form"),
     ("lensTrack", {"position": 0, "tokens": [], "texts": [" xylophonist"]}, "splits into ' xyl' + 'ophon' + 'ist'"),
     ("export", {"format": "json", "target": 0, "threshold": 0.0}, "threshold"),
+    ("measureEffects", {}, "0 units"),
+    ("measureEffects", {"units": ["M0_1"], "seconds": 0}, "seconds"),
+    ("measureEffects", {"units": ["Q1"]}, "not a unit"),
+    ("knockOut", {"unit": "M30_1"}, "no layer 30"),
+    ("predictEffects", {"target": " xylophonist"}, "splits into"),
+    ("predictEffects", {"how": "median"}, "how"),
     ("export", {"format": "html", "target": 0, "threshold": 0.04}, "format"),
     ("export", {"format": "svg", "target": 0, "threshold": 0.04, "ink": "red"}, "ink"),
 ]
@@ -80,6 +86,10 @@ def test_a_position_out_of_range_has_its_own_kind(ask: Ask, name: str, params: d
 
 #: Params of every question that would be answered.
 RIGHT: dict[str, dict[str, Any]] = {
+    "predictEffects": {},
+    "measureEffects": {"units": ["I0_1>A1_5"]},
+    "knockOut": {"unit": "M1_3"},
+    "faithfulness": {"predicted": [1.0, 2.0], "measured": [1.0, 2.0]},
     "nodeTokens": {"node": "I1_1"},
     "edgeHeads": {"layer": 0, "query": 1, "key": 0},
     "head": {"layer": 0, "head": 0, "query": 1},

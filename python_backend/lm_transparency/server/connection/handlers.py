@@ -51,7 +51,7 @@ Handler = Callable[[Any], Awaitable[Any]]
 logger = logging.getLogger(__name__)
 
 #: Longer lists than this would be a table of the vocabulary, and larger map sides are not thumbnails.
-MOST = {"top_k": 100, "update_k": 100, "keys_k": 100, "neurons_k": 100, "side": 512}
+MOST = {"top": 400, "top_k": 100, "update_k": 100, "keys_k": 100, "neurons_k": 100, "side": 512}
 MOST_TOKENS = 64
 
 #: Seconds after which the rest of an analysis gives way to others.
@@ -189,7 +189,11 @@ class Handlers:
 
             return answer(params, session, watch)
 
-        return await self._compute(job, "Looking into the analysis", getattr(params, "work_done_token", ""))
+        doing, token = "Looking into the analysis", getattr(params, "work_done_token", "")
+        if method not in protocol.BEHIND:
+            return await self._compute(job, doing, token)
+        with Progress(self._connection, token, doing) as progress:
+            return await self._take_turn_behind(job, progress, live=False)
 
     async def _compute(self, job: Callable[[Session, Watch], T], doing: str, token: str = "") -> T:
         with Progress(self._connection, token, doing) as progress:
