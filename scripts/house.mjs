@@ -20,7 +20,7 @@ export const ORDER = {
   `),
   'extension/shared': list('webview protocol'),
   'webview/src': list(`
-    main page notebookFrame mount app views inspectors controls graph store groups hosts words routes analysis layout
+    main page notebookFrame mount app views inspectors controls graph store groups effects hosts words routes analysis layout
   `),
   'webview/dev': list('dev themes answers attention views synthetic sparse numbers'),
 };

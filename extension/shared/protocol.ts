@@ -850,7 +850,8 @@ export interface EffectsResult {
 
 /**
  * The number m that effects are counted in. `position` null: that of the model's answer. `target` null: the
- * predicted token. Tokens are named by their text or as `#ID`. `how`: what removed units are set to.
+ * predicted token. Tokens are named by their text or as `#ID`. `how`: what removed units are set to. `behind`: a
+ * client asks by itself, so any other request goes first.
  */
 export interface MetricChoice {
   runId: string;
@@ -859,6 +860,7 @@ export interface MetricChoice {
   target?: string | null;
   contrast?: string | null;
   how?: How;
+  behind?: boolean;
   workDoneToken?: string;
 }
 

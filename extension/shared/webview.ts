@@ -1,5 +1,5 @@
 /** Messages between the panel's host (the extension) and the webview. Both bundles import this file. */
-import type { Appearance, ExportFormat, Inspections } from './protocol';
+import type { Appearance, EffectsResult, ExportFormat, Inspections } from './protocol';
 
 /** What the webview may ask the backend, through its host: any question about the run that is shown. */
 export type Method = keyof Inspections;
@@ -23,7 +23,7 @@ export interface ViewState {
   target: number;
   threshold: number | 'auto';
   renormalize: boolean;
-  ink: 'flow' | 'local';
+  ink: 'flow' | 'local' | 'effect';
   selection: string | null;
   view: ViewName;
   /** Whether the flow is shown as heat on the prompt's text. */
@@ -31,6 +31,8 @@ export interface ViewState {
   grouping: Grouping;
   /** First positions of the groups that are open. */
   opened: number[];
+  /** The tokens that were chosen for effects at `target`, by their texts or as `#ID`; null: those of the prompt's file. */
+  metric: { target: string | null; contrast: string | null } | null;
 }
 
 /** A button in an empty, error or offline state; the extension knows what it does. */
@@ -83,6 +85,10 @@ export type ToWebview =
       edited?: boolean;
       /** The tokens that the prompt's file asks about, by their texts. */
       about?: About;
+      /** What was found before of this run's effects. */
+      effects?: EffectsResult | null;
+      /** Drawn edges whose effects are measured behind the drawing; 0: none, and effects are predicted when asked for. */
+      measured?: number;
     }
   | { type: 'progress'; message: string; fraction: number | null }
   /** In place of a graph, or over the one that is shown. */
@@ -117,6 +123,8 @@ export type Notice =
   | { type: 'selected'; position: number | null }
   /** The flow that arrives at each token, to be shown on the prompt's text; null shows none. */
   | { type: 'heat'; masses: number[] | null }
+  /** What is known so far of a run's effects, to be kept with it. */
+  | { type: 'effects'; runId: string; effects: EffectsResult }
   | { type: 'copy'; text: string }
   /** A finished file: the person chooses where it goes. Text, or base64 of bytes. */
   | { type: 'save'; name: string; content: string; encoding: 'utf8' | 'base64' }

@@ -13,6 +13,7 @@ const VIEW = {
   heat: true,
   grouping: 'sentence',
   opened: [0, 40],
+    metric: null,
 };
 const QUESTION = { method: 'lmTransparency/nodeTokens', params: { runId: 'r', node: 'A3_5', normalize: true } };
 const SAVE = { type: 'save', name: 'ioi.svg', content: '<svg/>', encoding: 'utf8' };

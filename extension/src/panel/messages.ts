@@ -79,14 +79,24 @@ export function readView(value: unknown): ViewState | null {
   const { runId, target, threshold, renormalize, ink, selection, view: shown = 'routes', heat = false } = value;
   if (!isText(runId, LONGEST_ID) || !isCount(target) || typeof renormalize !== 'boolean') return null;
   if (threshold !== 'auto' && !(typeof threshold === 'number' && threshold >= 0 && threshold <= 1)) return null;
-  if (ink !== 'flow' && ink !== 'local') return null;
+  if (ink !== 'flow' && ink !== 'local' && ink !== 'effect') return null;
   if (selection !== null && !isText(selection, LONGEST_ID)) return null;
   const view = VIEWS.find((name) => name === shown);
   if (!view || typeof heat !== 'boolean') return null;
   const grouping = GROUPINGS.find((name) => name === (value['grouping'] ?? 'auto'));
   const opened = readPositions(value['opened'] ?? []);
-  if (!grouping || !opened) return null;
-  return { runId, target, threshold, renormalize, ink, selection, view, heat, grouping, opened };
+  const metric = readMetric(value['metric'] ?? null);
+  if (!grouping || !opened || metric === undefined) return null;
+  return { runId, target, threshold, renormalize, ink, selection, view, heat, grouping, opened, metric };
+}
+
+/** Undefined for what is not one. */
+function readMetric(value: unknown): ViewState['metric'] | undefined {
+  if (value === null) return null;
+  if (!isRecord(value)) return undefined;
+  const { target, contrast } = value;
+  const isToken = (text: unknown): text is string | null => text === null || isText(text, LONGEST_ID);
+  return isToken(target) && isToken(contrast) ? { target, contrast } : undefined;
 }
 
 function readPositions(value: unknown): number[] | null {

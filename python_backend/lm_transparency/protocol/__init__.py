@@ -40,8 +40,6 @@ SURPRISAL = "lmTransparency/surprisal"
 
 #: The modules of questions about a run.
 _QUESTIONS = (inspection, heads, ffn, lens, effects)
-#: Questions that the panel asks by itself, behind the drawing: any other request goes first.
-BEHIND = frozenset({"lmTransparency/measureEffects", "lmTransparency/faithfulness"})
 #: The modules of messages.
 MODULES = (options, models, analysis, *_QUESTIONS, prompts)
 

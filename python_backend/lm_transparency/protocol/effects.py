@@ -105,7 +105,8 @@ class EffectsResult:
 @dataclass(frozen=True, kw_only=True)
 class MetricChoice:
     """The number m that effects are counted in. `position` None: that of the model's answer. `target` None: the
-    predicted token. Tokens are named by their text or as `#ID`. `how`: what removed units are set to.
+    predicted token. Tokens are named by their text or as `#ID`. `how`: what removed units are set to. `behind`: a
+    client asks by itself, so any other request goes first.
     """
 
     run_id: str
@@ -114,6 +115,7 @@ class MetricChoice:
     target: str | None = None
     contrast: str | None = None
     how: How = "default"
+    behind: bool = False
     work_done_token: str = ""
 
 

@@ -40,7 +40,7 @@ export function createExporter(store: Store, host: Host, rasterize = pngOf) {
       target: store.target.value,
       threshold: store.tau.value,
       renormalize: store.renormalize.value,
-      ink: store.ink.value,
+      ink: store.ink.value === 'effect' ? ('flow' as const) : store.ink.value,
       appearance: drawn,
     };
     return (await host.ask({ method: 'lmTransparency/export', params })).text;

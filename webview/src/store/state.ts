@@ -13,6 +13,7 @@ import type {
 } from '../../../extension/shared/webview';
 import { createAsker } from './ask';
 import { edgeNumbers, edgesInto, edgesOutOf, exists } from '../words/describe';
+import { createCauses } from './causes';
 import { createDrawn } from './drawn';
 import type { HeadRef, Ink } from '../routes/headTotals';
 import { createReach } from './filling';
@@ -49,6 +50,9 @@ const SETTLE_MS = 90;
 const REMEMBER_MS = 200;
 /** Edges of one node that are marked with it. */
 const MOST_MARKED = 60;
+
+/** The parts of an analysis' message beside the analysis and its view. */
+type Shown = Pick<Extract<ToWebview, { type: 'analysis' }>, 'about' | 'effects' | 'measured'>;
 
 export type Store = ReturnType<typeof createStore>;
 
@@ -100,6 +104,7 @@ export function createStore(host: Host) {
   const drawn = createDrawn({ analysis, target, threshold, renormalize, ink, selection, grouping, opened, headFilter });
   const { open, lowest, routes, groups } = drawn;
   const settledRoutes = signal(routes.peek());
+  const causes = createCauses(host, { analysis, target, about, filling, offline, ink, settledRoutes });
   const selectionEdges = computed(() => keptEdgesOf(selection.value));
   const hoverEdges = computed(() => keptEdgesOf(hover.value));
 
@@ -198,8 +203,14 @@ export function createStore(host: Host) {
     return view.target === before.meta.target ? { ...view, target: next.meta.target } : view;
   }
 
-  function show(next: Analysis, kept: Partial<ViewState> | null, asked: About | null, edited = false): void {
+  function show(
+    next: Analysis,
+    kept: Partial<ViewState> | null,
+    { about: asked, effects = null, measured }: Shown,
+    edited = false,
+  ): void {
     const last = next.meta.tokens.length - 1;
+    const targetBefore = target.peek();
     batch(() => {
       updating.value = null;
       trouble.value = null;
@@ -211,15 +222,15 @@ export function createStore(host: Host) {
       threshold.value = 'auto';
       if (typeof kept?.threshold === 'number') setThreshold(kept.threshold);
       renormalize.value = kept?.renormalize ?? true;
-      ink.value = kept?.ink === 'local' ? 'local' : 'flow';
+      ink.value = kept?.ink ?? 'flow';
       view.value = kept?.view ?? 'routes';
       heat.value = kept?.heat ?? false;
       grouping.value = kept?.grouping ?? 'auto';
       opened.value = new Set(kept?.opened ?? []);
       hover.value = null;
-      const asksAnew = JSON.stringify(asked) !== JSON.stringify(about.peek());
+      const asksAnew = JSON.stringify(asked ?? null) !== JSON.stringify(about.peek());
       if (!edited || asksAnew) {
-        about.value = asked;
+        about.value = asked ?? null;
         wanted.value = null;
         rival.value = null;
       }
@@ -235,6 +246,9 @@ export function createStore(host: Host) {
       const selected = kept?.selection;
       select(typeof selected === 'string' && exists(next, selected) ? selected : null);
       settledRoutes.value = routes.value;
+      if (measured !== undefined) causes.budget.value = measured;
+      const chosen = kept?.metric ? { position: target.value, ...kept.metric } : null;
+      causes.begin(targetBefore, chosen, effects, edited);
     });
   }
 
@@ -256,7 +270,7 @@ export function createStore(host: Host) {
             return;
           }
           const view = message.edited === true && phase.value.kind === 'ready' ? viewAfterEditing(next) : null;
-          show(next, view ? { ...view, ...message.view } : message.view, message.about ?? null, view !== null);
+          show(next, view ? { ...view, ...message.view } : message.view, message, view !== null);
         } catch (error) {
           phase.value = failureOf(error);
         }
@@ -305,6 +319,7 @@ export function createStore(host: Host) {
         return () => clearTimeout(timer);
       }),
       effect(reach),
+      causes.live(),
       effect(() => {
         const graph = heat.value ? settledRoutes.value : null;
         // the first row of masses is the embeddings'
@@ -339,12 +354,13 @@ export function createStore(host: Host) {
       heat: heat.value,
       grouping: grouping.value,
       opened: [...opened.value],
+      metric: causes.chosen.value,
     };
   }
 
   return {
     ...drawn, phase, analysis, title, offline, filling, target, threshold, renormalize, ink, history, selection, hover, caret,
-    editorPosition, lensNormalized, themed, view, heat, headFilter, pinned, rival, about, wanted, exportAsked, updating, trouble, afresh, asker, grouping, opened, settledRoutes, selectionEdges, hoverEdges,
+    editorPosition, lensNormalized, themed, view, heat, headFilter, pinned, rival, about, wanted, exportAsked, updating, trouble, afresh, asker, causes, grouping, opened, settledRoutes, selectionEdges, hoverEdges,
     setTarget, setThreshold, setGrouping, openGroup, select, travel, receive, act, live, tell: host.tell,
     recording: host.recording, inEditor: host.inEditor,
   }; // prettier-ignore

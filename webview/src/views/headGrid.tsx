@@ -7,7 +7,7 @@ import { labelledLayers } from '../graph/labels';
 import type { Size } from '../graph/layout';
 import type { GraphView } from '../graph/view';
 import { px } from '../graph/layout';
-import type { HeadRef } from '../routes/headTotals';
+import type { HeadRef, Ink } from '../routes/headTotals';
 import type { Store } from '../store/state';
 import { Tip } from '../layout/tip';
 import { share } from '../words/words';
@@ -146,17 +146,7 @@ export function HeadGrid({ store, view, totals, tags, letters }: Props) {
   );
 }
 
-function HeadTip({
-  at,
-  total,
-  ink,
-  tags,
-}: {
-  at: HeadRef;
-  total: number;
-  ink: 'flow' | 'local';
-  tags: TagTable | null;
-}) {
+function HeadTip({ at, total, ink, tags }: { at: HeadRef; total: number; ink: Ink; tags: TagTable | null }) {
   return (
     <>
       <div class="title">

@@ -190,7 +190,7 @@ class Handlers:
             return answer(params, session, watch)
 
         doing, token = "Looking into the analysis", getattr(params, "work_done_token", "")
-        if method not in protocol.BEHIND:
+        if not getattr(params, "behind", False):
             return await self._compute(job, doing, token)
         with Progress(self._connection, token, doing) as progress:
             return await self._take_turn_behind(job, progress, live=False)

@@ -1,0 +1,214 @@
+/** Effects behind the drawing: predicted once the graph is there, then measured a few at a time, strongest first. */
+import { computed, effect, signal, untracked } from '@preact/signals';
+import type { ReadonlySignal } from '@preact/signals';
+import type { EffectsResult, MeasureEffectsParams, UnitEffect } from '../../../extension/shared/protocol';
+import type { Host } from '../hosts/host';
+import { fromPrediction, fromResult, pairs, withUnits } from './known';
+import type { KnownEffects } from './known';
+import { toMeasure } from './plan';
+import type { DrawnEdge } from './plan';
+
+/** A metric on the shown run. */
+export interface About {
+  runId: string;
+  position: number;
+  /** Tokens, as `#ID`; null: the predicted token, and no contrast. */
+  target: string | null;
+  contrast: string | null;
+}
+
+/** What is to be known, and how patiently to ask. */
+export interface Wish {
+  about: About;
+  /** There is a backend to ask; if not, what is known stays. */
+  able: boolean;
+  /** Milliseconds before the prediction, and before the first measurement: more while someone types. */
+  predictAfter: number;
+  measureAfter: number;
+  /** Someone has just asked for this metric, so its prediction does not go behind other questions. */
+  asked: boolean;
+}
+
+export type EffectsPhase =
+  | { kind: 'idle' }
+  | { kind: 'predicting' }
+  | { kind: 'measuring'; done: number; total: number }
+  | { kind: 'done' }
+  | { kind: 'failed'; message: string };
+
+interface Inputs {
+  /** Null: nothing to ask for. */
+  wish: ReadonlySignal<Wish | null>;
+  /** The drawn attention edges, when the slider rests. */
+  drawn: ReadonlySignal<Drawing>;
+  /** Drawn edges that are measured. */
+  most: ReadonlySignal<number>;
+}
+
+export interface Drawing {
+  edges: readonly DrawnEdge[];
+  threshold: number;
+  renormalize: boolean;
+}
+
+/** Units of one question: enough for one batch, few enough for a steady progress. */
+const AT_ONCE = 20;
+/** Edges whose predictions are compared with measurements. */
+const AGREEING = 20;
+/** Metrics whose effects stay known. */
+const MOST_KEPT = 8;
+/** Milliseconds for the units whose measurement takes a whole run: blocks and tokens. */
+const SLOW_UNITS_MS = 10_000;
+
+export type Measuring = ReturnType<typeof createMeasuring>;
+
+export function createMeasuring(host: Pick<Host, 'ask'>, { wish, drawn, most }: Inputs, now = () => performance.now()) {
+  const known = signal<KnownEffects | null>(null);
+  const phase = signal<EffectsPhase>({ kind: 'idle' });
+  const kept = new Map<string, KnownEffects>();
+  const faithfulness = computed(() => {
+    const effects = known.value;
+    return effects?.faithfulnessOf === drawingKey(drawn.value) ? effects.faithfulness : null;
+  });
+
+  /** Takes over what was found of a run before, so that it is not computed again. */
+  function restore(about: About, result: EffectsResult): void {
+    remember(keyOf(about), { ...fromResult(result), faithfulnessOf: drawingKey(drawn.peek()) });
+  }
+
+  function remember(key: string, effects: KnownEffects): void {
+    kept.delete(key);
+    kept.set(key, effects);
+    for (const oldest of kept.keys()) {
+      if (kept.size <= MOST_KEPT) break;
+      kept.delete(oldest);
+    }
+    const wanted = wish.peek();
+    if (wanted && keyOf(wanted.about) === key) known.value = effects;
+  }
+
+  /** Adds what a question of the person's own has measured. */
+  function add(about: About, found: readonly UnitEffect[]): void {
+    const before = kept.get(keyOf(about));
+    if (before) remember(keyOf(about), withUnits(before, found));
+  }
+
+  /** Predicts, measures and compares, and again when the drawing changes, until it is stopped. */
+  async function follow(wanted: Wish, stopped: AbortSignal): Promise<void> {
+    const key = keyOf(wanted.about);
+    const about = { ...wanted.about, behind: true };
+    const soFar = (): KnownEffects | undefined => kept.get(key);
+
+    if (!soFar()) {
+      await pause(wanted.predictAfter, stopped);
+      phase.value = { kind: 'predicting' };
+      const params = { ...about, behind: !wanted.asked };
+      const reply = await host.ask({ method: 'lmTransparency/predictEffects', params }, { signal: stopped });
+      if (stopped.aborted) return;
+      remember(key, fromPrediction(reply));
+    }
+    await pause(wanted.measureAfter, stopped);
+    for (let slow = 0, done = 0; ;) {
+      const left = unitsLeft(soFar(), slow < SLOW_UNITS_MS);
+      if (left.length > 0) {
+        phase.value = { kind: 'measuring', done, total: done + left.length };
+        const started = now();
+        const found = await measured({ ...about, units: batch(left) }, stopped);
+        if (stopped.aborted) return;
+        if (isSlow(left[0] ?? '')) slow += now() - started;
+        done += found.length;
+        add(wanted.about, found);
+        continue;
+      }
+      await compare(wanted.about, stopped);
+      if (stopped.aborted) return;
+      phase.value = { kind: 'done' };
+      await change(stopped, drawn, most);
+      done = 0;
+    }
+  }
+
+  function unitsLeft(effects: KnownEffects | undefined, all: boolean): string[] {
+    const left = effects ? toMeasure(effects, drawn.peek().edges, most.peek()) : [];
+    return all ? left : left.filter((unit) => !isSlow(unit));
+  }
+
+  /** Throws where nothing of it came back: asking once more would not end. */
+  async function measured(params: MeasureEffectsParams, stopped: AbortSignal): Promise<UnitEffect[]> {
+    const { units } = await host.ask({ method: 'lmTransparency/measureEffects', params }, { signal: stopped });
+    if (!units.some(({ unit, how }) => how !== '' && params.units?.includes(unit)))
+      throw new Error('The backend measured none of the units that it was asked for.');
+    return units;
+  }
+
+  /** How far the drawing holds the metric; none without attention edges to compare. */
+  async function compare(about: About, stopped: AbortSignal): Promise<void> {
+    const [effects, drawing] = [kept.get(keyOf(about)), drawn.peek()];
+    if (!effects || effects.faithfulnessOf === drawingKey(drawing)) return;
+    const { threshold, renormalize } = drawing;
+    const params = { ...about, behind: true, threshold, renormalize, ...pairs(effects, AGREEING) };
+    const found = await host.ask({ method: 'lmTransparency/faithfulness', params }, { signal: stopped });
+    const latest = kept.get(keyOf(about));
+    if (stopped.aborted || !latest) return;
+    remember(keyOf(about), { ...latest, faithfulness: found, faithfulnessOf: drawingKey(drawing) });
+  }
+
+  /** Starts following the wish; returns how to stop. */
+  function live(): () => void {
+    return effect(() => {
+      const wanted = wish.value;
+      return untracked(() => {
+        known.value = (wanted && kept.get(keyOf(wanted.about))) ?? null;
+        phase.value = { kind: 'idle' };
+        if (!wanted?.able) return undefined;
+        const asking = new AbortController();
+        follow(wanted, asking.signal).catch((error: unknown) => {
+          if (asking.signal.aborted) return;
+          phase.value = { kind: 'failed', message: error instanceof Error ? error.message : String(error) };
+        });
+        return () => asking.abort();
+      });
+    });
+  }
+
+  return { known, phase, faithfulness, restore, add, live };
+}
+
+const drawingKey = ({ threshold, renormalize }: Drawing): string => JSON.stringify([threshold, renormalize]);
+
+const keyOf = ({ runId, position, target, contrast }: About): string =>
+  JSON.stringify([runId, position, target, contrast]);
+
+/** Units that start together are measured together: the first of a kind. */
+function batch(left: readonly string[]): string[] {
+  const slow = isSlow(left[0] ?? '');
+  const end = left.findIndex((unit) => isSlow(unit) !== slow);
+  return left.slice(0, Math.min(AT_ONCE, end < 0 ? left.length : end));
+}
+
+const isSlow = (unit: string): boolean => unit.startsWith('M') || (unit.startsWith('X0_') && !unit.includes('>'));
+
+/** Waits unless stopped; a stopped wait never ends, so that nothing after it happens. */
+function pause(ms: number, stopped: AbortSignal): Promise<void> {
+  if (ms === 0) return Promise.resolve();
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    stopped.addEventListener('abort', () => clearTimeout(timer));
+  });
+}
+
+/** Resolves when one of the signals changes; never, once stopped. */
+function change(stopped: AbortSignal, ...signals: ReadonlySignal<unknown>[]): Promise<void> {
+  return new Promise((resolve) => {
+    let first = true;
+    const stop = effect(() => {
+      for (const one of signals) void one.value;
+      if (!first) {
+        resolve();
+        queueMicrotask(() => stop());
+      }
+      first = false;
+    });
+    stopped.addEventListener('abort', stop);
+  });
+}
