@@ -24,7 +24,7 @@ from ..trace.recording import attention_recorded
 from ..trace.trace import LayerRecord, Trace
 from ..watch import Watch
 from .metric import Metric
-from .reading import read_at
+from .reading import n_read, read_at
 from .sites import Site, attention_site, changed
 
 #: Below this change of m between all edges and none, a share of it means nothing.
@@ -74,6 +74,9 @@ def _limited(
     # read before there are hooks on the module
     w_o = {layer: anatomy.blocks[layer].w_o(anatomy.n_heads) for layer in layers.values()}
     scales: dict[nn.Module, Tensor] = {}
+    n_all = n_read(model, trace.n_tokens, n - 1)
+    # later positions change nothing before them
+    kept = nn.functional.pad(kept, (0, n_all - n, 0, n_all - n))
     forget_lengths(model, model.config.get_text_config(decoder=True))
     with torch.no_grad(), attention_recorded(model, anatomy) as (attention, gates), _scales(anatomy, scales):
 
@@ -93,7 +96,7 @@ def _limited(
             return states + (moved / factor).to(states).reshape(states.shape)
 
         with changed(anatomy, change):
-            return read_at(model, anatomy, trace.token_ids[:n], n - 1)[0]
+            return read_at(model, anatomy, trace.token_ids[:n_all], n - 1)[0]
 
 
 def _to_mean(

@@ -19,7 +19,7 @@ from ..model.context import forget_lengths
 from ..watch import Watch
 from .backward import differentiable, layers_again, uncut
 from .metric import Metric, precise
-from .reading import read_at
+from .reading import n_read, read_at
 from .sites import Site, changed, sites
 
 
@@ -35,12 +35,13 @@ class Gradient:
 def gradient(
     model: PreTrainedModel, anatomy: Anatomy, token_ids: Int[Tensor, "position"], metric: Metric, watch: Watch
 ) -> Gradient:
-    """Run `model` on the tokens up to the metric's position, and go back from m.
+    """Run `model` on the tokens that m depends on, and go back from m.
 
     Raises `TransparencyError("modelUnsupported")` where a part of the model has no gradient, and `Cancelled` within one
     layer's time.
     """
-    ids = token_ids[: metric.position + 1]
+    n = metric.position + 1
+    ids = token_ids[: n_read(model, len(token_ids), metric.position)]
     forget_lengths(model, model.config.get_text_config(decoder=True))
     leaves: dict[Site, Tensor] = {}
 
@@ -67,7 +68,7 @@ def gradient(
         site: torch.zeros_like(leaf).detach() if grad is None else grad
         for (site, leaf), grad in zip(leaves.items(), found, strict=True)
     }
-    return Gradient(metric, float(value.detach()), {site: precise(at[site]) for site in sites(anatomy)})
+    return Gradient(metric, float(value.detach()), {site: precise(at[site])[:n] for site in sites(anatomy)})
 
 
 def _told(watch: Watch, done: int, total: int, _gradient: Tensor) -> None:

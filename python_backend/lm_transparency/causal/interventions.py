@@ -23,6 +23,7 @@ from ..trace.prefix import OtherCache, remembers_keys_only
 from ..trace.proof import TOLERANCES
 from ..trace.trace import Trace
 from ..watch import Watch
+from .reading import reads_all
 from .runs import Change, Changes, Start, begins, changed_logits
 from .sites import EMBEDDING, Site
 
@@ -130,7 +131,8 @@ class Interventions:
         return max(1, _BATCH_BYTES // per_run)
 
     def _found_start(self) -> Start:
-        checked = _starts.setdefault(self._trace.anatomy.unembedding, {})
+        # where positions depend on the prompt's length, a check says nothing about other prompts
+        checked = {} if reads_all(self._model) else _starts.setdefault(self._trace.anatomy.unembedding, {})
         starts: tuple[Start, ...] = ("position", "layer", "whole")
         for start in starts:
             # at the first position nothing is remembered, and a check would say nothing about other prompts

@@ -11,7 +11,18 @@ from torch import Tensor, nn
 from transformers import Cache, PreTrainedModel
 
 from ..model.anatomy import Anatomy
+from ..model.context import length_changes_positions
 from ..model.linear import device_of
+
+
+def reads_all(model: PreTrainedModel) -> bool:
+    """Whether a run must hold the whole prompt, also where it is read in the middle: its length changes positions."""
+    return length_changes_positions(model.config.get_text_config(decoder=True))
+
+
+def n_read(model: PreTrainedModel, n_tokens: int, position: int) -> int:
+    """How many tokens of a prompt a run holds that is read at `position`."""
+    return n_tokens if reads_all(model) else position + 1
 
 
 def read_at(

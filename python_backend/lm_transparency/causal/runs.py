@@ -26,7 +26,7 @@ from ..trace.prefix import cache_of
 from ..trace.trace import Trace
 from .knockout import keys_hidden
 from .metric import precise
-from .reading import read_at
+from .reading import n_read, read_at
 from .sites import EMBEDDING, Site, changed
 
 #: Where a run begins: at its first change; at its first layer, from the first token; at the first layer.
@@ -81,7 +81,8 @@ def changed_logits(
     """The logits at position `last` of each run, float32, in one pass. No run changes a position before `first`."""
     whole = start == "whole"
     first = first if start == "position" else 0
-    batch = _Batch(trace, [_run(changes, whole) for changes in runs], slice(first, last + 1), whole)
+    span = slice(first, n_read(model, trace.n_tokens, last))
+    batch = _Batch(trace, [_run(changes, whole) for changes in runs], span, whole)
     forget_lengths(model, model.config.get_text_config(decoder=True))
     with (
         _without_layers(model, trace, batch.first_layer),

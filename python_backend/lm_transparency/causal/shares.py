@@ -28,7 +28,7 @@ from ..watch import Watch
 from .backward import differentiable, layers_again
 from .elementwise import by_ratio
 from .metric import Metric
-from .reading import read_at
+from .reading import n_read, read_at
 from .rules import Rules
 from .switches import Place, Switches
 
@@ -93,7 +93,7 @@ class Shares:
 def shares(
     model: PreTrainedModel, anatomy: Anatomy, token_ids: Int[Tensor, "position"], metric: Metric, watch: Watch
 ) -> Shares:
-    """Run `model` on the tokens up to the metric's position, and take m apart on the way back.
+    """Run `model` on the tokens that m depends on, and take m apart on the way back.
 
     Raises `TransparencyError("invalidParams")` for a log-probability, `TransparencyError("modelUnsupported")` where a
     part of the model has no derivative, and `Cancelled` within one layer's time.
@@ -102,7 +102,8 @@ def shares(
         raise TransparencyError(
             "invalidParams", "A log-probability cannot be shared out among the tokens.", "Ask for shares of the logit."
         )
-    ids = token_ids[: metric.position + 1].clone()
+    n = metric.position + 1
+    ids = token_ids[: n_read(model, len(token_ids), metric.position)].clone()
     forget_lengths(model, model.config.get_text_config(decoder=True))
     switches = Switches(anatomy, ids)
     rules = Rules(switches)
@@ -117,8 +118,8 @@ def shares(
     return Shares(
         metric,
         float(value.detach()),
-        tokens.float(),
-        positions.float() if switches.has_positions else None,
+        tokens.float()[:n],
+        positions.float()[:n] if switches.has_positions else None,
         {place: float(share) for place, share in zip(places, biases, strict=True) if share},
         TOLERANCES.get(logits.dtype, TOLERANCES[torch.float32 if logits.dtype == torch.float64 else torch.bfloat16]),
         _ROUNDINGS * torch.finfo(logits.dtype).eps * _largest(logits[0].detach(), metric),
