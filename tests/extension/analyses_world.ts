@@ -1,5 +1,11 @@
 import { encode } from '@msgpack/msgpack';
-import { LOAD_MODEL, PROMPT_AT, type PromptAtParams, type PromptAtResult } from '../../extension/shared/protocol';
+import {
+  type EffectsResult,
+  LOAD_MODEL,
+  PROMPT_AT,
+  type PromptAtParams,
+  type PromptAtResult,
+} from '../../extension/shared/protocol';
 import { vi } from 'vitest';
 import type { Selection, TextDocument, Uri } from 'vscode';
 import type { Backend, RequestOptions } from '../../extension/src/backend/backend';
@@ -14,6 +20,23 @@ import { createdPanels, Uri as FakeUri } from './vscode.fake';
 export const NOTHING_SET = {
   model: null, specialTokens: null, target: null, contrast: null, threshold: null, renormalize: null,
 }; // prettier-ignore
+
+/** Effects of one edge, as a panel tells them. */
+export const EFFECTS: EffectsResult = {
+  position: 4,
+  metric: { kind: 'logit', target: { id: 7042, text: ' Paris' }, contrast: null, value: 14.5 },
+  units: [
+    {
+      ...{ unit: 'I22_3>A23_4', kind: 'edge', text: 'France → is', how: 'zero' },
+      ...{ predicted: -0.7, measured: 3.3, kl: 0.2, share: null },
+    },
+  ],
+  faithfulness: { n: 20, sign: 0.9, rho: 0.52, kept: 0.61, removed: null },
+  proof: { shareError: 1e-6 },
+  timing: { forwardS: 0, backwardS: 0, measuredS: 0, nMeasured: 1 },
+  notices: [],
+  complete: true,
+};
 
 /** The answer that a text as a whole is the prompt, or what of it is selected. */
 export function wholeText(text: string, { start, end }: PromptAtParams): PromptAtResult {

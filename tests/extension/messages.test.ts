@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { INSPECTIONS } from '../../extension/shared/protocol';
 import { readMessage, readView } from '../../extension/src/panel/messages';
+import { EFFECTS } from './analyses_world';
 
 const VIEW = {
   runId: 'r',
@@ -13,10 +14,15 @@ const VIEW = {
   heat: true,
   grouping: 'sentence',
   opened: [0, 40],
-    metric: null,
+  metric: null,
 };
 const QUESTION = { method: 'lmTransparency/nodeTokens', params: { runId: 'r', node: 'A3_5', normalize: true } };
 const SAVE = { type: 'save', name: 'ioi.svg', content: '<svg/>', encoding: 'utf8' };
+
+const [UNIT] = EFFECTS.units;
+const FOUND = { type: 'effects', runId: 'r', effects: EFFECTS };
+const withUnit = (change: object) => ({ ...FOUND, effects: { ...EFFECTS, units: [{ ...UNIT, ...change }] } });
+const withEffects = (change: object) => ({ ...FOUND, effects: { ...EFFECTS, ...change } });
 
 const withParams = (params: unknown) => ({ type: 'ask', id: 1, question: { ...QUESTION, params } });
 const withParam = (name: string, value: unknown) => withParams({ runId: 'r', [name]: value });
@@ -38,6 +44,9 @@ describe('messages of the webview', () => {
     { type: 'action', action: 'choosePrompt' },
     { type: 'heat', masses: [0, 0.25, 0.75] },
     { type: 'heat', masses: null },
+    FOUND,
+    withEffects({ units: [], faithfulness: null, metric: { ...EFFECTS.metric, contrast: { id: 1, text: ' Rome' } } }),
+    withParam('effects', EFFECTS),
     { type: 'copy', text: 'a\tb' },
     SAVE,
     { ...SAVE, name: 'Map of ·to.PNG', content: 'iVBORw==', encoding: 'base64' },
@@ -75,7 +84,6 @@ describe('messages of the webview', () => {
     [withParam('node', 'x'.repeat(1e6))],
     [withParam('layer', Number.NaN)],
     [withParam('layer', Number.POSITIVE_INFINITY)],
-    [withParam('layer', null)],
     [withParam('layer', () => 1)],
     [withParam('nested', { a: 1 })],
     [withParam('tokens', [1, [2]])],
@@ -96,6 +104,35 @@ describe('messages of the webview', () => {
     [{ type: 'heat', masses: new Array(4) }],
     [{ type: 'heat', masses: { 0: 1, length: 1 } }],
     [{ type: 'heat', masses: new Float32Array(2) }],
+    [{ ...FOUND, runId: 'r'.repeat(201) }],
+    [{ ...FOUND, runId: null }],
+    [{ ...FOUND, effects: null }],
+    [{ ...FOUND, effects: [EFFECTS] }],
+    [{ ...FOUND, effects: Object.create(EFFECTS) as unknown }],
+    ...Object.keys(EFFECTS).map((name): [unknown] => [withEffects({ [name]: undefined })]),
+    ...Object.keys(UNIT ?? {}).map((name): [unknown] => [withUnit({ [name]: undefined })]),
+    [withEffects({ position: 1.5 })],
+    [withEffects({ metric: { ...EFFECTS.metric, kind: 'toString' } })],
+    [withEffects({ metric: { ...EFFECTS.metric, value: Number.NaN } })],
+    [withEffects({ metric: { ...EFFECTS.metric, target: null } })],
+    [withEffects({ metric: { ...EFFECTS.metric, contrast: { id: -1, text: '' } } })],
+    [withEffects({ units: Array.from({ length: 5001 }, () => UNIT) })],
+    [withEffects({ units: new Array(3) })],
+    [withEffects({ units: { length: 0 } })],
+    [withEffects({ faithfulness: { ...EFFECTS.faithfulness, rho: Number.POSITIVE_INFINITY } })],
+    [withEffects({ proof: { shareError: '0' } })],
+    [withEffects({ timing: { ...EFFECTS.timing, nMeasured: -1 } })],
+    [withEffects({ notices: ['x'.repeat(3000)] })],
+    [withEffects({ notices: Array.from({ length: 65 }, () => '') })],
+    [withEffects({ complete: 1 })],
+    [withUnit({ unit: 'x'.repeat(201) })],
+    [withUnit({ kind: '__proto__' })],
+    [withUnit({ text: 'x'.repeat(2001) })],
+    [withUnit({ how: {} })],
+    [withUnit({ measured: Number.NaN })],
+    [withUnit({ kl: '0.2' })],
+    [withParam('effects', { ...EFFECTS, units: null })],
+    [withParam('other', EFFECTS)],
     [{ type: 'copy', text: 1 }],
     [{ type: 'copy', text: 'x'.repeat(20_000_001) }],
     [{ ...SAVE, name: 'x.exe' }],
@@ -141,6 +178,26 @@ describe('messages of the webview', () => {
     expect(read?.question.params).not.toHaveProperty('workDoneToken');
     expect(read?.question.params).not.toHaveProperty('topK');
     expect(read?.question.params).not.toBe(params);
+  });
+
+  it('what a question leaves open is left out, and does not stand in for what must be there', () => {
+    const params = { runId: 'r', target: null, contrast: null, units: ['X0_1'] };
+    const read = readMessage(withParams(params)) as { question: { params: object } } | null;
+    expect(Object.keys(read?.question.params ?? {})).toEqual(['runId', 'units']);
+    expect(readMessage(withParams({ runId: null }))).toBeNull();
+    expect(readMessage(withParam('run id', null))).toBeNull();
+  });
+
+  it.each([
+    ['a notice', (effects: object) => ({ ...FOUND, effects })],
+    ['a question', (effects: object) => withParam('effects', effects)],
+  ])('effects in %s are copied without what does not belong', (_, message) => {
+    const stray = { extra: () => 1 };
+    const unit = { ...UNIT, ...stray };
+    const metric = { ...EFFECTS.metric, ...stray, target: { ...EFFECTS.metric.target, ...stray } };
+    const faithfulness = { ...EFFECTS.faithfulness, ...stray };
+    const effects = { ...EFFECTS, ...stray, units: [unit], metric, faithfulness };
+    expect(readMessage(message(effects))).toEqual(message(EFFECTS));
   });
 
   it('a state that was kept before there were views and heat still counts', () => {

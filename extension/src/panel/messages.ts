@@ -1,6 +1,8 @@
 import { GROUPINGS } from '../../shared/webview';
 import type { FromWebview, PanelAction, SaveFormat, ViewName, ViewState } from '../../shared/webview';
-import { isRecord, readQuestion } from './question';
+import { readEffects } from './effects';
+import { isCount, isRecord, isText } from './foreign';
+import { readQuestion } from './question';
 
 const ACTIONS: Record<PanelAction, true> = {
   analyze: true,
@@ -60,6 +62,11 @@ export function readMessage(message: unknown): FromWebview | null {
     }
     case 'heat':
       return readHeat(message['masses']);
+    case 'effects': {
+      const { runId } = message;
+      const effects = readEffects(message['effects']);
+      return isText(runId, LONGEST_ID) && effects ? { type: 'effects', runId, effects } : null;
+    }
     case 'copy':
       return isText(message['text'], LONGEST_COPY) ? { type: 'copy', text: message['text'] } : null;
     case 'save':
@@ -123,12 +130,4 @@ function readSave({ name, content, encoding }: Record<string, unknown>): FromWeb
 
 function isAction(value: unknown): value is PanelAction {
   return typeof value === 'string' && Object.hasOwn(ACTIONS, value);
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
-}
-
-function isText(value: unknown, longest: number): value is string {
-  return typeof value === 'string' && value.length <= longest;
 }

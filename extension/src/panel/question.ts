@@ -1,15 +1,21 @@
-import { INSPECTIONS } from '../../shared/protocol';
+import { type EffectsResult, INSPECTIONS } from '../../shared/protocol';
 import type { Method, Params, Question } from '../../shared/webview';
+import { readEffects } from './effects';
+import { isRecord, isText } from './foreign';
 
 type Plain = number | boolean | string | number[] | string[];
+type Param = Plain | EffectsResult;
 
 const LONGEST_TEXT = 200;
 const MOST_ITEMS = 64;
 const MOST_PARAMS = 24;
+/** The one param that is a record. */
+const EFFECTS = 'effects';
 const NAME = /^[a-z][A-Za-z]{0,39}$/;
 
 /**
- * A question of the webview, copied value by value: a method that is known, and params that are flat and small.
+ * A question of the webview, copied value by value: a method that is known, and params that are flat and small, but for
+ * the effects that an export brings along.
  *
  * What the params mean is the backend's to check; here nothing gets through that could be more than a question.
  */
@@ -20,17 +26,20 @@ export function readQuestion(value: unknown): Question | null {
   return params ? { method, params: params as unknown as Params<Method> } : null;
 }
 
-function readParams(value: unknown): Record<string, Plain> | null {
+function readParams(value: unknown): Record<string, Param> | null {
   if (!isRecord(value)) return null;
   const entries = Object.entries(value);
   if (entries.length > MOST_PARAMS) return null;
-  const params: Record<string, Plain> = {};
+  const params: Record<string, Param> = {};
   for (const [name, given] of entries) {
     // the extension makes its own token where it listens for progress
-    if (name === 'workDoneToken' || given === undefined) continue;
-    const plain = !NAME.test(name) || name in Object.prototype ? null : readPlain(given);
-    if (plain === null) return null;
-    params[name] = plain;
+    if (name === 'workDoneToken') continue;
+    if (!NAME.test(name) || name in Object.prototype) return null;
+    // null says the same as a param that is not there
+    if (given === undefined || given === null) continue;
+    const read = name === EFFECTS ? readEffects(given) : readPlain(given);
+    if (read === null) return null;
+    params[name] = read;
   }
   return isShort(params['runId']) ? params : null;
 }
@@ -45,12 +54,5 @@ function readPlain(value: unknown): Plain | null {
 }
 
 function isShort(value: unknown): value is string {
-  return typeof value === 'string' && value.length <= LONGEST_TEXT;
-}
-
-/** An object as JSON makes it: no array, and of no class. */
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  if (typeof value !== 'object' || value === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
+  return isText(value, LONGEST_TEXT);
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { DTYPES, SPECIAL_TOKENS } from '../settings';
 import type { Dtype, SpecialTokens } from '../../shared/protocol';
-import { isRecord } from '../panel/question';
+import { isRecord } from '../panel/foreign';
 
 /** Every run file ends so: one analysis as JSON, written by the backend (`exports/run.py`). */
 export const RUN_SUFFIX = '.run.json';

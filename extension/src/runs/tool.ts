@@ -3,7 +3,7 @@ import { ANALYZE, type DescribeParams } from '../../shared/protocol';
 import { type Backend } from '../backend/backend';
 import { Failure, isCancelled, toFailure } from '../failure';
 import type { Cancel } from '../cancel';
-import { isRecord } from '../panel/question';
+import { isRecord } from '../panel/foreign';
 import type { Settings } from '../settings';
 import { DESCRIBE, describedBy } from './keep';
 import { toolApi, type ToolCall } from './languageModel';
