@@ -38,6 +38,7 @@ def analyze_many(
     position: int | None = None,
     top_k: int = 10,
     special_tokens: SpecialTokens = "auto",
+    effects: bool = False,
     output: str | Path | None = None,
     form: Format = "jsonl",
     engine: Engine = "local",
@@ -48,7 +49,8 @@ def analyze_many(
     `output`: records are also stored there, in input order once all are done. A stored record that still holds (same
     prompt, same model files) is neither computed again nor yielded; one that no longer holds moves to
     `….replaced.jsonl` beside it. A problem with one prompt is the `error` of its record. `threshold` None: chosen for
-    each prompt. With `engine="ray"` the model is named, not loaded: each worker loads its own.
+    each prompt. `effects`: records also have the effects on the predicted token. With `engine="ray"` the model is
+    named, not loaded: each worker loads its own.
 
     Raises `TransparencyError` as `open_store` and `load_model` do, for an id that two prompts have, and where the disk
     is full; and `Cancelled`.
@@ -71,6 +73,7 @@ def analyze_many(
         position=position,
         top_k=top_k,
         special_tokens=special_tokens,
+        effects=effects,
     )
     listed = prompts_of(prompts)
     place = None if output is None else expanded(output)

@@ -33,7 +33,8 @@ _HELD = 4
 _HEAD = ("id", "index", "source", "line")
 
 
-def _schema() -> Any:
+def _schema(effects: bool) -> Any:
+    """The columns of a part; `effects`: with those of measured effects."""
     text, whole, number, yes = pa.string(), pa.int32(), pa.float32(), pa.bool_()
     listed, struct = pa.list_, pa.struct
     token = {"id": whole, "text": text, "start": whole, "end": whole, "template": yes}
@@ -58,6 +59,15 @@ def _schema() -> Any:
         "bias_mass": number,
         "ended_mass": number,
     }
+    output = struct({"id": whole, "text": text})
+    drawing = {"n": whole, "sign": number, "rho": number, "kept": number, "removed": number}
+    measured = {
+        "metric": struct({"kind": text, "target": output, "contrast": output, "value": number}),
+        **{name: listed(text) for name in ("unit", "kind", "text", "how")},
+        **{name: listed(number) for name in ("predicted", "measured", "kl", "share")},
+        "faithfulness": struct(drawing),
+        "share_error": number,
+    }
     return pa.schema(
         {
             "id": text,
@@ -77,6 +87,7 @@ def _schema() -> Any:
             "notices": listed(text),
             "seconds": number,
             "fingerprints": struct({"prompt": text, "model": text}),
+            **({"effects": struct(measured)} if effects else {}),
         }
     )
 
@@ -97,6 +108,7 @@ class ParquetStore:
         # readers of a directory skip names that begin with _ or .
         self.replaced = place / "_replaced.jsonl"
         self._said, self._save_every_s = said, save_every_s
+        self._schema = _schema(bool(said.get("effects")))
         self._rows: list[Record] = []
         self._parts: list[dict[str, Any]] = []
         self._manifest = place / "_manifest.json"
@@ -159,7 +171,7 @@ class ParquetStore:
         # Ctrl-C anywhere below: `close` must not write them again
         rows, self._rows = self._rows, []
         try:
-            self._write(part, pa.Table.from_pylist(rows, schema=_schema()))
+            self._write(part, pa.Table.from_pylist(rows, schema=self._schema))
         except BaseException:
             # remove what the disk had no room for
             if not part.exists():
@@ -215,10 +227,10 @@ class ParquetStore:
     def _table(self, name: str) -> Any:
         """A part, with the columns of this version."""
         found = pq.read_table(self.directory / name)
-        for column in _schema():
+        for column in self._schema:
             if column.name not in found.column_names:
                 found = found.append_column(column, pa.nulls(len(found), column.type))
-        return found.select(_schema().names).cast(_schema())
+        return found.select(self._schema.names).cast(self._schema)
 
     def _line(self, table: Any, row: int) -> bytes:
         return json.dumps(table.slice(row, 1).to_pylist()[0], ensure_ascii=False).encode("utf-8", "replace") + b"\n"

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import Any
 
 from ..analysis.result import Analysis
 from ..errors import TransparencyError, is_out_of_memory
 from ..exports.document import as_document
+from ..inspection.effects import inspect_effects
 from ..routes.graph import RouteGraph
+from ..watch import Watch
 from .prompts import Prompt
 
 Record = dict[str, Any]
+
+#: The fields of `UnitEffect` that are columns of a record's `effects`.
+UNIT_COLUMNS = ("unit", "kind", "text", "how", "predicted", "measured", "kl", "share")
 
 #: Characters of an unexpected error that are kept.
 _LONGEST = 500
@@ -43,6 +49,29 @@ def record_of(prompt: Prompt, analysis: Analysis, graph: RouteGraph, top_k: int,
             "Load the model in float32; if they stay, its weights are damaged.",
         )
     return record
+
+
+def with_effects(record: Record, analysis: Analysis, graph: RouteGraph, watch: Watch) -> Record:
+    """`record` with `effects`: those on the token predicted at the graph's target, units as columns. None, and a
+    notice, where the model has none. Raises `Cancelled`.
+    """
+    try:
+        found = inspect_effects(analysis, position=graph.target, watch=watch)
+    except TransparencyError as error:
+        return {**record, "effects": None, "notices": [*record["notices"], f"No effects: {error}"]}
+    drawing = found.faithfulness
+    columns = {name: [getattr(unit, name) for unit in found.units] for name in UNIT_COLUMNS}
+    figures = {name: [_short_or_none(x) for x in columns[name]] for name in ("predicted", "measured", "kl", "share")}
+    effects = {
+        "metric": asdict(found.metric),
+        **columns,
+        **figures,
+        "faithfulness": None if drawing is None else asdict(drawing),
+        "share_error": found.proof.share_error,
+    }
+    notices = [*record["notices"], *found.notices]
+    seconds = round(record["seconds"] + found.timing.backward_s + found.timing.measured_s, 4)
+    return {**record, "effects": effects, "notices": notices, "seconds": seconds}
 
 
 def failure_of(prompt: Prompt, error: BaseException, model: str = "") -> Record:
@@ -115,6 +144,10 @@ def _columns(graph: RouteGraph) -> dict[str, Any]:
         "bias_mass": _short(graph.bias_mass),
         "ended_mass": _short(graph.ended_mass),
     }
+
+
+def _short_or_none(number: float | None) -> float | None:
+    return None if number is None else _short(number)
 
 
 def _short(number: float) -> float:

@@ -15,7 +15,7 @@ from ..session.session import Session
 from ..watch import Watch
 from .packing import Packer
 from .prompts import Prompt
-from .records import Record, failure_of, record_of
+from .records import Record, failure_of, record_of, with_effects
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Choices:
     position: int | None = None
     top_k: int = 10
     special_tokens: SpecialTokens = "auto"
+    #: whether effects on the predicted token are measured
+    effects: bool = False
     #: the fingerprint of the model's files, empty where they are not on this machine
     model_files: str = ""
 
@@ -35,7 +37,8 @@ class Choices:
         """The choices that must be the same where an output is continued; device and download do not matter."""
         model = self.model
         named = {"model": model.source, "dtype": model.dtype, "quantization": model.quantization, "base": model.base}
-        free = ("model", "model_files")
+        # outputs of before there were effects can be continued
+        free = ("model", "model_files", *(() if self.effects else ("effects",)))
         return named | {field.name: getattr(self, field.name) for field in fields(self) if field.name not in free}
 
 
@@ -75,4 +78,5 @@ class Worker:
         c = self.choices
         with guard(answer):
             graph = answer.routes(c.position, c.threshold, renormalize=c.renormalize)
-            return record_of(prompt, answer, graph, c.top_k, c.model_files)
+            record = record_of(prompt, answer, graph, c.top_k, c.model_files)
+            return with_effects(record, answer, graph, self._watch) if c.effects else record
