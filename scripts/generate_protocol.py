@@ -116,8 +116,9 @@ def render() -> str:
     out += [f"export const {key} = {value!r};" for module in MODULES for key, value in constants(module).items()]
     out.append("")
     out += [f"export type {name} = {ts_type(literal, {})};" for literal, name in names.items()]
+    # a message may hold one of a later module
+    names |= {cls: cls.__name__ for cls in protocol.MESSAGES}
     for cls in protocol.MESSAGES:
-        names[cls] = cls.__name__
         out += interface(cls, names)
     return "\n".join(out + inspections() + columns())
 

@@ -32,7 +32,7 @@ export type LayerKind = 'attention' | 'mixer' | 'both' | 'neither';
 export type ProofPart = 'attention' | 'ffn' | 'layer';
 export type ExportFormat = 'json' | 'csv' | 'svg';
 export type DescribeForm = 'run' | 'text';
-export type Ink = 'flow' | 'local';
+export type Ink = 'flow' | 'local' | 'effect';
 export type Appearance = 'light' | 'dark';
 export type HeadTag = 'previous' | 'first' | 'duplicate' | 'induction' | 'self';
 export type RouterScoring = 'softmax' | 'sigmoid' | 'unknown';
@@ -389,7 +389,7 @@ export interface ReachResult {
   payload: string;
 }
 
-/** The graph of one target as a file. */
+/** The graph of one target as a file. `effects`: those that are known of this target, to go with it. */
 export interface ExportParams {
   runId: string;
   format: ExportFormat;
@@ -398,6 +398,7 @@ export interface ExportParams {
   renormalize?: boolean;
   ink?: Ink;
   appearance?: Appearance;
+  effects?: EffectsResult | null;
 }
 
 export interface ExportResult {
@@ -406,7 +407,8 @@ export interface ExportResult {
 
 /**
  * The analysis of one target in words and numbers. `target` null: the position of the model's answer.
- * `threshold` null: the automatic threshold. The other fields repeat the analysis request, for the run file.
+ * `threshold` null: the automatic threshold. `effects`: those that are known of the target, for the run file. The
+ * other fields repeat the analysis request, for the run file too.
  */
 export interface DescribeParams {
   runId: string;
@@ -418,6 +420,7 @@ export interface DescribeParams {
   specialTokens?: SpecialTokens;
   chat?: boolean;
   topK?: number;
+  effects?: EffectsResult | null;
 }
 
 export interface DescribeResult {

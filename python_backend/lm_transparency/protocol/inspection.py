@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from ..model.options import Dtype, SpecialTokens
+from .effects import EffectsResult
 from .nodes import Node
 from .values import Named
 
 ExportFormat = Literal["json", "csv", "svg"]
 #: run: a file that can be compared and run again (`exports.run`); text: a report for people and language models.
 DescribeForm = Literal["run", "text"]
-Ink = Literal["flow", "local"]
+#: effect: signed, where effects are known.
+Ink = Literal["flow", "local", "effect"]
 Appearance = Literal["light", "dark"]
 
 
@@ -95,7 +97,7 @@ class ReachResult:
 
 @dataclass(frozen=True)
 class ExportParams:
-    """The graph of one target as a file."""
+    """The graph of one target as a file. `effects`: those that are known of this target, to go with it."""
 
     run_id: str
     format: ExportFormat
@@ -104,6 +106,7 @@ class ExportParams:
     renormalize: bool = True
     ink: Ink = "flow"
     appearance: Appearance = "light"
+    effects: EffectsResult | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,8 @@ class ExportResult:
 @dataclass(frozen=True)
 class DescribeParams:
     """The analysis of one target in words and numbers. `target` None: the position of the model's answer.
-    `threshold` None: the automatic threshold. The other fields repeat the analysis request, for the run file.
+    `threshold` None: the automatic threshold. `effects`: those that are known of the target, for the run file. The
+    other fields repeat the analysis request, for the run file too.
     """
 
     run_id: str
@@ -126,6 +130,7 @@ class DescribeParams:
     special_tokens: SpecialTokens = "auto"
     chat: bool = False
     top_k: int = 10
+    effects: EffectsResult | None = None
 
 
 @dataclass(frozen=True)

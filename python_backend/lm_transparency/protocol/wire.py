@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import reprlib
 import types
 import typing
 from collections.abc import Callable, Collection, Mapping
@@ -77,43 +78,91 @@ def _column(values: Any, dtype: str) -> dict[str, Any]:
     return {"dtype": dtype, "shape": list(array.shape), "data": base64.b64encode(array.tobytes()).decode("ascii")}
 
 
-def read(cls: type[T], params: Any) -> T:
+def read(cls: type[T], params: Any, key: Callable[[str], str] = camel_case) -> T:
     """`params` (a JSON object, or None) as `cls`. Unknown fields are ignored, and null means left out.
 
-    Raises `TransparencyError("invalidParams")`, which names the field and the values that it takes.
+    `key`: from a field's name to its key in `params`. Fields may hold other messages, and lists of them. Raises
+    `TransparencyError("invalidParams")`, which names the field by its path and the values that it takes.
     """
     given: Any = {} if params is None else params
     if not isinstance(given, Mapping):
         raise TransparencyError("invalidParams", f"The params are {type(given).__name__}, not an object.")
-    hints = typing.get_type_hints(cls)
+    return _read(cls, given, key, "")
+
+
+def _read(cls: type[T], given: Mapping[Any, Any], key: Callable[[str], str], path: str) -> T:
     values: dict[str, Any] = {}
-    for field in fields(cls):  # pyright: ignore[reportArgumentType]
-        name = camel_case(field.name)
-        if name in given and given[name] is not None:
-            values[field.name] = _check(name, given[name], hints[field.name])
-        elif field.default is MISSING and field.default_factory is MISSING:
-            raise TransparencyError("invalidParams", f"The params lack {name!r}.")
+    for name, hint, is_required in _readable(cls):
+        at = f"{path}{key(name)}"
+        value = given.get(key(name))
+        if value is not None:
+            values[name] = _check(at, value, hint, key)
+        elif is_required and not _takes_none(hint):
+            raise TransparencyError("invalidParams", f"The params lack {at!r}.")
+        elif is_required:
+            values[name] = None
     return cls(**values)
 
 
-def _check(name: str, value: Any, wanted: Any) -> Any:
+@cache
+def _readable(cls: type) -> list[tuple[str, Any, bool]]:
+    """The name and type of each field, and whether it has no default."""
+    hints = typing.get_type_hints(cls)
+    return [
+        (field.name, hints[field.name], field.default is MISSING and field.default_factory is MISSING)
+        for field in fields(cls)
+    ]
+
+
+def _takes_none(wanted: Any) -> bool:
+    return isinstance(wanted, types.UnionType) and types.NoneType in get_args(wanted)
+
+
+def _check(at: str, value: Any, wanted: Any, key: Callable[[str], str]) -> Any:
+    """`value` of the field `at` as what the annotation `wanted` asks for."""
     if isinstance(wanted, types.UnionType):
-        # null was handled by the caller
+        if value is None and _takes_none(wanted):
+            return None
         (wanted,) = (part for part in get_args(wanted) if part is not types.NoneType)
-    if get_origin(wanted) is Literal:
+    kind = get_origin(wanted)
+    if kind is Literal:
         if value not in get_args(wanted):
-            raise TransparencyError("invalidParams", f"{name!r} is {value!r}.", f"It takes one of {get_args(wanted)}.")
+            said = _SHORT.repr(value)
+            raise TransparencyError("invalidParams", f"{at!r} is {said}.", f"It takes one of {get_args(wanted)}.")
         return value
-    if get_origin(wanted) in (list, Collection):
+    if kind in _LISTS:
         if not isinstance(value, list):
-            raise TransparencyError("invalidParams", f"{name!r} is {type(value).__name__}, not list.")
-        return [_check(name, item, get_args(wanted)[0]) for item in value]
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except OverflowError:
-            raise TransparencyError("invalidParams", f"{name!r} is too large.") from None
+            raise _wrong(at, value, "list")
+        items: list[Any] = value
+        read_items = [_check(f"{at}[{i}]", item, get_args(wanted)[0], key) for i, item in enumerate(items)]
+        return tuple(read_items) if kind is tuple else read_items
+    if is_dataclass(wanted):
+        if not isinstance(value, Mapping):
+            raise _wrong(at, value, "object")
+        return _read(typing.cast("type", wanted), typing.cast("Mapping[Any, Any]", value), key, f"{at}.")
+    if wanted is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return _finite(at, value)
     # bool is an int in Python, but not on the wire
     if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-        raise TransparencyError("invalidParams", f"{name!r} is {type(value).__name__}, not {wanted.__name__}.")
+        raise _wrong(at, value, wanted.__name__)
     return value
+
+
+_LISTS = (list, tuple, Collection)
+
+#: Foreign values may be as large and as deep as a message.
+_SHORT = reprlib.Repr()
+
+
+def _finite(at: str, value: float) -> float:
+    try:
+        number = float(value)
+    except OverflowError:
+        raise TransparencyError("invalidParams", f"{at!r} is too large.") from None
+    if not math.isfinite(number):
+        raise TransparencyError("invalidParams", f"{at!r} is {number}.", "It takes a finite number.")
+    return number
+
+
+def _wrong(at: str, value: Any, wanted: str) -> TransparencyError:
+    return TransparencyError("invalidParams", f"{at!r} is {type(value).__name__}, not {wanted}.")
