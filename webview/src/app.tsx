@@ -12,6 +12,7 @@ import { RoutesGraph } from './graph/routesGraph';
 import { createGraphView } from './graph/view';
 import type { Host } from './hosts/host';
 import { followAbout } from './inspectors/contrast';
+import { shownIn } from './inspectors/shown';
 import { Inspector } from './inspectors/inspector';
 import { createArrangement, maximizeKey } from './layout/arrangement';
 import type { Arrangement } from './layout/arrangement';
@@ -152,7 +153,13 @@ function divided(arrangement: Arrangement): { class: string; style: Record<strin
   return { class: names.join(' '), style: share.value === null ? {} : { '--lmt-share': `${share.value * 100}%` } };
 }
 
-/** Keys that mean the same everywhere but in a text field: back and forward, find, and room for one part. */
+/** The box that takes a contrast is with the target. */
+function askWhyNot(store: Store): void {
+  store.select(null);
+  shownIn(store).whyNot.value = true;
+}
+
+/** Keys that mean the same everywhere but in a text field. */
 function panelKey(event: KeyboardEvent, store: Store, arrangement: Arrangement, openFinder: () => void): void {
   const { target } = event;
   const typing = (target instanceof HTMLInputElement && target.type === 'text') || target instanceof HTMLSelectElement;
@@ -160,6 +167,7 @@ function panelKey(event: KeyboardEvent, store: Store, arrangement: Arrangement, 
   if (event.key === '[') store.travel(-1);
   else if (event.key === ']') store.travel(1);
   else if (event.key === '/' && store.view.value !== 'heads') openFinder();
+  else if (event.key === 'v') askWhyNot(store);
   else if (!maximizeKey(event, arrangement)) return;
   event.preventDefault();
 }

@@ -11,7 +11,7 @@ from ..ambient import guarded
 from ..analysis.result import Analysis
 from ..errors import TransparencyError, out_of_range
 from ..lens.projection import Lens, TopTokens
-from ..model.naming import Meant, entry_named
+from ..model.naming import Meant, entry_named, number_named
 from ..protocol.inspection import TokenScore, Update
 from ..trace.finite import is_finite, overflow
 from ..trace.trace import position_of
@@ -92,7 +92,7 @@ def check_finite(analysis: Analysis, read: Tensor) -> None:
 
 @guarded
 def output_meant(analysis: Analysis, text: str) -> Meant:
-    """The token that prints as `text` or has the number `#n` (`model.naming`), or a classifier's label of that name.
+    """The token that prints as `text` or has the number `#n` (`model.naming`), or a classifier's label, named alike.
 
     Raises `TransparencyError("invalidParams")`; for a text of several tokens it shows how the text splits.
     """
@@ -102,4 +102,6 @@ def output_meant(analysis: Analysis, text: str) -> Meant:
         return entry_named(model.tokenizer, text, analysis.trace.anatomy.n_outputs, model.name)
     if text in labels:
         return Meant(labels.index(text))
+    if (number := number_named(text)) is not None and number < len(labels):
+        return Meant(number)
     raise TransparencyError("invalidParams", f"There is no label {quoted(text)}.", f"Labels are {listed(labels, 20)}.")

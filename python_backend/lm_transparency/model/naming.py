@@ -23,6 +23,12 @@ class Meant:
     note: str = ""
 
 
+def number_named(text: str) -> int | None:
+    """n of `#n` or `⟨n⟩`."""
+    number = _NUMBER.fullmatch(text)
+    return int(number[1] or number[2]) if number else None
+
+
 def entry_named(tokenizer: Any, text: str, n_entries: int, model: str) -> Meant:
     """The entry that prints as `text`, else number n for `#n`, else the one token that `text` is written with.
 

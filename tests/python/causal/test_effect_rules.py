@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,15 @@ def test_labels_and_values_have_their_own_distributions(tmp_path: Path) -> None:
     assert found.measured and found.kl is None
     with pytest.raises(TransparencyError, match="no runner-up"):
         inspect_effects(value, contrast=True)
+
+
+def test_a_label_is_named_by_its_number_too(tmp_path: Path) -> None:
+    folder = save_random(tmp_path, "llama", num_labels=3)
+    run = analyze(load_model(str(folder), dtype="float32", device="cpu"), "w1 w2 w3")
+    found = inspect_effects(run, target="#2", contrast="LABEL_0", units=["M0_2"])
+    assert found == replace(inspect_effects(run, target="LABEL_2", contrast="#0", units=["M0_2"]), timing=found.timing)
+    with pytest.raises(TransparencyError, match="no label '#3'"):
+        inspect_effects(run, target="#3")
 
 
 def test_a_choice_between_tokens_that_print_alike_is_told(run: Analysis, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,13 @@
-/** Why the token that the prompt's file names, rather than another one: both through the layers. */
+/** Why the target, named or predicted, rather than another token: both through the layers. */
 import { useEffect } from 'preact/hooks';
 import type { LensTrack } from '../../../extension/shared/protocol';
 import { outputFigure, outputText } from '../words/answer';
-import { useReply } from '../store/ask';
-import type { Reply } from '../store/ask';
 import { nodeName } from '../words/names';
 import type { Store } from '../store/state';
 import type { Table } from '../words/table';
 import { count, percent, share, signed } from '../words/words';
 import { following } from './lens';
+import { namesShown, useNamed } from './named';
 import { BarList, NoAnswer, Section, TextBars, Waiting } from './parts';
 
 /** Layers that change the difference most. */
@@ -16,44 +15,33 @@ const LAYERS = 6;
 /** Above this, a ratio of probabilities only says that it is large. */
 const LARGE_ODDS = 1e6;
 
-/** The named tokens over the layers: the target, or the model's prediction instead, then the contrast. */
-function useNamed(store: Store): Reply<'lmTransparency/lensTrack'> | null {
-  const { value: about } = store.about;
-  const analysis = store.analysis.value;
-  const position = store.target.value;
-  const texts = about ? [about.target, about.contrast].filter((text) => text !== null) : [];
-  const each = (analysis?.columns.predictionId.length ?? 0) / (analysis?.meta.tokens.length ?? 1);
-  const predicted = analysis?.columns.predictionId[position * each];
-  const tokens = about?.target === null && predicted !== undefined ? [predicted] : [];
-  const asked = analysis && texts.length > 0 ? { position, tokens, texts, normalize: true } : null;
-  return useReply(store, 'lmTransparency/lensTrack', asked);
-}
-
-/** Follows the named tokens in the Lens view from the start; what is chosen there later stays. */
+/** Follows the tokens that the file names in the Lens view from the start; what is chosen there later stays. */
 export function followAbout(store: Store): void {
-  const reply = useNamed(store);
+  const { value: about } = store.about;
+  const named = useNamed(store, about)?.named ?? null;
   const { value: analysis } = store.analysis;
-  const known = reply?.state === 'known' ? reply.result : null;
+  const [target, contrast] = [named?.target ?? null, named?.contrast ?? null];
   useEffect(() => {
-    const { about, wanted, rival } = store;
-    const [first, second] = known?.tracks ?? [];
-    if (!first || wanted.peek()) return;
-    if (about.peek()?.target !== null) wanted.value = { id: first.token, text: first.text };
-    if (second && !rival.peek()) rival.value = { id: second.token, text: second.text };
-  }, [store, analysis, known]);
+    const { wanted, rival } = store;
+    if (!target || wanted.peek()) return;
+    if (about?.target !== null) wanted.value = { id: target.token, text: target.text };
+    if (contrast && !rival.peek()) rival.value = { id: contrast.token, text: contrast.text };
+  }, [store, analysis, about, target, contrast]);
 }
 
 export function Contrast({ store }: { store: Store }) {
-  const reply = useNamed(store);
-  const { value: about } = store.about;
-  if (!reply) return null;
-  const title = about?.contrast === null ? 'Named target' : 'Target against contrast';
+  const names = namesShown(store);
+  const tracked = useNamed(store, names);
+  if (!tracked) return null;
+  const title = names?.contrast === null ? 'Named target' : 'Target against contrast';
+  const { reply, named } = tracked;
   if (reply.state === 'failed') return <NoAnswer store={store} title={title} message={reply.message} />;
-  if (reply.state === 'asking') return <Waiting title={title} rows={2} />;
-  return <Named store={store} title={title} tracks={reply.result.tracks} notes={reply.result.notes} />;
+  if (!named) return <Waiting title={title} rows={2} />;
+  const tracks = [named.target, named.contrast].filter((track) => track !== null);
+  return <Compared store={store} title={title} tracks={tracks} notes={named.notes} />;
 }
 
-interface NamedProps {
+interface ComparedProps {
   store: Store;
   title: string;
   tracks: LensTrack[];
@@ -61,7 +49,7 @@ interface NamedProps {
   notes: string[];
 }
 
-function Named({ store, title, tracks, notes }: NamedProps) {
+function Compared({ store, title, tracks, notes }: ComparedProps) {
   const model = store.analysis.value?.meta.model;
   const last = (values: number[] | undefined): number => values?.at(-1) ?? 0;
   const rows = tracks.map((track, index) => ({

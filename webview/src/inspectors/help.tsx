@@ -5,7 +5,7 @@ import type { Store } from '../store/state';
 export const HOW = {
   predictions: 'Softmax of the logits at this position, as the model computed them in the recorded pass.',
   contrast:
-    'The logit lens at the target position, of the tokens that the prompt’s file names: their logits after each layer, and which layers change the difference.',
+    'The logit lens at the target position, of the target and the contrast: their logits after each layer, and which layers change the difference.',
   'top-tokens':
     'Logit lens: the residual state through the final norm and the unembedding, then softmax. ↑n and ↓n: ranks gained or lost against the node before.',
   'promoted-and-suppressed':

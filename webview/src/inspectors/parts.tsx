@@ -162,6 +162,8 @@ export interface TextBar {
   /** A click's action, and whether it is already in effect. */
   onPick?: () => void;
   picked?: boolean;
+  /** Another action or a mark, after the row. */
+  beside?: ComponentChildren;
 }
 
 interface TextBarsProps {
@@ -179,7 +181,7 @@ export function TextBars({ rows, tone, testId, first }: TextBarsProps) {
     <>
       <ol class={`text-bars ${tone}`} role="list" data-testid={testId} onKeyDown={roving}>
         {shown.map((row, index) => (
-          <li key={row.key}>
+          <li key={row.key} class={row.beside === undefined ? undefined : 'with-beside'}>
             {row.onPick ? (
               <button
                 type="button"
@@ -196,6 +198,7 @@ export function TextBars({ rows, tone, testId, first }: TextBarsProps) {
                 <TextBarParts row={row} />
               </span>
             )}
+            {row.beside}
           </li>
         ))}
       </ol>

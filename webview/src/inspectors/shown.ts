@@ -18,6 +18,10 @@ export interface Shown {
   layerMapsOf: Signal<'attention' | 'contribution'>;
   /** What the head writes from this key alone, instead of from all. */
   partOnly: Signal<boolean>;
+  /** The keyboard is wanted in the box of “why not”, which takes it and clears this. */
+  whyNot: Signal<boolean>;
+  /** The unit whose knock-out is open. */
+  knockedOut: Signal<string | null>;
 }
 
 const kept = new WeakMap<Store, Shown>();
@@ -32,6 +36,8 @@ export function shownIn(store: Store): Shown {
     layerMaps: signal(false),
     layerMapsOf: signal('contribution'),
     partOnly: signal(false),
+    whyNot: signal(false),
+    knockedOut: signal(null),
   };
   kept.set(store, made);
   return made;
