@@ -7,7 +7,7 @@ from dataclasses import replace
 from ..errors import TransparencyError, out_of_range
 from ..model.linear import sizes
 from ..routes.expert_states import expert_named, n_neurons
-from ..trace.trace import Trace, position_of
+from ..trace.trace import Trace, check_heads, position_of
 from .units import Unit
 
 
@@ -37,12 +37,7 @@ def checked(trace: Trace, unit: Unit, last: int) -> Unit:
 
 
 def _check_attention(trace: Trace, unit: Unit) -> None:
-    blocks = trace.anatomy.blocks
-    if trace.layers[unit.layer].heads is None:
-        others = ", ".join(str(i) for i, block in enumerate(blocks) if block.has_attention)
-        raise TransparencyError(
-            "invalidParams", f"Layer {unit.layer} has no attention heads.", f"Layers with heads: {others}."
-        )
+    check_heads(trace, unit.layer)
     if unit.head is not None:
         _within("head", unit.head, trace.n_heads)
     if unit.key is not None and unit.position is not None and unit.key > unit.position:

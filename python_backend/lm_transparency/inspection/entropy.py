@@ -10,15 +10,16 @@ from torch import Tensor
 
 from ..analysis.result import Analysis
 from ..protocol.heads import HeadEntropyResult
+from ..trace.trace import check_heads
 from .asking import question
-from .tokens import check_heads, place_of
+from .tokens import place_of
 
 
 @question
 def inspect_entropy(analysis: Analysis, layer: int, query: int) -> HeadEntropyResult:
     """The entropy of every head's attention at `query`. Raises `TransparencyError` for an index out of range."""
     query, _ = place_of(analysis, layer, query)
-    check_heads(analysis, layer)
+    check_heads(analysis.trace, layer)
     rows = analysis.trace.layers[layer].attention.probabilities(queries=slice(query, query + 1))[:, 0, : query + 1]
     return HeadEntropyResult(layer, query, entropy(rows), math.log2(query + 1))
 

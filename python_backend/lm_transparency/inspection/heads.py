@@ -20,9 +20,10 @@ from ..routes import heads
 from ..routes.tags import TAGS, head_tags, probe
 from ..trace.finite import check_finite
 from ..trace.recording import record
+from ..trace.trace import check_heads
 from ..watch import Watch
 from .asking import question
-from .tokens import check_heads, lens_of, place_of, state_scores, update_tokens
+from .tokens import lens_of, place_of, state_scores, update_tokens
 
 #: The number of lens tokens that describe a query or a key.
 _READS = 5
@@ -35,7 +36,7 @@ def inspect_edge(analysis: Analysis, layer: int, query: int, key: int) -> EdgeHe
     Raises `TransparencyError` for an index out of range.
     """
     query, key = place_of(analysis, layer, query, key)
-    check_heads(analysis, layer)
+    check_heads(analysis.trace, layer)
     found = heads.edge_heads(analysis.trace, analysis.contributions, layer, query, key)
     return EdgeHeadsResult(layer, query, key, float(found.contribution.sum()), found)
 
@@ -58,7 +59,7 @@ def inspect_head(
     """
     query, seen_from = place_of(analysis, layer, query, 0 if key is None else key, head)
     key = None if key is None else seen_from
-    check_heads(analysis, layer)
+    check_heads(analysis.trace, layer)
     trace = analysis.trace
     row = heads.head_row(trace, analysis.contributions, layer, head, query)
     order = np.lexsort((-row.probability, -row.contribution))
@@ -100,7 +101,7 @@ def attention_map(
     `side`: a longer prompt is reduced to `side` × `side` cells, each with its largest value and the place of it.
     """
     place_of(analysis, layer, 0, head=head or 0)
-    check_heads(analysis, layer)
+    check_heads(analysis.trace, layer)
     found = heads.attention_map(analysis.trace, analysis.contributions, layer, head)
     n_tokens = len(found.probability)
     if side is None or n_tokens <= side:
@@ -113,7 +114,7 @@ def attention_map(
 def layer_maps(analysis: Analysis, layer: int, *, side: int = 48) -> LayerMapsResult:
     """Small maps of every head of a layer."""
     place_of(analysis, layer, 0)
-    check_heads(analysis, layer)
+    check_heads(analysis.trace, layer)
     return heads.layer_maps(analysis.trace, analysis.contributions, layer, side=side)
 
 

@@ -60,26 +60,6 @@ def place_of(analysis: Analysis, layer: int, query: int, key: int = 0, head: int
     return query, key
 
 
-def check_heads(analysis: Analysis, layer: int) -> None:
-    """Raises `TransparencyError` if the layer has no attention."""
-    blocks = analysis.trace.anatomy.blocks
-    if blocks[layer].has_attention:
-        return
-    mixer = blocks[layer].mixer
-    others = ", ".join(str(i) for i, block in enumerate(blocks) if block.has_attention)
-    raise TransparencyError(
-        "invalidParams",
-        f"Layer {layer} has no attention heads"
-        + (
-            "."
-            if mixer is None
-            else f": it has {type(mixer.module).__name__} instead, linear attention or a state-space mixer, "
-            "which counts as one part per position."
-        ),
-        f"Layers with heads: {others}.",
-    )
-
-
 def check_token(analysis: Analysis, token: int) -> None:
     if not 0 <= token < analysis.trace.anatomy.n_outputs:
         raise out_of_range("token", token, analysis.trace.anatomy.n_outputs)

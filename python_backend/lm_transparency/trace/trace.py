@@ -257,3 +257,21 @@ class Trace:
             storage = tensor.untyped_storage()
             held[storage.data_ptr()] = storage.nbytes()
         return sum(held.values())
+
+
+def check_heads(trace: Trace, layer: int) -> None:
+    """Raises `TransparencyError("invalidParams")` if the layer has no attention."""
+    blocks = trace.anatomy.blocks
+    if blocks[layer].has_attention:
+        return
+    mixer = blocks[layer].mixer
+    others = ", ".join(str(i) for i, block in enumerate(blocks) if block.has_attention)
+    instead = (
+        "."
+        if mixer is None
+        else f": it has {type(mixer.module).__name__} instead, linear attention or a state-space mixer, which counts "
+        "as one part per position."
+    )
+    raise TransparencyError(
+        "invalidParams", f"Layer {layer} has no attention heads{instead}", f"Layers with heads: {others}."
+    )
