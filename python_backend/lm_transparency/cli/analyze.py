@@ -16,7 +16,7 @@ from .chats import add_chat_option, as_prompt, is_chat
 from .files import read_prompt
 from .front_matter import take_front_matter
 from .many import FORMATS, add_many_options, is_many, run_many
-from .options import add_model_options, load, prepare, terminal_watch, text_argument
+from .options import add_model_options, load, output_path, prepare, terminal_watch, text_argument
 from .output import deliver
 from .replay import add_replay_options, run_replay
 
@@ -48,7 +48,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=output_path,
         metavar="F",
         help="write there instead of stdout; many prompts continue there",
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import TransparencyError
 from ..printable import json_text
-from .options import add_model_options, load, prepare
+from .options import add_model_options, load, output_path, prepare
 from .output import deliver
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--payloads", type=Path, metavar="DIR", help="also write each length's payload there")
     parser.add_argument("--format", default="text", choices=("text", "json"))
-    parser.add_argument("-o", "--output", type=Path, metavar="F")
+    parser.add_argument("-o", "--output", type=output_path, metavar="F")
     add_model_options(parser)
     parser.set_defaults(run=run)
 

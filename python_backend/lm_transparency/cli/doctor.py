@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from ..errors import TransparencyError
 from ..model.sources import check_name
 from ..printable import json_text
-from .options import add_model_options, load, prepare, terminal_watch, text_argument
+from .options import add_model_options, load, output_path, prepare, terminal_watch, text_argument
 from .output import deliver
 
 _PROMPT = "When Mary and John went to the store, John gave a drink to"
@@ -27,7 +26,7 @@ def add_parser(commands: Any) -> None:
         "--against-quantization", default="", choices=("4bit", "8bit"), help="… or the same quantised while it is read"
     )
     parser.add_argument("--format", default="text", choices=("text", "json"))
-    parser.add_argument("-o", "--output", type=Path, metavar="F", help="write there instead of stdout")
+    parser.add_argument("-o", "--output", type=output_path, metavar="F", help="write there instead of stdout")
     add_model_options(parser)
     parser.set_defaults(run=run)
 

@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import TransparencyError
@@ -16,7 +15,7 @@ from .chats import add_chat_option, as_prompt
 from .ending import INTERRUPTED, MEMORY
 from .files import read_prompt
 from .front_matter import take_front_matter
-from .options import add_model_options, load, prepare, terminal_watch, text_argument
+from .options import add_model_options, load, output_path, prepare, terminal_watch, text_argument
 from .output import deliver
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--units", metavar="U,U,…", help="measure just these: I22_1>A23_13, 23.0@13, M22_3, U+U …")
     parser.add_argument("--special-tokens", choices=("auto", "bos", "none"), help="default auto")
     parser.add_argument("--format", default="text", choices=("text", "json"))
-    parser.add_argument("-o", "--output", type=Path, metavar="F", help="write there instead of stdout")
+    parser.add_argument("-o", "--output", type=output_path, metavar="F", help="write there instead of stdout")
     parser.set_defaults(run=run, threshold=None, no_renormalize=False)
 
 

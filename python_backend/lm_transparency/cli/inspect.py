@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import TransparencyError
 from .chats import add_chat_option, as_prompt
 from .files import read_prompt
-from .options import add_model_options, load, prepare, terminal_watch
+from .options import add_model_options, load, output_path, prepare, terminal_watch
 from .output import deliver
 from .questions import QUESTIONS
 from .questions.question import Question, as_json
@@ -32,7 +31,7 @@ def add_parser(commands: Any) -> None:
         one.add_argument("--no-normalize", action="store_true", help="leave the final norm out of the lens")
         one.add_argument("--special-tokens", default="auto", choices=("auto", "bos", "none"))
         one.add_argument("--format", default="text", choices=("text", "json"))
-        one.add_argument("-o", "--output", type=Path, metavar="F", help="write there instead of stdout")
+        one.add_argument("-o", "--output", type=output_path, metavar="F", help="write there instead of stdout")
         one.set_defaults(run=run, question=question)
 
 

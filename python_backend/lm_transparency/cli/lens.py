@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from ..errors import TransparencyError
 from ..printable import json_text
 from .files import read_prompt
-from .options import add_model_options, model_choice, prepare, terminal_watch
+from .options import add_model_options, model_choice, output_path, prepare, terminal_watch
 from .output import deliver
 
 
@@ -24,7 +23,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--top-k", type=int, default=5, metavar="N", help="tokens of each layer (default 5)")
     parser.add_argument("--special-tokens", default="auto", choices=("auto", "bos", "none"))
     parser.add_argument("--format", default="text", choices=("text", "json"))
-    parser.add_argument("-o", "--output", type=Path, metavar="F", help="write there instead of stdout")
+    parser.add_argument("-o", "--output", type=output_path, metavar="F", help="write there instead of stdout")
     parser.set_defaults(run=run)
 
 

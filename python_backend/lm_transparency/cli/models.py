@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..printable import json_text, terminal
-from .options import terminal_watch
+from .options import output_path, terminal_watch
 from .output import deliver
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser("models", help="list the models that are here")
     parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="folders to look into as well")
     parser.add_argument("--format", default="text", choices=("text", "json"))
-    parser.add_argument("-o", "--output", type=Path, metavar="F", help="write there instead of stdout")
+    parser.add_argument("-o", "--output", type=output_path, metavar="F", help="write there instead of stdout")
     parser.add_argument("--prepare", action="store_true", help="fetch, verify and convert the embedded model")
     parser.set_defaults(run=run)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from ..errors import TransparencyError
@@ -41,6 +42,11 @@ def text_argument(given: str) -> str:
         return os.fsencode(given).decode("utf-8")
     except UnicodeError:
         return given
+
+
+def output_path(given: str) -> Path | None:
+    """Where an answer goes; None for `-`, which is stdout, as when no place is named."""
+    return None if given == "-" else Path(given)
 
 
 def add_trace_memory(parser: argparse.ArgumentParser) -> None:

@@ -116,7 +116,7 @@ class Session:
                     loaded = load_model(source, watch=watch, **options)
                 if loaded.device == "cpu":
                     if watch is not None:
-                        watch.step("compiling for this processor (once)")
+                        watch.step("preparing code for this processor")
                     warm_up()
                 self.unload()
                 self._models[key], self._files[key] = loaded, files

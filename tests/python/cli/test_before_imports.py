@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -90,3 +92,11 @@ def test_a_misspelt_word_is_answered_with_the_right_one(
 ) -> None:
     assert main(given.split()) == 2
     assert capsys.readouterr().err.endswith(f"{said}\n")
+
+
+def test_a_dash_is_stdout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As in most commands, and no file of that name."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["models", "--format", "json", "-o", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)
+    assert not list(tmp_path.iterdir())
