@@ -101,6 +101,8 @@ export type ToWebview =
   | { type: 'offline'; offline: boolean; message: string }
   /** The cursor in the prompt stands on this token (null: outside of the prompt). */
   | { type: 'cursor'; position: number | null }
+  /** As `measured` of an analysis, which has changed. */
+  | { type: 'measured'; measured: number }
   /** A command of the editor: save what is shown. */
   | { type: 'export'; format: SaveFormat; appearance: Appearance }
   /** Whether the flow is to be shown on the prompt's text. */

@@ -144,6 +144,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     told: (panel, notice) => void heed(notices, panel, notice),
     shown: (panel) => marks.link(panel),
     aimed: (panel) => marks.redraw(panel),
+    measured: (panel) => analyses.measured(panel),
     disposed: (panel) => {
       analyses.cancel(panel);
       marks.unlink(panel);
@@ -160,7 +161,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     manifest: context.extension.packageJSON as App['manifest'],
   };
   const act = (action: PanelAction, panel: Panel) => void runAction(app, action, panel);
-  const notices = { extensionUri, marks, surprisal, act, log: info };
+  const notices = { extensionUri, marks, surprisal, store, act, log: info };
   const offer = offerSetUp(app);
   const tree = showRuns(runs);
   const report = (error: unknown) => reportFailure(app, error);
@@ -215,10 +216,12 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       const text = failure ? `${failure.message} ${failure.remedy}` : '';
       if (phase === 'failed' || phase === 'running' || phase === 'reconnecting')
         for (const panel of panels.all()) panel.showOffline(phase !== 'running', text);
+      for (const panel of panels.all()) panel.showMeasured();
     }),
     vscode.workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration(SECTION) && choice.heed())
         void offerAnalysis(app, 'The settings have changed', true);
+      if (event.affectsConfiguration(`${SECTION}.effects`)) for (const panel of panels.all()) panel.showMeasured();
       // the next use starts the interpreter that is set now
       const place = [`${SECTION}.backend.python`, `${SECTION}.remote`];
       if (place.some((section) => event.affectsConfiguration(section))) void backend.stop().then(() => early.look());

@@ -14,6 +14,8 @@ export interface Settings {
   topK: number;
   /** Milliseconds after the last keystroke before live mode analyzes. */
   liveDelay: number;
+  /** How many drawn edges are measured behind the drawing; 0: none. */
+  measuredEdges: number;
   /** Minutes without work after which a backend unloads the model; 0: never. */
   idleMinutes: number;
   /** An analysis estimated to take longer or more memory needs confirmation; 0: never ask. */
@@ -59,6 +61,7 @@ export function checkSettings(get: (key: string) => unknown): Settings {
   const pip = get('backend.pipArguments');
   const topK = get('topK');
   const liveDelay = get('live.delay');
+  const measured = amount('effects.measure', 60);
   return {
     python: text('backend.python'),
     pipArguments: Array.isArray(pip) ? pip.filter((item) => typeof item === 'string') : [],
@@ -69,6 +72,7 @@ export function checkSettings(get: (key: string) => unknown): Settings {
     specialTokens: oneOf('specialTokens', SPECIAL_TOKENS, 'auto'),
     topK: typeof topK === 'number' && Number.isInteger(topK) ? Math.min(100, Math.max(1, topK)) : 10,
     liveDelay: typeof liveDelay === 'number' ? Math.min(5000, Math.max(20, liveDelay)) : 80,
+    measuredEdges: Math.min(400, Math.floor(measured)),
     idleMinutes: amount('backend.idleMinutes', 30),
     askAboveSeconds: amount('analysis.askAboveSeconds', 60),
     askAboveMb: amount('analysis.askAboveMb', 0),

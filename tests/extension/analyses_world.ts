@@ -117,6 +117,7 @@ export function newWorld() {
     told: vi.fn(),
     shown: vi.fn(),
     aimed: vi.fn(),
+    measured: (panel) => analyses.measured(panel),
     disposed: (panel) => analyses.cancel(panel),
     ignored: vi.fn(),
   });

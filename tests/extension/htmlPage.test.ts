@@ -1,9 +1,16 @@
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { fillPage } from '../../extension/src/panel/htmlPage';
+import { EFFECTS } from './analyses_world';
 
 const TEMPLATE = '<title>__LM_TRANSPARENCY_TITLE__</title><script>page = __LM_TRANSPARENCY_PAGE__</script>';
-const content = { title: 'ioi.prompt', runId: 'r1', payload: new Uint8Array([0, 255, 60]), view: { target: 3 } };
+const content = {
+  title: 'ioi.prompt',
+  runId: 'r1',
+  payload: new Uint8Array([0, 255, 60]),
+  view: { target: 3 },
+  effects: EFFECTS,
+};
 
 function pageIn(html: string): unknown {
   const script = /<script>(.*)<\/script>/su.exec(html)?.[1] ?? '';
@@ -19,6 +26,7 @@ describe('the self-contained page', () => {
       runId: 'r1',
       payload: 'AP88',
       view: { target: 3 },
+      effects: EFFECTS,
     });
   });
 

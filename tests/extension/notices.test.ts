@@ -4,16 +4,18 @@ import type { Notice } from '../../extension/shared/webview';
 import { heed } from '../../extension/src/panel/notices';
 import type { Panel } from '../../extension/src/panel/panel';
 import { fileName, filtersFor } from '../../extension/src/panel/save';
+import { EFFECTS } from './analyses_world';
 import { executed, failing, files, shown, Uri as FakeUri, workspace } from './vscode.fake';
 
 const text = (path: string) => Buffer.from(files.get(path) ?? []).toString();
 const marks = { select: vi.fn(), heat: vi.fn() };
 const surprisal = { hide: vi.fn() };
+const store = { putEffects: vi.fn(() => Promise.resolve()) };
 const act = vi.fn();
 const log = vi.fn();
 
 function tell(notice: Notice, panel: Partial<Panel> = {}): Promise<void> {
-  const world = { extensionUri: FakeUri.file('/ext') as unknown as Uri, marks, surprisal, act, log };
+  const world = { extensionUri: FakeUri.file('/ext') as unknown as Uri, marks, surprisal, store, act, log };
   const uri = FakeUri.file('/work/ioi.prompt') as unknown as Uri;
   return heed(world, { uri, shown: null, view: null, ...panel } as Panel, notice);
 }
@@ -123,16 +125,38 @@ describe('other notices of the panel', () => {
   it('saves the page with what is shown', async () => {
     files.set('/ext/dist/webview/page.html', Buffer.from('<b>__LM_TRANSPARENCY_TITLE__</b>__LM_TRANSPARENCY_PAGE__'));
     const view = { target: 3 } as Panel['view'];
-    const result = { title: 'ioi.prompt', runId: 'r1', payload: new Uint8Array([1]) } as Panel['shown'];
+    const result = {
+      title: 'ioi.prompt',
+      runId: 'r1',
+      payload: new Uint8Array([1]),
+      effects: EFFECTS,
+    } as Panel['shown'];
     await tell({ type: 'savePage' }, { shown: result, view });
     expect(shown.saveDialogs[0]?.defaultUri.path).toBe('/work/ioi.html');
-    expect(text('/out/graph.svg')).toBe(
-      '<b>ioi.prompt</b>{"title":"ioi.prompt","runId":"r1","payload":"AQ==","view":{"target":3}}',
-    );
+    const [, title, page = ''] = /^<b>(.*)<\/b>(.*)$/.exec(text('/out/graph.svg')) ?? [];
+    expect(title).toBe('ioi.prompt');
+    expect(JSON.parse(page)).toEqual({ title, runId: 'r1', payload: 'AQ==', view: { target: 3 }, effects: EFFECTS });
   });
 
   it('says what goes wrong', async () => {
     await tell({ type: 'savePage' }, { shown: { title: 'x', payload: new Uint8Array() } as Panel['shown'] });
     expect(shown.errors).toEqual(['there is no /ext/dist/webview/page.html']);
+  });
+});
+
+describe('effects that a panel has found', () => {
+  const found = { type: 'effects', runId: 'r1', effects: EFFECTS } as const;
+
+  it('are kept with their run', async () => {
+    await tell(found);
+    expect(store.putEffects).toHaveBeenCalledExactlyOnceWith('r1', EFFECTS);
+    expect(log).not.toHaveBeenCalled();
+  });
+
+  it('are no message where they cannot be kept', async () => {
+    store.putEffects.mockRejectedValueOnce(new Error('The disk is full.'));
+    await tell(found);
+    expect(log).toHaveBeenCalledOnce();
+    expect(shown.errors).toEqual([]);
   });
 });

@@ -7,7 +7,7 @@ import type { Cancel } from '../../extension/src/cancel';
 import { panelHtml } from '../../extension/src/panel/html';
 import { Panel, type PanelEvents } from '../../extension/src/panel/panel';
 import type { StoredResult } from '../../extension/src/panel/resultStore';
-import { NOTHING_SET } from './analyses_world';
+import { EFFECTS, NOTHING_SET } from './analyses_world';
 import { FakeWebviewPanel, Uri as FakeUri } from './vscode.fake';
 
 const payloadOf = (runId: string) =>
@@ -18,6 +18,7 @@ const payloadOf = (runId: string) =>
 
 const result = (runId: string, settings: Partial<PromptSettings> = {}): StoredResult => ({
   runId, uri: 'file:///a.prompt', title: 'a.prompt', asked: {}, payload: payloadOf(runId), isComparison: false,
+  effects: null,
   place: { start: 0, end: 2, at: [0], from: [0], length: [2], digest: '' }, settings: { ...NOTHING_SET, ...settings },
 }); // prettier-ignore
 
@@ -36,6 +37,7 @@ function make(events: Partial<PanelEvents> = {}) {
     told: vi.fn(),
     shown: vi.fn(),
     aimed: vi.fn(),
+    measured: vi.fn(() => 60),
     disposed: vi.fn(),
     ignored: vi.fn(),
     ...events,
@@ -307,5 +309,73 @@ describe('the page', () => {
     const nonces = new Set(Array.from({ length: 50 }, () => /nonce="([^"]+)"/.exec(panelHtml(files))?.[1]));
     expect(nonces.size).toBe(50);
     for (const nonce of nonces) expect(nonce?.length).toBeGreaterThanOrEqual(32);
+  });
+});
+
+describe('effects in the panel', () => {
+  const found = (runId: string) => ({ type: 'effects', runId, effects: EFFECTS });
+  const analyses = (fake: FakeWebviewPanel) =>
+    fake.sent.filter((message) => (message as { type: string }).type === 'analysis') as {
+      effects: unknown;
+      measured: number;
+    }[];
+
+  it('that the page has found are told, and sent at every ready', () => {
+    const { fake, panel, events } = make();
+    fake.says({ type: 'ready' });
+    panel.showResult(result('r1'));
+    fake.says(found('r1'));
+    expect(events.told).toHaveBeenCalledExactlyOnceWith(panel, found('r1'));
+    expect(panel.shown?.effects).toEqual(EFFECTS);
+    fake.says({ type: 'ready' });
+    expect(analyses(fake).map(({ effects }) => effects)).toEqual([null, EFFECTS]);
+  });
+
+  it('that are stored with a run go to the page with it', () => {
+    const { fake, panel } = make();
+    panel.showResult({ ...result('r1'), effects: EFFECTS });
+    fake.says({ type: 'ready' });
+    expect(analyses(fake)).toMatchObject([{ effects: EFFECTS, measured: 60 }]);
+  });
+
+  it('stay when the rest of the run comes', () => {
+    const { fake, panel } = make();
+    fake.says({ type: 'ready' });
+    panel.showResult(result('r1'));
+    fake.says(found('r1'));
+    panel.showResult(result('r1'));
+    expect(panel.shown?.effects).toEqual(EFFECTS);
+    fake.says({ type: 'ready' });
+    expect(analyses(fake).at(-1)?.effects).toEqual(EFFECTS);
+  });
+
+  it('of another run are not heeded, nor shown with the next one', () => {
+    const { fake, panel, events } = make();
+    fake.says({ type: 'ready' });
+    panel.showResult(result('r1'));
+    fake.says(found('r1'));
+    panel.showEdited(result('r2'));
+    fake.says(found('r1'));
+    expect(events.told).toHaveBeenCalledOnce();
+    expect(panel.shown?.effects).toBeNull();
+    expect(analyses(fake).at(-1)?.effects).toBeNull();
+  });
+
+  it('have a budget that the page hears of when it changes', () => {
+    const measured = vi.fn(() => 60);
+    const { fake, panel } = make({ measured });
+    panel.showMeasured();
+    fake.says({ type: 'ready' });
+    panel.showMeasured();
+    panel.showResult(result('r1'));
+    panel.showMeasured();
+    expect(types(fake)).toEqual(['analysis']);
+    measured.mockReturnValue(0);
+    panel.showMeasured();
+    panel.showMeasured();
+    expect(fake.sent.slice(1)).toEqual([{ type: 'measured', measured: 0 }]);
+    measured.mockReturnValue(20);
+    fake.says({ type: 'ready' });
+    expect(analyses(fake).map((message) => message.measured)).toEqual([60, 20]);
   });
 });

@@ -17,7 +17,15 @@ function lay(nGroups: number, editing: number): void {
 }
 
 function newPanels(): Panels {
-  const events = { ask: vi.fn(), told: vi.fn(), shown: vi.fn(), aimed: vi.fn(), disposed: vi.fn(), ignored: vi.fn() };
+  const events = {
+    ask: vi.fn(),
+    told: vi.fn(),
+    shown: vi.fn(),
+    aimed: vi.fn(),
+    measured: vi.fn(),
+    disposed: vi.fn(),
+    ignored: vi.fn(),
+  };
   return new Panels(uriOf('ext'), {} as ResultStore, events as unknown as PanelEvents);
 }
 

@@ -38,6 +38,7 @@ const result = (more: Partial<StoredResult> = {}): StoredResult => ({
   place: { start: 2, end: 60, at: [0], from: [2], length: [58], digest: '' },
   settings: NOTHING_SET,
   isComparison: false,
+  effects: null,
   payload: new Uint8Array(),
   ...more,
 });

@@ -312,7 +312,7 @@ describe('settings', () => {
 
   it('have defaults', () => {
     expect(check({})).toEqual({
-      idleMinutes: 30, liveDelay: 80, askAboveSeconds: 60, askAboveMb: 0, startsEarly: true, keepTrailingNewline: false, ssh: { program: '', configFile: '' }, remoteHosts: {},
+      idleMinutes: 30, liveDelay: 80, measuredEdges: 60, askAboveSeconds: 60, askAboveMb: 0, startsEarly: true, keepTrailingNewline: false, ssh: { program: '', configFile: '' }, remoteHosts: {},
       python: '', pipArguments: [], model: '', allowDownload: false, device: 'auto', dtype: 'auto', specialTokens: 'auto', topK: 10,
     }); // prettier-ignore
   });
@@ -330,5 +330,7 @@ describe('settings', () => {
     };
     expect(check(wrong)).toEqual({ ...check({}), pipArguments: ['-v'] });
     expect(check({ topK: 1000 }).topK).toBe(100);
+    const measured = (value: unknown) => check({ 'effects.measure': value }).measuredEdges;
+    expect([0, 20.7, 1000, -1, '60', Number.NaN].map(measured)).toEqual([0, 20, 400, 60, 60, 60]);
   });
 });

@@ -130,11 +130,11 @@ export class Analyses {
     try {
       const result = await this.#untilWanted(job, choose, source.token);
       if (this.#jobs.get(panel) !== job) return 'superseded';
+      this.#live.put(result.runId);
       if (follows && !job.begun) panel.showEdited(result);
       else panel.showResult(result);
-      this.#live.put(result.runId);
       panel.showFilling(null);
-      this.#keep(result, follows);
+      this.#keep(panel, result, follows);
       return 'shown';
     } catch (error) {
       if (this.#jobs.get(panel) !== job) return 'superseded';
@@ -172,10 +172,13 @@ export class Analyses {
   }
 
   // one file for what was typed, and not one for each key
-  #keep(result: StoredResult, follows: boolean): void {
+  #keep(panel: Panel, result: StoredResult, follows: boolean): void {
     clearTimeout(this.#resting);
     const keep = (): void => {
-      this.store.put(result).catch((error: unknown) => this.log(`the result could not be stored: ${String(error)}`));
+      const effects = panel.shown?.runId === result.runId ? panel.shown.effects : null;
+      this.store
+        .put({ ...result, effects })
+        .catch((error: unknown) => this.log(`the result could not be stored: ${String(error)}`));
       this.finished.fire(result);
     };
     if (follows) this.#resting = setTimeout(keep, REST_MS);
@@ -185,6 +188,15 @@ export class Analyses {
   /** Ends what runs for this panel, or everything. */
   cancel(panel?: Panel): void {
     for (const job of this.jobs) if (!panel || job.panel === panel) job.cancel();
+  }
+
+  /**
+   * How many drawn edges a panel may have measured by itself. None of a run that this window's backend has not had: a
+   * panel that comes back with the window loads no model.
+   */
+  measured({ shown, uri }: Panel): number {
+    const isAtHand = shown && this.#live.isAtHand(shown.runId);
+    return isAtHand ? this.choice.settingsFor(uri ?? undefined).measuredEdges : 0;
   }
 
   /** Answers a panel's question, analyzing again if the backend has forgotten the run. */
@@ -199,6 +211,7 @@ export class Analyses {
     for (let attempt = 1; ; attempt += 1) {
       const live = await this.#live.find(shown, cancel, onProgress);
       const asked = { ...params, runId: await live.runId };
+      panel.showMeasured();
       try {
         const options = { cancel, onProgress };
         return (await this.backend.request(method, asked, options)) as Answer;
@@ -236,7 +249,7 @@ export class Analyses {
   async #analyze({ prompt, ...chosen }: Chosen, job: Job, cancel: Cancel): Promise<StoredResult> {
     const read = (reply: unknown): StoredResult => {
       const { uri, title } = job;
-      return { runId: runIdOf(reply), uri, title, ...chosen, payload: payloadBytes(reply) };
+      return { runId: runIdOf(reply), uri, title, ...chosen, payload: payloadBytes(reply), effects: null };
     };
     const options = {
       cancel,
@@ -262,9 +275,9 @@ export class Analyses {
     if (this.#jobs.get(job.panel) !== job) return;
     try {
       const result = read(first);
+      this.#live.put(result.runId);
       if (job.follows) job.panel.showEdited(result);
       else job.panel.showResult(result);
-      this.#live.put(result.runId);
       job.begun = true;
       job.panel.showFilling({ going: true, message: job.message, fraction: null });
     } catch (error) {

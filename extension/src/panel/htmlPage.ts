@@ -1,3 +1,4 @@
+import type { EffectsResult } from '../../shared/protocol';
 import type { ViewState } from '../../shared/webview';
 
 /** What the self-contained page is made of. */
@@ -6,13 +7,14 @@ export interface PageContent {
   runId: string;
   payload: Uint8Array;
   view: Partial<ViewState> | null;
+  effects: EffectsResult | null;
 }
 
 /** The template of the page with one analysis in it; nothing of the analysis can be taken for markup. */
-export function fillPage(template: string, { title, runId, payload, view }: PageContent): string {
-  const page = JSON.stringify({ title, runId, payload: Buffer.from(payload).toString('base64'), view });
+export function fillPage(template: string, { payload, ...content }: PageContent): string {
+  const page = JSON.stringify({ ...content, payload: Buffer.from(payload).toString('base64') });
   const parts = {
-    TITLE: escapeMarkup(title),
+    TITLE: escapeMarkup(content.title),
     PAGE: page.replaceAll('<', '\\u003c').replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029'),
   };
   // in one pass: a title may read like a placeholder

@@ -38,6 +38,11 @@ export class LiveRuns {
     this.#live.set(runId, { session: this.backend.sessionId, runId: Promise.resolve(runId) });
   }
 
+  /** A process of this window has had this run, and there is one to have it again. */
+  isAtHand(runId: string): boolean {
+    return this.#live.has(runId) && this.backend.sessionId !== null;
+  }
+
   /** The run in the current process; many questions share one analysis, which ends when none waits any more. */
   async find(shown: Shown, cancel: Cancel, onProgress: (progress: Progress) => void): Promise<LiveRun> {
     await this.backend.start();

@@ -5,6 +5,7 @@ import type { TokenMarks } from '../editor/tokenMarks';
 import type { Surprisal } from '../editor/surprisal';
 import { fillPage } from './htmlPage';
 import type { Panel } from './panel';
+import type { ResultStore } from './resultStore';
 import { saveFile } from './save';
 
 const MESSAGE_MS = 3000;
@@ -14,6 +15,7 @@ export interface NoticeWorld {
   extensionUri: vscode.Uri;
   marks: Pick<TokenMarks, 'select' | 'heat'>;
   surprisal: Pick<Surprisal, 'hide'>;
+  store: Pick<ResultStore, 'putEffects'>;
   act(action: PanelAction, panel: Panel): void;
   log(line: string): void;
 }
@@ -39,6 +41,11 @@ async function obey(world: NoticeWorld, panel: Panel, notice: Notice): Promise<v
       // one heat at a time
       if (notice.masses && panel.uri) world.surprisal.hide(panel.uri.toString());
       return world.marks.heat(panel, notice.masses);
+    case 'effects':
+      // kept without being asked for, so that a full disk is no message
+      return world.store
+        .putEffects(notice.runId, notice.effects)
+        .catch((error: unknown) => world.log(`the effects could not be stored: ${String(error)}`));
     case 'copy':
       await vscode.env.clipboard.writeText(notice.text);
       vscode.window.setStatusBarMessage('LM Transparency: copied', MESSAGE_MS);
@@ -65,8 +72,8 @@ export async function savePage(extensionUri: vscode.Uri, panel: Panel): Promise<
   const template = await vscode.workspace.fs.readFile(
     vscode.Uri.joinPath(extensionUri, 'dist', 'webview', 'page.html'),
   );
-  const { title, runId, payload } = shown;
-  const page = fillPage(Buffer.from(template).toString('utf8'), { title, runId, payload, view });
+  const { title, runId, payload, effects } = shown;
+  const page = fillPage(Buffer.from(template).toString('utf8'), { title, runId, payload, view, effects });
   await saveFile(`${title.replace(/\.[^.]*$/, '')}.html`, Buffer.from(page, 'utf8'), panel.uri);
 }
 

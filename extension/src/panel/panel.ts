@@ -38,6 +38,8 @@ export interface PanelEvents {
   shown(panel: Panel): void;
   /** Another token is the target. */
   aimed(panel: Panel): void;
+  /** How many drawn edges the page may have measured by itself. */
+  measured(panel: Panel): number;
   disposed(panel: Panel): void;
   ignored(message: unknown): void;
 }
@@ -112,11 +114,14 @@ export class Panel {
     // an edited prompt's view is known once the page says it; until then the one before it goes on
     this.#lastView = edited ? (this.view ?? this.#lastView) : null;
     if (this.shown?.runId !== runId) this.#filling = null;
-    this.shown = { ...result, heading };
+    const effects = result.effects ?? (this.shown?.runId === runId ? this.shown.effects : null);
+    this.shown = { ...result, heading, effects };
     this.view = view?.runId === runId ? readView(view) : null;
     this.webviewPanel.title = tabTitle(title, this.comparison);
     const about = { target: settings.target, contrast: settings.contrast };
-    this.#show({ type: 'analysis', runId, title, payload: bufferOf(result.payload), view, edited, about });
+    const payload = bufferOf(result.payload);
+    const measured = this.events.measured(this);
+    this.#show({ type: 'analysis', runId, title, payload, view, edited, about, effects, measured });
     this.events.shown(this);
   }
 
@@ -169,6 +174,15 @@ export class Panel {
   /** Whether the shown analysis still lacks rows. */
   get isFilling(): boolean {
     return this.#filling !== null;
+  }
+
+  /** Tells the page how much it may have measured, if that has changed. */
+  showMeasured(): void {
+    if (this.#state?.type !== 'analysis') return;
+    const measured = this.events.measured(this);
+    if (measured === this.#state.measured) return;
+    this.#state = { ...this.#state, measured };
+    this.#post({ type: 'measured', measured });
   }
 
   showCursor(position: number | null): void {
@@ -248,6 +262,10 @@ export class Panel {
         return this.#questions.get(message.id)?.cancel();
       case 'remember':
         return this.#remember(message.view);
+      case 'effects':
+        if (message.runId !== this.shown?.runId) return;
+        this.shown.effects = message.effects;
+        return this.events.told(this, message);
       default:
         return this.events.told(this, message);
     }
@@ -267,7 +285,9 @@ export class Panel {
     this.#loaded = new CancelSource();
     if (this.#state?.type === 'analysis') {
       const kept = this.#lastView && { ...carriedOver(this.#lastView), ...this.#state.view };
-      this.#state = { ...this.#state, view: this.view ?? kept ?? this.#state.view };
+      const view = this.view ?? kept ?? this.#state.view;
+      const effects = this.shown?.effects ?? null;
+      this.#state = { ...this.#state, view, effects, measured: this.events.measured(this) };
     }
     if (this.#state) this.#post(this.#state);
     this.#saidOffline = null;

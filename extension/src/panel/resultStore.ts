@@ -1,8 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { AnalyzeParams, PromptSettings } from '../../shared/protocol';
+import type { AnalyzeParams, EffectsResult, PromptSettings } from '../../shared/protocol';
 import { isPlace, type Place } from '../prompts/place';
+import { readEffects } from './effects';
 
 /** How an analysis was requested, without the prompt, which is in the payload. */
 export type Asked = Pick<
@@ -22,6 +23,8 @@ export interface StoredResult {
   /** Shown beside another analysis for comparison. */
   isComparison: boolean;
   payload: Uint8Array;
+  /** What is known of its effects. */
+  effects: EffectsResult | null;
 }
 
 export interface StoreLimits {
@@ -34,24 +37,38 @@ const HEAD = MAGIC.length + 4;
 
 /** Analyses by run id, as files, so that a window reload shows them without asking the backend. The oldest go first. */
 export class ResultStore {
+  #writing: Promise<unknown> = Promise.resolve();
+
   constructor(
     private readonly folder: string,
     private readonly limits: StoreLimits = { results: 20, bytes: 300e6 },
   ) {}
 
   /** Writes a result in one step: a reader sees all of it or none. */
-  async put(result: StoredResult): Promise<void> {
-    await mkdir(this.folder, { recursive: true });
-    const file = this.#fileOf(result.runId);
-    const draft = `${file}.${randomBytes(4).toString('hex')}`;
-    try {
-      await writeFile(draft, pack(result));
-      await rename(draft, file);
-    } catch (error) {
-      await rm(draft, { force: true });
-      throw error;
-    }
-    await this.#trim(file);
+  put(result: StoredResult): Promise<void> {
+    return this.#inTurn(async () => {
+      await mkdir(this.folder, { recursive: true });
+      const file = this.#fileOf(result.runId);
+      await writeWhole(file, pack(result));
+      if (result.effects) await writeWhole(beside(file), JSON.stringify(result.effects));
+      await this.#trim(file);
+    });
+  }
+
+  /** Keeps what is known of a run's effects, if the run is stored: small, and written often. */
+  putEffects(runId: string, effects: EffectsResult): Promise<void> {
+    return this.#inTurn(async () => {
+      const file = this.#fileOf(runId);
+      const isStored = await stat(file).catch(() => null);
+      if (isStored) await writeWhole(beside(file), JSON.stringify(effects));
+    });
+  }
+
+  // the later of two writings is the one that stays
+  #inTurn(write: () => Promise<void>): Promise<void> {
+    const writing = this.#writing.then(write);
+    this.#writing = writing.catch(() => undefined);
+    return writing;
   }
 
   /** The result of a run; null if it is not stored or cannot be read. */
@@ -62,15 +79,15 @@ export class ResultStore {
       if (result?.runId !== runId) return null;
       const now = new Date();
       await utimes(file, now, now).catch(() => undefined);
-      return result;
+      return { ...result, effects: await effectsIn(beside(file)) };
     } catch {
       return null;
     }
   }
 
   /** Drops a run, if it is stored. */
-  async drop(runId: string): Promise<void> {
-    await rm(this.#fileOf(runId), { force: true });
+  drop(runId: string): Promise<void> {
+    return this.#inTurn(() => remove([this.#fileOf(runId), beside(this.#fileOf(runId))]));
   }
 
   async #trim(newest: string): Promise<void> {
@@ -82,12 +99,21 @@ export class ResultStore {
         return { file, size: found?.size ?? 0, time: found?.mtimeMs ?? 0 };
       }),
     );
-    files.sort((a, b) => (a.file === newest ? -1 : b.file === newest ? 1 : b.time - a.time));
+    const runs = new Map<string, { files: string[]; size: number; time: number }>();
+    for (const { file, size, time } of files) {
+      const run = runs.get(stemOf(file)) ?? { files: [], size: 0, time: 0 };
+      runs.set(stemOf(file), {
+        files: [...run.files, file],
+        size: run.size + size,
+        time: Math.max(run.time, time),
+      });
+    }
+    const timeOf = ([stem, { time }]: [string, { time: number }]) => (stem === stemOf(newest) ? Infinity : time);
     let bytes = 0;
-    for (const [index, { file, size }] of files.entries()) {
-      bytes += size;
+    for (const [index, [, run]] of [...runs].sort((a, b) => timeOf(b) - timeOf(a)).entries()) {
+      bytes += run.size;
       const within = index < this.limits.results && bytes <= this.limits.bytes;
-      if (index > 0 && !within) await rm(file, { force: true });
+      if (index > 0 && !within) await remove(run.files);
     }
   }
 
@@ -97,7 +123,41 @@ export class ResultStore {
   }
 }
 
-function pack({ payload, ...rest }: StoredResult): Uint8Array {
+/** The part of a file's name that all files of a run share. */
+function stemOf(file: string): string {
+  return path.basename(file).split('.', 1)[0] ?? '';
+}
+
+/** Where the effects of a run are. */
+function beside(run: string): string {
+  return path.join(path.dirname(run), `${stemOf(run)}.effects`);
+}
+
+/** Null where there are none, or none that can be read. */
+async function effectsIn(file: string): Promise<EffectsResult | null> {
+  try {
+    return readEffects(JSON.parse(await readFile(file, 'utf8')));
+  } catch {
+    return null;
+  }
+}
+
+async function writeWhole(file: string, content: Uint8Array | string): Promise<void> {
+  const draft = `${file}.${randomBytes(4).toString('hex')}`;
+  try {
+    await writeFile(draft, content);
+    await rename(draft, file);
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
+  }
+}
+
+async function remove(files: readonly string[]): Promise<void> {
+  for (const file of files) await rm(file, { force: true });
+}
+
+function pack({ payload, effects: _, ...rest }: StoredResult): Uint8Array {
   const json = Buffer.from(JSON.stringify(rest), 'utf8');
   const head = Buffer.alloc(HEAD);
   head.write(MAGIC, 'latin1');
@@ -113,10 +173,10 @@ function unpack(file: Buffer): StoredResult | null {
   if (!isRest(rest)) return null;
   const payload = new Uint8Array(file.length - end);
   payload.set(file.subarray(end));
-  return { ...rest, payload };
+  return { ...rest, payload, effects: null };
 }
 
-function isRest(value: unknown): value is Omit<StoredResult, 'payload'> {
+function isRest(value: unknown): value is Omit<StoredResult, 'payload' | 'effects'> {
   if (typeof value !== 'object' || value === null) return false;
   const { runId, uri, title, asked, place, settings, isComparison } = value as Record<string, unknown>;
   const texts = [runId, uri, title].every((text) => typeof text === 'string');

@@ -308,3 +308,16 @@ def test_a_cancelled_lens_is_answered_at_once_and_the_next_question_works(server
     assert server.progress("long")[-1]["kind"] == "end"
     assert ask("edgeHeads", layer=3, query=4, key=1)["heads"]
     assert numbers(server.ask("lmTransparency/attentionMap", {"runId": run_id, "layer": 3})["probability"]).any()
+
+
+def test_what_a_panel_measures_by_itself_leaves_the_backend_ready(server: Client, ask: Ask) -> None:
+    def busy() -> int:
+        return sum(health["state"] == "busy" for health in server.healths())
+
+    before = busy()
+    ask("predictEffects", behind=True)
+    ask("measureEffects", units=["M20_14"], behind=True)
+    ask("faithfulness", predicted=[1.0], measured=[1.0], behind=True)
+    assert busy() == before
+    ask("predictEffects")
+    assert busy() > before

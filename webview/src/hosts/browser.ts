@@ -1,4 +1,5 @@
 /** The host in a plain page: a recorded analysis, and answers where the page brought some. */
+import type { EffectsResult } from '../../../extension/shared/protocol';
 import type { Answer, Method, Question, ToWebview, ViewState } from '../../../extension/shared/webview';
 import { watchTheme } from './host';
 import type { Host } from './host';
@@ -11,6 +12,8 @@ export interface Page {
   payload?: ArrayBuffer | string;
   /** How it was looked at when the page was made. */
   view?: Partial<ViewState> | null;
+  /** What was known of its effects. */
+  effects?: EffectsResult | null;
   answer?: (question: Question) => Promise<Answer>;
 }
 
@@ -51,6 +54,7 @@ export function browserHost(): Host {
         payload,
         view: recall(page),
         edited: false,
+        effects: page.effects ?? null,
       });
     },
 

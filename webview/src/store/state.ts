@@ -284,6 +284,9 @@ export function createStore(host: Host) {
       case 'offline':
         offline.value = message.offline ? message.message : null;
         return;
+      case 'measured':
+        causes.budget.value = message.measured;
+        return;
       case 'filling':
         filling.value = message.filling;
         return;
