@@ -9,7 +9,7 @@ import { runCommands } from '../../extension/src/commands/runs';
 import { keepRun } from '../../extension/src/runs/keep';
 import { Runs } from '../../extension/src/runs/library';
 import { linkTo, readLink, RunLinks } from '../../extension/src/runs/link';
-import { NOTHING_SET } from './analyses_world';
+import { EFFECTS, NOTHING_SET } from './analyses_world';
 import { readRun, runKey, withOrigin } from '../../extension/src/runs/runFile';
 import { readInput, registerTool } from '../../extension/src/runs/tool';
 import { type Row, RunsView } from '../../extension/src/runs/view';
@@ -190,8 +190,10 @@ describe('the view', () => {
 
 describe('commands on runs', () => {
   const store = { drop: vi.fn(), get: vi.fn() };
-  const commands = (selection: Row[] = []) => {
-    const app = { runs, store, panels: { active: () => undefined, all: () => [] }, log: { error: vi.fn() } };
+  const ask = vi.fn(() => Promise.resolve({ text: FILE }));
+  const commands = (selection: Row[] = [], open: object[] = []) => {
+    const panels = { active: () => undefined, all: () => open };
+    const app = { runs, store, panels, analyses: { ask }, log: { error: vi.fn() } };
     return runCommands(app as unknown as App, { selection } as unknown as TreeView<Row>);
   };
 
@@ -246,6 +248,18 @@ describe('commands on runs', () => {
     expect(readRun(saved).origin).toMatchObject({ file: '../ioi.prompt', start: 2, end: 60 });
     expect(saved).not.toContain('/w/');
     expect(withOrigin(saved, null)).toBe(FILE);
+    expect(ask).not.toHaveBeenCalled();
+  });
+
+  it('save the effects that the panel knows, of the target that it shows', async () => {
+    const [run, { target, threshold }] = [await runs.keep(FILE, result()), readRun(FILE)];
+    const shown = result({ effects: { ...EFFECTS, position: target } });
+    const saved = async (view: object) => {
+      await commands([run], [{ shown, view: { threshold, renormalize: true, ...view } }]).saveRun();
+      return (ask.mock.lastCall as unknown[])[1];
+    };
+    expect(await saved({ target })).toMatchObject({ params: { target, threshold, effects: shown.effects } });
+    expect(await saved({ target: 2, threshold: 'auto' })).toMatchObject({ params: { threshold: null, effects: null } });
   });
 });
 

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { EffectsResult } from '../../extension/shared/protocol';
 import type { ToWebview, ViewState } from '../../extension/shared/webview';
 import { browserHost } from '../../webview/src/hosts/browser';
 
@@ -29,6 +30,16 @@ describe('an exported page', () => {
     expect(seen()).toEqual(left);
     browserHost().remember({ ...left, runId: 'other' });
     expect(seen()).toEqual({ target: 3, threshold: 0.02 });
+  });
+
+  it('has the effects that were known', () => {
+    const effects = { position: 3 } as EffectsResult;
+    window.lmTransparencyPage = { ...window.lmTransparencyPage, effects };
+    let shown: EffectsResult | null | undefined;
+    browserHost().answer((message) => {
+      if (message.type === 'analysis') shown = message.effects;
+    });
+    expect(shown).toBe(effects);
   });
 
   it('says that nothing more can be asked', async () => {

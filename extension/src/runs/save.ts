@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import type { EffectsResult } from '../../shared/protocol';
 import { Failure } from '../failure';
 import { CancelSource } from '../cancel';
 import type { Analyses } from '../panel/analyses';
@@ -15,7 +16,10 @@ export interface SavingWorld {
   runs: Runs;
 }
 
-/** Saves a run beside its prompt, for others to read, to compare and to run again: with the view its panel shows. */
+/**
+ * Saves a run beside its prompt, for others to read, to compare and to run again: with the view its panel shows, and the
+ * effects that are known there.
+ */
 export async function saveRun(app: SavingWorld, run: Run): Promise<void> {
   const content = contentOf(run);
   const { document } = run;
@@ -23,7 +27,7 @@ export async function saveRun(app: SavingWorld, run: Run): Promise<void> {
     throw new Failure('noDocument', 'The prompt of this run is in no file.', 'Save the prompt, and analyze it there.');
   const panel = app.panels.all().find(({ shown }) => run.kept !== null && shown?.runId === run.kept);
   const text =
-    panel && isAnotherView(panel, run)
+    panel && (isAnotherView(panel, run) || effectsAt(panel))
       ? await describedAnew(app, panel)
       : Buffer.from(await vscode.workspace.fs.readFile(run.uri)).toString('utf8');
   if (text === null) return;
@@ -48,15 +52,21 @@ function isAnotherView({ view }: Panel, { content, saved }: Run): boolean {
   return !sameThreshold || view.target !== content.target || view.renormalize !== content.renormalize;
 }
 
-/** The run with the panel's target and threshold; null when the person did not wait for it. */
+/** The effects on the panel's target. */
+function effectsAt({ shown, view }: Panel): EffectsResult | null {
+  return shown?.effects && shown.effects.position === view?.target ? shown.effects : null;
+}
+
+/** The run with the panel's target, threshold and effects; null when the person did not wait for it. */
 async function describedAnew({ analyses }: Pick<SavingWorld, 'analyses'>, panel: Panel): Promise<string | null> {
   const { shown, view } = panel;
   if (!shown || !view) return null;
   const params = {
     ...describing(shown.runId, shown.asked),
     target: view.target,
-    threshold: view.threshold === 'auto' ? 0 : view.threshold,
+    threshold: view.threshold === 'auto' ? null : view.threshold,
     renormalize: view.renormalize,
+    effects: effectsAt(panel),
   };
   const location = vscode.ProgressLocation.Notification;
   const options = { location, title: 'Saving the run', cancellable: true };
