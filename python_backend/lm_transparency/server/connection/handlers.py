@@ -6,6 +6,7 @@ import asyncio
 import base64
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -192,7 +193,8 @@ class Handlers:
         if not getattr(params, "behind", False):
             return await self._compute(job, doing, token)
         with Progress(self._connection, token, doing) as progress:
-            return await self._take_turn_behind(job, "", progress)
+            # nobody has asked for it, so the health stays ready
+            return await self._take_turn_behind(job, progress, live=False, doing="")
 
     async def _compute(self, job: Callable[[Session, Watch], T], doing: str, token: str = "") -> T:
         with Progress(self._connection, token, doing) as progress:
@@ -211,17 +213,17 @@ class Handlers:
             return await self._take_turn(job, "Analyzing", progress)
         if self._backend.loaded(params.source) is None:
             await self._take_turn(lambda session, watch: _load(session, params, watch), "Analyzing", progress)
+        return await self._take_turn_behind(job, progress, live=True)
 
-        def following(session: Session, watch: Watch) -> T:
-            with leaving_a_core():
+    async def _take_turn_behind(
+        self, job: Callable[[Session, Watch], T], progress: Progress, *, live: bool, doing: str = "Analyzing"
+    ) -> T:
+        def turn(session: Session, watch: Watch) -> T:
+            with leaving_a_core() if live else nullcontext():
                 return job(session, watch)
 
-        return await self._take_turn_behind(following, "Analyzing", progress)
-
-    async def _take_turn_behind(self, job: Callable[[Session, Watch], T], doing: str, progress: Progress) -> T:
-        """`doing` empty: nobody has asked for it, and the health stays ready."""
         asked = Asked(self._connection, progress.waiting)
-        return await self._backend.run_behind(job, progress.report, doing, asked)
+        return await self._backend.run_behind(turn, progress.report, doing, asked)
 
 
 async def _prompt(params: AnalyzeParams | EstimateParams) -> str | Chat:
