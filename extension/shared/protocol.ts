@@ -867,9 +867,13 @@ export interface MetricChoice {
   workDoneToken?: string;
 }
 
-/** Predicts the effects of all units with one backward pass. `top`: units listed of each kind. */
+/**
+ * Predicts the effects of all units with one backward pass. `top`: units listed of each kind. `shares`: with those
+ * of the tokens, which take another pass; the strongest tokens are then those with the largest shares.
+ */
 export interface PredictEffectsParams extends MetricChoice {
   top?: number;
+  shares?: boolean;
 }
 
 /**

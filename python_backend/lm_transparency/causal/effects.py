@@ -163,6 +163,11 @@ class Asking:
             return None
 
     @property
+    def shares_so_far(self) -> Shares | None:
+        """The shares, if they were computed."""
+        return self.__dict__.get("shares")
+
+    @property
     def engine(self) -> Interventions:
         if self._engine is None:
             self._engine = Interventions(self.model, self.trace, self.metric.position, self.watch)
@@ -187,6 +192,7 @@ class Asking:
                 found.setdefault(unit.kind, []).append(Effect((unit,), "", effect))
         return found
 
+    @cached_property
     def all_predicted(self) -> Predicted | None:
         return None if self.gradient is None else predicted(self._parts, self.gradient, self._how, self.watch)
 
@@ -233,7 +239,7 @@ def effects(
     Candidates for edges come from the gradient and from flow in turns: the gradient can have the wrong sign on the
     very largest, and flow knows nothing of signs.
     """
-    known = asking.all_predicted()
+    known = asking.all_predicted
     found_shares = asking.shares
     result = Effects(asking.value, [], asking.backward_s, notices=asking.notices, shares=found_shares)
     left = budget.seconds

@@ -48,9 +48,9 @@ def measure_effects(model: LoadedModel, n_tokens: int, repeats: int) -> Row:
             model.model(input_ids=ids, use_cache=False)
 
     def predict() -> None:
-        asking().all_predicted()
+        _ = asking().all_predicted
 
-    known = asking().all_predicted()
+    known = asking().all_predicted
     assert known is not None
     routes = [e for e in run.routes(threshold=None).edges if e.kind == "attention"]
     routes.sort(key=lambda e: -e.flow)

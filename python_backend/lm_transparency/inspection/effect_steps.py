@@ -24,9 +24,9 @@ _MOST_UNITS = 256
 
 
 @question
-def predict_effects(analysis: Analysis, asking: Asking, top: int) -> PredictEffectsResult:
-    """The predicted effects of all units, from one backward pass."""
-    known, shares = asking.all_predicted(), asking.shares
+def predict_effects(analysis: Analysis, asking: Asking, top: int, *, with_shares: bool = True) -> PredictEffectsResult:
+    """The predicted effects of all units, from one backward pass, and shares, from another."""
+    known, shares = asking.all_predicted, asking.shares if with_shares else None
     listed = {} if known is None else ranked(known)
     if shares is not None:
         listed["token"] = by_share(shares, listed.get("token", []))
@@ -106,7 +106,7 @@ def _probabilities(readout: Readout, logits: Float[Tensor, "output"]) -> Float[T
 
 def _predicted(asking: Asking, units: tuple[Unit, ...]) -> Effect:
     effect = Effect(units, "", asking.predict(units))
-    shares = asking.shares
+    shares = asking.shares_so_far
     if shares is None or effect.kind != "token" or units[1:]:
         return effect
     return replace(effect, share=float(shares.tokens[units[0].position or 0]))

@@ -121,9 +121,12 @@ class MetricChoice:
 
 @dataclass(frozen=True, kw_only=True)
 class PredictEffectsParams(MetricChoice):
-    """Predicts the effects of all units with one backward pass. `top`: units listed of each kind."""
+    """Predicts the effects of all units with one backward pass. `top`: units listed of each kind. `shares`: with those
+    of the tokens, which take another pass; the strongest tokens are then those with the largest shares.
+    """
 
     top: int = 60
+    shares: bool = True
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,7 @@ def lens_track(params: LensTrackParams, session: Session, _watch: Watch) -> Lens
 @answers(PredictEffectsParams)
 def predict_effects(params: PredictEffectsParams, session: Session, watch: Watch) -> PredictEffectsResult:
     asking = session.asking(params, watch)
-    return effect_steps.predict_effects(session.run(params.run_id), asking, params.top)
+    return effect_steps.predict_effects(session.run(params.run_id), asking, params.top, with_shares=params.shares)
 
 
 @answers(MeasureEffectsParams)
