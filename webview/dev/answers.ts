@@ -2,6 +2,7 @@
 import type { RouterScore, TokenScore, Update } from '../../extension/shared/protocol';
 import type { Answer, Question } from '../../extension/shared/webview';
 import { ATTENTION } from './attention';
+import { EFFECTS } from './effects';
 import { randomNumbers, sizes } from './numbers';
 import type { Answers } from './numbers';
 import { VIEWS } from './views';
@@ -42,6 +43,7 @@ function routerAt(layer: number, position: number): RouterScore[] {
 const ANSWERS: Answers = {
   ...ATTENTION,
   ...VIEWS,
+  ...EFFECTS,
   'lmTransparency/nodeTokens': ({ node, topK = 30, updateK = 15 }, random) => {
     const top = node.startsWith('M') ? [] : scores(18, random, topK);
     const update = node.startsWith('X') ? NOTHING : updateOf(9.1, -3.2, random, updateK);

@@ -7,7 +7,7 @@ import type { Answers } from './numbers';
 let shown: Analysis | null = null;
 export const setAnalysis = (analysis: Analysis): void => void (shown = analysis);
 
-const analysis = (): Analysis => {
+export const analysis = (): Analysis => {
   if (!shown) throw new Error('This page shows no analysis.');
   return shown;
 };

@@ -1,12 +1,12 @@
 /** How edges are kept and inked, and the heat in the editor; folds into a small menu where the panel is narrow. */
 import { GROUPINGS } from '../../../extension/shared/webview';
 import { unitText } from '../groups/words';
+import type { Ink } from '../routes/headTotals';
 import type { Store } from '../store/state';
 import { usePopup } from './popup';
 
 export function Options({ store }: { store: Store }) {
   const { open, anchor, popup, onKeyDown } = usePopup<HTMLSpanElement>();
-  const flow = store.ink.value === 'flow';
   const heat = store.heat.value;
   return (
     <span ref={anchor} class="options" role="group" aria-label="Drawing" onKeyDown={onKeyDown}>
@@ -34,30 +34,7 @@ export function Options({ store }: { store: Store }) {
         >
           Renormalize
         </button>
-        <span class="switch" role="group" aria-label="Ink">
-          <button
-            type="button"
-            tabIndex={-1}
-            class={`quiet${flow ? ' on' : ''}`}
-            data-testid="ink-flow"
-            aria-pressed={flow}
-            title="Width and opacity: flow into the target"
-            onClick={() => (store.ink.value = 'flow')}
-          >
-            Flow
-          </button>
-          <button
-            type="button"
-            tabIndex={-1}
-            class={`quiet${flow ? '' : ' on'}`}
-            data-testid="ink-local"
-            aria-pressed={!flow}
-            title="Width and opacity: local contribution"
-            onClick={() => (store.ink.value = 'local')}
-          >
-            Local
-          </button>
-        </span>
+        <InkSwitch store={store} />
         <GroupingChoice store={store} />
         {store.inEditor && (
           <button
@@ -66,7 +43,7 @@ export function Options({ store }: { store: Store }) {
             class={`quiet${heat ? ' on' : ''}`}
             data-testid="heat"
             aria-pressed={heat}
-            title="Show the flow that arrives at each token as heat on the prompt's text in the editor"
+            title={`Show ${heatOf(store)} as heat on the prompt's text in the editor`}
             onClick={() => (store.heat.value = !heat)}
           >
             Heat
@@ -76,6 +53,46 @@ export function Options({ store }: { store: Store }) {
     </span>
   );
 }
+
+const INKS: readonly { ink: Ink; label: string; title: string }[] = [
+  { ink: 'flow', label: 'Flow', title: 'Width and opacity: flow into the target' },
+  {
+    ink: 'effect',
+    label: 'Effect',
+    title: 'Width and colour: how much the target loses when the edge is taken out, measured or predicted',
+  },
+  { ink: 'local', label: 'Local', title: 'Width and opacity: local contribution' },
+];
+
+function InkSwitch({ store }: { store: Store }) {
+  const chosen = store.ink.value;
+  // a recording has the effects that were kept with it, or none
+  const missing = store.recording && store.causes.known.value === null;
+  return (
+    <span class="switch" role="group" aria-label="Ink">
+      {INKS.map(({ ink, label, title }) => (
+        <button
+          key={ink}
+          type="button"
+          tabIndex={-1}
+          class={`quiet${chosen === ink ? ' on' : ''}`}
+          data-testid={`ink-${ink}`}
+          aria-pressed={chosen === ink}
+          title={ink === 'effect' && missing ? 'No effects were kept with this recording' : title}
+          disabled={ink === 'effect' && missing}
+          onClick={() => (store.ink.value = ink)}
+        >
+          {label}
+        </button>
+      ))}
+    </span>
+  );
+}
+
+const heatOf = (store: Store): string =>
+  store.ink.value === 'effect' && store.effects.value
+    ? 'the size of each token’s effect'
+    : 'the flow that arrives at each token';
 
 /** Prompts of no more tokens than this are shorter than any choice about them. */
 const CHOICE_FROM = 64;

@@ -9,13 +9,10 @@ import type {
   UnitKind,
 } from '../../../extension/shared/protocol';
 import { numbersOf } from '../analysis/arrays';
+import type { Figure } from '../words/effect';
 import { edgePlace, edgeUnit, placeOfUnit } from './units';
 
-/** A number to draw. Positive supports the target. */
-export interface Figure {
-  value: number;
-  measured: boolean;
-}
+export type { Figure };
 
 export interface KnownEffects {
   position: number;

@@ -64,15 +64,20 @@ export interface UndrawnEdge extends Omit<DrawnEdge, 'flow'> {
   figure: Figure;
 }
 
-/** The measured edges outside the drawing whose effect is notable beside the strongest one, strongest first. */
-export function undrawn(known: KnownEffects, isDrawn: (place: number) => boolean): UndrawnEdge[] {
+/** The measured edges whose effect is notable beside the strongest one, strongest first. */
+export function notable(known: KnownEffects): UndrawnEdge[] {
   const edges = listed(known, 'edge').filter((unit) => unit.measured !== null);
   const least = NOTABLE * Math.abs(edges[0]?.measured ?? 0);
   const found: UndrawnEdge[] = [];
   for (const { unit, measured } of edges) {
     const place = placeOfUnit(unit);
-    if (place === null || measured === null || Math.abs(measured) < least || isDrawn(place)) continue;
+    if (place === null || measured === null || Math.abs(measured) < least) continue;
     found.push({ ...edgeAt(place), figure: { value: measured, measured: true } });
   }
-  return found.slice(0, CANDIDATES);
+  return found;
+}
+
+/** Those outside the drawing. */
+export function undrawn(edges: readonly UndrawnEdge[], isDrawn: (edge: UndrawnEdge) => boolean): UndrawnEdge[] {
+  return edges.filter((edge) => !isDrawn(edge)).slice(0, CANDIDATES);
 }

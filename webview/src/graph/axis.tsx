@@ -1,5 +1,6 @@
-/** The axes over and under the columns: predictions, tokens, and the mass that arrives at each. */
+/** The axes over and under the columns: predictions, tokens, and each one's effect or the mass that arrives at it. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
+import { useMemo } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
 import { answerAt, answerInWords, classifies } from '../words/answer';
 import type { Analysis } from '../analysis/payload';
@@ -7,6 +8,7 @@ import type { Store } from '../store/state';
 import { shortShare, tokenLabel } from '../words/words';
 import { sizeOf } from '../groups/grouping';
 import type { Columns } from '../groups/grouping';
+import { EffectBar, columnEffects } from './effectRow';
 import { GroupChip, GroupLines } from './groupAxis';
 import { FLAT_MIN, GROUP_LINE, chipStyle } from './layout';
 import type { Frame } from './layout';
@@ -20,7 +22,7 @@ interface Props {
   view: GraphView;
 }
 
-/** Height of the largest mass bar, in pixels. */
+/** Height of the largest bar, in pixels. */
 const BAR_HEIGHT = 26;
 
 /** One font size for all tokens, 9 to 11 pixels: six characters fit a column. */
@@ -121,6 +123,8 @@ export function TokenRow({ store, view }: Props) {
   const frame = view.frame.value;
   const layout = view.layout.value;
   const masses = massesOf(store, view);
+  const table = store.effects.value;
+  const effects = useMemo(() => table && columnEffects(table, view.columns.value), [table, view.columns.value]);
   if (!analysis || !frame || !layout || !masses) return null;
   const columns = view.columns.value;
   const style = !columns.grouped && layout.chipsHeight > 40 && frame.dx >= FLAT_MIN ? 'flat' : chipStyle(frame.dx);
@@ -132,7 +136,8 @@ export function TokenRow({ store, view }: Props) {
   const chipHeight = layout.chipsHeight - 8 - (columns.grouped ? GROUP_LINE : 0);
   const hasLabel = (column: number): boolean => labelled(store, columns, column, everyNth);
   const inView = columnsInView(frame, columns.nColumns);
-  const told = thinned(inView, Math.ceil(BAR_LEAST / frame.dx), (column) => masses[column]!, hasLabel);
+  const size = (column: number): number => (effects ? Math.abs(effects.sums.value[column]!) : masses[column]!);
+  const told = thinned(inView, Math.ceil(BAR_LEAST / frame.dx), size, hasLabel);
   return (
     <div class={`tokens ${style}`}>
       <span class="axis-label" style={{ top: px(top + 8) }}>
@@ -141,9 +146,13 @@ export function TokenRow({ store, view }: Props) {
       <span
         class="axis-label"
         style={{ top: px(massTop + 2) }}
-        title="how much of the target's mass arrives at each token"
+        title={
+          effects
+            ? 'What the prediction loses when later tokens cannot read this one: blue supports it, rose opposes it'
+            : "how much of the target's mass arrives at each token"
+        }
       >
-        mass
+        {effects ? 'effect' : 'mass'}
       </span>
       <div class="columns" style={{ clipPath: `inset(0 0 0 ${px(frame.plot.x - 2)})` }}>
         <Moving frame={frame}>
@@ -167,12 +176,22 @@ export function TokenRow({ store, view }: Props) {
                   ) : (
                     <GroupChip store={store} view={view} analysis={analysis} column={column} height={chipHeight} />
                   ))}
-                <Mass
-                  value={masses[column]!}
-                  height={(BAR_HEIGHT * masses[column]!) / mostMass}
-                  top={layout.chipsHeight}
-                  wide={frame.dx >= 26}
-                />
+                {effects ? (
+                  <EffectBar
+                    {...{ effects, column, columns }}
+                    mass={masses[column]!}
+                    most={BAR_HEIGHT}
+                    top={layout.chipsHeight}
+                    wide={frame.dx >= 26}
+                  />
+                ) : (
+                  <Mass
+                    value={masses[column]!}
+                    height={(BAR_HEIGHT * masses[column]!) / mostMass}
+                    top={layout.chipsHeight}
+                    wide={frame.dx >= 26}
+                  />
+                )}
               </div>
             );
           })}
@@ -186,21 +205,21 @@ export function TokenRow({ store, view }: Props) {
   );
 }
 
-/** Least width of a mass bar in pixels; columns that share a bar show the largest value. */
+/** Least width of a bar in pixels; columns that share a bar show the largest value. */
 const BAR_LEAST = 2;
 
 function thinned(
   inView: number[],
   together: number,
-  mass: (column: number) => number,
+  size: (column: number) => number,
   kept: (column: number) => boolean,
 ): number[] {
   if (together <= 1) return inView;
   const told: number[] = [];
   for (let i = 0; i < inView.length; i += together) {
     const some = inView.slice(i, i + together);
-    const most = some.reduce((best, column) => (mass(column) > mass(best) ? column : best));
-    told.push(...some.filter((column) => kept(column) || (column === most && mass(column) > 0)));
+    const most = some.reduce((best, column) => (size(column) > size(best) ? column : best));
+    told.push(...some.filter((column) => kept(column) || (column === most && size(column) > 0)));
   }
   return told;
 }

@@ -3,19 +3,25 @@ import type { Store } from '../store/state';
 import { count, shortShare } from '../words/words';
 import { MIXER, MIXER_NOTE } from '../words/describe';
 import { unitText } from '../groups/words';
+import { EffectKeys, EffectLine } from './effectLegend';
 
 export function Legend({ store }: { store: Store }) {
   const routes = store.routes.value;
   const shown = store.shown.value;
-  const flow = store.ink.value === 'flow';
+  const flow = store.ink.value !== 'local';
+  const effects = shown !== null && (shown.effects !== null || shown.awaited);
   return (
     <div class="legend">
-      <span class="key">
-        <svg viewBox="0 0 24 10" width="24" height="10" aria-hidden="true">
-          <path class="attention" d="M1 8 C 10 8, 12 2, 23 2" />
-        </svg>
-        attention
-      </span>
+      {effects ? (
+        <EffectKeys store={store} />
+      ) : (
+        <span class="key">
+          <svg viewBox="0 0 24 10" width="24" height="10" aria-hidden="true">
+            <path class="attention" d="M1 8 C 10 8, 12 2, 23 2" />
+          </svg>
+          attention
+        </span>
+      )}
       <span class="key">
         <svg viewBox="0 0 4 12" width="4" height="12" aria-hidden="true">
           <path class="residual" d="M2 0 V 12" />
@@ -24,7 +30,7 @@ export function Legend({ store }: { store: Store }) {
       </span>
       <span class="key">
         <svg viewBox="0 0 8 8" width="8" height="8" aria-hidden="true">
-          <rect class="ffn" x="1" y="1" width="6" height="6" />
+          <rect class={effects ? 'ffn supports' : 'ffn'} x="1" y="1" width="6" height="6" />
         </svg>
         feed-forward
       </span>
@@ -42,15 +48,18 @@ export function Legend({ store }: { store: Store }) {
           class="key"
           data-testid="legend-groups"
           title={
-            flow
-              ? 'A line between groups is the sum of the flow of the edges between their tokens; a node is the sum of their mass'
-              : 'A line between groups is the strongest of the edges between their tokens'
+            effects
+              ? 'A line between groups is the sum of the effects of the edges between their tokens'
+              : flow
+                ? 'A line between groups is the sum of the flow of the edges between their tokens; a node is the sum of their mass'
+                : 'A line between groups is the strongest of the edges between their tokens'
           }
         >
           <svg viewBox="0 0 14 8" width="14" height="8" aria-hidden="true">
             <rect class="group" x="0" y="2" width="14" height="4" />
           </svg>
-          {unitText(store.groups.value?.unit ?? 'token')}, {flow ? 'flow summed' : 'strongest edge'} · g opens
+          {unitText(store.groups.value?.unit ?? 'token')},{' '}
+          {effects ? 'effects summed' : flow ? 'flow summed' : 'strongest edge'} · g opens
         </span>
       )}
       {shown && shown.nEdges > shown.edges.count && (
@@ -65,9 +74,11 @@ export function Legend({ store }: { store: Store }) {
         </span>
       )}
       <span class="moves">
-        width and opacity: {flow ? 'flow into the target' : 'local contribution'} · click anything · arrows move, Enter
-        opens, t targets, / finds
+        {effects ? 'width' : 'width and opacity'}:{' '}
+        {effects ? 'effect on the prediction' : flow ? 'flow into the target' : 'local contribution'} · click anything ·
+        arrows move, Enter opens, t targets, / finds
       </span>
+      <EffectLine store={store} />
     </div>
   );
 }

@@ -65,11 +65,11 @@ export class Painter {
     if (!drawn || !motionWanted()) return;
     const [was, is] = [drawn.shown, picture.shown];
     const same = was.analysis === is.analysis && !was.columns.grouped && !is.columns.grouped;
-    if (same && was.routes.target !== is.routes.target) {
+    if (same && !is.effects && was.routes.target !== is.routes.target) {
       this.before = was;
       this.targetSince = now;
     }
-    if (!same) this.targetSince = -Infinity;
+    if (!same || is.effects) this.targetSince = -Infinity;
     if (drawn.marks.selection !== picture.marks.selection) this.selectionSince = now;
   }
 

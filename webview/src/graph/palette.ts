@@ -7,6 +7,11 @@ export interface Palette {
   band: string;
   column: string;
   attention: string;
+  /** Attention whose effect is yet to come. */
+  awaited: string;
+  /** An effect that supports the target, or opposes it. */
+  supports: string;
+  opposes: string;
   residual: string;
   ffn: string;
   mixer: string;
@@ -33,13 +38,19 @@ export function readPalette(element: HTMLElement): Palette {
   const contrast = classes.contains('vscode-high-contrast') || classes.contains('vscode-high-contrast-light');
   const light = classes.contains('vscode-light') || classes.contains('vscode-high-contrast-light');
   const foreground = read(light ? '#3b3b3b' : '#cccccc', 'foreground', 'editor-foreground');
+  const dim = contrast ? foreground : read(light ? '#717171' : '#9d9d9d', 'descriptionForeground');
+  const attention = read('#3794ff', 'charts-blue');
+  const own = (name: string, fallback: string): string => style.getPropertyValue(`--lmt-${name}`).trim() || fallback;
   return {
     background: read(light ? '#ffffff' : '#1f1f1f', 'editor-background'),
     foreground,
-    dim: contrast ? foreground : read(light ? '#717171' : '#9d9d9d', 'descriptionForeground'),
+    dim,
     band: foreground,
     column: contrast ? read(foreground, 'contrastActiveBorder', 'contrastBorder') : read('#3794ff', 'charts-blue'),
-    attention: read('#3794ff', 'charts-blue'),
+    attention,
+    awaited: `color-mix(in srgb, ${attention} 40%, ${dim})`,
+    supports: own('supports', attention),
+    opposes: own('opposes', light ? '#b3206a' : '#ee7ba6'),
     residual: contrast ? read(foreground, 'contrastBorder') : foreground,
     ffn: read('#b180d7', 'charts-purple'),
     mixer: read('#89d185', 'charts-green'),

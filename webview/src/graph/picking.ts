@@ -2,10 +2,12 @@
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import { strongestAt } from '../groups/shown';
 import type { Shown } from '../groups/shown';
+import { sumAt } from '../groups/sums';
 import { attentionEdgeName, edgeName, nodeName, nodeRef } from '../words/names';
 import { distanceToEdge, ffnReach, loopReach } from './curves';
 import type { Frame } from './layout';
 import { columnAt, columnX, levelY } from './layout';
+import type { Curves } from './marks/strokes';
 
 const NODE_REACH = 7;
 const EDGE_REACH = 6;
@@ -60,15 +62,41 @@ function pickFeedForward(shown: Shown, frame: Frame, x: number, y: number): stri
   const column = columnAt(frame, nColumns, x - offset);
   const layer = Math.round((frame.y0 - y) / frame.dy + 0.25);
   if (column < 0 || layer < 0 || layer >= shown.analysis.meta.model.nLayers) return null;
-  if (!shown.ffn[layer * nColumns + column]) return null;
+  if (!drawsBlock(shown, layer * nColumns + column)) return null;
   const distance = Math.hypot(x - columnX(frame, column) - offset, y - levelY(frame, layer - 0.25));
   if (distance > Math.min(6, Math.max(3, frame.dy * 0.3))) return null;
-  return nodeName(nodeRef('M', layer, strongestIn(shown, column, shown.routes.ffn, layer)));
+  const sizes = shown.effects ? shown.effects.table.ffn.value.map(Math.abs) : shown.routes.ffn;
+  return nodeName(nodeRef('M', layer, strongestIn(shown, column, sizes, layer)));
 }
 
-function pickAttention({ analysis, edges }: Shown, frame: Frame, x: number, y: number): string | null {
+function drawsBlock({ effects, ffn }: Shown, cell: number): boolean {
+  return effects ? sumAt(effects.ffn, cell) !== null : ffn[cell]! > 0;
+}
+
+function pickAttention({ analysis, edges, effects }: Shown, frame: Frame, x: number, y: number): string | null {
   const { columns, meta } = analysis;
   const { parallel } = meta.model;
+  const found = nearest(edges, parallel, frame, x, y, (i) => edges.flow[i]!);
+  const dashed = effects?.dashed;
+  const other = dashed && nearest(dashed, parallel, frame, x, y, (i) => Math.abs(dashed.sums.value[i]!) / effects.largestEdge); // prettier-ignore
+  if (other && (!found || other.distance < found.distance)) {
+    const { layer, query, key } = dashed.strongest[other.at]!;
+    return attentionEdgeName(layer, query, key, parallel);
+  }
+  if (!found) return null;
+  const e = edges.strongest[found.at]!;
+  return attentionEdgeName(columns.edgeLayer[e]!, columns.edgeQuery[e]!, columns.edgeKey[e]!, parallel);
+}
+
+/** The edge whose curve is nearest to (x, y), if it is near; `strength` 0 … 1. */
+function nearest(
+  edges: Curves,
+  parallel: boolean,
+  frame: Frame,
+  x: number,
+  y: number,
+  strength: (i: number) => number,
+): { at: number; distance: number } | null {
   const rise = parallel ? 1 : 0.5;
   const loop = loopReach(frame.dx);
   // Edges of layer l lie between levels l − 1 and l − 1 + rise.
@@ -85,15 +113,14 @@ function pickAttention({ analysis, edges }: Shown, frame: Frame, x: number, y: n
     const x2 = columnX(frame, edges.query[i]!);
     if (x < x1 - loop - EDGE_REACH || x > x2 + EDGE_REACH) continue;
     const y1 = levelY(frame, layer - 1);
-    const bonus = STRENGTH_BONUS * Math.sqrt(edges.flow[i]!);
+    const bonus = STRENGTH_BONUS * Math.sqrt(strength(i));
     const distance = distanceToEdge(x, y, x1, y1, x2, y1 - rise * frame.dy, loop) - bonus;
     if (distance < best) {
       best = distance;
-      found = edges.strongest[i]!;
+      found = i;
     }
   }
-  if (found < 0) return null;
-  return attentionEdgeName(columns.edgeLayer[found]!, columns.edgeQuery[found]!, columns.edgeKey[found]!, parallel);
+  return found < 0 ? null : { at: found, distance: best };
 }
 
 function pickMixer(shown: Shown, frame: Frame, x: number, y: number): string | null {

@@ -3,6 +3,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
 import { useSignal } from '@preact/signals';
 import type { Signal } from '@preact/signals';
+import { figureAt } from '../effects/table';
 import { inWords, nodeTitle } from '../words/describe';
 import { groupTitle, joinedMark, spanOf } from '../groups/words';
 import { parseEdge, parseNode } from '../words/names';
@@ -158,7 +159,9 @@ function Announcer({ store }: { store: Store }) {
   const known = name !== null && (parseNode(name) ?? parseEdge(name)) !== null;
   return (
     <div class="sr-only" aria-live="polite">
-      {analysis && routes && known ? (joinedWords(store, name) ?? inWords(analysis, routes, name)) : ''}
+      {analysis && routes && known
+        ? (joinedWords(store, name) ?? inWords(analysis, routes, name, figureAt(store.causes.known.value, name)))
+        : ''}
     </div>
   );
 }

@@ -3,6 +3,7 @@ import type { ComponentChildren } from 'preact';
 import type { ReadonlySignal } from '@preact/signals';
 import { MIXER, MIXER_NOTE, edgeNumbers, labelAt, nodeMass, nodeTitle, tokenClass } from '../words/describe';
 import { parseEdge, parseNode } from '../words/names';
+import { figureAt } from '../effects/table';
 import type { Store } from '../store/state';
 import { sizeOf } from '../groups/grouping';
 import type { Shown } from '../groups/shown';
@@ -10,6 +11,7 @@ import { groupText, joinedMark, spanOf } from '../groups/words';
 import type { JoinedMark } from '../groups/words';
 import { count, share } from '../words/words';
 import { Tip } from '../layout/tip';
+import { EffectFigure, JoinedEffect, noteFor } from './effectTip';
 
 /** The pointer's position in the window, and what is under it. */
 export interface PointedAt {
@@ -42,9 +44,10 @@ export function RouteTip({ store, name }: { store: Store; name: string }) {
   return (
     <>
       <Title store={store} name={name} />
+      <EffectFigure store={store} name={name} />
       <Figures store={store} name={name} />
       {parseEdge(name)?.kind === 'mixer' && <div class="note">{MIXER_NOTE}</div>}
-      <div class="note">Flow is a reading aid, not a causal claim.</div>
+      <div class="note">{noteFor(figureAt(store.causes.known.value, name))}</div>
     </>
   );
 }
@@ -67,8 +70,15 @@ function JoinedTip({ shown, name, joined }: { shown: Shown; name: string; joined
           {at(edge.source.position)} → {at(edge.target.position)}
           <span class="dim"> attention, layer {edge.target.layer}</span>
         </div>
+        <JoinedEffect shown={shown} name={name} />
         <div>
-          {count(members)} {members === 1 ? 'edge' : 'edges'} · {what} <b>{share(value)}</b>
+          {members === 0 ? (
+            'no route draws it'
+          ) : (
+            <>
+              {count(members)} {members === 1 ? 'edge' : 'edges'} · {what} <b>{share(value)}</b>
+            </>
+          )}
         </div>
         <div class="note">
           Strongest: <bdi class="token">{labelAt(analysis, edge.source.position)}</bdi> →{' '}
@@ -87,6 +97,7 @@ function JoinedTip({ shown, name, joined }: { shown: Shown; name: string; joined
       <div class="title">
         {at(node.position)} <span class="dim">{title}</span>
       </div>
+      <JoinedEffect shown={shown} name={name} />
       <div>
         {count(sizeOf(columns, columns.of[node.position] ?? 0))} tokens · {what} <b>{share(value)}</b>
       </div>

@@ -5,6 +5,7 @@ import type { Analysis } from '../analysis/payload';
 import type { Routes } from '../routes/routes';
 import type { Ink } from '../routes/headTotals';
 import type { Columns } from './grouping';
+import type { EffectInk } from './sums';
 
 /**
  * Attention edges between columns, from the top layer down. Where several token edges are one, its ink is their summed
@@ -25,10 +26,17 @@ export interface ShownEdges {
   vivid: Uint8Array | null;
 }
 
+type WidthInk = Exclude<Ink, 'effect'>;
+
 export interface Shown {
   analysis: Analysis;
   routes: Routes;
-  ink: Ink;
+  /** What widths are, where effects do not give them. */
+  ink: WidthInk;
+  /** In ink effect, once effects are known. */
+  effects: EffectInk | null;
+  /** Effects are on their way. */
+  awaited: boolean;
   columns: Columns;
   /** [(L+1)×C] summed mass at the residual nodes, row 0 the embeddings; 1 where one of them is reached. */
   mass: Float64Array;
@@ -46,7 +54,7 @@ export interface Shown {
 export function shownGraph(
   analysis: Analysis,
   routes: Routes,
-  ink: Ink,
+  ink: WidthInk,
   columns: Columns,
   emphasis: Uint8Array | null = null,
   most = columns.grouped ? MOST_LINES : MOST_EDGES,
@@ -58,7 +66,7 @@ export function shownGraph(
     ffn: flow ? routes.ffnFlow : routes.ffn,
     ffnResidual: flow ? routes.ffnResidualFlow : routes.ffnResidual,
   };
-  const about = { analysis, routes, ink, columns };
+  const about = { analysis, routes, ink, columns, effects: null, awaited: false };
   if (!columns.grouped) {
     const edges = tokenEdges(analysis, routes, ink, emphasis, most);
     return { ...about, ...values, mass: routes.mass, reached: routes.reached, edges, nEdges: routes.kept.length };
@@ -122,7 +130,7 @@ function emptyEdges(capacity: number, joined: boolean, marked: boolean): ShownEd
 function tokenEdges(
   { columns: { edgeLayer, edgeQuery, edgeKey } }: Analysis,
   { kept, keptWeight, keptFlow }: Routes,
-  ink: Ink,
+  ink: WidthInk,
   emphasis: Uint8Array | null,
   most: number,
 ): ShownEdges {
@@ -152,7 +160,7 @@ function tokenEdges(
 function joinedEdges(
   { columns: { edgeLayer, edgeQuery, edgeKey } }: Analysis,
   { kept, keptWeight, keptFlow }: Routes,
-  ink: Ink,
+  ink: WidthInk,
   { nColumns, of }: Columns,
   emphasis: Uint8Array | null,
 ): ShownEdges {

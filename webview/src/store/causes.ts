@@ -78,6 +78,12 @@ export function createCauses(host: Host, asked: Asked) {
   const drawn = computed<Drawing>(() => drawingOf(analysis.value, settledRoutes.value));
   const measuring = createMeasuring(host, { wish, drawn, most: budget });
 
+  /** Effects are to come: there is someone to ask, and nothing has failed. */
+  const expected = computed(() => {
+    if (measuring.known.value || measuring.phase.value.kind === 'failed' || !analysis.value) return false;
+    return wish.value?.able === true || (filling.value?.going === true && offline.value === null && !host.recording);
+  });
+
   /** Asks "why not this token?" at the target; null: of the target alone. */
   function setContrast(contrast: string | null): void {
     const now = metric.peek();
@@ -114,7 +120,7 @@ export function createCauses(host: Host, asked: Asked) {
     return () => stops.forEach((stop) => stop());
   }
 
-  return { ...measuring, chosen, metric, budget, setContrast, begin, live };
+  return { ...measuring, chosen, expected, metric, budget, setContrast, begin, live };
 }
 
 /** The metric of kept effects, as if it had been chosen. */

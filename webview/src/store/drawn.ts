@@ -1,15 +1,14 @@
-/** The drawn graph and its threshold, derived from the state. */
+/** The routes of the graph, its threshold and its columns, derived from the state. */
 import { computed, type ReadonlySignal } from '@preact/signals';
 import type { Grouping } from '../../../extension/shared/webview';
 import { parseEdge, parseNode } from '../words/names';
 import { columnsOf, groupAt, groupsOf } from '../groups/grouping';
-import { shownGraph } from '../groups/shown';
 import type { Analysis } from '../analysis/payload';
 import { USUAL_THRESHOLD, autoThreshold } from '../routes/auto';
 import { computeRoutes } from '../routes/routes';
 import type { RouteSource } from '../routes/routes';
 import { edgesOfHead } from '../routes/headTotals';
-import type { HeadRef, Ink } from '../routes/headTotals';
+import type { HeadRef } from '../routes/headTotals';
 
 const LOWEST_THRESHOLD = 0.005;
 
@@ -19,7 +18,6 @@ interface Asked {
   target: ReadonlySignal<number>;
   threshold: ReadonlySignal<number | 'auto'>;
   renormalize: ReadonlySignal<boolean>;
-  ink: ReadonlySignal<Ink>;
   selection: ReadonlySignal<string | null>;
   grouping: ReadonlySignal<Grouping>;
   opened: ReadonlySignal<ReadonlySet<number>>;
@@ -27,7 +25,7 @@ interface Asked {
 }
 
 export function createDrawn(asked: Asked) {
-  const { analysis, target, threshold, renormalize, ink, selection, grouping, opened, headFilter } = asked;
+  const { analysis, target, threshold, renormalize, selection, grouping, opened, headFilter } = asked;
 
   const source = computed<RouteSource | null>(() => {
     const current = analysis.value;
@@ -82,11 +80,5 @@ export function createDrawn(asked: Asked) {
     const head = headFilter.value;
     return source.value && head ? edgesOfHead(source.value, head, tau.value, renormalize.value) : null;
   });
-  const shown = computed(() =>
-    analysis.value && routes.value && columns.value
-      ? shownGraph(analysis.value, routes.value, ink.value, columns.value, emphasis.value)
-      : null,
-  );
-
-  return { source, lowest, tau, routes, open, groups, autoUnit, heldGroups, columns, emphasis, shown };
+  return { source, lowest, tau, routes, open, groups, autoUnit, heldGroups, columns, emphasis };
 }

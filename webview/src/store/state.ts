@@ -17,6 +17,7 @@ import { createCauses } from './causes';
 import { createDrawn } from './drawn';
 import type { HeadRef, Ink } from '../routes/headTotals';
 import { createReach } from './filling';
+import { createPicture } from './picture';
 import { groupAt } from '../groups/grouping';
 import { NO_HISTORY, step, visit } from './history';
 import type { History } from './history';
@@ -101,10 +102,11 @@ export function createStore(host: Host) {
   const exportAsked = signal<{ format: SaveFormat; appearance: Appearance } | null>(null);
   const asker = createAsker(host, () => analysis.value?.meta.runId ?? null);
 
-  const drawn = createDrawn({ analysis, target, threshold, renormalize, ink, selection, grouping, opened, headFilter });
+  const drawn = createDrawn({ analysis, target, threshold, renormalize, selection, grouping, opened, headFilter });
   const { open, lowest, routes, groups } = drawn;
   const settledRoutes = signal(routes.peek());
   const causes = createCauses(host, { analysis, target, about, filling, offline, ink, settledRoutes });
+  const picture = createPicture({ ...drawn, analysis, target, ink, causes, settledRoutes });
   const selectionEdges = computed(() => keptEdgesOf(selection.value));
   const hoverEdges = computed(() => keptEdgesOf(hover.value));
 
@@ -324,10 +326,7 @@ export function createStore(host: Host) {
       effect(reach),
       causes.live(),
       effect(() => {
-        const graph = heat.value ? settledRoutes.value : null;
-        // the first row of masses is the embeddings'
-        const nTokens = analysis.value?.meta.tokens.length ?? 0;
-        host.tell({ type: 'heat', masses: graph ? Array.from(graph.mass.subarray(0, nTokens)) : null });
+        host.tell({ type: 'heat', masses: heat.value ? picture.heatMasses.value : null });
       }),
       effect(() => {
         if (!analysis.value) return;
@@ -362,7 +361,7 @@ export function createStore(host: Host) {
   }
 
   return {
-    ...drawn, phase, analysis, title, offline, filling, target, threshold, renormalize, ink, history, selection, hover, caret,
+    ...drawn, ...picture, phase, analysis, title, offline, filling, target, threshold, renormalize, ink, history, selection, hover, caret,
     editorPosition, lensNormalized, themed, view, heat, headFilter, pinned, rival, about, wanted, exportAsked, updating, trouble, afresh, asker, causes, grouping, opened, settledRoutes, selectionEdges, hoverEdges,
     setTarget, setThreshold, setGrouping, openGroup, select, travel, receive, act, live, tell: host.tell,
     recording: host.recording, inEditor: host.inEditor,

@@ -6,6 +6,8 @@ import { MODEL, baseOf, detailOf, edgeName, expertOf, nodeRef, parseEdge, parseN
 import type { EdgeRef, NodeRef } from './names';
 import { firstAfter, keptIn } from '../routes/routes';
 import type { Routes } from '../routes/routes';
+import { effectWords } from './effect';
+import type { Figure } from './effect';
 import { share, tokenLabel } from './words';
 
 export interface Numbers {
@@ -179,8 +181,12 @@ export function mixing(kind: LayerKind = 'attention'): string {
 /** "layer 22"; the embedding has a name of its own. */
 const level = (node: NodeRef): string => (node.letter === 'X' ? 'embedding' : `layer ${node.layer}`);
 
-/** A name as a sentence: "attention edge from ' Mary' layer 22 to ' to' layer 23, contribution 0.37, flow 0.21". */
-export function inWords(analysis: Analysis, routes: Routes, name: string): string {
+/**
+ * A name as a sentence: "attention edge from ' Mary' layer 22 to ' to' layer 23, effect +2.75, measured, contribution
+ * 0.37, flow 0.21".
+ */
+export function inWords(analysis: Analysis, routes: Routes, name: string, effect: Figure | null = null): string {
+  const told = effect ? `${effectWords(effect)}, ` : '';
   const text = (position: number): string => `'${analysis.meta.tokens[position]?.text ?? ''}'`;
   const edge = parseEdge(name);
   if (edge) {
@@ -188,11 +194,11 @@ export function inWords(analysis: Analysis, routes: Routes, name: string): strin
     const what = edge.kind === 'ffn' ? 'feed-forward' : edge.kind === 'mixer' ? MIXER : edge.kind;
     const from = `${text(edge.source.position)} ${level(edge.source)}`;
     const to = `${text(edge.target.position)} ${level(edge.target)}`;
-    return `${what} edge from ${from} to ${to}, contribution ${share(contribution)}, flow ${share(flow)}`;
+    return `${what} edge from ${from} to ${to}, ${told}contribution ${share(contribution)}, flow ${share(flow)}`;
   }
   const node = parseNode(name);
   if (!node) return name;
-  return `${insideOf(name)}${nodeTitle(node, analysis.meta.layerKinds)} at ${text(node.position)}, position ${node.position}, flow ${share(nodeMass(analysis, routes, node))}`;
+  return `${insideOf(name)}${nodeTitle(node, analysis.meta.layerKinds)} at ${text(node.position)}, position ${node.position}, ${told}flow ${share(nodeMass(analysis, routes, node))}`;
 }
 
 /** "neuron 17 of expert 3 of ": the selection inside a feed-forward block. */

@@ -2,7 +2,11 @@
 import { ffnReach, loopReach, mixerReach, traceEdge } from '../curves';
 import { opacity } from '../ink';
 import { columnX, levelY } from '../layout';
+import { drawBlockEffects } from './effects';
 import { batches, eachCell, inkReader, type Pen } from './pen';
+
+/** The ink of the residual stream where only effects count. */
+const STRUCTURE = 0.12;
 
 export function drawResiduals({ ctx, frame, view, scene, palette, nColumns }: Pen): void {
   const { parallel } = scene.shown.analysis.meta.model;
@@ -13,7 +17,8 @@ export function drawResiduals({ ctx, frame, view, scene, palette, nColumns }: Pe
     ['ffnResidual', -0.5, 0],
   ] as const) {
     const ink = inkReader(scene, column);
-    eachCell(view, nColumns, (row) => batches.add(row, ink(row)));
+    const quiet = scene.shown.effects !== null;
+    eachCell(view, nColumns, (row) => batches.add(row, quiet && ink(row) > 0 ? STRUCTURE : ink(row)));
     batches.draw((strength, rows) => {
       ctx.globalAlpha = opacity(strength, palette.contrast) * (palette.contrast ? 1 : 0.62);
       ctx.lineWidth = 0.8 + strength;
@@ -29,7 +34,9 @@ export function drawResiduals({ ctx, frame, view, scene, palette, nColumns }: Pe
   }
 }
 
-export function drawFeedForward({ ctx, frame, view, scene, palette, nColumns }: Pen): void {
+export function drawFeedForward(pen: Pen): void {
+  const { ctx, frame, view, scene, palette, nColumns } = pen;
+  if (scene.shown.effects) return drawBlockEffects(pen, scene.shown.effects);
   const reach = ffnReach(frame.dx);
   const foot = scene.shown.analysis.meta.model.parallel ? -1 : -0.5;
   const ink = inkReader(scene, 'ffn');

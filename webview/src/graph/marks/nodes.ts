@@ -1,6 +1,7 @@
 /** Nodes, and the heat that replaces them where columns are too narrow. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import { sizeOf } from '../../groups/grouping';
+import type { Shown } from '../../groups/shown';
 import { opacity } from '../ink';
 import { columnX, levelY } from '../layout';
 import { batches, inkReader, type Pen } from './pen';
@@ -10,17 +11,20 @@ const ROUND_FROM = 1.3;
 /** Half the width of a group's strongest nodes, at most. */
 const GROUP_NODE = 9;
 
+/** Nodes have mass only by flow: the ink of each that is reached in any other way; null by flow. */
+const evenInk = ({ ink, effects }: Shown): number | null => (effects ? 0.02 : ink === 'local' ? 0.3 : null);
+
 export function drawNodes({ ctx, frame, view, scene, palette, nColumns }: Pen): void {
   const most = Math.max(0.8, Math.min(2.4, frame.dy * 0.16));
   const { columns, reached } = scene.shown;
   ctx.fillStyle = palette.foreground;
   // Mass row 0 is the embeddings: node row r is at layer r / C − 1.
   const massAt = inkReader(scene, 'mass');
-  const local = scene.shown.ink === 'local';
+  const even = evenInk(scene.shown);
   for (let layer = view.firstLayer - 1; layer <= view.lastLayer; layer++) {
     for (let t = view.firstColumn; t <= view.lastColumn; t++) {
       const row = (layer + 1) * nColumns + t;
-      batches.add(row, local ? (reached[row] ? 0.3 : 0) : massAt(row));
+      batches.add(row, even === null ? massAt(row) : reached[row] ? even : 0);
     }
   }
   batches.draw((strength, rows) => {
@@ -49,7 +53,8 @@ export function drawNodes({ ctx, frame, view, scene, palette, nColumns }: Pen): 
 
 /** Mass as heat: a cell a column and layer, or a pixel where columns are narrower still, as strong as the strongest in it. */
 export function drawHeat({ ctx, frame, view, scene, palette }: Pen): void {
-  const { mass, reached, columns, ink } = scene.shown;
+  const { mass, reached, columns } = scene.shown;
+  const even = evenInk(scene.shown);
   const width = Math.max(1, frame.dx);
   const nCells = Math.ceil((view.lastColumn - view.firstColumn + 1) * (frame.dx / width)) + 1;
   const left = columnX(frame, view.firstColumn - 0.5);
@@ -60,7 +65,7 @@ export function drawHeat({ ctx, frame, view, scene, palette }: Pen): void {
     cells.fill(0);
     for (let t = view.firstColumn; t <= view.lastColumn; t++) {
       const row = (layer + 1) * columns.nColumns + t;
-      const value = ink === 'local' ? (reached[row] ? 0.3 : 0) : mass[row]!;
+      const value = even === null ? mass[row]! : reached[row] ? even : 0;
       const cell = Math.floor(((t - view.firstColumn) * frame.dx) / width);
       if (value > cells[cell]!) cells[cell] = value;
     }

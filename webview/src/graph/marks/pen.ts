@@ -23,22 +23,25 @@ export interface Pen {
   nColumns: number;
 }
 
-/** Steps of strength by item, −1 for nothing to draw; refilled for every kind of mark. */
-class Batches {
-  private readonly items: number[][] = Array.from({ length: INK_STEPS }, () => []);
+/** How many styles of one kind of mark there are at most. */
+const STYLES = 5;
 
-  add(item: number, value: number): void {
-    if (value > 0) this.items[inkStep(value)]!.push(item);
+/** Items by steps of strength, and of one strength by style; refilled for every kind of mark. */
+class Batches {
+  private readonly items: number[][] = Array.from({ length: INK_STEPS * STYLES }, () => []);
+
+  add(item: number, value: number, style = 0): void {
+    if (value > 0) this.items[inkStep(value) * STYLES + style]!.push(item);
   }
 
   count(): number {
     return this.items.reduce((sum, items) => sum + items.length, 0);
   }
 
-  /** Calls back once a step that holds anything, faint to strong. */
-  draw(paint: (strength: number, items: number[]) => void): void {
-    this.items.forEach((items, step) => {
-      if (items.length > 0) paint(strengthOf(step), items);
+  /** Calls back once a step and style that hold anything, faint to strong. */
+  draw(paint: (strength: number, items: number[], style: number) => void): void {
+    this.items.forEach((items, i) => {
+      if (items.length > 0) paint(strengthOf(Math.floor(i / STYLES)), items, i % STYLES);
       items.length = 0;
     });
   }

@@ -1,0 +1,76 @@
+// @vitest-environment happy-dom
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { mount } from '../../webview/src/mount';
+import { writtenResult, type Written } from './knownEffects';
+import { FakeHost, analysisMessage } from './host';
+import { all, click, find, maybe, settled, text } from './panelDom';
+
+const LAST = 7;
+const UNITS: Written = { X0_0: [1, 7.1], X0_1: [-4, 9], X0_2: [0.4, -2], X0_3: [0.7], 'I2_1>A3_7': [1.2, 2.75] };
+
+describe('the panel with effects', () => {
+  let host: FakeHost;
+  let unmount: () => void;
+  const show = async (units: Written | null, view: object = {}): Promise<void> => {
+    const effects = units && writtenResult(LAST, units);
+    host.say({ ...analysisMessage({}, { target: LAST, ...view }), effects } as never);
+    await settled();
+  };
+  beforeEach(async () => {
+    document.body.innerHTML = '<div id="app"></div>';
+    host = new FakeHost();
+    unmount = mount(document.getElementById('app') as HTMLElement, host);
+    await settled(20);
+  });
+  afterEach(() => unmount());
+
+  it('has a switch of three inks', async () => {
+    await show(UNITS);
+    const pressed = () => all('[data-testid^="ink-"]').map((button) => button.getAttribute('aria-pressed'));
+    expect(pressed()).toEqual(['true', 'false', 'false']);
+    await click(find('ink-effect'));
+    expect(pressed()).toEqual(['false', 'true', 'false']);
+    expect(find('panel').textContent).toContain('strong, though no route draws it');
+    await settled(250);
+    expect(host.remembered.at(-1)?.ink).toBe('effect');
+  });
+
+  it('names the number that effects are counted in', async () => {
+    await show(UNITS);
+    expect(text('effect-line')).toContain('logit difference ·Mary − ·John = 4.92');
+  });
+
+  it('says that effects are coming, and keeps the graph', async () => {
+    await show(null, { ink: 'effect' });
+    expect(text('effect-progress')).toBe('predicting effects …');
+    expect(maybe('graph-canvas')).not.toBe(null);
+  });
+
+  it('says why there are none', async () => {
+    host.reply = (question) =>
+      question.method === 'lmTransparency/predictEffects'
+        ? Promise.reject(new Error('This model has no gradient.'))
+        : new Promise(() => undefined);
+    await show(null, { ink: 'effect' });
+    expect(text('effect-progress')).toBe('Effects are unavailable: This model has no gradient.');
+  });
+
+  it('offers no effects in a recording that has none', async () => {
+    unmount();
+    host = Object.assign(new FakeHost(), { recording: true });
+    unmount = mount(document.getElementById('app') as HTMLElement, host);
+    await show(null);
+    expect(find('ink-effect')).toHaveProperty('disabled', true);
+    expect(maybe('effect-line')).toBe(null);
+  });
+
+  it('sends heat by effect in ink effect, and by mass in the others', async () => {
+    await show(UNITS, { heat: true });
+    const masses = () => host.toldOf('heat').at(-1)?.masses ?? [];
+    expect(masses()[1]).not.toBeCloseTo(9 / 18.8, 3);
+    await click(find('ink-effect'));
+    expect(masses().map((mass) => Number(mass.toFixed(4)))).toEqual(
+      [7.1, 9, 2, 0.7, 0, 0, 0, 0].map((size) => Number((size / 18.8).toFixed(4))),
+    );
+  });
+});

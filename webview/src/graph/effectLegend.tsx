@@ -1,0 +1,78 @@
+/** What the colours of effects mean, which number they are counted in, and how far measuring is. */
+import type { Store } from '../store/state';
+import { outputText } from '../words/answer';
+import type { KnownEffects } from '../effects/known';
+
+/** The marks of ink effect. */
+export function EffectKeys({ store }: { store: Store }) {
+  const { target, contrast } = namesOf(store);
+  const curve = 'M1 8 C 10 8, 12 2, 23 2';
+  const key = (look: string, words: string) => (
+    <span class="key">
+      <svg viewBox="0 0 24 10" width="24" height="10" aria-hidden="true">
+        <path class={look} d={curve} />
+      </svg>
+      {words}
+    </span>
+  );
+  return (
+    <>
+      {key('supports', `supports ${target}`)}
+      {key('opposes', contrast === null ? 'opposes' : `opposes, supports ${contrast}`)}
+      {key('supports strong', 'strong, though no route draws it')}
+      {key('supports predicted', 'predicted, not measured yet')}
+    </>
+  );
+}
+
+/** The line under the marks: in every ink where effects are known or to come, so that it does not move the graph. */
+export function EffectLine({ store }: { store: Store }) {
+  const { known, phase, expected } = store.causes;
+  const effects = known.value;
+  const progress = progressOf(store);
+  if (!effects && !expected.value && phase.value.kind !== 'failed') return null;
+  return (
+    <div class="effect-line" data-testid="effect-line">
+      {effects && (
+        <span class="metric" title="First token faint: heads rest there when they look for nothing">
+          {metricWords(store, effects)} · bars: measured by keeping later tokens from reading this one
+        </span>
+      )}
+      <span class="measuring" data-testid="effect-progress" role="status">
+        {progress}
+      </span>
+    </div>
+  );
+}
+
+/** "logit difference ·Mary − ·John = 4.92" */
+function metricWords(store: Store, { metric }: KnownEffects): string {
+  const { target, contrast } = namesOf(store);
+  const what = metric.kind === 'logprob' ? 'log-probability' : 'logit';
+  const of = contrast === null ? `${what} of ${target}` : `${what} difference ${target} − ${contrast}`;
+  return `${of} = ${metric.value.toFixed(2).replace('-', '−')}`;
+}
+
+function namesOf(store: Store): { target: string; contrast: string | null } {
+  const metric = store.causes.known.value?.metric;
+  const model = store.analysis.value?.meta.model;
+  return {
+    target: metric ? outputText(model, metric.target.text) : 'the target',
+    contrast: metric?.contrast ? outputText(model, metric.contrast.text) : null,
+  };
+}
+
+/** Quietly, in words that keep their place. */
+function progressOf(store: Store): string {
+  const phase = store.causes.phase.value;
+  switch (phase.kind) {
+    case 'failed':
+      return `Effects are unavailable: ${phase.message}`;
+    case 'predicting':
+      return 'predicting effects …';
+    case 'measuring':
+      return `measuring ${phase.done} of ${phase.total}`;
+    default:
+      return store.causes.expected.value ? 'predicting effects …' : '';
+  }
+}

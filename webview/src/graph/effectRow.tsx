@@ -1,0 +1,98 @@
+/** Under the tokens: what the prediction loses when later tokens cannot read one. */
+/* eslint-disable @typescript-eslint/no-non-null-assertion -- indices are in range by construction */
+import type { EffectTable } from '../effects/table';
+import { figureOf, tokenShare } from '../effects/known';
+import { tokenUnit } from '../effects/units';
+import { sizeOf } from '../groups/grouping';
+import type { Columns } from '../groups/grouping';
+import { spanOf } from '../groups/words';
+import { add, addFrom, largestOf, noSums, sumAt } from '../groups/sums';
+import type { Sums } from '../groups/sums';
+import { effectNumber, sumWords } from '../words/effect';
+import { signed } from '../words/words';
+import { px } from './layout';
+
+export interface ColumnEffects {
+  table: EffectTable;
+  /** By column; of a group as a set where that was measured, else the sum of what is predicted for its tokens. */
+  sums: Sums;
+  largest: number;
+}
+
+export function columnEffects(table: EffectTable, columns: Columns): ColumnEffects {
+  const { known, tokens } = table;
+  const sums = noSums(columns.nColumns);
+  for (let column = 0; column < columns.nColumns; column++) {
+    const [first, end] = spanOf(columns, column);
+    if (end - first === 1) {
+      addFrom(sums, column, tokens, first);
+      continue;
+    }
+    const set = known.units.get(Array.from({ length: end - first }, (_, i) => tokenUnit(first + i)).join('+'));
+    const figure = figureOf(set);
+    if (figure?.measured) add(sums, column, figure);
+    else {
+      // knock-outs of single tokens do not add up
+      for (let t = first; t < end && t <= known.position; t++)
+        if (known.tokens) add(sums, column, { value: known.tokens[t] ?? 0, measured: false });
+    }
+  }
+  return { table, sums, largest: largestOf(sums) };
+}
+
+interface Props {
+  effects: ColumnEffects;
+  column: number;
+  columns: Columns;
+  mass: number;
+  /** Height of the largest bar, in pixels. */
+  most: number;
+  top: number;
+  /** There is room for a number. */
+  wide: boolean;
+}
+
+/** Smaller numbers are not written. */
+const LEAST_WRITTEN = 0.05;
+
+export function EffectBar({ effects, column, columns, mass, most, top, wide }: Props) {
+  const { table, sums, largest } = effects;
+  const sum = sumAt(sums, column);
+  const first = columns.first[column]!;
+  const alone = sizeOf(columns, column) === 1;
+  const height = sum && largest > 0 ? Math.max(1, (most * Math.abs(sum.value)) / largest) : 0;
+  const names = ['mass', 'effect'];
+  if (sum) names.push(sum.value < 0 ? 'opposes' : 'supports');
+  if (sum && sum.predicted > 0) names.push('predicted');
+  if (first === 0) names.push('rest');
+  return (
+    <div class={names.join(' ')} data-testid={`effect-${first}`} style={{ top: px(top) }} title={titleOf()}>
+      <div class="bar" style={{ height: px(height) }} />
+      {sum && wide && Math.abs(sum.value) >= LEAST_WRITTEN && <span class="number">{signed(sum.value)}</span>}
+    </div>
+  );
+
+  function titleOf(): string {
+    const { known } = table;
+    const unit = known.units.get(tokenUnit(first));
+    const lines: string[] = [];
+    if (sum && sum.predicted === 0) {
+      const nats = alone ? (unit?.kl ?? null) : null;
+      const kl = nats === null ? '' : ` · KL ${nats.toFixed(2)} nats`;
+      lines.push(`effect ${effectNumber(sum.value)}, measured: no later token can read it${kl}`);
+    } else if (sum) lines.push(`effect ${effectNumber(sum.value)}, ${sumWords(sum)} of the embedding`);
+    else
+      lines.push(
+        first > known.position ? 'after the target: no effect' : 'nothing to measure: no later token reads it',
+      );
+    const predicted = alone ? (unit?.predicted ?? null) : null;
+    if (predicted !== null && sum?.predicted === 0)
+      lines.push(`predicted ${effectNumber(predicted)}, of its embedding`);
+    const share = alone ? tokenShare(known, first) : null;
+    if (share !== null) lines.push(`share ${effectNumber(share)} of ${known.metric.value.toFixed(2)}`);
+    lines.push(`mass ${mass.toFixed(4)}`);
+    if (first === 0)
+      lines.push('Heads rest on the first token when they look for nothing, so its effect is not its text’s.');
+    return lines.join('\n');
+  }
+}

@@ -1,0 +1,112 @@
+/** Marks in ink effect: blue supports the target, rose opposes it; what is only predicted is fainter. */
+/* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
+import type { EffectInk, Sums } from '../../groups/sums';
+import { ffnReach } from '../curves';
+import { crowdOpacity, lineWidth, opacity } from '../ink';
+import { columnX, levelY } from '../layout';
+import type { Palette } from '../palette';
+import { batches, eachCell, type Pen } from './pen';
+import { isVisible, strokeCurves, type Wanted } from './strokes';
+
+/** The styles of a mark, drawn in this order where marks are equally strong. */
+const UNKNOWN = 0;
+const OPPOSES = 1;
+const SUPPORTS = 2;
+/** Added to both where all of a sum was measured. */
+const MEASURED = 2;
+
+/** How much fainter and thinner a predicted effect is. */
+const PREDICTED_OPACITY = 0.55;
+const PREDICTED_WIDTH = 0.7;
+const UNKNOWN_OPACITY = 0.16;
+
+/** Dashes by what they say: strong though no route draws it; in high contrast also what opposes, and both. */
+const STRONG = [6, 3.5];
+const OPPOSING = [1.5, 2.5];
+const BOTH = [6, 3, 1.5, 3];
+const SOLID: number[] = [];
+
+const styleOf = ({ value, measured, predicted }: Sums, i: number): number => {
+  if (measured[i]! + predicted[i]! === 0) return UNKNOWN;
+  return (value[i]! < 0 ? OPPOSES : SUPPORTS) + (predicted[i] === 0 ? MEASURED : 0);
+};
+
+const opposes = (style: number): boolean => style === OPPOSES || style === OPPOSES + MEASURED;
+const predicted = (style: number): boolean => style <= SUPPORTS;
+
+const colourOf = (style: number, palette: Palette): string =>
+  style === UNKNOWN ? palette.foreground : opposes(style) ? palette.opposes : palette.supports;
+
+export function drawEffects(pen: Pen, { edges: sums, largestEdge }: EffectInk, wanted: Wanted, presence: number): void {
+  const { ctx, view, palette } = pen;
+  const { edges } = pen.scene.shown;
+  for (let i = 0; i < edges.count; i++) {
+    if (isVisible(edges, i, view, wanted)) batches.add(i, part(sums, i, largestEdge), styleOf(sums, i));
+  }
+  const among = batches.count();
+  batches.draw((strength, items, style) => {
+    setLine(pen, strength, style, presence, among);
+    ctx.setLineDash(palette.contrast && opposes(style) ? OPPOSING : SOLID);
+    strokeCurves(pen, items, edges);
+  });
+  ctx.setLineDash(SOLID);
+}
+
+/** Strong edges that no route draws. */
+export function drawDashed(pen: Pen, { dashed, largestEdge }: EffectInk, presence: number): void {
+  const { ctx, view, palette } = pen;
+  for (let i = 0; i < dashed.count; i++) {
+    if (isVisible(dashed, i, view, null)) batches.add(i, part(dashed.sums, i, largestEdge), styleOf(dashed.sums, i));
+  }
+  batches.draw((strength, items, style) => {
+    setLine(pen, strength, style, presence, dashed.count);
+    ctx.lineCap = 'butt';
+    ctx.setLineDash(palette.contrast && opposes(style) ? BOTH : STRONG);
+    strokeCurves(pen, items, dashed);
+  });
+  ctx.setLineDash(SOLID);
+}
+
+/** What is known to be nothing, or not known, still has a hairline. */
+const LEAST = 1e-6;
+
+const part = ({ value }: Sums, i: number, largest: number): number =>
+  largest > 0 ? Math.max(LEAST, Math.abs(value[i]!) / largest) : LEAST;
+
+function setLine({ ctx, palette }: Pen, strength: number, style: number, presence: number, among: number): void {
+  const width = lineWidth(strength, palette.contrast) * (predicted(style) ? PREDICTED_WIDTH : 1);
+  const weak = width <= 1;
+  const seen =
+    style === UNKNOWN
+      ? palette.contrast
+        ? 0.4
+        : UNKNOWN_OPACITY
+      : opacity(strength, palette.contrast) * (predicted(style) && !palette.contrast ? PREDICTED_OPACITY : 1);
+  ctx.strokeStyle = colourOf(style, palette);
+  ctx.globalAlpha = seen * presence * (weak ? crowdOpacity(among) : 1);
+  ctx.lineWidth = width;
+  ctx.lineCap = weak || palette.contrast ? 'butt' : 'round';
+}
+
+/** A square as large as the block's effect, beside its column; hollow where it is predicted. */
+export function drawBlockEffects({ ctx, frame, view, palette, nColumns }: Pen, { ffn, largestFfn }: EffectInk): void {
+  const reach = ffnReach(frame.dx);
+  eachCell(view, nColumns, (row) => {
+    const style = styleOf(ffn, row);
+    if (style !== UNKNOWN) batches.add(row, part(ffn, row, largestFfn), style);
+  });
+  batches.draw((strength, rows, style) => {
+    const side = Math.min(2 + strength * 9, Math.max(2, frame.dy * 0.85), Math.max(2, frame.dx * 0.4));
+    const hollow = predicted(style) && side >= 4;
+    ctx.globalAlpha = Math.min(1, opacity(strength, palette.contrast) + 0.25) * (hollow ? 0.9 : 1);
+    ctx.fillStyle = ctx.strokeStyle = colourOf(style, palette);
+    ctx.lineWidth = 1;
+    for (const row of rows) {
+      const layer = Math.floor(row / nColumns);
+      const x = columnX(frame, row - layer * nColumns) + reach - side / 2;
+      const y = levelY(frame, layer - 0.25) - side / 2;
+      if (hollow) ctx.strokeRect(x + 0.5, y + 0.5, side - 1, side - 1);
+      else ctx.fillRect(x, y, side, side);
+    }
+  });
+}
