@@ -163,8 +163,9 @@ describe('what one sees, as a file', () => {
     const { runId, payload } = await backend.analyze(IOI);
     const template = readFileSync(join(repositoryRoot, 'webview', 'dist', 'page.html'), 'utf8');
     const view = { runId, selection: EDGE };
+    const bytes = Buffer.from(payload, 'base64');
     const file = join(folder, 'page.html');
-    writeFileSync(file, fillPage(template, { title: 'ioi', runId, payload: Buffer.from(payload, 'base64'), view }));
+    writeFileSync(file, fillPage(template, { title: 'ioi', runId, payload: bytes, view, effects: null }));
     await expectAlive(browser, pathToFileURL(file).href, EDGE, json.predictions[0]?.text ?? '');
   });
 

@@ -6,13 +6,16 @@ import type { EffectsResult } from '../../extension/shared/protocol';
 import type { ToWebview, ViewState } from '../../extension/shared/webview';
 import { browserHost } from '../../webview/src/hosts/browser';
 
-const seen = (): Partial<ViewState> | null => {
-  let view: Partial<ViewState> | null = null;
+type Shown = Extract<ToWebview, { type: 'analysis' }>;
+
+const shown = (): Shown | null => {
+  let found: Shown | null = null;
   browserHost().answer((message: ToWebview) => {
-    if (message.type === 'analysis') view = message.view;
+    if (message.type === 'analysis') found = message;
   });
-  return view;
+  return found;
 };
+const seen = (): Partial<ViewState> | null => shown()?.view ?? null;
 
 describe('an exported page', () => {
   beforeEach(() => {
@@ -32,14 +35,14 @@ describe('an exported page', () => {
     expect(seen()).toEqual({ target: 3, threshold: 0.02 });
   });
 
-  it('has the effects that were known', () => {
-    const effects = { position: 3 } as EffectsResult;
-    window.lmTransparencyPage = { ...window.lmTransparencyPage, effects };
-    let shown: EffectsResult | null | undefined;
-    browserHost().answer((message) => {
-      if (message.type === 'analysis') shown = message.effects;
-    });
-    expect(shown).toBe(effects);
+  it('shows the effects that it brought, and later those that were found since', () => {
+    expect(shown()?.effects).toBeNull();
+    const brought = { position: 3, units: [] } as unknown as EffectsResult;
+    window.lmTransparencyPage = { ...window.lmTransparencyPage, effects: brought };
+    expect(shown()?.effects).toBe(brought);
+    const found = { ...brought, complete: true };
+    browserHost().tell({ type: 'effects', runId: 'r1', effects: found });
+    expect(shown()?.effects).toBe(found);
   });
 
   it('says that nothing more can be asked', async () => {

@@ -70,12 +70,13 @@ function applyTheme({ light, variables }: Theme): void {
   document.body.classList.toggle('vscode-dark', !light);
 }
 
-/** This page as a file, in its state before anything was drawn. */
-function pageText({ title, runId, payload }: Page): (view: Partial<ViewState> | null) => string {
+/** This page as a file, in its state before anything was drawn, with the effects that are known now. */
+function pageText(page: Page): (view: Partial<ViewState> | null) => string {
   const copy = document.documentElement.cloneNode(true) as HTMLElement;
   return (view) => {
     const holder = copy.querySelector('#lm-transparency-page');
-    const json = JSON.stringify({ title, runId, payload, view }).replaceAll('<', '\\u003c');
+    const { title, runId, payload, effects } = page;
+    const json = JSON.stringify({ title, runId, payload, view, effects }).replaceAll('<', '\\u003c');
     if (holder) holder.textContent = json;
     return `<!doctype html>\n${copy.outerHTML}\n`;
   };

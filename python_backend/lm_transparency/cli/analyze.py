@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..analysis.result import Analysis
     from ..inspection.named import Named
     from ..model.options import SpecialTokens
+    from ..protocol.effects import EffectsResult
     from ..routes.graph import RouteGraph
 
 
@@ -53,6 +54,9 @@ def add_parser(commands: Any) -> None:
         help="write there instead of stdout; many prompts continue there",
     )
     parser.add_argument("--appearance", choices=("light", "dark"), default="light", help="of an SVG (default: light)")
+    parser.add_argument(
+        "--effects", action="store_true", help="also measure what caused the prediction, for every format but text"
+    )
     parser.add_argument("--estimate", action="store_true", help="only estimate time and memory")
     parser.add_argument("--proof", action="store_true", help="list the error of every layer, in the text report")
     parser.add_argument("--contributions", type=Path, metavar="F.npz", help="also write all contributions, dense")
@@ -73,6 +77,12 @@ def run(arguments: argparse.Namespace) -> int:
     if many:
         return run_many(arguments, threshold)
     arguments.format = arguments.format or "text"
+    if arguments.effects and arguments.format == "text":
+        raise TransparencyError(
+            "invalidParams",
+            "--effects goes with --format json, csv, svg, html or run.",
+            "`lm-transparency effects` lists them as text.",
+        )
     arguments.file = arguments.file[0] if arguments.file else None
     prompt = _prompt(arguments)
     from ..model.tokens import check_prompt
@@ -103,8 +113,26 @@ def run(arguments: argparse.Namespace) -> int:
     from ..inspection.named import named_tokens
 
     named = named_tokens(analysis, graph.target, arguments.target, arguments.contrast)
-    _write(run_id, analysis, graph, named, arguments)
+    effects = _effects(analysis, graph, arguments) if arguments.effects else None
+    deliver(
+        _as_text(run_id, analysis, graph, named, effects, arguments),
+        arguments.format,
+        arguments.output,
+        styled=arguments.format == "text",
+    )
     return 0
+
+
+def _effects(analysis: Analysis, graph: RouteGraph, arguments: argparse.Namespace) -> EffectsResult:
+    from ..inspection.effects import inspect_effects
+
+    return inspect_effects(
+        analysis,
+        position=graph.target,
+        target=arguments.target,
+        contrast=arguments.contrast,
+        watch=terminal_watch(),
+    )
 
 
 def _not_proven(analysis: Analysis, arguments: argparse.Namespace) -> TransparencyError:
@@ -140,19 +168,13 @@ def _threshold(given: str | None, otherwise: float | None) -> float | None:
     return value
 
 
-def _write(
-    run_id: str, analysis: Analysis, graph: RouteGraph, named: Named | None, arguments: argparse.Namespace
-) -> None:
-    deliver(
-        _as_text(run_id, analysis, graph, named, arguments),
-        arguments.format,
-        arguments.output,
-        styled=arguments.format == "text",
-    )
-
-
 def _as_text(
-    run_id: str, analysis: Analysis, graph: RouteGraph, named: Named | None, arguments: argparse.Namespace
+    run_id: str,
+    analysis: Analysis,
+    graph: RouteGraph,
+    named: Named | None,
+    effects: EffectsResult | None,
+    arguments: argparse.Namespace,
 ) -> str:
     if arguments.format == "text":
         from ..exports.report import as_text
@@ -172,17 +194,24 @@ def _as_text(
         threshold = "auto" if arguments.threshold in (None, "auto") else graph.threshold
         view = {"target": graph.target, "threshold": threshold, "renormalize": graph.renormalize}
         payload = encode_payload(run_id, analysis, arguments.top_k)
-        return as_page(Path(title).name, run_id, payload, {"runId": run_id, **view})
+        return as_page(Path(title).name, run_id, payload, {"runId": run_id, **view}, effects=effects)
     if arguments.format == "run":
-        return _as_run(analysis, graph, arguments)
+        return _as_run(analysis, graph, effects, arguments)
     from ..exports import graph_text
 
     return graph_text(
-        analysis, graph, arguments.format, appearance=arguments.appearance, top_k=arguments.top_k, named=named
+        analysis,
+        graph,
+        arguments.format,
+        ink="flow" if effects is None else "effect",
+        appearance=arguments.appearance,
+        top_k=arguments.top_k,
+        named=named,
+        effects=effects,
     )
 
 
-def _as_run(analysis: Analysis, graph: RouteGraph, arguments: argparse.Namespace) -> str:
+def _as_run(analysis: Analysis, graph: RouteGraph, effects: EffectsResult | None, arguments: argparse.Namespace) -> str:
     from ..exports.run import Asked, as_run
 
     asked = Asked(
@@ -194,7 +223,7 @@ def _as_run(analysis: Analysis, graph: RouteGraph, arguments: argparse.Namespace
         chat=is_chat(arguments),
         top_k=arguments.top_k,
     )
-    return as_run(analysis, graph, asked, place=_place(arguments))
+    return as_run(analysis, graph, asked, place=_place(arguments), effects=effects)
 
 
 def _place(arguments: argparse.Namespace) -> dict[str, str] | None:

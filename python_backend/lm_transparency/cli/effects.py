@@ -122,12 +122,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def as_json(found: EffectsResult) -> dict[str, Any]:
     """The answer as documented in docs/effects.md#json."""
-    from dataclasses import asdict
+    from ..exports.effects import effects_document
 
-    value = asdict(found)
-    del value["position"], value["complete"]
-    notices = value.pop("notices")
-    return {"format": 1, **value, **({"notices": notices} if notices else {})}
+    return {"format": 1, **effects_document(found)}
 
 
 def _check_budget(arguments: argparse.Namespace) -> None:

@@ -66,7 +66,7 @@ def run_many(arguments: argparse.Namespace, threshold: float | None) -> int:
         position=arguments.position,
         top_k=arguments.top_k,
         special_tokens=arguments.special_tokens,
-        effects=getattr(arguments, "effects", False),
+        effects=arguments.effects,
     )
     streamed = place is not None and is_stream(place)
     if streamed and form == "parquet":

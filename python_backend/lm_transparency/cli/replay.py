@@ -90,6 +90,7 @@ def _check(arguments: argparse.Namespace) -> None:
         "--format": arguments.format,
         "--output": arguments.output,
         "--proof": arguments.proof,
+        "--effects": arguments.effects,
         "--contributions": arguments.contributions,
     }
     given = [name for name, value in fixed.items() if value]

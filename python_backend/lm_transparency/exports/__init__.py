@@ -10,10 +10,13 @@ from typing import get_args
 
 from ..analysis.result import Analysis
 from ..errors import TransparencyError, check_choice
+from ..inspection.known_effects import known_effects
 from ..inspection.named import Named
+from ..protocol.effects import EffectsResult
+from ..protocol.inspection import Appearance, Ink
 from ..routes.graph import RouteGraph, route_graph
 from .document import as_json
-from .svg import Appearance, Ink, as_svg
+from .svg import as_svg
 from .table import as_csv
 
 #: The formats of a graph by name, for API, command line and server.
@@ -30,11 +33,12 @@ def export_text(
     ink: Ink = "flow",
     appearance: Appearance = "light",
     top_k: int = 10,
+    effects: EffectsResult | None = None,
 ) -> str:
     """The graph of `target` in one of `FORMATS`. Raises `TransparencyError` as `route_graph` and `graph_text` do."""
     _check(form, ink, appearance, top_k)
     graph = route_graph(analysis.contributions, target, threshold, renormalize=renormalize)
-    return graph_text(analysis, graph, form, ink=ink, appearance=appearance, top_k=top_k)
+    return graph_text(analysis, graph, form, ink=ink, appearance=appearance, top_k=top_k, effects=effects)
 
 
 def graph_text(
@@ -46,17 +50,20 @@ def graph_text(
     appearance: Appearance = "light",
     top_k: int = 10,
     named: Named | None = None,
+    effects: EffectsResult | None = None,
 ) -> str:
-    """A given graph in one of `FORMATS`; `named` goes into the JSON.
+    """A given graph in one of `FORMATS`; `named` goes into the JSON, `effects` of its target into every format.
 
-    Raises `TransparencyError("invalidParams")` for an unknown format, ink or appearance.
+    Raises `TransparencyError("invalidParams")` for an unknown format, ink or appearance, and for the ink of effects
+    without any; and as `known_effects`.
     """
     _check(form, ink, appearance, top_k)
+    known = None if effects is None else known_effects(analysis, effects, graph.target)
     if form == "json":
-        return as_json(analysis, graph, top_k, named)
+        return as_json(analysis, graph, top_k, named, known)
     if form == "csv":
-        return as_csv(analysis, graph)
-    return as_svg(analysis, graph, ink=ink, appearance=appearance)
+        return as_csv(analysis, graph, known)
+    return as_svg(analysis, graph, ink=ink, appearance=appearance, effects=known)
 
 
 def _check(form: str, ink: str, appearance: str, top_k: int) -> None:

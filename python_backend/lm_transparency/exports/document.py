@@ -9,16 +9,27 @@ from ..ambient import guarded
 from ..analysis.result import Analysis
 from ..inspection.named import Named
 from ..printable import json_text
+from ..protocol.effects import EffectsResult
 from ..protocol.lens import LensTrack
 from ..routes.graph import MIXER_WORDS, RouteGraph
 from ..trace.proof import Proof
+from .effects import effects_document
 
 JSON_FORMAT = 1
 
 
 @guarded
-def as_document(analysis: Analysis, graph: RouteGraph, top_k: int, named: Named | None = None) -> dict[str, Any]:
-    """JSON, format 1; `start` and `end` count characters of the prompt, times are seconds."""
+def as_document(
+    analysis: Analysis,
+    graph: RouteGraph,
+    top_k: int,
+    named: Named | None = None,
+    effects: EffectsResult | None = None,
+) -> dict[str, Any]:
+    """JSON, format 1; `start` and `end` count characters of the prompt, times are seconds.
+
+    `effects`: of the graph's target (`inspection.known_effects`).
+    """
     predictions = analysis.predictions(top_k)
     at = graph.target
     model, readout = analysis.model, analysis.trace.anatomy.readout
@@ -62,6 +73,7 @@ def as_document(analysis: Analysis, graph: RouteGraph, top_k: int, named: Named 
             | ({"note": MIXER_WORDS} if e.kind == "mixer" else {})
             for e in graph.edges
         ],
+        **({} if effects is None else {"effects": effects_document(effects)}),
         "notices": [*analysis.notices, *(() if named is None else named.notes)],
         "timing": {"forward_s": analysis.forward_s, "contributions_s": analysis.contributions_s},
     }
@@ -101,5 +113,11 @@ def _named(named: Named) -> dict[str, Any]:
     }
 
 
-def as_json(analysis: Analysis, graph: RouteGraph, top_k: int, named: Named | None = None) -> str:
-    return json_text(as_document(analysis, graph, top_k, named), indent=1) + "\n"
+def as_json(
+    analysis: Analysis,
+    graph: RouteGraph,
+    top_k: int,
+    named: Named | None = None,
+    effects: EffectsResult | None = None,
+) -> str:
+    return json_text(as_document(analysis, graph, top_k, named, effects), indent=1) + "\n"

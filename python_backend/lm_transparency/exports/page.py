@@ -9,15 +9,24 @@ from typing import Any
 
 from ..errors import TransparencyError
 from ..printable import json_text, xml
+from ..protocol.effects import EffectsResult
+from ..protocol.wire import to_wire
 
 _TEMPLATE = Path(__file__).with_name("page.html")
 
 
 def as_page(
-    title: str, run_id: str, payload: bytes, view: dict[str, Any], *, notebook: dict[str, str] | None = None
+    title: str,
+    run_id: str,
+    payload: bytes,
+    view: dict[str, Any],
+    *,
+    effects: EffectsResult | None = None,
+    notebook: dict[str, str] | None = None,
 ) -> str:
     """The page that shows `payload` (bytes from `exports.payload.encode_payload`) in the state `view`.
 
+    `effects`: those that are known, of one position.
     `notebook`: the facts that `notebook.output` passes to the page about its notebook.
 
     Raises `TransparencyError("dependencyMissing")` where the package was built without the page.
@@ -34,6 +43,8 @@ def as_page(
         "payload": base64.b64encode(payload).decode("ascii"),
         "view": view,
     }
+    if effects is not None:
+        content["effects"] = to_wire(effects)
     if notebook is not None:
         content["notebook"] = notebook
     # a script element ends at the first `</`, even inside JSON

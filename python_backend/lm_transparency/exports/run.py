@@ -6,7 +6,7 @@ place of the prompt (`from`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,15 +14,19 @@ from typing import Any, get_args
 
 from ..ambient import guarded
 from ..analysis.result import Analysis
+from ..causal.units import parse_units
 from ..errors import TransparencyError
 from ..files.json_files import NotJson, decode_json
 from ..model import embedded
 from ..model.options import Dtype, Quantization, SpecialTokens
 from ..model.sources import revision_of
 from ..printable import json_text
+from ..protocol.effects import EffectsResult, EffectsTiming
+from ..protocol.wire import read
 from ..routes.graph import RouteGraph
 from ..version import __version__
 from .document import as_document
+from .effects import effects_document
 
 RUN_FORMAT = 1
 #: The first key of every run file: its mark and format.
@@ -47,7 +51,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Run:
-    """A run file that was read. `document`: all of it; the fields needed to replay it are checked and listed here."""
+    """A run file that was read. `document`: all of it; the fields needed to replay it are checked and listed here.
+
+    `effects`: those of the target, to the file's digits; None where the file has none.
+    """
 
     prompt: str
     asked: Asked
@@ -55,11 +62,21 @@ class Run:
     threshold: float
     renormalize: bool
     document: dict[str, Any]
+    effects: EffectsResult | None = None
 
 
 @guarded
-def as_run(analysis: Analysis, graph: RouteGraph, asked: Asked, *, place: dict[str, Any] | None = None) -> str:
-    """The file's text. `place`: the place of the prompt, as `from`."""
+def as_run(
+    analysis: Analysis,
+    graph: RouteGraph,
+    asked: Asked,
+    *,
+    place: dict[str, Any] | None = None,
+    effects: EffectsResult | None = None,
+) -> str:
+    """The file's text. `place`: the place of the prompt, as `from`. `effects`: of the graph's target
+    (`inspection.known_effects`).
+    """
     document = as_document(analysis, graph, asked.top_k)
     model = document["model"]
     device = model.pop("device")
@@ -83,21 +100,30 @@ def as_run(analysis: Analysis, graph: RouteGraph, asked: Asked, *, place: dict[s
                 {**_rounded(edge, weight=5, flow=5), **({"heads": of_edge} if of_edge else {})}
                 for edge, of_edge in zip(document["edges"], heads, strict=True)
             ],
+            **({} if effects is None else {"effects": _effects(effects)}),
             "notices": document["notices"],
         }
     )
 
 
 def lay_out(document: dict[str, Any]) -> str:
-    """JSON with one key per line, and one item per line in lists."""
-    return "{\n" + ",\n".join(f" {_json(key)}: {_value(value)}" for key, value in document.items()) + "\n}\n"
+    """JSON with one key per line, and one item per line in lists; the same in objects that hold lists."""
+    return _object(document, " ") + "\n"
 
 
-def _value(value: Any) -> str:
+def _object(values: dict[str, Any], indent: str) -> str:
+    rows = [f"{indent}{_json(key)}: {_value(value, indent)}" for key, value in values.items()]
+    return "{\n" + ",\n".join(rows) + f"\n{indent[1:]}}}"
+
+
+def _value(value: Any, indent: str) -> str:
+    if isinstance(value, dict):
+        held: dict[str, Any] = value
+        return _object(held, f"{indent} ") if any(isinstance(v, list) for v in held.values()) else _json(held)
     if not isinstance(value, list) or not value:
         return _json(value)
     items: list[Any] = value
-    return "[\n" + ",\n".join(f"  {_json(item)}" for item in items) + "\n ]"
+    return "[\n" + ",\n".join(f"{indent} {_json(item)}" for item in items) + f"\n{indent}]"
 
 
 def _json(value: Any) -> str:
@@ -142,6 +168,17 @@ def _rounded(row: dict[str, Any], **digits: int) -> dict[str, Any]:
     return {k: round(v, digits[k]) if k in digits and v is not None else v for k, v in row.items()}
 
 
+def _effects(found: EffectsResult) -> dict[str, Any]:
+    """As in JSON, without what two runs do not share: times, and the rounding errors of a sum."""
+    document = effects_document(found)
+    del document["proof"], document["timing"]
+    document["metric"] = _rounded(document["metric"], value=5)
+    document["units"] = [_rounded(unit, predicted=5, measured=5, kl=5, share=5) for unit in document["units"]]
+    if found.faithfulness is not None:
+        document["faithfulness"] = _rounded(document["faithfulness"], sign=3, rho=3, kept=3, removed=3)
+    return document
+
+
 def _short(weight: float) -> float:
     return round(weight, 5)
 
@@ -166,6 +203,7 @@ def read_run(text: str | bytes, name: str) -> Run:
     asked, target = fields.inside("asked"), fields.inside("target")
     for rows, keys in (("tokens", ("id",)), ("predictions", ("id", "logit")), ("edges", ("weight", "flow"))):
         fields.rows(rows, *keys)
+    position = target.whole("position", 0)
     return Run(
         prompt,
         Asked(
@@ -177,11 +215,35 @@ def read_run(text: str | bytes, name: str) -> Run:
             chat=asked.flag("chat"),
             top_k=asked.whole("top_k", 1, 1000),
         ),
-        target.whole("position", 0),
+        position,
         fields.number("threshold", 0, 1),
         fields.flag("renormalize"),
         document,
+        _read_effects(document, position, name),
     )
+
+
+@dataclass(frozen=True)
+class _WithEffects:
+    effects: EffectsResult | None = None
+
+
+def _read_effects(document: dict[str, Any], position: int, name: str) -> EffectsResult | None:
+    """What `_effects` wrote. Raises `TransparencyError("invalidParams")`, which names the part that is wrong."""
+    given: Any = document.get("effects")
+    if isinstance(given, dict):
+        timing = EffectsTiming(0.0, 0.0, 0.0, 0)
+        given = {**given, "position": position, "proof": {}, "timing": asdict(timing)}
+    try:
+        found = read(_WithEffects, {"effects": given}, str).effects
+        if found is None:
+            return None
+        for unit in found.units:
+            parse_units(unit.unit)
+    except TransparencyError as error:
+        raise _broken(name, f'"effects" cannot be read: {error.message.rstrip(".")}') from error
+    n_measured = sum(unit.measured is not None for unit in found.units)
+    return replace(found, timing=replace(found.timing, n_measured=n_measured))
 
 
 class _Fields:

@@ -29,14 +29,15 @@ def question(ask: Callable[Concatenate[Analysis, _P], _R]) -> Callable[Concatena
     @wraps(ask)
     def asked(analysis: Analysis, *args: _P.args, **kwargs: _P.kwargs) -> _R:
         answer = ask(analysis, *args, **kwargs)
-        if not _all_finite(answer):
+        if not all_finite(answer):
             raise overflow(analysis.model.dtype, f"This part of {analysis.model.name}")
         return answer
 
     return guarded(asked)
 
 
-def _all_finite(answer: Any) -> bool:
+def all_finite(answer: Any) -> bool:
+    """Whether all numbers in an answer are finite, but for the scores of keys that a query does not see."""
     if isinstance(answer, float):
         return math.isfinite(answer)
     if isinstance(answer, Tensor):
@@ -44,8 +45,8 @@ def _all_finite(answer: Any) -> bool:
     if isinstance(answer, np.ndarray):
         return answer.dtype.kind != "f" or bool(np.isfinite(answer).all())
     if isinstance(answer, tuple):
-        return all(map(_all_finite, answer))
+        return all(map(all_finite, answer))
     if is_dataclass(answer):
         held = ((field.name, getattr(answer, field.name)) for field in fields(answer))
-        return all((name == "score" and value == -math.inf) or _all_finite(value) for name, value in held)
+        return all((name == "score" and value == -math.inf) or all_finite(value) for name, value in held)
     return True

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from ..analysis.making import analyze
 from ..analysis.result import Analysis
 from ..errors import TransparencyError, check_choice
+from ..inspection.known_effects import known_effects
 from ..model.chat import Chat
 from ..model.loading import LoadedModel
 from ..model.options import SpecialTokens
 from ..printable import terminal
+from ..protocol.effects import EffectsResult
 from ..session.session import Session
 from ..watch import Watch
 from .output import HEIGHTS, as_output
@@ -36,6 +38,7 @@ def show(
     height: int = 560,
     special_tokens: SpecialTokens = "auto",
     live: bool = True,
+    effects: EffectsResult | None = None,
 ) -> None:
     """Draw the routes of a prompt below the cell: the graph of the VS Code panel, with everything that opens in it.
 
@@ -46,7 +49,8 @@ def show(
     automatically). `height`: pixels; the lower edge can be dragged. `live`: while the kernel runs, it answers what is
     opened in the graph (needs `pip install 'lm-transparency[notebook]'`) and keeps the last analyses shown, up to 2
     GiB. Without it, and in a notebook that is only read, the output is a recording: the graph is drawn and its
-    threshold can be moved, and whatever needs the model says so.
+    threshold can be moved, and whatever needs the model says so. `effects`: from `inspect_effects` of the same analysis
+    and position, shown with the graph, in a recording too.
 
     Raises `TransparencyError` as `analyze` does, `invalidPosition` for a `target` outside the prompt, and
     `invalidParams` where the arguments do not fit together or there is no notebook to draw in.
@@ -60,6 +64,7 @@ def show(
     with _Place(display) as place:
         analysis = _analysis(subject, prompt, special_tokens, place.watch)
         graph = analysis.routes(target, threshold)
+        known = None if effects is None else known_effects(analysis, effects, graph.target)
         bridge = _bridge() if live else None
         run_id = _session().keep(analysis) if bridge else "recorded"
         looked_at: dict[str, Any] = {
@@ -68,7 +73,8 @@ def show(
             "threshold": "auto" if threshold is None else threshold,
             "view": view,
         }
-        place.put(as_output(analysis, graph, looked_at, height, bridge.channel if bridge else "", _words(live, bridge)))
+        channel, words = bridge.channel if bridge else "", _words(live, bridge)
+        place.put(as_output(analysis, graph, looked_at, height, channel, words, known))
 
 
 def _analysis(

@@ -19,6 +19,7 @@ from ..exports.page import as_page
 from ..exports.payload import encode_payload
 from ..model.tokens import visible
 from ..printable import terminal, xml
+from ..protocol.effects import EffectsResult
 from ..routes.graph import RouteGraph
 
 #: The height of an output in pixels.
@@ -46,9 +47,16 @@ _LOADER = """<!doctype html><meta charset="utf-8"><script type="text/plain" id="
 
 
 def as_output(
-    analysis: Analysis, graph: RouteGraph, view: dict[str, Any], height: int, channel: str, words: str
+    analysis: Analysis,
+    graph: RouteGraph,
+    view: dict[str, Any],
+    height: int,
+    channel: str,
+    words: str,
+    effects: EffectsResult | None = None,
 ) -> dict[str, str]:
-    """A display bundle: MIME type → data. `view` as the page keeps it; `channel`: of the kernel's bridge, or "".
+    """A display bundle: MIME type → data. `view` as the page keeps it; `channel`: of the kernel's bridge, or "";
+    `effects`: those that are known of the target.
 
     Raises `TransparencyError("dependencyMissing")` where the package was built without the page.
     """
@@ -56,7 +64,7 @@ def as_output(
     payload = encode_payload(view["runId"], analysis, _TOP_K)
     # even a frame that gets no answers needs a name, for the colours
     notebook = {"channel": channel or "recorded", "words": words}
-    page = as_page(_title(analysis), view["runId"], payload, view, notebook=notebook)
+    page = as_page(_title(analysis), view["runId"], payload, view, effects=effects, notebook=notebook)
     packed = base64.b64encode(gzip.compress(page.encode("utf-8"), 6, mtime=0)).decode("ascii")
     frame = (
         f'<iframe title="{xml(line)}" sandbox="allow-scripts allow-downloads" allow="clipboard-write" '

@@ -98,7 +98,7 @@ def _read(cls: type[T], given: Mapping[Any, Any], key: Callable[[str], str], pat
         if value is not None:
             values[name] = _check(at, value, hint, key)
         elif is_required and not _takes_none(hint):
-            raise TransparencyError("invalidParams", f"The params lack {at!r}.")
+            raise TransparencyError("invalidParams", f"{at!r} is missing.")
         elif is_required:
             values[name] = None
     return cls(**values)

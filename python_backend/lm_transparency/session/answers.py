@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from ..inspection import effect_steps, experts, ffn, heads, lens, nodes
 from ..inspection.effects import faithfulness
 from ..inspection.entropy import inspect_entropy
+from ..inspection.known_effects import known_effects
 from ..inspection.tokens import output_meant
 from ..protocol.effects import (
     FaithfulnessParams,
@@ -232,6 +233,7 @@ def export(params: ExportParams, session: Session, watch: Watch) -> ExportResult
             renormalize=params.renormalize,
             ink=params.ink,
             appearance=params.appearance,
+            effects=params.effects,
         )
     )
 
@@ -253,4 +255,5 @@ def describe(params: DescribeParams, session: Session, _watch: Watch) -> Describ
         chat=params.chat,
         top_k=params.top_k,
     )
-    return DescribeResult(as_run(run, graph, asked))
+    effects = None if params.effects is None else known_effects(run, params.effects, graph.target)
+    return DescribeResult(as_run(run, graph, asked, effects=effects))

@@ -147,7 +147,7 @@ VALUES = st.recursive(
 )
 
 
-READ = ["prompt", "asked", "target", "threshold", "renormalize", "tokens", "predictions", "edges"]
+READ = ["prompt", "asked", "target", "threshold", "renormalize", "tokens", "predictions", "edges", "effects"]
 
 
 @given(field=st.sampled_from(READ), value=VALUES)

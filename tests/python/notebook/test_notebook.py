@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from lm_transparency import Analysis, LoadedModel, Session, TransparencyError, inspect_edge, show
+from lm_transparency import Analysis, LoadedModel, Session, TransparencyError, inspect_edge, inspect_effects, show
 from lm_transparency.notebook import cell, output
+from lm_transparency.protocol.wire import to_wire
 
 BUILT = Path(output.__file__).with_name("notebook-bridge.js").is_file()
 needs_page = pytest.mark.skipif(not BUILT, reason="`make webview` builds the page")
@@ -113,3 +114,12 @@ def test_outside_of_a_notebook_it_says_what_to_use_and_ipython_shows_one_line(io
     with pytest.raises(TransparencyError, match="export_text") as caught:
         show(ioi)
     assert caught.value._render_traceback_() == [f"TransparencyError: {caught.value}"]
+
+
+@needs_page
+def test_effects_go_with_the_graph_of_their_position(ioi: Analysis, notebook: Notebook) -> None:
+    found = inspect_effects(ioi, position=-2, units=["M3_1"])
+    with pytest.raises(TransparencyError, match="at position 13, and the graph leads to position 14"):
+        show(ioi, live=False, effects=found)
+    show(ioi, target=-2, live=False, effects=found)
+    assert page_in(notebook.bundles[-1])["effects"] == to_wire(found)

@@ -63,7 +63,7 @@ def test_keys_of_a_file_are_the_names_of_the_fields() -> None:
     assert read(EffectsTiming, {"forward_s": 1, "backward_s": 2, "measured_s": 3, "n_measured": 4}, str) == (
         EffectsTiming(1.0, 2.0, 3.0, 4)
     )
-    with pytest.raises(TransparencyError, match="lack 'backward_s'"):
+    with pytest.raises(TransparencyError, match="'backward_s' is missing"):
         read(EffectsTiming, {"forward_s": 1, "backwardS": 2}, str)
 
 
@@ -75,10 +75,10 @@ for _ in range(20_000):
 WRONG: list[tuple[tuple[str | int, ...], Any, str]] = [
     ((), 5, "'effects' is int, not object"),
     ((), [], "'effects' is list, not object"),
-    ((), {}, "lack 'effects.position'"),
+    ((), {}, "'effects.position' is missing"),
     (("position",), "4", "'effects.position' is str, not int"),
     (("position",), True, "'effects.position' is bool, not int"),
-    (("metric",), None, "lack 'effects.metric'"),
+    (("metric",), None, "'effects.metric' is missing"),
     (("metric",), "logit", "'effects.metric' is str, not object"),
     (("metric", "kind"), "odds", "'effects.metric.kind' is 'odds'. It takes one of ('logit', 'logprob')"),
     (("metric", "kind"), ["logit"] * 10**6, "'effects.metric.kind' is ['logit', 'logit'"),
@@ -91,13 +91,13 @@ WRONG: list[tuple[tuple[str | int, ...], Any, str]] = [
     (("units",), {}, "'effects.units' is dict, not list"),
     (("units",), "X0_3", "'effects.units' is str, not list"),
     (("units", 1), None, "'effects.units[1]' is NoneType, not object"),
-    (("units", 1, "unit"), None, "lack 'effects.units[1].unit'"),
+    (("units", 1, "unit"), None, "'effects.units[1].unit' is missing"),
     (("units", 1, "unit"), 3, "'effects.units[1].unit' is int, not str"),
     (("units", 1, "kind"), "atom", "'effects.units[1].kind' is 'atom'"),
     (("units", 0, "measured"), "2.5", "'effects.units[0].measured' is str, not float"),
     (("units", 0, "measured"), True, "'effects.units[0].measured' is bool, not float"),
     (("units", 0, "predicted"), -math.inf, "'effects.units[0].predicted' is -inf"),
-    (("faithfulness", "n"), None, "lack 'effects.faithfulness.n'"),
+    (("faithfulness", "n"), None, "'effects.faithfulness.n' is missing"),
     (("timing", "forwardS"), [], "'effects.timing.forwardS' is list, not float"),
     (("notices", 0), 5, "'effects.notices[0]' is int, not str"),
     (("complete",), 1, "'effects.complete' is int, not bool"),

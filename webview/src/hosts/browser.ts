@@ -38,6 +38,7 @@ export function browserHost(): Host {
 
     tell(notice) {
       if (notice.type === 'save') download(notice.name, notice.content, notice.encoding);
+      else if (notice.type === 'effects') page.effects = notice.effects;
       else if (notice.type === 'copy') void navigator.clipboard.writeText(notice.text);
     },
 
