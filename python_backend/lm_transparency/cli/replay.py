@@ -11,6 +11,7 @@ from ..errors import TransparencyError
 from ..files.json_files import MOST_BYTES
 from ..files.reading import expanded, read_bytes
 from .options import load, prepare, terminal_watch
+from .replay_effects import effects_again
 
 if TYPE_CHECKING:
     from ..exports.run import Run
@@ -31,7 +32,7 @@ def add_replay_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=TOLERANCE,
         metavar="X",
-        help=f"largest difference in probability or flow that agrees (default {TOLERANCE})",
+        help=f"largest difference in probability, flow or relative effect that agrees (default {TOLERANCE})",
     )
 
 
@@ -62,8 +63,18 @@ def run_replay(arguments: argparse.Namespace) -> int:
     again = read_run(as_run(analysis, graph, asked), "this analysis")
     difference = compare(run.document, again.document)
     agrees = difference.within(arguments.tolerance)
+    effects = None
+    # other tokens would have other units
+    if run.effects is not None and not difference.tokens:
+        effects = effects_again(analysis, run.effects, terminal_watch())
+    agrees = agrees and (effects is None or effects.within(arguments.tolerance))
     print(f"{path.name}: {'agrees' if agrees else 'differs'} (tolerance {arguments.tolerance:g})")
-    print("\n".join(f"  {line}" for line in [*difference.lines(), *_other(run, again)]))
+    print(
+        "\n".join(
+            f"  {line}"
+            for line in [*difference.lines(), *([] if effects is None else [effects.line()]), *_other(run, again)]
+        )
+    )
     return 0 if agrees else DIFFERS
 
 

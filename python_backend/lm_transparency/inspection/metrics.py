@@ -79,7 +79,11 @@ def _metric_asked(
         raise TransparencyError(
             "invalidParams", "Target and contrast are the same token.", "Choose another contrast, or leave it out."
         )
-    notes = tuple(one.note for one in (wanted, other) if one is not None and one.note)
+    # a number means one token
+    texts = [(target, wanted), (contrast, other)]
+    notes = tuple(
+        one.note for text, one in texts if one and one.note and not (isinstance(text, str) and text[0] == "#")
+    )
     readout = analysis.trace.anatomy.readout
     return Metric(position, wanted.id, None if other is None else other.id, kind, readout), notes
 

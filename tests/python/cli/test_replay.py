@@ -191,3 +191,18 @@ def test_a_run_of_the_embedded_model_that_the_extensions_tests_read_still_agrees
     file = Path(__file__).parents[2] / "vectors" / "runs" / "ioi.run.json"
     assert main(["analyze", "--replay", str(file), "--tolerance", "0.001"]) == 0
     assert "0 gone, 0 new" in capsys.readouterr().out
+
+
+def test_effects_of_a_run_are_measured_again(
+    tmp_path: Path, tiny_llama_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prompt, file, model = tmp_path / "a.prompt", tmp_path / "a.run.json", ["--model", str(tiny_llama_folder)]
+    prompt.write_text(PROMPT + "\n", "utf-8")
+    assert main(["analyze", str(prompt), "--effects", *write(file, tiny_llama_folder)]) == 0
+    assert main(["analyze", "--replay", str(file), *model]) == 0
+    assert "measured again, largest difference 0.000" in capsys.readouterr().out
+    effects = json.loads(file.read_text("utf-8"))["effects"]
+    unit = next(unit for unit in effects["units"] if unit["measured"] is not None)
+    unit["measured"] += 3.0
+    assert main(["analyze", "--replay", str(changed(file, tmp_path, effects=effects)), *model]) == 1
+    assert f"({unit['unit']})" in capsys.readouterr().out
