@@ -41,8 +41,10 @@ interface Inputs {
   wish: ReadonlySignal<Wish | null>;
   /** The drawn attention edges, when the slider rests. */
   drawn: ReadonlySignal<Drawing>;
-  /** Drawn edges that are measured. */
+  /** Drawn edges that are measured; 0: nothing is measured. */
   most: ReadonlySignal<number>;
+  /** Effects are the ink, which colours all that is predicted. */
+  inked: ReadonlySignal<boolean>;
 }
 
 export interface Drawing {
@@ -62,10 +64,17 @@ const SLOW_UNITS_MS = 10_000;
 
 export type Measuring = ReturnType<typeof createMeasuring>;
 
-export function createMeasuring(host: Pick<Host, 'ask'>, { wish, drawn, most }: Inputs, now = () => performance.now()) {
-  const known = signal<KnownEffects | null>(null);
+export function createMeasuring(
+  host: Pick<Host, 'ask'>,
+  { wish, drawn, most, inked }: Inputs,
+  now = () => performance.now(),
+) {
+  /** By `keyOf`, the latest last. */
+  const kept = signal<ReadonlyMap<string, KnownEffects>>(new Map());
+  const known = computed(() => (wish.value && kept.value.get(keyOf(wish.value.about))) ?? null);
   const phase = signal<EffectsPhase>({ kind: 'idle' });
-  const kept = new Map<string, KnownEffects>();
+  /** Metrics of which only what was kept is here, and not every prediction: whether all was measured then. */
+  const restored = new Map<string, boolean>();
   const faithfulness = computed(() => {
     const effects = known.value;
     return effects?.faithfulnessOf === drawingKey(drawn.value) ? effects.faithfulness : null;
@@ -73,63 +82,86 @@ export function createMeasuring(host: Pick<Host, 'ask'>, { wish, drawn, most }: 
 
   /** Takes over what was found of a run before, so that it is not computed again. */
   function restore(about: About, result: EffectsResult): void {
+    restored.set(keyOf(about), result.complete);
     remember(keyOf(about), { ...fromResult(result), faithfulnessOf: drawingKey(drawn.peek()) });
   }
 
   function remember(key: string, effects: KnownEffects): void {
-    kept.delete(key);
-    kept.set(key, effects);
-    for (const oldest of kept.keys()) {
-      if (kept.size <= MOST_KEPT) break;
-      kept.delete(oldest);
+    const next = new Map(kept.peek());
+    next.delete(key);
+    next.set(key, effects);
+    for (const oldest of next.keys()) {
+      if (next.size <= MOST_KEPT) break;
+      next.delete(oldest);
     }
-    const wanted = wish.peek();
-    if (wanted && keyOf(wanted.about) === key) known.value = effects;
+    kept.value = next;
   }
 
   /** Adds what a question of the person's own has measured. */
   function add(about: About, found: readonly UnitEffect[]): void {
-    const before = kept.get(keyOf(about));
+    const before = kept.peek().get(keyOf(about));
     if (before) remember(keyOf(about), withUnits(before, found));
   }
 
-  /** Predicts, measures and compares, and again when the drawing changes, until it is stopped. */
-  async function follow(wanted: Wish, stopped: AbortSignal): Promise<void> {
-    const key = keyOf(wanted.about);
-    const about = { ...wanted.about, behind: true };
-    const soFar = (): KnownEffects | undefined => kept.get(key);
-
-    if (!soFar()) {
-      await pause(wanted.predictAfter, stopped);
-      phase.value = { kind: 'predicting' };
-      const params = { ...about, behind: !wanted.asked };
-      const reply = await host.ask({ method: 'lmTransparency/predictEffects', params }, { signal: stopped });
-      if (stopped.aborted) return;
-      remember(key, fromPrediction(reply));
-    }
-    await pause(wanted.measureAfter, stopped);
-    for (let slow = 0, done = 0; ;) {
-      const left = unitsLeft(soFar(), slow < SLOW_UNITS_MS);
-      if (left.length > 0) {
-        phase.value = { kind: 'measuring', done, total: done + left.length };
-        const started = now();
-        const found = await measured({ ...about, units: batch(left) }, stopped);
-        if (stopped.aborted) return;
-        if (isSlow(left[0] ?? '')) slow += now() - started;
-        done += found.length;
-        add(wanted.about, found);
-        continue;
+  /** Predicts, measures and compares, and again when the drawing changes or after a failure, until it is stopped. */
+  async function follow({ about, ...wanted }: Wish, stopped: AbortSignal): Promise<void> {
+    const key = keyOf(about);
+    const spare = { slowMs: restored.get(key) === true ? 0 : SLOW_UNITS_MS };
+    for (let waitMs = wanted.measureAfter; !stopped.aborted; waitMs = 0) {
+      try {
+        if (mustPredict(key)) await predict(about, wanted, stopped);
+        await pause(most.peek() > 0 ? waitMs : 0, stopped);
+        await measure(about, spare, stopped);
+        if (!stopped.aborted) phase.value = { kind: 'done' };
+      } catch (error) {
+        if (!stopped.aborted)
+          phase.value = { kind: 'failed', message: error instanceof Error ? error.message : String(error) };
       }
-      await compare(wanted.about, stopped);
-      if (stopped.aborted) return;
-      phase.value = { kind: 'done' };
-      await change(stopped, drawn, most);
-      done = 0;
+      await change(stopped, drawn, most, inked);
     }
   }
 
-  function unitsLeft(effects: KnownEffects | undefined, all: boolean): string[] {
-    const left = effects ? toMeasure(effects, drawn.peek().edges, most.peek()) : [];
+  /** Nothing is known, or the ink wants to colour all that was predicted and some of it was not kept. */
+  function mustPredict(key: string): boolean {
+    return !kept.peek().has(key) || (restored.has(key) && inked.peek() && most.peek() > 0);
+  }
+
+  async function predict(about: About, { predictAfter, asked }: Omit<Wish, 'about'>, stopped: AbortSignal) {
+    await pause(predictAfter, stopped);
+    if (stopped.aborted) return;
+    phase.value = { kind: 'predicting' };
+    const params = { ...about, behind: !asked };
+    const reply = await host.ask({ method: 'lmTransparency/predictEffects', params }, { signal: stopped });
+    if (stopped.aborted) return;
+    const [key, predicted] = [keyOf(about), fromPrediction(reply)];
+    const before = kept.peek().get(key);
+    const found = [...(before?.units.values() ?? [])].filter(({ how }) => how !== '');
+    const compared = before && { faithfulness: before.faithfulness, faithfulnessOf: before.faithfulnessOf };
+    restored.delete(key);
+    remember(key, { ...withUnits(predicted, found), ...compared });
+  }
+
+  /** Measures until nothing is left, also of what changes meanwhile, and compares. */
+  async function measure(about: About, spare: { slowMs: number }, stopped: AbortSignal): Promise<void> {
+    for (let done = 0; !stopped.aborted;) {
+      const effects = kept.peek().get(keyOf(about));
+      if (!effects || most.peek() === 0) return;
+      const left = unitsLeft(effects, spare.slowMs > 0);
+      if (left.length > 0) {
+        phase.value = { kind: 'measuring', done, total: done + left.length };
+        const started = now();
+        const found = await measured({ ...about, behind: true, units: batch(left) }, stopped);
+        if (stopped.aborted) return;
+        if (isSlow(left[0] ?? '')) spare.slowMs -= now() - started;
+        done += found.length;
+        add(about, found);
+      } else if (effects.faithfulnessOf === drawingKey(drawn.peek())) return;
+      else await compare(about, effects, stopped);
+    }
+  }
+
+  function unitsLeft(effects: KnownEffects, all: boolean): string[] {
+    const left = toMeasure(effects, drawn.peek().edges, most.peek());
     return all ? left : left.filter((unit) => !isSlow(unit));
   }
 
@@ -142,13 +174,12 @@ export function createMeasuring(host: Pick<Host, 'ask'>, { wish, drawn, most }: 
   }
 
   /** How far the drawing holds the metric; none without attention edges to compare. */
-  async function compare(about: About, stopped: AbortSignal): Promise<void> {
-    const [effects, drawing] = [kept.get(keyOf(about)), drawn.peek()];
-    if (!effects || effects.faithfulnessOf === drawingKey(drawing)) return;
+  async function compare(about: About, effects: KnownEffects, stopped: AbortSignal): Promise<void> {
+    const drawing = drawn.peek();
     const { threshold, renormalize } = drawing;
     const params = { ...about, behind: true, threshold, renormalize, ...pairs(effects, AGREEING) };
     const found = await host.ask({ method: 'lmTransparency/faithfulness', params }, { signal: stopped });
-    const latest = kept.get(keyOf(about));
+    const latest = kept.peek().get(keyOf(about));
     if (stopped.aborted || !latest) return;
     remember(keyOf(about), { ...latest, faithfulness: found, faithfulnessOf: drawingKey(drawing) });
   }
@@ -158,14 +189,10 @@ export function createMeasuring(host: Pick<Host, 'ask'>, { wish, drawn, most }: 
     return effect(() => {
       const wanted = wish.value;
       return untracked(() => {
-        known.value = (wanted && kept.get(keyOf(wanted.about))) ?? null;
         phase.value = { kind: 'idle' };
         if (!wanted?.able) return undefined;
         const asking = new AbortController();
-        follow(wanted, asking.signal).catch((error: unknown) => {
-          if (asking.signal.aborted) return;
-          phase.value = { kind: 'failed', message: error instanceof Error ? error.message : String(error) };
-        });
+        void follow(wanted, asking.signal);
         return () => asking.abort();
       });
     });
@@ -197,8 +224,9 @@ function pause(ms: number, stopped: AbortSignal): Promise<void> {
   });
 }
 
-/** Resolves when one of the signals changes; never, once stopped. */
+/** Resolves when one of the signals changes, or at once where it is stopped already. */
 function change(stopped: AbortSignal, ...signals: ReadonlySignal<unknown>[]): Promise<void> {
+  if (stopped.aborted) return Promise.resolve();
   return new Promise((resolve) => {
     let first = true;
     const stop = effect(() => {

@@ -48,7 +48,7 @@ export function createCauses(host: Host, asked: Asked) {
   /** The shown analysis follows typing. */
   const typed = signal(false);
 
-  const metric = computed<About | null>(() => {
+  const metric = steady<About | null>(() => {
     const meta = analysis.value?.meta;
     if (!meta) return null;
     const position = target.value;
@@ -62,7 +62,7 @@ export function createCauses(host: Host, asked: Asked) {
     const made = choice.value;
     return made?.position === target.value ? { target: made.target, contrast: made.contrast } : null;
   });
-  const wish = computed<Wish | null>(() => {
+  const wish = steady<Wish | null>(() => {
     const [run, metricNow] = [analysis.value, metric.value];
     if (!run || !metricNow) return null;
     const isThere = isComplete(run) || filling.value?.going === false;
@@ -76,7 +76,7 @@ export function createCauses(host: Host, asked: Asked) {
     };
   });
   const drawn = computed<Drawing>(() => drawingOf(analysis.value, settledRoutes.value));
-  const measuring = createMeasuring(host, { wish, drawn, most: budget });
+  const measuring = createMeasuring(host, { wish, drawn, most: budget, inked: computed(() => ink.value === 'effect') });
 
   /** Effects are to come: there is someone to ask, and nothing has failed. */
   const expected = computed(() => {
@@ -110,8 +110,9 @@ export function createCauses(host: Host, asked: Asked) {
         const [known, phase, run] = [measuring.known.value, measuring.phase.value, analysis.value];
         if (!known || !run || phase.kind === 'idle') return;
         const { runId } = run.meta;
+        const isComplete = phase.kind === 'done' && budget.value > 0;
         const timer = setTimeout(
-          () => host.tell({ type: 'effects', runId, effects: asResult(known, phase.kind === 'done') }),
+          () => host.tell({ type: 'effects', runId, effects: asResult(known, isComplete) }),
           KEEP_MS,
         );
         return () => clearTimeout(timer);
@@ -121,6 +122,17 @@ export function createCauses(host: Host, asked: Asked) {
   }
 
   return { ...measuring, chosen, expected, metric, budget, setContrast, begin, live };
+}
+
+/** As `computed`; what means the same stays the same, so that nobody begins again for it. Of plain values. */
+function steady<T>(compute: () => T): ReadonlySignal<T> {
+  let last: { value: T; meaning: string } | null = null;
+  return computed(() => {
+    const value = compute();
+    const meaning = JSON.stringify(value);
+    if (last?.meaning !== meaning) last = { value, meaning };
+    return last.value;
+  });
 }
 
 /** The metric of kept effects, as if it had been chosen. */
