@@ -179,6 +179,11 @@ def decode(result: dict[str, Any]) -> tuple[dict[str, Any], dict[str, np.ndarray
     return unpacked["meta"], columns
 
 
+def numbers(array: dict[str, Any]) -> np.ndarray:
+    raw = base64.b64decode(array["data"])
+    return np.frombuffer(raw, np.dtype(array["dtype"]).newbyteorder("<")).reshape(array["shape"])
+
+
 def python_path(folder: Path, **modules: str) -> dict[str, str]:
     """A PYTHONPATH that puts `modules` (name to source) before everything else."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 import json
@@ -13,7 +12,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from language_client import Client, Refused, StartClient, decode
+from language_client import Client, Refused, StartClient, decode, numbers
 
 from lm_transparency import Analysis, analyze, load_model
 from lm_transparency.exports import export_text
@@ -27,11 +26,6 @@ ANALYZE, HEAD_TAGS, LOAD, UNLOAD = (
 )
 
 Ask = Any
-
-
-def numbers(array: dict[str, Any]) -> np.ndarray:
-    raw = base64.b64decode(array["data"])
-    return np.frombuffer(raw, np.dtype(array["dtype"]).newbyteorder("<")).reshape(array["shape"])
 
 
 def assert_scores(wire: list[dict[str, Any]], ours: Any) -> None:
