@@ -10,6 +10,8 @@ import {
   tokenLabel,
   visibleText,
 } from '../../webview/src/words/words';
+import { ordinalAt } from '../../webview/src/words/repeats';
+import { randomAnalysis } from './sources';
 import { strongest } from '../../webview/src/views/routesList';
 
 describe('words', () => {
@@ -51,5 +53,15 @@ describe('words', () => {
   it('name the strongest first and leave out what is nothing', () => {
     const values = [0.1, 0, 0.5, 0.3];
     expect(strongest([0, 1, 2, 3], (i) => values[i] ?? 0, 2)).toEqual([2, 3]);
+  });
+});
+
+describe('tokens that come again', () => {
+  it('are numbered, and those that come once or are no words are not', () => {
+    const { meta, ...rest } = randomAnalysis({ nLayers: 1, nTokens: 7 });
+    const texts = [' John', ' gave', ',', ' John', ',', '<s>', '<s>'];
+    const tokens = meta.tokens.map((token, i) => ({ ...token, text: texts[i] ?? '', special: i > 4 }));
+    const analysis = { meta: { ...meta, tokens }, ...rest };
+    expect(tokens.map((_, position) => ordinalAt(analysis, position))).toEqual(['₁', '', '', '₂', '', '', '']);
   });
 });

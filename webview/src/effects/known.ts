@@ -10,7 +10,7 @@ import type {
 } from '../../../extension/shared/protocol';
 import { numbersOf } from '../analysis/arrays';
 import type { Figure } from '../words/effect';
-import { edgePlace, edgeUnit, placeOfUnit } from './units';
+import { edgePlace, edgeUnit, headUnit, placeOfUnit } from './units';
 
 export type { Figure };
 
@@ -90,6 +90,13 @@ export function ffnFigure(known: KnownEffects, layer: number, position: number):
   const listed = figureOf(known.units.get(`M${layer}_${position}`));
   if (listed || !known.ffn || position > known.position) return listed;
   return { value: known.ffn[layer * (known.position + 1) + position] ?? 0, measured: false };
+}
+
+/** The effect of a head at all positions, measured, or predicted as a sum over them. */
+export function headFigure(known: KnownEffects, layer: number, head: number, nHeads: number): Figure | null {
+  const listed = figureOf(known.units.get(headUnit(layer, head)));
+  if (listed?.measured || !known.heads) return listed;
+  return { value: known.heads[layer * nHeads + head] ?? 0, measured: false };
 }
 
 /** The effect of a token, measured or predicted; null after the position that m is read at. */

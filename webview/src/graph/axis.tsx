@@ -5,6 +5,7 @@ import type { ComponentChildren } from 'preact';
 import { answerAt, answerInWords, classifies } from '../words/answer';
 import type { Analysis } from '../analysis/payload';
 import type { Store } from '../store/state';
+import { ordinalAt } from '../words/repeats';
 import { shortShare, tokenLabel } from '../words/words';
 import { sizeOf } from '../groups/grouping';
 import type { Columns } from '../groups/grouping';
@@ -23,7 +24,9 @@ interface Props {
 }
 
 /** Height of the largest bar, in pixels. */
-const BAR_HEIGHT = 26;
+const BAR_HEIGHT = 34;
+/** Upright text has the room of a wide column. */
+const UPRIGHT = 100;
 
 /** One font size for all tokens, 9 to 11 pixels: six characters fit a column. */
 const fontSize = (columnWidth: number): string => px(Math.max(9, Math.min(11, (columnWidth - 5) / 6 / CHARACTER)));
@@ -171,7 +174,7 @@ export function TokenRow({ store, view }: Props) {
                       analysis={analysis}
                       position={t}
                       height={chipHeight}
-                      width={style === 'flat' ? frame.dx : 100}
+                      width={style === 'flat' ? frame.dx : null}
                     />
                   ) : (
                     <GroupChip store={store} view={view} analysis={analysis} column={column} height={chipHeight} />
@@ -256,10 +259,12 @@ interface ChipProps {
   analysis: Analysis;
   position: number;
   height: number;
-  width: number;
+  /** Of a column that the text lies in; null: it stands upright. */
+  width: number | null;
 }
 
 function Chip({ store, analysis, position, height, width }: ChipProps) {
+  const flat = width !== null;
   const token = analysis.meta.tokens[position]!;
   const label = tokenLabel(token, position);
   const names = ['chip'];
@@ -280,8 +285,9 @@ function Chip({ store, analysis, position, height, width }: ChipProps) {
       style={{ height: px(height) }}
       onClick={() => store.setTarget(position)}
     >
-      <bdi class="token" style={{ fontSize: fontSize(width) }}>
+      <bdi class="token" style={{ fontSize: fontSize(width ?? UPRIGHT) }}>
         {label}
+        {flat && <span class="ordinal">{ordinalAt(analysis, position)}</span>}
       </bdi>
     </button>
   );

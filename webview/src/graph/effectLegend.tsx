@@ -29,19 +29,27 @@ export function EffectKeys({ store }: { store: Store }) {
 export function EffectLine({ store }: { store: Store }) {
   const { known, phase, expected } = store.causes;
   const effects = known.value;
-  const progress = progressOf(store);
   if (!effects && !expected.value && phase.value.kind !== 'failed') return null;
   return (
     <div class="effect-line" data-testid="effect-line">
       {effects && (
         <span class="metric" title="First token faint: heads rest there when they look for nothing">
-          {metricWords(store, effects)} · bars: measured by keeping later tokens from reading this one
+          {metricWords(store, effects)} · bars:{' '}
+          {store.columns.value?.grouped && 'a group’s, the sum of predictions; a token’s, '}
+          measured by keeping later tokens from reading this one
         </span>
       )}
-      <span class="measuring" data-testid="effect-progress" role="status">
-        {progress}
-      </span>
+      <EffectProgress store={store} />
     </div>
+  );
+}
+
+/** How far measuring is, or why there are no effects. */
+export function EffectProgress({ store }: { store: Store }) {
+  return (
+    <span class="measuring" data-testid="effect-progress" role="status">
+      {progressOf(store)}
+    </span>
   );
 }
 

@@ -45,7 +45,7 @@ export interface Frame {
 export const LEFT_GUTTER = 54;
 const RIGHT_PAD = 10;
 export const HEADER_HEIGHT = 44;
-const MASS_HEIGHT = 46;
+const MASS_HEIGHT = 54;
 const FLAT_CHIPS = 30;
 const UPRIGHT_CHIPS = 74;
 /** Groups have more to say than tokens, and a line under the tokens of an open one. */

@@ -144,10 +144,17 @@ function Figures({ store, name }: { store: Store; name: string }) {
   const node = parseNode(name);
   const edge = node?.letter === 'M' ? parseEdge(`ffn:${name}>I${node.layer}_${node.position}`) : parseEdge(name);
   if (edge) {
-    const { contribution, flow } = edgeNumbers(analysis, routes, edge);
+    const { contribution, flow, weight } = edgeNumbers(analysis, routes, edge);
     return (
       <div>
-        contribution <b>{share(contribution)}</b> · flow <b>{share(flow)}</b>
+        contribution <b>{share(contribution)}</b> ·{' '}
+        {weight > 0 ? (
+          <>
+            flow <b>{share(flow)}</b>
+          </>
+        ) : (
+          'no route keeps it'
+        )}
       </div>
     );
   }

@@ -9,6 +9,8 @@ import type { HeadRef } from '../routes/headTotals';
 import type { Store } from '../store/state';
 import { share } from '../words/words';
 import { headName } from './headGrid';
+import { numberText, numberTitle } from './headNumbers';
+import type { HeadNumbers } from './headNumbers';
 import { STRONG, TAG_HELP, TAG_WORDS } from './headTags';
 import type { TagTable } from './headTags';
 import { strongestEdges } from '../routes/headTotals';
@@ -20,14 +22,13 @@ interface Props {
   store: Store;
   source: RouteSource;
   routes: Routes;
-  totals: Float64Array;
+  numbers: HeadNumbers;
   tags: TagTable | null;
 }
 
-export function HeadDetail({ store, source, routes, totals, tags }: Props) {
+export function HeadDetail({ store, source, routes, numbers, tags }: Props) {
   const head = store.headFilter.value;
   const edges = useMemo(() => (head ? strongestEdges(source, routes, head, MOST) : []), [source, routes, head]);
-  const nHeads = store.analysis.value?.meta.model.nHeads ?? 1;
   if (!head) {
     return (
       <div class="head-detail">
@@ -37,14 +38,13 @@ export function HeadDetail({ store, source, routes, totals, tags }: Props) {
       </div>
     );
   }
-  const total = totals[head.layer * nHeads + head.head] ?? 0;
   return (
     <div class="head-detail" data-testid="head-detail">
       <section>
         <h3>
           {headName(head)}{' '}
           <span class="dim">
-            {store.ink.value} {share(total)}
+            {numbers.ink === 'effect' ? numberTitle(numbers, head) : numbers.ink} {numberText(numbers, head)}
           </span>
         </h3>
         {tags && <Scores head={head} tags={tags} />}

@@ -7,10 +7,11 @@ import { labelledLayers } from '../graph/labels';
 import type { Size } from '../graph/layout';
 import type { GraphView } from '../graph/view';
 import { px } from '../graph/layout';
-import type { HeadRef, Ink } from '../routes/headTotals';
+import type { HeadRef } from '../routes/headTotals';
 import type { Store } from '../store/state';
 import { Tip } from '../layout/tip';
-import { share } from '../words/words';
+import { numberText, numberTitle, strongestHead } from './headNumbers';
+import type { HeadNumbers } from './headNumbers';
 import { TAG_WORDS } from './headTags';
 import type { TagTable } from './headTags';
 import { fitsLetters, headAt, headX, headsFrame, labelledHeads, layerY } from './headsLayout';
@@ -20,7 +21,7 @@ import { OnFrame } from './onFrame';
 interface Props {
   store: Store;
   view: GraphView;
-  totals: Float64Array;
+  numbers: HeadNumbers;
   tags: TagTable | null;
   /** Set to whether the cells have room for letters. */
   letters: Signal<boolean>;
@@ -30,14 +31,14 @@ export const sameHead = (a: HeadRef | null, b: HeadRef | null): boolean => a?.la
 
 export const headName = ({ layer, head }: HeadRef): string => `L${layer} H${head}`;
 
-export function HeadGrid({ store, view, totals, tags, letters }: Props) {
+export function HeadGrid({ store, view, numbers, tags, letters }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const size = useSignal<Size>({ width: 0, height: 0 });
   const hover = useSignal<{ at: HeadRef; x: number; y: number } | null>(null);
   const caret = useSignal<HeadRef | null>(null);
-  const given = useSignal({ totals, tags });
-  if (given.peek().totals !== totals || given.peek().tags !== tags) given.value = { totals, tags };
+  const given = useSignal({ numbers, tags });
+  if (given.peek().numbers !== numbers || given.peek().tags !== tags) given.value = { numbers, tags };
   const painter = useMemo(() => new OnFrame(), []);
   useEffect(() => () => painter.stop(), [painter]);
   useEffect(() => {
@@ -60,7 +61,7 @@ export function HeadGrid({ store, view, totals, tags, letters }: Props) {
     const { nLayers = 0, nHeads = 0 } = store.analysis.value?.meta.model ?? {};
     const [palette, current, element] = [view.palette.value, given.value, canvas.current];
     const marks = { selected: store.headFilter.value, hover: hover.value?.at ?? null, caret: caret.value };
-    const [room, largest] = [size.value, Math.max(1e-12, ...current.totals)];
+    const room = size.value;
     if (!palette || !element || room.width === 0) return;
     const frame = headsFrame(room, nLayers, nHeads);
     letters.value = fitsLetters(frame);
@@ -68,7 +69,6 @@ export function HeadGrid({ store, view, totals, tags, letters }: Props) {
       ...current,
       ...marks,
       hasHeads,
-      largest,
       palette,
       size: room,
       frame,
@@ -87,7 +87,7 @@ export function HeadGrid({ store, view, totals, tags, letters }: Props) {
   };
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const start = caret.value ?? store.headFilter.value ?? strongestHead(totals, nHeads);
+    const start = caret.value ?? store.headFilter.value ?? strongestHead(numbers);
     const direction = directionOf(event.key);
     if (direction) caret.value = caret.value ? stepped(start, direction, nLayers, nHeads, hasHeads) : start;
     else if (event.key === 'Enter' || event.key === ' ') choose(caret.value ?? start);
@@ -96,7 +96,6 @@ export function HeadGrid({ store, view, totals, tags, letters }: Props) {
     event.preventDefault();
   };
   const told = hover.value?.at ?? caret.value ?? store.headFilter.value;
-  const total = (at: HeadRef): number => totals[at.layer * nHeads + at.head] ?? 0;
   return (
     <div
       ref={box}
@@ -105,7 +104,7 @@ export function HeadGrid({ store, view, totals, tags, letters }: Props) {
       tabIndex={0}
       role="application"
       aria-roledescription="head overview"
-      aria-label="Heads by layer: what each contributes to the routes. Arrows move, Enter keeps only the head's edges, Escape shows all."
+      aria-label="Heads by layer: what each contributes to the routes or to the prediction. Arrows move, Enter keeps only the head's edges, Escape shows all."
       onPointerMove={(event) => (hover.value = under(event))}
       onPointerLeave={() => (hover.value = null)}
       onClick={(event) => choose(under(event)?.at ?? store.headFilter.value)}
@@ -134,26 +133,26 @@ export function HeadGrid({ store, view, totals, tags, letters }: Props) {
       </div>
       {hover.value && (
         <Tip x={hover.value.x} y={hover.value.y}>
-          <HeadTip at={hover.value.at} total={total(hover.value.at)} ink={store.ink.value} tags={tags} />
+          <HeadTip at={hover.value.at} numbers={numbers} tags={tags} />
         </Tip>
       )}
       <div class="sr-only" aria-live="polite">
         {told && caret.value
-          ? `layer ${told.layer}, head ${told.head}, ${share(total(told))}${tagWords(tags, told)}`
+          ? `layer ${told.layer}, head ${told.head}, ${numberText(numbers, told)}${tagWords(tags, told)}`
           : ''}
       </div>
     </div>
   );
 }
 
-function HeadTip({ at, total, ink, tags }: { at: HeadRef; total: number; ink: Ink; tags: TagTable | null }) {
+function HeadTip({ at, numbers, tags }: { at: HeadRef; numbers: HeadNumbers; tags: TagTable | null }) {
   return (
     <>
       <div class="title">
         layer {at.layer}, head {at.head}
       </div>
       <div>
-        {ink === 'flow' ? 'flow through it' : 'sum of its contributions'} <b>{share(total)}</b>
+        {numberTitle(numbers, at)} <b>{numberText(numbers, at)}</b>
       </div>
       {tags?.of(at).map(({ tag, score }) => (
         <div key={tag} class="tag-score">
@@ -167,12 +166,6 @@ function HeadTip({ at, total, ink, tags }: { at: HeadRef; total: number; ink: In
 function tagWords(tags: TagTable | null, at: HeadRef): string {
   const strong = tags?.strongest(at);
   return strong ? `, ${TAG_WORDS[strong.tag]} ${strong.score.toFixed(2)}` : '';
-}
-
-/** Where the arrows start: at the head that contributes most. */
-function strongestHead(totals: Float64Array, nHeads: number): HeadRef {
-  const at = totals.reduce((best, value, i) => (value > (totals[best] ?? 0) ? i : best), 0);
-  return { layer: Math.floor(at / nHeads), head: at % nHeads };
 }
 
 /** The head next to `from`; layers without heads are skipped. */

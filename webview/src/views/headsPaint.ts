@@ -5,6 +5,8 @@ import type { Palette } from '../graph/palette';
 import type { HeadRef } from '../routes/headTotals';
 import { TAG_LETTERS } from './headTags';
 import type { TagTable } from './headTags';
+import { numberOf } from './headNumbers';
+import type { HeadNumbers } from './headNumbers';
 import { fitsLetters, gapOf, headX, layerY } from './headsLayout';
 import type { HeadsFrame } from './headsLayout';
 import { cellOpacity } from './scale';
@@ -13,10 +15,9 @@ export interface HeadsPicture {
   frame: HeadsFrame;
   size: Size;
   palette: Palette;
-  totals: Float64Array;
+  numbers: HeadNumbers;
   /** False: the layer has a mixer and no heads, and its row stays empty. */
   hasHeads: (layer: number) => boolean;
-  largest: number;
   tags: TagTable | null;
   selected: HeadRef | null;
   hover: HeadRef | null;
@@ -41,14 +42,25 @@ export function drawHeads(canvas: HTMLCanvasElement, picture: HeadsPicture): voi
   if (picture.caret) outline(ctx, frame, picture.caret, palette.focus, palette.contrast ? 3 : 2, gap);
 }
 
+const hueOf = ({ ink }: HeadNumbers, value: number, palette: Palette): string =>
+  ink !== 'effect' ? palette.attention : value < 0 ? palette.opposes : palette.supports;
+
 function drawCell(ctx: CanvasRenderingContext2D, picture: HeadsPicture, at: HeadRef, gap: number): void {
-  const { frame, palette, totals, largest, tags } = picture;
-  const strength = totalStrength(totals[at.layer * frame.nHeads + at.head] ?? 0, largest);
+  const { frame, palette, numbers, tags } = picture;
+  const value = numberOf(numbers, at);
+  const strength = totalStrength(Math.abs(value), numbers.largest);
   const [x, y] = [headX(frame, at.head), layerY(frame, at.layer)];
   const [width, height] = [frame.cellWidth - gap, frame.cellHeight - gap];
-  ctx.fillStyle = strength > 0 ? palette.attention : palette.foreground;
+  ctx.fillStyle = strength > 0 ? hueOf(numbers, value, palette) : palette.foreground;
   ctx.globalAlpha = strength > 0 ? 0.06 + cellOpacity(strength, palette.contrast) : palette.contrast ? 0.07 : 0.045;
   ctx.fillRect(x, y, width, height);
+  if (palette.contrast && numbers.ink === 'effect' && value < 0) {
+    ctx.globalAlpha = 1;
+    ctx.strokeStyle = palette.opposes;
+    ctx.setLineDash([2, 2]);
+    ctx.strokeRect(x + 0.5, y + 0.5, width - 1, height - 1);
+    ctx.setLineDash([]);
+  }
   const tag = tags?.strongest(at);
   if (!tag || !fitsLetters(frame)) return;
   ctx.globalAlpha = strength > 0 ? 1 : 0.75;

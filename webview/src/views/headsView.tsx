@@ -5,8 +5,8 @@ import { attempt } from '../analysis/arrays';
 import { useReply } from '../store/ask';
 import type { GraphView } from '../graph/view';
 import type { Store } from '../store/state';
-import { share } from '../words/words';
-import { headTotals } from '../routes/headTotals';
+import { EffectProgress } from '../graph/effectLegend';
+import { headNumbers, scaleWords } from './headNumbers';
 import { STRONG, TAG_LETTERS, TAG_WORDS, tagTable } from './headTags';
 import { HeadDetail } from './headDetail';
 import { HeadGrid } from './headGrid';
@@ -27,19 +27,18 @@ export function HeadsView({ store, view }: { store: Store; view: GraphView }) {
   const tags = read.value;
   const letters = useSignal(true);
   const ink = store.ink.value;
-  const totals = useMemo(
-    () => (source && routes ? headTotals(source, routes, nHeads, ink) : new Float64Array(0)),
-    [source, routes, nHeads, ink],
+  const known = store.effects.value?.known ?? null;
+  const numbers = useMemo(
+    () => (source && routes ? headNumbers(source, routes, nHeads, ink, known) : null),
+    [source, routes, nHeads, ink, known],
   );
-  if (!source || !routes || nHeads === 0) return null;
-  const largest = totals.reduce((a, b) => Math.max(a, b), 0);
+  if (!source || !routes || !numbers || nHeads === 0) return null;
   return (
     <>
-      <HeadGrid store={store} view={view} totals={totals} tags={tags} letters={letters} />
+      <HeadGrid store={store} view={view} numbers={numbers} tags={tags} letters={letters} />
       <div class="view-controls" data-testid="head-tags">
-        <span class="dim">
-          colour: {ink === 'flow' ? 'flow through the head' : 'sum of its contributions'}, 0 to {share(largest)}
-        </span>
+        <span class="dim">colour: {scaleWords(numbers)}</span>
+        {ink === 'effect' && <EffectProgress store={store} />}
         <Waiting reply={reply} what="What the heads do" problem={read.problem} />
         {tags && !letters.value && <span class="dim">Point at a head to see what it does.</span>}
         {tags && letters.value && (
@@ -52,7 +51,7 @@ export function HeadsView({ store, view }: { store: Store; view: GraphView }) {
           </span>
         )}
       </div>
-      <HeadDetail store={store} source={source} routes={routes} totals={totals} tags={tags} />
+      <HeadDetail store={store} source={source} routes={routes} numbers={numbers} tags={tags} />
     </>
   );
 }
