@@ -407,8 +407,9 @@ export interface ExportResult {
 
 /**
  * The analysis of one target in words and numbers. `target` null: the position of the model's answer.
- * `threshold` null: the automatic threshold. `effects`: those that are known of the target, for the run file. The
- * other fields repeat the analysis request, for the run file too.
+ * `threshold` null: the automatic threshold. `effects`: those that are known of the target, for the run file.
+ * `measure`: the text also lists effects, measured on the predicted token, less `contrast` where one is named. The
+ * other fields repeat the analysis request, for the run file.
  */
 export interface DescribeParams {
   runId: string;
@@ -421,6 +422,9 @@ export interface DescribeParams {
   chat?: boolean;
   topK?: number;
   effects?: EffectsResult | null;
+  measure?: boolean;
+  contrast?: string | null;
+  workDoneToken?: string;
 }
 
 export interface DescribeResult {

@@ -350,11 +350,12 @@ describe('the tool for assistants', () => {
     const request = vi.fn((method: string) =>
       Promise.resolve(method.endsWith('analyze') ? { runId: 'r' } : { text: 'REPORT' }),
     );
-    const input = { prompt: 'Hi', threshold: 0.1, target: 0 };
+    const input = { prompt: 'Hi', threshold: 0.1, target: 0, effects: true, contrast: ' you' };
     expect(await registered(request as never).invoke({ input }, token)).toBe('REPORT');
     const [analyze, describe] = request.mock.calls as unknown as [string, object, { cancel: unknown }][];
     expect(analyze?.[1]).toMatchObject({ prompt: 'Hi', source: 'org/m', allowDownload: false });
     expect(describe?.[1]).toMatchObject({ runId: 'r', form: 'text', threshold: 0.1, target: 0 });
+    expect(describe?.[1]).toMatchObject({ measure: true, contrast: ' you' });
     expect([analyze?.[2].cancel, describe?.[2].cancel]).toEqual([token, token]);
   });
 
@@ -371,6 +372,9 @@ describe('the tool for assistants', () => {
     [{ prompt: 'x', threshold: 1 }, '"threshold"'],
     [{ prompt: 'x', target: -1 }, '"target"'],
     [{ prompt: 'x', target: 0.5 }, '"target"'],
+    [{ prompt: 'x', effects: 'yes' }, '"effects"'],
+    [{ prompt: 'x', contrast: 7 }, '"contrast"'],
+    [{ prompt: 'x', contrast: 'x'.repeat(201) }, '"contrast"'],
     [null, '"prompt"'],
   ])('refuses %j', (input, says) => {
     expect(() => readInput(input)).toThrow(says);

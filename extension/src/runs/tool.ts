@@ -11,6 +11,7 @@ import { toolApi, type ToolCall } from './languageModel';
 export const TOOL_NAME = 'lm_transparency_analyze';
 
 const LONGEST_PROMPT = 100_000;
+const LONGEST_TOKEN = 200;
 const SHOWN_PROMPT = 300;
 
 /** What an assistant asks for. `target`: a token's position; without it, where the model's answer comes from. */
@@ -19,6 +20,9 @@ export interface ToolInput {
   model: string;
   threshold: number | null;
   target: number | null;
+  /** Whether effects are measured, and against which token. */
+  effects: boolean;
+  contrast: string | null;
 }
 
 export interface ToolWorld {
@@ -38,7 +42,7 @@ export function registerTool(world: ToolWorld, api = toolApi(vscode)): { dispose
 /** Checks an assistant's input. Throws an error that says what is wrong. */
 export function readInput(input: unknown): ToolInput {
   const given = isRecord(input) ? input : {};
-  const { prompt, model = '', threshold = null, target = null } = given;
+  const { prompt, model = '', threshold = null, target = null, effects = false, contrast = null } = given;
   if (typeof prompt !== 'string' || prompt === '') throw new Error('"prompt" must be a non-empty string.');
   if (prompt.length > LONGEST_PROMPT) throw new Error(`"prompt" has more than ${LONGEST_PROMPT} characters.`);
   if (typeof model !== 'string') throw new Error('"model" must be a name.');
@@ -46,7 +50,10 @@ export function readInput(input: unknown): ToolInput {
     throw new Error('"threshold" must be a number from 0.005 to below 1; omit it for an automatic choice.');
   if (target !== null && !(Number.isSafeInteger(target) && (target as number) >= 0))
     throw new Error('"target" must be the position of a token, counted from 0; omit it for the last token.');
-  return { prompt, model: model.trim(), threshold, target: target as number | null };
+  if (typeof effects !== 'boolean') throw new Error('"effects" must be true or false.');
+  if (contrast !== null && !(typeof contrast === 'string' && contrast.length <= LONGEST_TOKEN))
+    throw new Error('"contrast" must be the text of one token; omit it to explain the predicted token alone.');
+  return { prompt, model: model.trim(), threshold, target: target as number | null, effects, contrast };
 }
 
 /** The question to the user before a model runs. */
@@ -75,6 +82,8 @@ async function analyzed({ backend, settings }: ToolWorld, input: ToolInput, canc
     const params: DescribeParams = { runId, form: 'text', topK };
     if (input.target !== null) params.target = input.target;
     if (input.threshold !== null) params.threshold = input.threshold;
+    if (input.effects) params.measure = true;
+    if (input.contrast !== null) params.contrast = input.contrast;
     return describedBy(await backend.request(DESCRIBE, params, { cancel }));
   } catch (error) {
     if (isCancelled(error)) throw new vscode.CancellationError();

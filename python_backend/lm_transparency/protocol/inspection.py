@@ -117,8 +117,9 @@ class ExportResult:
 @dataclass(frozen=True)
 class DescribeParams:
     """The analysis of one target in words and numbers. `target` None: the position of the model's answer.
-    `threshold` None: the automatic threshold. `effects`: those that are known of the target, for the run file. The
-    other fields repeat the analysis request, for the run file too.
+    `threshold` None: the automatic threshold. `effects`: those that are known of the target, for the run file.
+    `measure`: the text also lists effects, measured on the predicted token, less `contrast` where one is named. The
+    other fields repeat the analysis request, for the run file.
     """
 
     run_id: str
@@ -131,6 +132,9 @@ class DescribeParams:
     chat: bool = False
     top_k: int = 10
     effects: EffectsResult | None = None
+    measure: bool = False
+    contrast: str | None = None
+    work_done_token: str = ""
 
 
 @dataclass(frozen=True)

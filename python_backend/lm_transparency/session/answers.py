@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ..inspection import effect_steps, experts, ffn, heads, lens, nodes
-from ..inspection.effects import faithfulness
+from ..inspection.effects import faithfulness, inspect_effects
 from ..inspection.entropy import inspect_entropy
 from ..inspection.known_effects import known_effects
 from ..inspection.tokens import output_meant
@@ -239,13 +239,19 @@ def export(params: ExportParams, session: Session, watch: Watch) -> ExportResult
 
 
 @answers(DescribeParams)
-def describe(params: DescribeParams, session: Session, _watch: Watch) -> DescribeResult:
+def describe(params: DescribeParams, session: Session, watch: Watch) -> DescribeResult:
     run = session.run(params.run_id)
     graph = run.routes(params.target, params.threshold, renormalize=params.renormalize)
     if params.form == "text":
         from ..exports.report import as_text
 
-        return DescribeResult(as_text(run, graph, params.top_k, to_terminal=False, bars=False))
+        text = as_text(run, graph, params.top_k, to_terminal=False, bars=False)
+        if not params.measure:
+            return DescribeResult(text)
+        from ..exports.effect_lines import effect_lines
+
+        found = inspect_effects(run, position=graph.target, contrast=params.contrast, watch=watch)
+        return DescribeResult("\n".join([text, "Effects, measured by removing each unit:", *effect_lines(run, found)]))
     from ..exports.run import Asked, as_run
 
     asked = Asked(

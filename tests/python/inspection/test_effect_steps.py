@@ -8,6 +8,9 @@ from lm_transparency import LoadedModel, TransparencyError, analyze
 from lm_transparency.inspection.effect_steps import knock_out, measure_effects, predict_effects
 from lm_transparency.inspection.effects import inspect_effects
 from lm_transparency.inspection.metrics import asking_about
+from lm_transparency.protocol.inspection import DescribeParams
+from lm_transparency.session.answers import answer
+from lm_transparency.session.session import Session
 from lm_transparency.watch import Watch
 
 
@@ -63,3 +66,16 @@ def test_how_many_units_one_question_names_is_bounded(tiny_llama: LoadedModel, u
     asking, _ = asking_about(run, None, "logit", None, None, "default", Watch())
     with pytest.raises(TransparencyError, match="Name 1 to 256"):
         measure_effects(run, asking, units, 1.0)
+
+
+def test_a_description_lists_effects_where_they_are_asked_for(tiny_llama: LoadedModel) -> None:
+    session = Session()
+    run_id, run = session.analyze(tiny_llama, "one two three four")
+    rival = int(run.trace.logits[run.target].topk(2).indices[1])
+    plain = answer(DescribeParams(run_id, "text"), session, Watch()).text
+    asked = DescribeParams(run_id, "text", measure=True, contrast=f"#{rival}")
+    text = answer(asked, session, Watch()).text
+    assert text.startswith(plain) and "Effects" not in plain
+    found = inspect_effects(run, contrast=f"#{rival}")
+    strongest = next(unit for unit in found.units if unit.kind == "edge")
+    assert f"{strongest.measured:+.4f}" in text and strongest.unit in text
