@@ -6,11 +6,14 @@ import { FakeHost } from './host';
 export type Store = ReturnType<typeof createStore>;
 
 /** Makes them before each test of the `describe`, or file, that this is called in; `use` is given them. */
-export function useLiveStore(use: (host: FakeHost, store: Store) => void): void {
+export function useLiveStore<H extends FakeHost = FakeHost>(
+  use: (host: H, store: Store) => void,
+  newHost: () => H = () => new FakeHost() as H,
+): void {
   let stop: () => void;
   beforeEach(() => {
     vi.useFakeTimers();
-    const host = new FakeHost();
+    const host = newHost();
     const store = createStore(host);
     stop = store.live();
     use(host, store);
