@@ -4,12 +4,14 @@ import { untracked, useSignal, useSignalEffect } from '@preact/signals';
 import { Finder } from './controls/finder';
 import { ProofWarning } from './controls/proof';
 import { Toolbar } from './controls/toolbar';
-import { VIEW_PANEL, tabId } from './controls/viewSwitch';
+import { panelId, tabId } from './controls/tabs';
+import { VIEW } from './controls/viewSwitch';
 import { createExporter } from './store/exporter';
 import { Legend } from './graph/legend';
 import { readPalette } from './graph/palette';
 import { RoutesGraph } from './graph/routesGraph';
 import { createGraphView } from './graph/view';
+import { unitOf } from './effects/units';
 import type { Host } from './hosts/host';
 import { followAbout } from './inspectors/contrast';
 import { shownIn } from './inspectors/shown';
@@ -29,7 +31,8 @@ import {
   Updating,
 } from './views/panelStates';
 import type { Store } from './store/state';
-import { RoutesList } from './views/routesList';
+import { Trust } from './views/trust';
+import { Twin } from './views/twin';
 import { HeadsView } from './views/headsView';
 import { createLensState } from './views/lensState';
 import type { LensState } from './views/lensState';
@@ -124,10 +127,11 @@ function Ready({ store, host, arrangement, lens }: Props) {
       <TroubleBanner store={store} />
       <ProofWarning store={store} proof={analysis.meta.proof} />
       <Notices store={store} />
+      <Trust store={store} />
       <div {...divided(arrangement)}>
         <main ref={main} class={updating === null ? 'graph' : 'graph updating'}>
           <Updating store={store} />
-          <div class="view" id={VIEW_PANEL} role="tabpanel" aria-labelledby={tabId(shown)}>
+          <div class="view" id={panelId(VIEW)} role="tabpanel" aria-labelledby={tabId(VIEW, shown)}>
             {shown === 'routes' && <RoutesGraph store={store} view={view} openFinder={openFinder} />}
             {shown === 'routes' && <Legend store={store} />}
             {shown === 'lens' && <LensView store={store} view={view} lens={lens} openFinder={openFinder} />}
@@ -138,7 +142,7 @@ function Ready({ store, host, arrangement, lens }: Props) {
         <Splitter arrangement={arrangement} />
         <aside class="side" aria-label="Inspector">
           <Inspector store={store} />
-          <RoutesList store={store} />
+          <Twin store={store} />
         </aside>
       </div>
     </>
@@ -159,6 +163,14 @@ function askWhyNot(store: Store): void {
   shownIn(store).whyNot.value = true;
 }
 
+/** Knocks out what is selected, or shows the model as it is again. */
+function turnKnockOut(store: Store): void {
+  const unit = unitOf(store.selection.value ?? '');
+  const { knockedOut, turned } = shownIn(store);
+  if (document.activeElement?.closest('[data-testid^=knock-out]')) turned.value = unit;
+  knockedOut.value = knockedOut.value === unit ? null : unit;
+}
+
 /** Keys that mean the same everywhere but in a text field. */
 function panelKey(event: KeyboardEvent, store: Store, arrangement: Arrangement, openFinder: () => void): void {
   const { target } = event;
@@ -168,6 +180,7 @@ function panelKey(event: KeyboardEvent, store: Store, arrangement: Arrangement, 
   else if (event.key === ']') store.travel(1);
   else if (event.key === '/' && store.view.value !== 'heads') openFinder();
   else if (event.key === 'v') askWhyNot(store);
+  else if (event.key === 'k' && !store.recording) turnKnockOut(store);
   else if (!maximizeKey(event, arrangement)) return;
   event.preventDefault();
 }

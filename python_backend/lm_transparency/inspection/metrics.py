@@ -14,7 +14,7 @@ from ..causal.effects import Asking, Effect
 from ..causal.metric import Metric
 from ..causal.units import Unit, parse_units
 from ..errors import TransparencyError, check_choice
-from ..model.naming import Meant
+from ..model.naming import Meant, number_named
 from ..protocol.effects import How, MetricKind, MetricValue, Output, UnitEffect
 from ..trace.outputs import read_all
 from ..trace.trace import Trace, position_of
@@ -79,11 +79,10 @@ def _metric_asked(
         raise TransparencyError(
             "invalidParams", "Target and contrast are the same token.", "Choose another contrast, or leave it out."
         )
-    # a number means one token
-    texts = [(target, wanted), (contrast, other)]
-    notes = tuple(
-        one.note for text, one in texts if one and one.note and not (isinstance(text, str) and text[0] == "#")
-    )
+    # the answer names the tokens, so a number says nothing new
+    named = [(wanted, target), (other, contrast)]
+    texts = [one for one, name in named if one and not (isinstance(name, str) and number_named(name) == one.id)]
+    notes = tuple(one.note for one in texts if one.note)
     readout = analysis.trace.anatomy.readout
     return Metric(position, wanted.id, None if other is None else other.id, kind, readout), notes
 

@@ -126,6 +126,7 @@ def test_a_choice_between_tokens_that_print_alike_is_told(run: Analysis, monkeyp
     meant = Meant(7, "2 entries print alike.")
     monkeypatch.setattr("lm_transparency.inspection.metrics.output_meant", lambda *_: meant)
     assert inspect_effects(run, target="x", units=["M0_1"]).notices == ("2 entries print alike.",)
+    assert inspect_effects(run, target="#7", units=["M0_1"]).notices == ()
 
 
 class _Kernel(torch.autograd.Function):

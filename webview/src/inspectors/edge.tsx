@@ -7,6 +7,7 @@ import type { Analysis } from '../analysis/payload';
 import type { Store } from '../store/state';
 import { share } from '../words/words';
 import { AttentionDetails } from './attention';
+import { Effect } from './effect';
 import { Kind } from './kind';
 import { LensLists } from './lens';
 import { TokenLink } from './parts';
@@ -39,18 +40,20 @@ export function EdgeInspector({ store, edge, name }: { store: Store; edge: EdgeR
         {between && <TokenLink store={store} node={edge.target} />}
         <span class="where">{where(edge, kind)}</span>
       </h2>
-      <p class="figures" data-testid="edge-figures">
-        contribution <b>{contribution === null ? `≤ ${share(analysis.meta.floor)}` : share(contribution)}</b> of the{' '}
-        {whole}
-        <br />
-        {numbers.weight > 0 ? (
-          <>
-            flow <b>{share(numbers.flow)}</b> into the target
-          </>
-        ) : (
-          'not on a kept route of this target'
-        )}
-      </p>
+      <Effect store={store} selection={name}>
+        <p class="figures" data-testid="edge-figures">
+          contribution <b>{contribution === null ? `≤ ${share(analysis.meta.floor)}` : share(contribution)}</b> of the{' '}
+          {whole}
+          <br />
+          {numbers.weight > 0 ? (
+            <>
+              flow <b>{share(numbers.flow)}</b> into the target
+            </>
+          ) : (
+            'not on a kept route of this target'
+          )}
+        </p>
+      </Effect>
       {edge.kind === 'mixer' && (
         <p class="figures" data-testid="mixer-note">
           {MIXER_NOTE}

@@ -7,6 +7,7 @@ import { nodeName, nodeRef, withExpert } from '../words/names';
 import type { Store } from '../store/state';
 import { count, share } from '../words/words';
 import { NeuronList } from './ffn';
+import { Effect } from './effect';
 import { Kind } from './kind';
 import { NormToggle, UpdateLists } from './lens';
 import { NoAnswer, TokenLink, Waiting } from './parts';
@@ -42,7 +43,9 @@ export function ExpertInspector({ store, layer, position, expert }: Props) {
         <span class="where">position {position}</span>
       </h2>
       {reply?.state === 'failed' && <NoAnswer store={store} title="Expert" message={reply.message} />}
-      {reply?.state !== 'failed' && <Figures store={store} result={here} />}
+      <Effect store={store} selection={name}>
+        {reply?.state !== 'failed' && <Figures store={store} result={here} />}
+      </Effect>
       {same && (
         <Strip
           store={store}

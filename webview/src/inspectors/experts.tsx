@@ -5,6 +5,7 @@ import { expertTitle } from '../words/describe';
 import { nodeName, nodeRef, withExpert } from '../words/names';
 import type { Store } from '../store/state';
 import { count, scientific, share, signed, visibleText } from '../words/words';
+import { EFFECT_COLUMNS, useEffectColumn } from './effectColumn';
 import { BarList, NoAnswer, Section, Waiting } from './parts';
 import type { BarRow } from './parts';
 
@@ -46,6 +47,9 @@ interface ListProps {
 function Active({ store, block, result }: ListProps) {
   const { experts, expertsTotal, residual, bias } = result;
   const most = Math.max(1e-9, ...experts.map((entry) => entry.gate));
+  const unitOf = (entry: ExpertShare): string => withExpert(block, entry.expert);
+  const effects = useEffectColumn(store, experts.map(unitOf));
+  const ordered = effects.ordered(experts, unitOf);
   return (
     <Section
       title="Experts"
@@ -54,12 +58,20 @@ function Active({ store, block, result }: ListProps) {
       table={{
         name: 'experts',
         of: block,
-        columns: ['expert', 'gate', 'contribution', 'promotes'],
-        rows: () => experts.map((entry) => [entry.expert, entry.gate, entry.contribution, promotedBy(entry).join(' ')]),
+        columns: ['expert', 'gate', 'contribution', 'promotes', ...(effects.shown ? EFFECT_COLUMNS : [])],
+        rows: () =>
+          ordered.map((entry) => [
+            ...[entry.expert, entry.gate, entry.contribution, promotedBy(entry).join(' ')],
+            ...effects.cells(unitOf(entry)),
+          ]),
       }}
-      aside={<span class="plain-note">contribution · gate</span>}
+      aside={<span class="plain-note">{effects.shown && 'effect · '}contribution · gate</span>}
     >
-      <BarList store={store} rows={experts.map((entry) => expertRow(entry, block, most))} testId="experts" />
+      <BarList
+        store={store}
+        rows={ordered.map((entry) => effects.row(unitOf(entry), expertRow(entry, block, most)))}
+        testId="experts"
+      />
       <p class="dim rest" data-testid="expert-sum" title={sumTitle(result)}>
         {experts.length} experts together {share(expertsTotal)}, residual {share(residual)}, bias {share(bias)}
       </p>

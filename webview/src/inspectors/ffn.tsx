@@ -7,6 +7,8 @@ import { nodeName, nodeRef, withDetail } from '../words/names';
 import type { Store } from '../store/state';
 import { activation, count, share } from '../words/words';
 import { Experts } from './experts';
+import { Effect } from './effect';
+import { EFFECT_COLUMNS, useEffectColumn } from './effectColumn';
 import { HelpMark } from './help';
 import { Kind } from './kind';
 import { LensLists, NormToggle } from './lens';
@@ -34,19 +36,21 @@ export function FfnInspector({ store, layer, position }: Props) {
         <TokenLink store={store} node={source} warm />
         <span class="where">position {position}</span>
       </h2>
-      <p class="figures" data-testid="edge-figures">
-        contribution <b>{share(numbers.contribution)}</b> of the residual after the layer{' '}
-        <HelpMark store={store} topic="feed-forward-block" />
-        <br />
-        <NormToggle store={store} />
-        {numbers.weight > 0 ? (
-          <>
-            flow <b>{share(numbers.flow)}</b> into the target
-          </>
-        ) : (
-          'not on a kept route of this target'
-        )}
-      </p>
+      <Effect store={store} selection={nodeName(source)}>
+        <p class="figures" data-testid="edge-figures">
+          contribution <b>{share(numbers.contribution)}</b> of the residual after the layer{' '}
+          <HelpMark store={store} topic="feed-forward-block" />
+          <br />
+          <NormToggle store={store} />
+          {numbers.weight > 0 ? (
+            <>
+              flow <b>{share(numbers.flow)}</b> into the target
+            </>
+          ) : (
+            'not on a kept route of this target'
+          )}
+        </p>
+      </Effect>
       <LensLists store={store} node={nodeName(source)} />
       {expertsIn(analysis, layer) > 0 ? (
         <Experts store={store} layer={layer} position={position} />
@@ -84,6 +88,9 @@ interface NeuronListProps {
 }
 
 export function NeuronList({ store, of, neurons, children }: NeuronListProps) {
+  const unitOf = (entry: NeuronShare): string => withDetail(of, entry.neuron);
+  const effects = useEffectColumn(store, neurons.map(unitOf));
+  const ordered = effects.ordered(neurons, unitOf);
   return (
     <Section
       title="Neurons"
@@ -92,12 +99,20 @@ export function NeuronList({ store, of, neurons, children }: NeuronListProps) {
       table={{
         name: 'neurons',
         of,
-        columns: ['neuron', 'activation', 'contribution'],
-        rows: () => neurons.map((entry) => [entry.neuron, entry.activation, entry.contribution]),
+        columns: ['neuron', 'activation', 'contribution', ...(effects.shown ? EFFECT_COLUMNS : [])],
+        rows: () =>
+          ordered.map((entry) => [
+            ...[entry.neuron, entry.activation, entry.contribution],
+            ...effects.cells(unitOf(entry)),
+          ]),
       }}
-      aside={<span class="plain-note">contribution · activation</span>}
+      aside={<span class="plain-note">{effects.shown && 'effect · '}contribution · activation</span>}
     >
-      <BarList store={store} rows={neuronRows(neurons, of)} testId="neurons" />
+      <BarList
+        store={store}
+        rows={neuronRows(ordered, of).map((row) => effects.row(row.name ?? '', row))}
+        testId="neurons"
+      />
       {children}
     </Section>
   );

@@ -4,6 +4,7 @@ import type { EdgeHeadsResult, HeadTagsResult } from '../../../extension/shared/
 import { attempt, numbersOf } from '../analysis/arrays';
 import { useReply } from '../store/ask';
 import { attentionIndex } from '../words/describe';
+import { edgeUnit } from '../effects/units';
 import { edgeName, withDetail } from '../words/names';
 import type { EdgeRef } from '../words/names';
 import type { Analysis } from '../analysis/payload';
@@ -11,6 +12,7 @@ import type { Store } from '../store/state';
 import type { Table } from '../words/table';
 import { share, shortShare } from '../words/words';
 import { Waiting } from '../controls/waiting';
+import { EFFECT_COLUMNS, useEffectColumn } from './effectColumn';
 import { BarList, Section } from './parts';
 import type { BarRow } from './parts';
 import { shownIn } from './shown';
@@ -94,13 +96,19 @@ export function Heads({ store, analysis, edge, parts, head, weight }: Props) {
       : [];
   const tau = store.renormalize.value ? Math.fround(store.tau.value) : 0;
   const all = shown.allHeads.value === edgeName(edge) && head === null;
+  const unitOf = (of: number): string => edgeUnit(layer, query, edge.source.position, of);
+  const effects = useEffectColumn(
+    store,
+    Array.from({ length: model.nHeads }, (_, of) => unitOf(of)),
+  );
+  const ordered = effects.ordered(parts, (part) => unitOf(part.head));
 
   const row = (part: HeadPart): BarRow => {
     const { contribution } = part;
     const dropped = contribution === null || contribution <= tau;
     const own = tags(part.head);
     const strongest = own[0] && own[0][1] >= LEAST_TAG ? own[0] : null;
-    return {
+    return effects.row(unitOf(part.head), {
       key: `h${part.head}`,
       data: { 'data-head': part.head },
       label: `H${part.head}`,
@@ -119,17 +127,21 @@ export function Heads({ store, analysis, edge, parts, head, weight }: Props) {
           <span class="tag">{strongest ? tagText(strongest) : pendingMark(reply)}</span>
         </>
       ),
-    };
+    });
   };
-  const chosenAt = parts.findIndex((part) => part.head === head);
+  const chosenAt = ordered.findIndex((part) => part.head === head);
   const table: Table = {
     name: 'heads',
     of: edgeName(edge),
-    columns: ['layer', 'head', 'contribution', 'attention probability', 'rank of the key', 'tag', 'score of the tag'],
+    columns: [
+      ...['layer', 'head', 'contribution', 'attention probability', 'rank of the key', 'tag', 'score of the tag'],
+      ...(effects.shown ? EFFECT_COLUMNS : []),
+    ],
     rows: () =>
-      parts.map((part) => {
+      ordered.map((part) => {
         const [word = '', score = ''] = tags(part.head)[0] ?? [];
-        return [layer, part.head, part.contribution ?? '', part.probability ?? '', place(part.rank), word, score];
+        const own = [layer, part.head, part.contribution ?? '', part.probability ?? '', place(part.rank), word, score];
+        return [...own, ...effects.cells(unitOf(part.head))];
       }),
   };
   return (
@@ -147,12 +159,13 @@ export function Heads({ store, analysis, edge, parts, head, weight }: Props) {
           }}
         >
           <span class="label">All {model.nHeads} heads</span>
+          {effects.shown && <span class="column-name">effect</span>}
           <span class="sum number">{weight === null ? '' : share(weight)}</span>
           <span class="column-name">attention</span>
           <span class="column-name">measured as</span>
         </button>
         {pending && <Waiting reply={pending} what="What the heads attend to" quiet />}
-        <BarList store={store} rows={parts.map(row)} testId="heads" first={Math.max(FIRST_HEADS, chosenAt + 1)} />
+        <BarList store={store} rows={ordered.map(row)} testId="heads" first={Math.max(FIRST_HEADS, chosenAt + 1)} />
       </div>
     </Section>
   );

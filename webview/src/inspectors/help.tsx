@@ -35,6 +35,12 @@ export const HOW = {
   expert:
     'What the expert writes at this position, with its gate, through the unembedding; each of its neurons as a part of its own.',
   gate: 'What the expert is multiplied by at every position of the prompt; nothing where it is not chosen.',
+  effect:
+    'Effect: the number that is asked about (a logit, or the difference to the contrast) in the clean run, less the same in a run without this. Positive supports the target.',
+  'knock-out':
+    'A real run without this: everything after it is computed again. The most probable outputs before and after.',
+  'effects-by-kind':
+    'Measured: a real run without the part, everything after it computed again. Predicted: the gradient times the part. Kinds do not compare, and single effects do not add up.',
   model: 'As loaded: sizes from the configuration, parameters counted, memory of parameters and buffers.',
   lens: 'The logit lens of every layer and position: the most probable token and its probability.',
   'head-overview': 'Contributions of each head, summed over the kept edges of the current routes.',

@@ -5,6 +5,7 @@ import { expertTitle } from '../words/describe';
 import { nodeName, nodeRef, withDetail, withExpert } from '../words/names';
 import type { Store } from '../store/state';
 import { activation, share } from '../words/words';
+import { Effect } from './effect';
 import { Kind } from './kind';
 import { NormToggle, UpdateLists } from './lens';
 import { ExpertLink } from './expert';
@@ -54,7 +55,9 @@ export function NeuronInspector({ store, layer, position, expert, neuron }: Prop
         <span class="where">position {position}</span>
       </h2>
       {reply?.state === 'failed' && <NoAnswer store={store} title="Neuron" message={reply.message} />}
-      {reply?.state !== 'failed' && <Figures store={store} result={here} />}
+      <Effect store={store} selection={nameAt(position)}>
+        {reply?.state !== 'failed' && <Figures store={store} result={here} />}
+      </Effect>
       {same && (
         <Strip
           store={store}

@@ -7,6 +7,7 @@ import type { Routes } from '../routes/routes';
 import type { Store } from '../store/state';
 import type { Table } from '../words/table';
 import { share } from '../words/words';
+import { Effect } from './effect';
 import { Kind } from './kind';
 import { LensLists } from './lens';
 import { BarList, Section, TokenLink } from './parts';
@@ -29,15 +30,17 @@ export function NodeInspector({ store, node }: { store: Store; node: NodeRef }) 
         <TokenLink store={store} node={node} warm />
         <span class="where">position {node.position}</span>
       </h2>
-      <p class="figures">
-        {mass > 0 ? (
-          <>
-            flow <b>{share(mass)}</b> of the target's mass passes here
-          </>
-        ) : (
-          'not on a kept route of this target'
-        )}
-      </p>
+      <Effect store={store} selection={name}>
+        <p class="figures">
+          {mass > 0 ? (
+            <>
+              flow <b>{share(mass)}</b> of the target's mass passes here
+            </>
+          ) : (
+            'not on a kept route of this target'
+          )}
+        </p>
+      </Effect>
       {node.letter !== 'B' && <LensLists store={store} node={name} />}
       {into.length > 1 && (
         <Section

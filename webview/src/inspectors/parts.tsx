@@ -92,6 +92,8 @@ export interface BarRow {
   key: string;
   label: ComponentChildren;
   value: number;
+  /** Between the bar and its number. */
+  lead?: ComponentChildren;
   /** Drawn after the bar. */
   number: string;
   /** Further quiet columns: an activation, a tag. */
@@ -103,7 +105,7 @@ export interface BarRow {
   name?: string;
   /** A click's action instead of selecting it. */
   onPick?: () => void;
-  ink?: 'attention' | 'residual' | 'ffn' | 'bias' | 'mixer';
+  ink?: 'attention' | 'residual' | 'ffn' | 'bias' | 'mixer' | 'supports' | 'opposes';
   /** The row's subject as data attributes: the head, the neuron. */
   data?: Record<`data-${string}`, number | string>;
 }
@@ -140,6 +142,7 @@ export function BarList({ store, rows, testId, first }: BarListProps) {
               <span class="track">
                 <span class={`fill ${row.ink ?? 'attention'}`} style={{ width: `${(row.value / most) * 100}%` }} />
               </span>
+              {row.lead}
               <span class="number">{row.number}</span>
               {row.note}
             </button>

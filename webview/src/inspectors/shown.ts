@@ -22,6 +22,8 @@ export interface Shown {
   whyNot: Signal<boolean>;
   /** The unit whose knock-out is open. */
   knockedOut: Signal<string | null>;
+  /** The unit whose knock-out was opened or closed by a button that had the keyboard: its other button takes it. */
+  turned: Signal<string | null>;
 }
 
 const kept = new WeakMap<Store, Shown>();
@@ -38,6 +40,7 @@ export function shownIn(store: Store): Shown {
     partOnly: signal(false),
     whyNot: signal(false),
     knockedOut: signal(null),
+    turned: signal(null),
   };
   kept.set(store, made);
   return made;

@@ -1,7 +1,8 @@
 /** Exports of the view. The backend writes the graph; the picture is drawn here from its SVG. */
 import { signal } from '@preact/signals';
-import type { Appearance, ExportFormat } from '../../../extension/shared/protocol';
+import type { Appearance, EffectsResult, ExportFormat } from '../../../extension/shared/protocol';
 import type { SaveFormat } from '../../../extension/shared/webview';
+import { asResult } from '../effects/known';
 import type { Host } from '../hosts/host';
 import type { Store } from './state';
 
@@ -40,8 +41,9 @@ export function createExporter(store: Store, host: Host, rasterize = pngOf) {
       target: store.target.value,
       threshold: store.tau.value,
       renormalize: store.renormalize.value,
-      ink: store.ink.value === 'effect' ? ('flow' as const) : store.ink.value,
+      ink: store.ink.value,
       appearance: drawn,
+      effects: knownEffects(store),
     };
     return (await host.ask({ method: 'lmTransparency/export', params })).text;
   }
@@ -64,6 +66,13 @@ export function createExporter(store: Store, host: Host, rasterize = pngOf) {
   }
 
   return { run, said, appearance };
+}
+
+/** What is known of the effects on what is asked about; the drawing's faithfulness only if it is of this drawing. */
+function knownEffects({ causes }: Store): EffectsResult | null {
+  const known = causes.known.value;
+  if (!known) return null;
+  return { ...asResult(known, causes.phase.value.kind === 'done'), faithfulness: causes.faithfulness.value };
 }
 
 /** "ioi.prompt", 14, svg → "ioi-token-14.svg" */

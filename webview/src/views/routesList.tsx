@@ -1,4 +1,4 @@
-/** The graph as a list, for readers and screen readers: strongest first, up to a limit. */
+/** The drawn routes as a list: strongest first, up to a limit. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import type { ComponentChildren } from 'preact';
 import { useSignal } from '@preact/signals';
@@ -51,7 +51,7 @@ export function RoutesList({ store }: { store: Store }) {
     most,
   );
   return (
-    <div class="twin" data-testid="twin" role="region" aria-label="Routes as a list">
+    <>
       <Section
         title="Strongest routes"
         store={store}
@@ -108,7 +108,7 @@ export function RoutesList({ store }: { store: Store }) {
           </ul>
         </Section>
       )}
-    </div>
+    </>
   );
 }
 

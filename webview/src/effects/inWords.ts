@@ -1,0 +1,43 @@
+/** Effects, what was done for them, and the number that they are counted in, in words. */
+import type { MetricValue, ModelInfo, UnitEffect } from '../../../extension/shared/protocol';
+import { outputText } from '../words/answer';
+
+/** An effect, or the number that effects are counted in: +2.75, −0.70, 0.00. */
+export function effectText(value: number): string {
+  const size = Math.abs(value).toFixed(2);
+  return size === '0.00' ? size : `${value < 0 ? '−' : '+'}${size}`;
+}
+
+/** The same without a plus: 4.92. */
+export const metricText = (value: number): string => effectText(value).replace('+', '');
+
+/** "effect +2.75 measured, predicted +1.28" */
+export function effectInWords({ measured, predicted }: Pick<UnitEffect, 'measured' | 'predicted'>): string {
+  const guess = predicted === null ? '' : `predicted ${effectText(predicted)}`;
+  if (measured === null) return predicted === null ? 'effect not known' : `effect ${guess}, not measured`;
+  return ['effect ' + effectText(measured) + ' measured', guess].filter(Boolean).join(', ');
+}
+
+const DONE: Record<string, string> = {
+  zero: 'set to zero',
+  mean: 'set to the mean over the prompt',
+  'knock-out': 'no later token reads it',
+};
+
+/** What was done to a unit: "set to zero". */
+export const doneInWords = (how: string): string =>
+  how
+    .split(', ')
+    .map((one) => DONE[one] ?? one)
+    .join(', ');
+
+/** "logit difference ·Mary − ·John" */
+export function metricInWords({ kind, target, contrast }: MetricValue, model: ModelInfo | undefined): string {
+  const of = outputText(model, target.text);
+  if (model?.task === 'value') return 'value';
+  if (contrast) return `logit difference ${of} − ${outputText(model, contrast.text)}`;
+  return `${kind === 'logprob' ? 'log-probability' : 'logit'} of ${of}`;
+}
+
+/** The class of an effect's colour. */
+export const toneOf = (value: number): 'supports' | 'opposes' => (value < 0 ? 'opposes' : 'supports');

@@ -1,0 +1,163 @@
+/** How far to trust the effects, in words with figures: only what was measured is said. */
+import { edgePlace, placeOfUnit } from '../effects/units';
+import { usePopup } from '../controls/popup';
+import type { FaithfulnessResult } from '../../../extension/shared/protocol';
+import type { Analysis } from '../analysis/payload';
+import type { KnownEffects } from '../effects/known';
+import type { Routes } from '../routes/routes';
+import type { Store } from '../store/state';
+import { scientific, count } from '../words/words';
+import { FIGURES } from './trustFigures';
+import type { TrustFigure } from './trustFigures';
+
+/** 0.61 → "61%"; a part of the whole can be negative or above it. */
+export const wholePercent = (value: number): string =>
+  `${Math.round(100 * value)}%`.replace('-', '−').replace(/^−0%/, '0%');
+
+const plural = (n: number, one: string): string => `${count(n)} ${one}${n === 1 ? '' : 's'}`;
+
+/** Measured edges that are drawn, and those that are not: candidates. */
+export function measuredEdges(
+  analysis: Analysis,
+  routes: Routes,
+  known: KnownEffects,
+): { drawn: number; others: number } {
+  const { edgeLayer, edgeQuery, edgeKey } = analysis.columns;
+  const places = new Set(
+    Array.from(routes.kept, (e) => edgePlace(edgeLayer[e] ?? 0, edgeQuery[e] ?? 0, edgeKey[e] ?? 0)),
+  );
+  const found = { drawn: 0, others: 0 };
+  for (const { unit, kind, measured } of known.units.values()) {
+    if (kind !== 'edge' || measured === null) continue;
+    const place = placeOfUnit(unit);
+    if (place !== null && places.has(place)) found.drawn++;
+    else found.others++;
+  }
+  return found;
+}
+
+/** What effects are a part of: "the difference". */
+function wholeOf({ metric }: KnownEffects, task: string): string {
+  if (task === 'value') return 'value';
+  return metric.contrast ? 'difference' : metric.kind === 'logprob' ? 'log-probability' : 'logit';
+}
+
+/** "Measured 47 edges and 20 candidates: sign as predicted 18 of the 20 strongest, …"; empty: nothing was measured. */
+export function trustInWords(
+  { drawn, others }: { drawn: number; others: number },
+  found: FaithfulnessResult | null,
+  whole: string,
+): string {
+  const counts = [drawn > 0 ? plural(drawn, 'edge') : '', others > 0 ? plural(others, 'candidate') : ''].filter(
+    Boolean,
+  );
+  const { n = 0, sign = null, rho = null, kept = null, removed = null } = found ?? {};
+  const agreement = [
+    ...(sign === null || n === 0 ? [] : [`sign as predicted ${Math.round(sign * n)} of the ${n} strongest`]),
+    ...(rho === null ? [] : [`rank agreement ${rho.toFixed(2).replace('-', '−')}`]),
+  ].join(', ');
+  const drawing = [
+    ...(kept === null ? [] : [`the drawing alone keeps ${wholePercent(kept)} of the ${whole}`]),
+    ...(removed === null ? [] : [`${wholePercent(removed)} is left without it`]),
+  ].join(', ');
+  const said = [counts.length > 0 ? `Measured ${counts.join(' and ')}` : '', agreement].filter(Boolean).join(': ');
+  const sentence = [said, drawing].filter(Boolean).join('; ');
+  return sentence === '' ? '' : `${sentence[0]?.toUpperCase()}${sentence.slice(1)}.`;
+}
+
+export function Trust({ store }: { store: Store }) {
+  const { causes } = store;
+  const [known, phase] = [causes.known.value, causes.phase.value];
+  const [analysis, routes] = [store.analysis.value, store.settledRoutes.value];
+  if (!analysis || !routes) return null;
+  const faithfulness = causes.faithfulness.value;
+  const sentence = known
+    ? trustInWords(measuredEdges(analysis, routes, known), faithfulness, wholeOf(known, analysis.meta.model.task))
+    : '';
+  const notices = known?.notices ?? [];
+  const going =
+    phase.kind === 'predicting'
+      ? 'Predicting effects …'
+      : phase.kind === 'measuring'
+        ? `Measuring effects: ${phase.done} of ${phase.total} …`
+        : '';
+  const failed = phase.kind === 'failed' ? `Effects are unavailable: ${phase.message}` : '';
+  if (sentence === '' && notices.length === 0 && going === '' && failed === '') return null;
+  return (
+    <div class="trust" data-testid="trust">
+      {failed !== '' && <span role="status">{failed} </span>}
+      {sentence !== '' && <span data-testid="trust-said">{sentence} </span>}
+      {sentence !== '' && <Explained store={store} known={known} faithfulness={faithfulness} />}
+      {going !== '' && (
+        <span class="going" data-testid="trust-going">
+          {' '}
+          {going}
+        </span>
+      )}
+      {notices.map((notice) => (
+        <span key={notice} class="notice" role="note">
+          {' '}
+          {notice}
+        </span>
+      ))}
+    </div>
+  );
+}
+
+interface ExplainedProps {
+  store: Store;
+  known: KnownEffects | null;
+  faithfulness: FaithfulnessResult | null;
+}
+
+/** A question mark that opens what each figure means. */
+function Explained({ store, known, faithfulness }: ExplainedProps) {
+  const { open, anchor, popup, onKeyDown } = usePopup<HTMLDivElement>();
+  const isOpen = open.value;
+  const { sign = null, rho = null, kept = null, removed = null } = faithfulness ?? {};
+  const shareError = known?.shareError ?? null;
+  const values: Record<TrustFigure, string | null> = {
+    sign: sign === null ? null : wholePercent(sign),
+    rank: rho === null ? null : rho.toFixed(2).replace('-', '−'),
+    kept: kept === null ? null : wholePercent(kept),
+    left: removed === null ? null : wholePercent(removed),
+    shares: shareError === null ? null : scientific(shareError),
+  };
+  return (
+    <span ref={anchor} class="menu-anchor" onKeyDown={onKeyDown}>
+      <button
+        type="button"
+        class="tool"
+        data-testid="trust-help"
+        aria-haspopup="dialog"
+        aria-expanded={isOpen}
+        aria-label="What do these figures mean?"
+        title="What do these figures mean?"
+        onClick={() => (open.value = !isOpen)}
+      >
+        ?
+      </button>
+      {isOpen && (
+        <div ref={popup} class="menu trust-figures" role="dialog" aria-label="How far to trust the effects">
+          <dl>
+            {FIGURES.map(({ figure, name, sentences }) => (
+              <div key={figure}>
+                <dt>
+                  {name} <b class="token">{values[figure] ?? 'not measured'}</b>
+                </dt>
+                <dd>{sentences.join(' ')}</dd>
+              </div>
+            ))}
+          </dl>
+          <button
+            type="button"
+            class="link"
+            onClick={() => store.tell({ type: 'openDocs', address: 'inspectors#how-far-to-trust-it' })}
+          >
+            More in the documentation
+          </button>
+        </div>
+      )}
+    </span>
+  );
+}
