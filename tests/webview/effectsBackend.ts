@@ -1,6 +1,7 @@
-/** Answers about effects, as a backend gives them: units predicted as the test says, and measured one by one. */
+/** Answers about effects, as a backend gives them: units predicted as the test says, and measured when they are asked for. */
 import type {
   FaithfulnessParams,
+  FaithfulnessResult,
   KnockOutParams,
   MeasureEffectsParams,
   MetricChoice,
@@ -11,74 +12,73 @@ import type {
 } from '../../extension/shared/protocol';
 import type { Answer, Question } from '../../extension/shared/webview';
 import { packedNumbers } from '../../webview/dev/views';
+import { edgeAt, placeOfUnit } from '../../webview/src/effects/units';
+import { writtenUnits } from './knownEffects';
+import type { Written } from './knownEffects';
 
-/** An effect with its measurement: what `measureEffects` finds. */
-export function unitEffect(unit: string, kind: UnitKind, predicted: number | null, measured: number | null): UnitEffect {
-  return { unit, kind, text: '', how: '', predicted, measured, kl: null, share: null };
-}
-
-/** The edges to predict: layer, query, key, predicted, measured. */
-export type EdgeEffect = readonly [layer: number, query: number, key: number, predicted: number, measured: number];
-
-export interface Effects {
-  edges: readonly EdgeEffect[];
-  /** Other units, with what measuring them finds. */
-  units: readonly UnitEffect[];
+interface Effects {
+  /** By name: predicted, and what measuring finds. */
+  units: Written;
+  /** The number that effects are counted in. */
   value: number;
+  faithfulness?: Partial<FaithfulnessResult>;
   notices?: readonly string[];
 }
 
-const HOW: Partial<Record<UnitKind, string>> = { ffn: 'mean', head: 'mean', token: 'knock-out', neuron: 'mean' };
+function kindOf(unit: string): UnitKind {
+  if (unit.includes('>')) return unit.includes('/') ? 'edge_head' : 'edge';
+  if (/^\d/.test(unit)) return 'head';
+  if (unit.startsWith('X')) return 'token';
+  return unit.includes('#') ? 'neuron' : unit.includes('@') ? 'expert' : 'ffn';
+}
 
-export function createEffectsBackend(effects: Effects) {
+const HOW: Partial<Record<UnitKind, string>> = { token: 'knock-out', edge: 'zero', edge_head: 'zero' };
+
+/** Answers a question about effects; undefined for any other question. */
+export function createEffectsBackend({ units, value, faithfulness = {}, notices = [] }: Effects) {
+  const all = new Map(writtenUnits(units).map((unit) => [unit.unit, { ...unit, kind: kindOf(unit.unit) }]));
   const metricOf = ({ contrast }: MetricChoice): MetricValue => ({
-    ...{ kind: 'logit', target: { id: 1, text: ' Mary' }, value: effects.value },
-    contrast: contrast == null ? null : { id: 2, text: ' John' },
+    ...{ kind: 'logit', target: { id: 1, text: ' Mary' }, value },
+    contrast: typeof contrast === 'string' ? { id: 2, text: ' John' } : null,
   });
-  const nameOf = ([layer, query, key]: EdgeEffect): string =>
-    `${layer === 0 ? `X0_${key}` : `I${layer - 1}_${key}`}>A${layer}_${query}`;
-  const all = new Map<string, UnitEffect>([
-    ...effects.edges.map((edge) => [nameOf(edge), unitEffect(nameOf(edge), 'edge', edge[3], edge[4])] as const),
-    ...effects.units.map((unit) => [unit.unit, unit] as const),
-  ]);
-  const found = (unit: string): UnitEffect => {
-    const one = all.get(unit) ?? unitEffect(unit, unit.includes('/') ? 'edge_head' : 'neuron', 0.1, 0.2);
-    return { ...one, how: HOW[one.kind] ?? 'zero', kl: 0.5 };
+  const measured = (unit: string): UnitEffect => {
+    const kind = kindOf(unit);
+    const found = all.get(unit) ?? { unit, kind, text: '', predicted: null, measured: 0.2, share: null };
+    return { ...found, how: HOW[kind] ?? 'mean', kl: 0.5 };
   };
-  const column = (values: number[], dtype: 'uint32' | 'float32') =>
-    packedNumbers(dtype === 'uint32' ? Uint32Array.from(values) : Float32Array.from(values), [values.length]);
+  const edges = [...all.values()].filter(({ kind }) => kind === 'edge');
+  const places = edges.map(({ unit }) => edgeAt(placeOfUnit(unit) ?? 0));
+  const column = (values: number[]) => packedNumbers(Uint32Array.from(values), [values.length]);
 
   function predicted(choice: MetricChoice): PredictEffectsResult {
+    const effects = Float32Array.from(edges, (edge) => edge.predicted ?? 0);
     return {
-      position: choice.position ?? 0,
-      metric: metricOf(choice),
-      edgeLayer: column(effects.edges.map(([layer]) => layer), 'uint32'),
-      edgeQuery: column(effects.edges.map(([, query]) => query), 'uint32'),
-      edgeKey: column(effects.edges.map(([, , key]) => key), 'uint32'),
-      edgeEffect: column(effects.edges.map(([, , , value]) => value), 'float32'),
-      ...{ heads: null, ffn: null, tokens: null, shares: null, shareError: 3e-7 },
-      units: effects.units.map((unit) => ({ ...unit, measured: null })),
-      notices: [...(effects.notices ?? [])],
+      ...{ position: choice.position ?? 0, metric: metricOf(choice) },
+      ...{ edgeLayer: column(places.map(({ layer }) => layer)), edgeQuery: column(places.map(({ query }) => query)) },
+      ...{ edgeKey: column(places.map(({ key }) => key)), edgeEffect: packedNumbers(effects, [edges.length]) },
+      ...{ heads: null, ffn: null, tokens: null, shares: null, shareError: 3e-7, notices: [...notices] },
+      units: [...all.values()]
+        .filter(({ kind }) => kind !== 'edge')
+        .map((unit) => ({ ...unit, how: '', measured: null })),
     };
   }
 
-  /** The answer to a question about effects; undefined for any other question. */
-  return function answer({ method, params }: Question): Promise<Answer> | undefined {
+  return ({ method, params }: Question): Answer | undefined => {
     switch (method) {
       case 'lmTransparency/predictEffects':
-        return Promise.resolve(predicted(params as MetricChoice));
+        return predicted(params as MetricChoice);
       case 'lmTransparency/measureEffects':
-        return Promise.resolve({ units: (params as MeasureEffectsParams).units?.map(found) ?? [], notices: [] });
+        return { units: (params as MeasureEffectsParams).units?.map(measured) ?? [], notices: [] };
       case 'lmTransparency/faithfulness': {
         const n = (params as FaithfulnessParams).predicted?.length ?? 0;
-        return Promise.resolve({ n, sign: 0.75, rho: -0.5, kept: 1.2, removed: -0.08 });
+        return { ...{ n, sign: null, rho: null, kept: null, removed: null }, ...faithfulness };
       }
       case 'lmTransparency/knockOut': {
         const outputs = [
           { id: 1, text: ' Mary', before: 0.92, after: 0.31, logitBefore: 20, logitAfter: 17 },
           { id: 2, text: ' John', before: 0.002, after: 0.3, logitBefore: 14, logitAfter: 17 },
         ];
-        return Promise.resolve({ effect: found((params as KnockOutParams).unit), metric: metricOf(params as MetricChoice), outputs });
+        return { effect: measured((params as KnockOutParams).unit), metric: metricOf(params as MetricChoice), outputs };
       }
       default:
         return undefined;

@@ -1,21 +1,16 @@
 /** Effects, what was done for them, and the number that they are counted in, in words. */
 import type { MetricValue, ModelInfo, UnitEffect } from '../../../extension/shared/protocol';
 import { outputText } from '../words/answer';
+import { effectNumber } from '../words/effect';
 
-/** An effect, or the number that effects are counted in: +2.75, −0.70, 0.00. */
-export function effectText(value: number): string {
-  const size = Math.abs(value).toFixed(2);
-  return size === '0.00' ? size : `${value < 0 ? '−' : '+'}${size}`;
-}
-
-/** The same without a plus: 4.92. */
-export const metricText = (value: number): string => effectText(value).replace('+', '');
+/** The number that effects are counted in: 4.92. */
+export const metricText = (value: number): string => effectNumber(value).replace('+', '');
 
 /** "effect +2.75 measured, predicted +1.28" */
 export function effectInWords({ measured, predicted }: Pick<UnitEffect, 'measured' | 'predicted'>): string {
-  const guess = predicted === null ? '' : `predicted ${effectText(predicted)}`;
+  const guess = predicted === null ? '' : `predicted ${effectNumber(predicted)}`;
   if (measured === null) return predicted === null ? 'effect not known' : `effect ${guess}, not measured`;
-  return ['effect ' + effectText(measured) + ' measured', guess].filter(Boolean).join(', ');
+  return ['effect ' + effectNumber(measured) + ' measured', guess].filter(Boolean).join(', ');
 }
 
 const DONE: Record<string, string> = {

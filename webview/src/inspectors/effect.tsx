@@ -2,9 +2,10 @@
 import type { ComponentChildren } from 'preact';
 import { useSignal } from '@preact/signals';
 import type { MetricValue, UnitEffect } from '../../../extension/shared/protocol';
-import { doneInWords, effectText, metricInWords, metricText, toneOf } from '../effects/inWords';
+import { doneInWords, metricInWords, metricText, toneOf } from '../effects/inWords';
 import { unitOf } from '../effects/units';
 import { Waiting } from '../controls/waiting';
+import { effectNumber } from '../words/effect';
 import type { Store } from '../store/state';
 import { KnockOut, KnockOutButton } from './knockOut';
 import { matters, useMeasured } from './measured';
@@ -56,7 +57,7 @@ function OfUnit({ store, unit, children }: UnitProps) {
   if (!effect && store.recording) return <>{children}</>;
   return (
     <>
-      <div class="figures effect" data-testid="effect">
+      <div class="figures effect-said" data-testid="effect">
         {!store.recording && !isOpen && <KnockOutButton store={store} unit={unit} />}
         {effect && <InWords store={store} effect={effect} metric={known?.metric ?? null} />}
         {!effect && offers && (
@@ -104,7 +105,7 @@ function InWords({ store, effect, metric }: WordsProps) {
     if (predicted === null) return <>effect not known</>;
     return (
       <>
-        effect <i title="First order: gradient · part. Not measured.">predicted {effectText(predicted)}</i>
+        effect <i title="First order: gradient · part. Not measured.">predicted {effectNumber(predicted)}</i>
         {of}
       </>
     );
@@ -114,10 +115,10 @@ function InWords({ store, effect, metric }: WordsProps) {
     <>
       effect{' '}
       <b class={toneOf(measured)} title={done} data-testid="effect-measured">
-        {effectText(measured)}
+        {effectNumber(measured)}
       </b>
       {of}
-      {predicted !== null && <i title="First order: gradient · part."> (predicted {effectText(predicted)})</i>}
+      {predicted !== null && <i title="First order: gradient · part."> (predicted {effectNumber(predicted)})</i>}
     </>
   );
 }

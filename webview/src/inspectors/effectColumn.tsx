@@ -1,7 +1,8 @@
 /** A column of effects in a list of heads, neurons or experts; with ink Effect, their bars and order too. */
 import type { UnitEffect } from '../../../extension/shared/protocol';
-import { effectInWords, effectText, toneOf } from '../effects/inWords';
+import { effectInWords, toneOf } from '../effects/inWords';
 import { figureOf } from '../effects/known';
+import { effectNumber } from '../words/effect';
 import type { Store } from '../store/state';
 import type { Cell } from '../words/table';
 import { useMeasured } from './measured';
@@ -38,11 +39,11 @@ function withEffect(row: BarRow, effect: UnitEffect | undefined, inked: boolean,
   const figure = figureOf(effect);
   const tone = toneOf(figure?.value ?? 0);
   const cell = figure ? (
-    <span class={`figure effect-figure ${figure.measured ? `measured ${tone}` : 'predicted'}`}>
-      {effectText(figure.value)}
+    <span class={`effect-figure ${figure.measured ? `measured ${tone}` : 'predicted'}`}>
+      {effectNumber(figure.value)}
     </span>
   ) : (
-    <span class="figure effect-figure">{asking && <span class="pending" title="being computed" />}</span>
+    <span class="effect-figure">{asking && <span class="pending" title="being computed" />}</span>
   );
   return {
     ...row,

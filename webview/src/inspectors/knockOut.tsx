@@ -2,10 +2,11 @@
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { useSignal } from '@preact/signals';
 import type { How, KnockOutResult, OutputChange } from '../../../extension/shared/protocol';
-import { doneInWords, effectText, metricInWords, metricText } from '../effects/inWords';
+import { doneInWords, metricInWords, metricText } from '../effects/inWords';
 import { useReply } from '../store/ask';
 import { Waiting } from '../controls/waiting';
 import { outputText } from '../words/answer';
+import { effectNumber } from '../words/effect';
 import type { Store } from '../store/state';
 import { percent, valueText } from '../words/words';
 import { OFFLINE, Section } from './parts';
@@ -145,7 +146,7 @@ function Changes({ store, result }: { store: Store; result: KnockOutResult }) {
         {how === '' ? '' : `${doneInWords(how)} · `}
         {measured === null
           ? 'nothing changes'
-          : `${metricInWords(metric, model)} ${metricText(metric.value)} → ${metricText(metric.value - measured)} (effect ${effectText(measured)})`}
+          : `${metricInWords(metric, model)} ${metricText(metric.value)} → ${metricText(metric.value - measured)} (effect ${effectNumber(measured)})`}
         {kl === null || measured === null ? '' : ` · KL ${kl.toPrecision(2)} nats`}
       </p>
     </div>

@@ -1,13 +1,14 @@
 /** The effects of one kind of unit as a list: predicted and measured, the strongest first. */
 import { useSignal } from '@preact/signals';
 import type { UnitEffect, UnitKind } from '../../../extension/shared/protocol';
-import { effectInWords, effectText, toneOf } from '../effects/inWords';
+import { effectInWords, toneOf } from '../effects/inWords';
 import { figureOf, listed } from '../effects/known';
 import type { KnownEffects } from '../effects/known';
 import { headOfUnit, selectionOf } from '../effects/units';
 import type { Analysis } from '../analysis/payload';
 import { roving } from '../controls/roving';
 import { Section } from '../inspectors/parts';
+import { effectNumber } from '../words/effect';
 import type { Store } from '../store/state';
 import { baseOf, detailOf, expertOf } from '../words/names';
 import type { Table } from '../words/table';
@@ -172,9 +173,9 @@ function Row({ store, analysis, effect, most, first }: RowProps) {
           </span>
         </span>
         <span class={`number guess${measured === null ? ' only' : ''}`}>
-          {predicted === null ? '' : effectText(predicted)}
+          {predicted === null ? '' : effectNumber(predicted)}
         </span>
-        <span class="number truth">{measured === null ? '' : effectText(measured)}</span>
+        <span class="number truth">{measured === null ? '' : effectNumber(measured)}</span>
       </button>
     </li>
   );

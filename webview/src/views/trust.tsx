@@ -75,13 +75,10 @@ export function Trust({ store }: { store: Store }) {
     ? trustInWords(measuredEdges(analysis, routes, known), faithfulness, wholeOf(known, analysis.meta.model.task))
     : '';
   const notices = known?.notices ?? [];
-  const going =
-    phase.kind === 'predicting'
-      ? 'Predicting effects …'
-      : phase.kind === 'measuring'
-        ? `Measuring effects: ${phase.done} of ${phase.total} …`
-        : '';
-  const failed = phase.kind === 'failed' ? `Effects are unavailable: ${phase.message}` : '';
+  const going = phase.kind === 'measuring' ? `${count(phase.total - phase.done)} more to measure …` : '';
+  // under the graph it is said, too
+  const failed =
+    phase.kind === 'failed' && store.view.value !== 'routes' ? `Effects are unavailable: ${phase.message}` : '';
   if (sentence === '' && notices.length === 0 && going === '' && failed === '') return null;
   return (
     <div class="trust" data-testid="trust">

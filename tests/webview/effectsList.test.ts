@@ -1,0 +1,278 @@
+// @vitest-environment happy-dom
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ExportParams, MeasureEffectsParams } from '../../extension/shared/protocol';
+import type { ToWebview, ViewState } from '../../extension/shared/webview';
+import { mount } from '../../webview/src/mount';
+import { trustInWords, wholePercent } from '../../webview/src/views/trust';
+import { createEffectsBackend } from './effectsBackend';
+import { FakeHost, analysisMessage } from './host';
+import type { Written } from './knownEffects';
+import { all, click, find, maybe, press, rows, selection, settled, text } from './panelDom';
+
+const LAST = 7;
+const UNITS: Written = {
+  'I2_1>A3_7': [1.28, 2.75],
+  'I0_2>A1_5': [-2, -0.5],
+  'X0_0>A0_3': [0.4, 3],
+  '2.1@7': [0.3, 0.2],
+  M2_3: [0.1, -0.9],
+  X0_1: [1, 4],
+  X0_7: [2, null],
+  'M2_3#12': [0.02],
+};
+const FAITHFUL = { sign: 2 / 3, rho: -0.5, kept: 1.2, removed: -0.08 };
+
+let host: FakeHost;
+let unmount: () => void;
+
+beforeEach(async () => {
+  document.body.innerHTML = '<div id="root"></div>';
+  host = new FakeHost();
+  unmount = mount(document.getElementById('root') as HTMLElement, host);
+  await settled(20);
+});
+afterEach(() => unmount());
+
+const show = async (view: Partial<ViewState> = {}, notices: string[] = []): Promise<void> => {
+  const effects = createEffectsBackend({ units: UNITS, value: 4.92, faithfulness: FAITHFUL, notices });
+  host.reply = (question) => {
+    const answer = effects(question);
+    return answer ? Promise.resolve(answer) : new Promise(() => undefined);
+  };
+  // next to nothing is drawn, so that only these units are measured
+  host.say(analysisMessage({}, { target: LAST, threshold: 0.9, ...view }));
+  await settled();
+};
+const tabs = () => all('[role=tablist][aria-label=Lists] [role=tab]').map((tab) => tab.textContent);
+const numbers = (list: string) =>
+  all(`[data-testid="${list}"] .effect-row`).map((row) =>
+    [row.dataset['unit'], ...[...row.querySelectorAll('.number')].map((number) => number.textContent)].join(' '),
+  );
+
+describe('lists of effects', () => {
+  it('are by kind, after the routes; with ink Effect before them', async () => {
+    await show();
+    expect(tabs()).toEqual(['routes', 'edges', 'heads', 'blocks', 'tokens', 'neurons']);
+    expect(find('twin').textContent).toContain('Strongest routes');
+    await click(find('ink-effect'));
+    expect(tabs()).toEqual(['edges', 'heads', 'blocks', 'tokens', 'neurons', 'routes']);
+    expect(maybe('effects-edge')).not.toBeNull();
+    await click(find('list-routes'));
+    expect(find('twin').textContent).toContain('Strongest routes');
+  });
+
+  it('have the measured ones first, or go by prediction, with their figures and what was done', async () => {
+    await show({ ink: 'effect' });
+    expect(numbers('effects-edge')).toEqual([
+      'X0_0>A0_3 +0.40 +3.00',
+      'I2_1>A3_7 +1.28 +2.75',
+      'I0_2>A1_5 −2.00 −0.50',
+    ]);
+    expect(text('effects-done')).toBe('3 of 3 measured: set to zero.');
+    await click(find('order-predicted'));
+    expect(numbers('effects-edge').map((row) => row.split(' ')[0])).toEqual(['I0_2>A1_5', 'I2_1>A3_7', 'X0_0>A0_3']);
+    await click(find('list-ffn'));
+    expect(text('effects-done')).toBe('1 of 1 measured: set to the mean over the prompt.');
+    await click(find('list-token'));
+    expect(text('effects-done')).toBe('1 of 2 measured: kept from being read by later tokens.');
+    await click(find('list-neuron'));
+    expect(numbers('effects-neuron')).toEqual(['M2_3#12 +0.02 ']);
+    expect(text('effects-done')).toBe('1 predicted, none measured yet.');
+  });
+
+  it('tell supporting from opposing, and measured from predicted', async () => {
+    await show({ ink: 'effect' });
+    const fills = () => all('.effect-row .fill').map((fill) => [...fill.classList].slice(1).join(' '));
+    expect(fills()).toEqual(['supports', 'supports', 'opposes']);
+    await click(find('list-neuron'));
+    expect(fills()).toEqual(['supports guessed']);
+  });
+
+  it('are read with their effects, and select what they are about', async () => {
+    await show({ ink: 'effect' });
+    const row = all('[data-unit="I2_1>A3_7"]')[0];
+    expect(row?.getAttribute('aria-label')).toMatch(/^.+ to .+, layer 3: effect \+2\.75 measured, predicted \+1\.28$/);
+    await click(row);
+    expect(selection()).toBe('attention:I2_1>A3_7');
+    expect(all('[data-unit="I2_1>A3_7"]')[0]?.getAttribute('aria-pressed')).toBe('true');
+    for (const [list, unit] of [
+      ['ffn', 'M2_3'],
+      ['token', 'X0_1'],
+      ['neuron', 'M2_3#12'],
+    ]) {
+      await click(find(`list-${list}`));
+      await click(all(`[data-unit="${unit}"]`)[0]);
+      expect(selection()).toBe(unit);
+    }
+    await click(find('list-head'));
+    await click(all('[data-unit="2.1@7"]')[0]);
+    expect(text('head-filter')).toContain('L2 H1');
+    await click(all('[data-unit="2.1@7"]')[0]);
+    expect(maybe('head-filter')).toBeNull();
+  });
+
+  it('move with the arrows, and are copied as a table', async () => {
+    await show({ ink: 'effect' });
+    find('list-edge').focus();
+    await press('ArrowRight');
+    expect(document.activeElement).toBe(find('list-head'));
+    expect(maybe('effects-head')).not.toBeNull();
+    await click(find('list-edge'));
+    await click(find('copy-effects-edge'));
+    expect(host.toldOf('copy').at(-1)?.text.split('\n').slice(0, 2)).toEqual([
+      'unit\ttext\tset to\tpredicted\tmeasured\tKL\tshare',
+      'X0_0>A0_3\t\tzero\t0.4\t3\t0.5\t',
+    ]);
+  });
+
+  it('say why there are none', async () => {
+    host.say(analysisMessage({}, { ink: 'effect' }));
+    await settled();
+    expect(text('no-effects')).toBe('Effects are being predicted …');
+    host.say({ type: 'offline', offline: true, message: '' });
+    await settled();
+    expect(text('no-effects')).toContain('offline');
+  });
+});
+
+describe('how far to trust effects', () => {
+  it('is said with what was measured', async () => {
+    await show({}, ['Layer 1 has no gradient.']);
+    expect(text('trust-said').trim()).toBe(
+      'Measured 3 candidates: sign as predicted 2 of the 3 strongest, rank agreement −0.50; the drawing alone keeps 120% of the logit, −8% is left without it.',
+    );
+    expect(text('trust')).toContain('Layer 1 has no gradient.');
+    await click(find('trust-help'));
+    const terms = all('.trust-figures dt').map((term) => term.textContent);
+    expect(terms).toContain('Kept by the drawing alone 120%');
+    expect(terms).toContain('Error of the shares 3e-7');
+    for (const said of all('.trust-figures dd')) expect(said.textContent?.match(/\.(?= |$)/g)).toHaveLength(3);
+    await click(all('.trust-figures .link')[0]);
+    expect(host.toldOf('openDocs').at(-1)?.address).toBe('inspectors#how-far-to-trust-it');
+  });
+
+  it('is not said before anything is measured', async () => {
+    host.say(analysisMessage());
+    await settled();
+    expect(maybe('trust')).toBeNull();
+  });
+
+  it('leaves out what is not known', () => {
+    const nothing = { n: 0, sign: null, rho: null, kept: null, removed: null };
+    expect(trustInWords({ drawn: 0, others: 0 }, nothing, 'logit')).toBe('');
+    expect(trustInWords({ drawn: 1, others: 0 }, null, 'logit')).toBe('Measured 1 edge.');
+    expect(trustInWords({ drawn: 0, others: 2 }, { ...nothing, n: 2, sign: 0.5 }, 'logit')).toBe(
+      'Measured 2 candidates: sign as predicted 1 of the 2 strongest.',
+    );
+    expect(trustInWords({ drawn: 0, others: 0 }, { ...nothing, kept: 0.61, removed: 0.08 }, 'difference')).toBe(
+      'The drawing alone keeps 61% of the difference, 8% is left without it.',
+    );
+    expect([-0.004, 0.004, -1.2, 2].map(wholePercent)).toEqual(['0%', '0%', '−120%', '200%']);
+  });
+});
+
+describe('an export', () => {
+  it('has the ink of effects, and what is known of them', async () => {
+    await show({ ink: 'effect' });
+    host.say({ type: 'export', format: 'svg', appearance: 'light' });
+    await settled(40);
+    const [{ ink, effects } = {} as ExportParams] = host.askedBy('lmTransparency/export') as ExportParams[];
+    expect(ink).toBe('effect');
+    expect(effects?.units.find(({ unit }) => unit === 'I2_1>A3_7')?.measured).toBe(2.75);
+    expect(effects?.faithfulness?.kept).toBe(1.2);
+  });
+});
+
+describe('what an inspector says of effects', () => {
+  const measured = () =>
+    (host.askedBy('lmTransparency/measureEffects') as MeasureEffectsParams[]).filter((p) => !p.behind);
+  const inspect = async (name: string): Promise<void> => {
+    await show({ selection: name });
+    await settled(60);
+  };
+
+  it('is the measured effect, of what, and what was predicted', async () => {
+    await inspect('attention:I2_1>A3_7');
+    expect(text('effect')).toContain('effect +2.75 of 4.92 (predicted +1.28)');
+    await inspect('M2_3');
+    expect(text('effect')).toContain('effect −0.90 of 4.92 (predicted +0.10)');
+    expect(find('effect').querySelector('b')?.className).toBe('opposes');
+    await inspect('X0_7');
+    expect(text('effect')).toContain('no effect: no later token reads it');
+  });
+
+  it('is measured on opening, as a question of its own', async () => {
+    await inspect('M2_3#12');
+    expect(measured()).toMatchObject([{ position: LAST, units: ['M2_3#12'], behind: false }]);
+    await inspect('attention:I1_2>A2_6');
+    const units = measured().flatMap((params) => params.units ?? []);
+    expect(units).toContain('I1_2>A2_6');
+    expect(units.filter((unit) => unit.startsWith('I1_2>A2_6/'))).toHaveLength(9);
+    expect(all('[data-testid=heads] .effect-figure.measured')).toHaveLength(9);
+    expect(new Set(units).size).toBe(units.length);
+  });
+
+  it('is nothing for a state of the residual stream, and for what comes after the target', async () => {
+    await inspect('I2_3');
+    expect(maybe('effect')).toBeNull();
+    await show({ target: 4, selection: 'M2_6' });
+    expect(text('effect')).toBe('no effect: it comes after the target');
+    expect(measured()).toEqual([]);
+  });
+
+  it('knocks out with a button or k, and shows the model as it is again', async () => {
+    await inspect('attention:I2_1>A3_7');
+    await click(find('knock-out'));
+    await settled(40);
+    expect(rows('knock-out-changes')).toEqual(['·Mary92% → 31%', '·John0.2% → 30%']);
+    expect(text('knock-out-sum')).toContain('set to zero · logit of ·Mary 4.92 → 2.17 (effect +2.75) · KL 0.50 nats');
+    expect(document.activeElement).toBe(find('knock-out-undo'));
+    await click(find('knock-out-undo'));
+    expect(maybe('knock-out-changes')).toBeNull();
+    expect(document.activeElement).toBe(find('knock-out'));
+    await press('k', document.querySelector('.stage'));
+    await settled(40);
+    expect(maybe('knock-out-changes')).not.toBeNull();
+    await press('k', document.querySelector('.stage'));
+    expect(maybe('knock-out-undo')).toBeNull();
+  });
+
+  it('knocks out with another baseline, and gives up when it is left', async () => {
+    await inspect('M2_3');
+    await click(find('knock-out'));
+    const how = find('knock-out-how') as HTMLSelectElement;
+    how.value = 'zero';
+    how.dispatchEvent(new Event('change', { bubbles: true }));
+    await settled(40);
+    expect(host.askedBy('lmTransparency/knockOut')).toMatchObject([{ unit: 'M2_3', how: 'default' }, { how: 'zero' }]);
+    host.reply = () => new Promise(() => undefined);
+    how.value = 'mean';
+    await press('Escape', find('inspector').querySelector('button'));
+    expect(maybe('knock-out-undo')).toBeNull();
+  });
+
+  it('has bars and an order by effect with ink Effect', async () => {
+    UNITS['I2_1>A3_7/4'] = [null, -2];
+    await show({ selection: 'attention:I2_1>A3_7', ink: 'effect' });
+    await settled(60);
+    delete UNITS['I2_1>A3_7/4'];
+    expect(rows('heads')[0]).toMatch(/^H4−2\.00/);
+    const tones = all('[data-testid=heads] .fill').map((fill) => fill.className);
+    expect(tones.slice(0, 2)).toEqual(['fill opposes', 'fill supports']);
+  });
+
+  it('is measured on demand where effects are off', async () => {
+    const effects = createEffectsBackend({ units: UNITS, value: 4.92 });
+    host.reply = (question) => {
+      const answer = effects(question);
+      return answer ? Promise.resolve(answer) : new Promise(() => undefined);
+    };
+    host.say({ ...analysisMessage({}, { target: LAST, selection: 'M2_3' }), measured: 0 } as ToWebview);
+    await settled();
+    expect(measured()).toEqual([]);
+    await click(find('measure'));
+    await settled(40);
+    expect(text('effect')).toContain('effect −0.90');
+    expect(measured()).toMatchObject([{ units: ['M2_3'] }]);
+  });
+});
