@@ -134,9 +134,9 @@ describe('what is to be measured', () => {
     ...{ M1_5: [1], X0_2: [1], '1.0': [1], '1.0@5': [1] },
   });
 
-  it('is what is drawn, the strongest prediction first, then blocks and tokens, then what is not drawn', () => {
+  it('is what is drawn, the strongest prediction first, then what is not drawn, then blocks and tokens', () => {
     expect(toMeasure(known, [edge(0), edge(1), edge(3)], 60)).toEqual(
-      ['I0_1>A1_5', 'I0_3>A1_5', 'I0_0>A1_5', 'M1_5', 'X0_2', 'I0_2>A1_5'], // prettier-ignore
+      ['I0_1>A1_5', 'I0_3>A1_5', 'I0_0>A1_5', 'I0_2>A1_5', 'M1_5', 'X0_2'], // prettier-ignore
     );
   });
 

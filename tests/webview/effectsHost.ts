@@ -103,6 +103,8 @@ export function unitOf(unit: string): UnitEffect {
   return { unit, kind, text: '', how: '', predicted: 0.1, measured: null, kl: null, share: null };
 }
 
+export const floatsOf = (values: number[]): NumericArray => array('float32', values);
+
 function array(dtype: 'uint32' | 'float32', values: number[]): NumericArray {
   const typed = dtype === 'uint32' ? Uint32Array.from(values) : Float32Array.from(values);
   return { dtype, shape: [values.length], data: Buffer.from(typed.buffer).toString('base64') };

@@ -53,12 +53,20 @@ export interface Drawing {
   renormalize: boolean;
 }
 
+/** What may still be spent on a metric: time for slow units, and a question for shares. */
+interface Spare {
+  slowMs: number;
+  shares: boolean;
+}
+
 /** Units of one question: enough for one batch, few enough for a steady progress. */
 const AT_ONCE = 20;
 /** Edges whose predictions are compared with measurements. */
 const AGREEING = 20;
 /** Metrics whose effects stay known. */
 const MOST_KEPT = 8;
+/** Up to this position shares come with the prediction; after it they wait until tokens are measured. */
+const SHARES_AT_ONCE = 128;
 /** Milliseconds for the units whose measurement takes a whole run: blocks and tokens. */
 const SLOW_UNITS_MS = 10_000;
 
@@ -106,10 +114,10 @@ export function createMeasuring(
   /** Predicts, measures and compares, and again when the drawing changes or after a failure, until it is stopped. */
   async function follow({ about, ...wanted }: Wish, stopped: AbortSignal): Promise<void> {
     const key = keyOf(about);
-    const spare = { slowMs: restored.get(key) === true ? 0 : SLOW_UNITS_MS };
+    const spare = { slowMs: restored.get(key) === true ? 0 : SLOW_UNITS_MS, shares: true };
     for (let waitMs = wanted.measureAfter; !stopped.aborted; waitMs = 0) {
       try {
-        if (mustPredict(key)) await predict(about, wanted, stopped);
+        if (mustPredict(key)) await predictFirst(about, wanted, stopped);
         await pause(most.peek() > 0 ? waitMs : 0, stopped);
         await measure(about, spare, stopped);
         if (!stopped.aborted) phase.value = { kind: 'done' };
@@ -126,11 +134,16 @@ export function createMeasuring(
     return !kept.peek().has(key) || (restored.has(key) && inked.peek() && most.peek() > 0);
   }
 
-  async function predict(about: About, { predictAfter, asked }: Omit<Wish, 'about'>, stopped: AbortSignal) {
+  async function predictFirst(about: About, { predictAfter, asked }: Omit<Wish, 'about'>, stopped: AbortSignal) {
     await pause(predictAfter, stopped);
     if (stopped.aborted) return;
     phase.value = { kind: 'predicting' };
-    const params = { ...about, behind: !asked };
+    await predict(about, { behind: !asked, shares: about.position < SHARES_AT_ONCE }, stopped);
+  }
+
+  /** What was measured before stays. */
+  async function predict(about: About, how: { behind: boolean; shares: boolean }, stopped: AbortSignal): Promise<void> {
+    const params = { ...about, ...how };
     const reply = await host.ask({ method: 'lmTransparency/predictEffects', params }, { signal: stopped });
     if (stopped.aborted) return;
     const [key, predicted] = [keyOf(about), fromPrediction(reply)];
@@ -142,13 +155,19 @@ export function createMeasuring(
   }
 
   /** Measures until nothing is left, also of what changes meanwhile, and compares. */
-  async function measure(about: About, spare: { slowMs: number }, stopped: AbortSignal): Promise<void> {
+  async function measure(about: About, spare: Spare, stopped: AbortSignal): Promise<void> {
     for (let done = 0; !stopped.aborted;) {
       const effects = kept.peek().get(keyOf(about));
       if (!effects || most.peek() === 0) return;
       const left = unitsLeft(effects, spare.slowMs > 0);
       if (left.length > 0) {
         phase.value = { kind: 'measuring', done, total: done + left.length };
+        if (spare.shares && isToken(left[0] ?? '') && effects.tokens && !effects.shares) {
+          spare.shares = false;
+          // the tokens to measure are those with the largest shares
+          await predict(about, { behind: true, shares: true }, stopped);
+          continue;
+        }
         const started = now();
         const found = await measured({ ...about, behind: true, units: batch(left) }, stopped);
         if (stopped.aborted) return;
@@ -208,12 +227,14 @@ const keyOf = ({ runId, position, target, contrast }: About): string =>
 
 /** Units that start together are measured together: the first of a kind. */
 function batch(left: readonly string[]): string[] {
-  const slow = isSlow(left[0] ?? '');
-  const end = left.findIndex((unit) => isSlow(unit) !== slow);
+  const [slow, token] = [isSlow(left[0] ?? ''), isToken(left[0] ?? '')];
+  const end = left.findIndex((unit) => isSlow(unit) !== slow || isToken(unit) !== token);
   return left.slice(0, Math.min(AT_ONCE, end < 0 ? left.length : end));
 }
 
-const isSlow = (unit: string): boolean => unit.startsWith('M') || (unit.startsWith('X0_') && !unit.includes('>'));
+const isToken = (unit: string): boolean => unit.startsWith('X0_') && !unit.includes('>');
+
+const isSlow = (unit: string): boolean => unit.startsWith('M') || isToken(unit);
 
 /** Waits unless stopped; a stopped wait never ends, so that nothing after it happens. */
 function pause(ms: number, stopped: AbortSignal): Promise<void> {

@@ -1,4 +1,4 @@
-/** What to measure, in which order: the edges that are drawn, then blocks, tokens and heads, then what is not drawn. */
+/** What to measure, in which order: edges that are drawn, edges that are not, heads; then what takes whole runs. */
 import type { UnitKind } from '../../../extension/shared/protocol';
 import { listed } from './known';
 import type { Figure, KnownEffects } from './known';
@@ -16,9 +16,9 @@ export interface DrawnEdge {
 const CANDIDATES = 20;
 /** How many units of other kinds are measured. */
 const MOST: readonly [UnitKind, number][] = [
+  ['head', 20],
   ['ffn', 20],
   ['token', 60],
-  ['head', 20],
 ];
 /** A candidate is drawn from this fraction of the strongest edge on. */
 const NOTABLE = 0.1;
@@ -33,7 +33,7 @@ export function toMeasure(known: KnownEffects, drawn: readonly DrawnEdge[], most
     .slice(0, most)
     .map(({ edge }) => edgeUnit(edge.layer, edge.query, edge.key));
   const kinds = MOST.flatMap(([kind, n]) => firstOf(known, kind, n));
-  const wanted = [...new Set([...strongest, ...kinds, ...candidates(known, drawn)])];
+  const wanted = [...new Set([...strongest, ...candidates(known, drawn), ...kinds])];
   return wanted.filter((unit) => (known.units.get(unit)?.how ?? '') === '');
 }
 
