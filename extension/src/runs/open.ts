@@ -34,7 +34,9 @@ export async function openRun(
   const title = path.posix.basename(uri.path);
   const result = run.kept === null ? null : await store.get(run.kept);
   if (result) {
-    panels.open(uri, title).showResult({ ...result, uri: uri.toString(), title }, run.saved ? viewOf(content) : null);
+    const effects = (run.saved ? content.effects : null) ?? result.effects;
+    const shown = { ...result, uri: uri.toString(), title, effects };
+    panels.open(uri, title).showResult(shown, run.saved ? viewOf(content) : null);
     return;
   }
   if (await mayAnalyze(content)) await analyses.runAgain(uri, title, chosenBy(run, content, settingsFor(uri)));

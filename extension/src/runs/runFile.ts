@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { DTYPES, SPECIAL_TOKENS } from '../settings';
-import type { Dtype, SpecialTokens } from '../../shared/protocol';
+import type { Dtype, EffectsResult, SpecialTokens } from '../../shared/protocol';
+import { readEffects } from '../panel/effects';
 import { isRecord } from '../panel/foreign';
 
 /** Every run file ends so: one analysis as JSON, written by the backend (`exports/run.py`). */
@@ -38,6 +39,8 @@ export interface RunContent {
   /** What the model says first, and its probability; null for a value. */
   answer: { text: string; probability: number | null } | null;
   origin: Origin | null;
+  /** Those on the target that were known when it was saved. */
+  effects: EffectsResult | null;
 }
 
 /** A file that is none, and why. */
@@ -56,6 +59,8 @@ export function readRun(text: string): RunContent {
     throw new BrokenRun(`its format is ${JSON.stringify(whole[MARK])}, and ${RUN_FORMAT} is what this version reads`);
   const asked = recordAt(whole, 'asked');
   const tokens = listAt(whole, 'tokens');
+  const position = countAt(recordAt(whole, 'target'), 'target.position', 'position');
+  const target = Math.min(position, Math.max(0, tokens.length - 1));
   return {
     created: typeof whole['created'] === 'string' ? whole['created'] : '',
     prompt: promptOf(whole['prompt']),
@@ -67,12 +72,13 @@ export function readRun(text: string): RunContent {
       chat: asked['chat'] === true,
       topK: Math.min(100, countAt(asked, 'asked.top_k', 'top_k') || 1),
     },
-    target: Math.min(countAt(recordAt(whole, 'target'), 'target.position', 'position'), Math.max(0, tokens.length - 1)),
+    target,
     threshold: shareOf(whole['threshold']),
     renormalize: whole['renormalize'] !== false,
     tokens: tokens.length,
     answer: answerOf(listAt(whole, 'predictions')[0]),
     origin: originOf(whole['from']),
+    effects: effectsOf(whole['effects'], target),
   };
 }
 
@@ -104,6 +110,15 @@ function answerOf(row: unknown): RunContent['answer'] {
   if (!isRecord(row) || typeof row['text'] !== 'string') return null;
   const probability = row['probability'];
   return { text: row['text'], probability: typeof probability === 'number' ? probability : null };
+}
+
+/** Null where there are none, or none that can be read: the graph is there without them. */
+function effectsOf(value: unknown, position: number): EffectsResult | null {
+  if (!isRecord(value)) return null;
+  // what a file leaves out: what its runs do not share, and what is usual
+  const timing = { forwardS: 0, backwardS: 0, measuredS: 0, nMeasured: 0 };
+  const leftOut = { proof: { shareError: null }, timing, notices: [], complete: true };
+  return readEffects({ ...leftOut, ...value, position });
 }
 
 function originOf(value: unknown): Origin | null {

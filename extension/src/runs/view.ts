@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { Run, Runs } from './library';
+import type { RunContent } from './runFile';
 
 export const RUNS_VIEW = 'lmTransparency.analyses';
 
@@ -119,6 +120,7 @@ function tooltipOf(run: Run): vscode.MarkdownString {
   const lines = [
     `${content.model}, ${tokens} tokens, threshold ${threshold.toFixed(3)}`,
     `dtype ${asked.dtype}, special tokens ${asked.specialTokens}${asked.chat ? ', a chat' : ''}`,
+    effectsIn(content),
     Number.isNaN(at.getTime()) ? '' : at.toLocaleString(),
     run.saved ? `saved as ${vscode.workspace.asRelativePath(run.uri)}` : '',
     run.kept ? '' : 'opening it analyzes the prompt again',
@@ -130,6 +132,14 @@ function tooltipOf(run: Run): vscode.MarkdownString {
     tip.appendText(line);
   }
   return tip;
+}
+
+function effectsIn({ effects }: RunContent): string {
+  if (!effects) return '';
+  const { target, contrast } = effects.metric;
+  const measured = effects.units.filter((unit) => unit.measured !== null).length;
+  const rather = contrast ? ` rather than ${JSON.stringify(contrast.text)}` : '';
+  return `effects on ${JSON.stringify(target.text)}${rather}: ${measured} measured`;
 }
 
 function excerpt(prompt: string, longest = LONGEST_LABEL): string {
