@@ -42,7 +42,8 @@ describe('effects of a new analysis', () => {
   it('are predicted, then measured, then compared, and told once they rest', async () => {
     say({});
     await settled();
-    expect(host.askedBy(PREDICT)).toEqual([{ runId: 'r1', position: 5, target: null, contrast: null, behind: true }]);
+    const about = { runId: 'r1', position: 5, target: null, contrast: null };
+    expect(host.askedBy(PREDICT)).toMatchObject([{ ...about, behind: true }]);
     await answerAll(250);
     expect(host.toldOf('effects')).toEqual([]);
     const names = asked();
