@@ -26,6 +26,9 @@ def effects_document(found: EffectsResult) -> dict[str, Any]:
     value = asdict(found)
     del value["position"]
     value |= {key: list(value[key]) for key in ("units", "notices")}
+    if not found.timing.forward_s:
+        # times that nobody took
+        del value["timing"]
     # only what is worth a word
     for key, usual in (("notices", []), ("complete", True)):
         if value[key] == usual:

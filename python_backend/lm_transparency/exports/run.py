@@ -171,7 +171,8 @@ def _rounded(row: dict[str, Any], **digits: int) -> dict[str, Any]:
 def _effects(found: EffectsResult) -> dict[str, Any]:
     """As in JSON, without what two runs do not share: times, and the rounding errors of a sum."""
     document = effects_document(found)
-    del document["proof"], document["timing"]
+    document.pop("timing", None)
+    del document["proof"]
     document["metric"] = _rounded(document["metric"], value=5)
     document["units"] = [_rounded(unit, predicted=5, measured=5, kl=5, share=5) for unit in document["units"]]
     if found.faithfulness is not None:

@@ -61,7 +61,7 @@ def as_svg(
             raise TransparencyError(
                 "invalidParams",
                 "There are no effects to draw.",
-                "Choose the ink flow or local, or pass what inspect_effects found.",
+                "Choose the ink flow or local, or measure effects first.",
             )
         effect_ink = EffectInk(analysis, graph, known, colours)
     legend = _legend(analysis, graph, place, colours, ink, effect_ink)

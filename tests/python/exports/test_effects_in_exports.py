@@ -71,6 +71,8 @@ def test_json_has_them_as_the_command_prints_them(run: Analysis, graph: RouteGra
     cut = replace(found, complete=False, notices=("Interrupted.",))
     effects = json.loads(graph_text(run, graph, "json", effects=cut))["effects"]
     assert (effects["complete"], effects["notices"]) == (False, ["Interrupted."])
+    untimed = replace(found, timing=replace(found.timing, forward_s=0.0))
+    assert "timing" not in json.loads(graph_text(run, graph, "json", effects=untimed))["effects"]
 
 
 def test_csv_has_the_figures_of_each_edge_and_how_they_were_found(
