@@ -1,0 +1,97 @@
+// The drawing of effects: of the sentence of samples/ioi.prompt, the answer against ·John.
+import type { Page } from 'playwright-core';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { PredictEffectsResult } from '../../extension/shared/protocol.ts';
+import { byTestId } from '../e2e/harness/vitest.ts';
+import { seriousFindings } from './accessibility.ts';
+import type { Backend } from './backend.ts';
+import type { PanelHost } from './host.ts';
+import { boxOf } from './places.ts';
+import { expectDecimals, inspector, selected } from './reading.ts';
+import { THEMES } from './themes.ts';
+import { IOI, usePanel } from './window.ts';
+
+const LAST = 13;
+const LAYERS = 30;
+
+describe('effects in the drawing', () => {
+  const open = usePanel();
+  let page: Page;
+  let host: PanelHost;
+  let backend: Backend;
+  const byId = byTestId(() => page);
+
+  beforeAll(async () => {
+    const metric = { target: null, contrast: ' John' };
+    const options = { viewport: { width: 1280, height: 900 }, view: { ink: 'effect' as const, metric } };
+    ({ page, host, backend } = await open(IOI, options));
+    // all units, measured a few at a time
+    await page.locator('[data-testid=effect-line] .metric').waitFor();
+    await page
+      .locator('[data-testid=effect-progress]', { hasText: /^$/ })
+      .waitFor({ state: 'attached', timeout: 90_000 });
+  });
+
+  test('the row under the tokens has the measured knock-outs, in every ink', async () => {
+    const runId = await byId('panel').getAttribute('data-run');
+    const params = { runId, position: LAST, contrast: ' John' };
+    const predicted = (await backend.request('lmTransparency/predictEffects', params)) as PredictEffectsResult;
+    const units = ['X0_1', 'X0_3', 'X0_9'];
+    const answer = (await backend.request('lmTransparency/measureEffects', { ...params, units, seconds: 20 })) as {
+      units: { unit: string; measured: number }[];
+    };
+    for (const ink of ['flow', 'local', 'effect']) {
+      await byId(`ink-${ink}`).click();
+      for (const { unit, measured } of answer.units) {
+        const bar = byId(`effect-${unit.slice(3)}`).first();
+        expectDecimals((await bar.locator('.number').textContent()) ?? '', measured, 1);
+        expect(await bar.getAttribute('title')).toMatch(/measured.*\npredicted .*\nshare .* of .*\nmass 0\.\d+/);
+      }
+    }
+    expect(answer.units).toHaveLength(units.length);
+    expect(await byId('effect-0').first().getAttribute('title')).toContain('Heads rest on the first token');
+    expect(await byId(`effect-${LAST}`).first().textContent()).toBe('');
+    expect(await byId('effect-line').textContent()).toContain(`= ${predicted.metric.value.toFixed(2)}`);
+  });
+
+  test('an edge that no route draws is hovered, and opens', async () => {
+    const canvas = await boxOf(byId('graph-canvas'));
+    const [from, to] = [await boxOf(byId('token-1').first()), await boxOf(byId(`token-${LAST}`).first())];
+    const x = (from.x + to.x + from.width) / 2;
+    const tip = page.locator('.tooltip');
+    let found = '';
+    for (let y = canvas.y + 50; y < canvas.y + canvas.height / 2 && found === ''; y += 3) {
+      await page.mouse.move(x, y);
+      if ((await tip.count()) > 0 && (await tip.textContent())?.includes('no route keeps it')) {
+        found = (await tip.textContent()) ?? '';
+        await page.mouse.click(x, y);
+      }
+    }
+    expect(found).toMatch(/attention, layer \d+effect [+−]\d+\.\d\d of \d+\.\d\d \(predicted [+−]\d\.\d\d\)/);
+    expect(await selected(page)).toMatch(/^attention:/);
+    expect(await inspector(page).textContent()).toContain('attention edge');
+    await page.keyboard.press('Escape');
+  });
+
+  test('the screen reader hears the effect of a block', async () => {
+    await page.locator('.stage').focus();
+    // from the last node down to its feed-forward block
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('Shift+ArrowDown');
+    const said = page.locator('.stage [aria-live]');
+    await expect
+      .poll(() => said.textContent())
+      .toMatch(new RegExp(`feed-forward block, layer ${LAYERS - 1} at .*, effect [+−]\\d.\\d\\d, measured, flow`));
+  });
+
+  test('heads have their effects', async () => {
+    await byId('view-heads').click();
+    expect(await byId('head-tags').textContent()).toMatch(/predicted effect, summed over positions, up to ±\d\.\d\d/);
+    await byId('view-routes').click();
+  });
+
+  test.each(THEMES)('is readable in %s', async (theme) => {
+    await host.setTheme(theme);
+    expect(await seriousFindings(page, true)).toEqual([]);
+  });
+});
