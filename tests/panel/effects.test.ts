@@ -45,10 +45,18 @@ describe('effects in the drawing', () => {
       for (const { unit, measured } of answer.units) {
         const bar = byId(`effect-${unit.slice(3)}`).first();
         expectDecimals((await bar.locator('.number').textContent()) ?? '', measured, 1);
+        expect(
+          await byId(`token-${unit.slice(3)}`)
+            .first()
+            .getAttribute('aria-label'),
+        ).toMatch(/, effect .*, measured$/);
         expect(await bar.getAttribute('title')).toMatch(/measured.*\npredicted .*\nshare .* of .*\nmass 0\.\d+/);
       }
     }
     expect(answer.units).toHaveLength(units.length);
+    // with the pointer over it, its title shows
+    const { x, y } = await boxOf(byId('effect-1').first());
+    expect(await page.evaluate(([x = 0, y = 0]) => document.elementFromPoint(x, y)?.closest('[title]')?.className, [x + 9, y + 9])).toContain('effect'); // prettier-ignore
     expect(await byId('effect-0').first().getAttribute('title')).toContain('Heads rest on the first token');
     expect(await byId(`effect-${LAST}`).first().textContent()).toBe('');
     expect(await byId('effect-line').textContent()).toContain(`= ${predicted.metric.value.toFixed(2)}`);
@@ -90,7 +98,9 @@ describe('effects in the drawing', () => {
     await byId('view-routes').click();
   });
 
-  test.each(THEMES)('is readable in %s', async (theme) => {
+  test.each(THEMES)('the graph is readable in %s', async (theme) => {
+    const alone = byId('maximize-graph');
+    if ((await alone.getAttribute('aria-pressed')) !== 'true') await alone.click();
     await host.setTheme(theme);
     expect(await seriousFindings(page, true)).toEqual([]);
   });

@@ -52,6 +52,10 @@ function put(figures: Figures, at: number, figure: Figure | null): void {
   figures.how[at] = figure.measured ? MEASURED : PREDICTED;
 }
 
+/** The figure at a place; null where nothing is known. */
+export const figureIn = ({ value, how }: Figures, at: number): Figure | null =>
+  (how[at] ?? UNKNOWN) === UNKNOWN ? null : { value: value[at] ?? 0, measured: how[at] === MEASURED };
+
 function blocks(known: KnownEffects, nLayers: number, nTokens: number): Figures {
   const figures = blank(nLayers * nTokens);
   const width = known.position + 1;

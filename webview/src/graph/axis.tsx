@@ -4,7 +4,9 @@ import { useMemo } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
 import { answerAt, answerInWords, classifies } from '../words/answer';
 import type { Analysis } from '../analysis/payload';
+import { figureIn } from '../effects/table';
 import type { Store } from '../store/state';
+import { effectWords } from '../words/effect';
 import { ordinalAt } from '../words/repeats';
 import { shortShare, tokenLabel } from '../words/words';
 import { sizeOf } from '../groups/grouping';
@@ -280,7 +282,7 @@ function Chip({ store, analysis, position, height, width }: ChipProps) {
       class={names.join(' ')}
       data-testid={`token-${position}`}
       aria-pressed={position === store.target.value}
-      aria-label={`token ${position}: ${label}${token.template ? ', put in by the chat template' : ''}`}
+      aria-label={`token ${position}: ${label}${token.template ? ', put in by the chat template' : ''}${effectOf(store, position)}`}
       title={chipTitle(analysis, position)}
       style={{ height: px(height) }}
       onClick={() => store.setTarget(position)}
@@ -291,6 +293,13 @@ function Chip({ store, analysis, position, height, width }: ChipProps) {
       </bdi>
     </button>
   );
+}
+
+/** ", effect +2.67, measured" */
+function effectOf(store: Store, position: number): string {
+  const tokens = store.effects.value?.tokens;
+  const figure = tokens && figureIn(tokens, position);
+  return figure ? `, ${effectWords(figure)}` : '';
 }
 
 function chipTitle(analysis: Analysis, position: number): string {

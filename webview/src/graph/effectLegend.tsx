@@ -1,7 +1,7 @@
 /** What the colours of effects mean, which number they are counted in, and how far measuring is. */
 import type { Store } from '../store/state';
 import { outputText } from '../words/answer';
-import type { KnownEffects } from '../effects/known';
+import { metricInWords, metricText } from '../effects/inWords';
 
 /** The marks of ink effect. */
 export function EffectKeys({ store }: { store: Store }) {
@@ -34,7 +34,7 @@ export function EffectLine({ store }: { store: Store }) {
     <div class="effect-line" data-testid="effect-line">
       {effects && (
         <span class="metric" title="First token faint: heads rest there when they look for nothing">
-          {metricWords(store, effects)} · bars:{' '}
+          {metricInWords(effects.metric, store.analysis.value?.meta.model)} = {metricText(effects.metric.value)} · bars:{' '}
           {store.columns.value?.grouped && 'a group’s, the sum of predictions; a token’s, '}
           measured by keeping later tokens from reading this one
         </span>
@@ -51,14 +51,6 @@ export function EffectProgress({ store }: { store: Store }) {
       {progressOf(store)}
     </span>
   );
-}
-
-/** "logit difference ·Mary − ·John = 4.92" */
-function metricWords(store: Store, { metric }: KnownEffects): string {
-  const { target, contrast } = namesOf(store);
-  const what = metric.kind === 'logprob' ? 'log-probability' : 'logit';
-  const of = contrast === null ? `${what} of ${target}` : `${what} difference ${target} − ${contrast}`;
-  return `${of} = ${metric.value.toFixed(2).replace('-', '−')}`;
 }
 
 function namesOf(store: Store): { target: string; contrast: string | null } {

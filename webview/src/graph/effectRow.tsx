@@ -1,6 +1,7 @@
 /** Under the tokens: what the prediction loses when later tokens cannot read one. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices are in range by construction */
 import type { EffectTable } from '../effects/table';
+import { metricText, toneOf } from '../effects/inWords';
 import { figureOf, tokenShare } from '../effects/known';
 import { tokenUnit } from '../effects/units';
 import { sizeOf } from '../groups/grouping';
@@ -62,7 +63,7 @@ export function EffectBar({ effects, column, columns, mass, most, top, wide }: P
   const alone = sizeOf(columns, column) === 1;
   const height = sum && largest > 0 ? Math.max(1, (most * Math.abs(sum.value)) / largest) : 0;
   const names = ['mass', 'effect'];
-  if (sum) names.push(sum.value < 0 ? 'opposes' : 'supports');
+  if (sum) names.push(toneOf(sum.value));
   if (sum && sum.predicted > 0) names.push('predicted');
   if (first === 0) names.push('rest');
   return (
@@ -89,7 +90,7 @@ export function EffectBar({ effects, column, columns, mass, most, top, wide }: P
     if (predicted !== null && sum?.predicted === 0)
       lines.push(`predicted ${effectNumber(predicted)}, of its embedding`);
     const share = alone ? tokenShare(known, first) : null;
-    if (share !== null) lines.push(`share ${effectNumber(share)} of ${known.metric.value.toFixed(2)}`);
+    if (share !== null) lines.push(`share ${effectNumber(share)} of ${metricText(known.metric.value)}`);
     lines.push(`mass ${mass.toFixed(4)}`);
     if (first === 0)
       lines.push('Heads rest on the first token when they look for nothing, so its effect is not its text’s.');

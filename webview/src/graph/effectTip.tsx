@@ -1,5 +1,6 @@
 /** Effects in the tooltip of a mark. */
 import type { KnownEffects } from '../effects/known';
+import { metricText, toneOf } from '../effects/inWords';
 import { figureAt } from '../effects/table';
 import { unitOf } from '../effects/units';
 import type { Shown } from '../groups/shown';
@@ -25,7 +26,7 @@ export function EffectFigure({ store, name }: { store: Store; name: string }) {
   if (!known || !figure) return null;
   return (
     <div>
-      effect <SignedFigure sum={sumOf(figure)} /> of {known.metric.value.toFixed(2)}
+      effect <SignedFigure sum={sumOf(figure)} /> of {metricText(known.metric.value)}
       {predictionBeside(known, name, figure)}
     </div>
   );
@@ -39,7 +40,7 @@ const sumOf = ({ value, measured }: Figure): Sum => ({
 
 export function SignedFigure({ sum }: { sum: Sum }) {
   const { value, predicted } = sum;
-  const names = `signed ${value < 0 ? 'opposes' : 'supports'}${predicted > 0 ? ' predicted' : ''}`;
+  const names = `signed ${toneOf(value)}${predicted > 0 ? ' predicted' : ''}`;
   return <b class={names}>{effectNumber(value)}</b>;
 }
 

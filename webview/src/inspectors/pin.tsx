@@ -2,6 +2,7 @@
 import { createContext } from 'preact';
 import type { ComponentChildren } from 'preact';
 import { useContext } from 'preact/hooks';
+import { figureAt } from '../effects/table';
 import { inWords } from '../words/describe';
 import type { Store } from '../store/state';
 
@@ -52,7 +53,8 @@ export function PinButton({ store, tabIndex }: { store: Store; tabIndex: number 
 export function Pinned({ store, name, children }: { store: Store; name: string; children: ComponentChildren }) {
   const analysis = store.analysis.value;
   const routes = store.settledRoutes.value;
-  const words = analysis && routes ? inWords(analysis, routes, name) : name;
+  const effect = figureAt(store.causes.known.value, name);
+  const words = analysis && routes ? inWords(analysis, routes, name, effect) : name;
   const unpin = (event: KeyboardEvent): void => {
     if (event.key !== 'Escape') return;
     event.preventDefault();

@@ -2,6 +2,7 @@
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import type { ComponentChildren } from 'preact';
 import { useSignal } from '@preact/signals';
+import { figureAt } from '../effects/table';
 import { inWords, labelAt, tokenClass } from '../words/describe';
 import { baseOf, attentionEdge, edgeName, nodeName, nodeRef } from '../words/names';
 import type { EdgeRef } from '../words/names';
@@ -175,7 +176,14 @@ function EdgeRow({
   const { edgeLayer, edgeKey, edgeQuery } = analysis.columns;
   const name = edgeName(edgeRef(analysis, edge));
   return (
-    <Row store={store} name={name} label={inWords(analysis, routes, name)} first={first} flow={flow} most={most}>
+    <Row
+      store={store}
+      name={name}
+      label={inWords(analysis, routes, name, figureAt(store.causes.known.value, name))}
+      first={first}
+      flow={flow}
+      most={most}
+    >
       <bdi class={tokenClass(analysis, edgeKey[edge]!)}>{labelAt(analysis, edgeKey[edge]!)}</bdi> →{' '}
       <bdi class={tokenClass(analysis, edgeQuery[edge]!)}>{labelAt(analysis, edgeQuery[edge]!)}</bdi>
       <span class="dim"> L{edgeLayer[edge]}</span>
