@@ -89,6 +89,12 @@ describe('ink effect', () => {
     expect(at(columnX(frame, 1) + ffnReach(frame.dx), 0.75)).toBe('M1_1');
   });
 
+  it('picks the block with the largest effect of a group', () => {
+    const { at, frame } = drawn(KNOWN, grouped);
+    expect(at(columnX(frame, 0) + ffnReach(frame.dx), 0.75)).toBe('M1_1');
+    expect(at(columnX(frame, 0) + ffnReach(frame.dx), -0.25)).toBe('M0_0');
+  });
+
   it('sums the token edges of a line between groups, and tells how each is known', () => {
     const { line } = drawn(KNOWN, grouped);
     const sum = line(1, 0);

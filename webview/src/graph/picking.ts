@@ -2,7 +2,9 @@
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import { strongestAt } from '../groups/shown';
 import type { Shown } from '../groups/shown';
+import { drawsEffect } from '../groups/effectInk';
 import { sumAt } from '../groups/sums';
+import type { EffectInk } from '../groups/sums';
 import { attentionEdgeName, edgeName, nodeName, nodeRef } from '../words/names';
 import { distanceToEdge, ffnReach, loopReach } from './curves';
 import type { Frame } from './layout';
@@ -65,8 +67,22 @@ function pickFeedForward(shown: Shown, frame: Frame, x: number, y: number): stri
   if (!drawsBlock(shown, layer * nColumns + column)) return null;
   const distance = Math.hypot(x - columnX(frame, column) - offset, y - levelY(frame, layer - 0.25));
   if (distance > Math.min(6, Math.max(3, frame.dy * 0.3))) return null;
-  const sizes = shown.effects ? shown.effects.table.ffn.value.map(Math.abs) : shown.routes.ffn;
-  return nodeName(nodeRef('M', layer, strongestIn(shown, column, sizes, layer)));
+  const position = shown.effects
+    ? strongestBlock(shown.effects, shown, column, layer)
+    : strongestIn(shown, column, shown.routes.ffn, layer);
+  return nodeName(nodeRef('M', layer, position));
+}
+
+/** The position in a column whose block has the largest effect of those that are drawn. */
+function strongestBlock({ table: { ffn } }: EffectInk, shown: Shown, column: number, layer: number): number {
+  const { first, of } = shown.columns;
+  let [best, most] = [first[column]!, -1];
+  for (let t = first[column]!; t < first[column + 1]!; t++) {
+    const row = layer * of.length + t;
+    if (!drawsEffect(shown.routes, ffn, row) || Math.abs(ffn.value[row]!) <= most) continue;
+    [best, most] = [t, Math.abs(ffn.value[row]!)];
+  }
+  return best;
 }
 
 function drawsBlock({ effects, ffn }: Shown, cell: number): boolean {

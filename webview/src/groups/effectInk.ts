@@ -1,7 +1,8 @@
 /** The effects of what is drawn, and the strong edges that are not. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices are in range by construction */
 import { MEASURED } from '../effects/table';
-import type { EffectTable } from '../effects/table';
+import type { EffectTable, Figures } from '../effects/table';
+import type { Routes } from '../routes/routes';
 import { undrawn } from '../effects/plan';
 import { edgeNumbers } from '../words/describe';
 import { attentionEdge } from '../words/names';
@@ -83,8 +84,12 @@ function ofBlocks({ routes, columns }: Shown, { ffn }: EffectTable): Sums {
   const sums = noSums((routes.ffn.length / nTokens) * nColumns);
   for (let row = 0, start = 0; row < routes.ffn.length; start += nColumns) {
     for (let t = 0; t < nTokens; t++, row++) {
-      if (routes.ffn[row]! > 0 || ffn.how[row] === MEASURED) addFrom(sums, start + of[t]!, ffn, row);
+      if (drawsEffect(routes, ffn, row)) addFrom(sums, start + of[t]!, ffn, row);
     }
   }
   return sums;
 }
+
+/** Blocks are drawn that are on a route, and those that were measured. */
+export const drawsEffect = (routes: Pick<Routes, 'ffn'>, ffn: Figures, row: number): boolean =>
+  routes.ffn[row]! > 0 || ffn.how[row] === MEASURED;

@@ -98,7 +98,9 @@ export function drawBlockEffects({ ctx, frame, view, palette, nColumns }: Pen, {
   batches.draw((strength, rows, style) => {
     const side = Math.min(2 + strength * 9, Math.max(2, frame.dy * 0.85), Math.max(2, frame.dx * 0.4));
     const hollow = predicted(style) && side >= 4;
-    ctx.globalAlpha = Math.min(1, opacity(strength, palette.contrast) + 0.25) * (hollow ? 0.9 : 1);
+    // too small to be hollow, it is fainter instead
+    const faint = predicted(style) && !hollow && !palette.contrast ? PREDICTED_OPACITY : 1;
+    ctx.globalAlpha = Math.min(1, opacity(strength, palette.contrast) + 0.25) * faint;
     ctx.fillStyle = ctx.strokeStyle = colourOf(style, palette);
     ctx.lineWidth = 1;
     for (const row of rows) {
