@@ -12,6 +12,7 @@ import type {
 } from '../../extension/shared/protocol';
 import type { Answer, Question } from '../../extension/shared/webview';
 import { packedNumbers } from '../../webview/dev/views';
+import type { FakeHost } from './host';
 import { edgeAt, placeOfUnit } from '../../webview/src/effects/units';
 import { writtenUnits } from './knownEffects';
 import type { Written } from './knownEffects';
@@ -35,7 +36,7 @@ function kindOf(unit: string): UnitKind {
 const HOW: Partial<Record<UnitKind, string>> = { token: 'knock-out', edge: 'zero', edge_head: 'zero' };
 
 /** Answers a question about effects; undefined for any other question. */
-export function createEffectsBackend({ units, value, faithfulness = {}, notices = [] }: Effects) {
+function createEffectsBackend({ units, value, faithfulness = {}, notices = [] }: Effects) {
   const all = new Map(writtenUnits(units).map((unit) => [unit.unit, { ...unit, kind: kindOf(unit.unit) }]));
   const metricOf = ({ contrast }: MetricChoice): MetricValue => ({
     ...{ kind: 'logit', target: { id: 1, text: ' Mary' }, value },
@@ -83,5 +84,14 @@ export function createEffectsBackend({ units, value, faithfulness = {}, notices 
       default:
         return undefined;
     }
+  };
+}
+
+/** The host answers questions about effects, and no others. */
+export function answerEffects(host: FakeHost, effects: Effects): void {
+  const answer = createEffectsBackend(effects);
+  host.reply = (question) => {
+    const found = answer(question);
+    return found ? Promise.resolve(found) : new Promise(() => undefined);
   };
 }

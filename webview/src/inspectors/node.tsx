@@ -8,6 +8,7 @@ import type { Store } from '../store/state';
 import type { Table } from '../words/table';
 import { share } from '../words/words';
 import { Effect } from './effect';
+import { GroupEffect } from './groupEffect';
 import { Kind } from './kind';
 import { LensLists } from './lens';
 import { BarList, Section, TokenLink } from './parts';
@@ -31,6 +32,7 @@ export function NodeInspector({ store, node }: { store: Store; node: NodeRef }) 
         <span class="where">position {node.position}</span>
       </h2>
       <Effect store={store} selection={name}>
+        {node.letter === 'X' && <GroupEffect store={store} position={node.position} />}
         <p class="figures">
           {mass > 0 ? (
             <>

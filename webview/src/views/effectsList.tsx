@@ -51,7 +51,7 @@ export function doneInList(effects: readonly UnitEffect[]): string {
   const counted = [...ways].sort((a, b) => b[1] - a[1]);
   const total = counted.reduce((sum, [, n]) => sum + n, 0);
   if (total === 0) return `${count(effects.length)} predicted, none measured yet.`;
-  const words = counted.map(([how, n], index) => `${index === 0 ? '' : `${n} `}${WAYS[how] ?? how}`);
+  const words = counted.map(([how, n], index) => `${index === 0 ? '' : `${n} of them `}${WAYS[how] ?? how}`);
   return `${count(total)} of ${count(effects.length)} measured: ${words.join(', ')}.`;
 }
 

@@ -3,10 +3,11 @@ import { edgeAt, headOfUnit, placeOfUnit, positionOfUnit } from '../effects/unit
 import type { Analysis } from '../analysis/payload';
 import { expertTitle, labelAt, tokenClass } from '../words/describe';
 import { detailOf, expertOf, parseNode } from '../words/names';
+import { ordinalAt } from '../words/repeats';
 
 /** "·Mary to ·to, layer 23", "layer 23, head 0 at ·to", "feed-forward block of layer 22 at ·and", "·Mary, position 1" */
 export function unitInWords(analysis: Analysis, unit: string): string {
-  const label = (position: number): string => labelAt(analysis, position);
+  const label = (position: number): string => labelAt(analysis, position) + ordinalAt(analysis, position);
   const place = placeOfUnit(unit);
   if (place !== null) {
     const { layer, query, key } = edgeAt(place);
@@ -59,5 +60,10 @@ export function UnitWords({ analysis, unit }: { analysis: Analysis; unit: string
 }
 
 function Token({ analysis, position }: { analysis: Analysis; position: number }) {
-  return <bdi class={tokenClass(analysis, position)}>{labelAt(analysis, position)}</bdi>;
+  return (
+    <bdi class={tokenClass(analysis, position)}>
+      {labelAt(analysis, position)}
+      {ordinalAt(analysis, position)}
+    </bdi>
+  );
 }
