@@ -190,7 +190,7 @@ describe('the inspectors show what plain torch computes', () => {
     for (const [at, { neuron, contribution, activations }] of block.neurons.entries()) {
       const row = rows.nth(at);
       expect(await row.getAttribute('data-neuron')).toBe(`${neuron}`);
-      expectShare((await row.locator('.track + .number').textContent()) ?? '', contribution);
+      expectShare((await row.locator('.number').first().textContent()) ?? '', contribution);
       expectActivation((await row.locator('.note').textContent()) ?? '', activations[QUERY] ?? NaN);
     }
     const sums = /together (\S+), residual (\S+), bias (\S+)$/.exec(await text('neuron-sum')) ?? [];
@@ -210,7 +210,7 @@ describe('the inspectors show what plain torch computes', () => {
     if (sign < 0) await picture(page, page, 'neuron');
     expect((await selected(page))?.endsWith(`#${neuron.neuron}`)).toBe(true);
     expectActivation(await text('neuron-activation'), neuron.activations[QUERY] ?? NaN);
-    expect((await panel.locator('.figures').textContent())?.includes('opposite')).toBe(sign < 0);
+    expect((await panel.locator('.figures').last().textContent())?.includes('opposite')).toBe(sign < 0);
     await expectUpdate(panel, 'neuron-', neuron);
     const bars = byId('neuron-positions').locator('button[data-position]');
     expect(await bars.count()).toBe(QUERY + 1);

@@ -1,5 +1,5 @@
 /** The model without a unit: the most probable outputs before and after. */
-import { useLayoutEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { useSignal } from '@preact/signals';
 import type { How, KnockOutResult, OutputChange } from '../../../extension/shared/protocol';
 import { doneInWords, metricInWords, metricText } from '../effects/inWords';
@@ -60,6 +60,13 @@ export function KnockOut({ store, unit }: Props) {
     if (turned.peek() === unit) undo.current?.focus();
     turned.value = null;
   }, [turned, unit]);
+  // who comes back sees the model as it is
+  useEffect(
+    () => () => {
+      if (knockedOut.peek() === unit) knockedOut.value = null;
+    },
+    [knockedOut, unit],
+  );
   const result = reply?.state === 'known' ? reply.result : null;
   const failed = reply?.state === 'failed' ? reply.message : null;
   const aside = (

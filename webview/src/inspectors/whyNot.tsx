@@ -53,7 +53,7 @@ export function Versus({ store, token, asked }: VersusProps) {
       class={`versus quiet small${chosen ? ' warm on' : ''}`}
       data-contrast={token.id}
       aria-pressed={chosen}
-      aria-label={chosen ? `contrast ${text}` : `why not ${text}?`}
+      aria-label={chosen ? `contrast ✓ ${text}` : `vs ${text}`}
       title={
         chosen
           ? 'Effects are counted on the difference to it. Click to count them on the target alone'

@@ -152,7 +152,6 @@ function Row({ store, analysis, effect, most, first }: RowProps) {
         data-unit={unit}
         data-name={name ?? undefined}
         title={head ? `${label}. Click to show only its edges` : label}
-        aria-label={label}
         aria-pressed={selected}
         onClick={() => {
           if (head) store.headFilter.value = selected ? null : { layer: head.layer, head: head.head };
@@ -163,7 +162,8 @@ function Row({ store, analysis, effect, most, first }: RowProps) {
         onPointerEnter={hover(true)}
         onPointerLeave={hover(false)}
       >
-        <span class="text">
+        <span class="sr-only">{label}</span>
+        <span class="text" aria-hidden="true">
           <span
             class={`fill ${toneOf(value)}${measured === null ? ' guessed' : ''}`}
             style={{ width: `${(Math.abs(value) / most) * 100}%` }}
@@ -172,10 +172,12 @@ function Row({ store, analysis, effect, most, first }: RowProps) {
             <UnitWords analysis={analysis} unit={unit} />
           </span>
         </span>
-        <span class={`number guess${measured === null ? ' only' : ''}`}>
+        <span class={`number guess${measured === null ? ' only' : ''}`} aria-hidden="true">
           {predicted === null ? '' : effectNumber(predicted)}
         </span>
-        <span class="number truth">{measured === null ? '' : effectNumber(measured)}</span>
+        <span class="number truth" aria-hidden="true">
+          {measured === null ? '' : effectNumber(measured)}
+        </span>
       </button>
     </li>
   );
