@@ -282,7 +282,7 @@ function Chip({ store, analysis, position, height, width }: ChipProps) {
       class={names.join(' ')}
       data-testid={`token-${position}`}
       aria-pressed={position === store.target.value}
-      aria-label={`token ${position}: ${label}${token.template ? ', put in by the chat template' : ''}${effectOf(store, position)}`}
+      aria-label={`token ${position}: ${label}${flat ? ordinalAt(analysis, position) : ''}${token.template ? ', put in by the chat template' : ''}${effectOf(store, position)}`}
       title={chipTitle(analysis, position)}
       style={{ height: px(height) }}
       onClick={() => store.setTarget(position)}
