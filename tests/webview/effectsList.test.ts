@@ -87,7 +87,9 @@ describe('lists of effects', () => {
   it('are read with their effects, and select what they are about', async () => {
     await show({ ink: 'effect' });
     const row = all('[data-unit="I2_1>A3_7"]')[0];
-    expect(row?.querySelector('.sr-only')?.textContent).toMatch(/^.+ to .+, layer 3: effect \+2\.75 measured, predicted \+1\.28$/);
+    expect(row?.querySelector('.sr-only')?.textContent).toMatch(
+      /^.+ to .+, layer 3: effect \+2\.75 measured, predicted \+1\.28$/,
+    );
     await click(row);
     expect(selection()).toBe('attention:I2_1>A3_7');
     expect(all('[data-unit="I2_1>A3_7"]')[0]?.getAttribute('aria-pressed')).toBe('true');
