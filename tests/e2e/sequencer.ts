@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** The files that take longest, longest first: what comes last leaves one worker without work. */
-const LONGEST = ['remote', 'states', 'model-and-prompts', 'prompts', 'live', 'runs', 'notebook', 'editor'];
+const LONGEST = ['remote', 'states', 'model-and-prompts', 'prompts', 'live', 'runs', 'notebook', 'editor', 'effects'];
 
 const rank = ({ moduleId }: TestSpecification): number => {
   const at = LONGEST.indexOf(basename(moduleId, '.test.ts'));
