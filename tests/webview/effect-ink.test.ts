@@ -107,10 +107,10 @@ describe('the row of token effects', () => {
   const known = writtenEffects(
     LAST,
     { X0_0: [-4, 9], X0_2: [-1], X0_3: [0.3, null] },
-    { tokens: Float32Array.from([-4, 0.5, -1, 0.3]) },
+    { shares: Float32Array.from([-4, 0.5, -1, 0.3]), tokens: Float32Array.from([9, 9, 9, 9]) },
   );
 
-  it('has what was measured, else what is predicted, and nothing where there is nothing to measure', () => {
+  it('has what was measured, else a share, and nothing where there is nothing to measure', () => {
     const { sums, largest } = columnEffects(effectTable(analysis, known), singleColumns(4));
     expect([0, 1, 2, 3].map((column) => sumAt(sums, column))).toEqual([
       { value: 9, measured: 1, predicted: 0 },
@@ -121,7 +121,7 @@ describe('the row of token effects', () => {
     expect(largest).toBe(9);
   });
 
-  it('sums predictions for a group, unless it was measured as a set', () => {
+  it('sums shares for a group, unless it was measured as a set', () => {
     const ofGroup = (effects: KnownEffects) => sumAt(columnEffects(effectTable(analysis, effects), grouped).sums, 0);
     expect(ofGroup(known)).toEqual({ value: -3.5, measured: 0, predicted: 2 });
     const set = writtenEffects(LAST, { 'X0_0+X0_1': [-3.5, 7] });

@@ -67,10 +67,10 @@ describe('the panel with effects', () => {
   it('sends heat by effect in ink effect, and by mass in the others', async () => {
     await show(UNITS, { heat: true });
     const masses = () => host.toldOf('heat').at(-1)?.masses ?? [];
-    expect(masses()[1]).not.toBeCloseTo(9 / 18.8, 3);
+    expect(masses()[1]).not.toBeCloseTo(9 / 18.1, 3);
     await click(find('ink-effect'));
     expect(masses().map((mass) => Number(mass.toFixed(4)))).toEqual(
-      [7.1, 9, 2, 0.7, 0, 0, 0, 0].map((size) => Number((size / 18.8).toFixed(4))),
+      [7.1, 9, 2, 0, 0, 0, 0, 0].map((size) => Number((size / 18.1).toFixed(4))),
     );
   });
 });

@@ -123,7 +123,7 @@ describe('what an inspector says of effects', () => {
     expect(measured()).toMatchObject([{ units: ['M2_3'] }]);
   });
 
-  it('has the group of a token in a long prompt: measured together, or the sum of what is known', async () => {
+  it('has the group of a token in a long prompt: measured together, or said not to be', async () => {
     const tokens = Array.from({ length: 160 }, (_, t) => t);
     const units = Object.fromEntries(tokens.map((t) => [`X0_${t}`, [0.1] as [number]]));
     const span = (first: number) => Array.from({ length: 8 }, (_, i) => `X0_${first + i}`).join('+');
@@ -132,7 +132,7 @@ describe('what an inspector says of effects', () => {
     expect(text('group-effect')).toBe('its group (8 tokens, 8 to 15): effect +1.90 of 4.92');
     await show({ selection: 'X0_9', grouping: 'span128' }, 160, units);
     await settled(60);
-    expect(find('group-effect').querySelector('i')?.textContent).toBe('sum of effects +12.80');
+    expect(find('group-effect').querySelector('i')?.textContent).toBe('effect not measured');
     await show({ selection: 'X0_9', grouping: 'token' }, 160, units);
     expect(maybe('group-effect')).toBeNull();
   });

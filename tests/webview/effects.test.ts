@@ -95,7 +95,7 @@ describe('what is known', () => {
     const arrays = writtenEffects(1, { X0_1: [null, 9] }, { ffn, tokens, shares });
     expect([ffnFigure(arrays, 1, 0)?.value, ffnFigure(arrays, 1, 1)?.value]).toEqual([3, 4]);
     expect([ffnFigure(arrays, 0, 2), tokenFigure(arrays, 2)]).toEqual([null, null]);
-    expect(tokenFigure(arrays, 0)).toEqual({ value: 5, measured: false });
+    expect(tokenFigure(arrays, 0)).toEqual({ value: 7, measured: false });
     expect(tokenFigure(arrays, 1)).toEqual({ value: 9, measured: true });
     expect([tokenShare(arrays, 0), tokenShare(arrays, 2)]).toEqual([7, null]);
   });

@@ -19,6 +19,8 @@ from .svg_place import LEFT, RIGHT, Bar, Colours, Place, Stroke, short
 _REST, _UNKNOWN = 0.03, 0.005
 #: Factors of the opacity of a prediction, and of the bar of a token that heads rest on.
 _PREDICTED, _RESTED = 0.45, 0.4
+#: Edges that no route draws are shown from this fraction of the strongest edge on, as in the panel.
+_NOTABLE = 0.1
 _CHARACTER = 5.3
 _BAR = 0.85
 
@@ -39,9 +41,11 @@ class EffectInk:
         return self._stroke(self._known.units.get(name))
 
     def undrawn(self) -> Iterator[tuple[Edge, UnitEffect, Stroke]]:
-        """Measured edges that no route draws, the strongest last."""
+        """Measured edges that no route draws, if they are notable, the strongest last."""
+        least = _NOTABLE * max((abs(one.measured or 0.0) for one in self._known.measured_edges.values()), default=0.0)
         drawn = {unit_of(edge) for edge in self._graph.edges}
         found = [(name, unit) for name, unit in self._known.measured_edges.items() if name not in drawn]
+        found = [one for one in found if abs(one[1].measured or 0.0) >= least]
         for name, unit in sorted(found, key=lambda one: abs(one[1].measured or 0.0)):
             stroke = self._stroke(unit)
             yield self._edge(name), unit, Stroke(stroke.size, stroke.colour, stroke.fade, "4 3")

@@ -118,9 +118,10 @@ def test_the_ink_tells_signs_predictions_and_what_no_route_draws_apart(
             assert path["stroke"] == colours.text
         assert "stroke-dasharray" not in path
     assert faded == sum(path.get("data-effect") is None and "data-predicted" in path for path in edges.values())
-    # measured, though no route draws them
+    # measured, though no route draws them, if they are notable beside the strongest
     by_name = {unit_of(edge) for edge in graph.edges}
-    hidden = {u.unit for u in found.units if u.kind == "edge" and u.measured is not None and u.unit not in by_name}
+    sizes = {u.unit: abs(u.measured) for u in found.units if u.kind == "edge" and u.measured is not None}
+    hidden = {name for name, size in sizes.items() if name not in by_name and size >= 0.1 * max(sizes.values())}
     dashed = drawn(root, "undrawn")
     assert {f"{source}>{target}" for source, target, _ in dashed} == hidden
     assert hidden

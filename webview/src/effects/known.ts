@@ -99,11 +99,15 @@ export function headFigure(known: KnownEffects, layer: number, head: number, nHe
   return { value: known.heads[layer * nHeads + head] ?? 0, measured: false };
 }
 
-/** The effect of a token, measured or predicted; null after the position that m is read at. */
+/**
+ * The effect of a token where it is measured, else its share: the gradient of an embedding often has the wrong sign. Null
+ * after the position that m is read at.
+ */
 export function tokenFigure(known: KnownEffects, position: number): Figure | null {
-  const listed = figureOf(known.units.get(`X0_${position}`));
-  if (listed || !known.tokens || position > known.position) return listed;
-  return { value: known.tokens[position] ?? 0, measured: false };
+  const measured = known.units.get(`X0_${position}`)?.measured ?? null;
+  if (measured !== null) return { value: measured, measured: true };
+  const share = position > known.position ? null : tokenShare(known, position);
+  return share === null ? null : { value: share, measured: false };
 }
 
 export function tokenShare(known: KnownEffects, position: number): number | null {

@@ -9,13 +9,13 @@ import type { Columns } from '../groups/grouping';
 import { spanOf } from '../groups/words';
 import { add, addFrom, largestOf, noSums, sumAt } from '../groups/sums';
 import type { Sums } from '../groups/sums';
-import { effectNumber, sumWords } from '../words/effect';
+import { effectNumber } from '../words/effect';
 import { signed } from '../words/words';
 import { px } from './layout';
 
 export interface ColumnEffects {
   table: EffectTable;
-  /** By column; of a group as a set where that was measured, else the sum of what is predicted for its tokens. */
+  /** By column; of a group as a set where that was measured, else the sum of its tokens' shares. */
   sums: Sums;
   largest: number;
 }
@@ -33,9 +33,11 @@ export function columnEffects(table: EffectTable, columns: Columns): ColumnEffec
     const figure = figureOf(set);
     if (figure?.measured) add(sums, column, figure);
     else {
-      // knock-outs of single tokens do not add up
-      for (let t = first; t < end && t <= known.position; t++)
-        if (known.tokens) add(sums, column, { value: known.tokens[t] ?? 0, measured: false });
+      // shares add up, and knock-outs of single tokens do not
+      for (let t = first; t < end && t <= known.position; t++) {
+        const share = tokenShare(known, t);
+        if (share !== null) add(sums, column, { value: share, measured: false });
+      }
     }
   }
   return { table, sums, largest: largestOf(sums) };
@@ -81,7 +83,10 @@ export function EffectBar({ effects, column, columns, mass, most, top, wide }: P
       const nats = alone ? (unit?.kl ?? null) : null;
       const kl = nats === null ? '' : ` · KL ${nats.toFixed(2)} nats`;
       lines.push(`effect ${effectNumber(sum.value)}, measured: no later token can read it${kl}`);
-    } else if (sum) lines.push(`effect ${effectNumber(sum.value)}, ${sumWords(sum)} of the embedding`);
+    } else if (sum) {
+      const many = sum.predicted > 1 ? `, of ${sum.predicted} tokens` : '';
+      lines.push(`share ${effectNumber(sum.value)} of ${metricText(known.metric.value)}${many}; not measured`);
+    } else if (first <= known.position && unit?.how !== 'knock-out') lines.push('effect not measured');
     else
       lines.push(
         first > known.position ? 'after the target: no effect' : 'nothing to measure: no later token reads it',
@@ -90,7 +95,8 @@ export function EffectBar({ effects, column, columns, mass, most, top, wide }: P
     if (predicted !== null && sum?.predicted === 0)
       lines.push(`predicted ${effectNumber(predicted)}, of its embedding`);
     const share = alone ? tokenShare(known, first) : null;
-    if (share !== null) lines.push(`share ${effectNumber(share)} of ${metricText(known.metric.value)}`);
+    if (share !== null && sum?.predicted === 0)
+      lines.push(`share ${effectNumber(share)} of ${metricText(known.metric.value)}`);
     lines.push(`mass ${mass.toFixed(4)}`);
     if (first === 0)
       lines.push('Heads rest on the first token when they look for nothing, so its effect is not its text’s.');

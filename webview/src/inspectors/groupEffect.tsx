@@ -1,5 +1,5 @@
-/** The effect of the group that a token of a long prompt is in: measured as one set, or the sum of the predictions. */
-import { tokenFigure } from '../effects/known';
+/** The effect of the group that a token of a long prompt is in: measured as one set, or the sum of shares. */
+import { tokenShare } from '../effects/known';
 import { doneInWords, metricText, toneOf } from '../effects/inWords';
 import { tokenUnit } from '../effects/units';
 import { groupAt } from '../groups/grouping';
@@ -34,12 +34,17 @@ export function GroupEffect({ store, position }: { store: Store; position: numbe
   if (!known || tokens.length === 0) return null;
   const found = reply?.state === 'known' ? reply.result.units[0] : undefined;
   const measured = found?.measured ?? null;
-  const sum = tokens.reduce((total, token) => total + (tokenFigure(known, token)?.value ?? 0), 0);
+  const shares = tokens.map((token) => tokenShare(known, token)).filter((share) => share !== null);
+  const sum = shares.reduce((total, share) => total + share, 0);
   return (
     <div class="figures" data-testid="group-effect">
       its group ({groupSpan(first, end)}):{' '}
-      {measured === null ? (
-        <i title="Effects do not add up: a sum is only a guess.">sum of effects {effectNumber(sum)}</i>
+      {measured === null && shares.length === 0 ? (
+        <i>effect not measured</i>
+      ) : measured === null ? (
+        <i title="Shares add up. They say how the number is made up, not what happens without the group.">
+          share {effectNumber(sum)}
+        </i>
       ) : (
         <>
           effect{' '}
@@ -48,7 +53,7 @@ export function GroupEffect({ store, position }: { store: Store; position: numbe
           </b>
         </>
       )}{' '}
-      of {metricText(known.metric.value)}
+      {(measured !== null || shares.length > 0) && `of ${metricText(known.metric.value)}`}
       <Waiting reply={reply} what="The effect of the group" quiet />
     </div>
   );

@@ -69,9 +69,9 @@ export function createExporter(store: Store, host: Host, rasterize = pngOf) {
 }
 
 /** What is known of the effects on what is asked about; the drawing's faithfulness only if it is of this drawing. */
-function knownEffects({ causes }: Store): EffectsResult | null {
+function knownEffects({ causes, target }: Store): EffectsResult | null {
   const known = causes.known.value;
-  if (!known) return null;
+  if (known?.position !== target.value) return null;
   return { ...asResult(known, causes.phase.value.kind === 'done'), faithfulness: causes.faithfulness.value };
 }
 
