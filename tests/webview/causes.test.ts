@@ -97,6 +97,20 @@ describe('effects of a new analysis', () => {
   });
 });
 
+describe('a host whose answers hold up the person’s own work', () => {
+  it('is asked for nothing until someone asks, and then for all', async () => {
+    Object.assign(host, { onlyWhenAsked: true });
+    say({});
+    await settled(5000);
+    expect(asked()).toEqual([]);
+    store.ink.value = 'effect';
+    await answerAll();
+    expect(asked()[0]).toBe(PREDICT);
+    expect(asked()).toContain(MEASURE);
+    expect(phase()).toBe('done');
+  });
+});
+
 describe('the budget', () => {
   it('of nothing leaves effects to those who ask: predicted, not measured', async () => {
     say({ measured: 0 });

@@ -20,6 +20,8 @@ export interface Host {
   readonly inEditor: boolean;
   /** A page of before comes back: its analysis is on the way. */
   readonly restores?: boolean;
+  /** Answers hold up the person's own work, as in a notebook's kernel: nothing is asked that nobody asked for. */
+  readonly onlyWhenAsked?: boolean;
   /** Resolves with the answer, rejects with a sentence for the reader. */
   ask<M extends Method>(question: Question<M>, options?: AskOptions): Promise<Answer<M>>;
   /** Subscribes to the host's messages: analyses, progress, failures, the editor's cursor. */

@@ -66,7 +66,7 @@ export function createCauses(host: Host, asked: Asked) {
     const [run, metricNow] = [analysis.value, metric.value];
     if (!run || !metricNow) return null;
     const isThere = isComplete(run) || filling.value?.going === false;
-    const wanted = budget.value > 0 || ink.value === 'effect' || choice.value !== null;
+    const wanted = (budget.value > 0 && host.onlyWhenAsked !== true) || ink.value === 'effect' || choice.value !== null;
     return {
       about: metricNow,
       able: isThere && wanted && offline.value === null && !host.recording,

@@ -45,6 +45,7 @@ export function createNotebook(channel: string, remember: (view: ViewState) => v
         ...page,
         recording: !live,
         inEditor: false,
+        onlyWhenAsked: true,
         ask: live ? ask : page.ask,
         tell: (notice) => (notice.type === 'savePage' ? savePage() : page.tell(notice)),
         remember(view) {
