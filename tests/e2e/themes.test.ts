@@ -31,6 +31,7 @@ describe('the panel in every theme', () => {
     // its maps are drawn, and all under them is there
     await frame.locator('[data-testid=map-attention][data-head]').waitFor();
     await frame.locator('[data-testid=why]').waitFor();
+    await frame.locator('[data-testid=trust-said]', { hasText: 'alone keeps' }).waitFor({ timeout: 60_000 });
   });
 
   /** What VS Code has written into the panel's page, of what its style asks for. */
