@@ -1,4 +1,5 @@
 /** Names of units, what is known of them, and what is to be measured. */
+import { effectWords } from '../../webview/src/words/effect';
 import { describe, expect, it } from 'vitest';
 import type { UnitEffect } from '../../extension/shared/protocol';
 import { randomNumbers } from '../../webview/dev/numbers';
@@ -95,7 +96,8 @@ describe('what is known', () => {
     const arrays = writtenEffects(1, { X0_1: [null, 9] }, { ffn, tokens, shares });
     expect([ffnFigure(arrays, 1, 0)?.value, ffnFigure(arrays, 1, 1)?.value]).toEqual([3, 4]);
     expect([ffnFigure(arrays, 0, 2), tokenFigure(arrays, 2)]).toEqual([null, null]);
-    expect(tokenFigure(arrays, 0)).toEqual({ value: 7, measured: false });
+    expect(tokenFigure(arrays, 0)).toEqual({ value: 7, measured: false, share: true });
+    expect(effectWords({ value: 7, measured: false, share: true })).toBe('share +7.00, effect not measured');
     expect(tokenFigure(arrays, 1)).toEqual({ value: 9, measured: true });
     expect([tokenShare(arrays, 0), tokenShare(arrays, 2)]).toEqual([7, null]);
   });

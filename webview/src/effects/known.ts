@@ -107,7 +107,7 @@ export function tokenFigure(known: KnownEffects, position: number): Figure | nul
   const measured = known.units.get(`X0_${position}`)?.measured ?? null;
   if (measured !== null) return { value: measured, measured: true };
   const share = position > known.position ? null : tokenShare(known, position);
-  return share === null ? null : { value: share, measured: false };
+  return share === null ? null : { value: share, measured: false, share: true };
 }
 
 export function tokenShare(known: KnownEffects, position: number): number | null {

@@ -12,6 +12,7 @@ import { edgeAt, edgePlace, tokenUnit, unitOf } from './units';
 export const UNKNOWN = 0;
 export const PREDICTED = 1;
 export const MEASURED = 2;
+const SHARE = 3;
 
 /** Numbers by place, and how each is known. */
 export interface Figures {
@@ -49,12 +50,14 @@ function blank(length: number): Figures {
 function put(figures: Figures, at: number, figure: Figure | null): void {
   if (!figure) return;
   figures.value[at] = figure.value;
-  figures.how[at] = figure.measured ? MEASURED : PREDICTED;
+  figures.how[at] = figure.measured ? MEASURED : figure.share ? SHARE : PREDICTED;
 }
 
 /** The figure at a place; null where nothing is known. */
 export const figureIn = ({ value, how }: Figures, at: number): Figure | null =>
-  (how[at] ?? UNKNOWN) === UNKNOWN ? null : { value: value[at] ?? 0, measured: how[at] === MEASURED };
+  (how[at] ?? UNKNOWN) === UNKNOWN
+    ? null
+    : { value: value[at] ?? 0, measured: how[at] === MEASURED, ...(how[at] === SHARE && { share: true }) };
 
 function blocks(known: KnownEffects, nLayers: number, nTokens: number): Figures {
   const figures = blank(nLayers * nTokens);

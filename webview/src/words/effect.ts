@@ -4,6 +4,8 @@
 export interface Figure {
   value: number;
   measured: boolean;
+  /** A token's share of the metric: no effect, and no guess at one. */
+  share?: boolean;
 }
 
 /** The summed effect of several units, by how it is known; of none: unknown. */
@@ -23,7 +25,10 @@ export function effectNumber(value: number): string {
 export const howKnown = ({ measured }: Pick<Figure, 'measured'>): string => (measured ? 'measured' : 'predicted');
 
 /** "effect +2.75, measured" */
-export const effectWords = (figure: Figure): string => `effect ${effectNumber(figure.value)}, ${howKnown(figure)}`;
+export const effectWords = (figure: Figure): string =>
+  figure.share
+    ? `share ${effectNumber(figure.value)}, effect not measured`
+    : `effect ${effectNumber(figure.value)}, ${howKnown(figure)}`;
 
 /** "measured", "sum of 3 predictions", "sum of 2 measured, 1 predicted" */
 export function sumWords({ measured, predicted }: Sum): string {
