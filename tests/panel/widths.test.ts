@@ -49,6 +49,15 @@ async function expectWhole(place: Locator): Promise<void> {
   expect(seen).toBe(true);
 }
 
+/** Where the text of an element is drawn, which may be outside of its box. */
+const inkOf = (place: Locator): Promise<Edges> =>
+  place.evaluate((element) => {
+    const range = document.createRange();
+    range.selectNodeContents(element);
+    const { left, right, top, bottom } = range.getBoundingClientRect();
+    return { left, right, top, bottom };
+  });
+
 const meet = (a: Edges, b: Edges): boolean =>
   Math.min(a.right, b.right) - Math.max(a.left, b.left) > 0.5 &&
   Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 0.5;
@@ -109,6 +118,9 @@ describe.each([440, 600, 900, 1440])('at %i pixels', (width) => {
     await byId('view-heads').click();
     // the letters' legend, or what stands there where cells have no room for letters
     await page.locator('.tag-legend').or(page.getByText('Point at a head')).first().waitFor();
+    const hint = page.getByText('Click a head');
+    await expectWhole(hint);
+    expect((await inkOf(hint)).bottom).toBeLessThanOrEqual((await edgesOf(page.locator('.head-detail'))).bottom);
     const before = await edgesOf(byId('heads-overview'));
     await page.mouse.click(before.left + 80, before.top + 60);
     await byId('head-detail').waitFor();
@@ -119,12 +131,20 @@ describe.each([440, 600, 900, 1440])('at %i pixels', (width) => {
     await open('sample=ioi&select=M23_14', width);
     for (const section of await page.locator('.pair .section').all()) {
       await section.hover();
-      expect(meet(await edgesOf(section.locator('h3')), await edgesOf(section.locator('.tools')))).toBe(false);
+      const [box, heading, tools] = await Promise.all([
+        edgesOf(section),
+        inkOf(section.locator('h3')),
+        edgesOf(section.locator('.tools')),
+      ]);
+      expect(meet(heading, tools)).toBe(false);
+      expect(heading.right).toBeLessThanOrEqual(box.right + 0.5);
     }
     await page.close();
     await open('sample=ioi&select=attention:I22_2%3EA23_14&slow=60000', width);
     await page.locator('.cell-map').first().waitFor();
-    for (const title of await page.locator('.cell-map figcaption').all()) {
+    const titles = await page.locator('.cell-map figcaption').all();
+    expect(titles.length).toBeGreaterThan(0);
+    for (const title of titles) {
       const fits = await title.evaluate((element) => {
         const figure = element.closest('figure');
         return element.scrollWidth <= element.clientWidth && (!figure || figure.scrollWidth <= figure.clientWidth + 2);

@@ -217,3 +217,12 @@ def test_what_is_done_is_not_held_against_a_client(monkeypatch: pytest.MonkeyPat
     replies = spoken(HELLO + told * 5 + asked * 5, PING)[0]
     assert [reply["id"] for reply in replies] == ["hello", *["command"] * 5, "ping"]
     assert "error" not in replies[-1]
+
+
+def test_a_client_has_a_limited_number_of_requests_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rpc, "_MOST_REQUESTS", 3)
+    replies = spoken(HELLO + b"".join(map(call, range(9))), PING)[0]
+    refused = {reply["id"]: reply["error"]["message"] for reply in replies if "error" in reply}
+    assert sorted(map(str, refused)) == [str(i) for i in range(9 - len(refused), 9)] and len(refused) >= 6
+    assert "3 requests of this client waiting" in refused[8]
+    assert {reply["id"] for reply in replies} == {"hello", "ping", *range(9)}

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from lm_transparency import TransparencyError
+from lm_transparency.model.tokens import Token
 from lm_transparency.server.language import reader as module
 from lm_transparency.server.language.reader import Reader, Text
 
@@ -98,3 +99,43 @@ def test_files_are_looked_at_where_nothing_waits_for_them(tried: list[Path], mon
 
     asyncio.run(run())
     assert threads and threading.main_thread() not in threads
+
+
+@pytest.mark.parametrize(("n_characters", "n_tokens"), [(10, 100), (3_200, 1)])
+def test_what_is_kept_of_texts_is_limited_by_their_tokens_and_their_length(
+    n_characters: int, n_tokens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tokenizer may make many tokens of a short text, and one of a long one."""
+    encoded: list[str] = []
+
+    def encode(_vocabulary: object, text: Text) -> list[Token]:
+        encoded.append(text.text[:1])
+        return [Token(7, text.text, 0, len(text.text))] * n_tokens
+
+    monkeypatch.setattr(module, "_encoded", encode)
+    monkeypatch.setattr(module, "_from_disk", lambda model: module.Vocabulary(model, None, 0))
+    monkeypatch.setattr(module, "_KEPT_TOKENS", 250)
+
+    async def run() -> None:
+        reader: Any = Reader(Ready())  # pyright: ignore[reportArgumentType]
+        for letter in "aabbabccbaa":
+            assert await reader.tokens(Text("a model", letter * n_characters, False, "auto")) is not None
+
+    asyncio.run(run())
+    # two are kept; the one that was not looked at for longest gives way
+    assert "".join(encoded) == "abca"
+
+
+def test_a_text_that_is_larger_than_all_that_is_kept_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_encoded", lambda _vocabulary, text: [Token(7, text.text, 0, len(text.text))])
+    monkeypatch.setattr(module, "_from_disk", lambda model: module.Vocabulary(model, None, 0))
+    monkeypatch.setattr(module, "_KEPT_TOKENS", 250)
+
+    async def run() -> None:
+        reader: Any = Reader(Ready())  # pyright: ignore[reportArgumentType]
+        short, long = (Text("a model", "x" * n, False, "auto") for n in (9, 90_000))
+        first = await reader.tokens(short)
+        assert await reader.tokens(long) is not await reader.tokens(long)
+        assert await reader.tokens(short) is first
+
+    asyncio.run(run())

@@ -150,3 +150,20 @@ def test_a_client_that_does_not_read_is_neither_heard_nor_kept_for_ever(world: W
     assert world.client("other").ask(PING) is None
     greedy.close()
     until(lambda: "was lost" in log.read_text())
+
+
+def test_connections_have_a_largest_number(world: World) -> None:
+    client, _, log = attached(world)
+    path = next(world.folder.glob("*.sock"))
+    opened = [socket.socket(socket.AF_UNIX) for _ in range(210)]
+    try:
+        for one in opened:
+            one.connect(str(path))
+        until(lambda: "A connection was refused: there are 200 already." in log.read_text())
+        assert client.ask(PING) is None
+        opened[-1].settimeout(20)
+        assert opened[-1].recv(16) == b""
+    finally:
+        for one in opened:
+            one.close()
+    assert world.client("other").ask(PING) is None

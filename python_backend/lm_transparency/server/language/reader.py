@@ -44,6 +44,8 @@ LONGEST = 200_000
 _KEPT_TOKENS = 300_000
 _KEPT_READINGS = 50_000
 _KEPT_TOKENIZERS = 4
+#: Characters that take the memory of one token: a tokenizer may make a single token of a long text.
+_CHARACTERS = 32
 #: Seconds between two checks of a model's files, and how many models are checked.
 _LOOK_S = 2.0
 _KEPT_STATES = 64
@@ -157,8 +159,8 @@ class Reader:
         except TransparencyError:
             return None
         found = Tokens(vocabulary, tuple(tokens))
-        if len(tokens) <= _KEPT_TOKENS:
-            self._tokens.put(text, found, len(tokens))
+        if (size := _size(text, len(tokens))) <= _KEPT_TOKENS:
+            self._tokens.put(text, found, size)
         return found
 
     async def apply(self, model: str, work: Any, asked_by: Hashable = None) -> Any:
@@ -181,7 +183,7 @@ class Reader:
         if found is None:
             found = await self._shared(key, info.source)
             if found is not None:
-                self._readings.put(key, found, len(found.surprisal))
+                self._readings.put(key, found, _size(text, len(found.surprisal)))
         return found
 
     async def _shared(self, key: tuple[Text, str], source: str) -> Reading | None:
@@ -267,6 +269,11 @@ class _Kept(Generic[K, V]):
         self._kept[key] = (value, size)
         while self._size > self._most and len(self._kept) > 1:
             self._size -= self._kept.popitem(last=False)[1][1]
+
+
+def _size(text: Text, n_tokens: int) -> int:
+    """The memory that a text takes here, in tokens."""
+    return n_tokens + len(text.text) // _CHARACTERS
 
 
 def _came_to_nothing(kept: asyncio.Future[Vocabulary | None]) -> bool:

@@ -23,6 +23,9 @@ from .positions import Positions
 LARGEST = 8_000_000
 TOGETHER = 64_000_000
 MOST = 1000
+#: Characters of a document's name; and how many documents are known, those that are refused with a reason included.
+_LONGEST_NAME = 10_000
+_KNOWN = 2 * MOST
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,8 @@ class Store:
 
     def opened(self, params: DidOpenTextDocumentParams) -> None:
         item = params.text_document
+        if not self._is_taken(item.uri):
+            return
         self._open.pop(item.uri, None)
         self._put(item.uri, item.version, item.text, language_of(item.uri, item.language_id))
 
@@ -123,7 +128,7 @@ class Store:
         """The text of a document, or an edit of it, did not arrive."""
         entry = self._open.get(uri)
         if entry is None:
-            if len(self._open) >= MOST:
+            if not self._is_taken(uri):
                 return
             entry = self._put(uri, 0, "", language_of(uri, ""))
             entry.lost = _too_large()
@@ -171,19 +176,29 @@ class Store:
         except TransparencyError as error:
             entry.lost = error
             return
+        entry.lost = self._refusal(entry, len(positions.text))
+        if entry.lost is not None:
+            return
         entry.document = self._read(known.uri, version, positions, known.document.language)
 
     def _put(self, uri: str, version: int, text: str, language: str) -> _Entry:
-        entry = self._open.get(uri)
-        others = sum(e.document.size for e in self._open.values() if e is not entry)
-        lost = None
-        if len(text) > LARGEST:
-            lost = _too_large()
-        elif len(text) + others > TOGETHER or (entry is None and len(self._open) >= MOST):
-            lost = TransparencyError("promptTooLong", "Too many files are open at once.", "Close some of them.")
+        lost = self._refusal(self._open.get(uri), len(text))
         document = self._read(uri, version, Positions("" if lost else text, self.encoding), language)
         self._open[uri] = _Entry(document, lost=lost)
         return self._open[uri]
+
+    def _is_taken(self, uri: str) -> bool:
+        """Whether there is room for as much as the name of a document."""
+        return uri in self._open or (len(uri) <= _LONGEST_NAME and len(self._open) < _KNOWN)
+
+    def _refusal(self, entry: _Entry | None, size: int) -> TransparencyError | None:
+        """Why `size` characters are too many for a document, a new one where `entry` is None."""
+        if size > LARGEST:
+            return _too_large()
+        others = sum(e.document.size for e in self._open.values() if e is not entry)
+        if size + others > TOGETHER or (entry is None and len(self._open) >= MOST):
+            return TransparencyError("promptTooLong", "Too many files are open at once.", "Close some of them.")
+        return None
 
     def _read(self, uri: str, version: int, positions: Positions, language: str) -> OpenDocument:
         document = Document(positions.text, language, keep_last_newline=self.keep_last_newline)
