@@ -59,6 +59,8 @@ describe('the tokens that a prompt file asks about', () => {
     expect(find('contrast').textContent).toBe('logit difference +2.0: ·Mary is 7.39 times as probable as ·John');
     // of +3, −1 and the like the largest first
     expect(rows('contrast-layers')).toEqual(['layer 1+4.0', 'layer 2−1.5', 'layer 0−1.0', 'layer 3+0.5']);
+    const inks = [...find('contrast-layers').querySelectorAll('.fill')].map((fill) => fill.classList[1]);
+    expect(inks).toEqual(['supports', 'opposes', 'opposes', 'supports']);
     find('contrast-layers').querySelector('button')?.click();
     await settled();
     expect(find('inspector').dataset['selection']).toBe('I1_7');

@@ -37,7 +37,8 @@ describe('the panel with effects', () => {
 
   it('names the number that effects are counted in', async () => {
     await show(UNITS);
-    expect(text('effect-line')).toContain('logit difference ·Mary − ·John = 4.92');
+    expect(text('effect-line')).toContain('logit difference ·Mary − ·John = 4.92 · bars: knock-outs, hollow: shares');
+    expect(find('effect-line').querySelector('[title]')?.getAttribute('title')).toContain('no later token can read it');
   });
 
   it('says that effects are coming, and keeps the graph', async () => {
@@ -53,6 +54,8 @@ describe('the panel with effects', () => {
         : new Promise(() => undefined);
     await show(null, { ink: 'effect' });
     expect(text('effect-progress')).toBe('Effects are unavailable: This model has no gradient.');
+    // in full, on as many lines as it takes
+    expect(find('effect-progress').classList.contains('failed')).toBe(true);
   });
 
   it('offers no effects in a recording that has none', async () => {

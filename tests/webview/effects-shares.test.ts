@@ -10,9 +10,13 @@ import { floatsOf, predicted, unitOf } from './effectsHost';
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());
 
-/** The methods asked for a prompt of so many tokens, with the first unit of each, and what was known in the end. */
-async function asked(position: number) {
+/**
+ * The methods asked for a prompt of so many tokens, with the first unit of each, and what was known in the end. Each
+ * question takes so many milliseconds, and measures so many units.
+ */
+async function asked(position: number, eachMs = 0, atOnce = 20) {
   const log: string[] = [];
+  let time = 0;
   const answer = ({ method, params }: Question): Answer => {
     if (method === 'lmTransparency/faithfulness') return { n: 1, sign: 1, rho: 1, kept: 1, removed: 0 };
     if (method === 'lmTransparency/predictEffects') {
@@ -23,17 +27,22 @@ async function asked(position: number) {
       return { ...found, tokens: numbers, shares: shares ? numbers : null };
     }
     const { units } = params as { units: string[] };
+    time += eachMs;
     log.push(`measure ${unitOf(units[0] ?? '').kind}`);
-    return { units: units.map((unit) => ({ ...unitOf(unit), how: 'zero', measured: 1 })), notices: [] };
+    return {
+      units: units.slice(0, atOnce).map((unit) => ({ ...unitOf(unit), how: 'zero', measured: 1 })),
+      notices: [],
+    };
   };
   const host = { ask: (question: Question) => Promise.resolve(answer(question)) } as unknown as Host;
   const about = { runId: 'r', position, target: null, contrast: null };
-  const measuring = createMeasuring(host, {
+  const inputs = {
     wish: signal({ about, able: true, predictAfter: 0, measureAfter: 0, asked: false }),
     drawn: signal({ edges: [], threshold: 0.1, renormalize: true }),
     most: signal(60),
     inked: signal(false),
-  });
+  };
+  const measuring = createMeasuring(host, inputs, () => time);
   const stop = measuring.live();
   await vi.advanceTimersByTimeAsync(10);
   stop();
@@ -57,4 +66,19 @@ test('in a long prompt edges and blocks are measured before, and nothing twice',
   expect(log.filter((line) => line === 'measure ffn')).toHaveLength(1);
   expect(known?.shares).toHaveLength(301);
   expect([...(known?.units.values() ?? [])].filter(({ measured }) => measured !== null).length).toBeGreaterThan(60);
+});
+
+test('where blocks take all the time that slow units have, shares are asked for all the same, once', async () => {
+  const { log, known } = await asked(300, 20_000);
+  expect(log.filter((line) => line === 'measure token')).toEqual([]);
+  expect(log.filter((line) => line === 'predict with shares')).toHaveLength(1);
+  expect(known?.shares).toHaveLength(301);
+});
+
+test('half of the time that slow units have is for tokens', async () => {
+  const { log } = await asked(300, 3000, 1);
+  const times = (line: string) => log.filter((one) => one === line).length;
+  // of ten seconds: a third block would have the tokens wait
+  expect(times('measure ffn')).toBe(2);
+  expect(times('measure token')).toBe(2);
 });

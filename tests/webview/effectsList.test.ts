@@ -73,7 +73,7 @@ describe('lists of effects', () => {
     expect(text('effects-done')).toBe('1 of 2 measured: kept from being read by later tokens.');
     await click(find('list-neuron'));
     expect(numbers('effects-neuron')).toEqual(['M2_3#12 +0.02 ']);
-    expect(text('effects-done')).toBe('1 predicted, none measured yet.');
+    expect(text('effects-done')).toBe('1 predicted, none measured yet: open one to measure it.');
   });
 
   it('tell supporting from opposing, and measured from predicted', async () => {

@@ -62,9 +62,14 @@ def _agreement(found: EffectsResult) -> Iterator[str]:
         )
     if drawing.kept is not None and drawing.removed is not None:
         yield (
-            f"The drawn edges alone carry {100 * drawing.kept:.0f} % of m, all others {100 * drawing.removed:.0f} % "
+            f"The drawn edges alone carry {_percent(drawing.kept)} of m, all others {_percent(drawing.removed)} "
             "(edges left out at their mean; single effects do not add up)."
         )
+
+
+def _percent(part: float) -> str:
+    # adding 0 takes the sign off a zero
+    return f"{round(100 * part) + 0} %"
 
 
 def _line(unit: UnitEffect) -> str:

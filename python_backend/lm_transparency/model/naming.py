@@ -47,9 +47,10 @@ def entry_named(tokenizer: Any, text: str, n_entries: int, model: str) -> Meant:
     if len(written) == 1 and written[0] < n_entries and written[0] != getattr(tokenizer, "unk_token_id", None):
         return _chosen(tokenizer, text, written)
     split = listed((quoted(vocabulary_text(tokenizer, token_id)) for token_id in written), between=" + ")
+    hint = _with_space(tokenizer, text)
     raise TransparencyError(
         "invalidParams",
-        f"{quoted(text)} is not one token of {model}: it splits into {split or 'nothing'}.",
+        f"{quoted(text)} is not one token of {model}: it splits into {split or 'nothing'}{hint}.",
         "Name a single token as the predictions print it, with its leading space where it has one, or by its number: "
         "#123.",
     )
@@ -62,6 +63,13 @@ def _written(tokenizer: Any, text: str) -> list[int]:
     except TransparencyError:
         # not a valid prompt, such as an empty text or a NUL
         return []
+
+
+def _with_space(tokenizer: Any, text: str) -> str:
+    """Says where only the leading space was forgotten."""
+    spaced = f" {text}"
+    alike = text.strip() and any(vocabulary_text(tokenizer, i) == spaced for i in _written(tokenizer, spaced)[:1])
+    return f"; {quoted(spaced)} is one" if alike else ""
 
 
 def _alike(tokenizer: Any, text: str, written: list[int], n_entries: int) -> Iterator[int]:

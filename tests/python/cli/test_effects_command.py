@@ -11,7 +11,9 @@ from run_command import run_text
 
 from lm_transparency import analyze, inspect_effects
 from lm_transparency.cli import main
+from lm_transparency.exports.effect_lines import effect_lines
 from lm_transparency.model.loading import LoadedModel
+from lm_transparency.protocol.effects import FaithfulnessResult
 
 FRANCE = ["effects", "--text", "The capital of France is"]
 UNIT_KEYS = {"unit", "kind", "text", "how", "predicted", "measured", "kl", "share"}
@@ -42,6 +44,13 @@ def test_text_lists_each_kind_and_says_how_far_predictions_agree(capsys: pytest.
         assert f"\n{title}\n" in text
     assert "sum to m: error" in text
     assert "have the measured sign" in text and "The drawn edges alone carry" in text
+
+
+def test_a_part_that_rounds_to_nothing_has_no_sign(embedded: LoadedModel) -> None:
+    run = analyze(embedded, FRANCE[-1])
+    drawing = FaithfulnessResult(n=1, sign=None, rho=None, kept=-0.004, removed=-0.1)
+    found = dataclasses.replace(inspect_effects(run, units=["M29_4"]), faithfulness=drawing)
+    assert any("alone carry 0 % of m, all others -10 % " in line for line in effect_lines(run, found))
 
 
 def test_a_mean_over_the_prompts_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from lm_transparency import TransparencyError
+from lm_transparency.model.loading import LoadedModel
 from lm_transparency.model.naming import entry_named
 from lm_transparency.model.tokens import encode, visible
 from lm_transparency.model.vocabulary import stands_for_a_byte, vocabulary_text
@@ -85,6 +86,14 @@ def test_what_is_no_single_token_is_refused(text: str, words: str) -> None:
         meant(tokenizer, text)
     assert caught.value.kind == "invalidParams"
     assert len(str(caught.value)) < 700
+
+
+def test_a_forgotten_space_is_named(embedded: LoadedModel) -> None:
+    tokenizer = embedded.tokenizer
+    with pytest.raises(TransparencyError, match=r"splits into 'Stock' \+ 'holm'; ' Stockholm' is one\."):
+        entry_named(tokenizer, "Stockholm", len(tokenizer), "tiny")
+    with pytest.raises(TransparencyError, match=r"splits into ' Stockholm' \+ 'isch'\."):
+        entry_named(tokenizer, " Stockholmisch", len(tokenizer), "tiny")
 
 
 @pytest.mark.parametrize("front", FRONTS)

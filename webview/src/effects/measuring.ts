@@ -159,15 +159,13 @@ export function createMeasuring(
     for (let done = 0; !stopped.aborted;) {
       const effects = kept.peek().get(keyOf(about));
       if (!effects || most.peek() === 0) return;
-      const left = unitsLeft(effects, spare.slowMs > 0);
-      if (left.length > 0) {
-        phase.value = { kind: 'measuring', done, total: done + left.length };
-        if (spare.shares && isToken(left[0] ?? '') && effects.tokens && !effects.shares) {
-          spare.shares = false;
-          // the tokens to measure are those with the largest shares
-          await predict(about, { behind: true, shares: true }, stopped);
-          continue;
-        }
+      const left = unitsLeft(effects, spare.slowMs);
+      if (left.length > 0) phase.value = { kind: 'measuring', done, total: done + left.length };
+      if (spare.shares && isToken(left[0] ?? 'X0_') && effects.tokens && !effects.shares) {
+        spare.shares = false;
+        // the tokens to measure are those with the largest shares; where no time is left for them, shares are all there is
+        await predict(about, { behind: true, shares: true }, stopped);
+      } else if (left.length > 0) {
         const started = now();
         const found = await measured({ ...about, behind: true, units: batch(left) }, stopped);
         if (stopped.aborted) return;
@@ -179,9 +177,12 @@ export function createMeasuring(
     }
   }
 
-  function unitsLeft(effects: KnownEffects, all: boolean): string[] {
+  function unitsLeft(effects: KnownEffects, slowMs: number): string[] {
     const left = toMeasure(effects, drawn.peek().edges, most.peek());
-    return all ? left : left.filter((unit) => !isSlow(unit));
+    if (slowMs <= 0) return left.filter((unit) => !isSlow(unit));
+    if (slowMs > SLOW_UNITS_MS / 2) return left;
+    // half of the time is for tokens, which come last
+    return [...left.filter((unit) => !isBlock(unit)), ...left.filter(isBlock)];
   }
 
   /** Throws where nothing of it came back: asking once more would not end. */
@@ -234,7 +235,9 @@ function batch(left: readonly string[]): string[] {
 
 const isToken = (unit: string): boolean => unit.startsWith('X0_') && !unit.includes('>');
 
-const isSlow = (unit: string): boolean => unit.startsWith('M') || isToken(unit);
+const isBlock = (unit: string): boolean => unit.startsWith('M');
+
+const isSlow = (unit: string): boolean => isBlock(unit) || isToken(unit);
 
 /** Waits unless stopped; a stopped wait never ends, so that nothing after it happens. */
 function pause(ms: number, stopped: AbortSignal): Promise<void> {

@@ -25,6 +25,13 @@ export function EffectKeys({ store }: { store: Store }) {
   );
 }
 
+/** What the bars are, in full. */
+const BARS = [
+  'Filled: the token is knocked out, so no later token can read it, and the difference is measured.',
+  'Hollow: not measured; the share that its embedding carries. A group has the sum of its tokens’ shares.',
+  'First token faint: heads rest there when they look for nothing.',
+].join('\n');
+
 /** The line under the marks: in every ink where effects are known or to come, so that it does not move the graph. */
 export function EffectLine({ store }: { store: Store }) {
   const { known, phase, expected } = store.causes;
@@ -33,10 +40,9 @@ export function EffectLine({ store }: { store: Store }) {
   return (
     <div class="effect-line" data-testid="effect-line">
       {effects && (
-        <span class="metric" title="First token faint: heads rest there when they look for nothing">
-          {metricInWords(effects.metric, store.analysis.value?.meta.model)} = {metricText(effects.metric.value)} · bars:{' '}
-          {store.columns.value?.grouped && 'a group’s, the sum of predictions; a token’s, '}
-          measured by keeping later tokens from reading this one
+        <span class="metric" title={BARS}>
+          {metricInWords(effects.metric, store.analysis.value?.meta.model)} = {metricText(effects.metric.value)} · bars:
+          knock-outs, hollow: {store.columns.value?.grouped ? 'shares, summed in groups' : 'shares'}
         </span>
       )}
       <EffectProgress store={store} />
@@ -47,7 +53,11 @@ export function EffectLine({ store }: { store: Store }) {
 /** How far measuring is, or why there are no effects. */
 export function EffectProgress({ store }: { store: Store }) {
   return (
-    <span class="measuring" data-testid="effect-progress" role="status">
+    <span
+      class={`measuring${store.causes.phase.value.kind === 'failed' ? ' failed' : ''}`}
+      data-testid="effect-progress"
+      role="status"
+    >
       {progressOf(store)}
     </span>
   );

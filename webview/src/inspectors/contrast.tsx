@@ -1,6 +1,7 @@
 /** Why the target, named or predicted, rather than another token: both through the layers. */
 import { useEffect } from 'preact/hooks';
 import type { LensTrack } from '../../../extension/shared/protocol';
+import { toneOf } from '../effects/inWords';
 import { outputFigure, outputText } from '../words/answer';
 import { nodeName } from '../words/names';
 import type { Store } from '../store/state';
@@ -108,7 +109,7 @@ function Difference({ store, differences, target, contrast }: DifferenceProps) {
     value: Math.abs(change),
     number: signed(change),
     title: `Layer ${layer} changes the logit difference by ${signed(change)}: it ${change >= 0 ? 'favours' : 'disfavours'} ${name(target)}`,
-    faint: change < 0,
+    ink: toneOf(change),
     name: nodeName({ letter: 'I', layer, position: store.target.value }),
   }));
   return (
@@ -124,7 +125,7 @@ function Difference({ store, differences, target, contrast }: DifferenceProps) {
       </p>
       <div class="row-names" aria-hidden="true">
         <span>layer</span>
-        <span>changes it by</span>
+        <span>change</span>
       </div>
       <BarList store={store} rows={rows} testId="contrast-layers" />
     </>

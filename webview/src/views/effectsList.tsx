@@ -50,7 +50,9 @@ export function doneInList(effects: readonly UnitEffect[]): string {
   for (const { how, measured } of effects) if (measured !== null) ways.set(how, (ways.get(how) ?? 0) + 1);
   const counted = [...ways].sort((a, b) => b[1] - a[1]);
   const total = counted.reduce((sum, [, n]) => sum + n, 0);
-  if (total === 0) return `${count(effects.length)} predicted, none measured yet.`;
+  // the row of a head shows its edges, and opens nothing
+  const remedy = effects.some(({ kind }) => kind === 'head') ? '' : ': open one to measure it';
+  if (total === 0) return `${count(effects.length)} predicted, none measured yet${remedy}.`;
   const words = counted.map(([how, n], index) => `${index === 0 ? '' : `${n} of them `}${WAYS[how] ?? how}`);
   return `${count(total)} of ${count(effects.length)} measured: ${words.join(', ')}.`;
 }

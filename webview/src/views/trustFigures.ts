@@ -13,7 +13,7 @@ export const FIGURES: readonly Explanation[] = [
     figure: 'sign',
     name: 'Sign as predicted',
     sentences: [
-      'Of the measured edges that are predicted strongest, how many have the predicted sign.',
+      'How many of the measured edges that are predicted strongest have the predicted sign.',
       'The prediction is first order: the gradient times what the edge adds.',
       'Where the two differ, believe the measurement.',
     ],
