@@ -51,6 +51,11 @@ def from_terminal(text: str) -> str:
     return _ESCAPES.sub(lambda found: found[0] if found[0][1] == "\\" else _unescaped(found), text.translate(_PICTURED))
 
 
+def whole_characters(text: str) -> str:
+    """`text` with `?` for halves of surrogate pairs, which no reader of a file takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def terminal_lines(text: str) -> str:
     """`text` that may take several lines."""
     return "\n".join(map(terminal, text.replace("\r\n", "\n").split("\n")))

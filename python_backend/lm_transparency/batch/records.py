@@ -10,6 +10,7 @@ from ..analysis.result import Analysis
 from ..errors import TransparencyError, is_out_of_memory
 from ..exports.document import as_document
 from ..inspection.effects import inspect_effects
+from ..printable import whole_characters
 from ..routes.graph import RouteGraph
 from ..watch import Watch
 from .prompts import Prompt
@@ -86,8 +87,7 @@ def failure_of(prompt: Prompt, error: BaseException, model: str = "") -> Record:
             "Free memory, or choose a smaller dtype or model, and run the same command again.",
             model,
         )
-    # half a surrogate pair is unreadable to every reader of the file
-    said = f"{type(error).__name__}: {error}"[:_LONGEST].encode("utf-8", "replace").decode("utf-8")
+    said = whole_characters(f"{type(error).__name__}: {error}"[:_LONGEST])
     return failure_said(prompt, "internal", said, "Run the same command again to try this prompt once more.", model)
 
 
@@ -98,22 +98,17 @@ def failure_said(prompt: Prompt, kind: str, message: str, remedy: str = "", mode
 
 def place_of(prompt: Prompt) -> Record:
     """The prompt of a record, and its place."""
-    return {"id": prompt.id, "index": prompt.index, "source": _text(prompt.source), "line": prompt.line}
+    return {"id": prompt.id, "index": prompt.index, "source": whole_characters(prompt.source), "line": prompt.line}
 
 
 def text_of(prompt: Prompt) -> str:
     """The prompt as it appears in a record."""
-    return _text(prompt.text)
+    return whole_characters(prompt.text)
 
 
 def _head(prompt: Prompt, model: str) -> Record:
     fingerprints = {"prompt": prompt.fingerprint, "model": model}
     return {**place_of(prompt), "prompt": text_of(prompt), "fingerprints": fingerprints}
-
-
-def _text(text: str) -> str:
-    # half a surrogate pair is unreadable to every reader of the file
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _is_finite(value: Any) -> bool:

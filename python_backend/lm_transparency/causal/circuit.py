@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 
 from ..model.anatomy import Anatomy
 from ..model.context import forget_lengths
-from ..trace.outputs import read_all
+from ..trace.outputs import logits_at
 from ..trace.recording import attention_recorded
 from ..trace.trace import LayerRecord, Trace
 from ..watch import Watch
@@ -52,7 +52,7 @@ def carried(
         alone[layer, query, key] = True
     runs = [torch.zeros_like(alone), alone, ~alone]
     none, kept, removed = (value_with(model, trace, metric, run, watch) for run in runs)
-    whole = float(metric.of(read_all(model, trace).logits[metric.position]))
+    whole = float(metric.of(logits_at(model, trace, metric.position)))
     if abs(whole - none) < _LEAST:
         return Carried(None, None)
     return Carried((kept - none) / (whole - none), (removed - none) / (whole - none))

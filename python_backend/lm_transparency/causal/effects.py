@@ -25,7 +25,7 @@ from .interventions import Interventions
 from .metric import Metric
 from .parts import Parts
 from .predicted import KEPT, Predicted, effect_of, predicted
-from .removal import Removal, apart, removal
+from .removal import Removal, apart, removal, takes_runs
 from .shares import Shares, shares
 from .units import Unit, edge
 
@@ -205,15 +205,34 @@ class Asking:
         return removal(self.model, self._parts, units, self._how, self.metric.position, self.watch)
 
     def measure(self, effects: Sequence[Effect], seconds: float = float("inf")) -> Iterator[tuple[int, Effect]]:
-        """(index, effect with its measurement), batch by batch, until `seconds` are over."""
+        """(index, effect with its measurement), batch by batch, until `seconds` are over; one at least.
+
+        Sets whose removal takes runs of its own come last, one by one. Raises `Cancelled`.
+        """
+        ends = time.perf_counter() + seconds
+        alone = [i for i, one in enumerate(effects) if takes_runs(self.trace, one.units, self._how)]
+        together = sorted(set(range(len(effects))).difference(alone))
+        n_found = 0
+        for group in filter(None, [together, *([i] for i in alone)]):
+            if n_found and time.perf_counter() > ends:
+                return
+            for found in self._measured_together(effects, group, ends):
+                n_found += 1
+                yield found
+
+    def _measured_together(
+        self, effects: Sequence[Effect], group: Sequence[int], ends: float
+    ) -> Iterator[tuple[int, Effect]]:
+        removals: dict[int, Removal] = {}
         # a layer's parts are computed once
-        in_order = sorted(range(len(effects)), key=lambda i: effects[i].units[0].layer)
-        removals = {i: self.removal(effects[i].units) for i in in_order}
-        able = [i for i in range(len(effects)) if removals[i].changes]
-        for i in in_order:
+        for i in sorted(group, key=lambda i: effects[i].units[0].layer):
+            if removals and time.perf_counter() > ends:
+                break
+            self.watch.check()
+            removals[i] = self.removal(effects[i].units)
             if not removals[i].changes:
                 yield i, replace(effects[i], how=removals[i].how)
-        ends = time.perf_counter() + seconds
+        able = [i for i in group if i in removals and removals[i].changes]
         for number, logits in self.engine.logits([removals[i].changes for i in able], ends):
             i = able[number]
             yield i, self._found(effects[i], removals[i], logits)

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 
 from ..errors import TransparencyError, is_out_of_memory
 from ..model.memory import give_back
-from ..trace.outputs import read_all
+from ..trace.outputs import logits_at
 from ..trace.prefix import OtherCache, remembers_keys_only
 from ..trace.proof import TOLERANCES
 from ..trace.trace import Trace
@@ -55,7 +55,7 @@ class Interventions:
         self._trace = trace
         self._position = position
         self.watch = watch
-        self.clean: Float[Tensor, "output"] = read_all(model, trace).logits[position].float()
+        self.clean: Float[Tensor, "output"] = logits_at(model, trace, position).float()
         self._pass_cost = _PASS.get(self.clean.device.type, 64)
         self._start: Start = self._found_start()
 
@@ -66,14 +66,14 @@ class Interventions:
     def logits(
         self, runs: Sequence[Changes], ends: float = float("inf")
     ) -> Iterator[tuple[int, Float[Tensor, "output"]]]:
-        """(number of the run, its logits), batch by batch, until `time.perf_counter()` is past `ends`.
+        """(number of the run, its logits), batch by batch, until `time.perf_counter()` is past `ends`; one at least.
 
         Raises `Cancelled` within one layer's time of a batch.
         """
         done = 0
         # the strongest come first in `runs`, and so does the batch that holds the first of them
         for batch in sorted(self._batches(runs), key=lambda batch: min(batch.runs)):
-            if time.perf_counter() > ends:
+            if done and time.perf_counter() > ends:
                 return
             self.watch.step("interventions", done, len(runs))
             found = self._pass([runs[i] for i in batch.runs], batch.first, self._start)

@@ -53,8 +53,8 @@ class Parts:
         """The part of a unit (`checking.checked`), as the run has it. Raises `TransparencyError`."""
         if unit.kind in ("edge", "edge_head"):
             vector = _edge(self.trace, unit)
-            return _removed(attention_site(self.trace.anatomy, unit.layer), (unit.position or 0,), vector[None])
-        site = _site(self.trace, unit)
+            return _removed(site_of(self.trace, unit), (unit.position or 0,), vector[None])
+        site = site_of(self.trace, unit)
         positions = tuple(range(self.trace.n_tokens)) if unit.position is None else (unit.position,)
         own, *others = self._states(unit, how)
         vectors = own[list(positions)]
@@ -148,9 +148,9 @@ def _edge(trace: Trace, unit: Unit) -> Float[Tensor, "d_model"]:
     return torch.einsum("h,hv,hvd->d", weights, record.read_from(unit.key, unit.position), block.w_o(trace.n_heads))
 
 
-def _site(trace: Trace, unit: Unit) -> Site:
+def site_of(trace: Trace, unit: Unit) -> Site:
     """The site that a unit's part is summed to."""
-    if unit.kind in ("head", "head_all", "bias"):
+    if unit.kind in ("edge", "edge_head", "head", "head_all", "bias"):
         return attention_site(trace.anatomy, unit.layer)
     return EMBEDDING if unit.layer < 0 else Site(unit.layer, "post")
 

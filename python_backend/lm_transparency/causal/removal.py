@@ -15,7 +15,7 @@ from ..trace.recording import record
 from ..trace.trace import Trace
 from ..watch import Watch
 from .knockout import hides_keys, keys_hidden
-from .parts import Part, Parts
+from .parts import Part, Parts, site_of
 from .runs import Change, Changes, HiddenKey
 from .sites import Site, changed
 from .units import Unit, covers, overlap
@@ -48,19 +48,28 @@ def removal(model: PreTrainedModel, parts: Parts, units: Sequence[Unit], how: Ho
     ]
     hows = [KNOCKED_OUT for _ in hidden]
     of_clean = {unit: parts.of(unit, how) for unit in units if unit not in hidden}
-    for (site, _), group in groupby(sorted(of_clean.items(), key=_when), key=_when):
+
+    def when(unit: Unit) -> tuple[Site, bool]:
+        return _when(parts.trace, unit)
+
+    for (site, _), group in groupby(sorted(of_clean, key=when), key=when):
         now = Parts(_again(model, parts.trace, changes, watch)) if changes else parts
-        for unit, clean in group:
+        for unit in group:
+            clean = of_clean[unit]
             here = clean if now is parts else now.of(unit, how)
             changes.append(_change(site, clean, here))
             hows.append(clean.how)
     return Removal(tuple(changes), ", ".join(dict.fromkeys(hows)))
 
 
-def _when(item: tuple[Unit, Part]) -> tuple[Site, bool]:
+def takes_runs(trace: Trace, units: Sequence[Unit], how: How) -> bool:
+    """Whether `removal` runs the model: some of these units come after others of them."""
+    return len({None if _by_knock_out(trace, unit, how) else _when(trace, unit) for unit in units}) > 1
+
+
+def _when(trace: Trace, unit: Unit) -> tuple[Site, bool]:
     """When a unit is removed: a state after all that is summed to it."""
-    unit, part = item
-    return part.site, unit.kind == "residual"
+    return site_of(trace, unit), unit.kind == "residual"
 
 
 def _change(site: Site, clean: Part, here: Part) -> Change:

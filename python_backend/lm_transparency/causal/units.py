@@ -24,6 +24,9 @@ from ..errors import TransparencyError
 from ..protocol.effects import UnitKind
 from ..wording import quoted
 
+#: Units that are removed together.
+_MOST_PARTS = 256
+
 _P = r"(-?\d{1,9})"
 _N = r"(\d{1,9})"
 
@@ -53,6 +56,11 @@ def edge(layer: int, query: int, key: int, head: int | None = None) -> Unit:
 
 def parse_units(text: str) -> tuple[Unit, ...]:
     """The units of `U` or `U+U`. Raises `TransparencyError("invalidParams")`."""
+    n_parts = text.count("+") + 1
+    if n_parts > _MOST_PARTS:
+        raise TransparencyError(
+            "invalidParams", f"{n_parts:,} units are to be removed together.", f"Name up to {_MOST_PARTS}."
+        )
     return tuple(_parse(name.strip()) for name in text.split("+"))
 
 

@@ -42,7 +42,7 @@ class EdgeEffects:
     def __init__(self, found: EffectsResult) -> None:
         self.found = found
         self.units: dict[str, UnitEffect] = {}
-        for unit in found.units:
+        for unit in filter(is_single, found.units):
             self.units.setdefault(unit.unit, unit)
 
     def of(self, edge: Edge) -> UnitEffect | None:
@@ -56,6 +56,11 @@ class EdgeEffects:
     def measured_edges(self) -> Mapping[str, UnitEffect]:
         """Attention edges, by their names."""
         return {name: one for name, one in self.units.items() if one.kind == "edge" and one.measured is not None}
+
+
+def is_single(unit: UnitEffect) -> bool:
+    """Whether it is one unit: several removed at once have no place of their own in a picture or a table."""
+    return "+" not in unit.unit
 
 
 def unit_of(edge: Edge) -> str | None:
@@ -82,7 +87,7 @@ def measured_words(found: EffectsResult) -> str:
     """How many units of the kinds that are drawn were measured, and how: what each was set to."""
     parts: list[str] = []
     for kind, name in _DRAWN.items():
-        units = [unit for unit in found.units if unit.kind == kind and unit.measured is not None]
+        units = [unit for unit in found.units if unit.kind == kind and is_single(unit) and unit.measured is not None]
         if units:
             ((how, _),) = Counter(unit.how for unit in units).most_common(1)
             parts.append(f"{len(units)} {name if len(units) > 1 else name[:-1]} {_DONE.get(how, f'set to {how}')}")

@@ -62,7 +62,11 @@ def measure_effects(analysis: Analysis, asking: Asking, units: Sequence[str], se
     if not seconds > 0:
         raise TransparencyError("invalidParams", f"'seconds' is {seconds}.", "It takes more than 0.")
     named = [units_named(analysis, text, asking.metric.position) for text in units]
-    found = Effects(asking.value, [_predicted(asking, one) for one in named])
+    started: list[Effect] = []
+    for one in named:
+        asking.watch.check()
+        started.append(_predicted(asking, one))
+    found = Effects(asking.value, started)
     found.measure(asking, seconds, partial=True)
     # a unit that nothing was done to was not reached
     reached = [one for one in found.effects if one.how]

@@ -8,6 +8,7 @@ from ..ambient import guarded
 from ..analysis.result import Analysis
 from ..causal.effects import Effect
 from ..errors import TransparencyError
+from ..printable import whole_characters
 from ..protocol.effects import EffectsResult, Output, UnitEffect
 from ..trace.trace import position_of
 from .asking import all_finite
@@ -45,6 +46,7 @@ def known_effects(analysis: Analysis, found: EffectsResult, position: int) -> Ef
         found,
         position=at,
         metric=replace(metric, target=_output(analysis, metric.target.id), contrast=contrast),
+        notices=tuple(map(whole_characters, found.notices)),
         units=tuple(_unit(analysis, unit, at) for unit in found.units),
     )
 
@@ -56,7 +58,8 @@ def _output(analysis: Analysis, number: int) -> Output:
 
 def _unit(analysis: Analysis, given: UnitEffect, last: int) -> UnitEffect:
     units = units_named(analysis, given.unit, last)
-    shown = effect_shown(analysis, Effect(units, given.how, given.predicted, given.measured, given.kl, given.share))
+    how = whole_characters(given.how)
+    shown = effect_shown(analysis, Effect(units, how, given.predicted, given.measured, given.kl, given.share))
     if shown.kind != given.kind:
         raise TransparencyError(
             "invalidParams", f"{shown.unit} is of kind {shown.kind}, not {given.kind}.", "Measure the effects again."

@@ -16,7 +16,7 @@ from ..causal.units import Unit, parse_units
 from ..errors import TransparencyError, check_choice
 from ..model.naming import Meant, number_named
 from ..protocol.effects import How, MetricKind, MetricValue, Output, UnitEffect
-from ..trace.outputs import read_all
+from ..trace.outputs import logits_at
 from ..trace.trace import Trace, position_of
 from ..watch import Watch
 from .tokens import output_meant
@@ -43,10 +43,10 @@ def asking_about(
     """
     check_choice("metric", kind, get_args(MetricKind))
     check_choice("how", how, get_args(How))
-    trace = read_all(analysis.model.model, analysis.trace)
+    model, trace = analysis.model.model, analysis.trace
     at = position_of(analysis.target if position is None else position, trace.n_tokens)
-    metric, notes = _metric_asked(analysis, at, trace.logits[at], kind, target, contrast)
-    return Asking(analysis.model.model, trace, metric, how, watch, references), notes
+    metric, notes = _metric_asked(analysis, at, logits_at(model, trace, at), kind, target, contrast)
+    return Asking(model, trace, metric, how, watch, references), notes
 
 
 def _metric_asked(

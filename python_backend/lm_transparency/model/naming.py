@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import TransparencyError
 from ..wording import listed, quoted
-from .tokens import encode_text, unseen
+from .tokens import encode_text, half_of_a_pair, unseen
 from .vocabulary import pieces_of, stands_for_a_byte, vocabulary_text
 
 _NUMBER = re.compile(r"#(\d{1,18})|⟨(\d{1,18})⟩")
@@ -74,13 +74,16 @@ def _with_space(tokenizer: Any, text: str) -> str:
 
 def _alike(tokenizer: Any, text: str, written: list[int], n_entries: int) -> Iterator[int]:
     """Entries that print as `text`, the likeliest first."""
+    # none prints as half of a character, and tokenizers do not take it
+    if half_of_a_pair(text):
+        return
     candidates = written if len(written) == 1 else []
     for piece in pieces_of(text):
         token_id = tokenizer.convert_tokens_to_ids(piece)
         # many tokenizers turn unknown text into the unknown token, which prints differently
         if token_id is not None:
             candidates = [*candidates, int(token_id)]
-    return (i for i in candidates if 0 <= i < n_entries and vocabulary_text(tokenizer, i) == text)
+    yield from (i for i in candidates if 0 <= i < n_entries and vocabulary_text(tokenizer, i) == text)
 
 
 def _numbered(tokenizer: Any, number: int, n_entries: int, text: str) -> Meant:

@@ -9,6 +9,7 @@ import base64
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ..errors import TransparencyError
 from ..inspection import effect_steps, experts, ffn, heads, lens, nodes
 from ..inspection.effects import faithfulness, inspect_effects
 from ..inspection.entropy import inspect_entropy
@@ -65,6 +66,9 @@ from .session import Session
 
 P = TypeVar("P")
 R = TypeVar("R")
+
+#: Edges that a drawing is judged by: those that a panel measures are far fewer.
+_MOST_EDGES = 10_000
 
 _ANSWERS: dict[type, Callable[[Any, Session, Watch], Any]] = {}
 
@@ -204,6 +208,8 @@ def knock_out(params: KnockOutParams, session: Session, watch: Watch) -> KnockOu
 
 @answers(FaithfulnessParams)
 def drawing(params: FaithfulnessParams, session: Session, watch: Watch) -> FaithfulnessResult:
+    if max(len(params.predicted), len(params.measured)) > _MOST_EDGES:
+        raise TransparencyError("invalidParams", "Effects of too many edges are given.", f"Give up to {_MOST_EDGES:,}.")
     asking = session.asking(params, watch)
     run = session.run(params.run_id)
     graph = run.routes(asking.metric.position, params.threshold, renormalize=params.renormalize)

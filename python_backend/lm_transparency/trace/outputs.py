@@ -77,15 +77,30 @@ def read_all(model: PreTrainedModel, trace: Trace) -> Trace:
     """`trace` with the logits of every position: what `record` returns without `only_last`."""
     if trace.unread is None:
         return trace
-    anatomy = trace.anatomy
     with torch.no_grad():
-        logits = None
-        if anatomy.logit_scale == 1 and anatomy.logit_softcap is None:
-            logits = anatomy.unembedding(trace.unread)
-        # anything else a model does to its logits shows at the last position, and the model is run again
-        if logits is None or not _same(logits[-1], trace.logits[-1]):
+        logits = _unembedded(trace, trace.unread)
+        if logits is None:
             logits = _run(model, trace.token_ids)[0]
     return replace(trace, logits=logits, unread=None)
+
+
+def logits_at(model: PreTrainedModel, trace: Trace, position: int) -> Float[Tensor, "output"]:
+    """The logits at one position. What is computed for it is not kept."""
+    if trace.unread is None:
+        return trace.logits[position]
+    with torch.no_grad():
+        logits = _unembedded(trace, trace.unread[[position, -1]])
+        return (_run(model, trace.token_ids)[0, position] if logits is None else logits[0]).clone()
+
+
+def _unembedded(trace: Trace, states: Float[Tensor, "position d_model"]) -> Float[Tensor, "position output"] | None:
+    """The logits of what the unembedding reads, the last position last; None where a model does more to its logits."""
+    anatomy = trace.anatomy
+    if anatomy.logit_scale != 1 or anatomy.logit_softcap is not None:
+        return None
+    logits = anatomy.unembedding(states)
+    # anything else shows at the last position
+    return logits if _same(logits[-1], trace.logits[-1]) else None
 
 
 def _same(logits: Float[Tensor, "output"], recorded: Float[Tensor, "output"]) -> bool:

@@ -39,6 +39,12 @@ def test_several_units_stand_between_plus_signs() -> None:
     assert parse_units("M0_1 + 23.0@13+X0_3") == (Unit("ffn", 0, 1), UNITS["23.0@13"], UNITS["X0_3"])
 
 
+def test_how_many_units_are_removed_together_is_bounded() -> None:
+    assert len(parse_units("+".join(["X0_1"] * 256))) == 256
+    with pytest.raises(TransparencyError, match=r"257 units are to be removed together\. Name up to 256"):
+        parse_units("+".join(["X0_1"] * 257))
+
+
 @pytest.mark.parametrize(
     "name",
     [

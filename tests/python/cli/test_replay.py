@@ -206,3 +206,22 @@ def test_effects_of_a_run_are_measured_again(
     unit["measured"] += 3.0
     assert main(["analyze", "--replay", str(changed(file, tmp_path, effects=effects)), *model]) == 1
     assert f"({unit['unit']})" in capsys.readouterr().out
+
+
+def test_a_model_that_lacks_units_of_the_file_is_compared_in_the_rest(
+    tmp_path: Path, tiny_llama_folder: Path, tiny_gpt2_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prompt, file = tmp_path / "a.prompt", tmp_path / "a.run.json"
+    prompt.write_text(PROMPT + "\n", "utf-8")
+    assert main(["analyze", str(prompt), "--effects", *write(file, tiny_llama_folder)]) == 0
+    effects = json.loads(file.read_text("utf-8"))["effects"]
+    unit = next(unit for unit in effects["units"] if unit["measured"] is not None)
+    capsys.readouterr()
+    for name, reason in (("I98_1>A99_2", "There is no layer 99."), ("X0_4096", "Position 4096 is out of range")):
+        unit["unit"] = name
+        foreign = changed(file, tmp_path, effects=effects)
+        assert main(["analyze", "--replay", str(foreign), "--model", str(tiny_llama_folder)]) == 1
+        shown = capsys.readouterr().out
+        assert f"effects      not measured again: {reason}" in shown and "predictions  largest difference" in shown
+    assert main(["analyze", "--replay", str(foreign), "--model", str(tiny_gpt2_folder)]) == 1
+    assert "predictions  largest difference" in capsys.readouterr().out

@@ -267,3 +267,17 @@ def test_a_page_carries_them_to_the_panel(found: EffectsResult) -> None:
     assert content["effects"] == json.loads(json.dumps(to_wire(found)))
     without = re.search(r'id="lm-transparency-page">(.*?)</script>', page.as_page("t", "r", b"", {}), re.DOTALL)
     assert without and "effects" not in json.loads(without[1])
+
+
+@pytest.mark.parametrize("name", ["I0_0>A1_1+I0_0>A1_2", "X0_0+X0_1", "M0_1+M1_1", "I0_1>A1_2+M2_2"])
+def test_a_set_is_in_the_data_and_has_no_place_in_a_picture_or_a_table(
+    run: Analysis, graph: RouteGraph, found: EffectsResult, name: str
+) -> None:
+    (known,) = inspect_effects(run, units=[name]).units
+    # were it one unit, all widths would be less
+    together = replace(found, units=(*found.units, replace(known, measured=1e3)))
+    effects = json.loads(graph_text(run, graph, "json", effects=together))["effects"]
+    assert effects["units"][-1]["unit"] == name
+    for form in ("svg", "csv"):
+        without = graph_text(run, graph, form, effects=found, ink="effect")
+        assert graph_text(run, graph, form, effects=together, ink="effect") == without

@@ -12,6 +12,7 @@ from lm_transparency import Analysis, LoadedModel, TransparencyError, analyze
 from lm_transparency.cli.replay import compare
 from lm_transparency.exports.run import Asked, as_run, read_run
 from lm_transparency.inspection.effects import inspect_effects
+from lm_transparency.inspection.known_effects import known_effects
 from lm_transparency.protocol.effects import EffectsResult
 
 
@@ -88,3 +89,10 @@ def test_broken_effects_are_named_by_their_place(
         read_run(_changed(json.loads(text), place, value), "kept.run.json")
     assert f'kept.run.json is not a run file: "effects" cannot be read: {says}' in caught.value.message
     assert caught.value.remedy
+
+
+def test_half_of_a_surrogate_pair_does_not_make_a_file_unreadable(run: Analysis, found: EffectsResult) -> None:
+    given = replace(found, notices=("\ud800",), units=(replace(found.units[0], how="zero \udc00"),))
+    known = known_effects(run, given, run.target)
+    kept = read_run(as_run(run, run.routes(), Asked(), effects=known), "a").effects
+    assert kept and (kept.notices, kept.units[0].how) == (("?",), "zero ?")

@@ -179,3 +179,10 @@ def test_a_space_put_in_front_makes_no_character_a_piece(front: Front, prompt: s
     ends = [t.end for t in tokens]
     assert ends == sorted(ends)
     assert ends[-1] == len(prompt)
+
+
+@pytest.mark.parametrize("kind", MADE)
+@pytest.mark.parametrize("text", ["\ud800", "a\udfffb", "#\ud83d", "\ud83d" * 1000])
+def test_half_of_a_surrogate_pair_names_no_entry(kind: str, text: str) -> None:
+    with pytest.raises(TransparencyError, match="is not one token of m"):
+        entry_named(MADE[kind](), text, 10**6, "m")

@@ -53,6 +53,9 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("knockOut", {"unit": "M30_1"}, "no layer 30"),
     ("predictEffects", {"target": " xylophonist"}, "splits into"),
     ("predictEffects", {"how": "median"}, "how"),
+    ("predictEffects", {"target": "\ud800"}, "is not one token"),
+    ("measureEffects", {"units": ["+".join(["X0_0"] * 300)]}, "300 units are to be removed together"),
+    ("faithfulness", {"predicted": [1.0] * 10_001, "measured": [1.0]}, "too many edges"),
     ("export", {"format": "html", "target": 0, "threshold": 0.04}, "format"),
     ("export", {"format": "svg", "target": 0, "threshold": 0.04, "ink": "red"}, "ink"),
 ]

@@ -129,3 +129,20 @@ def test_biases_and_experts_are_measured_over_the_wire_too(
             assert [other[name] for name in ("predicted", "measured")] == pytest.approx(
                 [unit.predicted, unit.measured], abs=1e-5
             )
+
+
+def test_a_metric_on_a_run_that_is_not_complete_holds_the_logits_of_one_position(
+    session: Session, tiny: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "LONG", 2)
+    run_id, _ = session.begin(tiny, PROMPT)
+    whole = inspect_effects(analyze(tiny, PROMPT), position=1, contrast=True, units=["M0_1", "X0_0"])
+    target, contrast = (f"#{one.id}" for one in (whole.metric.target, whole.metric.contrast) if one)
+    asking = session.asking(MetricChoice(run_id=run_id, position=1, target=target, contrast=contrast), Watch())
+    assert len(asking.trace.logits) == 1 and asking.trace.unread is not None
+    assert asking.value == pytest.approx(whole.metric.value, abs=1e-5)
+    assert asking.engine.clean.untyped_storage().nbytes() <= 2 * asking.engine.clean.nbytes
+    likely = session.asking(MetricChoice(run_id=run_id, position=1), Watch())
+    assert likely.metric.target == whole.metric.target.id
+    found = asked_of(session, run_id, "measureEffects", position=1, target=target, contrast=contrast, units=["M0_1"])
+    assert found["units"][0]["measured"] == pytest.approx(whole.units[0].measured, abs=1e-4)
