@@ -2,6 +2,7 @@
 import { computed, effect, signal, untracked } from '@preact/signals';
 import type { ReadonlySignal } from '@preact/signals';
 import type { EffectsResult, MeasureEffectsParams, UnitEffect } from '../../../extension/shared/protocol';
+import type { Answer, Method, Question } from '../../../extension/shared/webview';
 import type { Host } from '../hosts/host';
 import { fromPrediction, fromResult, pairs, withUnits } from './known';
 import type { KnownEffects } from './known';
@@ -59,8 +60,8 @@ interface Spare {
   shares: boolean;
 }
 
-/** Units of one question: enough for one batch, few enough for a steady progress. */
-const AT_ONCE = 20;
+/** Units of one question: enough for one batch, few enough for a steady progress and for a click in between. */
+const atOnce = (position: number): number => Math.min(20, Math.max(2, Math.floor(2000 / (position + 1))));
 /** Edges whose predictions are compared with measurements. */
 const AGREEING = 20;
 /** Metrics whose effects stay known. */
@@ -87,6 +88,19 @@ export function createMeasuring(
     const effects = known.value;
     return effects?.faithfulnessOf === drawingKey(drawn.value) ? effects.faithfulness : null;
   });
+
+  /** Gives the question up when stopped, and leaves nothing behind once it is answered. */
+  async function ask<M extends Method>(question: Question<M>, stopped: AbortSignal): Promise<Answer<M>> {
+    const own = new AbortController();
+    const onStop = (): void => own.abort();
+    stopped.addEventListener('abort', onStop);
+    if (stopped.aborted) own.abort();
+    try {
+      return await host.ask(question, { signal: own.signal });
+    } finally {
+      stopped.removeEventListener('abort', onStop);
+    }
+  }
 
   /** Takes over what was found of a run before, so that it is not computed again. */
   function restore(about: About, result: EffectsResult): void {
@@ -144,7 +158,7 @@ export function createMeasuring(
   /** What was measured before stays. */
   async function predict(about: About, how: { behind: boolean; shares: boolean }, stopped: AbortSignal): Promise<void> {
     const params = { ...about, ...how };
-    const reply = await host.ask({ method: 'lmTransparency/predictEffects', params }, { signal: stopped });
+    const reply = await ask({ method: 'lmTransparency/predictEffects', params }, stopped);
     if (stopped.aborted) return;
     const [key, predicted] = [keyOf(about), fromPrediction(reply)];
     const before = kept.peek().get(key);
@@ -167,7 +181,7 @@ export function createMeasuring(
         await predict(about, { behind: true, shares: true }, stopped);
       } else if (left.length > 0) {
         const started = now();
-        const found = await measured({ ...about, behind: true, units: batch(left) }, stopped);
+        const found = await measured({ ...about, behind: true, units: batch(left, about.position) }, stopped);
         if (stopped.aborted) return;
         if (isSlow(left[0] ?? '')) spare.slowMs -= now() - started;
         done += found.length;
@@ -187,7 +201,7 @@ export function createMeasuring(
 
   /** Throws where nothing of it came back: asking once more would not end. */
   async function measured(params: MeasureEffectsParams, stopped: AbortSignal): Promise<UnitEffect[]> {
-    const { units } = await host.ask({ method: 'lmTransparency/measureEffects', params }, { signal: stopped });
+    const { units } = await ask({ method: 'lmTransparency/measureEffects', params }, stopped);
     if (!units.some(({ unit, how }) => how !== '' && params.units?.includes(unit)))
       throw new Error('The backend measured none of the units that it was asked for.');
     return units;
@@ -198,7 +212,7 @@ export function createMeasuring(
     const drawing = drawn.peek();
     const { threshold, renormalize } = drawing;
     const params = { ...about, behind: true, threshold, renormalize, ...pairs(effects, AGREEING) };
-    const found = await host.ask({ method: 'lmTransparency/faithfulness', params }, { signal: stopped });
+    const found = await ask({ method: 'lmTransparency/faithfulness', params }, stopped);
     const latest = kept.peek().get(keyOf(about));
     if (stopped.aborted || !latest) return;
     remember(keyOf(about), { ...latest, faithfulness: found, faithfulnessOf: drawingKey(drawing) });
@@ -218,7 +232,13 @@ export function createMeasuring(
     });
   }
 
-  return { known, phase, faithfulness, restore, add, live };
+  /** How many units were to be measured and were not: the time for those that take whole runs is over. */
+  const unreached = computed(() => {
+    const effects = phase.value.kind === 'done' && most.value > 0 ? known.value : null;
+    return effects ? toMeasure(effects, drawn.value.edges, most.value).length : 0;
+  });
+
+  return { known, phase, faithfulness, unreached, restore, add, live };
 }
 
 const drawingKey = ({ threshold, renormalize }: Drawing): string => JSON.stringify([threshold, renormalize]);
@@ -227,10 +247,10 @@ const keyOf = ({ runId, position, target, contrast }: About): string =>
   JSON.stringify([runId, position, target, contrast]);
 
 /** Units that start together are measured together: the first of a kind. */
-function batch(left: readonly string[]): string[] {
+function batch(left: readonly string[], position: number): string[] {
   const [slow, token] = [isSlow(left[0] ?? ''), isToken(left[0] ?? '')];
   const end = left.findIndex((unit) => isSlow(unit) !== slow || isToken(unit) !== token);
-  return left.slice(0, Math.min(AT_ONCE, end < 0 ? left.length : end));
+  return left.slice(0, Math.min(atOnce(position), end < 0 ? left.length : end));
 }
 
 const isToken = (unit: string): boolean => unit.startsWith('X0_') && !unit.includes('>');
@@ -243,8 +263,12 @@ const isSlow = (unit: string): boolean => isBlock(unit) || isToken(unit);
 function pause(ms: number, stopped: AbortSignal): Promise<void> {
   if (ms === 0) return Promise.resolve();
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    stopped.addEventListener('abort', () => clearTimeout(timer));
+    const onStop = (): void => clearTimeout(timer);
+    const timer = setTimeout(() => {
+      stopped.removeEventListener('abort', onStop);
+      resolve();
+    }, ms);
+    stopped.addEventListener('abort', onStop);
   });
 }
 
@@ -257,6 +281,7 @@ function change(stopped: AbortSignal, ...signals: ReadonlySignal<unknown>[]): Pr
       for (const one of signals) void one.value;
       if (!first) {
         resolve();
+        stopped.removeEventListener('abort', stop);
         queueMicrotask(() => stop());
       }
       first = false;

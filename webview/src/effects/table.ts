@@ -7,7 +7,7 @@ import { ffnFigure, figureOf, tokenFigure } from './known';
 import type { KnownEffects } from './known';
 import { notable } from './plan';
 import type { UndrawnEdge } from './plan';
-import { edgeAt, edgePlace, tokenUnit, unitOf } from './units';
+import { edgeAt, edgePlace, unitOf } from './units';
 
 export const UNKNOWN = 0;
 export const PREDICTED = 1;
@@ -26,7 +26,7 @@ export interface EffectTable {
   edges: ReadonlyMap<number, Figure>;
   /** [layer × token] */
   ffn: Figures;
-  /** [token]; none where a knock-out changes nothing. */
+  /** [token] */
   tokens: Figures;
   /** Measured edges that are large enough to be drawn beside the routes, strongest first. */
   notable: readonly UndrawnEdge[];
@@ -81,9 +81,6 @@ function blocks(known: KnownEffects, nLayers: number, nTokens: number): Figures 
 function ofTokens(known: KnownEffects, nTokens: number): Figures {
   const figures = blank(nTokens);
   for (let t = 0; t <= Math.min(known.position, nTokens - 1); t++) {
-    const unit = known.units.get(tokenUnit(t));
-    // asked for, and nothing to measure: no later token reads it
-    if (unit && unit.how !== '' && unit.measured === null) continue;
     put(figures, t, tokenFigure(known, t));
   }
   return figures;

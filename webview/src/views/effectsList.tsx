@@ -32,8 +32,15 @@ export type ListedKind = keyof typeof LISTED;
 /** Measured ones come first; with `predicted` the size of the prediction decides. */
 type Order = 'measured' | 'predicted';
 
+/** Beside a token's measured effect stands its share: the gradient of an embedding often has the wrong sign. */
+const hasShares = (known: KnownEffects, kind: UnitKind): boolean =>
+  kind === 'token' && listed(known, kind).some(({ share }) => share !== null);
+
 function inOrder(known: KnownEffects, kind: ListedKind, order: Order): UnitEffect[] {
-  const found = listed(known, kind).filter((effect) => figureOf(effect) !== null);
+  const shares = hasShares(known, kind);
+  const found = listed(known, kind)
+    .map((effect) => (shares ? { ...effect, predicted: effect.share } : effect))
+    .filter((effect) => figureOf(effect) !== null);
   if (order === 'measured') return found;
   return found.sort((a, b) => Math.abs(b.predicted ?? 0) - Math.abs(a.predicted ?? 0));
 }
@@ -67,6 +74,7 @@ interface Props {
 export function EffectsList({ store, analysis, known, kind }: Props) {
   const long = useSignal(false);
   const order = useSignal<Order>('measured');
+  const shares = hasShares(known, kind);
   const all = inOrder(known, kind, order.value);
   const rows = all.slice(0, long.value ? LONG : SHORT);
   const most = Math.max(1e-12, ...all.map((effect) => Math.abs(figureOf(effect)?.value ?? 0)));
@@ -75,7 +83,7 @@ export function EffectsList({ store, analysis, known, kind }: Props) {
       title="Effects"
       store={store}
       help="effects-by-kind"
-      table={tableOf(kind, all)}
+      table={tableOf(kind, listed(known, kind))}
       aside={
         <span class="orders" role="group" aria-label="Order" onKeyDown={roving}>
           {(['predicted', 'measured'] as const).map((one) => (
@@ -86,10 +94,16 @@ export function EffectsList({ store, analysis, known, kind }: Props) {
               class={`order${one === order.value ? ' on' : ''}`}
               data-testid={`order-${one}`}
               aria-pressed={one === order.value}
-              title={one === 'measured' ? 'Measured ones first, by size' : 'By the size of the prediction'}
+              title={
+                one === 'measured'
+                  ? 'Measured ones first, by size'
+                  : kind === 'token'
+                    ? 'By the size of the share'
+                    : 'By the size of the prediction'
+              }
               onClick={() => (order.value = one)}
             >
-              {one}
+              {one === 'predicted' && shares ? 'share' : one}
             </button>
           ))}
         </span>
@@ -100,7 +114,15 @@ export function EffectsList({ store, analysis, known, kind }: Props) {
       </p>
       <ul role="list" class="routes" onKeyDown={roving} data-testid={`effects-${kind}`}>
         {rows.map((effect, index) => (
-          <Row key={effect.unit} store={store} analysis={analysis} effect={effect} most={most} first={index === 0} />
+          <Row
+            key={effect.unit}
+            store={store}
+            analysis={analysis}
+            effect={effect}
+            most={most}
+            first={index === 0}
+            shares={shares}
+          />
         ))}
       </ul>
       {all.length > SHORT && (
@@ -132,9 +154,11 @@ interface RowProps {
   effect: UnitEffect;
   most: number;
   first: boolean;
+  /** What stands beside the measured effect is a share, not a prediction. */
+  shares: boolean;
 }
 
-function Row({ store, analysis, effect, most, first }: RowProps) {
+function Row({ store, analysis, effect, most, first, shares }: RowProps) {
   const { unit, predicted, measured } = effect;
   const value = figureOf(effect)?.value ?? 0;
   const head = headOfUnit(unit);
@@ -143,7 +167,9 @@ function Row({ store, analysis, effect, most, first }: RowProps) {
   const selected = head
     ? filter?.layer === head.layer && filter.head === head.head
     : name !== null && isSelected(store.selection.value, name);
-  const label = `${unitInWords(analysis, unit)}: ${effectInWords(effect)}`;
+  const words = effectInWords(effect);
+  const said = shares ? words.replace('predicted', 'share') : words;
+  const label = `${unitInWords(analysis, unit)}: ${said}`;
   const hover = (shown: boolean) => () => void (store.hover.value = shown ? name : null);
   return (
     <li>

@@ -76,6 +76,7 @@ export function Trust({ store }: { store: Store }) {
     : '';
   const notices = known?.notices ?? [];
   const going = phase.kind === 'measuring' ? `${count(phase.total - phase.done)} more to measure …` : '';
+  const unreached = causes.unreached.value;
   // under the graph it is said, too
   const failed =
     phase.kind === 'failed' && store.view.value !== 'routes' ? `Effects are unavailable: ${phase.message}` : '';
@@ -85,6 +86,13 @@ export function Trust({ store }: { store: Store }) {
       {failed !== '' && <span role="status">{failed} </span>}
       {sentence !== '' && <span data-testid="trust-said">{sentence} </span>}
       {sentence !== '' && <Explained store={store} known={known} faithfulness={faithfulness} />}
+      {unreached > 0 && (
+        <span class="notice" data-testid="trust-unreached" title="Open one, and it is measured">
+          {' '}
+          {unreached === 1 ? '1 block or token was' : `${count(unreached)} blocks and tokens were`} not measured in the
+          time for them.
+        </span>
+      )}
       {going !== '' && (
         <span class="going" data-testid="trust-going">
           {' '}
