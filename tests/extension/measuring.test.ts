@@ -84,15 +84,20 @@ describe('what a panel measures by itself', () => {
     expect(answers().at(-1)).toEqual({ type: 'answer', id: 2, answer: { units: [], notices: [] }, error: null });
   });
 
-  it('goes on where the backend has unloaded the run meanwhile', async () => {
+  it('ends where the backend has unloaded the run meanwhile, until something is asked', async () => {
     ask(1);
     await settle();
     world.backend.requests[0]?.reject(new Failure('runExpired', 'Gone.'));
     await settle();
+    expect(world.backend.requests).toHaveLength(1);
+    expect(budgets()).toEqual([60, 0]);
+    expect(answers()).toMatchObject([{ id: 1, error: expect.stringContaining('no longer holds') as string }]);
+    fake.says({ type: 'ask', id: 2, question: { method: MEASURE, params: { ...params(), behind: false } } });
+    await settle();
     world.backend.requests[1]?.resolve(reply('r9', 'Hi'));
     await settle();
     expect(world.backend.requests[2]).toMatchObject({ method: MEASURE, params: { runId: 'r9' } });
-    expect(budgets()).toEqual([60]);
+    expect(budgets()).toEqual([60, 0, 60]);
   });
 
   it('asks nothing of a backend that stays away', async () => {

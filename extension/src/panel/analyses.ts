@@ -26,6 +26,8 @@ const UNFINISHED = new Set<string>(['invalidPrompt', 'promptTooLong']);
 
 const ANALYZE_ONCE = { action: 'analyze', label: 'Analyze Once' } as const;
 
+const EXPIRED = 'The backend no longer holds this analysis; whatever you open next brings it back.';
+
 /** An analysis that is under way. */
 export interface Job {
   uri: string;
@@ -199,7 +201,10 @@ export class Analyses {
     return isAtHand ? this.choice.settingsFor(uri ?? undefined).measuredEdges : 0;
   }
 
-  /** Answers a panel's question, analyzing again if the backend has forgotten the run. */
+  /**
+   * Answers a panel's question, analyzing again if the backend has forgotten the run. It has where its model was unloaded
+   * or made room for another: what a panel measures by itself does not bring it back.
+   */
   async ask(
     panel: Panel,
     { method, params }: Question,
@@ -219,6 +224,10 @@ export class Analyses {
         if (toFailure(error).kind !== 'runExpired') throw error;
         this.#live.forget(shown, live);
         if (attempt > 1) throw error;
+        if ('behind' in params && params.behind) {
+          panel.showMeasured();
+          throw new Failure('runExpired', EXPIRED);
+        }
       }
     }
   }
