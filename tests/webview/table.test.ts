@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { HOW } from '../../webview/src/inspectors/help';
 import { cellText, copied, csvCell, fileName, saved, toCsv, toTsv } from '../../webview/src/words/table';
 import type { Cell, Table } from '../../webview/src/words/table';
-import { activation, bytes, many } from '../../webview/src/words/words';
+import { activation, bytes, many, signed, valueText } from '../../webview/src/words/words';
 
 const table = (...rows: Cell[][]): Table => ({ name: 't', columns: ['token', 'value'], rows: () => rows });
 
@@ -93,7 +93,9 @@ describe('sizes', () => {
       '1.0 M',
     ]);
     expect([538_060_032, 1_600_000_000, 512, 0].map(bytes)).toEqual(['538 MB', '1.6 GB', '512 B', '0 B']);
-    expect([3.416, -0.0182, 0, -12.5, 0.0001].map(activation)).toEqual(['3.42', '−0.018', '0.00', '−12.50', '0.000']);
+    expect([9.13, -3.21, -0.04, 0].map(signed)).toEqual(['+9.1', '−3.2', '0.0', '0.0']);
+    expect([0.826, -12.4, -0.004].map(valueText)).toEqual(['+0.83', '−12.40', '0.00']);
+    expect([3.416, -0.0182, 0, -12.5, -0.0001].map(activation)).toEqual(['3.42', '−0.018', '0.00', '−12.50', '0.000']);
   });
 });
 

@@ -106,7 +106,9 @@ def _figure(unit: UnitEffect) -> float | None:
 
 
 def signed(figure: float, form: str = ".2g") -> str:
-    return f"{figure:+{form}}".replace("-", "−")
+    text = f"{figure:+{form}}".replace("-", "−")
+    # what reads as zero has no sign
+    return text if any(digit in text for digit in "123456789") else text[1:]
 
 
 def effect_words(unit: UnitEffect) -> str:

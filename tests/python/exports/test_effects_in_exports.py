@@ -17,6 +17,7 @@ from lm_transparency import Analysis, LoadedModel, TransparencyError, analyze
 from lm_transparency.causal.effects import Budget
 from lm_transparency.exports import FORMATS, graph_text, page
 from lm_transparency.exports.effects import unit_of
+from lm_transparency.exports.svg_effects import signed
 from lm_transparency.exports.svg_place import COLOURS
 from lm_transparency.exports.table import COLUMNS, EFFECT_COLUMNS
 from lm_transparency.inspection.effects import inspect_effects
@@ -171,6 +172,12 @@ def test_the_legend_says_how_and_bars_are_signed(
     width, height = (float(root.attrib[side]) for side in ("width", "height"))
     for shape in (*root.iter(f"{SVG}rect"), *root.iter(f"{SVG}text")):
         assert -1 <= float(shape.get("x") or 0) <= width and -1 <= float(shape.get("y") or 0) <= height
+
+
+def test_what_reads_as_zero_has_no_sign() -> None:
+    figures = (2.74, -0.05, -0.04, 0.0)
+    assert [signed(figure, ".1f") for figure in figures] == ["+2.7", "−0.1", "0.0", "0.0"]
+    assert [signed(figure) for figure in figures] == ["+2.7", "−0.05", "−0.04", "0"]
 
 
 def test_other_inks_tell_effects_in_attributes_and_titles(

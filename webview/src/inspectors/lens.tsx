@@ -5,7 +5,7 @@ import { namesOf, outputFigure, outputText } from '../words/answer';
 import { useLatest } from '../store/ask';
 import type { Store } from '../store/state';
 import type { Table } from '../words/table';
-import { percent, signed } from '../words/words';
+import { percent, signed, valueText } from '../words/words';
 import type { HelpTopic } from './help';
 import { NoAnswer, Section, TextBars, Waiting } from './parts';
 import type { TextBar } from './parts';
@@ -146,7 +146,7 @@ export function updateRows(scores: TokenScore[], store?: Store): TextBar[] {
     text: outputText(store?.analysis.value?.meta.model, score.text),
     fraction: Math.abs(score.logit) / most,
     number: signed(score.logit),
-    title: `'${score.text}' logit ${score.logit < 0 ? '−' : '+'}${Math.abs(score.logit).toFixed(2)}${store ? `. ${FOLLOW}` : ''}`,
+    title: `'${score.text}' logit ${valueText(score.logit)}${store ? `. ${FOLLOW}` : ''}`,
     ...(store && following(store, score)),
   }));
 }

@@ -6,13 +6,14 @@ import type { Analysis } from '../analysis/payload';
 import type { KnownEffects } from '../effects/known';
 import type { Routes } from '../routes/routes';
 import type { Store } from '../store/state';
-import { scientific, count } from '../words/words';
+import { count, scientific, withSign } from '../words/words';
 import { FIGURES } from './trustFigures';
 import type { TrustFigure } from './trustFigures';
 
 /** 0.61 → "61%"; a part of the whole can be negative or above it. */
-export const wholePercent = (value: number): string =>
-  `${Math.round(100 * value)}%`.replace('-', '−').replace(/^−0%/, '0%');
+export const wholePercent = (value: number): string => `${withSign(value, Math.abs(100 * value).toFixed(0), '')}%`;
+
+const rankText = (rho: number): string => withSign(rho, Math.abs(rho).toFixed(2), '');
 
 const plural = (n: number, one: string): string => `${count(n)} ${one}${n === 1 ? '' : 's'}`;
 
@@ -54,7 +55,7 @@ export function trustInWords(
   const { n = 0, sign = null, rho = null, kept = null, removed = null } = found ?? {};
   const agreement = [
     ...(sign === null || n === 0 ? [] : [`sign as predicted ${Math.round(sign * n)} of the ${n} strongest`]),
-    ...(rho === null ? [] : [`rank agreement ${rho.toFixed(2).replace('-', '−')}`]),
+    ...(rho === null ? [] : [`rank agreement ${rankText(rho)}`]),
   ].join(', ');
   const drawing = [
     ...(kept === null ? [] : [`the drawing alone keeps ${wholePercent(kept)} of the ${whole}`]),
@@ -123,7 +124,7 @@ function Explained({ store, known, faithfulness }: ExplainedProps) {
   const shareError = known?.shareError ?? null;
   const values: Record<TrustFigure, string | null> = {
     sign: sign === null ? null : wholePercent(sign),
-    rank: rho === null ? null : rho.toFixed(2).replace('-', '−'),
+    rank: rho === null ? null : rankText(rho),
     kept: kept === null ? null : wholePercent(kept),
     left: removed === null ? null : wholePercent(removed),
     shares: shareError === null ? null : scientific(shareError),

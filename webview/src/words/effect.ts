@@ -1,4 +1,5 @@
 /** Effects in words: signed numbers, measured or predicted, of one unit or of several. */
+import { withSign } from './words';
 
 /** A number to draw. Positive supports the target. */
 export interface Figure {
@@ -15,11 +16,11 @@ export interface Sum {
   predicted: number;
 }
 
-/** "+2.75", "−0.05", "+0.004". */
+/** "+2.75", "−0.05", "+0.004", "0.00". */
 export function effectNumber(value: number): string {
   const size = Math.abs(value);
   const digits = size >= 0.01 || size < 0.0005 ? 2 : 3;
-  return `${value < 0 ? '−' : '+'}${size.toFixed(digits)}`;
+  return withSign(value, size.toFixed(digits));
 }
 
 export const howKnown = ({ measured }: Pick<Figure, 'measured'>): string => (measured ? 'measured' : 'predicted');

@@ -45,14 +45,20 @@ export function percent(value: number): string {
   return hundredths >= 0.1 ? `${hundredths.toFixed(1)}%` : '<0.1%';
 }
 
-/** A logit with its sign: +9.1, −3.2. */
+/** The sign of a value before its size as it is written; a size that reads as zero has no sign. */
+export function withSign(value: number, size: string, plus = '+'): string {
+  if (Number(size) === 0) return size;
+  return `${value < 0 ? '−' : plus}${size}`;
+}
+
+/** A logit with its sign: +9.1, −3.2, 0.0. */
 export function signed(value: number): string {
-  return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(1)}`;
+  return withSign(value, Math.abs(value).toFixed(1));
 }
 
 /** A value that a model answers with: +0.83, −12.40. */
 export function valueText(value: number): string {
-  return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(2)}`;
+  return withSign(value, Math.abs(value).toFixed(2));
 }
 
 /** A relative error: 4e-7. */
@@ -92,7 +98,7 @@ function scaled(value: number, units: readonly string[], digits = 1): string {
 export function activation(value: number): string {
   const size = Math.abs(value);
   const text = size >= 0.1 || size === 0 ? size.toFixed(2) : size < 0.0005 ? '0.000' : size.toFixed(3);
-  return value < 0 ? `−${text}` : text;
+  return withSign(value, text, '');
 }
 
 /** A dtype as people say it: float32 is fp32. */
