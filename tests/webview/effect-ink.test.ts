@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { effectTable, figureAt } from '../../webview/src/effects/table';
 import type { KnownEffects } from '../../webview/src/effects/known';
-import { columnEffects } from '../../webview/src/graph/effectRow';
+import { EffectBar, columnEffects } from '../../webview/src/graph/effectRow';
 import { columnX, computeLayout, frameOf, homeCamera, levelY } from '../../webview/src/graph/layout';
 import { ffnReach } from '../../webview/src/graph/curves';
 import { pick } from '../../webview/src/graph/picking';
@@ -130,6 +130,19 @@ describe('the row of token effects', () => {
 });
 
 describe('effects in words', () => {
+  it.each([
+    ['knock-out', 'no later token reads it'],
+    ['mean', 'set to the mean over the prompt'],
+  ])('say of a token what was done to it: %s', (how, done) => {
+    const known = writtenEffects(LAST, { X0_1: [0.5, 2] });
+    for (const unit of known.units.values()) unit.how = how;
+    const columns = singleColumns(4);
+    const effects = columnEffects(effectTable(analysis, known), columns);
+    const bar = EffectBar({ effects, column: 1, columns, mass: 0.25, most: 20, top: 0, wide: true });
+    const { title } = bar.props as { title: string };
+    expect(title).toBe(`effect +2.00, measured: ${done}\npredicted +0.50, of its embedding\nmass 0.2500`);
+  });
+
   it('belong to the description of an edge and of a block', () => {
     const words = (name: string) => inWords(analysis, routes, name, figureAt(KNOWN, name));
     expect(words('attention:I0_0>A1_3')).toContain(', effect +2.50, measured, contribution ');
@@ -139,7 +152,9 @@ describe('effects in words', () => {
   });
 
   it('have a sign and as many digits as they need', () => {
-    expect([2.754, -0.05, 0.0042, 0].map(effectNumber)).toEqual(['+2.75', '−0.05', '+0.004', '+0.00']);
+    expect([2.754, -0.05, 0.0042].map(effectNumber)).toEqual(['+2.75', '−0.05', '+0.004']);
+    // what reads as zero is neither for nor against
+    expect([0, -0, -0.0004, 0.0004].map(effectNumber)).toEqual(['0.00', '0.00', '0.00', '0.00']);
     expect(sumWords({ value: 1, measured: 0, predicted: 3 })).toBe('sum of 3 predictions');
     expect(sumWords({ value: 1, measured: 1, predicted: 0 })).toBe('measured');
   });

@@ -11,8 +11,10 @@ const UNITS: Written = { X0_0: [1, 7.1], X0_1: [-4, 9], X0_2: [0.4, -2], X0_3: [
 describe('the panel with effects', () => {
   let host: FakeHost;
   let unmount: () => void;
-  const show = async (units: Written | null, view: object = {}): Promise<void> => {
+  const show = async (units: Written | null, view: object = {}, how?: string): Promise<void> => {
     const effects = units && writtenResult(LAST, units);
+    // what is done to tokens
+    for (const unit of effects?.units ?? []) if (how && unit.kind === 'token' && unit.how) unit.how = how;
     host.say({ ...analysisMessage({}, { target: LAST, ...view }), effects } as never);
     await settled();
   };
@@ -39,6 +41,15 @@ describe('the panel with effects', () => {
     await show(UNITS);
     expect(text('effect-line')).toContain('logit difference ·Mary − ·John = 4.92 · bars: knock-outs, hollow: shares');
     expect(find('effect-line').querySelector('[title]')?.getAttribute('title')).toContain('no later token can read it');
+  });
+
+  it.each([
+    ['knock-out', 'knock-outs', 'with the token knocked out, so that no later token can read it'],
+    ['mean', 'tokens set to the mean over the prompt', 'with the token set to the mean over the prompt'],
+  ])('says how tokens are measured: %s', async (how, brief, words) => {
+    await show(UNITS, {}, how);
+    expect(text('effect-line')).toContain(`bars: ${brief}, hollow`);
+    expect(find('effect-line').querySelector('.metric')?.getAttribute('title')).toContain(`measured ${words}.`);
   });
 
   it('says that effects are coming, and keeps the graph', async () => {

@@ -11,8 +11,9 @@ const kindOf = (unit: string): UnitKind =>
 
 export function writtenUnits(units: Written): UnitEffect[] {
   return Object.entries(units).map(([unit, [predicted, measured]]): UnitEffect => {
-    const how = measured === undefined ? '' : 'zero';
-    return { unit, kind: kindOf(unit), text: '', how, predicted, measured: measured ?? null, kl: null, share: null };
+    const kind = kindOf(unit);
+    const how = measured === undefined ? '' : kind === 'token' ? 'knock-out' : 'zero';
+    return { unit, kind, text: '', how, predicted, measured: measured ?? null, kl: null, share: null };
   });
 }
 

@@ -2,6 +2,8 @@
 import type { MetricValue, ModelInfo, UnitEffect } from '../../../extension/shared/protocol';
 import { outputText } from '../words/answer';
 import { effectNumber } from '../words/effect';
+import type { KnownEffects } from './known';
+import { tokenUnit } from './units';
 
 /** The number that effects are counted in: 4.92. */
 export const metricText = (value: number): string => effectNumber(value).replace('+', '');
@@ -13,10 +15,11 @@ export function effectInWords({ measured, predicted }: Pick<UnitEffect, 'measure
   return ['effect ' + effectNumber(measured) + ' measured', guess].filter(Boolean).join(', ');
 }
 
+const KNOCK_OUT = 'knock-out';
 const DONE: Record<string, string> = {
   zero: 'set to zero',
   mean: 'set to the mean over the prompt',
-  'knock-out': 'no later token reads it',
+  [KNOCK_OUT]: 'no later token reads it',
 };
 
 /** What was done to a unit: "set to zero". */
@@ -25,6 +28,24 @@ export const doneInWords = (how: string): string =>
     .split(', ')
     .map((one) => DONE[one] ?? one)
     .join(', ');
+
+/** What is done to tokens. A model that mixes them without attention has no knock-out; the first is never a mean. */
+function doneToTokens({ units }: KnownEffects): string {
+  const others = [...units.values()].filter(({ kind, unit }) => kind === 'token' && unit !== tokenUnit(0));
+  return others.find(({ measured }) => measured !== null)?.how ?? KNOCK_OUT;
+}
+
+/** "knock-outs" */
+export function tokensInBrief(known: KnownEffects): string {
+  const how = doneToTokens(known);
+  return how === KNOCK_OUT ? 'knock-outs' : `tokens ${doneInWords(how)}`;
+}
+
+/** "with the token knocked out, so that no later token can read it" */
+export function tokensInWords(known: KnownEffects): string {
+  const how = doneToTokens(known);
+  return `with the token ${how === KNOCK_OUT ? 'knocked out, so that no later token can read it' : doneInWords(how)}`;
+}
 
 /** "logit difference ·Mary − ·John" */
 export function metricInWords({ kind, target, contrast }: MetricValue, model: ModelInfo | undefined): string {

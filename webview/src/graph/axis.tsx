@@ -4,6 +4,7 @@ import { useMemo } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
 import { answerAt, answerInWords, classifies } from '../words/answer';
 import type { Analysis } from '../analysis/payload';
+import { tokensInWords } from '../effects/inWords';
 import { figureIn } from '../effects/table';
 import type { Store } from '../store/state';
 import { effectWords } from '../words/effect';
@@ -153,7 +154,7 @@ export function TokenRow({ store, view }: Props) {
         style={{ top: px(massTop + 2) }}
         title={
           effects
-            ? 'What the prediction loses when later tokens cannot read this one: blue supports it, rose opposes it'
+            ? `What the prediction loses ${tokensInWords(effects.table.known)}: blue supports it, rose opposes it`
             : "how much of the target's mass arrives at each token"
         }
       >

@@ -1,7 +1,8 @@
 /** What the colours of effects mean, which number they are counted in, and how far measuring is. */
 import type { Store } from '../store/state';
 import { outputText } from '../words/answer';
-import { metricInWords, metricText } from '../effects/inWords';
+import { metricInWords, metricText, tokensInBrief, tokensInWords } from '../effects/inWords';
+import type { KnownEffects } from '../effects/known';
 
 /** The marks of ink effect. */
 export function EffectKeys({ store }: { store: Store }) {
@@ -26,11 +27,12 @@ export function EffectKeys({ store }: { store: Store }) {
 }
 
 /** What the bars are, in full. */
-const BARS = [
-  'Filled: the token is knocked out, so no later token can read it, and the difference is measured.',
-  'Hollow: not measured; the share that its embedding carries. A group has the sum of its tokens’ shares.',
-  'First token faint: heads rest there when they look for nothing.',
-].join('\n');
+const barsOf = (effects: KnownEffects): string =>
+  [
+    `Filled: measured ${tokensInWords(effects)}.`,
+    'Hollow: not measured; the share that its embedding carries. A group has the sum of its tokens’ shares.',
+    'First token faint: heads rest there when they look for nothing.',
+  ].join('\n');
 
 /** The line under the marks: in every ink where effects are known or to come, so that it does not move the graph. */
 export function EffectLine({ store }: { store: Store }) {
@@ -40,9 +42,9 @@ export function EffectLine({ store }: { store: Store }) {
   return (
     <div class="effect-line" data-testid="effect-line">
       {effects && (
-        <span class="metric" title={BARS}>
-          {metricInWords(effects.metric, store.analysis.value?.meta.model)} = {metricText(effects.metric.value)} · bars:
-          knock-outs, hollow: {store.columns.value?.grouped ? 'shares, summed in groups' : 'shares'}
+        <span class="metric" title={barsOf(effects)}>
+          {metricInWords(effects.metric, store.analysis.value?.meta.model)} = {metricText(effects.metric.value)} · bars:{' '}
+          {tokensInBrief(effects)}, hollow: {store.columns.value?.grouped ? 'shares, summed in groups' : 'shares'}
         </span>
       )}
       <EffectProgress store={store} />

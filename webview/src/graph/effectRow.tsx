@@ -1,7 +1,7 @@
 /** Under the tokens: what the prediction loses when later tokens cannot read one. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices are in range by construction */
 import type { EffectTable } from '../effects/table';
-import { metricText, toneOf } from '../effects/inWords';
+import { doneInWords, metricText, toneOf } from '../effects/inWords';
 import { figureOf, tokenShare } from '../effects/known';
 import { tokenUnit } from '../effects/units';
 import { sizeOf } from '../groups/grouping';
@@ -29,7 +29,7 @@ export function columnEffects(table: EffectTable, columns: Columns): ColumnEffec
       addFrom(sums, column, tokens, first);
       continue;
     }
-    const set = known.units.get(Array.from({ length: end - first }, (_, i) => tokenUnit(first + i)).join('+'));
+    const set = known.units.get(unitOfColumn(columns, column));
     const figure = figureOf(set);
     if (figure?.measured) add(sums, column, figure);
     else {
@@ -41,6 +41,12 @@ export function columnEffects(table: EffectTable, columns: Columns): ColumnEffec
     }
   }
   return { table, sums, largest: largestOf(sums) };
+}
+
+/** The token of a column, or the tokens of its group as a set. */
+function unitOfColumn(columns: Columns, column: number): string {
+  const [first, end] = spanOf(columns, column);
+  return Array.from({ length: end - first }, (_, i) => tokenUnit(first + i)).join('+');
 }
 
 interface Props {
@@ -77,12 +83,12 @@ export function EffectBar({ effects, column, columns, mass, most, top, wide }: P
 
   function titleOf(): string {
     const { known } = table;
-    const unit = known.units.get(tokenUnit(first));
+    const unit = known.units.get(unitOfColumn(columns, column));
     const lines: string[] = [];
     if (sum && sum.predicted === 0) {
       const nats = alone ? (unit?.kl ?? null) : null;
       const kl = nats === null ? '' : ` · KL ${nats.toFixed(2)} nats`;
-      lines.push(`effect ${effectNumber(sum.value)}, measured: no later token can read it${kl}`);
+      lines.push(`effect ${effectNumber(sum.value)}, measured: ${doneInWords(unit?.how ?? '')}${kl}`);
     } else if (sum) {
       const many = sum.predicted > 1 ? `, of ${sum.predicted} tokens` : '';
       lines.push(`share ${effectNumber(sum.value)} of ${metricText(known.metric.value)}${many}; not measured`);
