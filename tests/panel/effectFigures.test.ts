@@ -6,7 +6,7 @@ import { byTestId } from '../e2e/harness/vitest.ts';
 import { seriousFindings } from './accessibility.ts';
 import type { Backend } from './backend.ts';
 import type { PanelHost } from './host.ts';
-import { expectDecimals, expectPercent, inspector, selected } from './reading.ts';
+import { expectDecimals, expectEffects, expectPercent, inspector, selected, unitsOf } from './reading.ts';
 import { THEMES } from './themes.ts';
 import { IOI, usePanel } from './window.ts';
 
@@ -22,7 +22,6 @@ describe('effects', () => {
   let about: object;
 
   const byId = byTestId(() => page);
-  const numbers = (row: string) => page.locator(`[data-unit="${row}"] .number`).allTextContents();
   const ask = <Result>(question: string, params: object): Promise<Result> =>
     backend.request(`lmTransparency/${question}`, { ...about, ...params }) as Promise<Result>;
 
@@ -52,17 +51,11 @@ describe('effects', () => {
 
   test.each(LISTS)('%s: the list has the figures of the backend', async (kind) => {
     await byId(`list-${kind}`).click();
-    const rows = byId(`effects-${kind}`).locator('button');
-    const units = await rows.evaluateAll((all) => all.map((row) => row.getAttribute('data-unit') ?? ''));
+    const list = byId(`effects-${kind}`);
+    const units = await unitsOf(list);
     expect(units.length).toBeGreaterThan(10);
     const found = await ask<MeasureEffectsResult>('measureEffects', { units, seconds: 30 });
-    expect(found.units.map(({ unit }) => unit)).toEqual(units);
-    for (const { unit, predicted, measured } of found.units) {
-      const [guess = '', truth = ''] = await numbers(unit);
-      if (measured === null) expect(truth).toBe('');
-      else expectDecimals(truth, measured, truth.split('.')[1]?.length ?? 2);
-      expectDecimals(guess, predicted ?? NaN, guess.split('.')[1]?.length ?? 2);
-    }
+    await expectEffects(list, found.units);
   });
 
   test('an edge says its effect and is knocked out, by keyboard alone', async () => {

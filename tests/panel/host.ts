@@ -64,7 +64,7 @@ export class PanelHost {
   async analyze(params: object, { title = 'ioi.prompt', view = null }: PanelOptions = {}): Promise<void> {
     const { runId, payload } = await this.backend.analyze(params);
     await this.#show(runId, payload, title, view);
-    await this.page.locator('[data-testid=panel][data-state=ready]').waitFor();
+    await this.page.locator(`[data-testid=panel][data-state=ready][data-run="${runId}"]`).waitFor();
   }
 
   /** Says something to the page, as the extension would. */

@@ -69,6 +69,28 @@ export function expectDecimals(shown: string, value: number, decimals: number): 
 export const expectActivation = (shown: string, value: number): void =>
   expectDecimals(shown, value, Math.abs(value) >= 0.1 ? 2 : 3);
 
+/** What the backend gives for a unit. */
+interface Effect {
+  unit: string;
+  predicted: number | null;
+  measured: number | null;
+}
+
+export const unitsOf = (list: Locator): Promise<string[]> =>
+  list.locator('[data-unit]').evaluateAll((all) => all.map((row) => row.getAttribute('data-unit') ?? ''));
+
+/** The rows of a list of effects: both figures of each unit, in that order; what was not measured has one. */
+export async function expectEffects(list: Locator, found: readonly Effect[]): Promise<void> {
+  const rows = list.locator('[data-unit]');
+  expect(await unitsOf(list)).toEqual(found.map(({ unit }) => unit));
+  for (const [at, { predicted, measured }] of found.entries()) {
+    const [guess = '', truth = ''] = await rows.nth(at).locator('.number').allTextContents();
+    if (measured === null) expect(truth).toBe('');
+    else expectDecimals(truth, measured, truth.split('.')[1]?.length ?? 2);
+    expectDecimals(guess, predicted ?? NaN, guess.split('.')[1]?.length ?? 2);
+  }
+}
+
 interface TokenRow {
   token: string;
   number: string;

@@ -15,8 +15,11 @@ export interface Opened {
   backend: Backend;
 }
 
-/** Opens a panel that shows the analysis of a prompt; it is closed after the tests of the `describe`. */
-export function usePanel() {
+/**
+ * Opens a panel that shows the analysis of a prompt; it is closed after the tests of the `describe`. `runtime`: where its
+ * backend is met, for models other than the one that all files share.
+ */
+export function usePanel(runtime = inject('runtime')) {
   const opened: Partial<Opened> = {};
   pictureFailures(() => opened.page, 'failed-panel');
   afterEach(({ task }) => {
@@ -29,7 +32,7 @@ export function usePanel() {
   return async (params: object, options: PanelOptions = {}): Promise<Opened> => {
     const [browser, backend] = await Promise.all([
       connectBrowser().then((browser) => (opened.browser = browser)),
-      Backend.join(inject('runtime')).then((backend) => (opened.backend = backend)),
+      Backend.join(runtime).then((backend) => (opened.backend = backend)),
     ]);
     const viewport = options.viewport ?? { width: 900, height: 800 };
     const context = await browser.newContext({ viewport, reducedMotion: 'reduce' });
