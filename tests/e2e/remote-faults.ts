@@ -17,22 +17,22 @@ const PATIENCE_MS = 120_000;
 
 /** Every break in every moment; else each break, and each moment, once. */
 export const EVERY = Boolean(process.env['LMT_MORE']);
-type Moment = 'idle' | 'analysis' | 'load';
+type Moment = 'idle' | 'analysis' | 'load' | 'measuring';
 
 /** Declares tests that break the link and the server of a window, whose active editor is `prompt`. */
 export function faultTests(window: () => RemoteWindow, { prompt, long }: { prompt: string; long: string }): void {
   const counts = { injected: 0, survived: 0 };
   const links = () => window().view.links();
-  const breaks: [string, Moment, () => number[], NodeJS.Signals][] = [
-    ['ssh is killed', 'load', links, 'SIGKILL'],
-    ["sshd's session is killed", 'analysis', () => window().far.sessions(), 'SIGKILL'],
-    ['ssh is frozen', 'idle', links, 'SIGSTOP'],
+  const breaks: [string, Moment[], () => number[], NodeJS.Signals][] = [
+    ['ssh is killed', ['measuring', 'load'], links, 'SIGKILL'],
+    ["sshd's session is killed", ['analysis'], () => window().far.sessions(), 'SIGKILL'],
+    ['ssh is frozen', ['idle'], links, 'SIGSTOP'],
   ];
 
   afterAll(() => console.log(`faults injected: ${counts.injected}, survived: ${counts.survived}`));
 
   describe.each(breaks)('when %s', (_, usual, pids, signal) => {
-    const when = (moment: Moment) => test.runIf(EVERY || moment === usual);
+    const when = (moment: Moment) => test.runIf(EVERY || usual.includes(moment));
 
     /** Breaks the link in the middle of something, and sees that it comes back to the same process. */
     async function survive(middle: () => Promise<() => Promise<void>>, loads: number): Promise<void> {
@@ -68,6 +68,35 @@ export function faultTests(window: () => RemoteWindow, { prompt, long }: { promp
         };
       }, 0);
       expect(view.count('Analyzed')).toBe(analyses);
+    });
+
+    when('measuring')('while effects are measured, those that are known stay, and the others follow', async () => {
+      const { page, view } = window();
+      const frame = webviewFrame(page);
+      const going = frame.locator('[data-testid=trust-going]');
+      // a token that no other test asks about
+      await frame.locator('[data-testid=token-18]').first().click();
+      await frame.locator('[data-testid=list-edge]').click();
+      let known: Record<string, string> = {};
+      await survive(async () => {
+        const end = slowDown(view.servers()[0] ?? 0);
+        try {
+          const some = async () => Object.keys((known = await measuredEdges(frame))).length;
+          await expect.poll(some, { timeout: PATIENCE_MS, interval: 20 }).toBeGreaterThan(0);
+          await going.waitFor();
+          breakIt();
+        } finally {
+          end();
+        }
+        expect(await measuredEdges(frame)).toMatchObject(known);
+        return async () => {
+          await allMeasured(frame);
+          const all = await measuredEdges(frame);
+          expect(all).toMatchObject(known);
+          expect(Object.keys(all).length).toBeGreaterThan(Object.keys(known).length);
+          await frame.locator('[data-testid=list-routes]').click();
+        };
+      }, 0);
     });
 
     when('analysis')('during an analysis, it is drawn nevertheless', async () => {
@@ -127,6 +156,8 @@ export function faultTests(window: () => RemoteWindow, { prompt, long }: { promp
     const [server = 0] = view.servers();
     const loads = view.count(': Loaded ');
     counts.injected += 1;
+    // what is measured meanwhile would need memory, too
+    await allMeasured(webviewFrame(page));
     // as `ulimit -v` does it; the maps of a long prompt need more
     limitMemory(server, sizeOf(server) + 40_000_000);
     await openFile(page, long);
@@ -143,6 +174,25 @@ export function faultTests(window: () => RemoteWindow, { prompt, long }: { promp
     expect(view.count(': Loaded ')).toBe(loads);
     counts.survived += 1;
   });
+}
+
+/** Waits until effects are measured as far as the setting allows, and the drawing is compared. */
+export async function allMeasured(frame: FrameLocator): Promise<void> {
+  const said = frame.locator('[data-testid=trust-said]', { hasText: 'the drawing alone keeps' });
+  await said.waitFor({ timeout: PATIENCE_MS });
+  await frame.locator('[data-testid=trust-going]').waitFor({ state: 'detached', timeout: PATIENCE_MS });
+}
+
+/** The effects in the list of edges that are measured, by edge. */
+async function measuredEdges(frame: FrameLocator): Promise<Record<string, string>> {
+  const all = frame.getByRole('button', { name: /^Show (all|\d+ of) / });
+  if ((await all.count()) > 0) await all.click();
+  const rows = await frame
+    .locator('[data-testid=effects-edge] button')
+    .evaluateAll((buttons) =>
+      buttons.map((one) => [one.getAttribute('data-unit') ?? '', one.querySelector('.truth')?.textContent ?? '']),
+    );
+  return Object.fromEntries(rows.filter(([, figure]) => figure !== '')) as Record<string, string>;
 }
 
 async function inspect(frame: FrameLocator, position: number): Promise<void> {

@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { getPriority, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { repositoryPython, repositoryRoot } from '../../scripts/host/paths.mjs';
@@ -20,13 +20,20 @@ import {
   waitUntil,
   webviewFrame,
 } from './harness/index.ts';
+import { expectDecimals } from '../panel/reading.ts';
+import { byTestId } from './harness/vitest.ts';
 import { analyze, logsIn, samples, type Product } from './product.ts';
-import { EVERY, faultTests } from './remote-faults.ts';
+import { allMeasured, EVERY, faultTests } from './remote-faults.ts';
 import { chooseHost, CONNECT, farEnvironment, FarView } from './remote-steps.ts';
 import { useWindow } from './window.ts';
 
 const SECRET = 'Zanzibar-7431';
 const TOKEN = 'hf_notToBeSeenAnywhere';
+/** Of what `lm-transparency effects --format json` writes. */
+interface EffectsFile {
+  units: { predicted: number; measured: number }[];
+}
+
 const LONG = Array.from({ length: 60 }, (_, i) => `The number ${i} follows ${i - 1}.`).join(' ');
 
 /** What pip and uv are told here, told to the machine on the other side too. */
@@ -235,6 +242,23 @@ describe('a fresh machine behind ssh', () => {
     await page.locator('[id="status.languageStatus"]').hover();
     await page.getByText(/cluster · cpu · float32 · [\d.]+ GB free/).waitFor();
     await screenshot(page, 'remote-status-dark');
+  });
+
+  test('its effects are those that the command line finds here', async () => {
+    const frame = webviewFrame(page);
+    const byId = byTestId(() => frame);
+    await allMeasured(frame);
+    await byId('list-edge').click();
+    const strongest = byId('twin').locator('button[data-name]').first();
+    const unit = (await strongest.getAttribute('data-unit')) ?? '';
+    const words = ['effects', join(folder, 'secret.prompt'), '--units', unit, '--format', 'json'];
+    const local = join(dirname(repositoryPython()), 'lm-transparency');
+    const found = JSON.parse(execFileSync(local, words, { encoding: 'utf8' })) as EffectsFile;
+    const [{ predicted, measured } = { predicted: NaN, measured: NaN }] = found.units;
+    const shown = /effect (\S+) measured, predicted (\S+)$/.exec((await strongest.getAttribute('title')) ?? '');
+    expectDecimals(shown?.[1] ?? '', measured, 2);
+    expectDecimals(shown?.[2] ?? '', predicted, 2);
+    await byId('list-routes').click();
   });
 
   describe('the link to it', () => {
