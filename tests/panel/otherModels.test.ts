@@ -70,7 +70,7 @@ describe('effects', () => {
   test('of a hybrid say what was done to tokens in place of a knock-out', async () => {
     await host.analyze(asked('hybrid', 8), { view });
     await measured();
-    expect(await byId('effect-line').textContent()).toContain('with this one set to the mean over the prompt');
+    expect(await byId('effect-line').textContent()).toContain('bars: tokens set to the mean over the prompt');
     expect(await byId('effect-3').getAttribute('title')).toContain('measured: set to the mean over the prompt');
     await compare('token', { position: 7 });
     await compare('edge', { position: 7 });
@@ -80,7 +80,7 @@ describe('effects', () => {
   test('of 963 tokens are measured behind what is clicked', async () => {
     await host.analyze(asked('long', 963), { view });
     await byId('trust-going').waitFor();
-    expect(await byId('effect-line').textContent()).toContain('a group’s, the shares of its tokens');
+    expect(await byId('effect-line').textContent()).toContain('hollow: shares, summed in groups');
     await byId('list-edge').click();
     await byId('effects-edge').locator('button').first().click();
     await byId('heads').locator('.bar-row').first().waitFor({ timeout: 10_000 });
