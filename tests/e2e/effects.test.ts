@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { inspector, pictures } from '../panel/reading.ts';
-import { notifications, openFile, reloadWindow, screenshot, webviewFrame } from './harness/index.ts';
+import { notifications, openFile, reloadWindow, runCommand, screenshot, webviewFrame } from './harness/index.ts';
 import { byTestId } from './harness/vitest.ts';
 import { analyze, samples } from './product.ts';
 import { useWindow } from './window.ts';
@@ -61,8 +61,13 @@ describe('effects in the real VS Code', () => {
     // the name that is read in layer 23
     const label = await row('attention:I22_1>A23_13').getAttribute('title');
     expect(label).toMatch(/effect \+2\.7\d* measured/);
+    if (!pictures) return;
+    const sideBar = () => runCommand(page, 'View: Toggle Primary Side Bar Visibility');
+    await sideBar();
     await page.mouse.move(5, 500);
+    await page.waitForTimeout(500);
     await screenshot(page, 'effects', pictures);
+    await sideBar();
   });
 
   test('a knock-out shows the predictions before and after, until it is undone', async () => {

@@ -39,16 +39,16 @@ async function told(): Promise<EffectsResult> {
 }
 
 describe('effects of a new analysis', () => {
-  it('are predicted, then measured, then compared, and told once they rest', async () => {
+  it('are predicted, then measured, then compared, and told at once when they are complete', async () => {
     say({});
     await settled();
     const about = { runId: 'r1', position: 5, target: null, contrast: null };
     expect(host.askedBy(PREDICT)).toMatchObject([{ ...about, behind: true }]);
     await answerAll(250);
-    expect(host.toldOf('effects')).toEqual([]);
     const names = asked();
     expect([names[0], names.at(-1)]).toEqual([PREDICT, FAITHFULNESS]);
     expect(names.slice(1, -1).every((name) => name === MEASURE)).toBe(true);
+    expect(host.toldOf('effects')).toHaveLength(1);
     expect(await told()).toMatchObject({ position: 5, complete: true, faithfulness: { kept: 0.6 } });
     expect(host.toldOf('effects')).toHaveLength(1);
   });

@@ -159,6 +159,10 @@ describe('how far to trust effects', () => {
     const nothing = { n: 0, sign: null, rho: null, kept: null, removed: null };
     expect(trustInWords({ drawn: 0, others: 0 }, nothing, 'logit')).toBe('');
     expect(trustInWords({ drawn: 1, others: 0 }, null, 'logit')).toBe('Measured 1 edge.');
+    const far = { ...nothing, kept: -38.28, removed: -40.25 };
+    expect(trustInWords({ drawn: 0, others: 0 }, far, 'logit')).toBe(
+      'All attention edges together change the logit too little to compare the drawing with.',
+    );
     expect(trustInWords({ drawn: 0, others: 2 }, { ...nothing, n: 2, sign: 0.5 }, 'logit')).toBe(
       'Measured 2 candidates: sign as predicted 1 of the 2 strongest.',
     );

@@ -113,7 +113,8 @@ export function createCauses(host: Host, asked: Asked) {
         const isComplete = phase.kind === 'done' && budget.value > 0;
         const timer = setTimeout(
           () => host.tell({ type: 'effects', runId, effects: asResult(known, isComplete) }),
-          KEEP_MS,
+          // what is complete grows no more, and a window may close at any time
+          isComplete ? 0 : KEEP_MS,
         );
         return () => clearTimeout(timer);
       }),

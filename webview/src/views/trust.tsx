@@ -15,6 +15,9 @@ export const wholePercent = (value: number): string => `${withSign(value, Math.a
 
 const rankText = (rho: number): string => withSign(rho, Math.abs(rho).toFixed(2), '');
 
+/** Parts of the whole beyond this say only that the whole is small. */
+const FARTHEST = 3;
+
 const plural = (n: number, one: string): string => `${count(n)} ${one}${n === 1 ? '' : 's'}`;
 
 /** Measured edges that are drawn, and those that are not: candidates. */
@@ -57,10 +60,14 @@ export function trustInWords(
     ...(sign === null || n === 0 ? [] : [`sign as predicted ${Math.round(sign * n)} of the ${n} strongest`]),
     ...(rho === null ? [] : [`rank agreement ${rankText(rho)}`]),
   ].join(', ');
-  const drawing = [
+  const isTooFar = [kept, removed].some((part) => part !== null && Math.abs(part) > FARTHEST);
+  const compared = [
     ...(kept === null ? [] : [`the drawing alone keeps ${wholePercent(kept)} of the ${whole}`]),
     ...(removed === null ? [] : [`${wholePercent(removed)} is left without it`]),
   ].join(', ');
+  const drawing = isTooFar
+    ? `all attention edges together change the ${whole} too little to compare the drawing with`
+    : compared;
   const said = [counts.length > 0 ? `Measured ${counts.join(' and ')}` : '', agreement].filter(Boolean).join(': ');
   const sentence = [said, drawing].filter(Boolean).join('; ');
   return sentence === '' ? '' : `${sentence[0]?.toUpperCase()}${sentence.slice(1)}.`;
