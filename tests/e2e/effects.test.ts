@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { inspector, pictures } from '../panel/reading.ts';
+import { COMPARED, inspector, pictures } from '../panel/reading.ts';
 import { notifications, openFile, reloadWindow, runCommand, screenshot, webviewFrame } from './harness/index.ts';
 import { byTestId } from './harness/vitest.ts';
 import { analyze, samples } from './product.ts';
@@ -22,7 +22,7 @@ describe('effects in the real VS Code', () => {
   const said = async () => ((await byId('trust-said').count()) > 0 ? await byId('trust-said').textContent() : '');
   /** Everything is measured that the setting allows, and the drawing is compared. */
   const measured = async () => {
-    await expect.poll(said, { timeout: 120_000 }).toMatch(/Measured \d+ edges.*the drawing alone keeps/);
+    await expect.poll(said, { timeout: 120_000 }).toMatch(COMPARED);
     await byId('trust-going').waitFor({ state: 'detached' });
     return (await said()) ?? '';
   };

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { FrameLocator, Page } from 'playwright-core';
 import { afterAll, describe, expect, test } from 'vitest';
 import { kill, openFile, type RemoteMachine, runCommand, waitUntil, webviewFrame } from './harness/index.ts';
+import { COMPARED } from '../panel/reading.ts';
 import { analyze, nextGraph } from './product.ts';
 import type { FarView } from './remote-steps.ts';
 
@@ -178,7 +179,7 @@ export function faultTests(window: () => RemoteWindow, { prompt, long }: { promp
 
 /** Waits until effects are measured as far as the setting allows, and the drawing is compared. */
 export async function allMeasured(frame: FrameLocator): Promise<void> {
-  const said = frame.locator('[data-testid=trust-said]', { hasText: 'the drawing alone keeps' });
+  const said = frame.locator('[data-testid=trust-said]', { hasText: COMPARED });
   await said.waitFor({ timeout: PATIENCE_MS });
   await frame.locator('[data-testid=trust-going]').waitFor({ state: 'detached', timeout: PATIENCE_MS });
 }

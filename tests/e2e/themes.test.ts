@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { repositoryRoot } from '../../scripts/host/paths.mjs';
-import { pictures } from '../panel/reading.ts';
+import { COMPARED, pictures } from '../panel/reading.ts';
 import { look, lookFile, variablesOf, type Look } from '../panel/themes.ts';
 import { allThemes, runCommand, screenshot, setTheme } from './harness/index.ts';
 import { analyze, samples } from './product.ts';
@@ -31,7 +31,7 @@ describe('the panel in every theme', () => {
     // its maps are drawn, and all under them is there
     await frame.locator('[data-testid=map-attention][data-head]').waitFor();
     await frame.locator('[data-testid=why]').waitFor();
-    await frame.locator('[data-testid=trust-said]', { hasText: 'alone keeps' }).waitFor({ timeout: 60_000 });
+    await frame.locator('[data-testid=trust-said]', { hasText: COMPARED }).waitFor({ timeout: 60_000 });
   });
 
   /** What VS Code has written into the panel's page, of what its style asks for. */

@@ -11,7 +11,7 @@ import { byTestId } from '../e2e/harness/vitest.ts';
 import { seriousFindings } from './accessibility.ts';
 import type { Backend } from './backend.ts';
 import type { PanelHost } from './host.ts';
-import { expectEffects, selected, unitsOf } from './reading.ts';
+import { COMPARED, expectEffects, selected, unitsOf } from './reading.ts';
 import { usePanel } from './window.ts';
 
 const SAVE = join(repositoryRoot, 'tests', 'python', 'support', 'save_odd_models.py');
@@ -27,7 +27,7 @@ describe('effects', () => {
   let backend: Backend;
   const byId = byTestId(() => page);
   const measured = async () => {
-    await byId('trust-said').filter({ hasText: 'the drawing alone keeps' }).waitFor();
+    await byId('trust-said').filter({ hasText: COMPARED }).waitFor();
     await byId('trust-going').waitFor({ state: 'detached' });
   };
   /** A list on screen has the figures that the backend gives. */

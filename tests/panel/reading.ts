@@ -184,6 +184,9 @@ export async function clickNode(page: Page, frame: Place, name: string): Promise
   throw new Error(`${name} is not in the drawing`);
 }
 
+/** The end of the line over the graph once everything is measured: how the drawing compares, or that it cannot. */
+export const COMPARED = /the drawing alone keeps|to compare the drawing with/i;
+
 export const inspector = (frame: Place): Locator => frame.locator('[data-testid=inspector]');
 
 export const selected = (frame: Place): Promise<string | null> => inspector(frame).getAttribute('data-selection');
