@@ -44,7 +44,7 @@ test-e2e: setup vsix ## the real VS Code in a real browser
 	npm run test -w tests/e2e
 
 test-more: setup vsix ## what CI has no time or quiet for: every break of a link, the set-up of a remote machine, 20 reloads, copies of a model, all themes, live mode by the clock, a first graph on busy cores, 100,000 random inputs of each kind
-	LMT_MORE=1 LMT_RELOADS=20 npm run test -w tests/e2e -- remote.test.ts reload.test.ts loading.test.ts themes.test.ts prompts.test.ts
+	LMT_MORE=1 LMT_RELOADS=20 npm run test -w tests/e2e -- remote.test.ts reload.test.ts loading.test.ts themes.test.ts prompts.test.ts effects.test.ts
 	LMT_MORE=1 npm run test -w tests/e2e -- live.test.ts
 	LMT_MORE=1 npm run test -w tests/e2e -- busy.test.ts
 	$(VENV)/bin/python tests/benchmarks/memory.py

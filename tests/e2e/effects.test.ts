@@ -1,12 +1,14 @@
+import { execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
+import { repositoryPython, repositoryRoot } from '../../scripts/host/paths.mjs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { COMPARED, inspector, pictures } from '../panel/reading.ts';
 import { notifications, openFile, reloadWindow, runCommand, screenshot, webviewFrame } from './harness/index.ts';
 import { byTestId } from './harness/vitest.ts';
-import { analyze, samples } from './product.ts';
+import { analyze, samples, type Product } from './product.ts';
 import { useWindow } from './window.ts';
 
 /** The seed of the acts below, printed where they fail. */
@@ -17,6 +19,7 @@ describe('effects in the real VS Code', () => {
   const open = useWindow(folder);
   let page: Page;
   let frame: FrameLocator;
+  let server: Product;
 
   const byId = byTestId(() => frame);
   const said = async () => ((await byId('trust-said').count()) > 0 ? await byId('trust-said').textContent() : '');
@@ -41,7 +44,7 @@ describe('effects in the real VS Code', () => {
     cpSync(samples, folder, { recursive: true });
     writeFileSync(join(folder, 'capital.prompt'), 'The capital of France is');
     const viewport = { width: 1440, height: 900 };
-    ({ page } = await open({ folder }, { file: join(folder, 'ioi.prompt'), viewport }));
+    ({ page, server } = await open({ folder }, { file: join(folder, 'ioi.prompt'), viewport }));
     frame = await analyze(page);
   });
 
@@ -142,5 +145,39 @@ describe('effects in the real VS Code', () => {
     const target = await inspector(frame).locator('h2 .warm').textContent();
     await expect.poll(() => byId('effect-line').textContent()).toContain(target ?? '?');
     expect(await notifications(page)).toEqual([]);
+  });
+
+  describe.runIf(process.env['LMT_MORE'])('with other models and long prompts', () => {
+    const LONG = 'The history of the city is long, and many people have written about it in books and letters. ';
+
+    test('963 tokens: what is clicked is answered while they are measured, and it comes to an end', async () => {
+      writeFileSync(join(folder, 'long.prompt'), `${LONG.repeat(48)}The old city of the`);
+      await show('long.prompt');
+      await switchTo('effect');
+      await byId('trust-going').waitFor({ timeout: 200_000 });
+      const clicked = performance.now();
+      await byId('effects-edge').locator('button').first().click();
+      await byId('heads').locator('.bar-row').first().waitFor({ timeout: 20_000 });
+      console.log(`a click while 963 tokens are measured: ${Math.round(performance.now() - clicked)} ms`);
+      expect(await byId('trust-going').textContent()).toMatch(/\d+ more to measure/);
+      await expect.poll(said, { timeout: 500_000 }).toMatch(COMPARED);
+      await byId('trust-going').waitFor({ state: 'detached', timeout: 100_000 });
+      await screenshot(page, 'effects-long');
+    });
+
+    test('a classifier: what speaks for its label', async () => {
+      const models = join(folder, 'models');
+      execFileSync(repositoryPython(), [
+        join(repositoryRoot, 'tests', 'python', 'support', 'save_odd_models.py'),
+        models,
+      ]);
+      writeFileSync(join(folder, 'label.prompt'), 'w1 w2 w3 w4 w5 w6');
+      server.writeUserSettings({ 'lmTransparency.model': join(models, 'classifier') });
+      await show('label.prompt');
+      await measured();
+      await switchTo('effect');
+      await expect.poll(() => byId('effect-line').textContent()).toMatch(/logit of LABEL_\d/);
+      await screenshot(page, 'effects-classifier');
+    });
   });
 });
