@@ -109,7 +109,8 @@ describe('the inspectors show what plain torch computes', () => {
     await byId('heads')
       .getByText(/^sink \.\d/)
       .first()
-      .waitFor();
+      // a narrow inspector has them in tooltips
+      .waitFor({ state: 'attached' });
     await picture(page, page, 'edge');
   });
 

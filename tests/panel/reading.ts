@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FrameLocator, Locator, Page } from 'playwright-core';
 import { expect } from 'vitest';
+import type { UnitEffect } from '../../extension/shared/protocol.ts';
 import { repositoryRoot } from '../../scripts/host/paths.mjs';
 import { screenshot } from '../e2e/harness/screenshots.ts';
 
@@ -70,24 +71,22 @@ export const expectActivation = (shown: string, value: number): void =>
   expectDecimals(shown, value, Math.abs(value) >= 0.1 ? 2 : 3);
 
 /** What the backend gives for a unit. */
-interface Effect {
-  unit: string;
-  predicted: number | null;
-  measured: number | null;
-}
+type Effect = Pick<UnitEffect, 'unit' | 'kind' | 'predicted' | 'measured' | 'share'>;
 
 export const unitsOf = (list: Locator): Promise<string[]> =>
   list.locator('[data-unit]').evaluateAll((all) => all.map((row) => row.getAttribute('data-unit') ?? ''));
 
-/** The rows of a list of effects: both figures of each unit, in that order; what was not measured has one. */
+/** The rows of a list of effects: both figures of each unit, in that order; what was not measured has one. Beside a token's is its share. */
 export async function expectEffects(list: Locator, found: readonly Effect[]): Promise<void> {
   const rows = list.locator('[data-unit]');
   expect(await unitsOf(list)).toEqual(found.map(({ unit }) => unit));
-  for (const [at, { predicted, measured }] of found.entries()) {
+  for (const [at, { kind, predicted, measured, share }] of found.entries()) {
     const [guess = '', truth = ''] = await rows.nth(at).locator('.number').allTextContents();
     if (measured === null) expect(truth).toBe('');
     else expectDecimals(truth, measured, truth.split('.')[1]?.length ?? 2);
-    expectDecimals(guess, predicted ?? NaN, guess.split('.')[1]?.length ?? 2);
+    // who has not asked for shares gets none
+    const wanted = kind === 'token' ? (share ?? numberOf(guess)) : predicted;
+    expectDecimals(guess, wanted ?? NaN, guess.split('.')[1]?.length ?? 2);
   }
 }
 
