@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, NoReturn
 from .compute.allocator import use_one_arena
 from .compute.priority import work_beside_editor
 from .compute.progressing import telling
+from .connection.streams import open_streams
 from .runtime_files import GREETING, Place, locked, peer_uid, place
 from .supervisor import ended_well, keep
 
@@ -161,7 +162,7 @@ class _Shared:
         while True:
             try:
                 connection, _ = await loop.sock_accept(listening)
-                reader, writer = await asyncio.open_unix_connection(sock=connection)
+                reader, writer = await open_streams(connection)
             except OSError as error:
                 if error.errno in _NO_ROOM:
                     if loop.time() - told_at >= _TELL_S:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from functools import cache
 from typing import Any
 
@@ -13,6 +14,7 @@ from pygls.protocol import default_converter
 from lm_transparency.server.compute.failures import as_reply
 from lm_transparency.server.connection import frames, rpc
 from lm_transparency.server.connection.rpc import AnsweringProtocol, AnsweringServer
+from lm_transparency.server.connection.streams import open_streams
 
 _converter = cache(default_converter)
 
@@ -226,3 +228,18 @@ def test_a_client_has_a_limited_number_of_requests_waiting(monkeypatch: pytest.M
     assert sorted(map(str, refused)) == [str(i) for i in range(9 - len(refused), 9)] and len(refused) >= 6
     assert "3 requests of this client waiting" in refused[8]
     assert {reply["id"] for reply in replies} == {"hello", "ping", *range(9)}
+
+
+def test_what_has_arrived_is_read_though_a_write_has_failed() -> None:
+    """A window that left no longer reads, so the server's next word fails; its goodbye is there already."""
+
+    async def read() -> bytes:
+        ours, theirs = socket.socketpair(socket.AF_UNIX)
+        reader, writer = await open_streams(ours)
+        theirs.sendall(b"exit")
+        theirs.close()
+        # before the loop has looked at what arrived
+        writer.write(b"news")
+        return await reader.read()
+
+    assert asyncio.run(asyncio.wait_for(read(), 30)) == b"exit"
