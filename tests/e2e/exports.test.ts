@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import type { Browser, FrameLocator, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { cellsOf, expectAlive } from '../panel/exported.ts';
+import { COMPARED } from '../panel/reading.ts';
 import { notifications, pickInQuickInput, quickInput, runCommand } from './harness/index.ts';
 import { byTestId } from './harness/vitest.ts';
 import { analyze, samples } from './product.ts';
@@ -30,6 +31,8 @@ describe('what one sees, saved and copied by VS Code', () => {
     const origin = opened.server.origin;
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write'], { origin });
     frame = await analyze(page);
+    // exports have the effects that are known by then
+    await frame.locator('[data-testid=trust-said]', { hasText: COMPARED }).waitFor({ timeout: 60_000 });
   });
 
   /** Types a path into the save dialog that has come; `proposed` is the name that it begins with. */
