@@ -8,7 +8,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { COMPARED, inspector, pictures } from '../panel/reading.ts';
 import { notifications, openFile, reloadWindow, runCommand, screenshot, webviewFrame } from './harness/index.ts';
 import { byTestId } from './harness/vitest.ts';
-import { analyze, samples, type Product } from './product.ts';
+import { analyze, samples } from './product.ts';
 import { useWindow } from './window.ts';
 
 /** The seed of the acts below, printed where they fail. */
@@ -19,7 +19,6 @@ describe('effects in the real VS Code', () => {
   const open = useWindow(folder);
   let page: Page;
   let frame: FrameLocator;
-  let server: Product;
 
   const byId = byTestId(() => frame);
   const said = async () => ((await byId('trust-said').count()) > 0 ? await byId('trust-said').textContent() : '');
@@ -44,7 +43,7 @@ describe('effects in the real VS Code', () => {
     cpSync(samples, folder, { recursive: true });
     writeFileSync(join(folder, 'capital.prompt'), 'The capital of France is');
     const viewport = { width: 1440, height: 900 };
-    ({ page, server } = await open({ folder }, { file: join(folder, 'ioi.prompt'), viewport }));
+    ({ page } = await open({ folder }, { file: join(folder, 'ioi.prompt'), viewport }));
     frame = await analyze(page);
   });
 
@@ -171,8 +170,8 @@ describe('effects in the real VS Code', () => {
         join(repositoryRoot, 'tests', 'python', 'support', 'save_odd_models.py'),
         models,
       ]);
-      writeFileSync(join(folder, 'label.prompt'), 'w1 w2 w3 w4 w5 w6');
-      server.writeUserSettings({ 'lmTransparency.model': join(models, 'classifier') });
+      const model = join(models, 'classifier');
+      writeFileSync(join(folder, 'label.prompt'), `---\nmodel: ${model}\n---\nw1 w2 w3 w4 w5 w6`);
       await show('label.prompt');
       await measured();
       await switchTo('effect');
