@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { effectTable, figureAt } from '../../webview/src/effects/table';
 import type { KnownEffects } from '../../webview/src/effects/known';
 import { EffectBar, columnEffects } from '../../webview/src/graph/effectRow';
+import { noteFor } from '../../webview/src/graph/effectTip';
 import { columnX, computeLayout, frameOf, homeCamera, levelY } from '../../webview/src/graph/layout';
 import { ffnReach } from '../../webview/src/graph/curves';
 import { pick } from '../../webview/src/graph/picking';
@@ -149,6 +150,11 @@ describe('effects in words', () => {
     expect(words('attention:I0_1>A1_3')).toContain(', effect −0.50, predicted, contribution ');
     expect(words('M0_0')).toContain(', effect −0.20, measured, flow ');
     expect(words('residual:I0_3>A1_3')).not.toContain('effect');
+  });
+
+  it('are no effect where only a token’s share is known', () => {
+    expect(noteFor({ value: 1, measured: false, share: true })).toContain('A share says how the number is made up');
+    expect(noteFor({ value: 1, measured: false })).toContain('Predicted by the gradient');
   });
 
   it('have a sign and as many digits as they need', () => {

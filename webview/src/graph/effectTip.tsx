@@ -17,7 +17,9 @@ export const noteFor = (figure: Figure | null): string =>
     ? 'Flow is a reading aid, not a causal claim.'
     : figure.measured
       ? 'Measured by running the model without it.'
-      : 'Predicted by the gradient, not measured yet.';
+      : figure.share
+        ? 'A share says how the number is made up, not what happens without it.'
+        : 'Predicted by the gradient, not measured yet.';
 
 /** What the logit, or its difference, loses without it. */
 export function EffectFigure({ store, name }: { store: Store; name: string }) {
@@ -26,7 +28,7 @@ export function EffectFigure({ store, name }: { store: Store; name: string }) {
   if (!known || !figure) return null;
   return (
     <div>
-      effect <SignedFigure sum={sumOf(figure)} /> of {metricText(known.metric.value)}
+      {figure.share ? 'share' : 'effect'} <SignedFigure sum={sumOf(figure)} /> of {metricText(known.metric.value)}
       {predictionBeside(known, name, figure)}
     </div>
   );
@@ -45,8 +47,9 @@ export function SignedFigure({ sum }: { sum: Sum }) {
 }
 
 /** " (predicted +1.28)" beside a measurement, " (predicted)" beside a prediction. */
-function predictionBeside(known: KnownEffects, name: string, { measured }: Figure): string {
+function predictionBeside(known: KnownEffects, name: string, { measured, share }: Figure): string {
   const before = known.units.get(unitOf(name) ?? '')?.predicted ?? null;
+  if (share) return ' (effect not measured)';
   if (!measured) return ' (predicted)';
   return before === null ? ' (measured)' : ` (predicted ${effectNumber(before)})`;
 }
