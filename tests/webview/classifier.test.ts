@@ -1,12 +1,13 @@
 // @vitest-environment happy-dom
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { ModelInfo } from '../../extension/shared/protocol';
 import type { ViewState } from '../../extension/shared/webview';
 import { answerInWords } from '../../webview/src/words/answer';
 import { lensCells, cellStrength } from '../../webview/src/views/lensCells';
-import { mount } from '../../webview/src/mount';
 import { packedNumbers } from '../../webview/dev/views';
-import { FakeHost, analysisMessage } from './host';
+import { analysisMessage } from './host';
+import type { FakeHost } from './host';
+import { useMounted } from './mounted';
 import { settled } from './panelDom';
 import { randomAnalysis } from './sources';
 
@@ -16,18 +17,11 @@ const titles = (): string[] =>
 
 describe('a classifier in the panel', () => {
   let host: FakeHost;
-  let unmount: () => void;
   const show = async (task: ModelInfo['task'], view: Partial<ViewState> | null = null): Promise<void> => {
     host.say(analysisMessage({ task }, view));
     await settled();
   };
-  beforeEach(async () => {
-    document.body.innerHTML = '<div id="app"></div>';
-    host = new FakeHost();
-    unmount = mount(document.getElementById('app') as HTMLElement, host);
-    await settled(20);
-  });
-  afterEach(() => unmount());
+  useMounted((made) => (host = made));
 
   it('speaks of labels and of the state they are read from', async () => {
     await show('label');

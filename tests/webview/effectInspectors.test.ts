@@ -1,10 +1,11 @@
 // @vitest-environment happy-dom
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { MeasureEffectsParams } from '../../extension/shared/protocol';
 import type { ToWebview, ViewState } from '../../extension/shared/webview';
-import { mount } from '../../webview/src/mount';
 import { answerEffects } from './effectsBackend';
-import { FakeHost, analysisMessage } from './host';
+import { analysisMessage } from './host';
+import type { FakeHost } from './host';
+import { useMounted } from './mounted';
 import type { Written } from './knownEffects';
 import { all, click, find, maybe, press, rows, settled, text } from './panelDom';
 
@@ -18,15 +19,8 @@ const UNITS: Written = {
 };
 
 let host: FakeHost;
-let unmount: () => void;
 
-beforeEach(async () => {
-  document.body.innerHTML = '<div id="root"></div>';
-  host = new FakeHost();
-  unmount = mount(document.getElementById('root') as HTMLElement, host);
-  await settled(20);
-});
-afterEach(() => unmount());
+useMounted((made) => (host = made));
 
 const show = async (view: Partial<ViewState>, nTokens = LAST + 1, units = UNITS): Promise<void> => {
   answerEffects(host, { units, value: 4.92 });

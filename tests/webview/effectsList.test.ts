@@ -1,11 +1,12 @@
 // @vitest-environment happy-dom
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { ExportParams } from '../../extension/shared/protocol';
 import type { ViewState } from '../../extension/shared/webview';
-import { mount } from '../../webview/src/mount';
 import { trustInWords, wholePercent } from '../../webview/src/views/trust';
 import { answerEffects } from './effectsBackend';
-import { FakeHost, analysisMessage } from './host';
+import { analysisMessage } from './host';
+import type { FakeHost } from './host';
+import { useMounted } from './mounted';
 import type { Written } from './knownEffects';
 import { all, click, find, maybe, press, selection, settled, text } from './panelDom';
 
@@ -23,15 +24,8 @@ const UNITS: Written = {
 const FAITHFUL = { sign: 2 / 3, rho: -0.5, kept: 1.2, removed: -0.08 };
 
 let host: FakeHost;
-let unmount: () => void;
 
-beforeEach(async () => {
-  document.body.innerHTML = '<div id="root"></div>';
-  host = new FakeHost();
-  unmount = mount(document.getElementById('root') as HTMLElement, host);
-  await settled(20);
-});
-afterEach(() => unmount());
+useMounted((made) => (host = made));
 
 const show = async (view: Partial<ViewState> = {}, notices: string[] = []): Promise<void> => {
   answerEffects(host, { units: UNITS, value: 4.92, faithfulness: FAITHFUL, notices });

@@ -1,10 +1,11 @@
 // @vitest-environment happy-dom
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Proof } from '../../extension/shared/protocol';
 import type { SyntheticOptions } from '../../webview/dev/synthetic';
 import { errorPlace, proofScale } from '../../webview/src/controls/proofScale';
-import { mount } from '../../webview/src/mount';
-import { FakeHost, analysisMessage } from './host';
+import { analysisMessage } from './host';
+import type { FakeHost } from './host';
+import { useMounted } from './mounted';
 import { settled } from './panelDom';
 
 const find = (id: string): HTMLElement | null => document.querySelector<HTMLElement>(`[data-testid="${id}"]`);
@@ -12,7 +13,6 @@ const rows = (): HTMLElement[] => [...document.querySelectorAll<HTMLElement>('.p
 
 describe('the proof by layer', () => {
   let host: FakeHost;
-  let unmount: () => void;
   const show = async (options: Partial<SyntheticOptions> = {}): Promise<void> => {
     host.say(analysisMessage(options));
     await settled();
@@ -21,13 +21,7 @@ describe('the proof by layer', () => {
     find('proof')?.click();
     await vi.waitFor(() => expect(document.activeElement?.classList.contains('proof-row')).toBe(true));
   };
-  beforeEach(async () => {
-    document.body.innerHTML = '<div id="app"></div>';
-    host = new FakeHost();
-    unmount = mount(document.getElementById('app') as HTMLElement, host);
-    await settled(20);
-  });
-  afterEach(() => unmount());
+  useMounted((made) => (host = made));
 
   it('opens from the tick, the last layer first, and closes with Escape', async () => {
     await show();
