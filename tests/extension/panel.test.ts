@@ -320,7 +320,7 @@ describe('effects in the panel', () => {
       measured: number;
     }[];
 
-  it('that the page has found are told, and sent at every ready', () => {
+  it('from the page are passed on, and sent to it at every ready', () => {
     const { fake, panel, events } = make();
     fake.says({ type: 'ready' });
     panel.showResult(result('r1'));

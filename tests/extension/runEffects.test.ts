@@ -37,7 +37,7 @@ describe('the effects of a run file', () => {
   const run = (saved: boolean, content = readRun(written({ metric, units, faithfulness }))): Run =>
     ({ uri: FakeUri.file('/w/a.run.json'), name: 'a', key: '0123456789', broken: '', content, saved, document: null, kept: 'r1' }) as unknown as Run; // prettier-ignore
 
-  /** What a panel is given to show, of a run whose whole analysis is kept with other effects. */
+  /** The result that a panel receives for a run whose analysis is stored with other effects. */
   async function opened(one: Run): Promise<EffectsResult | null> {
     const showResult = vi.fn<(result: { effects: EffectsResult | null }) => void>();
     const panels = { all: () => [], open: () => ({ showResult }) };

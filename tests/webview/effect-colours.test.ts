@@ -70,7 +70,7 @@ describe.each(Object.entries(GROUNDS))('the two hues of effects in %s', (theme, 
     for (const name of ['supports', 'opposes']) expect(contrast(colour(name), ground)).toBeGreaterThan(3);
   });
 
-  it('are told apart by colour-blind eyes', () => {
+  it('differ enough for colour-blind readers', () => {
     for (const matrix of Object.values(SEEN))
       expect(distance(colour('supports'), colour('opposes'), matrix)).toBeGreaterThan(20);
   });

@@ -1,4 +1,4 @@
-/** What a value from outside is, without a word about what it means. */
+/** Type checks for values from outside; each message checks their meaning. */
 
 /** An object as JSON makes it: no array, and of no class. */
 export function isRecord(value: unknown): value is Record<string, unknown> {

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import TransparencyError
 from ..files.writing import remove_left_over, replace_file
-from .records import Record
+from .records import UNIT_FIGURES, UNIT_TEXTS, Record
 from .resuming import Known, known
 from .store import Placed, append_replaced, lock, not_ours, read_manifest, unlock, write_manifest
 
@@ -63,8 +63,8 @@ def _schema(effects: bool) -> Any:
     drawing = {"n": whole, "sign": number, "rho": number, "kept": number, "removed": number}
     measured = {
         "metric": struct({"kind": text, "target": output, "contrast": output, "value": number}),
-        **{name: listed(text) for name in ("unit", "kind", "text", "how")},
-        **{name: listed(number) for name in ("predicted", "measured", "kl", "share")},
+        **{name: listed(text) for name in UNIT_TEXTS},
+        **{name: listed(number) for name in UNIT_FIGURES},
         "faithfulness": struct(drawing),
         "share_error": number,
     }

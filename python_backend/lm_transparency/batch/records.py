@@ -17,8 +17,9 @@ from .prompts import Prompt
 
 Record = dict[str, Any]
 
-#: The fields of `UnitEffect` that are columns of a record's `effects`.
-UNIT_COLUMNS = ("unit", "kind", "text", "how", "predicted", "measured", "kl", "share")
+#: The fields of `UnitEffect` that are columns of a record's `effects`: texts, and figures that may be None.
+UNIT_TEXTS = ("unit", "kind", "text", "how")
+UNIT_FIGURES = ("predicted", "measured", "kl", "share")
 
 #: Characters of an unexpected error that are kept.
 _LONGEST = 500
@@ -61,11 +62,11 @@ def with_effects(record: Record, analysis: Analysis, graph: RouteGraph, watch: W
     except TransparencyError as error:
         return {**record, "effects": None, "notices": [*record["notices"], f"No effects: {error}"]}
     drawing = found.faithfulness
-    columns = {name: [getattr(unit, name) for unit in found.units] for name in UNIT_COLUMNS}
-    figures = {name: [_short_or_none(x) for x in columns[name]] for name in ("predicted", "measured", "kl", "share")}
+    texts = {name: [getattr(unit, name) for unit in found.units] for name in UNIT_TEXTS}
+    figures = {name: [_short_or_none(getattr(unit, name)) for unit in found.units] for name in UNIT_FIGURES}
     effects = {
         "metric": asdict(found.metric),
-        **columns,
+        **texts,
         **figures,
         "faithfulness": None if drawing is None else asdict(drawing),
         "share_error": found.proof.share_error,

@@ -174,8 +174,9 @@ class Asking:
         self._engine.watch = self.watch
         return self._engine
 
-    @property
+    @cached_property
     def value(self) -> float:
+        """m of the clean run."""
         return float(self.metric.of(self.engine.clean))
 
     def predict(self, units: tuple[Unit, ...]) -> float | None:
@@ -183,6 +184,10 @@ class Asking:
         if self.gradient is None:
             return None
         return sum(effect_of(self.gradient, self._parts.of(unit, self._how)) for unit in apart(units))
+
+    def started(self, units: tuple[Unit, ...]) -> Effect:
+        """An effect with what is known before a measurement: its prediction, and its share if shares were computed."""
+        return with_share(Effect(units, "", self.predict(units)), self.shares_so_far)
 
     def inside(self, blocks: Sequence[Unit]) -> dict[UnitKind, list[Effect]]:
         """The neurons or experts of feed-forward blocks, by kind, strongest first."""
@@ -306,6 +311,13 @@ def ranked(known: Predicted) -> dict[UnitKind, list[Effect]]:
         "residual": known.residual,
     }
     return {kind: [Effect((unit,), "", effect) for unit, effect in _strongest(kind, t)] for kind, t in tables.items()}
+
+
+def with_share(effect: Effect, found: Shares | None) -> Effect:
+    """`effect` with the share of its token, if it is about one token and shares are known."""
+    if found is None or effect.kind != "token" or effect.units[1:]:
+        return effect
+    return replace(effect, share=float(found.tokens[effect.units[0].position or 0]))
 
 
 def by_share(found: Shares, effects: list[Effect]) -> list[Effect]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,7 +11,6 @@ from torch import Tensor
 
 from ..analysis.result import Analysis
 from ..causal.effects import OPENED, Asking, Effect, Effects, by_share, ranked
-from ..causal.units import Unit
 from ..errors import TransparencyError
 from ..model.readout import Readout
 from ..protocol.effects import KnockOutResult, MeasureEffectsResult, OutputChange, PredictEffectsResult
@@ -65,7 +63,7 @@ def measure_effects(analysis: Analysis, asking: Asking, units: Sequence[str], se
     started: list[Effect] = []
     for one in named:
         asking.watch.check()
-        started.append(_predicted(asking, one))
+        started.append(asking.started(one))
     found = Effects(asking.value, started)
     found.measure(asking, seconds, partial=True)
     # a unit that nothing was done to was not reached
@@ -79,7 +77,7 @@ def measure_effects(analysis: Analysis, asking: Asking, units: Sequence[str], se
 @question
 def knock_out(analysis: Analysis, asking: Asking, unit: str, top_k: int) -> KnockOutResult:
     """The prediction with and without `unit`. Raises `TransparencyError("invalidParams")`."""
-    started = _predicted(asking, units_named(analysis, unit, asking.metric.position))
+    started = asking.started(units_named(analysis, unit, asking.metric.position))
     clean, metric = asking.engine.clean, asking.metric
     effect, changed = asking.measured(started)
     readout = analysis.trace.anatomy.readout
@@ -106,11 +104,3 @@ def knock_out(analysis: Analysis, asking: Asking, unit: str, top_k: int) -> Knoc
 
 def _probabilities(readout: Readout, logits: Float[Tensor, "output"]) -> Float[Tensor, "output"] | None:
     return None if readout.task == "value" else readout.probability(logits, logits.logsumexp(dim=-1))
-
-
-def _predicted(asking: Asking, units: tuple[Unit, ...]) -> Effect:
-    effect = Effect(units, "", asking.predict(units))
-    shares = asking.shares_so_far
-    if shares is None or effect.kind != "token" or units[1:]:
-        return effect
-    return replace(effect, share=float(shares.tokens[units[0].position or 0]))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ..analysis.result import Analysis
 from ..causal.agreement import rank_agreement, sign_agreement
 from ..causal.circuit import carried
-from ..causal.effects import DEFAULT, Asking, Budget, Effect, Effects, effects
-from ..causal.shares import Shares
+from ..causal.effects import DEFAULT, Asking, Budget, Effects, effects, with_share
 from ..causal.units import Unit
 from ..errors import TransparencyError
 from ..protocol.effects import EffectsResult, EffectsTiming, FaithfulnessResult, How, MetricKind, ShareProof
@@ -76,20 +74,14 @@ def inspect_effects(
 
 
 def _named(asking: Asking, named: Sequence[tuple[Unit, ...]], partial: bool) -> Effects:
-    started = [Effect(units, "", asking.predict(units)) for units in named]
-    result = Effects(asking.value, started, asking.backward_s, notices=asking.notices)
+    result = Effects(
+        asking.value, [asking.started(units) for units in named], asking.backward_s, notices=asking.notices
+    )
     result.measure(asking, partial=partial)
     if not result.stopped and any(len(units) == 1 and units[0].kind == "token" for units in named):
         result.shares, result.notices = asking.shares, asking.notices
-    if result.shares is not None:
-        result.effects = [_with_share(one, result.shares) for one in result.effects]
+    result.effects = [with_share(one, result.shares) for one in result.effects]
     return result
-
-
-def _with_share(effect: Effect, found: Shares) -> Effect:
-    if effect.kind != "token" or effect.units[1:]:
-        return effect
-    return replace(effect, share=float(found.tokens[effect.units[0].position or 0]))
 
 
 def _faithfulness(analysis: Analysis, asking: Asking, found: Effects) -> FaithfulnessResult:

@@ -1,4 +1,4 @@
-"""What a client may have open at once is limited, however its documents came to their size."""
+"""A client's open documents are limited in number and size, whether they were opened large or grew by edits."""
 
 from __future__ import annotations
 

@@ -19,6 +19,12 @@ const ARRAYS = { uint16: Uint16Array, uint32: Uint32Array, float32: Float32Array
 /** Whether every row is present: until then `known` lists those that are, afterwards it is empty. */
 export const isComplete = ({ columns }: Analysis): boolean => columns.known.length === 0;
 
+/** The most probable output at a position, as its number; null where there is none. */
+export function predictedAt({ columns, meta }: Analysis, position: number): number | null {
+  const each = columns.predictionId.length / meta.tokens.length;
+  return columns.predictionId[position * each] ?? null;
+}
+
 /** msgpack map {"meta", "columns": {name: {dtype, shape, data}}} → checked, typed columns. */
 export function decodeAnalysis(bytes: ArrayBuffer | Uint8Array): Analysis {
   let root: unknown;

@@ -8,14 +8,17 @@ import { tokenUnit } from './units';
 /** The number that effects are counted in: 4.92. */
 export const metricText = (value: number): string => effectNumber(value).replace('+', '');
 
-/** "effect +2.75 measured, predicted +1.28" */
-export function effectInWords({ measured, predicted }: Pick<UnitEffect, 'measured' | 'predicted'>): string {
-  const guess = predicted === null ? '' : `predicted ${effectNumber(predicted)}`;
+/** "effect +2.75 measured, predicted +1.28". `name`: what the second figure is. */
+export function effectInWords(
+  { measured, predicted }: Pick<UnitEffect, 'measured' | 'predicted'>,
+  name: 'predicted' | 'share' = 'predicted',
+): string {
+  const guess = predicted === null ? '' : `${name} ${effectNumber(predicted)}`;
   if (measured === null) return predicted === null ? 'effect not known' : `effect ${guess}, not measured`;
   return ['effect ' + effectNumber(measured) + ' measured', guess].filter(Boolean).join(', ');
 }
 
-const KNOCK_OUT = 'knock-out';
+export const KNOCK_OUT = 'knock-out';
 const DONE: Record<string, string> = {
   zero: 'set to zero',
   mean: 'set to the mean over the prompt',

@@ -78,6 +78,9 @@ export function withUnits(known: KnownEffects, found: readonly UnitEffect[]): Kn
   return { ...known, units, edges };
 }
 
+/** Whether a unit's turn has come: what was done to it is known, also where nothing could change. */
+export const isReached = (unit: UnitEffect | undefined): boolean => (unit?.how ?? '') !== '';
+
 /** The number to draw for a unit; null where nothing is known. */
 export function figureOf(unit: UnitEffect | undefined): Figure | null {
   if (!unit) return null;

@@ -4,7 +4,7 @@ import type { ReadonlySignal } from '@preact/signals';
 import type { EffectsResult, MeasureEffectsParams, UnitEffect } from '../../../extension/shared/protocol';
 import type { Answer, Method, Question } from '../../../extension/shared/webview';
 import type { Host } from '../hosts/host';
-import { fromPrediction, fromResult, pairs, withUnits } from './known';
+import { fromPrediction, fromResult, isReached, pairs, withUnits } from './known';
 import type { KnownEffects } from './known';
 import { toMeasure } from './plan';
 import type { DrawnEdge } from './plan';
@@ -162,7 +162,7 @@ export function createMeasuring(
     if (stopped.aborted) return;
     const [key, predicted] = [keyOf(about), fromPrediction(reply)];
     const before = kept.peek().get(key);
-    const found = [...(before?.units.values() ?? [])].filter(({ how }) => how !== '');
+    const found = [...(before?.units.values() ?? [])].filter(isReached);
     const compared = before && { faithfulness: before.faithfulness, faithfulnessOf: before.faithfulnessOf };
     restored.delete(key);
     remember(key, { ...withUnits(predicted, found), ...compared });
@@ -202,7 +202,7 @@ export function createMeasuring(
   /** Throws where nothing of it came back: asking once more would not end. */
   async function measured(params: MeasureEffectsParams, stopped: AbortSignal): Promise<UnitEffect[]> {
     const { units } = await ask({ method: 'lmTransparency/measureEffects', params }, stopped);
-    if (!units.some(({ unit, how }) => how !== '' && params.units?.includes(unit)))
+    if (!units.some((one) => isReached(one) && params.units?.includes(one.unit)))
       throw new Error('The backend measured none of the units that it was asked for.');
     return units;
   }

@@ -1,6 +1,6 @@
 /** What to measure, in which order: edges that are drawn, edges that are not, heads; then what takes whole runs. */
 import type { UnitKind } from '../../../extension/shared/protocol';
-import { listed } from './known';
+import { isReached, listed } from './known';
 import type { Figure, KnownEffects } from './known';
 import { edgeAt, edgePlace, edgeUnit, placeOfUnit } from './units';
 
@@ -34,7 +34,7 @@ export function toMeasure(known: KnownEffects, drawn: readonly DrawnEdge[], most
     .map(({ edge }) => edgeUnit(edge.layer, edge.query, edge.key));
   const kinds = MOST.flatMap(([kind, n]) => firstOf(known, kind, n));
   const wanted = [...new Set([...strongest, ...candidates(known, drawn), ...kinds])];
-  return wanted.filter((unit) => (known.units.get(unit)?.how ?? '') === '');
+  return wanted.filter((unit) => !isReached(known.units.get(unit)));
 }
 
 /** The first units of a kind in the order of the prediction, measured or not. */

@@ -262,7 +262,7 @@ interface ChipProps {
   analysis: Analysis;
   position: number;
   height: number;
-  /** Of a column that the text lies in; null: it stands upright. */
+  /** The width of the column, for text that lies flat; null for upright text. */
   width: number | null;
 }
 

@@ -1,4 +1,4 @@
-/** What the colours of effects mean, which number they are counted in, and how far measuring is. */
+/** The legend of effects: their colours, the number that they are counted in, and the progress of measuring. */
 import type { Store } from '../store/state';
 import { outputText } from '../words/answer';
 import { metricInWords, metricText, tokensInBrief, tokensInWords } from '../effects/inWords';

@@ -24,12 +24,11 @@ function groupOf(store: Store, position: number): [first: number, end: number] |
 
 export function GroupEffect({ store, position }: { store: Store; position: number }) {
   const [first, end] = groupOf(store, position) ?? [0, 0];
-  const [known, about] = [store.causes.known.value, store.causes.metric.value];
+  const [known, about] = [store.causes.known.value, store.causes.about.value];
   const tokens = Array.from({ length: end - first }, (_, i) => first + i);
   const isAsked = known !== null && tokens.length > 0 && tokens.length <= MOST && !store.recording;
-  const { position: at = 0, target = null, contrast = null } = about ?? {};
   const units = [tokens.map(tokenUnit).join('+')];
-  const asked = isAsked ? { position: at, target, contrast, units, behind: false, seconds: SECONDS } : null;
+  const asked = about && isAsked ? { ...about, units, behind: false, seconds: SECONDS } : null;
   const reply = useReply(store, 'lmTransparency/measureEffects', asked);
   if (!known || tokens.length === 0) return null;
   const found = reply?.state === 'known' ? reply.result.units[0] : undefined;

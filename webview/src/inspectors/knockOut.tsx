@@ -20,25 +20,32 @@ interface Props {
   unit: string;
 }
 
-export function KnockOutButton({ store, unit }: Props) {
+/** Keeps the keyboard where it is when the button that knocks out and the one that undoes it change places. */
+function useTurn(store: Store, unit: string) {
   const { knockedOut, turned } = shownIn(store);
-  const button = useRef<HTMLButtonElement>(null);
-  // undoing leaves the keyboard where it was
+  const ref = useRef<HTMLButtonElement>(null);
   useLayoutEffect(() => {
-    if (turned.peek() === unit) button.current?.focus();
+    if (turned.peek() === unit) ref.current?.focus();
     turned.value = null;
   }, [turned, unit]);
+  const turn = (to: string | null) => (event: MouseEvent) => {
+    if (event.currentTarget instanceof Node && event.currentTarget.contains(document.activeElement))
+      turned.value = unit;
+    knockedOut.value = to;
+  };
+  return { ref, turn };
+}
+
+export function KnockOutButton({ store, unit }: Props) {
+  const { ref, turn } = useTurn(store, unit);
   return (
     <button
-      ref={button}
+      ref={ref}
       type="button"
       class="quiet small"
       data-testid="knock-out"
       title="Runs the model without it, and shows what it predicts then (k)"
-      onClick={(event) => {
-        if (event.currentTarget.contains(document.activeElement)) turned.value = unit;
-        knockedOut.value = unit;
-      }}
+      onClick={turn(unit)}
     >
       Knock out
     </button>
@@ -49,17 +56,12 @@ export function KnockOutButton({ store, unit }: Props) {
 const hasMean = (unit: string): boolean => unit.startsWith('M') || /^\d/.test(unit);
 
 export function KnockOut({ store, unit }: Props) {
-  const { knockedOut, turned } = shownIn(store);
+  const { knockedOut } = shownIn(store);
+  const { ref, turn } = useTurn(store, unit);
   const how = useSignal<How>('default');
-  const about = store.causes.metric.value;
-  const { position = 0, target = null, contrast = null } = about ?? {};
-  const asked = about && { position, target, contrast, unit, topK: OUTPUTS, how: how.value };
+  const about = store.causes.about.value;
+  const asked = about && { ...about, unit, topK: OUTPUTS, how: how.value };
   const reply = useReply(store, 'lmTransparency/knockOut', asked);
-  const undo = useRef<HTMLButtonElement>(null);
-  useLayoutEffect(() => {
-    if (turned.peek() === unit) undo.current?.focus();
-    turned.value = null;
-  }, [turned, unit]);
   // who comes back sees the model as it is
   useEffect(
     () => () => {
@@ -84,15 +86,12 @@ export function KnockOut({ store, unit }: Props) {
         </select>
       )}
       <button
-        ref={undo}
+        ref={ref}
         type="button"
         class="quiet small on"
         data-testid="knock-out-undo"
         title="Shows the model as it is again (k)"
-        onClick={(event) => {
-          if (event.currentTarget.contains(document.activeElement)) turned.value = unit;
-          knockedOut.value = null;
-        }}
+        onClick={turn(null)}
       >
         undo
       </button>

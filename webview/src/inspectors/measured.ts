@@ -1,6 +1,7 @@
 /** Units whose effects an inspector shows: measured when it is opened, a few at a time. */
 import { useEffect } from 'preact/hooks';
 import type { UnitEffect } from '../../../extension/shared/protocol';
+import { isReached } from '../effects/known';
 import { positionOfUnit } from '../effects/units';
 import { useReply } from '../store/ask';
 import type { Reply } from '../store/ask';
@@ -20,15 +21,14 @@ export interface Measured {
 /** `asked`: to be measured though nothing is predicted, because someone wants it. */
 export function useMeasured(store: Store, units: readonly string[], asked = false): Measured {
   const { causes } = store;
-  const [known, about] = [causes.known.value, causes.metric.value];
+  const [known, about] = [causes.known.value, causes.about.value];
   const able = about !== null && (known !== null || asked) && !store.recording;
-  const left = able ? units.filter((unit) => !isMeasured(known?.units.get(unit)) && matters(unit, about.position)) : [];
+  const left = able ? units.filter((unit) => !isReached(known?.units.get(unit)) && matters(unit, about.position)) : [];
   const params = { behind: false, seconds: SECONDS, units: left.slice(0, AT_ONCE) };
-  const { position = 0, target = null, contrast = null } = about ?? {};
   const reply = useReply(
     store,
     'lmTransparency/measureEffects',
-    left.length === 0 ? null : { position, target, contrast, ...params },
+    about && left.length > 0 ? { ...about, ...params } : null,
   );
   const found = reply?.state === 'known' ? reply.result.units : null;
   useEffect(() => {
@@ -40,9 +40,6 @@ export function useMeasured(store: Store, units: readonly string[], asked = fals
     reply,
   };
 }
-
-/** What was done to it is known, also where nothing could change. */
-const isMeasured = (effect: UnitEffect | undefined): boolean => (effect?.how ?? '') !== '';
 
 /** Whether the prediction at `position` can depend on a unit. */
 export function matters(unit: string, position: number): boolean {

@@ -1,6 +1,7 @@
 /** The target and the contrast that are named, by text or as `#ID`: both as tokens, through the layers. */
 import type { LensTrack } from '../../../extension/shared/protocol';
 import type { About } from '../../../extension/shared/webview';
+import { predictedAt } from '../analysis/payload';
 import { useReply } from '../store/ask';
 import type { Reply } from '../store/ask';
 import type { Store } from '../store/state';
@@ -21,14 +22,6 @@ export function idOf(name: string | null): number | null {
   return match ? Number(match[1]) : null;
 }
 
-/** The most probable output at a position. */
-export function predictedAt(store: Store, position: number): number | null {
-  const analysis = store.analysis.value;
-  if (!analysis) return null;
-  const each = analysis.columns.predictionId.length / analysis.meta.tokens.length;
-  return analysis.columns.predictionId[position * each] ?? null;
-}
-
 /** What was chosen at the target, else what the prompt's file names. */
 export function namesShown(store: Store): About | null {
   return store.causes.chosen.value ?? store.about.value;
@@ -42,8 +35,9 @@ interface Tracked {
 /** The named tokens at the target; null where none is named. */
 export function useNamed(store: Store, names: About | null): Tracked | null {
   const position = store.target.value;
-  const predicted = predictedAt(store, position);
-  const isNamed = names !== null && (names.target !== null || names.contrast !== null) && store.analysis.value !== null;
+  const analysis = store.analysis.value;
+  const predicted = analysis && predictedAt(analysis, position);
+  const isNamed = names !== null && (names.target !== null || names.contrast !== null) && analysis !== null;
   const first = names?.target ?? (predicted === null ? null : `#${predicted}`);
   const wanted = isNamed ? [first, names.contrast].filter((name) => name !== null) : [];
   const tokens = wanted.map(idOf).filter((id) => id !== null);

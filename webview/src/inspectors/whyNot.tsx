@@ -5,7 +5,8 @@ import { namesOf, outputText } from '../words/answer';
 import { useReply } from '../store/ask';
 import type { Rival, Store } from '../store/state';
 import { Waiting } from '../controls/waiting';
-import { idOf, predictedAt, useNamed } from './named';
+import { predictedAt } from '../analysis/payload';
+import { idOf, useNamed } from './named';
 import type { Named } from './named';
 import { OFFLINE } from './parts';
 import { shownIn } from './shown';
@@ -19,9 +20,11 @@ export interface Asked {
 
 export function useAsked(store: Store): Asked {
   const metric = store.causes.metric.value;
+  const analysis = store.analysis.value;
   const named = useNamed(store, metric)?.named ?? null;
   return {
-    targetId: idOf(metric?.target ?? null) ?? named?.target?.token ?? predictedAt(store, store.target.value),
+    targetId:
+      idOf(metric?.target ?? null) ?? named?.target?.token ?? (analysis && predictedAt(analysis, store.target.value)),
     contrastId: metric?.contrast ? (idOf(metric.contrast) ?? named?.contrast?.token ?? null) : null,
     named,
   };

@@ -4,7 +4,7 @@ import type { ReadonlySignal } from '@preact/signals';
 import type { EffectsResult } from '../../../extension/shared/protocol';
 import type { About as Named, Filling } from '../../../extension/shared/webview';
 import type { Analysis } from '../analysis/payload';
-import { isComplete } from '../analysis/payload';
+import { isComplete, predictedAt } from '../analysis/payload';
 import { asResult } from '../effects/known';
 import { createMeasuring } from '../effects/measuring';
 import type { About, Drawing, Wish } from '../effects/measuring';
@@ -41,7 +41,7 @@ interface Asked {
 export type Causes = ReturnType<typeof createCauses>;
 
 export function createCauses(host: Host, asked: Asked) {
-  const { analysis, target, about, filling, offline, ink, settledRoutes } = asked;
+  const { analysis, target, about: named, filling, offline, ink, settledRoutes } = asked;
   const choice = signal<Choice | null>(null);
   /** Drawn edges that are measured; 0: effects are predicted once someone asks for them, and not measured. */
   const budget = signal(USUAL_BUDGET);
@@ -53,9 +53,15 @@ export function createCauses(host: Host, asked: Asked) {
     if (!meta) return null;
     const position = target.value;
     const chosen = choice.value?.position === position ? choice.value : null;
-    const named = position === meta.target ? about.value : null;
-    const { target: wanted, contrast } = chosen ?? named ?? { target: null, contrast: null };
+    const inFile = position === meta.target ? named.value : null;
+    const { target: wanted, contrast } = chosen ?? inFile ?? { target: null, contrast: null };
     return { runId: meta.runId, position, target: wanted, contrast };
+  });
+  /** The same for a question, whose run the asker knows. */
+  const about = computed(() => {
+    if (metric.value === null) return null;
+    const { position, target: wanted, contrast } = metric.value;
+    return { position, target: wanted, contrast };
   });
   /** What was chosen at the target, for the host to remember. */
   const chosen = computed(() => {
@@ -122,7 +128,7 @@ export function createCauses(host: Host, asked: Asked) {
     return () => stops.forEach((stop) => stop());
   }
 
-  return { ...measuring, chosen, expected, metric, budget, setContrast, begin, live };
+  return { ...measuring, about, chosen, expected, metric, budget, setContrast, begin, live };
 }
 
 /** As `computed`; what means the same stays the same, so that nobody begins again for it. Of plain values. */
@@ -138,8 +144,7 @@ function steady<T>(compute: () => T): ReadonlySignal<T> {
 
 /** The metric of kept effects, as if it had been chosen. */
 function chosenIn({ position, metric }: EffectsResult, run: Analysis | null): Choice {
-  const each = (run?.columns.predictionId.length ?? 0) / (run?.meta.tokens.length ?? 1);
-  const isPredicted = run?.columns.predictionId[position * each] === metric.target.id;
+  const isPredicted = run !== null && predictedAt(run, position) === metric.target.id;
   return {
     position,
     target: isPredicted ? null : `#${metric.target.id}`,

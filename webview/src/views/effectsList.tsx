@@ -1,7 +1,7 @@
 /** The effects of one kind of unit as a list: predicted and measured, the strongest first. */
 import { useSignal } from '@preact/signals';
 import type { UnitEffect, UnitKind } from '../../../extension/shared/protocol';
-import { effectInWords, toneOf } from '../effects/inWords';
+import { KNOCK_OUT, doneInWords, effectInWords, toneOf } from '../effects/inWords';
 import { figureOf, listed } from '../effects/known';
 import type { KnownEffects } from '../effects/known';
 import { headOfUnit, selectionOf } from '../effects/units';
@@ -33,23 +33,19 @@ export type ListedKind = keyof typeof LISTED;
 type Order = 'measured' | 'predicted';
 
 /** Beside a token's measured effect stands its share: the gradient of an embedding often has the wrong sign. */
-const hasShares = (known: KnownEffects, kind: UnitKind): boolean =>
-  kind === 'token' && listed(known, kind).some(({ share }) => share !== null);
+const hasShares = (effects: readonly UnitEffect[]): boolean =>
+  effects.some(({ kind, share }) => kind === 'token' && share !== null);
 
-function inOrder(known: KnownEffects, kind: ListedKind, order: Order): UnitEffect[] {
-  const shares = hasShares(known, kind);
-  const found = listed(known, kind)
+function inOrder(effects: readonly UnitEffect[], shares: boolean, order: Order): UnitEffect[] {
+  const found = effects
     .map((effect) => (shares ? { ...effect, predicted: effect.share } : effect))
     .filter((effect) => figureOf(effect) !== null);
   if (order === 'measured') return found;
   return found.sort((a, b) => Math.abs(b.predicted ?? 0) - Math.abs(a.predicted ?? 0));
 }
 
-const WAYS: Record<string, string> = {
-  zero: 'set to zero',
-  mean: 'set to the mean over the prompt',
-  'knock-out': 'kept from being read by later tokens',
-};
+const wayInWords = (how: string): string =>
+  how === KNOCK_OUT ? 'kept from being read by later tokens' : doneInWords(how);
 
 /** "47 of 1,024 measured: set to zero." What was done, the usual way first. */
 export function doneInList(effects: readonly UnitEffect[]): string {
@@ -60,22 +56,23 @@ export function doneInList(effects: readonly UnitEffect[]): string {
   // the row of a head shows its edges, and opens nothing
   const remedy = effects.some(({ kind }) => kind === 'head') ? '' : ': open one to measure it';
   if (total === 0) return `${count(effects.length)} predicted, none measured yet${remedy}.`;
-  const words = counted.map(([how, n], index) => `${index === 0 ? '' : `${n} of them `}${WAYS[how] ?? how}`);
+  const words = counted.map(([how, n], index) => `${index === 0 ? '' : `${n} of them `}${wayInWords(how)}`);
   return `${count(total)} of ${count(effects.length)} measured: ${words.join(', ')}.`;
 }
 
 interface Props {
   store: Store;
   analysis: Analysis;
-  known: KnownEffects;
+  effects: KnownEffects;
   kind: ListedKind;
 }
 
-export function EffectsList({ store, analysis, known, kind }: Props) {
+export function EffectsList({ store, analysis, effects, kind }: Props) {
   const long = useSignal(false);
   const order = useSignal<Order>('measured');
-  const shares = hasShares(known, kind);
-  const all = inOrder(known, kind, order.value);
+  const known = listed(effects, kind);
+  const shares = hasShares(known);
+  const all = inOrder(known, shares, order.value);
   const rows = all.slice(0, long.value ? LONG : SHORT);
   const most = Math.max(1e-12, ...all.map((effect) => Math.abs(figureOf(effect)?.value ?? 0)));
   return (
@@ -83,7 +80,7 @@ export function EffectsList({ store, analysis, known, kind }: Props) {
       title="Effects"
       store={store}
       help="effects-by-kind"
-      table={tableOf(kind, listed(known, kind))}
+      table={tableOf(kind, known)}
       aside={
         <span class="orders" role="group" aria-label="Order" onKeyDown={roving}>
           {(['predicted', 'measured'] as const).map((one) => (
@@ -97,7 +94,7 @@ export function EffectsList({ store, analysis, known, kind }: Props) {
               title={
                 one === 'measured'
                   ? 'Measured ones first, by size'
-                  : kind === 'token'
+                  : shares
                     ? 'By the size of the share'
                     : 'By the size of the prediction'
               }
@@ -167,9 +164,7 @@ function Row({ store, analysis, effect, most, first, shares }: RowProps) {
   const selected = head
     ? filter?.layer === head.layer && filter.head === head.head
     : name !== null && isSelected(store.selection.value, name);
-  const words = effectInWords(effect);
-  const said = shares ? words.replace('predicted', 'share') : words;
-  const label = `${unitInWords(analysis, unit)}: ${said}`;
+  const label = `${unitInWords(analysis, unit)}: ${effectInWords(effect, shares ? 'share' : 'predicted')}`;
   const hover = (shown: boolean) => () => void (store.hover.value = shown ? name : null);
   return (
     <li>

@@ -54,7 +54,7 @@ export function Twin({ store }: { store: Store }) {
         {shown === 'routes' || !known ? (
           <RoutesList store={store} />
         ) : (
-          <EffectsList key={shown} store={store} analysis={analysis} known={known} kind={shown} />
+          <EffectsList key={shown} store={store} analysis={analysis} effects={known} kind={shown} />
         )}
       </div>
     </div>
