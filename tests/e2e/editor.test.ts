@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { inspector, pictures, truthOf } from '../panel/reading.ts';
+import { COMPARED, inspector, pictures, truthOf } from '../panel/reading.ts';
 import { notifications, openFile, runCommand, screenshot, webviewFrame } from './harness/index.ts';
 import { byTestId } from './harness/vitest.ts';
 import { analyze, nextGraph, samples } from './product.ts';
@@ -55,6 +55,7 @@ describe('the panel and the editor beside it', () => {
       await expect.poll(async () => new Set(await colours()).size).toBeGreaterThan(2);
       await frame.locator('.legend').click();
       await page.mouse.move(640, 790);
+      if (pictures) await frame.locator('[data-testid=trust-said]', { hasText: COMPARED }).waitFor({ timeout: 60_000 });
       // the whole window: the text is not in the panel
       await screenshot(page, 'heat', pictures);
     });

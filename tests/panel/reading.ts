@@ -196,7 +196,7 @@ export const pictures = process.env.RETAKE_SCREENSHOTS ? join(repositoryRoot, 'd
 /** For the docs, a picture of the panel, the pointer out of the way: from the inspector's top, or from the section of `id`. */
 export async function picture(page: Page, frame: Place, name: string, id?: string): Promise<void> {
   if (!pictures) return;
-  await frame.locator('[data-testid=trust-going]').waitFor({ state: 'detached', timeout: 60_000 });
+  await frame.locator('[data-testid=trust-said]', { hasText: COMPARED }).waitFor({ timeout: 60_000 });
   await page.mouse.move(5, 500);
   await frame.locator('.side').evaluate((side, from) => {
     side.scrollTo(0, 0);
