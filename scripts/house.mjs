@@ -18,7 +18,7 @@ export const ORDER = {
     extension commands app live status runs panel editor prompts backend remote models settings setUp link
     words languages failure cancel signal log
   `),
-  'extension/shared': list('webview protocol'),
+  'extension/shared': list('webview modelName protocol'),
   'webview/src': list(`
     main page notebookFrame mount app views inspectors controls graph store groups effects hosts words routes analysis layout
   `),

@@ -16,6 +16,7 @@ export const CONFIGURE = 'lmTransparency/configure';
 export const PROMPT_AT = 'lmTransparency/promptAt';
 export const LIST_PROMPTS = 'lmTransparency/listPrompts';
 export const SURPRISAL = 'lmTransparency/surprisal';
+export const DEFAULT_MODEL = 'smollm2-135m-instruct';
 export const AUTO_MAP = 'auto-map';
 export const PAYLOAD_FORMAT = 1;
 

@@ -62,7 +62,8 @@ import { registerTool } from './runs/tool';
 import { showRuns } from './runs/view';
 import { Log } from './log';
 import { readSettings, SECTION, storeSetting } from './settings';
-import { showStatus } from './status';
+import { ModelStatus } from './status/modelStatus';
+import { showStatus } from './status/status';
 
 // a window of this machine whose connection broke is back at once, or never
 const AWAY_MINUTES = 1;
@@ -203,6 +204,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     vscode.window.registerWebviewPanelSerializer(PANEL_TYPE, panels),
     unlockEmptyGroup(),
     showStatus(backend, analyses, targets),
+    new ModelStatus({ backend, panels, choice, targets }),
     tellTraceMemory(backend, info),
     runs.watch(),
     tree,

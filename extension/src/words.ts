@@ -1,6 +1,14 @@
+import { DEFAULT_MODEL } from '../shared/protocol';
+import { shortModel } from '../shared/modelName';
+
 /** Text from elsewhere as part of a label, where `$(…)` would be an icon. */
 export function plainLabel(text: string): string {
   return text.replaceAll('$(', '$\u200b(');
+}
+
+/** A model's name in a label or a sentence, short; of none named, the one that comes with the backend. */
+export function modelName(source: string): string {
+  return plainLabel(shortModel(source || DEFAULT_MODEL));
 }
 
 /** A size on disk or in memory; empty if unknown. */

@@ -138,7 +138,7 @@ describe('an analysis', () => {
     expect(backend.requests[1]?.params).toMatchObject({ prompt: 'one', source: 'org/other' });
     backend.requests[1]?.resolve(reply('r2', 'one'));
     await second.done;
-    expect(createdPanels.map(({ title }) => title)).toEqual(['Routes: a.prompt', 'Compared: a.prompt']);
+    expect(createdPanels.map(({ title }) => title)).toEqual(['Routes: a.prompt · m', 'Compared: a.prompt · m']);
     expect(kept.map(({ isComparison }) => isComparison)).toEqual([false, true]);
     // of another file: the one panel for comparisons
     const third = run('two', '/p/b.prompt', { source: null });
@@ -300,7 +300,7 @@ describe('a panel that VS Code brings back', () => {
     expect(last(back)).toMatchObject({ type: 'analysis', runId: 'r1', view });
     // a state of before there were views and heat
     expect(panels.all().at(-1)?.view).toMatchObject({ view: 'routes', heat: false });
-    expect(back.title).toBe('Routes: a.prompt');
+    expect(back.title).toBe('Routes: a.prompt · m');
     expect(backend.requests).toHaveLength(1);
   });
 

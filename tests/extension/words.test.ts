@@ -3,14 +3,17 @@ import { describe, expect, it } from 'vitest';
 import type { Health, ListModelsResult, ModelInfo } from '../../extension/shared/protocol';
 import { readProgress } from '../../extension/src/link/connection';
 import { Failure, isCancelled, toFailure } from '../../extension/src/failure';
-import { heldView, shortName, statusView } from '../../extension/src/backend/health';
+import { heldView, modelView, statusView } from '../../extension/src/backend/health';
 import { deviceItems, dtypeItems } from '../../extension/src/commands/computeItems';
 import { modelSections, refuseHubId, typedItem } from '../../extension/src/commands/modelItems';
-import type { Place } from '../../extension/src/remote/target';
-import { sizeText } from '../../extension/src/words';
+import type { Place, Target } from '../../extension/src/remote/target';
+import type { BackendStatus } from '../../extension/src/backend/backend';
+import { modelName, sizeText } from '../../extension/src/words';
 import { RecentModels } from '../../extension/src/models/recentModels';
 import { actionsFor } from '../../extension/src/panel/failureMessage';
 import { checkSettings } from '../../extension/src/settings';
+import { shortModel } from '../../extension/shared/modelName';
+import names from '../vectors/names/models.json';
 
 const MODEL = { source: 'org/m', name: 'm', device: 'cuda:0', dtype: 'bfloat16' } as ModelInfo;
 const HEALTH: Health = {
@@ -42,7 +45,7 @@ describe('the status item', () => {
       busy: true,
     });
     expect(running({ state: 'starting', message: '' })).toMatchObject({
-      text: 'Embedded model',
+      text: 'smollm2-135m…',
       detail: 'not loaded · loading PyTorch',
       busy: true,
     });
@@ -70,13 +73,40 @@ describe('the status item', () => {
     expect(failed('backendStopped')).toMatchObject({ severity: 'error', command: { title: 'Restart Backend' } });
   });
 
-  it('shortens hub ids and paths of any platform', () => {
-    expect(['openai-community/gpt2', 'C:\\m\\gpt2\\', '/m/x.gguf', ''].map(shortName)).toEqual([
-      'gpt2',
-      'gpt2',
-      'x.gguf',
-      'Embedded model',
-    ]);
+  it.each(names)('shortens %j to %j, as the backend does', (name, short) => expect(shortModel(name)).toBe(short));
+
+  it('names the model that comes with the backend where none is named, and never draws an icon', () => {
+    expect(['', 'a/$(x)'].map(modelName)).toEqual(['smollm2-135m…', '$\u200b(x)']);
+  });
+});
+
+describe('the model in the status bar', () => {
+  const view = (source: string, more: Partial<BackendStatus> = {}, isLoading = false, host = '') =>
+    modelView(
+      { phase: 'running', health: { ...HEALTH, loaded: [MODEL] }, failure: null, ...more },
+      { source, isOfFile: false, isLoading },
+      host ? ({ host } as Target) : null,
+    );
+
+  it('has its device where it is loaded', () => {
+    expect(view('org/m')).toMatchObject({ text: 'm · cuda:0', tooltip: expect.stringContaining('cuda:0 · bfloat16') });
+    expect(view('org/m', {}, false, 'lab').text).toBe('m · lab cuda:0');
+  });
+
+  it('is the one that is meant, and not another that is loaded', () => {
+    expect(view('org/other')).toMatchObject({ text: 'other', tooltip: expect.stringContaining('Not loaded') });
+    expect(view('').text).toBe('smollm2-135m…');
+    const embedded = { ...MODEL, source: '', name: 'smollm2-135m-instruct', device: 'cpu' };
+    expect(view('smollm2-135m-instruct', { health: { ...HEALTH, loaded: [embedded] } }).text).toBe(
+      'smollm2-135m… · cpu',
+    );
+  });
+
+  it('says that it loads, or why there is no backend', () => {
+    expect(view('org/other', {}, true).text).toBe('$(sync~spin) other · loading');
+    const failure = new Failure('backendStopped', 'The backend ended.');
+    const failed = view('org/m', { phase: 'failed', health: null, failure });
+    expect(failed).toMatchObject({ text: '$(warning) m', tooltip: expect.stringContaining('The backend ended.') });
   });
 });
 

@@ -1,6 +1,6 @@
-import type { Health, ModelInfo } from '../../shared/protocol';
+import { DEFAULT_MODEL, type Health, type ModelInfo } from '../../shared/protocol';
 import type { Target } from '../remote/target';
-import { sizeText } from '../words';
+import { modelName, sizeText } from '../words';
 import type { BackendStatus } from './backend';
 
 /** What the language status item shows. */
@@ -21,7 +21,7 @@ const RESTART = { id: 'lmTransparency.restartBackend', title: 'Restart Backend' 
 
 /** The state of the backend in words: model, device, busy, error, and the command that helps. */
 export function statusView(status: BackendStatus, chosenModel: string, target: Target | null = null): StatusView {
-  const model = shortName(chosenModel);
+  const model = modelName(chosenModel);
   const calm = { severity: 'information', busy: false, command: SELECT } as const;
   const { failure, health } = status;
   const host = target ? `${target.host} · ` : '';
@@ -81,20 +81,38 @@ function memoryOf(health: Health, loaded: ModelInfo | undefined): string {
   return words && ` · ${words}`;
 }
 
+/** The model of the prompt in front, for the status bar; `isOfFile`: the prompt's file names it. */
+export interface MeantModel {
+  source: string;
+  isOfFile: boolean;
+  isLoading: boolean;
+}
+
+/** `smollm2-135m… · cpu`: the model that the next analysis uses and where it is loaded. */
+export function modelView(
+  { phase, failure, health }: BackendStatus,
+  { source, isOfFile, isLoading }: MeantModel,
+  target: Target | null = null,
+): Record<'text' | 'tooltip', string> {
+  const named = source || DEFAULT_MODEL;
+  const loaded = health?.loaded.find((info) => (info.source || DEFAULT_MODEL) === named);
+  const host = target ? `${target.host} ` : '';
+  const state = isLoading ? 'loading' : loaded && phase === 'running' ? `${host}${loaded.device}` : '';
+  const icon = isLoading ? '$(sync~spin) ' : phase === 'failed' ? '$(warning) ' : '';
+  const where = loaded ? `${host}${loaded.device} · ${loaded.dtype}` : 'Not loaded; the next analysis loads it.';
+  const why = isOfFile ? 'This file names its model.' : '';
+  return {
+    text: `${icon}${[modelName(loaded?.name ?? named), state].filter(Boolean).join(' · ')}`,
+    tooltip: [`Model: ${loaded?.name ?? named}`, failure?.message ?? where, why, 'Click to choose another model.']
+      .filter(Boolean)
+      .join('\n'),
+  };
+}
+
 /** How many analyses the backend holds, and their memory: a separate row; null if there are none. */
 export function heldView({ health }: BackendStatus): Pick<StatusView, 'text' | 'detail'> | null {
   if (!health || health.traces.nRuns === 0) return null;
   const { nRuns, heldBytes, budgetBytes } = health.traces;
   const text = nRuns === 1 ? '1 analysis held' : `${nRuns} analyses held`;
   return { text, detail: `${sizeText(heldBytes)} of ${sizeText(budgetBytes)}` };
-}
-
-/** The last part of a path or hub id; the embedded model for an empty one. */
-export function shortName(source: string): string {
-  return (
-    source
-      .replace(/[\\/]+$/, '')
-      .split(/[\\/]/)
-      .at(-1) || 'Embedded model'
-  );
 }

@@ -5,11 +5,11 @@ import { toFailure } from '../failure';
 import { LIST_MODELS, type ListModelsResult, LOAD_MODEL } from '../../shared/protocol';
 import { readSettings } from '../settings';
 import { type ModelItem, modelSections, refuseHubId, typedItem } from './modelItems';
-import { shortName } from '../backend/health';
 import { type Cancel, CancelSource } from '../cancel';
 import type { Chosen } from '../models/modelChoice';
 import { FROM_PANEL, offerAnalysis } from './offerAnalysis';
 import { picked } from './quickPick';
+import { modelName } from '../words';
 import { reportFailure } from './report';
 
 /** Select Model: chooses, loads and remembers a model; resolves with whether the one that was chosen counts. */
@@ -26,7 +26,7 @@ export function selectModel(app: App): (from?: unknown) => Promise<boolean> {
       return false;
     }
     await app.recent.add(chosen.source);
-    if (from !== FROM_PANEL) void offerAnalysis(app, `The model is ${shortName(chosen.source)} now`);
+    if (from !== FROM_PANEL) void offerAnalysis(app, `The model is ${modelName(chosen.source)} now`);
     return true;
   };
 }

@@ -17,7 +17,7 @@ export interface Warmth {
 
 /**
  * The flow as heat on a prompt's text. `masses`: the flow that arrives at each token; `target`: the text of the token
- * whose prediction is explained. Steps: the share relative to the largest that has a place in the text.
+ * whose prediction is explained; `model`: by whose routes. Steps: the share relative to the largest that has a place in the text.
  *
  * Tokens that share a character share its heat; tokens that are not in the text, like the first, do not count: the
  * flow that ends there would leave the text cold.
@@ -25,6 +25,7 @@ export interface Warmth {
 export function flowHeat(
   masses: readonly number[],
   target: string,
+  model: string,
   rangeOf: (position: number) => { start: number; end: number } | null,
 ): Warmth[] {
   const found = new Map<string, { start: number; end: number; mass: number }>();
@@ -38,7 +39,7 @@ export function flowHeat(
   const most = stretches.reduce((largest, { mass }) => Math.max(largest, mass), 0);
   return stretches.flatMap(({ start, end, mass }) => {
     const step = Math.round((HEAT_STEPS * mass) / most);
-    return step > 0 ? [{ start, end, step, words: flowSentence(mass, target) }] : [];
+    return step > 0 ? [{ start, end, step, words: flowSentence(mass, target, model) }] : [];
   });
 }
 
@@ -53,8 +54,8 @@ export function surprisalHeat(found: Pick<SurprisalResult, 'model' | 'start' | '
 }
 
 /** The text of the hover over a token. */
-export function flowSentence(mass: number, target: string): string {
-  return `${percentage(mass)} of the flow into ${visibleText(target)} arrives here`;
+export function flowSentence(mass: number, target: string, model: string): string {
+  return `${percentage(mass)} of the flow into ${visibleText(target)} arrives here${model && ` (${model})`}`;
 }
 
 function surprisalSentence(bits: number, model: string): string {

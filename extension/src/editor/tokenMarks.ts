@@ -195,7 +195,9 @@ export class TokenMarks implements vscode.Disposable {
     });
     editor.setDecorations(this.#style, ranges);
     const heat = linked.flatMap(({ link, masses, panel }) => {
-      return link && masses ? flowHeat(masses, targetOf(panel), (at) => link.rangeOf(at)) : [];
+      return link && masses
+        ? flowHeat(masses, targetOf(panel), panel.shown?.heading.modelName ?? '', (at) => link.rangeOf(at))
+        : [];
     });
     this.#ink.draw(editor, heat);
   }

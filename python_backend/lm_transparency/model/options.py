@@ -10,6 +10,9 @@ Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 #: auto: as the model was published; 4bit, 8bit: quantised by bitsandbytes while it is read.
 Quantization = Literal["auto", "4bit", "8bit"]
 
+#: The model that is used where none is named; it comes with the backend.
+DEFAULT_MODEL = "smollm2-135m-instruct"
+
 #: The device that means all: every GPU, then main memory, then the disk (accelerate's `device_map="auto"`).
 AUTO_MAP = "auto-map"
 

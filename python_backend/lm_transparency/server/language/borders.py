@@ -8,6 +8,7 @@ from lsprotocol.types import InlayHint, InlayHintKind, SemanticTokens, SemanticT
 
 from ...printable import terminal
 from ...prompts.pace import steps
+from ...wording import short_model
 from .store import OpenDocument
 from .view import Shown, View, affordable
 
@@ -17,8 +18,6 @@ _SHARED = 2
 #: Bits of a line, of a column and of a length.
 _BITS = 32
 _MASK = (1 << _BITS) - 1
-#: Characters of a model's name in a label; the tooltip has the whole name.
-_LONGEST_NAME = 16
 #: The share of the context from which the label shows it; the tooltip has the number.
 _WORTH_TELLING = 0.1
 
@@ -82,18 +81,8 @@ def _hint(shown: Shown) -> InlayHint:
     return InlayHint(
         position=shown.open.positions.position(shown.stretch.end),
         # another model may split the same text into other tokens
-        label=f"{tokens} · {_short(vocabulary.name)}{near}",
+        label=f"{tokens} · {short_model(terminal(vocabulary.name))}{near}",
         kind=InlayHintKind.Type,
         tooltip=f"{tokens} for {vocabulary.name}{of}.",
         padding_left=True,
     )
-
-
-def _short(name: str) -> str:
-    """As many parts of a model's name as keep the label on one line: VS Code draws over wrapped labels."""
-    name = terminal(name.rpartition("/")[2])
-    if len(name) <= _LONGEST_NAME:
-        return name
-    start = name[:_LONGEST_NAME]
-    at = max(start.rfind(mark) for mark in "-_")
-    return f"{start[:at] if at > 0 else start}…"

@@ -1,11 +1,11 @@
 import * as vscode from 'vscode';
-import type { Backend, BackendStatus } from './backend/backend';
-import { heldView, statusView } from './backend/health';
-import type { Analyses } from './panel/analyses';
-import type { Panel } from './panel/panel';
-import type { Targets } from './remote/target';
-import { PROMPT_LANGUAGES } from './languages';
-import { readSettings } from './settings';
+import type { Backend, BackendStatus } from '../backend/backend';
+import { heldView, statusView } from '../backend/health';
+import type { Analyses } from '../panel/analyses';
+import type { Panel } from '../panel/panel';
+import type { Targets } from '../remote/target';
+import { PROMPT_LANGUAGES } from '../languages';
+import { readSettings } from '../settings';
 
 const SELECTOR: vscode.DocumentSelector = [...PROMPT_LANGUAGES, 'markdown', 'plaintext'];
 const SEVERITY = {
