@@ -123,9 +123,8 @@ async function measure(browser, { sample, threshold, goalMs, grouping, ink }) {
     await tab.locator(`[data-testid=ink-${ink}]`).click();
     await tab.locator('[data-testid=effect-line] .metric').waitFor({ timeout: 60_000 });
     // all is measured, so that nothing else changes the picture
-    await tab
-      .locator('[data-testid=effect-progress]', { hasText: /^$/ })
-      .waitFor({ state: 'attached', timeout: 60_000 });
+    await tab.locator('[data-testid=trust-said]').waitFor({ timeout: 60_000 });
+    await tab.locator('[data-testid=trust-going]').waitFor({ state: 'detached', timeout: 60_000 });
   }
   await tab.waitForTimeout(800);
   const edges = await tab.locator('[data-testid=edge-count]').textContent();

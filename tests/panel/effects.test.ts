@@ -7,7 +7,7 @@ import { seriousFindings } from './accessibility.ts';
 import type { Backend } from './backend.ts';
 import type { PanelHost } from './host.ts';
 import { boxOf } from './places.ts';
-import { expectDecimals, inspector, selected } from './reading.ts';
+import { COMPARED, expectDecimals, inspector, selected } from './reading.ts';
 import { THEMES } from './themes.ts';
 import { IOI, usePanel } from './window.ts';
 
@@ -27,9 +27,8 @@ describe('effects in the drawing', () => {
     ({ page, host, backend } = await open(IOI, options));
     // all units, measured a few at a time
     await page.locator('[data-testid=effect-line] .metric').waitFor();
-    await page
-      .locator('[data-testid=effect-progress]', { hasText: /^$/ })
-      .waitFor({ state: 'attached', timeout: 90_000 });
+    await byId('trust-said').filter({ hasText: COMPARED }).waitFor({ timeout: 90_000 });
+    await byId('trust-going').waitFor({ state: 'detached' });
   });
 
   test('the row under the tokens has the measured knock-outs, in every ink', async () => {

@@ -131,7 +131,7 @@ describe('how far to trust effects', () => {
   it('is said with what was measured', async () => {
     await show({}, ['Layer 1 has no gradient.']);
     expect(text('trust-said').trim()).toBe(
-      'Measured 3 candidates: sign as predicted 2 of the 3 strongest, rank agreement −0.50; the drawing alone keeps 120% of the logit, −8% is left without it.',
+      'Measured 3 candidates: sign as predicted 2 of the 3 strongest, rank agreement −0.50; the drawing alone keeps 120% of the logit, −8% is left without it: the drawing holds it alone.',
     );
     expect(text('trust')).toContain('Layer 1 has no gradient.');
     await click(find('trust-help'));
@@ -146,7 +146,8 @@ describe('how far to trust effects', () => {
   it('is not said before anything is measured', async () => {
     host.say(analysisMessage());
     await settled();
-    expect(maybe('trust')).toBeNull();
+    expect(maybe('trust-said')).toBeNull();
+    expect(text('trust-flow')).toContain('not a causal claim');
   });
 
   it('leaves out what is not known', () => {
@@ -163,6 +164,12 @@ describe('how far to trust effects', () => {
     expect(trustInWords({ drawn: 0, others: 0 }, { ...nothing, kept: 0.61, removed: 0.08 }, 'difference')).toBe(
       'The drawing alone keeps 61% of the difference, 8% is left without it.',
     );
+    const compared = (kept: number, removed: number | null): string =>
+      trustInWords({ drawn: 0, others: 0 }, { ...nothing, kept, removed }, 'logit').split(/of the logit(?:, [^:]*without it)?/)[1] ?? ''; // prettier-ignore
+    expect(compared(-0.03, -0.53)).toBe(': the drawing does not hold it alone.');
+    expect(compared(0.1, 0.9)).toBe(': the drawing does not hold it alone, and the model can do without it.');
+    expect(compared(0.5, 0.8)).toBe(': the model can do without it.');
+    expect(compared(0.9, null)).toBe(': the drawing holds it alone.');
     expect([-0.004, 0.004, -1.2, 2].map(wholePercent)).toEqual(['0%', '0%', '−120%', '200%']);
   });
 });

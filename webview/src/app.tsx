@@ -31,7 +31,7 @@ import {
   Updating,
 } from './views/panelStates';
 import type { Store } from './store/state';
-import { Trust } from './views/trust';
+import { AnswerHeard, AnswerLine } from './views/answerLine';
 import { Twin } from './views/twin';
 import { HeadsView } from './views/headsView';
 import { createLensState } from './views/lensState';
@@ -123,11 +123,12 @@ function Ready({ store, host, arrangement, lens }: Props) {
   const updating = store.updating.value;
   return (
     <>
+      <AnswerHeard store={store} />
       <Toolbar store={store} exporter={exporter} arrangement={arrangement} />
       <TroubleBanner store={store} />
       <ProofWarning store={store} proof={analysis.meta.proof} />
       <Notices store={store} />
-      <Trust store={store} />
+      <AnswerLine store={store} />
       <div {...divided(arrangement)}>
         <main ref={main} class={updating === null ? 'graph' : 'graph updating'}>
           <Updating store={store} />

@@ -14,7 +14,7 @@ function hidden(element: HTMLElement, group: HTMLElement): boolean {
 export function roving(event: KeyboardEvent, group = event.currentTarget as HTMLElement | null): void {
   if (!group) return;
   if (STEPS[event.key] === undefined && event.key !== 'Home' && event.key !== 'End') return;
-  const all = [...group.querySelectorAll<HTMLElement>('button:not(:disabled)')];
+  const all = [...group.querySelectorAll<HTMLElement>('button:not(:disabled), [role=button]')];
   const buttons = all.filter((button) => !hidden(button, group));
   const here = buttons.indexOf(document.activeElement as HTMLElement);
   if (here < 0) return;

@@ -8,6 +8,7 @@ import { fromPrediction, fromResult, isReached, pairs, withUnits } from './known
 import type { KnownEffects } from './known';
 import { toMeasure } from './plan';
 import type { DrawnEdge } from './plan';
+import { placeOfUnit } from './units';
 
 /** A metric on the shown run. */
 export interface About {
@@ -238,7 +239,14 @@ export function createMeasuring(
     return effects ? toMeasure(effects, drawn.value.edges, most.value).length : 0;
   });
 
-  return { known, phase, faithfulness, unreached, restore, add, live };
+  /** Of the edges that are to be measured, some are not yet. */
+  const edgesToCome = computed(() => {
+    const effects = phase.value.kind === 'measuring' ? known.value : null;
+    if (!effects) return phase.value.kind === 'predicting';
+    return toMeasure(effects, drawn.value.edges, most.value).some((unit) => placeOfUnit(unit) !== null);
+  });
+
+  return { known, phase, faithfulness, unreached, edgesToCome, restore, add, live };
 }
 
 const drawingKey = ({ threshold, renormalize }: Drawing): string => JSON.stringify([threshold, renormalize]);

@@ -1,4 +1,4 @@
-/** The legend of effects: their colours, the number that they are counted in, and the progress of measuring. */
+/** The legend of effects: their colours, and the number that they are counted in. */
 import type { Store } from '../store/state';
 import { outputText } from '../words/answer';
 import { metricInWords, metricText, tokensInBrief, tokensInWords } from '../effects/inWords';
@@ -36,9 +36,9 @@ const barsOf = (effects: KnownEffects): string =>
 
 /** The line under the marks: in every ink where effects are known or to come, so that it does not move the graph. */
 export function EffectLine({ store }: { store: Store }) {
-  const { known, phase, expected } = store.causes;
+  const { known, expected } = store.causes;
   const effects = known.value;
-  if (!effects && !expected.value && phase.value.kind !== 'failed') return null;
+  if (!effects && !expected.value) return null;
   return (
     <div class="effect-line" data-testid="effect-line">
       {effects && (
@@ -47,21 +47,7 @@ export function EffectLine({ store }: { store: Store }) {
           {tokensInBrief(effects)}, hollow: {store.columns.value?.grouped ? 'shares, summed in groups' : 'shares'}
         </span>
       )}
-      <EffectProgress store={store} />
     </div>
-  );
-}
-
-/** How far measuring is, or why there are no effects. */
-export function EffectProgress({ store }: { store: Store }) {
-  return (
-    <span
-      class={`measuring${store.causes.phase.value.kind === 'failed' ? ' failed' : ''}`}
-      data-testid="effect-progress"
-      role="status"
-    >
-      {progressOf(store)}
-    </span>
   );
 }
 
@@ -72,19 +58,4 @@ function namesOf(store: Store): { target: string; contrast: string | null } {
     target: metric ? outputText(model, metric.target.text) : 'the target',
     contrast: metric?.contrast ? outputText(model, metric.contrast.text) : null,
   };
-}
-
-/** Quietly, in words that keep their place. */
-function progressOf(store: Store): string {
-  const phase = store.causes.phase.value;
-  switch (phase.kind) {
-    case 'failed':
-      return `Effects are unavailable: ${phase.message}`;
-    case 'predicting':
-      return 'predicting effects …';
-    case 'measuring':
-      return `measuring ${phase.done} of ${phase.total}`;
-    default:
-      return store.causes.expected.value ? 'predicting effects …' : '';
-  }
 }

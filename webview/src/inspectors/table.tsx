@@ -11,17 +11,23 @@ import type { HelpTopic } from './help';
 
 const SAID_MS = 1500;
 
-/** Copies a table and says so for a moment. */
-export function useCopying(
-  store: Store | undefined,
-  table: Table | undefined,
-): { said: Signal<boolean>; copy(): void } {
+/** True for a moment after it was set. */
+function useMoment(): Signal<boolean> {
   const said = useSignal(false);
   const shown = said.value;
   useEffect(() => {
     const timer = shown ? setTimeout(() => (said.value = false), SAID_MS) : undefined;
     return () => clearTimeout(timer);
   }, [said, shown]);
+  return said;
+}
+
+/** Copies a table and says so for a moment. */
+export function useCopying(
+  store: Store | undefined,
+  table: Table | undefined,
+): { said: Signal<boolean>; copy(): void } {
+  const said = useMoment();
   return {
     said,
     copy() {
@@ -76,6 +82,40 @@ export function Tools({ store, title, table, help, said, copy }: Props) {
         {said.value ? 'copied' : ''}
       </span>
     </span>
+  );
+}
+
+interface CopyProps {
+  store: Store;
+  /** Made when it is wanted. */
+  text: () => string;
+  what: string;
+  id: string;
+}
+
+/** A quiet sign that copies a sentence. */
+export function CopyButton({ store, text, what, id }: CopyProps) {
+  const said = useMoment();
+  return (
+    <>
+      <button
+        type="button"
+        class="tool"
+        tabIndex={-1}
+        data-testid={`copy-${id}`}
+        title={`Copy ${what}`}
+        aria-label={`Copy ${what}`}
+        onClick={() => {
+          store.tell({ type: 'copy', text: text() });
+          said.value = true;
+        }}
+      >
+        <Sign path={said.value ? SIGNS.done : SIGNS.copy} />
+      </button>
+      <span class="sr-only" role="status">
+        {said.value ? 'copied' : ''}
+      </span>
+    </>
   );
 }
 

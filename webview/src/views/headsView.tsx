@@ -5,7 +5,6 @@ import { attempt } from '../analysis/arrays';
 import { useReply } from '../store/ask';
 import type { GraphView } from '../graph/view';
 import type { Store } from '../store/state';
-import { EffectProgress } from '../graph/effectLegend';
 import { headNumbers, scaleWords } from './headNumbers';
 import { STRONG, TAG_LETTERS, TAG_WORDS, tagTable } from './headTags';
 import { HeadDetail } from './headDetail';
@@ -38,7 +37,6 @@ export function HeadsView({ store, view }: { store: Store; view: GraphView }) {
       <HeadGrid store={store} view={view} numbers={numbers} tags={tags} letters={letters} />
       <div class="view-controls" data-testid="head-tags">
         <span class="dim">colour: {scaleWords(numbers)}</span>
-        {ink === 'effect' && <EffectProgress store={store} />}
         <Waiting reply={reply} what="What the heads do" problem={read.problem} />
         {tags && !letters.value && <span class="dim">Point at a head to see what it does.</span>}
         {tags && letters.value && (

@@ -67,13 +67,31 @@ export function trustInWords(
   ].join(', ');
   const drawing = isTooFar
     ? `all attention edges together change the ${whole} too little to compare the drawing with`
-    : compared;
+    : [compared, ...(kept === null ? [] : [judgement(kept, removed)])].filter(Boolean).join(': ');
   const said = [counts.length > 0 ? `Measured ${counts.join(' and ')}` : '', agreement].filter(Boolean).join(': ');
   const sentence = [said, drawing].filter(Boolean).join('; ');
   return sentence === '' ? '' : `${sentence[0]?.toUpperCase()}${sentence.slice(1)}.`;
 }
 
-export function Trust({ store }: { store: Store }) {
+/** From this part of the whole on, the drawing holds it. */
+const HOLDS = 0.75;
+/** Below this part, it does not. */
+const HOLDS_NOT = 0.25;
+
+/** Whether the drawing explains the number, in plain words; empty where the figures say it. */
+function judgement(kept: number, removed: number | null): string {
+  const spared = removed !== null && removed >= HOLDS ? ', and the model can do without it' : '';
+  if (kept < HOLDS_NOT) return `the drawing does not hold it alone${spared}`;
+  return kept < HOLDS ? spared.replace(', and ', '') : `the drawing holds it alone${spared}`;
+}
+
+interface Props {
+  store: Store;
+  /** The answer over it is made of effects, not of flow. */
+  measured: boolean;
+}
+
+export function Trust({ store, measured }: Props) {
   const { causes } = store;
   const [known, phase] = [causes.known.value, causes.phase.value];
   const [analysis, routes] = [store.analysis.value, store.settledRoutes.value];
@@ -83,15 +101,16 @@ export function Trust({ store }: { store: Store }) {
     ? trustInWords(measuredEdges(analysis, routes, known), faithfulness, wholeOf(known, analysis.meta.model.task))
     : '';
   const notices = known?.notices ?? [];
-  const going = phase.kind === 'measuring' ? `${count(phase.total - phase.done)} more to measure …` : '';
   const unreached = causes.unreached.value;
-  // under the graph it is said, too
-  const failed =
-    phase.kind === 'failed' && store.view.value !== 'routes' ? `Effects are unavailable: ${phase.message}` : '';
-  if (sentence === '' && notices.length === 0 && going === '' && failed === '') return null;
+  const failed = phase.kind === 'failed' ? `Effects are unavailable: ${phase.message}` : '';
   return (
     <div class="trust" data-testid="trust">
-      {failed !== '' && <span role="status">{failed} </span>}
+      {failed !== '' && (
+        <span role="status" data-testid="effects-failed">
+          {failed}{' '}
+        </span>
+      )}
+      {!measured && <span data-testid="trust-flow">Flow is a reading aid, not a causal claim. </span>}
       {sentence !== '' && <span data-testid="trust-said">{sentence} </span>}
       {sentence !== '' && <Explained store={store} known={known} faithfulness={faithfulness} />}
       {unreached > 0 && (
@@ -101,12 +120,7 @@ export function Trust({ store }: { store: Store }) {
           time for them.
         </span>
       )}
-      {going !== '' && (
-        <span class="going" data-testid="trust-going">
-          {' '}
-          {going}
-        </span>
-      )}
+      <Going store={store} />
       {notices.map((notice) => (
         <span key={notice} class="notice" role="note">
           {' '}
@@ -114,6 +128,26 @@ export function Trust({ store }: { store: Store }) {
         </span>
       ))}
     </div>
+  );
+}
+
+/** How far measuring is; quietly, for it changes with each batch. */
+function Going({ store }: { store: Store }) {
+  const { phase, expected } = store.causes;
+  const { value: now } = phase;
+  if (now.kind === 'measuring')
+    return (
+      <span class="going" data-testid="trust-going">
+        {' '}
+        {count(now.total - now.done)} more to measure …
+      </span>
+    );
+  if (now.kind !== 'predicting' && !expected.value) return null;
+  return (
+    <span class="going" data-testid="trust-predicting">
+      {' '}
+      predicting effects …
+    </span>
   );
 }
 
