@@ -107,7 +107,8 @@ def _attention(
     found: list[tuple[np.ndarray, ...]] = []
     for first in range(0, n, step):
         at = slice(first, min(first + step, n))
-        effects = record.weights(queries=at, n_keys=n) * (gated[:, at] @ values.mT)
+        # nobody looks ahead
+        effects = record.weights(queries=at, n_keys=at.stop) * (gated[:, at] @ values[:, : at.stop].mT)
         of_heads.append(effects.sum(dim=-1).T)
         found.append(_strongest(effects.sum(dim=0), first))
     heads = torch.cat(of_heads)

@@ -24,9 +24,16 @@ FAMILIES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("last", [8, 9])
+@pytest.mark.parametrize(("last", "queries"), [(8, 10), (9, 10), (9, 4)])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_each_effect_is_the_gradient_times_the_part(family: str, last: int) -> None:
+def test_each_effect_is_the_gradient_times_the_part(
+    family: str, last: int, queries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def at_once(_n_heads: int, _n_tokens: int) -> int:
+        return queries
+
+    # a long prompt is computed in steps of some queries
+    monkeypatch.setattr("lm_transparency.causal.predicted.queries_at_once", at_once)
     model = build(family, FAMILIES[family])
     trace = record(model, dissect(model), IDS, Watch())
     found = gradient(model, trace.anatomy, IDS, Metric(last, 7, 11), Watch())
