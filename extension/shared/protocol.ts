@@ -571,7 +571,7 @@ export interface HeadTagsParams {
 }
 
 /**
- * `scores` [layer, head, tag]: the attention to the previous token, the first token (a sink), earlier copies of the
+ * `scores` [layer, head, tag]: the attention to the previous token, the first token, earlier copies of the
  * token, the tokens after those copies, and the token itself. Each is a mean over random tokens given twice
  * (`n_tokens` in all).
  */

@@ -33,7 +33,7 @@ describe('a prompt becomes its graph in the real VS Code', () => {
       });
     // drawn in the frame after the panel says that it is ready
     await expect.poll(colours).toBeGreaterThan(50);
-    expect(await byId('proof').textContent()).toMatch(/parts = whole \d/);
+    expect(await byId('proof').textContent()).toMatch(/adds up ✓ \d/);
     expect(await edgeCount(frame)).toBeGreaterThan(5);
     expect(await edgeCount(frame)).toBeLessThanOrEqual(60);
     const names = await byId('twin')

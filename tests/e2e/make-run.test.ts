@@ -49,6 +49,6 @@ test('make run prints one address, where the sample is open and Analyze Prompt d
   await page.locator('.tab.active[data-resource-name="ioi.prompt"]').waitFor();
   await page.locator('.view-lines', { hasText: 'When' }).first().waitFor();
   const frame = await analyze(page);
-  expect(await frame.locator('[data-testid=proof]').textContent()).toMatch(/parts = whole \d/);
+  expect(await frame.locator('[data-testid=proof]').textContent()).toMatch(/adds up ✓ \d/);
   expect(await notifications(page)).toEqual([]);
 });

@@ -235,7 +235,7 @@ describe('a fresh machine behind ssh', () => {
     await page.getByText(/^Connected to cluster/).waitFor({ timeout: 60_000 });
     await runCommand(page, 'Notifications: Clear All Notifications');
     const frame = await analyze(page);
-    expect(await frame.locator('[data-testid=proof]').textContent()).toMatch(/parts = whole \d/);
+    expect(await frame.locator('[data-testid=proof]').textContent()).toMatch(/adds up ✓ \d/);
     await frame.getByText('·Mary').first().waitFor();
     expect(jobs.servers().map(pythonOf)).toEqual([expect.stringMatching(ours())]);
     expect(getPriority(jobs.servers()[0])).toBe(getPriority() + 1);

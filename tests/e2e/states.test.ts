@@ -64,7 +64,7 @@ describe('on a machine without the backend', () => {
       await webviewFrame(page).getByRole('button', { name: 'Set Up Backend' }).click();
       const ready = webviewFrame(page).locator('[data-testid=panel][data-state=ready]');
       await ready.waitFor({ timeout: setUpMilliseconds });
-      expect(await ready.locator('[data-testid=proof]').textContent()).toMatch(/parts = whole \d/);
+      expect(await ready.locator('[data-testid=proof]').textContent()).toMatch(/adds up ✓ \d/);
     },
     setUpMilliseconds,
   );

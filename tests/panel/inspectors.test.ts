@@ -107,22 +107,22 @@ describe('the inspectors show what plain torch computes', () => {
     await byId('head-promoted').waitFor();
     // the tags of the heads take a forward pass of their own
     await byId('heads')
-      .getByText(/^sink \.\d/)
+      .getByText(/^first token \.\d/)
       .first()
       // a narrow inspector has them in tooltips
       .waitFor({ state: 'attached' });
     await picture(page, page, 'edge');
   });
 
-  /** The text of the marked cell: "query ·to, key ·Mary, probability 0.69, contribution 0.11". */
+  /** The text of the marked cell: "from ·Mary to ·to, probability 0.69, contribution 0.11". */
   const expectCell = async (maps: EdgeTruth['all'] & { head?: number }, query: number, key: number) => {
     // until it is answered, the map is empty, or that of the head before
     const marks = ['data-head', 'data-query', 'data-key'];
     await expect
       .poll(() => Promise.all(marks.map((name) => byId('map-attention').getAttribute(name))))
       .toEqual([`${maps.head ?? 'all'}`, `${query}`, `${key}`]);
-    const words = /^query (.+), key (.+), probability (\S+), contribution (\S+)$/.exec(await text('map-words')) ?? [];
-    expect(words.slice(1, 3)).toEqual([token(query), token(key)]);
+    const words = /^from (.+) to (.+), probability (\S+), contribution (\S+)$/.exec(await text('map-words')) ?? [];
+    expect(words.slice(1, 3)).toEqual([token(key), token(query)]);
     expectShare(words[3] ?? '', maps.probability[query]?.[key] ?? NaN);
     expectShare(words[4] ?? '', maps.contribution[query]?.[key] ?? NaN);
   };

@@ -78,9 +78,9 @@ describe('without a pointer', () => {
     await expect.poll(() => selected(page)).toMatch(new RegExp(`^${EDGE}#\\d$`));
     await tabTo(byId('map-attention'));
     const words = byId('map-words');
-    await expect.poll(() => words.textContent()).toMatch(/^query ·to, key ·Mary, probability [\d.]+, contribution/);
+    await expect.poll(() => words.textContent()).toMatch(/^from ·Mary to ·to, probability [\d.]+, contribution/);
     await press('ArrowRight');
-    await expect.poll(() => words.textContent()).toMatch(/^query ·to, key ·and, probability/);
+    await expect.poll(() => words.textContent()).toMatch(/^from ·and to ·to, probability/);
     await expect.poll(() => selected(page)).toMatch(/^attention:I22_2>A23_13#\d$/);
     expect(await holdsFocus(byId('map-attention'))).toBe(true);
   });

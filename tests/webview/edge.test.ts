@@ -248,7 +248,7 @@ describe('an attention edge', () => {
     click(5, 2);
     await settled();
     expect(store.selection.value).toBe('attention:I1_2>A2_5#3');
-    expect(text('map-words')).toMatch(/^query .+, key .+, probability .+, contribution .+$/);
+    expect(text('map-words')).toMatch(/^from .+ to .+, probability .+, contribution .+$/);
   });
 
   it('moves the marked cell with the arrows; the selection follows once, when they rest', async () => {

@@ -32,9 +32,26 @@ describe('the panel with effects', () => {
     expect(pressed()).toEqual(['true', 'false', 'false']);
     await click(find('ink-effect'));
     expect(pressed()).toEqual(['false', 'true', 'false']);
-    expect(find('panel').textContent).toContain('strong, though no route draws it');
+    expect(find('panel').textContent).toContain('supports ·Mary');
     await settled(250);
     expect(host.remembered.at(-1)?.ink).toBe('effect');
+  });
+
+  it('has a key for each kind of mark that is drawn, and for no other', async () => {
+    const edges: Written = { 'I2_1>A3_7': [1.2, 2.75] };
+    const keys = () => all('.legend .key').map((key) => key.textContent);
+    await show(edges, { ink: 'effect', threshold: 0.9 });
+    expect(keys()).toContain('strong, though no route draws it');
+    expect(keys().filter((key) => key?.includes('predicted'))).toEqual([]);
+    await show({ 'I2_1>A3_7': [1.2] }, { ink: 'effect', threshold: 0.005 });
+    expect(keys()).not.toContain('strong, though no route draws it');
+    expect(keys()).toContain('predicted, not measured yet');
+    unmount();
+    host = Object.assign(new FakeHost(), { recording: true });
+    unmount = mount(document.getElementById('app') as HTMLElement, host);
+    await show({ 'I2_1>A3_7': [1.2], M3_7: [1] }, { ink: 'effect', threshold: 0.005 });
+    expect(keys()).toContain('predicted, not measured');
+    expect(keys()).toContain('predicted');
   });
 
   it('names the number that effects are counted in', async () => {

@@ -158,10 +158,13 @@ describe('what is to be measured', () => {
   });
 
   it('shows what was left out of the drawing, where it is notable', () => {
-    const found = withUnits(known, [measured('I0_0>A1_5', 2), measured('I0_1>A1_5', -20), measured('I0_2>A1_5', 1.9)]);
+    const found = withUnits(known, [measured('I0_0>A1_5', 4), measured('I0_1>A1_5', -20), measured('I0_2>A1_5', 3.9)]);
     const edges = notable(found);
-    expect(edges.map(({ key, figure }) => [key, figure.value])).toEqual([[1, -20], [0, 2]]); // prettier-ignore
+    expect(edges.map(({ key, figure }) => [key, figure.value])).toEqual([[1, -20], [0, 4]]); // prettier-ignore
     expect(undrawn(edges, ({ key }) => key === 1).map(({ key }) => key)).toEqual([0]);
     expect(notable(known)).toEqual([]);
+    // long dashed lines must not be the picture
+    const many = Array.from({ length: 40 }, (_, key) => ({ layer: 1, query: 50, key, figure: { value: 1, measured: true } })); // prettier-ignore
+    expect(undrawn(many, () => false)).toHaveLength(10);
   });
 });

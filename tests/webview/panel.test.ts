@@ -93,7 +93,7 @@ describe('the panel', () => {
     await show();
     expect(find('panel').dataset['state']).toBe('ready');
     expect(text('edge-count')).toMatch(/^\d+ edges?$/);
-    expect(text('proof')).toBe('✓ parts = whole 4e-7');
+    expect(text('proof')).toBe('adds up ✓ 4e-7');
     expect(find('graph-canvas').tagName).toBe('CANVAS');
   });
 

@@ -69,8 +69,9 @@ def as_text(
     proof = analysis.proof
     worst = f"{_PARTS[proof.worst_part]}layer {proof.worst_layer}"
     console.print(
+        "adds up",
         Text("✓", style="green"),
-        f"parts = whole to {proof.max_relative_error:.1e} (worst in {worst}, tolerance {proof.tolerance:.0e})",
+        f"{proof.max_relative_error:.1e} (worst in {worst}, tolerance {proof.tolerance:.0e})",
     )
     console.print(f"  forward {analysis.forward_s:.3f} s, contributions {analysis.contributions_s:.3f} s")
     for notice in (*analysis.notices, *(() if named is None else named.notes)):

@@ -234,7 +234,7 @@ def _legend(
         *([kinds] if effect_ink is None else effect_ink.legend(place)),
         xml(
             f"{analysis.model.name} · threshold {graph.threshold:.4g} · {graph.n_token_edges} edges between tokens · "
-            f"parts = whole to {analysis.proof.max_relative_error:.0e}"
+            f"adds up ✓ {analysis.proof.max_relative_error:.0e}"
         ),
     ]
     if any(edge.kind == "mixer" for edge in graph.edges):

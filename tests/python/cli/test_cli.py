@@ -131,7 +131,7 @@ def test_text_names_the_prediction_the_routes_and_the_proof(capsys: pytest.Captu
     assert "·Mary" in text
     assert "92.3 %" in text
     assert "Strongest routes" in text
-    assert "✓ parts = whole" in text
+    assert "adds up ✓ " in text
 
 
 def test_output_replaces_the_file_whole_or_not_at_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,14 +40,7 @@ export function ProofTick({ store, proof }: { store: Store; proof: Proof }) {
         }
         onClick={() => (open.value = !isOpen)}
       >
-        {proof.holds ? (
-          <>
-            ✓ <span class="roomy">parts = whole </span>
-            {error}
-          </>
-        ) : (
-          `parts ≠ whole ${error}`
-        )}
+        {proof.holds ? `adds up ✓ ${error}` : `does not add up ${error}`}
       </button>
       {isOpen && (
         <ProofLayers

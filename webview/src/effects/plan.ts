@@ -20,8 +20,9 @@ const MOST: readonly [UnitKind, number][] = [
   ['ffn', 20],
   ['token', 60],
 ];
-/** A candidate is drawn from this fraction of the strongest edge on. */
-const NOTABLE = 0.1;
+/** A candidate is drawn from this fraction of the strongest edge on, and at most so many are. */
+const NOTABLE = 0.2;
+const MOST_DASHED = 10;
 
 /** Names of units, those to measure first first; without those that are measured. `most`: drawn edges. */
 export function toMeasure(known: KnownEffects, drawn: readonly DrawnEdge[], most: number): string[] {
@@ -79,5 +80,5 @@ export function notable(known: KnownEffects): UndrawnEdge[] {
 
 /** Those outside the drawing. */
 export function undrawn(edges: readonly UndrawnEdge[], isDrawn: (edge: UndrawnEdge) => boolean): UndrawnEdge[] {
-  return edges.filter((edge) => !isDrawn(edge)).slice(0, CANDIDATES);
+  return edges.filter((edge) => !isDrawn(edge)).slice(0, MOST_DASHED);
 }

@@ -7,6 +7,8 @@ import type { KnownEffects } from '../effects/known';
 /** The marks of ink effect. */
 export function EffectKeys({ store }: { store: Store }) {
   const { target, contrast } = namesOf(store);
+  const ink = store.shown.value?.effects ?? null;
+  const going = store.causes.phase.value.kind !== 'done' && !store.recording;
   const curve = 'M1 8 C 10 8, 12 2, 23 2';
   const key = (look: string, words: string) => (
     <span class="key">
@@ -20,8 +22,17 @@ export function EffectKeys({ store }: { store: Store }) {
     <>
       {key('supports', `supports ${target}`)}
       {key('opposes', contrast === null ? 'opposes' : `opposes, supports ${contrast}`)}
-      {key('supports strong', 'strong, though no route draws it')}
-      {key('supports predicted', 'predicted, not measured yet')}
+      {ink && ink.dashed.count > 0 && key('supports strong', 'strong, though no route draws it')}
+      {ink?.edges.predicted.some((n) => n > 0) &&
+        key('supports predicted', going ? 'predicted, not measured yet' : 'predicted, not measured')}
+      {ink?.ffn.predicted.some((n) => n > 0) && (
+        <span class="key">
+          <svg viewBox="0 0 8 8" width="8" height="8" aria-hidden="true">
+            <rect class="ffn hollow" x="1" y="1" width="6" height="6" />
+          </svg>
+          predicted
+        </span>
+      )}
     </>
   );
 }

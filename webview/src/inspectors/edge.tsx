@@ -84,7 +84,8 @@ function weightOf(analysis: Analysis, edge: EdgeRef, known: EdgeHeadsResult | nu
 
 function where(edge: EdgeRef, kind: LayerKind | undefined): string {
   const { layer } = edge.target;
-  if (edge.kind === 'attention') return `layer ${layer} · key ${edge.source.position} · query ${edge.target.position}`;
+  if (edge.kind === 'attention')
+    return `layer ${layer} · from position ${edge.source.position} to ${edge.target.position}`;
   if (edge.kind === 'residual')
     return `layer ${layer}, past ${edge.source.letter === 'A' ? 'feed-forward' : mixing(kind)}`;
   return `layer ${layer} · position ${edge.target.position}`;

@@ -59,7 +59,7 @@ export function headParts(analysis: Analysis, edge: EdgeRef, known: EdgeHeadsRes
 /** The names of tags, strongest first, with their scores. */
 export type Tag = [word: string, score: number];
 
-const TAG_WORDS: Record<string, string> = { previous: 'previous', first: 'sink', self: 'self' };
+const TAG_WORDS: Record<string, string> = { first: 'first token' };
 
 export function tagsOf(result: HeadTagsResult, nLayers: number, nHeads: number, layer: number, head: number): Tag[] {
   const { tags } = result;
@@ -147,6 +147,13 @@ export function Heads({ store, analysis, edge, parts, head, weight }: Props) {
   return (
     <Section title="Heads" store={store} help="heads" table={table}>
       <div class="head-list">
+        <div class="bar-row column-names" aria-hidden="true">
+          <span />
+          {effects.shown && <span class="column-name">effect</span>}
+          <span class="column-name">contribution</span>
+          <span class="column-name">attention</span>
+          <span class="column-name">measured as</span>
+        </div>
         <button
           type="button"
           class={`bar-row all${all ? ' selected' : ''}`}
@@ -159,10 +166,8 @@ export function Heads({ store, analysis, edge, parts, head, weight }: Props) {
           }}
         >
           <span class="label">All {model.nHeads} heads</span>
-          {effects.shown && <span class="column-name">effect</span>}
+          {effects.shown && <span />}
           <span class="sum number">{weight === null ? '' : share(weight)}</span>
-          <span class="column-name">attention</span>
-          <span class="column-name">measured as</span>
         </button>
         {pending && <Waiting reply={pending} what="What the heads attend to" quiet />}
         <BarList store={store} rows={ordered.map(row)} testId="heads" first={Math.max(FIRST_HEADS, chosenAt + 1)} />

@@ -103,7 +103,7 @@ export function Maps({ store, analysis, layer, query, position, head }: Props) {
         />
       </div>
       <p class="dim caption">
-        rows: query · columns: key · marked: this edge
+        rows: to (query) · columns: from (key) · marked: this edge
         {cells < nTokens && ` · ${Math.ceil(nTokens / cells)} tokens a cell, the largest of them shown`}
       </p>
       <Words id={wordsId} {...{ analysis, marked, hovered, values, grid }} />
@@ -164,9 +164,9 @@ function Words({ id, analysis, marked, hovered, values, grid }: WordsProps) {
   );
 }
 
-/** "query ·to, key ·Mary, probability 0.41, contribution 0.096"; "≤" where only the largest of a cell is known. */
+/** "from ·Mary to ·to, probability 0.41, contribution 0.096"; "≤" where only the largest of a cell is known. */
 export function cellWords(analysis: Analysis, cell: Cell, values: Values | null, grid: Grid): string {
-  const words = `query ${labelAt(analysis, cell.query)}, key ${labelAt(analysis, cell.key)}`;
+  const words = `from ${labelAt(analysis, cell.key)} to ${labelAt(analysis, cell.query)}`;
   if (!values) return words;
   const i = cellOf(grid, cell.query) * values.side + cellOf(grid, cell.key);
   const place = cell.query * grid.nTokens + cell.key;

@@ -16,7 +16,7 @@ export const TAG_LETTERS: Record<HeadTag, string> = {
 
 export const TAG_WORDS: Record<HeadTag, string> = {
   previous: 'previous token',
-  first: 'first token (sink)',
+  first: 'first token',
   duplicate: 'duplicate',
   induction: 'induction',
   self: 'self',

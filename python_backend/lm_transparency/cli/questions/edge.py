@@ -37,8 +37,8 @@ def _lines(analysis: Analysis, found: EdgeHeadsResult) -> Iterable[str]:
     from .lines import token
 
     yield (
-        f"{token(analysis, found.key)} → {token(analysis, found.query)}  layer {found.layer}, key {found.key}, "
-        f"query {found.query}: contribution {found.weight:.4f}\n"
+        f"{token(analysis, found.key)} → {token(analysis, found.query)}  layer {found.layer}, from position "
+        f"{found.key} to {found.query}: contribution {found.weight:.4f}\n"
     )
     for head in np.argsort(-found.heads.contribution).tolist():
         yield (

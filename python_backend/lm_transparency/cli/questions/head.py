@@ -49,8 +49,8 @@ def _lines(analysis: Analysis, found: HeadResult) -> Iterable[str]:
 
     at = found.key
     yield (
-        f"head {found.layer}.{found.head} at {token(analysis, found.query)} (query {found.query}) looks at "
-        f"{token(analysis, at.position)} (key {at.position})"
+        f"head {found.layer}.{found.head} at {token(analysis, found.query)} (position {found.query}) looks at "
+        f"{token(analysis, at.position)} (position {at.position})"
     )
     yield (
         f"  score {at.score:.3f}, probability {at.probability:.4f}, rank {found.rank + 1} of {found.query + 1}, "

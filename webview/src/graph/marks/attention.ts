@@ -1,27 +1,25 @@
 /** Attention: an edge from the key to the query. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import type { ShownEdges } from '../../groups/shown';
-import { crowdOpacity, lineWidth, opacity } from '../ink';
+import { seenIn } from '../contrast';
+import { crowdOpacity, lineWidth, opacity, plainFrom } from '../ink';
 import { drawDashed, drawEffects } from './effects';
 import { batches, type Pen } from './pen';
 import { isVisible, strokeCurves, type Wanted } from './strokes';
 
-/** How much fainter the other edges are while some stand out. */
-const SUBDUED = 0.12;
-
 export function drawAttention(pen: Pen): void {
   const { edges, effects } = pen.scene.shown;
-  const draw = (wanted: Wanted, presence: number): void =>
-    effects ? drawEffects(pen, effects, wanted, presence) : drawEdges(pen, wanted, presence);
+  const draw = (wanted: Wanted, subdued: boolean): void =>
+    effects ? drawEffects(pen, effects, wanted, subdued) : drawEdges(pen, wanted, subdued);
   if (edges.vivid) {
-    draw(0, SUBDUED);
-    draw(1, 1);
-  } else draw(null, 1);
-  if (effects) drawDashed(pen, effects, edges.vivid ? SUBDUED : 1);
+    draw(0, true);
+    draw(1, false);
+  } else draw(null, false);
+  if (effects) drawDashed(pen, effects, edges.vivid !== null);
 }
 
-/** Draws the edges that stand out (1), those that do not (0), or all of them (null). */
-function drawEdges(pen: Pen, wanted: Wanted, presence: number): void {
+/** Draws the edges that stand out (1), those that do not (0), or all of them (null). `subdued`: behind those that do. */
+function drawEdges(pen: Pen, wanted: Wanted, subdued: boolean): void {
   const { ctx, view, scene, palette } = pen;
   const { edges, routes, ink } = scene.shown;
   const gone = scene.before?.edges;
@@ -41,11 +39,14 @@ function drawEdges(pen: Pen, wanted: Wanted, presence: number): void {
   }
 
   const among = batches.count();
-  ctx.strokeStyle = scene.shown.awaited ? palette.awaited : palette.attention;
+  const plain = plainFrom(batches.counts());
+  const colour = scene.shown.awaited ? palette.awaited : palette.attention;
+  const seen = seenIn(palette, colour);
+  ctx.strokeStyle = colour;
   batches.draw((strength, items) => {
-    const width = lineWidth(strength, palette.contrast);
+    const width = subdued ? 1 : lineWidth(strength, palette.contrast, plain);
     const weak = width <= 1;
-    ctx.globalAlpha = opacity(strength, palette.contrast) * presence * (weak ? crowdOpacity(among) : 1);
+    ctx.globalAlpha = (subdued ? seen.least : opacity(strength, seen, plain)) * (weak ? crowdOpacity(among) : 1);
     ctx.lineWidth = width;
     ctx.lineCap = weak ? 'butt' : 'round';
     strokeCurves(pen, items, edges, gone);

@@ -1,5 +1,6 @@
 /** The marks within a column: the residual stream, feed-forward blocks, mixers. */
 import { ffnReach, loopReach, mixerReach, traceEdge } from '../curves';
+import { seenIn } from '../contrast';
 import { opacity } from '../ink';
 import { columnX, levelY } from '../layout';
 import { drawBlockEffects } from './effects';
@@ -11,6 +12,7 @@ const STRUCTURE = 0.12;
 export function drawResiduals({ ctx, frame, view, scene, palette, nColumns }: Pen): void {
   const { parallel } = scene.shown.analysis.meta.model;
   ctx.strokeStyle = palette.residual;
+  const seen = seenIn(palette, palette.residual);
   ctx.lineCap = 'butt';
   for (const [column, low, high] of [
     ['residual', -1, parallel ? 0 : -0.5],
@@ -20,8 +22,8 @@ export function drawResiduals({ ctx, frame, view, scene, palette, nColumns }: Pe
     const quiet = scene.shown.effects !== null;
     eachCell(view, nColumns, (row) => batches.add(row, quiet && ink(row) > 0 ? STRUCTURE : ink(row)));
     batches.draw((strength, rows) => {
-      ctx.globalAlpha = opacity(strength, palette.contrast) * (palette.contrast ? 1 : 0.62);
-      ctx.lineWidth = 0.8 + strength;
+      ctx.globalAlpha = Math.max(seen.least, opacity(strength, seen) * (palette.contrast ? 1 : 0.62));
+      ctx.lineWidth = 1 + 0.8 * strength;
       ctx.beginPath();
       for (const row of rows) {
         const layer = Math.floor(row / nColumns);
@@ -43,10 +45,11 @@ export function drawFeedForward(pen: Pen): void {
   eachCell(view, nColumns, (row) => batches.add(row, ink(row)));
   ctx.strokeStyle = palette.ffn;
   ctx.fillStyle = palette.ffn;
+  const seen = seenIn(palette, palette.ffn);
   batches.draw((strength, rows) => {
-    ctx.globalAlpha = opacity(strength, palette.contrast);
+    ctx.globalAlpha = opacity(strength, seen);
     const side = Math.min(2 + strength * 7, Math.max(2, frame.dy * 0.8), Math.max(2, frame.dx * 0.4));
-    ctx.lineWidth = 0.7 + strength;
+    ctx.lineWidth = 1 + 0.7 * strength;
     if (frame.dy >= 8 && frame.dx >= 12) {
       ctx.beginPath();
       for (const row of rows) {
@@ -75,10 +78,11 @@ export function drawMixers({ ctx, frame, view, scene, palette, nColumns }: Pen):
   eachCell(view, nColumns, (row) => batches.add(row, ink(row)));
   ctx.strokeStyle = palette.mixer;
   ctx.fillStyle = palette.mixer;
+  const seen = seenIn(palette, palette.mixer);
   ctx.setLineDash([3, 2]);
   batches.draw((strength, rows) => {
-    ctx.globalAlpha = opacity(strength, palette.contrast);
-    ctx.lineWidth = 0.7 + strength;
+    ctx.globalAlpha = opacity(strength, seen);
+    ctx.lineWidth = 1 + 0.7 * strength;
     ctx.beginPath();
     for (const row of rows) {
       const level = Math.floor(row / nColumns) - 1;

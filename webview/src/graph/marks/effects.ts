@@ -2,7 +2,9 @@
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import type { EffectInk, Sums } from '../../groups/sums';
 import { ffnReach } from '../curves';
-import { crowdOpacity, lineWidth, opacity } from '../ink';
+import { seenIn } from '../contrast';
+import type { Seen } from '../contrast';
+import { crowdOpacity, lineWidth, opacity, plainFrom } from '../ink';
 import { columnX, levelY } from '../layout';
 import type { Palette } from '../palette';
 import { batches, eachCell, type Pen } from './pen';
@@ -18,7 +20,8 @@ const MEASURED = 2;
 /** How much fainter and thinner a predicted effect is. */
 const PREDICTED_OPACITY = 0.55;
 const PREDICTED_WIDTH = 0.7;
-const UNKNOWN_OPACITY = 0.16;
+/** Edges that no route draws are thinner: they are long, and not the drawing. */
+const DASHED_WIDTH = 0.6;
 
 /** Dashes by what they say: strong though no route draws it; in high contrast also what opposes, and both. */
 const STRONG = [6, 3.5];
@@ -37,15 +40,15 @@ const predicted = (style: number): boolean => style <= SUPPORTS;
 const colourOf = (style: number, palette: Palette): string =>
   style === UNKNOWN ? palette.foreground : opposes(style) ? palette.opposes : palette.supports;
 
-export function drawEffects(pen: Pen, { edges: sums, largestEdge }: EffectInk, wanted: Wanted, presence: number): void {
+export function drawEffects(pen: Pen, { edges: sums, largestEdge }: EffectInk, wanted: Wanted, subdued: boolean): void {
   const { ctx, view, palette } = pen;
   const { edges } = pen.scene.shown;
   for (let i = 0; i < edges.count; i++) {
     if (isVisible(edges, i, view, wanted)) batches.add(i, part(sums, i, largestEdge), styleOf(sums, i));
   }
-  const among = batches.count();
+  const look = { subdued, among: batches.count(), plain: plainFrom(batches.counts()), dashed: false };
   batches.draw((strength, items, style) => {
-    setLine(pen, strength, style, presence, among);
+    setLine(pen, strength, style, look);
     ctx.setLineDash(palette.contrast && opposes(style) ? OPPOSING : SOLID);
     strokeCurves(pen, items, edges);
   });
@@ -53,13 +56,14 @@ export function drawEffects(pen: Pen, { edges: sums, largestEdge }: EffectInk, w
 }
 
 /** Strong edges that no route draws. */
-export function drawDashed(pen: Pen, { dashed, largestEdge }: EffectInk, presence: number): void {
+export function drawDashed(pen: Pen, { dashed, largestEdge }: EffectInk, subdued: boolean): void {
   const { ctx, view, palette } = pen;
   for (let i = 0; i < dashed.count; i++) {
     if (isVisible(dashed, i, view, null)) batches.add(i, part(dashed.sums, i, largestEdge), styleOf(dashed.sums, i));
   }
+  const look = { subdued, among: dashed.count, plain: plainFrom(batches.counts()), dashed: true };
   batches.draw((strength, items, style) => {
-    setLine(pen, strength, style, presence, dashed.count);
+    setLine(pen, strength, style, look);
     ctx.lineCap = 'butt';
     ctx.setLineDash(palette.contrast && opposes(style) ? BOTH : STRONG);
     strokeCurves(pen, items, dashed);
@@ -73,19 +77,34 @@ const LEAST = 1e-6;
 const part = ({ value }: Sums, i: number, largest: number): number =>
   largest > 0 ? Math.max(LEAST, Math.abs(value[i]!) / largest) : LEAST;
 
-function setLine({ ctx, palette }: Pen, strength: number, style: number, presence: number, among: number): void {
-  const width = lineWidth(strength, palette.contrast) * (predicted(style) ? PREDICTED_WIDTH : 1);
+interface Look {
+  /** Behind edges that stand out. */
+  subdued: boolean;
+  among: number;
+  /** The strength from which on an edge is plain to see. */
+  plain: number;
+  dashed: boolean;
+}
+
+function setLine({ ctx, palette }: Pen, strength: number, style: number, look: Look): void {
+  const colour = colourOf(style, palette);
+  const seen = seenIn(palette, colour);
+  const faint = style === UNKNOWN || look.subdued;
+  const narrow = (predicted(style) ? PREDICTED_WIDTH : 1) * (look.dashed ? DASHED_WIDTH : 1);
+  const width = faint ? 1 : Math.max(1, lineWidth(strength, palette.contrast, look.plain) * narrow);
   const weak = width <= 1;
-  const seen =
-    style === UNKNOWN
-      ? palette.contrast
-        ? 0.4
-        : UNKNOWN_OPACITY
-      : opacity(strength, palette.contrast) * (predicted(style) && !palette.contrast ? PREDICTED_OPACITY : 1);
-  ctx.strokeStyle = colourOf(style, palette);
-  ctx.globalAlpha = seen * presence * (weak ? crowdOpacity(among) : 1);
+  ctx.strokeStyle = colour;
+  ctx.globalAlpha =
+    (faint ? seen.least : inkOf(strength, style, seen, palette, look)) * (weak ? crowdOpacity(look.among) : 1);
   ctx.lineWidth = width;
   ctx.lineCap = weak || palette.contrast ? 'butt' : 'round';
+}
+
+/** A predicted effect is fainter, but still seen; a strong dashed edge is as plain as any, and no more than that. */
+function inkOf(strength: number, style: number, seen: Seen, { contrast }: Palette, { plain, dashed }: Look): number {
+  const own = opacity(strength, seen, plain);
+  if (predicted(style) && !contrast) return Math.max(seen.least, own * PREDICTED_OPACITY);
+  return dashed ? Math.min(seen.strong, own) : own;
 }
 
 /** A square as large as the block's effect, beside its column; hollow where it is predicted. */
@@ -98,10 +117,12 @@ export function drawBlockEffects({ ctx, frame, view, palette, nColumns }: Pen, {
   batches.draw((strength, rows, style) => {
     const side = Math.min(2 + strength * 9, Math.max(2, frame.dy * 0.85), Math.max(2, frame.dx * 0.4));
     const hollow = predicted(style) && side >= 4;
+    const colour = colourOf(style, palette);
+    const seen = seenIn(palette, colour);
     // too small to be hollow, it is fainter instead
     const faint = predicted(style) && !hollow && !palette.contrast ? PREDICTED_OPACITY : 1;
-    ctx.globalAlpha = Math.min(1, opacity(strength, palette.contrast) + 0.25) * faint;
-    ctx.fillStyle = ctx.strokeStyle = colourOf(style, palette);
+    ctx.globalAlpha = Math.max(seen.least, Math.min(1, opacity(strength, seen) + 0.1) * faint);
+    ctx.fillStyle = ctx.strokeStyle = colour;
     ctx.lineWidth = 1;
     for (const row of rows) {
       const layer = Math.floor(row / nColumns);

@@ -2,6 +2,7 @@
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import { sizeOf } from '../../groups/grouping';
 import type { Shown } from '../../groups/shown';
+import { seenIn } from '../contrast';
 import { opacity } from '../ink';
 import { columnX, levelY } from '../layout';
 import { batches, inkReader, type Pen } from './pen';
@@ -21,6 +22,7 @@ export function drawNodes({ ctx, frame, view, scene, palette, nColumns }: Pen): 
   // Mass row 0 is the embeddings: node row r is at layer r / C − 1.
   const massAt = inkReader(scene, 'mass');
   const even = evenInk(scene.shown);
+  const seen = seenIn(palette, palette.foreground);
   for (let layer = view.firstLayer - 1; layer <= view.lastLayer; layer++) {
     for (let t = view.firstColumn; t <= view.lastColumn; t++) {
       const row = (layer + 1) * nColumns + t;
@@ -28,7 +30,7 @@ export function drawNodes({ ctx, frame, view, scene, palette, nColumns }: Pen): 
     }
   }
   batches.draw((strength, rows) => {
-    ctx.globalAlpha = Math.max(columns.grouped ? 0.16 : 0.32, opacity(strength, palette.contrast));
+    ctx.globalAlpha = Math.max(columns.grouped ? 0 : 0.32, opacity(strength, seen));
     const radius = Math.max(0.8, most * (0.55 + 0.45 * strength));
     ctx.beginPath();
     for (const row of rows) {
@@ -55,6 +57,7 @@ export function drawNodes({ ctx, frame, view, scene, palette, nColumns }: Pen): 
 export function drawHeat({ ctx, frame, view, scene, palette }: Pen): void {
   const { mass, reached, columns } = scene.shown;
   const even = evenInk(scene.shown);
+  const seen = seenIn(palette, palette.foreground);
   const width = Math.max(1, frame.dx);
   const nCells = Math.ceil((view.lastColumn - view.firstColumn + 1) * (frame.dx / width)) + 1;
   const left = columnX(frame, view.firstColumn - 0.5);
@@ -72,7 +75,7 @@ export function drawHeat({ ctx, frame, view, scene, palette }: Pen): void {
     for (let cell = 0; cell < nCells; cell++) batches.add(cell, cells[cell]!);
     const y = levelY(frame, layer) - height / 2;
     batches.draw((strength, items) => {
-      ctx.globalAlpha = 0.85 * opacity(strength, palette.contrast);
+      ctx.globalAlpha = 0.85 * opacity(strength, seen);
       for (const cell of items) ctx.fillRect(left + cell * width, y, width, height);
     });
   }

@@ -38,6 +38,13 @@ class Batches {
     return this.items.reduce((sum, items) => sum + items.length, 0);
   }
 
+  /** How many items each step of strength holds. */
+  counts(): number[] {
+    const counts = Array.from({ length: INK_STEPS }, () => 0);
+    this.items.forEach((items, i) => (counts[Math.floor(i / STYLES)]! += items.length));
+    return counts;
+  }
+
   /** Calls back once a step and style that hold anything, faint to strong. */
   draw(paint: (strength: number, items: number[], style: number) => void): void {
     this.items.forEach((items, i) => {
