@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
@@ -13,7 +14,7 @@ from ..files.inputs import forget_inputs
 from ..server.compute.priority import wait_asleep
 from ..streams import Streams, standard_streams, stdout
 from ..version import __version__
-from . import analyze, attach, bench, doctor, effects, inspect, lens, models, serve
+from . import analyze, attach, bench, doctor, effects, inspect, lens, lens_fit, models, serve
 from .ending import ended
 
 
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None, streams: Streams) -> int:
     try:
-        arguments = _parser().parse_args(argv)
+        arguments = _parser().parse_args(_joined(sys.argv[1:] if argv is None else argv))
     except SystemExit as done:
         # after --help and --version
         return int(done.code or 0)
@@ -50,6 +51,12 @@ def _run(argv: Sequence[str] | None, streams: Streams) -> int:
         # before any work without a reader
         stdout().check_open()
     return arguments.run(arguments)
+
+
+def _joined(argv: Sequence[str]) -> list[str]:
+    """A command of two words is one to the parser. A prompt file of the second word's name is `./fit`."""
+    words = lens_fit.NAME.split()
+    return [lens_fit.NAME, *argv[len(words) :]] if list(argv[: len(words)]) == words else list(argv)
 
 
 def _check_directory() -> None:
@@ -104,6 +111,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.set_defaults(speaks_protocol=False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (analyze, effects, inspect, lens, models, doctor, bench, serve, attach):
+    for module in (analyze, effects, inspect, lens, lens_fit, models, doctor, bench, serve, attach):
         module.add_parser(commands)
     return parser

@@ -1,10 +1,11 @@
-"""The logit lens over all layers: every position, or a few tokens at one."""
+"""A lens over all layers: every position, or a few tokens at one."""
 
 from __future__ import annotations
 
 from ..analysis.result import Analysis
 from ..errors import TransparencyError
 from ..lens.grid import lens_grid, lens_tracks
+from ..lens.maps import LOGIT, LensMaps
 from ..protocol.lens import LensGridResult, LensTrack
 from ..watch import Watch
 from .asking import question
@@ -17,10 +18,12 @@ def inspect_lens(
     *,
     token: int | None = None,
     normalize: bool = True,
+    lens: LensMaps = LOGIT,
     rows: range | None = None,
     watch: Watch | None = None,
 ) -> LensGridResult:
-    """The logit lens of each layer at each position. `token`: a token to follow. `rows`: grid rows (all by default).
+    """The lens of each layer at each position. `token`: a token to follow. `rows`: grid rows (all by default).
+    `lens`: `read_lens` reads one from a file.
 
     Raises `TransparencyError` for a token or a row that does not exist.
     """
@@ -29,7 +32,7 @@ def inspect_lens(
         raise TransparencyError("invalidParams", f"The lens grid has rows 0 to {n_rows - 1}.", "Ask for some of these.")
     if token is not None:
         check_token(analysis, token)
-    grid = lens_grid(analysis.trace, token=token, normalize=normalize, rows=rows, watch=watch)
+    grid = lens_grid(analysis.trace, token=token, normalize=normalize, maps=lens, rows=rows, watch=watch)
     check_finite(analysis, grid.top_probability)
     check_finite(analysis, grid.top_logit)
     return LensGridResult(
@@ -46,7 +49,7 @@ def inspect_lens(
 
 @question
 def track_tokens(
-    analysis: Analysis, position: int, tokens: list[int], *, normalize: bool = True
+    analysis: Analysis, position: int, tokens: list[int], *, normalize: bool = True, lens: LensMaps = LOGIT
 ) -> tuple[LensTrack, ...]:
     """Tokens of the vocabulary over the layers at one position.
 
@@ -57,7 +60,7 @@ def track_tokens(
         check_token(analysis, token)
     if not tokens:
         return ()
-    found = lens_tracks(analysis.trace, position, tokens, normalize=normalize)
+    found = lens_tracks(analysis.trace, position, tokens, normalize=normalize, maps=lens)
     check_finite(analysis, found.probability)
     check_finite(analysis, found.logit)
     columns = zip(tokens, found.probability.tolist(), found.logit.tolist(), found.rank.tolist(), strict=True)

@@ -1,4 +1,4 @@
-"""The logit lens over layers: at every position, or for a few tokens at one position."""
+"""A lens over layers: at every position, or for a few tokens at one position."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor
 from ..model.readout import Readout
 from ..trace.trace import Trace
 from ..watch import Watch
+from .maps import LOGIT, LensMaps
 from .projection import Lens
 
 #: Logits in memory at once: 16 M float32 are 64 MB.
@@ -45,6 +46,7 @@ def lens_grid(
     *,
     token: int | None = None,
     normalize: bool = True,
+    maps: LensMaps = LOGIT,
     rows: range | None = None,
     watch: Watch | None = None,
 ) -> LensGrid:
@@ -59,17 +61,21 @@ def lens_grid(
     found: list[list[Tensor]] = []
     for index, row in enumerate(rows or range(len(states))):
         watch.step("lens", index, len(rows or states))
-        logits = (lens.logits(part, normalize=normalize) for part in states[row].split(block))
+        parts_of = states[row].split(block)
+        logits = (lens.logits(maps.read(part, row), normalize=normalize) for part in parts_of)
         parts = [_cells(part, token, trace.anatomy.readout) for part in logits]
         found.append([torch.cat(columns).cpu() for columns in zip(*parts, strict=True)])
     top, probability, logit, *followed = (torch.stack(columns) for columns in zip(*found, strict=True))
     return LensGrid(top, probability, logit, *followed) if followed else LensGrid(top, probability, logit, None, None)
 
 
-def lens_tracks(trace: Trace, position: int, tokens: list[int], *, normalize: bool = True) -> LensTracks:
+def lens_tracks(
+    trace: Trace, position: int, tokens: list[int], *, normalize: bool = True, maps: LensMaps = LOGIT
+) -> LensTracks:
     """Probability, logit and rank of `tokens` in every row of the grid at `position`."""
     rows = [trace.layers[0].pre[position], *(layer.post[position] for layer in trace.layers)]
-    states = torch.stack([row.to(rows[0].device) for row in rows])
+    read = [maps.read(state, row) for row, state in enumerate(rows)]
+    states = torch.stack([state.to(read[0]) for state in read])
     lens = Lens(trace.anatomy)
     ids = torch.tensor(tokens)
     block = max(1, _BLOCK_ELEMENTS // trace.anatomy.n_outputs)

@@ -19,13 +19,14 @@ from ..model.linear import device_of
 from ..model.token_ids import check_token_ids, embedding_rows
 from ..trace.finite import is_finite, not_finite
 from ..trace.trace import position_of
+from .maps import LOGIT, LensMaps
 
 #: How far the last row may differ from the model's logits, relative to the largest, by precision.
 _ROUNDING = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}
 
 
 def plain_lens(
-    model: PreTrainedModel, token_ids: Int[Tensor, "position"], position: int = -1
+    model: PreTrainedModel, token_ids: Int[Tensor, "position"], position: int = -1, maps: LensMaps = LOGIT
 ) -> Float[Tensor, "row vocabulary"]:
     """Logits read at `position`, float32: row 0 from the embedding, row l + 1 after layer l; the last row is the
     model's.
@@ -39,11 +40,11 @@ def plain_lens(
     if unembedding is None:
         raise _unreadable(model, "it has no output embedding")
     with guard(unembedding):
-        return _read(model, unembedding, token_ids, position)
+        return _read(model, unembedding, token_ids, position, maps)
 
 
 def _read(
-    model: PreTrainedModel, unembedding: nn.Module, token_ids: Int[Tensor, "position"], position: int
+    model: PreTrainedModel, unembedding: nn.Module, token_ids: Int[Tensor, "position"], position: int, maps: LensMaps
 ) -> Float[Tensor, "row vocabulary"]:
     made: list[tuple[nn.Module, Tensor]] = []
 
@@ -66,7 +67,9 @@ def _read(
         raise _unreadable(model, "it hands out no hidden states")
     norm = _final_norm(model, made, states[-1])
     with torch.no_grad():
-        rows = [state[0, position] for state in states]
+        last = len(states) - 1
+        rows = [maps.read(state[0, position], i).to(state) for i, state in enumerate(states[:last])]
+        rows.append(states[last][0, position])
         # the last state is already normalised
         read = rows if norm is None else [*(norm(row[None, None])[0, 0] for row in rows[:-1]), rows[-1]]
         place = device_of(unembedding)

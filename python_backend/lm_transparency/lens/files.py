@@ -1,0 +1,205 @@
+"""Lenses in files: our own `.safetensors`, fitted Jacobian lenses (`.pt`), and folders of tuned lenses.
+
+Nothing in a file is run: tensors are read with safetensors, or with `torch.load(weights_only=True)`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from ..errors import TransparencyError
+from ..files.reading import expanded, read_bytes
+from ..files.writing import write_atomically
+from .fitting import JacobianSum
+from .maps import Affine, LensMaps, listed
+
+#: Of our own files. `squares` and `sequences` let a fit go on.
+FORMAT = "lm-transparency lens 1"
+#: The configuration beside a tuned lens.
+_CONFIG, _PARAMS = "config.json", "params.pt"
+_CONFIG_BYTES = 1 << 20
+_WRONG_KIND = "A lens is a .safetensors file of ours, a .pt file with J, or a folder with config.json and params.pt."
+#: A key of a tuned lens: a layer and what it is.
+_TUNED = re.compile(r"(?:layer_translators\.)?(\d{1,5})\.(weight|bias)")
+
+
+def read_lens(path: str | Path, *, d_model: int, n_layers: int, fingerprint: str = "") -> LensMaps:
+    """The lens in a file or folder, for a model of these sizes whose files have this fingerprint (`LoadedModel.files`).
+
+    Raises `TransparencyError("invalidParams")` for what is no lens, or one of another model.
+    """
+    place = expanded(path)
+    try:
+        if place.is_dir():
+            kind, rows = "tuned", _tuned(place, n_layers)
+        elif place.suffix == ".safetensors":
+            total, said = _ours(place)
+            _check_model(place, said, fingerprint)
+            kind, rows = "jacobian", total.maps().rows
+        else:
+            kind, rows = "jacobian", _jacobian(place)
+    except OSError as error:
+        raise _no_lens(place, error.strerror or type(error).__name__) from error
+    _check_sizes(place, rows, d_model, n_layers)
+    found = LensMaps(kind, f"{kind} ({place.name})", rows)
+    missing = found.missing(n_layers)
+    if not missing:
+        return found
+    note = f"{place.name} has no map for {listed(missing)}: read as by the logit lens."
+    return LensMaps(kind, found.name, rows, (note,))
+
+
+def write_fit(path: Path, total: JacobianSum, *, fingerprint: str, model: str, settings: Mapping[str, Any]) -> None:
+    """A fit as a lens, float32, from which it can go on. `settings`: what sequences it was fitted on; JSON values."""
+    from safetensors.torch import save
+
+    said = {
+        "format": FORMAT,
+        "fingerprint": fingerprint,
+        "model": model,
+        "n_layers": str(total.n_layers),
+        "sequences": json.dumps(total.sequences),
+        "squares": json.dumps({str(row): square for row, square in total.squares.items()}),
+        "settings": json.dumps(dict(settings), sort_keys=True),
+    }
+    means = {f"row.{row}": affine.weight.contiguous() for row, affine in total.maps().rows.items()}
+    content = save(means, said)
+    write_atomically(path, lambda file: file.write(content))
+
+
+def read_fit(path: Path, *, fingerprint: str, settings: Mapping[str, Any]) -> JacobianSum:
+    """A fit of ours, to go on with. Raises `TransparencyError` where it is of another model or of other sequences."""
+    try:
+        total, said = _ours(path)
+    except OSError as error:
+        raise _no_lens(path, error.strerror or type(error).__name__) from error
+    _check_model(path, said, fingerprint)
+    if said.get("settings") != json.dumps(dict(settings), sort_keys=True):
+        raise TransparencyError(
+            "invalidParams",
+            f"{path.name} was fitted with other settings: {said.get('settings', 'none')}.",
+            "Use the same, or write to another file.",
+        )
+    return total
+
+
+def _ours(path: Path) -> tuple[JacobianSum, dict[str, str]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            said: dict[str, str] = file.metadata() or {}
+            if said.get("format") != FORMAT:
+                raise _no_lens(path, "it is no lens of ours, or of a newer version")
+            rows = {int(name.removeprefix("row.")): file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        sequences = tuple(int(number) for number in json.loads(said["sequences"]))
+        n_layers = int(said["n_layers"])
+        squares = {int(row): float(square) for row, square in json.loads(said["squares"]).items()}
+        if not sequences or not rows or squares.keys() != rows.keys():
+            raise _no_lens(path, "its parts do not belong together")
+    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise _no_lens(path, "it is damaged") from error
+    _check_square(path, rows)
+    d_model = len(next(iter(rows.values())))
+    sums = {row: mean * len(sequences) for row, mean in rows.items()}
+    return JacobianSum(d_model, n_layers, sequences, sums, squares), said
+
+
+def _jacobian(path: Path) -> dict[int, Affine]:
+    """A `.pt` with {"J": {layer: [d_model, d_model]}}, whose layer l reads the state after layer l."""
+    found = _load(path)
+    matrices = found.get("J") if isinstance(found, dict) else None
+    if not isinstance(matrices, dict) or not matrices:
+        raise _no_lens(path, "it holds no J")
+    rows: dict[int, Tensor] = {}
+    for layer, matrix in cast("dict[Any, Any]", matrices).items():
+        if not str(layer).isdecimal() or not isinstance(matrix, Tensor):
+            raise _no_lens(path, "J is not one matrix for each layer")
+        rows[int(layer) + 1] = matrix
+    _check_square(path, rows)
+    return {row: Affine(matrix) for row, matrix in sorted(rows.items())}
+
+
+def _tuned(folder: Path, n_layers: int) -> dict[int, Affine]:
+    """A folder whose translator i reads the state before layer i, h + W · h + b."""
+    try:
+        config = json.loads(read_bytes(folder / _CONFIG, most=_CONFIG_BYTES))
+    except (ValueError, RecursionError) as error:
+        raise _no_lens(folder, f"{_CONFIG} is not JSON") from error
+    kind = config.get("lens_type", "linear_tuned_lens") if isinstance(config, dict) else None
+    if kind != "linear_tuned_lens":
+        raise _no_lens(folder, f"{_CONFIG} describes no linear tuned lens")
+    parts: dict[int, dict[str, Tensor]] = {}
+    state = _load(folder / _PARAMS)
+    for name, tensor in state.items() if isinstance(state, dict) else ():
+        place = _TUNED.fullmatch(str(name))
+        if place and isinstance(tensor, Tensor):
+            parts.setdefault(int(place[1]), {})[place[2]] = tensor
+    if not parts or any("weight" not in part for part in parts.values()):
+        raise _no_lens(folder, f"{_PARAMS} has no weight for each layer")
+    _check_square(folder, {layer: part["weight"] for layer, part in parts.items()})
+    said = config.get("num_hidden_layers", n_layers)
+    if said != n_layers:
+        raise _other_model(folder, f"it is for {said} layers, the model has {n_layers}")
+    rows: dict[int, Affine] = {}
+    for layer, part in sorted(parts.items()):
+        weight, bias = part["weight"].float(), part.get("bias")
+        if bias is not None and bias.shape != weight.shape[:1]:
+            raise _no_lens(folder, f"the bias of layer {layer} has another size than its weight")
+        rows[layer] = Affine(weight + torch.eye(len(weight)), bias)
+    return rows
+
+
+def _load(path: Path) -> Any:
+    """What a file of torch holds. Raises `OSError`, and `TransparencyError` for code and for damage."""
+    with path.open("rb"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except (OSError, MemoryError):
+            raise
+        # torch says with many kinds of errors that it cannot read a file
+        except Exception as error:
+            raise _no_lens(path, "it is damaged, or holds more than tensors (code is never run)") from error
+
+
+def _check_square(path: Path, rows: Mapping[int, Tensor]) -> None:
+    shapes = {tuple(matrix.shape) for matrix in rows.values()}
+    shape = next(iter(shapes))
+    if len(shapes) > 1 or len(shape) != 2 or shape[0] != shape[1]:
+        raise _no_lens(path, "its matrices are not square and of one size")
+    if not all(matrix.is_floating_point() and bool(matrix.isfinite().all()) for matrix in rows.values()):
+        raise _no_lens(path, "it has numbers that are not finite")
+
+
+def _check_sizes(path: Path, rows: Mapping[int, Affine], d_model: int, n_layers: int) -> None:
+    size = len(next(iter(rows.values())).weight)
+    if size != d_model:
+        raise _other_model(path, f"its d_model is {size}, the model's {d_model}")
+    if max(rows) > n_layers:
+        raise _other_model(path, f"it reads layer {max(rows) - 1}, the model has {n_layers} layers")
+
+
+def _check_model(path: Path, said: Mapping[str, str], fingerprint: str) -> None:
+    if fingerprint and said.get("fingerprint") and said["fingerprint"] != fingerprint:
+        raise _other_model(path, f"it was fitted on {said.get('model') or 'another one'}, whose weights differ")
+
+
+def _no_lens(path: Path, why: str) -> TransparencyError:
+    return TransparencyError("invalidParams", f"{path.name} cannot be read as a lens: {why}.", _WRONG_KIND)
+
+
+def _other_model(path: Path, why: str) -> TransparencyError:
+    return TransparencyError(
+        "invalidParams",
+        f"{path.name} is a lens of another model: {why}.",
+        "Choose one that was fitted on this model.",
+    )

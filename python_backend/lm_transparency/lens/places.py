@@ -1,0 +1,33 @@
+"""Where a model's fitted lens is kept, and which lens a name means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import TransparencyError
+from ..files.fingerprint import text_fingerprint
+from ..model.embedded import cache_directory
+from .files import read_lens
+from .maps import LOGIT, LensMaps
+
+#: Names of lenses that are no paths.
+NAMES = ("logit", "jacobian")
+
+
+def kept_lens(fingerprint: str) -> Path:
+    """The file of the Jacobian lens that was fitted here for a model, present or future."""
+    return cache_directory() / "lenses" / f"jacobian-{text_fingerprint(fingerprint)}.safetensors"
+
+
+def lens_named(name: str, *, d_model: int, n_layers: int, fingerprint: str) -> LensMaps:
+    """The lens that `logit`, `jacobian` (fitted here) or a path means. Raises `TransparencyError("invalidParams")`."""
+    if name in ("", "logit"):
+        return LOGIT
+    if name != "jacobian":
+        return read_lens(name, d_model=d_model, n_layers=n_layers, fingerprint=fingerprint)
+    kept = kept_lens(fingerprint)
+    if not kept.exists():
+        raise TransparencyError(
+            "invalidParams", "No Jacobian lens of this model is here.", "Fit one: lm-transparency lens fit."
+        )
+    return read_lens(kept, d_model=d_model, n_layers=n_layers, fingerprint=fingerprint)
