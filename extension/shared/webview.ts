@@ -13,7 +13,7 @@ export interface Question<M extends Method = Method> {
 /** What the graph's place shows. */
 export type ViewName = 'routes' | 'lens' | 'heads';
 
-/** How the tokens of a long prompt are joined to columns of the graph; auto: not at all in a short one. */
+/** How the tokens of a long prompt are joined to columns; auto: stretches that carry nothing fold, where not all have room. */
 export const GROUPINGS = ['auto', 'token', 'word', 'sentence', 'line', 'span8', 'span32', 'span128'] as const;
 export type Grouping = (typeof GROUPINGS)[number];
 
@@ -29,7 +29,7 @@ export interface ViewState {
   /** Whether the flow is shown as heat on the prompt's text. */
   heat: boolean;
   grouping: Grouping;
-  /** First positions of the groups that are open. */
+  /** First positions of the groups that are open; of what was unfolded, first position and the one after the last by turns. */
   opened: number[];
   /** The tokens that were chosen for effects at `target`, by their texts or as `#ID`; null: those of the prompt's file. */
   metric: { target: string | null; contrast: string | null } | null;

@@ -1,10 +1,13 @@
-/* global window, document, CanvasRenderingContext2D, queueMicrotask -- functions that run in the page */
+/* global window, document, CanvasRenderingContext2D, queueMicrotask, requestAnimationFrame, KeyboardEvent, Event, MessageChannel -- functions that run in the page */
 /**
  * Frame times of the graph in a real browser with software rendering: `node tests/benchmarks/rendering.mjs`.
  *
  * The development page shows synthetic analyses. A real pointer drags the slider and the graph; printed are, over the
  * frames that drew something, the time until the next frame could begin (at best 16.7 ms) and the script's own time
  * (the events before the frame and the drawing), median and 95th percentile.
+ *
+ * `--acts` alone, and after all cases: a step of the threshold, a selection and an unfold, from the event to its paint, at
+ * 30 layers and 2,000 tokens.
  *
  * `--first-paint FOLDER [FILE]` instead takes payloads, `<tokens>.msgpack` as `lm-transparency bench --payloads FOLDER`
  * writes them: seconds from the arrival of each in the page to the first painted graph, as JSON into FILE.
@@ -32,6 +35,7 @@ const CASES = [
   { sample: '30x2000', threshold: 0.01, goalMs: 50, grouping: 'token' },
   ...(recording ? [{ sample: 'recording', threshold: 0.01, goalMs: 50 }] : []),
 ];
+const LONG = { sample: '30x2000', threshold: 0.01 };
 const STEPS = 300;
 /** Between two moves of the pointer: every frame has one, and the picture is never the one before. */
 const STEP_MS = 8;
@@ -164,6 +168,74 @@ async function measure(browser, { sample, threshold, goalMs, grouping, ink }) {
   await tab.close();
 }
 
+const ACTS = 40;
+
+/** Milliseconds from an act in the page to the task after the frame that shows it. */
+function timeActs(act, n) {
+  const stage = document.querySelector('.stage');
+  const slider = document.querySelector('[data-testid=threshold]');
+  const press = (key) => stage.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
+  const nth = (selector, i) => {
+    const found = [...document.querySelectorAll(selector)];
+    return found[i % found.length];
+  };
+  const acts = {
+    threshold: (i) => {
+      slider.value = String(Number(slider.value) + (i % 2 ? -1 : 1) * 0.002);
+      slider.dispatchEvent(new Event('input', { bubbles: true }));
+    },
+    selection: (i) => nth('[data-testid=twin] [data-name]', i).click(),
+    unfold: (i) => (i % 2 ? press('g') : nth('.fold', i / 2).click()),
+    'unfold all': () => press('u'),
+  };
+  // two frames between acts, so that none pays for the one before
+  const rest = () => new Promise((resolve) => setTimeout(resolve, 140));
+  const painted = () =>
+    new Promise((resolve) =>
+      requestAnimationFrame(() => {
+        const { port1, port2 } = new MessageChannel();
+        port1.onmessage = resolve;
+        port2.postMessage(null);
+      }),
+    );
+  return (async () => {
+    const times = [];
+    for (let i = 0; i < n; i++) {
+      await rest();
+      const began = performance.now();
+      acts[act](i);
+      await painted();
+      times.push(performance.now() - began);
+    }
+    return times;
+  })();
+}
+
+/** A step of the threshold, a selection and an unfold, each from the event to its paint. */
+async function measureActs(browser, { sample, threshold }) {
+  const tab = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+  await tab.goto(`${page}?sample=${sample}&theme=dark`, { timeout: 240_000 });
+  const typed = tab.locator('[data-testid=threshold-value]');
+  await typed.waitFor({ timeout: 120_000 });
+  for (const value of ['auto', String(threshold)]) {
+    await typed.fill(value);
+    await typed.press('Enter');
+    await tab.waitForTimeout(800);
+    const edges = await tab.locator('[data-testid=edge-count]').textContent();
+    console.log(`${sample}, threshold ${value}: ${edges}`);
+    for (const [act, goalMs] of Object.entries({ threshold: 33, selection: 33, unfold: 33, 'unfold all': 33 })) {
+      const times = await tab.evaluate(`(${timeActs.toString()})(${JSON.stringify(act)}, ${ACTS})`);
+      const p95 = quantile(times, 0.95);
+      const figures = `${quantile(times, 0.5).toFixed(1)} / ${p95.toFixed(1)}`;
+      const met = Math.round(p95) <= goalMs ? 'met' : 'missed';
+      console.log(
+        `${sample.padEnd(14)} ${act.padEnd(12)} act to paint ${figures.padEnd(14)} ms (median / p95 of ${times.length}; goal ${goalMs} ms: ${met})`,
+      );
+    }
+  }
+  await tab.close();
+}
+
 /** When the analysis arrives in the page, and when the first drawing of its graph has been painted. */
 function timeFirstPaint() {
   const times = (window.firstPaint = { arrived: 0, painted: 0 });
@@ -225,7 +297,9 @@ try {
   const [first, ...rest] = process.argv.slice(2);
   const wanted = first === undefined ? [] : [first, ...rest];
   if (first === '--first-paint') await firstPaints(browser, ...rest);
+  else if (first === '--acts') await measureActs(browser, LONG);
   else for (const each of CASES) if (wanted.length === 0 || wanted.includes(each.sample)) await measure(browser, each);
+  if (wanted.length === 0) await measureActs(browser, LONG);
 } finally {
   await browser.close();
 }

@@ -26,6 +26,16 @@ describe('a chat', () => {
 
   beforeAll(async () => void ({ host, page } = await open({ prompt, chat: true })));
 
+  test('its template folds to a column a message, and unfolds', async () => {
+    const scaffold = page.locator('.scaffold');
+    await expect.poll(() => scaffold.count()).toBeGreaterThan(1);
+    expect(await scaffold.allTextContents()).toContain('assistant');
+    await page.locator('.stage').press('u');
+    await expect.poll(() => scaffold.count()).toBe(0);
+    // more of them at once
+    await page.locator('.stage').press('f');
+  });
+
   test('its tokens are those of the chat template, and the answer goes on', async () => {
     const first = byId('predictions').locator('li').first();
     expect(truth.predictions[0]?.text).toBe(' Paris');

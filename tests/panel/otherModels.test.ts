@@ -80,7 +80,7 @@ describe('effects', () => {
   test('of 963 tokens are measured behind what is clicked', async () => {
     await host.analyze(asked('long', 963), { view });
     await byId('trust-going').waitFor();
-    expect(await byId('effect-line').textContent()).toContain('hollow: shares, summed in groups');
+    expect(await byId('effect-line').textContent()).toContain('hollow: shares');
     await byId('list-edge').click();
     await byId('effects-edge').locator('button').first().click();
     await byId('heads').locator('.bar-row').first().waitFor({ timeout: 10_000 });

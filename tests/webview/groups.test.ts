@@ -1,7 +1,7 @@
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices are in range by construction */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { TokenInfo } from '../../extension/shared/protocol';
-import { MOST_COLUMNS, columnsOf, groupAt, groupsOf, singleColumns, sizeOf } from '../../webview/src/groups/grouping';
+import { columnsOf, groupAt, groupsOf, singleColumns, sizeOf } from '../../webview/src/groups/grouping';
 import type { Columns, Text } from '../../webview/src/groups/grouping';
 import { shownGraph, strongestAt } from '../../webview/src/groups/shown';
 import type { Shown } from '../../webview/src/groups/shown';
@@ -60,18 +60,6 @@ describe('groups of tokens', () => {
   it('are spans of equal length, but for the last', () => {
     const { first } = groupsOf(text, 'span8');
     expect(Array.from(first)).toEqual([0, 8, 13]);
-  });
-
-  it('leave a short prompt as it is, and make a long one readable', () => {
-    expect(groupsOf(text, 'auto').unit).toBe('token');
-    const words = textOf(
-      ...Array.from({ length: 2000 }, (_, t) => (t % 20 === 19 ? '.' : t % 20 === 0 ? ' The' : ' river')),
-    );
-    expect(groupsOf(words, 'auto').unit).toBe('sentence');
-    const noise = textOf(...Array.from({ length: 2000 }, () => 'x'));
-    const spans = groupsOf(noise, 'auto');
-    expect(spans.unit).toBe('span32');
-    expect(spans.first.length - 1).toBeLessThanOrEqual(MOST_COLUMNS);
   });
 
   it('are found by position', () => {

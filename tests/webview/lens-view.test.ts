@@ -101,7 +101,7 @@ describe('the lens grid', () => {
   ])(
     'shows whole cells from the embedding to the last layer: %i tokens, %i layers',
     (nTokens, nLayers, width, height) => {
-      const layout = computeLayout({ width, height }, nTokens, nLayers, true);
+      const layout = computeLayout({ width, height }, nTokens, nLayers, { cells: true });
       const frame = frameOf(layout, homeCamera(layout, nTokens - 1));
       const { plot } = layout;
       expect(levelY(frame, nLayers - 0.5)).toBeCloseTo(plot.y, 6);

@@ -7,10 +7,12 @@ import { Toolbar } from './controls/toolbar';
 import { panelId, tabId } from './controls/tabs';
 import { VIEW } from './controls/viewSwitch';
 import { createExporter } from './store/exporter';
+import { FoldLine } from './graph/foldLine';
 import { Legend } from './graph/legend';
 import { readPalette } from './graph/palette';
 import { RoutesGraph } from './graph/routesGraph';
 import { createGraphView } from './graph/view';
+import type { GraphView } from './graph/view';
 import { unitOf } from './effects/units';
 import type { Host } from './hosts/host';
 import { followAbout } from './inspectors/contrast';
@@ -80,10 +82,10 @@ function Ready({ store, host, arrangement, lens }: Props) {
   const analysis = store.analysis.value;
   const openFinder = (): void => void (finding.value = true);
   useEffect(() => {
-    const onKeyDown = (event: KeyboardEvent): void => panelKey(event, store, arrangement, openFinder);
+    const onKeyDown = (event: KeyboardEvent): void => panelKey(event, store, view, arrangement, openFinder);
     window.addEventListener('keydown', onKeyDown);
     return () => window.removeEventListener('keydown', onKeyDown);
-  }, [store, arrangement]);
+  }, [store, view, arrangement]);
   const afresh = store.afresh.value;
   useEffect(() => view.reset(), [view, afresh]);
   useEffect(() => view.keep(), [view, analysis]);
@@ -133,6 +135,7 @@ function Ready({ store, host, arrangement, lens }: Props) {
         <main ref={main} class={updating === null ? 'graph' : 'graph updating'}>
           <Updating store={store} />
           <div class="view" id={panelId(VIEW)} role="tabpanel" aria-labelledby={tabId(VIEW, shown)}>
+            {shown === 'routes' && <FoldLine store={store} view={view} />}
             {shown === 'routes' && <RoutesGraph store={store} view={view} openFinder={openFinder} />}
             {shown === 'routes' && <Legend store={store} />}
             {shown === 'lens' && <LensView store={store} view={view} lens={lens} openFinder={openFinder} />}
@@ -173,7 +176,13 @@ function turnKnockOut(store: Store): void {
 }
 
 /** Keys that mean the same everywhere but in a text field. */
-function panelKey(event: KeyboardEvent, store: Store, arrangement: Arrangement, openFinder: () => void): void {
+function panelKey(
+  event: KeyboardEvent,
+  store: Store,
+  view: GraphView,
+  arrangement: Arrangement,
+  openFinder: () => void,
+): void {
   const { target } = event;
   const typing = (target instanceof HTMLInputElement && target.type === 'text') || target instanceof HTMLSelectElement;
   if (typing || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -182,6 +191,7 @@ function panelKey(event: KeyboardEvent, store: Store, arrangement: Arrangement, 
   else if (event.key === '/' && store.view.value !== 'heads') openFinder();
   else if (event.key === 'v') askWhyNot(store);
   else if (event.key === 'k' && !store.recording) turnKnockOut(store);
+  else if (event.key === 'u' && store.view.value === 'routes') view.changeColumns(store.unfoldAll);
   else if (!maximizeKey(event, arrangement)) return;
   event.preventDefault();
 }

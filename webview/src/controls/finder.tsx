@@ -37,7 +37,7 @@ export function Finder({ store, view, open, onClose }: Props) {
       next.kind === 'layer'
         ? nodeName(nodeRef('I', next.layer, caret?.position ?? store.target.value))
         : nodeName({ ...(caret ?? nodeRef('I', -1, 0)), position: next.position });
-    if (next.kind === 'token') store.openGroup(next.position, true);
+    if (next.kind === 'token') store.showToken(next.position);
     store.caret.value = name;
     store.hover.value = name;
     view.reveal(name);

@@ -117,7 +117,7 @@ function GroupingChoice({ store }: { store: Store }) {
     >
       {GROUPINGS.map((grouping) => (
         <option key={grouping} value={grouping}>
-          {grouping === 'auto' ? `auto: ${unitText(store.autoUnit.value)}` : unitText(grouping)}
+          {grouping === 'auto' ? `auto: ${store.foldable.value ? 'folded' : 'tokens'}` : unitText(grouping)}
         </option>
       ))}
     </select>

@@ -10,13 +10,14 @@ import type { Store } from '../store/state';
 import { effectWords } from '../words/effect';
 import { ordinalAt } from '../words/repeats';
 import { shortShare, tokenLabel } from '../words/words';
-import { sizeOf } from '../groups/grouping';
+import { SCAFFOLD, isFold, sizeOf } from '../groups/grouping';
 import type { Columns } from '../groups/grouping';
 import { EffectBar, columnEffects } from './effectRow';
 import { GroupChip, GroupLines } from './groupAxis';
-import { FLAT_MIN, GROUP_LINE, chipStyle } from './layout';
+import { FoldBrackets, FoldChip, ScaffoldChip } from './foldAxis';
+import { GROUP_LINE, chipStyle, columnWidth, columnX, nearestColumn } from './layout';
 import type { Frame } from './layout';
-import { CHARACTER, PREDICTION_MIN, chipPlace, neighbourPlace } from './predictionPlace';
+import { PREDICTION_MIN, chipPlace, neighbourPlace } from './predictionPlace';
 import type { Place } from './predictionPlace';
 import type { GraphView } from './view';
 import { px } from './layout';
@@ -28,16 +29,11 @@ interface Props {
 
 /** Height of the largest bar, in pixels. */
 const BAR_HEIGHT = 34;
-/** Upright text has the room of a wide column. */
-const UPRIGHT = 100;
-
-/** One font size for all tokens, 9 to 11 pixels: six characters fit a column. */
-const fontSize = (columnWidth: number): string => px(Math.max(9, Math.min(11, (columnWidth - 5) / 6 / CHARACTER)));
-
 /** Columns that are at least partly in view. */
-function columnsInView({ plot, x0, dx }: Frame, nColumns: number): number[] {
-  const first = Math.max(0, Math.ceil((plot.x - 1 - x0) / dx - 0.5));
-  const last = Math.min(nColumns - 1, Math.floor((plot.x + plot.width + 1 - x0) / dx + 0.5));
+function columnsInView(frame: Frame, nColumns: number): number[] {
+  const { plot } = frame;
+  const first = Math.max(0, nearestColumn(frame, nColumns, plot.x - 1));
+  const last = Math.min(nColumns - 1, nearestColumn(frame, nColumns, plot.x + plot.width + 1));
   return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
 }
 
@@ -116,10 +112,7 @@ function Prediction({ store, analysis, position, frame, place }: PredictionProps
       style={{ left: px(place.left - frame.x0), width: px(place.width) }}
       onClick={() => store.setTarget(position)}
     >
-      <bdi class="token" style={{ fontSize: isTarget ? px(12) : fontSize(frame.dx) }}>
-        {text}
-      </bdi>{' '}
-      <span class="number">{figure}</span>
+      <bdi class="token">{text}</bdi> <span class="number">{figure}</span>
     </button>
   );
 }
@@ -133,17 +126,25 @@ export function TokenRow({ store, view }: Props) {
   const effects = useMemo(() => table && columnEffects(table, view.columns.value), [table, view.columns.value]);
   if (!analysis || !frame || !layout || !masses) return null;
   const columns = view.columns.value;
-  const style = !columns.grouped && layout.chipsHeight > 40 && frame.dx >= FLAT_MIN ? 'flat' : chipStyle(frame.dx);
+  const style = chipStyle(layout, frame.dx);
   const everyNth = style === 'hidden' ? Math.ceil(16 / frame.dx) : 1;
   let mostMass = 1e-9;
   for (let column = 0; column < columns.nColumns; column++) mostMass = Math.max(mostMass, masses[column]!);
   const top = frame.plot.y + frame.plot.height;
   const massTop = top + layout.chipsHeight;
-  const chipHeight = layout.chipsHeight - 8 - (columns.grouped ? GROUP_LINE : 0);
+  const groupLine = columns.grouped && !columns.kind ? GROUP_LINE : 0;
+  const chipHeight = layout.chipsHeight - 8 - groupLine;
   const hasLabel = (column: number): boolean => labelled(store, columns, column, everyNth);
   const inView = columnsInView(frame, columns.nColumns);
   const size = (column: number): number => (effects ? Math.abs(effects.sums.value[column]!) : masses[column]!);
   const told = thinned(inView, Math.ceil(BAR_LEAST / frame.dx), size, hasLabel);
+  const chipOf = (column: number) => {
+    const about = { store, view, analysis, column };
+    if (isFold(columns, column)) return <FoldChip {...about} height={layout.chipsHeight + layout.massHeight - 10} />;
+    if (columns.kind?.[column] === SCAFFOLD) return <ScaffoldChip {...about} height={chipHeight} />;
+    if (sizeOf(columns, column) > 1) return <GroupChip {...about} height={chipHeight} />;
+    return <Chip store={store} analysis={analysis} position={columns.first[column]!} height={chipHeight} />;
+  };
   return (
     <div class={`tokens ${style}`}>
       <span class="axis-label" style={{ top: px(top + 8) }}>
@@ -168,21 +169,14 @@ export function TokenRow({ store, view }: Props) {
               <div
                 key={t}
                 class="column"
-                style={{ left: px((column - 0.5) * frame.dx), width: px(frame.dx), top: px(top) }}
+                style={{
+                  left: px(columnX(frame, column - 0.5) - frame.x0),
+                  width: px(columnWidth(frame, column)),
+                  top: px(top),
+                }}
               >
-                {hasLabel(column) &&
-                  (sizeOf(columns, column) === 1 ? (
-                    <Chip
-                      store={store}
-                      analysis={analysis}
-                      position={t}
-                      height={chipHeight}
-                      width={style === 'flat' ? frame.dx : null}
-                    />
-                  ) : (
-                    <GroupChip store={store} view={view} analysis={analysis} column={column} height={chipHeight} />
-                  ))}
-                {effects ? (
+                {hasLabel(column) && chipOf(column)}
+                {isFold(columns, column) ? null : effects ? (
                   <EffectBar
                     {...{ effects, column, columns }}
                     mass={masses[column]!}
@@ -201,9 +195,10 @@ export function TokenRow({ store, view }: Props) {
               </div>
             );
           })}
-          {columns.grouped && (
+          {groupLine > 0 && (
             <GroupLines store={store} view={view} inView={inView} frame={frame} top={massTop - GROUP_LINE - 1} />
           )}
+          <FoldBrackets store={store} view={view} frame={frame} top={massTop - 6} />
         </Moving>
       </div>
       {view.pannable.value && <Range view={view} />}
@@ -241,8 +236,8 @@ function Range({ view }: { view: GraphView }) {
   const layout = view.layout.value;
   const camera = view.camera.value;
   if (!layout || !camera) return null;
-  const { plot, columnWidth, nColumns } = layout;
-  const whole = columnWidth * nColumns * camera.scaleX;
+  const { plot } = layout;
+  const whole = layout.width * camera.scaleX;
   if (whole <= plot.width + 1) return null;
   const top = plot.y + plot.height + layout.chipsHeight + layout.massHeight - 4;
   const left = plot.x + (plot.width * camera.offsetX) / whole;
@@ -262,12 +257,9 @@ interface ChipProps {
   analysis: Analysis;
   position: number;
   height: number;
-  /** The width of the column, for text that lies flat; null for upright text. */
-  width: number | null;
 }
 
-function Chip({ store, analysis, position, height, width }: ChipProps) {
-  const flat = width !== null;
+function Chip({ store, analysis, position, height }: ChipProps) {
   const token = analysis.meta.tokens[position]!;
   const label = tokenLabel(token, position);
   const names = ['chip'];
@@ -283,14 +275,14 @@ function Chip({ store, analysis, position, height, width }: ChipProps) {
       class={names.join(' ')}
       data-testid={`token-${position}`}
       aria-pressed={position === store.target.value}
-      aria-label={`token ${position}: ${label}${flat ? ordinalAt(analysis, position) : ''}${token.template ? ', put in by the chat template' : ''}${effectOf(store, position)}`}
+      aria-label={`token ${position}: ${label}${ordinalAt(analysis, position)}${token.template ? ', put in by the chat template' : ''}${effectOf(store, position)}`}
       title={chipTitle(analysis, position)}
       style={{ height: px(height) }}
       onClick={() => store.setTarget(position)}
     >
-      <bdi class="token" style={{ fontSize: fontSize(width ?? UPRIGHT) }}>
+      <bdi class="token">
         {label}
-        {flat && <span class="ordinal">{ordinalAt(analysis, position)}</span>}
+        <span class="ordinal">{ordinalAt(analysis, position)}</span>
       </bdi>
     </button>
   );

@@ -24,6 +24,20 @@ export function traceEdge(
   path.bezierCurveTo(x1 + bend, y1, x2 - bend, y2, x2, y2);
 }
 
+/** Height at which that curve passes x; x1 < x < x2. */
+export function crossing(x1: number, y1: number, x2: number, y2: number, x: number): number {
+  let [low, high] = [0, 1];
+  for (let i = 0; i < 20; i++) {
+    const u = (low + high) / 2;
+    const v = 1 - u;
+    const middle = (x1 + x2) / 2;
+    // both control points are halfway
+    if (v * v * v * x1 + 3 * v * u * middle + u * u * u * x2 < x) low = u;
+    else high = u;
+  }
+  return y1 + (y2 - y1) * low * low * (3 - 2 * low);
+}
+
 /** Distance of a point from that curve, in pixels. */
 export function distanceToEdge(
   px: number,

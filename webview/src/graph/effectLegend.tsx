@@ -55,12 +55,15 @@ export function EffectLine({ store }: { store: Store }) {
       {effects && (
         <span class="metric" title={barsOf(effects)}>
           {metricInWords(effects.metric, store.analysis.value?.meta.model)} = {metricText(effects.metric.value)} · bars:{' '}
-          {tokensInBrief(effects)}, hollow: {store.columns.value?.grouped ? 'shares, summed in groups' : 'shares'}
+          {tokensInBrief(effects)}, hollow: {isSummed(store) ? 'shares, summed in groups' : 'shares'}
         </span>
       )}
     </div>
   );
 }
+
+/** Groups sum what their tokens have; folds have no bars. */
+const isSummed = ({ columns }: Store): boolean => columns.value?.grouped === true && columns.value.kind === null;
 
 function namesOf(store: Store): { target: string; contrast: string | null } {
   const metric = store.causes.known.value?.metric;

@@ -4,7 +4,7 @@ import type { EffectTable } from '../effects/table';
 import { doneInWords, metricText, toneOf } from '../effects/inWords';
 import { figureOf, tokenShare } from '../effects/known';
 import { tokenUnit } from '../effects/units';
-import { sizeOf } from '../groups/grouping';
+import { isFold, sizeOf } from '../groups/grouping';
 import type { Columns } from '../groups/grouping';
 import { spanOf } from '../groups/words';
 import { add, addFrom, largestOf, noSums, sumAt } from '../groups/sums';
@@ -15,7 +15,7 @@ import { px } from './layout';
 
 export interface ColumnEffects {
   table: EffectTable;
-  /** By column; of a group as a set where that was measured, else the sum of its tokens' shares. */
+  /** By column, nothing of a fold; of a group as a set where that was measured, else the sum of its tokens' shares. */
   sums: Sums;
   largest: number;
 }
@@ -24,6 +24,7 @@ export function columnEffects(table: EffectTable, columns: Columns): ColumnEffec
   const { known, tokens } = table;
   const sums = noSums(columns.nColumns);
   for (let column = 0; column < columns.nColumns; column++) {
+    if (isFold(columns, column)) continue;
     const [first, end] = spanOf(columns, column);
     if (end - first === 1) {
       addFrom(sums, column, tokens, first);

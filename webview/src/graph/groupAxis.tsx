@@ -3,7 +3,7 @@
 import { groupAt, sizeOf } from '../groups/grouping';
 import { groupSpan, groupText, groupTitle } from '../groups/words';
 import type { Analysis } from '../analysis/payload';
-import { px } from './layout';
+import { columnX, px } from './layout';
 import type { Store } from '../store/state';
 import type { Frame } from './layout';
 import type { GraphView } from './view';
@@ -38,9 +38,7 @@ export function GroupChip({
       style={{ height: px(height) }}
       onClick={() => view.openGroup(first, true)}
     >
-      <bdi class="token" style={{ fontSize: px(10) }}>
-        {text}
-      </bdi>
+      <bdi class="token">{text}</bdi>
     </button>
   );
 }
@@ -66,8 +64,8 @@ export function GroupLines({
         .filter((group) => groups.first[group + 1]! - groups.first[group]! > 1)
         .map((group) => {
           const [first, end] = [groups.first[group]!, groups.first[group + 1]!];
-          const left = (columns.of[first]! - 0.5) * frame.dx + 1;
-          const width = (end - first) * frame.dx - 2;
+          const left = columnX(frame, columns.of[first]! - 0.5) - frame.x0 + 1;
+          const width = columnX(frame, columns.of[end - 1]! + 0.5) - frame.x0 - left - 1;
           const place = { left: px(left), width: px(width), top: px(top) };
           const title = groupTitle(analysis, first, end);
           if (store.heldGroups.value.has(group)) {

@@ -16,8 +16,12 @@ const ZOOM_STEP = 1.25;
 /** Acts on a key of the graph and keeps it from doing anything else. */
 export function handleKey(event: KeyboardEvent, { store, view, openFinder }: Context): void {
   const meta = store.analysis.value?.meta;
-  if (!meta || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.target !== event.currentTarget) return;
+  if (!meta || event.altKey || event.target !== event.currentTarget) return;
+  if (event.ctrlKey || event.metaKey) {
+    const isUndo = event.key === 'z' && !event.shiftKey && store.view.value === 'routes';
+    if (isUndo && view.changeColumns(store.undoColumns)) event.preventDefault();
+    return;
+  }
   const direction = directionOf(event.key);
   const caret = store.caret.value ?? topNode(store);
   if (direction) {
@@ -34,6 +38,7 @@ function pressed(key: string, caret: string, { store, view, openFinder }: Contex
   switch (key) {
     case 'Enter':
     case ' ':
+      if (isOnFold(caret, store, view)) return toggleGroup(caret, store, view);
       store.select(caret);
       return true;
     case 'Escape':
@@ -59,6 +64,12 @@ function pressed(key: string, caret: string, { store, view, openFinder }: Contex
     default:
       return false;
   }
+}
+
+/** Where the keyboard is on tokens that have no column of their own, there is nothing to select yet. */
+function isOnFold(caret: string, store: Store, { columns }: GraphView): boolean {
+  const column = columns.value.of[positionOf(caret) ?? -1];
+  return store.caret.value !== null && column !== undefined && (columns.value.kind?.[column] ?? 0) > 0;
 }
 
 /** Opens the group that the keyboard is on, or closes it again. */

@@ -1,4 +1,10 @@
-/** The layout of tokens and layers. Positions are linear: x = x0 + t·dx, y = y0 − level·dy (in CSS pixels). */
+/**
+ * The layout of tokens and layers. Positions are linear: x = x0 + t·dx, y = y0 − level·dy (in CSS pixels); between folds,
+ * which are narrower than columns, x follows from the columns' borders.
+ */
+/* eslint-disable @typescript-eslint/no-non-null-assertion -- indices are in range by construction */
+import { COLUMN_LEAST, FOLD_LEAST } from '../groups/folds';
+import { FOLD } from '../groups/grouping';
 
 export interface Size {
   width: number;
@@ -21,6 +27,11 @@ export interface Layout {
   padBottom: number;
   nColumns: number;
   nLayers: number;
+  /** Width of all columns, before zooming. */
+  width: number;
+  /** [C+1] where each column begins, and where the last ends, before zooming; null: all are equally wide. */
+  borders: Float64Array | null;
+  chips: ChipStyle;
 }
 
 /** Zoom and pan: scale and offset of the content inside the plot. */
@@ -38,6 +49,9 @@ export interface Frame {
   y0: number;
   dy: number;
   plot: Layout['plot'];
+  /** [C+1] where columns begin before zooming, and the zoom; null: all are equally wide. */
+  borders: Float64Array | null;
+  scaleX: number;
   /** [T] the column of each token; null: each has its own. */
   columnOf: Uint32Array | null;
 }
@@ -51,9 +65,11 @@ const UPRIGHT_CHIPS = 74;
 /** Groups have more to say than tokens, and a line under the tokens of an open one. */
 const GROUP_CHIPS = 116;
 export const GROUP_LINE = 12;
-/** Below the first width a column's token is upright; below the second none fits, and the view pans instead. */
-export const FLAT_MIN = 34;
-export const UPRIGHT_MIN = 15;
+/** Below the first width no token lies flat, from the second on all do; between them it depends on the longest. */
+const FLAT_MIN = 34;
+const FLAT_ALWAYS = 60;
+/** Width of a fold where there is room. */
+const FOLD_MAX = 18;
 const COLUMN_MAX = 124;
 const LAYER_MIN = 4;
 const LAYER_MAX = 84;
@@ -65,19 +81,31 @@ export const BAND_WIDTH = 56;
 const PAD_TOP = 10;
 const PAD_BOTTOM = 12;
 
-/** Lays out C columns by L layers on a stage of this size; with `cells`, every node fills a cell of a grid. */
-export function computeLayout(size: Size, nColumns: number, nLayers: number, cells = false, grouped = false): Layout {
-  const width = Math.max(60, size.width - LEFT_GUTTER - RIGHT_PAD);
-  const columnWidth = Math.min(COLUMN_MAX, Math.max(UPRIGHT_MIN, width / nColumns));
-  const chips = columnWidth >= FLAT_MIN ? FLAT_CHIPS : UPRIGHT_CHIPS;
+export interface LayoutOptions {
+  /** Every node fills a cell of a grid. */
+  cells?: boolean;
+  grouped?: boolean;
+  /** [C] FOLD where a column is one. */
+  kind?: Uint8Array | null;
+  /** Pixels that the longest token takes when it lies flat. */
+  longest?: number;
+}
+
+/** Lays out C columns by L layers on a stage of this size. */
+export function computeLayout(size: Size, nColumns: number, nLayers: number, options: LayoutOptions = {}): Layout {
+  const { cells = false, grouped = false, kind = null, longest = FLAT_MIN } = options;
+  const width = plotWidth(size);
+  const { columnWidth, borders } = columnPlaces(width, nColumns, kind);
+  const chips = columnWidth >= Math.max(FLAT_MIN, Math.min(FLAT_ALWAYS, longest)) ? 'flat' : 'upright';
+  const least = chips === 'flat' ? FLAT_CHIPS : UPRIGHT_CHIPS;
   // on a low stage the graph goes first
-  const chipsHeight = grouped ? Math.max(chips, Math.min(GROUP_CHIPS, size.height / 5)) : chips;
+  const chipsHeight = grouped && !kind ? Math.max(least, Math.min(GROUP_CHIPS, size.height / 5)) : least;
   const available = size.height - HEADER_HEIGHT - chipsHeight - MASS_HEIGHT;
   // Levels run from −1 (embeddings) to L − 1; half a cell extends above and below them.
-  const [least, most] = cells ? [CELL_MIN, CELL_MAX] : [LAYER_MIN, LAYER_MAX];
+  const [lowest, most] = cells ? [CELL_MIN, CELL_MAX] : [LAYER_MIN, LAYER_MAX];
   const spare = cells ? 0 : PAD_TOP + PAD_BOTTOM;
   const steps = cells ? nLayers + 1 : nLayers;
-  const layerHeight = Math.min(most, Math.max(least, (available - spare) / steps));
+  const layerHeight = Math.min(most, Math.max(lowest, (available - spare) / steps));
   const [padTop, padBottom] = cells ? [layerHeight / 2, layerHeight / 2] : [PAD_TOP, PAD_BOTTOM];
   return {
     plot: {
@@ -94,13 +122,44 @@ export function computeLayout(size: Size, nColumns: number, nLayers: number, cel
     padBottom,
     nColumns,
     nLayers,
+    width: borders ? borders[nColumns]! : columnWidth * nColumns,
+    borders,
+    chips,
   };
+}
+
+/** Width of the part of the stage in which the graph is drawn. */
+export const plotWidth = (size: Size): number => Math.max(60, size.width - LEFT_GUTTER - RIGHT_PAD);
+
+/** Columns share the room that folds leave them; folds are as wide as their text if columns keep their least width. */
+function columnPlaces(
+  width: number,
+  nColumns: number,
+  kind: Uint8Array | null,
+): { columnWidth: number; borders: Float64Array | null } {
+  const nFolds = kind?.reduce((sum, what) => sum + Number(what === FOLD), 0) ?? 0;
+  const within = (room: number, n: number, least: number, most: number): number =>
+    Math.min(most, Math.max(least, room / Math.max(1, n)));
+  const foldWidth = within(width - (nColumns - nFolds) * COLUMN_LEAST, nFolds, FOLD_LEAST, FOLD_MAX);
+  const columnWidth = within(width - nFolds * foldWidth, nColumns - nFolds, COLUMN_LEAST, COLUMN_MAX);
+  if (!kind || nFolds === 0) return { columnWidth, borders: null };
+  const borders = new Float64Array(nColumns + 1);
+  for (let column = 0; column < nColumns; column++)
+    borders[column + 1] = borders[column]! + (kind[column] === FOLD ? foldWidth : columnWidth);
+  return { columnWidth, borders };
+}
+
+/** Where a column is before zooming; between whole numbers, between its borders: column − ½ is the left one. */
+function placeOf(borders: Float64Array | null, columnWidth: number, column: number): number {
+  if (!borders) return (column + 0.5) * columnWidth;
+  const at = Math.min(borders.length - 2, Math.max(0, Math.floor(column + 0.5)));
+  return borders[at]! + (borders[at + 1]! - borders[at]!) * (column + 0.5 - at);
 }
 
 /** The usual view: every layer, and every column unless columns are at their least width; then the target's column. */
 export function homeCamera(layout: Layout, target: number): Camera {
   const camera = { scaleX: 1, scaleY: 1, offsetX: 0, offsetY: 0 };
-  const wanted = (target + 0.5) * layout.columnWidth - layout.plot.width * 0.8;
+  const wanted = placeOf(layout.borders, layout.columnWidth, target) - layout.plot.width * 0.8;
   return clampCamera(layout, { ...camera, offsetX: wanted });
 }
 
@@ -109,7 +168,7 @@ export function wholeCamera(layout: Layout): Camera {
   return clampCamera(layout, { scaleX: leastScaleX(layout), scaleY: 1, offsetX: 0, offsetY: 0 });
 }
 
-const leastScaleX = (layout: Layout): number => Math.min(1, layout.plot.width / (layout.columnWidth * layout.nColumns));
+const leastScaleX = (layout: Layout): number => Math.min(1, layout.plot.width / layout.width);
 
 const MOST_SCALE = 24;
 
@@ -117,7 +176,7 @@ const MOST_SCALE = 24;
 export function clampCamera(layout: Layout, camera: Camera): Camera {
   const scaleX = Math.min(MOST_SCALE, Math.max(leastScaleX(layout), camera.scaleX));
   const scaleY = Math.min(MOST_SCALE, Math.max(1, camera.scaleY));
-  const spareX = layout.columnWidth * layout.nColumns * scaleX - layout.plot.width;
+  const spareX = layout.width * scaleX - layout.plot.width;
   const spareY = layout.plot.height * (scaleY - 1);
   return {
     scaleX,
@@ -144,12 +203,14 @@ export function panCamera(layout: Layout, camera: Camera, byX: number, byY: numb
 }
 
 export function frameOf(layout: Layout, camera: Camera, columnOf: Uint32Array | null = null): Frame {
-  const { plot, columnWidth, layerHeight, nLayers, padTop } = layout;
+  const { plot, columnWidth, layerHeight, nLayers, padTop, borders } = layout;
   const dx = columnWidth * camera.scaleX;
   const dy = layerHeight * camera.scaleY;
   const top = padTop * camera.scaleY;
   return {
     x0: plot.x - camera.offsetX + dx / 2,
+    borders,
+    scaleX: camera.scaleX,
     dx,
     y0: plot.y - camera.offsetY + top + (nLayers - 1) * dy,
     dy,
@@ -158,7 +219,14 @@ export function frameOf(layout: Layout, camera: Camera, columnOf: Uint32Array | 
   };
 }
 
-export const columnX = (frame: Frame, column: number): number => frame.x0 + column * frame.dx;
+export function columnX({ x0, dx, borders, scaleX }: Frame, column: number): number {
+  return borders ? x0 - dx / 2 + placeOf(borders, 0, column) * scaleX : x0 + column * dx;
+}
+
+/** A column's width on screen; a fold's is less than that of the others, `dx`. */
+export const columnWidth = (frame: Frame, column: number): number =>
+  frame.borders ? columnX(frame, column + 0.5) - columnX(frame, column - 0.5) : frame.dx;
+
 /** The column of a token, alone or with others. */
 export const columnOf = (frame: Frame, position: number): number => frame.columnOf?.[position] ?? position;
 export const tokenX = (frame: Frame, position: number): number => columnX(frame, columnOf(frame, position));
@@ -166,13 +234,34 @@ export const levelY = (frame: Frame, level: number): number => frame.y0 - level 
 
 /** The column under x, or −1. */
 export function columnAt(frame: Frame, nColumns: number, x: number): number {
-  const column = Math.round((x - frame.x0) / frame.dx);
+  const column = nearestColumn(frame, nColumns, x);
   return column >= 0 && column < nColumns ? column : -1;
 }
 
-export function chipStyle(columnWidth: number): ChipStyle {
-  if (columnWidth >= FLAT_MIN) return 'flat';
-  return columnWidth >= UPRIGHT_MIN - 1 ? 'upright' : 'hidden';
+/** The column under x; beyond the columns, a number below 0 or above the last. */
+export function nearestColumn({ x0, dx, borders, scaleX }: Frame, nColumns: number, x: number): number {
+  if (!borders) return Math.round((x - x0) / dx);
+  const place = (x - x0 + dx / 2) / scaleX;
+  if (place < 0 || place >= borders[nColumns]!) return place < 0 ? -1 : nColumns;
+  return firstWhere(nColumns, (column) => borders[column + 1]! > place);
+}
+
+/** The first number at which something holds that goes on holding. */
+function firstWhere(end: number, holds: (at: number) => boolean): number {
+  let low = 0;
+  let high = end;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (holds(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/** How tokens are written once zoomed: upright, or where not even that has room, not at all. */
+export function chipStyle({ chips }: Pick<Layout, 'chips'>, dx: number): ChipStyle {
+  if (dx >= FLAT_ALWAYS || (chips === 'flat' && dx >= FLAT_MIN)) return 'flat';
+  return dx >= COLUMN_LEAST - 1 ? 'upright' : 'hidden';
 }
 
 /** Scrolls just far enough to have a column and a level in view. */
@@ -188,11 +277,11 @@ export function revealed(layout: Layout, camera: Camera, column: number, level: 
   return next.offsetX === camera.offsetX && next.offsetY === camera.offsetY ? camera : next;
 }
 
-/** The camera on a changed number of columns: of the same scale, with a column where another one was before. */
+/** The camera on changed columns: of the same scale, with a column where another one was before. */
 export function followed(before: Layout, camera: Camera, from: number, layout: Layout, to: number): Camera {
   const frame = frameOf(before, camera);
   const scaleX = frame.dx / layout.columnWidth;
-  const offsetX = layout.plot.x + frame.dx / 2 + to * frame.dx - columnX(frame, from);
+  const offsetX = layout.plot.x + placeOf(layout.borders, layout.columnWidth, to) * scaleX - columnX(frame, from);
   return clampCamera(layout, { ...camera, scaleX, offsetX });
 }
 

@@ -43,7 +43,7 @@ export function Legend({ store }: { store: Store }) {
           mixer (not split by token)
         </span>
       )}
-      {shown?.columns.grouped && (
+      {shown?.columns.grouped && !shown.columns.kind && (
         <span
           class="key"
           data-testid="legend-groups"

@@ -2,7 +2,7 @@
 import type { Frame } from './layout';
 import { drawAttention } from './marks/attention';
 import { drawFeedForward, drawMixers, drawResiduals } from './marks/blocks';
-import { drawBands, drawColumn, drawDots } from './marks/ground';
+import { drawBands, drawColumn, drawDots, drawFolds } from './marks/ground';
 import { drawHeat, drawNodes } from './marks/nodes';
 import type { Pen, Scene } from './marks/pen';
 import type { Palette } from './palette';
@@ -20,6 +20,7 @@ export function drawGraph(ctx: CanvasRenderingContext2D, frame: Frame, scene: Sc
   ctx.rect(frame.plot.x, frame.plot.y, frame.plot.width, frame.plot.height);
   ctx.clip();
   drawBands(pen);
+  drawFolds(pen);
   drawColumn(pen);
   if (frame.dx < HEAT_BELOW) {
     drawHeat(pen);

@@ -2,6 +2,7 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { useSignal, useSignalEffect } from '@preact/signals';
 import type { Store } from '../store/state';
+import { LeavingChips } from './leavingChips';
 import { Painter } from './painter';
 import { pick } from './picking';
 import { Stage } from './stage';
@@ -62,6 +63,7 @@ export function RoutesGraph({ store, view, openFinder }: Props) {
     >
       <canvas ref={graph} data-testid="graph-canvas" aria-hidden="true" />
       <canvas ref={over} class="over" aria-hidden="true" />
+      <LeavingChips store={store} view={view} />
     </Stage>
   );
 }

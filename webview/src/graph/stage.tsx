@@ -5,6 +5,7 @@ import { useSignal } from '@preact/signals';
 import type { Signal } from '@preact/signals';
 import { figureAt } from '../effects/table';
 import { inWords, nodeTitle } from '../words/describe';
+import { isFold } from '../groups/grouping';
 import { groupTitle, joinedMark, spanOf } from '../groups/words';
 import { parseEdge, parseNode } from '../words/names';
 import type { Store } from '../store/state';
@@ -106,6 +107,8 @@ export function Stage(props: Props) {
     pointer.value = null;
   };
   const onDblClick = (event: MouseEvent): void => {
+    // what a click folds, unfolds or brings into view has moved meanwhile
+    if ((event.target as Element).closest('button:not(.chip, .prediction), .scaffold, .group')) return;
     const frame = view.frame.value;
     const { first, nColumns } = view.columns.value;
     if (frame) store.setTarget(first[columnAt(frame, nColumns, at(event).x)] ?? -1);
@@ -174,6 +177,8 @@ function joinedWords(store: Store, name: string): string | null {
   if (!shown || !node || !joined) return null;
   const [first, end] = spanOf(shown.columns, shown.columns.of[node.position] ?? 0);
   const what = nodeTitle(node, shown.analysis.meta.layerKinds);
+  if (isFold(shown.columns, shown.columns.of[node.position] ?? -1))
+    return `folded: ${groupTitle(shown.analysis, first, end)}, ${what}, Enter unfolds`;
   return `group ${groupTitle(shown.analysis, first, end)}, ${what}, summed flow ${share(joined.value)}, g opens`;
 }
 

@@ -1,8 +1,11 @@
 /** How the graph is looked at: the stage's size, zoom and pan, the colours. */
 import { computed, effect, signal, untracked } from '@preact/signals';
-import { singleColumns } from '../groups/grouping';
+import { singleColumns, sizeOf } from '../groups/grouping';
 import type { Columns } from '../groups/grouping';
 import { nodeLevel, parseEdge, parseNode } from '../words/names';
+import { labelAt } from '../words/describe';
+import { ordinalAt } from '../words/repeats';
+import { textWidth } from '../words/words';
 import type { Store } from '../store/state';
 import {
   clampCamera,
@@ -11,7 +14,9 @@ import {
   followed,
   frameOf,
   homeCamera,
+  nearestColumn,
   panCamera,
+  plotWidth,
   revealed,
   wholeCamera,
   zoomCamera,
@@ -20,6 +25,11 @@ import type { Camera, Layout, Size } from './layout';
 import type { Palette } from './palette';
 
 export type GraphView = ReturnType<typeof createGraphView>;
+
+/** Pixels from which on a token's text is not measured further. */
+const LONG_ENOUGH = 80;
+/** The room for columns is told in steps, so that a window that is being resized does not choose others all the time. */
+const ROOM_STEP = 12;
 
 export function createGraphView(store: Store) {
   const size = signal<Size>({ width: 0, height: 0 });
@@ -33,12 +43,24 @@ export function createGraphView(store: Store) {
     return own.grouped && store.view.value === 'lens' ? singleColumns(own.of.length) : own;
   });
   const columnOf = (position: number): number => columns.value.of[position] ?? position;
+  /** Of the tokens that have columns; a long prompt has some long token in any case. */
+  const longest = computed(() => {
+    const analysis = store.analysis.value;
+    const { first, nColumns } = columns.value;
+    let most = 0;
+    for (let column = 0; column < nColumns && most < LONG_ENOUGH; column++) {
+      const position = first[column] ?? 0;
+      if (!analysis || sizeOf(columns.value, column) > 1) continue;
+      most = Math.max(most, textWidth(`${labelAt(analysis, position)}${ordinalAt(analysis, position)}`));
+    }
+    return most;
+  });
   const layout = computed(() => {
     const source = store.source.value;
     if (!source || size.value.width === 0) return null;
     const lens = store.view.value === 'lens';
-    const { nColumns, grouped } = columns.value;
-    return computeLayout(size.value, nColumns, source.nLayers, lens, grouped);
+    const { nColumns, grouped, kind } = columns.value;
+    return computeLayout(size.value, nColumns, source.nLayers, { cells: lens, grouped, kind, longest: longest.value });
   });
   const homeTarget = signal(0);
   const camera = computed<Camera | null>(() => {
@@ -96,8 +118,8 @@ export function createGraphView(store: Store) {
   /** True if the content extends beyond the plot. */
   const pannable = computed(() => {
     if (!layout.value || !camera.value) return false;
-    const { columnWidth, nColumns, plot } = layout.value;
-    return camera.value.scaleY > 1 || columnWidth * nColumns * camera.value.scaleX > plot.width + 1;
+    const { width, plot } = layout.value;
+    return camera.value.scaleY > 1 || width * camera.value.scaleX > plot.width + 1;
   });
 
   let acted: number | null = null;
@@ -108,8 +130,8 @@ export function createGraphView(store: Store) {
     const before = last;
     const now = { columns: columns.value, layout: layout.value, analysis: store.analysis.value };
     if (!now.layout) return void (last = null);
-    const { columnWidth, nColumns, plot } = now.layout;
-    const atHome = moved.value === null && columnWidth * nColumns <= plot.width + 1;
+    const { width, plot } = now.layout;
+    const atHome = moved.value === null && width <= plot.width + 1;
     if (before && before.analysis === now.analysis && before.columns !== now.columns && !atHome) {
       const position = anchor(before.layout, before.camera, before.columns);
       const [from, to] = [before.columns.of[position] ?? 0, now.columns.of[position] ?? 0];
@@ -127,15 +149,29 @@ export function createGraphView(store: Store) {
       const at = position === null ? NaN : columnX(frame, of[position] ?? 0);
       return at >= x && at <= x + width;
     };
-    const middle = Math.min(nColumns - 1, Math.max(0, Math.round((x + width / 2 - frame.x0) / frame.dx)));
+    const middle = Math.min(nColumns - 1, Math.max(0, nearestColumn(frame, nColumns, x + width / 2)));
     return acted ?? [selected, store.target.value].find(inView) ?? first[middle] ?? 0;
   }
 
-  /** Watches the columns; returns how to stop that. */
-  const follow = (): (() => void) =>
-    effect(() => {
-      if (columns.value && layout.value && camera.value) untracked(keepUp);
-    });
+  /** Watches the columns and the room for them; returns how to stop that. */
+  function follow(): () => void {
+    const stops = [
+      effect(() => {
+        if (size.value.width > 0) store.room.value = Math.floor(plotWidth(size.value) / ROOM_STEP) * ROOM_STEP;
+      }),
+      effect(() => {
+        if (columns.value && layout.value && camera.value) untracked(keepUp);
+      }),
+    ];
+    return () => stops.forEach((stop) => stop());
+  }
+
+  /** A key or a click folds or unfolds; what is looked at stays where it is. */
+  function changeColumns(change: () => boolean): boolean {
+    const changed = change();
+    if (changed) keepUp();
+    return changed;
+  }
 
   /** Opens or closes a token's group, which stays where it is. */
   function openGroup(position: number, open: boolean): void {
@@ -154,6 +190,7 @@ export function createGraphView(store: Store) {
     frame,
     follow,
     openGroup,
+    changeColumns,
     pannable,
     pan,
     zoom,

@@ -5,10 +5,17 @@ import type { Grouping } from '../../../extension/shared/webview';
 
 /** A text of G groups, as positions. */
 export interface Groups {
-  unit: Exclude<Grouping, 'auto'>;
+  unit: Exclude<Grouping, 'auto'> | 'fold';
   /** [G+1] first position of each group, and the number of tokens. */
   first: Uint32Array;
+  /** [G] of folds: FOLD, SCAFFOLD, or 0 for a token. */
+  kind?: Uint8Array;
 }
+
+/** A stretch of tokens that have no column of their own. */
+export const FOLD = 1;
+/** What a chat template put around a message, as one column. */
+export const SCAFFOLD = 2;
 
 /** C columns for T tokens, from left to right. */
 export interface Columns {
@@ -21,12 +28,10 @@ export interface Columns {
   group: Uint32Array;
   /** True where a column holds several tokens. */
   grouped: boolean;
+  /** [C] of folds: FOLD, SCAFFOLD, or 0; null where no column is one. */
+  kind: Uint8Array | null;
 }
 
-/** A graph with at most this many columns can be read as a whole; shorter prompts are not grouped automatically. */
-export const MOST_COLUMNS = 150;
-/** With fewer groups than this, spans are used instead. */
-const LEAST_GROUPS = 24;
 const SPANS = { span8: 8, span32: 32, span128: 128 } as const;
 
 export interface Text {
@@ -34,21 +39,11 @@ export interface Text {
   tokens: readonly TokenInfo[];
 }
 
-/** The finest grouping of which all columns can be read; tokens where they are few. */
-export function groupsOf(text: Text, grouping: Grouping): Groups {
-  const nTokens = text.tokens.length;
-  if (grouping !== 'auto') return { unit: grouping, first: startsOf(text, grouping) };
-  if (nTokens <= MOST_COLUMNS) return { unit: 'token', first: startsOf(text, 'token') };
-  const fits = (groups: Groups): boolean =>
-    groups.first.length - 1 >= LEAST_GROUPS && groups.first.length - 1 <= MOST_COLUMNS;
-  const read = (unit: Groups['unit']): Groups => ({ unit, first: startsOf(text, unit) });
-  const natural = [read('word'), read('sentence'), read('line')].filter(fits);
-  natural.sort((a, b) => b.first.length - a.first.length);
-  if (natural[0]) return natural[0];
-  return [read('span8'), read('span32')].find(fits) ?? read('span128');
+export function groupsOf(text: Text, unit: Exclude<Grouping, 'auto'>): Groups {
+  return { unit, first: startsOf(text, unit) };
 }
 
-function startsOf(text: Text, unit: Groups['unit']): Uint32Array {
+function startsOf(text: Text, unit: Exclude<Grouping, 'auto'>): Uint32Array {
   const nTokens = text.tokens.length;
   if (unit === 'token') return Uint32Array.from({ length: nTokens + 1 }, (_, t) => t);
   const starts: number[] = [];
@@ -125,8 +120,12 @@ export function columnsOf({ first: starts }: Groups, isOpen: (group: number) => 
     of,
     group: Uint32Array.from(group),
     grouped: nColumns < nTokens,
+    kind: null,
   };
 }
+
+/** True for a column that stands for tokens which have none. */
+export const isFold = ({ kind }: Columns, column: number): boolean => kind?.[column] === FOLD;
 
 /** How many tokens a column holds. */
 export const sizeOf = (columns: Columns, column: number): number => columns.first[column + 1]! - columns.first[column]!;
@@ -152,5 +151,6 @@ export function singleColumns(nTokens: number): Columns {
     of: first.subarray(0, nTokens),
     group: first.subarray(0, nTokens),
     grouped: false,
+    kind: null,
   };
 }

@@ -10,6 +10,7 @@ import type { Shown } from './shown';
 
 const UNITS: Record<Groups['unit'], string> = {
   token: 'tokens',
+  fold: 'folded',
   word: 'words',
   sentence: 'sentences',
   line: 'lines',

@@ -1,8 +1,5 @@
-/** The routes of the graph, its threshold and its columns, derived from the state. */
+/** The routes of the graph and its threshold, derived from the state. */
 import { computed, type ReadonlySignal } from '@preact/signals';
-import type { Grouping } from '../../../extension/shared/webview';
-import { parseEdge, parseNode } from '../words/names';
-import { columnsOf, groupAt, groupsOf } from '../groups/grouping';
 import type { Analysis } from '../analysis/payload';
 import { USUAL_THRESHOLD, autoThreshold } from '../routes/auto';
 import { computeRoutes } from '../routes/routes';
@@ -18,14 +15,11 @@ interface Asked {
   target: ReadonlySignal<number>;
   threshold: ReadonlySignal<number | 'auto'>;
   renormalize: ReadonlySignal<boolean>;
-  selection: ReadonlySignal<string | null>;
-  grouping: ReadonlySignal<Grouping>;
-  opened: ReadonlySignal<ReadonlySet<number>>;
   headFilter: ReadonlySignal<HeadRef | null>;
 }
 
 export function createDrawn(asked: Asked) {
-  const { analysis, target, threshold, renormalize, selection, grouping, opened, headFilter } = asked;
+  const { analysis, target, threshold, renormalize, headFilter } = asked;
 
   const source = computed<RouteSource | null>(() => {
     const current = analysis.value;
@@ -60,25 +54,9 @@ export function createDrawn(asked: Asked) {
   );
   /** Rows of the graph that is asked for are still to be computed. */
   const open = computed(() => unsettled.value || (routes.value?.open ?? false));
-  const groups = computed(() => (analysis.value ? groupsOf(analysis.value.meta, grouping.value) : null));
-  const autoUnit = computed(() => (analysis.value ? groupsOf(analysis.value.meta, 'auto').unit : 'token'));
-  /** Groups that stay open: the target's, and the selection's. */
-  const heldGroups = computed<ReadonlySet<number>>(() => {
-    const [read, name] = [groups.value, selection.value ?? ''];
-    if (!read) return new Set();
-    const edge = parseEdge(name);
-    const positions = [target.value, parseNode(name)?.position, edge?.source.position, edge?.target.position];
-    return new Set(positions.filter((position) => position !== undefined).map((position) => groupAt(read, position)));
-  });
-  const columns = computed(() => {
-    const read = groups.value;
-    if (!read) return null;
-    const { value: held } = heldGroups;
-    return columnsOf(read, (group) => held.has(group) || opened.value.has(read.first[group] ?? -1));
-  });
   const emphasis = computed(() => {
     const head = headFilter.value;
     return source.value && head ? edgesOfHead(source.value, head, tau.value, renormalize.value) : null;
   });
-  return { source, lowest, tau, routes, open, groups, autoUnit, heldGroups, columns, emphasis };
+  return { source, lowest, tau, routes, open, emphasis };
 }

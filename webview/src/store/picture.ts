@@ -1,15 +1,15 @@
-/** What is drawn of the routes, in the ink that was chosen; and the heat on the text. */
+/** The columns, what is drawn of the routes in them, in the ink that was chosen; and the heat on the text. */
 import { computed } from '@preact/signals';
 import type { ReadonlySignal } from '@preact/signals';
 import type { Analysis } from '../analysis/payload';
 import { effectTable } from '../effects/table';
 import { effectInk } from '../groups/effectInk';
-import type { Columns } from '../groups/grouping';
 import { shownGraph } from '../groups/shown';
 import type { Shown } from '../groups/shown';
 import type { Ink } from '../routes/headTotals';
 import type { Routes } from '../routes/routes';
 import type { Causes } from './causes';
+import { createColumns } from './columns';
 
 interface Asked {
   analysis: ReadonlySignal<Analysis | null>;
@@ -17,16 +17,25 @@ interface Asked {
   ink: ReadonlySignal<Ink>;
   routes: ReadonlySignal<Routes | null>;
   settledRoutes: ReadonlySignal<Routes | null>;
-  columns: ReadonlySignal<Columns | null>;
+  threshold: ReadonlySignal<number | 'auto'>;
+  selection: ReadonlySignal<string | null>;
+  editorPosition: ReadonlySignal<number | null>;
   emphasis: ReadonlySignal<Uint8Array | null>;
   causes: Pick<Causes, 'known' | 'phase' | 'expected'>;
 }
 
-export function createPicture({ analysis, target, ink, routes, settledRoutes, columns, emphasis, causes }: Asked) {
+export function createPicture(asked: Asked) {
+  const { analysis, target, ink, routes, settledRoutes, emphasis, causes } = asked;
   const effects = computed(() => {
     const [run, known] = [analysis.value, causes.known.value];
     return run && known?.position === target.value ? effectTable(run, known) : null;
   });
+  const settledEffects = computed(() => {
+    const { kind } = causes.phase.value;
+    return kind === 'predicting' || kind === 'measuring' ? null : effects.value;
+  });
+  const all = createColumns({ ...asked, settledEffects });
+  const { columns } = all;
   const byWidth = computed(() =>
     analysis.value && routes.value && columns.value
       ? shownGraph(
@@ -56,5 +65,5 @@ export function createPicture({ analysis, target, ink, routes, settledRoutes, co
     // the first row of masses is the embeddings'
     return settledRoutes.value && Array.from(settledRoutes.value.mass.subarray(0, nTokens));
   });
-  return { effects, shown, heatMasses };
+  return { ...all, effects, shown, heatMasses };
 }

@@ -4,7 +4,6 @@ import type { Appearance, ReachParams } from '../../../extension/shared/protocol
 import type {
   About,
   Filling,
-  Grouping,
   PanelAction,
   SaveFormat,
   ToWebview,
@@ -18,7 +17,6 @@ import { createDrawn } from './drawn';
 import type { HeadRef, Ink } from '../routes/headTotals';
 import { createReach } from './filling';
 import { createPicture } from './picture';
-import { groupAt } from '../groups/grouping';
 import { NO_HISTORY, step, visit } from './history';
 import type { History } from './history';
 import type { Host } from '../hosts/host';
@@ -83,9 +81,6 @@ export function createStore(host: Host) {
   const heat = signal(false);
   /** Only edges that this head has a kept part in are drawn. */
   const headFilter = signal<HeadRef | null>(null);
-  const grouping = signal<Grouping>('auto');
-  /** First positions of the groups that were opened by hand. */
-  const opened = signal<ReadonlySet<number>>(new Set());
   /** A selection that stays beside the current one, to compare the two. */
   const pinned = signal<string | null>(null);
   /** A token of the vocabulary that is followed through the layers, beside the target's prediction. */
@@ -102,11 +97,13 @@ export function createStore(host: Host) {
   const exportAsked = signal<{ format: SaveFormat; appearance: Appearance } | null>(null);
   const asker = createAsker(host, () => analysis.value?.meta.runId ?? null);
 
-  const drawn = createDrawn({ analysis, target, threshold, renormalize, selection, grouping, opened, headFilter });
-  const { open, lowest, routes, groups } = drawn;
+  const drawn = createDrawn({ analysis, target, threshold, renormalize, headFilter });
+  const { open, lowest, routes } = drawn;
   const settledRoutes = signal(routes.peek());
   const causes = createCauses(host, { analysis, target, about, filling, offline, ink, settledRoutes });
-  const picture = createPicture({ ...drawn, analysis, target, ink, causes, settledRoutes });
+  const picture = createPicture({
+    ...{ ...drawn, analysis, target, threshold, selection, editorPosition, ink, causes, settledRoutes },
+  });
   const selectionEdges = computed(() => keptEdgesOf(selection.value));
   const hoverEdges = computed(() => keptEdgesOf(hover.value));
 
@@ -127,25 +124,6 @@ export function createStore(host: Host) {
   function setThreshold(value: number | 'auto'): void {
     if (value === 'auto') threshold.value = value;
     else if (Number.isFinite(value)) threshold.value = Math.min(HIGHEST_THRESHOLD, Math.max(lowest.value, value));
-  }
-
-  /** Opens or closes a token's group; a held group stays open. */
-  function openGroup(position: number, open: boolean): void {
-    const read = groups.value;
-    if (!read) return;
-    const first = read.first[groupAt(read, position)] ?? 0;
-    if (opened.value.has(first) === open) return;
-    const next = new Set(opened.value);
-    if (open) next.add(first);
-    else next.delete(first);
-    opened.value = next;
-  }
-
-  function setGrouping(next: Grouping): void {
-    batch(() => {
-      grouping.value = next;
-      opened.value = new Set();
-    });
   }
 
   function select(name: string | null): void {
@@ -227,8 +205,7 @@ export function createStore(host: Host) {
       ink.value = kept?.ink ?? 'flow';
       view.value = kept?.view ?? 'routes';
       heat.value = kept?.heat ?? false;
-      grouping.value = kept?.grouping ?? 'auto';
-      opened.value = new Set(kept?.opened ?? []);
+      picture.restoreColumns(kept);
       hover.value = null;
       const asksAnew = JSON.stringify(asked ?? null) !== JSON.stringify(about.peek());
       if (!edited || asksAnew) {
@@ -354,16 +331,15 @@ export function createStore(host: Host) {
       selection: selection.value,
       view: view.value,
       heat: heat.value,
-      grouping: grouping.value,
-      opened: [...opened.value],
+      ...picture.columnsState(),
       metric: causes.chosen.value,
     };
   }
 
   return {
     ...drawn, ...picture, phase, analysis, title, offline, filling, target, threshold, renormalize, ink, history, selection, hover, caret,
-    editorPosition, lensNormalized, themed, view, heat, headFilter, pinned, rival, about, wanted, exportAsked, updating, trouble, afresh, asker, causes, grouping, opened, settledRoutes, selectionEdges, hoverEdges,
-    setTarget, setThreshold, setGrouping, openGroup, select, travel, receive, act, live, tell: host.tell,
+    editorPosition, lensNormalized, themed, view, heat, headFilter, pinned, rival, about, wanted, exportAsked, updating, trouble, afresh, asker, causes, settledRoutes, selectionEdges, hoverEdges,
+    setTarget, setThreshold, select, travel, receive, act, live, tell: host.tell,
     recording: host.recording, inEditor: host.inEditor,
   }; // prettier-ignore
 }

@@ -23,6 +23,19 @@ export function tokenLabel(token: TokenInfo, position: number): string {
   return token.shared ? token.text : visibleText(token.text);
 }
 
+/** Pixels of a character of the token font at the size of the axis, and of one that is twice as wide. */
+const CHARACTER_PX = 6.7;
+const PADDING_PX = 7;
+const WIDE =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
+
+/** About how wide a token is under its column, with a number where it comes again. */
+export function textWidth(label: string): number {
+  let width = PADDING_PX;
+  for (const char of label) width += WIDE.test(char) ? 2 * CHARACTER_PX : CHARACTER_PX;
+  return width;
+}
+
 /** A share in [0, 1] in two digits: 0.37, 0.096, 0.0041, <0.0001. */
 export function share(value: number): string {
   if (!(value > 0)) return '0';

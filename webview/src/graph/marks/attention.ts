@@ -5,7 +5,7 @@ import { seenIn } from '../contrast';
 import { crowdOpacity, lineWidth, opacity, plainFrom } from '../ink';
 import { drawDashed, drawEffects } from './effects';
 import { batches, type Pen } from './pen';
-import { isVisible, strokeCurves, type Wanted } from './strokes';
+import { foldedInk, isVisible, strokeCurves, type Wanted } from './strokes';
 
 export function drawAttention(pen: Pen): void {
   const { edges, effects } = pen.scene.shown;
@@ -21,7 +21,7 @@ export function drawAttention(pen: Pen): void {
 /** Draws the edges that stand out (1), those that do not (0), or all of them (null). `subdued`: behind those that do. */
 function drawEdges(pen: Pen, wanted: Wanted, subdued: boolean): void {
   const { ctx, view, scene, palette } = pen;
-  const { edges, routes, ink } = scene.shown;
+  const { edges, routes, ink, columns } = scene.shown;
   const gone = scene.before?.edges;
   const flow = ink === 'flow';
   const valuesNow = gone && routes[flow ? 'attentionFlow' : 'attention'];
@@ -30,7 +30,8 @@ function drawEdges(pen: Pen, wanted: Wanted, subdued: boolean): void {
   const { progress } = scene;
   const eased = (e: number): number => valuesBefore![e]! * (1 - progress) + valuesNow![e]! * progress;
   for (let i = 0; i < edges.count; i++) {
-    if (visible(edges, i)) batches.add(i, valuesBefore ? eased(edges.strongest[i]!) : edges.ink[i]!);
+    if (!visible(edges, i)) continue;
+    batches.add(i, (valuesBefore ? eased(edges.strongest[i]!) : edges.ink[i]!) * foldedInk(edges, i, columns));
   }
   // What only the previous graph holds fades out; its edges continue the count.
   for (let i = 0; gone && i < gone.count; i++) {

@@ -8,7 +8,7 @@ import { crowdOpacity, lineWidth, opacity, plainFrom } from '../ink';
 import { columnX, levelY } from '../layout';
 import type { Palette } from '../palette';
 import { batches, eachCell, type Pen } from './pen';
-import { isVisible, strokeCurves, type Wanted } from './strokes';
+import { foldedInk, isVisible, strokeCurves, type Wanted } from './strokes';
 
 /** The styles of a mark, drawn in this order where marks are equally strong. */
 const UNKNOWN = 0;
@@ -42,9 +42,10 @@ const colourOf = (style: number, palette: Palette): string =>
 
 export function drawEffects(pen: Pen, { edges: sums, largestEdge }: EffectInk, wanted: Wanted, subdued: boolean): void {
   const { ctx, view, palette } = pen;
-  const { edges } = pen.scene.shown;
+  const { edges, columns } = pen.scene.shown;
   for (let i = 0; i < edges.count; i++) {
-    if (isVisible(edges, i, view, wanted)) batches.add(i, part(sums, i, largestEdge), styleOf(sums, i));
+    if (!isVisible(edges, i, view, wanted)) continue;
+    batches.add(i, part(sums, i, largestEdge) * foldedInk(edges, i, columns), styleOf(sums, i));
   }
   const look = { subdued, among: batches.count(), plain: plainFrom(batches.counts()), dashed: false };
   batches.draw((strength, items, style) => {
@@ -58,8 +59,10 @@ export function drawEffects(pen: Pen, { edges: sums, largestEdge }: EffectInk, w
 /** Strong edges that no route draws. */
 export function drawDashed(pen: Pen, { dashed, largestEdge }: EffectInk, subdued: boolean): void {
   const { ctx, view, palette } = pen;
+  const { columns } = pen.scene.shown;
   for (let i = 0; i < dashed.count; i++) {
-    if (isVisible(dashed, i, view, null)) batches.add(i, part(dashed.sums, i, largestEdge), styleOf(dashed.sums, i));
+    if (!isVisible(dashed, i, view, null)) continue;
+    batches.add(i, part(dashed.sums, i, largestEdge) * foldedInk(dashed, i, columns), styleOf(dashed.sums, i));
   }
   const look = { subdued, among: dashed.count, plain: plainFrom(batches.counts()), dashed: true };
   batches.draw((strength, items, style) => {

@@ -1,5 +1,6 @@
 /** The ground under the graph: bands of layers, the target's column, a dot per node. */
-import { BAND_WIDTH, columnX, levelY, tokenX } from '../layout';
+import { isFold } from '../../groups/grouping';
+import { BAND_WIDTH, columnWidth, columnX, levelY, tokenX } from '../layout';
 import type { Pen } from './pen';
 
 export function drawBands({ ctx, frame, view, palette, nColumns }: Pen): void {
@@ -29,12 +30,39 @@ export function drawColumn({ ctx, frame, scene, palette }: Pen): void {
   ctx.fillRect(x, frame.plot.y, width, frame.plot.height);
 }
 
-export function drawDots({ ctx, frame, view, palette }: Pen): void {
+/** Folds stand back: a sliver over all layers, in high contrast between two dotted lines. */
+export function drawFolds({ ctx, frame, view, scene, palette }: Pen): void {
+  const { columns } = scene.shown;
+  if (!columns.kind) return;
+  const { y, height } = frame.plot;
+  ctx.fillStyle = ctx.strokeStyle = palette.foreground;
+  ctx.globalAlpha = palette.contrast ? 0.8 : palette.light ? 0.06 : 0.05;
+  ctx.lineWidth = 1;
+  ctx.setLineDash([1, 3]);
+  for (let column = view.firstColumn; column <= view.lastColumn; column++) {
+    if (!isFold(columns, column)) continue;
+    const width = columnWidth(frame, column) - 2;
+    const left = columnX(frame, column - 0.5) + 1;
+    if (!palette.contrast) ctx.fillRect(left, y, width, height);
+    else {
+      ctx.beginPath();
+      for (const x of [left, left + width]) {
+        ctx.moveTo(Math.round(x) + 0.5, y);
+        ctx.lineTo(Math.round(x) + 0.5, y + height);
+      }
+      ctx.stroke();
+    }
+  }
+  ctx.setLineDash([]);
+}
+
+export function drawDots({ ctx, frame, view, scene, palette }: Pen): void {
   if (frame.dy < 5 || frame.dx < 5) return;
   ctx.globalAlpha = palette.contrast ? 0.7 : palette.light ? 0.32 : 0.27;
   ctx.fillStyle = palette.foreground;
   for (let layer = view.firstLayer - 1; layer <= view.lastLayer; layer++) {
     const y = levelY(frame, layer) - 0.5;
-    for (let t = view.firstColumn; t <= view.lastColumn; t++) ctx.fillRect(columnX(frame, t) - 0.5, y, 1, 1);
+    for (let t = view.firstColumn; t <= view.lastColumn; t++)
+      if (!isFold(scene.shown.columns, t)) ctx.fillRect(columnX(frame, t) - 0.5, y, 1, 1);
   }
 }
