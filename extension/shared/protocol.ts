@@ -351,6 +351,30 @@ export interface Update {
   suppressed: TokenScore[];
 }
 
+/**
+ * What each of `units` (docs/effects.md#units) adds where it is, and the `top_k` tokens that this raises most.
+ *
+ * `behind`: any other question is answered first.
+ */
+export interface PromotedParams {
+  runId: string;
+  units: string[];
+  topK?: number;
+  normalize?: boolean;
+  behind?: boolean;
+}
+
+/** The tokens that a unit raises most, strongest first; none where it adds nothing. */
+export interface PromotedBy {
+  unit: string;
+  promoted: TokenScore[];
+}
+
+/** In the order of the question. */
+export interface PromotedResult {
+  units: PromotedBy[];
+}
+
 /** `node`: `X0_t`, `A<l>_<t>`, `M<l>_<t>` or `I<l>_<t>`. `top_k`, `update_k`: tokens of the state and the update. */
 export interface NodeTokensParams {
   runId: string;
@@ -1041,6 +1065,7 @@ export interface SurprisalResult {
 
 /** Questions about a run: what each takes and gives. */
 export interface Inspections {
+  'lmTransparency/promoted': { params: PromotedParams; result: PromotedResult };
   'lmTransparency/nodeTokens': { params: NodeTokensParams; result: NodeTokensResult };
   'lmTransparency/reach': { params: ReachParams; result: ReachResult };
   'lmTransparency/export': { params: ExportParams; result: ExportResult };
@@ -1064,6 +1089,7 @@ export interface Inspections {
 }
 
 export const INSPECTIONS = [
+  'lmTransparency/promoted',
   'lmTransparency/nodeTokens',
   'lmTransparency/reach',
   'lmTransparency/export',

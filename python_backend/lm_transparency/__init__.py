@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .inspection.heads import attention_map, inspect_edge, inspect_head, layer_maps, measure_head_tags
     from .inspection.lens import inspect_lens, track_tokens
     from .inspection.nodes import inspect_node
+    from .inspection.promoted import inspect_promoted
     from .lens.projection import Lens
     from .model.chat import Chat, chat_of, parse_chat
     from .model.loading import LoadedModel, load_model
@@ -54,6 +55,7 @@ _HOMES = {
     "inspect_edge": "inspection.heads",
     "inspect_effects": "inspection.effects",
     "inspect_entropy": "inspection.entropy",
+    "inspect_promoted": "inspection.promoted",
     "inspect_head": "inspection.heads",
     "attention_map": "inspection.heads",
     "layer_maps": "inspection.heads",
@@ -115,6 +117,7 @@ __all__ = [
     "inspect_lens",
     "inspect_neuron",
     "inspect_node",
+    "inspect_promoted",
     "layer_maps",
     "load_model",
     "measure_head_tags",

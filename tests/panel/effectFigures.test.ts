@@ -45,7 +45,7 @@ describe('effects', () => {
     await expect
       .poll(() => byId('trust-said').textContent(), { timeout: 50_000 })
       .toMatch(
-        /^Measured \d+ edges and \d+ candidates: sign as predicted \d+ of the 20 strongest, rank agreement −?[01]\.\d\d; the drawing alone keeps −?\d+% of the difference, −?\d+% is left without it\./,
+        /^Measured \d+ edges and \d+ candidates: sign as predicted \d+ of the 20 strongest, rank agreement −?[01]\.\d\d; the drawing alone keeps −?\d+% of the difference, −?\d+% is left without it[.:]/,
       );
   });
 

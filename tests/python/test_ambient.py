@@ -152,6 +152,7 @@ ASKED: dict[str, Callable[[lt.Analysis], Any]] = {
     "inspect_lens": lambda run: lt.inspect_lens(run, token=7),
     "inspect_neuron": lambda run: lt.inspect_neuron(run, 1, 2, 3),
     "inspect_node": lambda run: lt.inspect_node(run, "A1_4"),
+    "inspect_promoted": lambda run: lt.inspect_promoted(run, ["M1_3", "I0_2>A1_5/1", "1.1@5"]),
     "layer_maps": lambda run: lt.layer_maps(run, 1),
     "track_tokens": lambda run: lt.track_tokens(run, 3, [7, 8]),
     "routes": lambda run: run.routes(None, None),

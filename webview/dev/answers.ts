@@ -50,6 +50,14 @@ const ANSWERS: Answers = {
     return { node, top, update };
   },
 
+  'lmTransparency/promoted': ({ units, topK = 3 }, random) => ({
+    units: units.map((unit) => {
+      const first = Math.floor(random() * WORDS.length);
+      const promoted = scores(9, random, WORDS.length + topK).slice(first, first + topK);
+      return { unit, promoted };
+    }),
+  }),
+
   'lmTransparency/ffnNeurons': ({ layer, position, topK = 20 }, random) => {
     const neurons = Array.from({ length: topK }, (_, k) => ({
       neuron: Math.floor(random() * 1536),

@@ -51,6 +51,35 @@ class Update:
 
 
 @dataclass(frozen=True)
+class PromotedParams:
+    """What each of `units` (docs/effects.md#units) adds where it is, and the `top_k` tokens that this raises most.
+
+    `behind`: any other question is answered first.
+    """
+
+    run_id: str
+    units: list[str]
+    top_k: int = 3
+    normalize: bool = True
+    behind: bool = False
+
+
+@dataclass(frozen=True)
+class PromotedBy:
+    """The tokens that a unit raises most, strongest first; none where it adds nothing."""
+
+    unit: str
+    promoted: tuple[TokenScore, ...]
+
+
+@dataclass(frozen=True)
+class PromotedResult:
+    """In the order of the question."""
+
+    units: tuple[PromotedBy, ...]
+
+
+@dataclass(frozen=True)
 class NodeTokensParams:
     """`node`: `X0_t`, `A<l>_<t>`, `M<l>_<t>` or `I<l>_<t>`. `top_k`, `update_k`: tokens of the state and the update."""
 

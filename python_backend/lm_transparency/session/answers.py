@@ -14,6 +14,7 @@ from ..inspection import effect_steps, experts, ffn, heads, lens, nodes
 from ..inspection.effects import faithfulness, inspect_effects
 from ..inspection.entropy import inspect_entropy
 from ..inspection.known_effects import known_effects
+from ..inspection.promoted import inspect_promoted
 from ..inspection.tokens import output_meant
 from ..protocol.effects import (
     FaithfulnessParams,
@@ -56,6 +57,8 @@ from ..protocol.inspection import (
     ExportResult,
     NodeTokensParams,
     NodeTokensResult,
+    PromotedParams,
+    PromotedResult,
     ReachParams,
     ReachResult,
 )
@@ -121,6 +124,12 @@ def head(params: HeadParams, session: Session, _watch: Watch) -> HeadResult:
 @answers(HeadEntropyParams)
 def head_entropy(params: HeadEntropyParams, session: Session, _watch: Watch) -> HeadEntropyResult:
     return inspect_entropy(session.run(params.run_id), params.layer, params.query)
+
+
+@answers(PromotedParams)
+def promoted(params: PromotedParams, session: Session, _watch: Watch) -> PromotedResult:
+    run = session.run(params.run_id)
+    return inspect_promoted(run, params.units, top_k=params.top_k, normalize=params.normalize)
 
 
 @answers(AttentionMapParams)

@@ -97,6 +97,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     "edgeHeads": {"layer": 0, "query": 1, "key": 0},
     "head": {"layer": 0, "head": 0, "query": 1},
     "headEntropy": {"layer": 0, "query": 1},
+    "promoted": {"units": ["M1_3"]},
     "describe": {"form": "text"},
     "attentionMap": {"layer": 0},
     "layerMaps": {"layer": 0},

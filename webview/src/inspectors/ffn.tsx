@@ -14,6 +14,7 @@ import { Kind } from './kind';
 import { LensLists, NormToggle } from './lens';
 import { BarList, NoAnswer, Section, TokenLink, Waiting } from './parts';
 import type { BarRow } from './parts';
+import { usePromoted } from './promoted';
 
 const NEURONS = 20;
 
@@ -91,6 +92,7 @@ export function NeuronList({ store, of, neurons, children }: NeuronListProps) {
   const unitOf = (entry: NeuronShare): string => withDetail(of, entry.neuron);
   const effects = useEffectColumn(store, neurons.map(unitOf));
   const ordered = effects.ordered(neurons, unitOf);
+  const promoted = usePromoted(store, neurons.map(unitOf));
   return (
     <Section
       title="Neurons"
@@ -99,10 +101,11 @@ export function NeuronList({ store, of, neurons, children }: NeuronListProps) {
       table={{
         name: 'neurons',
         of,
-        columns: ['neuron', 'activation', 'contribution', ...(effects.shown ? EFFECT_COLUMNS : [])],
+        columns: ['neuron', 'activation', 'contribution', 'promotes', ...(effects.shown ? EFFECT_COLUMNS : [])],
         rows: () =>
           ordered.map((entry) => [
             ...[entry.neuron, entry.activation, entry.contribution],
+            promoted.texts(unitOf(entry)).join(' '),
             ...effects.cells(unitOf(entry)),
           ]),
       }}
@@ -110,7 +113,7 @@ export function NeuronList({ store, of, neurons, children }: NeuronListProps) {
     >
       <BarList
         store={store}
-        rows={neuronRows(ordered, of).map((row) => effects.row(row.name ?? '', row))}
+        rows={neuronRows(ordered, of).map((row) => promoted.row(row.name ?? '', effects.row(row.name ?? '', row)))}
         testId="neurons"
       />
       {children}

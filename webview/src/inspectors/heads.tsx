@@ -14,6 +14,7 @@ import { share, shortShare } from '../words/words';
 import { Waiting } from '../controls/waiting';
 import { EFFECT_COLUMNS, useEffectColumn } from './effectColumn';
 import { BarList, Section } from './parts';
+import { usePromoted } from './promoted';
 import type { BarRow } from './parts';
 import { shownIn } from './shown';
 
@@ -102,13 +103,17 @@ export function Heads({ store, analysis, edge, parts, head, weight }: Props) {
     Array.from({ length: model.nHeads }, (_, of) => unitOf(of)),
   );
   const ordered = effects.ordered(parts, (part) => unitOf(part.head));
+  const promoted = usePromoted(
+    store,
+    Array.from({ length: model.nHeads }, (_, of) => unitOf(of)),
+  );
 
   const row = (part: HeadPart): BarRow => {
     const { contribution } = part;
     const dropped = contribution === null || contribution <= tau;
     const own = tags(part.head);
     const strongest = own[0] && own[0][1] >= LEAST_TAG ? own[0] : null;
-    return effects.row(unitOf(part.head), {
+    const shownRow = effects.row(unitOf(part.head), {
       key: `h${part.head}`,
       data: { 'data-head': part.head },
       label: `H${part.head}`,
@@ -128,6 +133,7 @@ export function Heads({ store, analysis, edge, parts, head, weight }: Props) {
         </>
       ),
     });
+    return promoted.row(unitOf(part.head), shownRow);
   };
   const chosenAt = ordered.findIndex((part) => part.head === head);
   const table: Table = {
@@ -135,13 +141,14 @@ export function Heads({ store, analysis, edge, parts, head, weight }: Props) {
     of: edgeName(edge),
     columns: [
       ...['layer', 'head', 'contribution', 'attention probability', 'rank of the key', 'tag', 'score of the tag'],
+      'promotes',
       ...(effects.shown ? EFFECT_COLUMNS : []),
     ],
     rows: () =>
       ordered.map((part) => {
         const [word = '', score = ''] = tags(part.head)[0] ?? [];
         const own = [layer, part.head, part.contribution ?? '', part.probability ?? '', place(part.rank), word, score];
-        return [...own, ...effects.cells(unitOf(part.head))];
+        return [...own, promoted.texts(unitOf(part.head)).join(' '), ...effects.cells(unitOf(part.head))];
       }),
   };
   return (

@@ -4,10 +4,12 @@ import type { UnitEffect, UnitKind } from '../../../extension/shared/protocol';
 import { KNOCK_OUT, doneInWords, effectInWords, toneOf } from '../effects/inWords';
 import { figureOf, listed } from '../effects/known';
 import type { KnownEffects } from '../effects/known';
-import { headOfUnit, selectionOf } from '../effects/units';
+import { headOfUnit, headUnit, selectionOf } from '../effects/units';
 import type { Analysis } from '../analysis/payload';
 import { roving } from '../controls/roving';
 import { Section } from '../inspectors/parts';
+import { Says, usePromoted } from '../inspectors/promoted';
+import type { Promoted } from '../inspectors/promoted';
 import { effectNumber } from '../words/effect';
 import type { Store } from '../store/state';
 import { baseOf, detailOf, expertOf } from '../words/names';
@@ -74,6 +76,7 @@ export function EffectsList({ store, analysis, effects, kind }: Props) {
   const shares = hasShares(known);
   const all = inOrder(known, shares, order.value);
   const rows = all.slice(0, long.value ? LONG : SHORT);
+  const promoted = usePromoted(store, hasTokens(kind) ? rows.map(({ unit }) => placed(unit, effects.position)) : []);
   const most = Math.max(1e-12, ...all.map((effect) => Math.abs(figureOf(effect)?.value ?? 0)));
   return (
     <Section
@@ -119,6 +122,7 @@ export function EffectsList({ store, analysis, effects, kind }: Props) {
             most={most}
             first={index === 0}
             shares={shares}
+            {...(hasTokens(kind) && { promoted })}
           />
         ))}
       </ul>
@@ -145,6 +149,15 @@ function tableOf(kind: ListedKind, effects: readonly UnitEffect[]): Table {
   };
 }
 
+/** Kinds whose rows say which tokens they promote. */
+const hasTokens = (kind: ListedKind): boolean => kind === 'head' || kind === 'neuron';
+
+/** A head at all positions is read where the prediction is made. */
+function placed(unit: string, position: number): string {
+  const head = headOfUnit(unit);
+  return head ? headUnit(head.layer, head.head, head.position ?? position) : unit;
+}
+
 interface RowProps {
   store: Store;
   analysis: Analysis;
@@ -153,9 +166,10 @@ interface RowProps {
   first: boolean;
   /** What stands beside the measured effect is a share, not a prediction. */
   shares: boolean;
+  promoted?: Promoted;
 }
 
-function Row({ store, analysis, effect, most, first, shares }: RowProps) {
+function Row({ store, analysis, effect, most, first, shares, promoted }: RowProps) {
   const { unit, predicted, measured } = effect;
   const value = figureOf(effect)?.value ?? 0;
   const head = headOfUnit(unit);
@@ -164,7 +178,9 @@ function Row({ store, analysis, effect, most, first, shares }: RowProps) {
   const selected = head
     ? filter?.layer === head.layer && filter.head === head.head
     : name !== null && isSelected(store.selection.value, name);
-  const label = `${unitInWords(analysis, unit)}: ${effectInWords(effect, shares ? 'share' : 'predicted')}`;
+  const at = placed(unit, store.causes.known.value?.position ?? 0);
+  const said = `${unitInWords(analysis, unit)}: ${effectInWords(effect, shares ? 'share' : 'predicted')}`;
+  const label = [said, promoted?.words(at)].filter(Boolean).join(', ');
   const hover = (shown: boolean) => () => void (store.hover.value = shown ? name : null);
   return (
     <li>
@@ -193,6 +209,7 @@ function Row({ store, analysis, effect, most, first, shares }: RowProps) {
           />
           <span class="words">
             <UnitWords analysis={analysis} unit={unit} />
+            {promoted && <Says texts={promoted.texts(at)} />}
           </span>
         </span>
         <span class={`number guess${measured === null ? ' only' : ''}`} aria-hidden="true">

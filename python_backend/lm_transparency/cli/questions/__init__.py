@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import edge, entropy, expert, ffn, head, neuron, node
+from . import edge, entropy, expert, ffn, head, neuron, node, promoted
 
 #: In the order of `lm-transparency inspect --help`.
 QUESTIONS = (
@@ -13,4 +13,5 @@ QUESTIONS = (
     ffn.QUESTION,
     expert.QUESTION,
     neuron.QUESTION,
+    promoted.QUESTION,
 )
