@@ -10,7 +10,7 @@ BENCH_TOKENS := 16,64,128,256,512,1024,2048
 # what is installed is compiled when it is imported, and kept
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup build run test checked everything test-python test-unit test-panel test-e2e test-more lint lint-python lint-node format house protocol protocol-check vsix wheel webview bench bench-panel faithfulness models screenshots clean
+.PHONY: help setup build run test checked everything test-python test-unit test-panel test-e2e test-more lint lint-python lint-node format house protocol protocol-check vsix wheel webview bench bench-panel faithfulness lenses models screenshots clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -105,6 +105,10 @@ bench-panel: vsix ## clicks and frames in the panel
 faithfulness: setup ## how well contributions, flow and gradients agree with removals, up to an hour, and write docs/faithfulness.md
 	OMP_NUM_THREADS=1 PYTHONPATH=tests/benchmarks:scripts $(PYTHON) -m faithfulness $(ARGS)
 	npx prettier --log-level warn --write docs/faithfulness.md
+
+lenses: setup ## fit lenses, measure what they read in the middle layers, hours, and write docs/lenses.md
+	PYTHONPATH=tests/benchmarks:scripts $(PYTHON) -m lenses $(ARGS)
+	npx prettier --log-level warn --write docs/lenses.md
 
 models: setup ## run the conformance test and write docs/models.md
 	WRITE_MODELS=1 $(PYTHON) -m pytest -q tests/conformance

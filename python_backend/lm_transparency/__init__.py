@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .inspection.lens import inspect_lens, track_tokens
     from .inspection.nodes import inspect_node
     from .inspection.promoted import inspect_promoted
+    from .lens.places import load_lens
     from .lens.projection import Lens
     from .model.chat import Chat, chat_of, parse_chat
     from .model.loading import LoadedModel, load_model
@@ -66,6 +67,7 @@ _HOMES = {
     "inspect_ffn": "inspection.ffn",
     "inspect_neuron": "inspection.ffn",
     "inspect_lens": "inspection.lens",
+    "load_lens": "lens.places",
     "track_tokens": "inspection.lens",
     "export_text": "exports",
     "Lens": "lens.projection",
@@ -119,6 +121,7 @@ __all__ = [
     "inspect_node",
     "inspect_promoted",
     "layer_maps",
+    "load_lens",
     "load_model",
     "measure_head_tags",
     "parse_chat",

@@ -7,11 +7,9 @@ from pathlib import Path
 from ..errors import TransparencyError
 from ..files.fingerprint import text_fingerprint
 from ..model.embedded import cache_directory
+from ..model.loading import LoadedModel
 from .files import read_lens
 from .maps import LOGIT, LensMaps
-
-#: Names of lenses that are no paths.
-NAMES = ("logit", "jacobian")
 
 
 def kept_lens(fingerprint: str) -> Path:
@@ -31,3 +29,11 @@ def lens_named(name: str, *, d_model: int, n_layers: int, fingerprint: str) -> L
             "invalidParams", "No Jacobian lens of this model is here.", "Fit one: lm-transparency lens fit."
         )
     return read_lens(kept, d_model=d_model, n_layers=n_layers, fingerprint=fingerprint)
+
+
+def load_lens(model: LoadedModel, name: str = "jacobian") -> LensMaps:
+    """The lens of a loaded model: `jacobian` (fitted here by `lm-transparency lens fit`), `logit`, or a path.
+
+    Raises `TransparencyError("invalidParams")` where there is none, for what is no lens, and for another model's.
+    """
+    return lens_named(name, d_model=model.anatomy.d_model, n_layers=len(model.anatomy.blocks), fingerprint=model.files)
