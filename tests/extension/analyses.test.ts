@@ -206,6 +206,35 @@ describe('an analysis', () => {
     expect(last(one.fake)).toMatchObject({ runId: 'r1' });
   });
 
+  it('of another document takes the panel, which names it until it is there, and goes back where that is cancelled', async () => {
+    const { done, fake } = await begin('one', '/p/one.prompt');
+    backend.requests[0]?.resolve(reply('r1', 'one'));
+    await done;
+    const two = run('two', '/p/two.prompt');
+    await settle();
+    expect(createdPanels).toHaveLength(1);
+    const cancel = { action: 'cancel', label: 'Cancel' };
+    const updating = { type: 'updating', message: 'two.prompt: Preparing', fraction: null, action: cancel };
+    expect(last(fake)).toEqual(updating);
+    expect(fake?.title).toBe('Routes: one.prompt · m');
+    analyses.cancel();
+    await two;
+    expect(panels.all()[0]?.uri?.path).toBe('/p/one.prompt');
+    const empty = run('', '/p/two.prompt');
+    await empty;
+    expect(last(fake)).toMatchObject({
+      type: 'failure',
+      message: expect.stringMatching(/^two.prompt: There is no prompt/),
+    });
+    panels.all()[0]?.dismiss();
+    expect(panels.all()[0]?.uri?.path).toBe('/p/one.prompt');
+    const again = run('two', '/p/two.prompt');
+    await settle();
+    backend.requests.at(-1)?.resolve(reply('r2', 'two'));
+    await again;
+    expect(fake?.title).toBe('Routes: two.prompt · m');
+  });
+
   it('says that it was cancelled, or returns to the previous one', async () => {
     const { done, fake } = await begin('one');
     analyses.cancel();

@@ -3,7 +3,7 @@ import type { Uri } from 'vscode';
 import type { PanelEvents } from '../../extension/src/panel/panel';
 import { Panels, unlockEmptyGroup } from '../../extension/src/panel/panels';
 import type { ResultStore } from '../../extension/src/panel/resultStore';
-import { createdPanels, executed, Uri as FakeUri, window } from './vscode.fake';
+import { createdPanels, executed, TabInputWebview, Uri as FakeUri, window } from './vscode.fake';
 import manifest from '../../extension/package.json';
 
 const BESIDE = -2;
@@ -39,12 +39,20 @@ beforeEach(() => {
   return () => vi.restoreAllMocks();
 });
 
+/** The tab of the panel that was opened last. */
+function pin(isPinned: boolean): void {
+  const [panel] = createdPanels;
+  const tab = { label: panel?.title, isPinned, input: new TabInputWebview('mainThreadWebview-lmTransparency.routes') };
+  Object.assign(window, { tabGroups: { all: [{ viewColumn: 1 }, { viewColumn: panel?.viewColumn, tabs: [tab] }] } });
+}
+
 describe('the panels', () => {
   it('stand in one group beside the prompts, which files stay out of unless one says so', () => {
     const panels = newPanels();
     lay(1, 1);
     panels.open(uriOf('a.prompt'), 'a.prompt');
     lay(2, 1);
+    pin(true);
     panels.open(uriOf('b.prompt'), 'b.prompt');
     expect(columns).toEqual([BESIDE, 2]);
     expect(executed.map(([command]) => command)).toEqual(['vscode.setEditorLayout']);
@@ -52,13 +60,36 @@ describe('the panels', () => {
     expect(lock).toEqual({ 'mainThreadWebview-lmTransparency.routes': true });
   });
 
-  it('take the group that is there, and no third one, for a prompt that came into theirs', () => {
+  it('are one for all prompts: the next one takes it, unless its tab is pinned', () => {
+    const panels = newPanels();
+    lay(1, 1);
+    const panel = panels.open(uriOf('a.prompt'), 'a.prompt');
+    lay(2, 1);
+    pin(false);
+    expect(panels.open(uriOf('b.prompt'), 'b.prompt')).toBe(panel);
+    expect(panel.uri?.path).toBe('/p/b.prompt');
+    expect(createdPanels.map(({ title }) => title)).toEqual(['Routes: b.prompt']);
+    pin(true);
+    expect(panels.open(uriOf('c.prompt'), 'c.prompt')).not.toBe(panel);
+  });
+
+  it('are not taken while the analysis of their own prompt is under way', () => {
+    const panels = newPanels();
+    lay(1, 1);
+    const panel = panels.open(uriOf('a.prompt'), 'a.prompt');
+    panel.showProgress('layer 3', 0.1);
+    lay(2, 1);
+    expect(panels.open(uriOf('b.prompt'), 'b.prompt')).not.toBe(panel);
+  });
+
+  it('move to the group that is there, and to no third one, for a prompt that came into theirs', () => {
     const panels = newPanels();
     lay(1, 1);
     panels.open(uriOf('a.prompt'), 'a.prompt');
     lay(2, 2);
     panels.open(uriOf('b.prompt'), 'b.prompt');
-    expect(columns).toEqual([BESIDE, 1]);
+    expect(createdPanels).toHaveLength(1);
+    expect(createdPanels[0]?.revealedIn).toBe(1);
     // files may come there now
     expect(executed.map(([command]) => command)).toContain('workbench.action.unlockEditorGroup');
   });
@@ -79,12 +110,12 @@ describe('the panels', () => {
     expect(change()).toContain('workbench.action.unlockEditorGroup');
   });
 
-  it('open one more where the prompt has the only group', () => {
+  it('move to one more group where the prompt has the only one', () => {
     const panels = newPanels();
     lay(1, 1);
     panels.open(uriOf('a.prompt'), 'a.prompt');
     for (const panel of createdPanels) panel.viewColumn = 1;
     panels.open(uriOf('b.prompt'), 'b.prompt');
-    expect(columns).toEqual([BESIDE, BESIDE]);
+    expect(createdPanels[0]?.revealedIn).toBe(BESIDE);
   });
 });

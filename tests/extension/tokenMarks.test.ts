@@ -117,3 +117,11 @@ describe('heat in the editor', () => {
     expect(heat()).toEqual([]);
   });
 });
+
+it('marks go from a document when its panel shows another one', () => {
+  marks.heat(panel, [0.5, 0.4, 0.1]);
+  expect(heat()).not.toEqual([]);
+  Object.assign(panel, { shown: { ...panel.shown, uri: Uri.file('/other.prompt').toString() } });
+  marks.link(panel);
+  expect(heat()).toEqual([]);
+});

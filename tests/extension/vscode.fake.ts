@@ -63,6 +63,7 @@ export class FakeWebviewPanel {
   viewColumn = 2;
   iconPath: unknown;
   revealed = 0;
+  revealedIn: number | undefined;
   readonly webview = {
     options: {} as unknown,
     html: '',
@@ -75,8 +76,9 @@ export class FakeWebviewPanel {
     },
   };
   readonly onDidDispose = this.#disposed.event;
-  reveal(): void {
+  reveal(column?: number): void {
     this.revealed += 1;
+    this.revealedIn = column;
   }
   says(message: unknown): void {
     this.#messages.fire(message);
@@ -90,6 +92,10 @@ export const createdPanels: FakeWebviewPanel[] = [];
 
 export class TabInputText {
   constructor(readonly uri: Uri) {}
+}
+
+export class TabInputWebview {
+  constructor(readonly viewType: string) {}
 }
 
 export class TabInputCustom extends TabInputText {}

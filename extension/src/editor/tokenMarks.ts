@@ -61,6 +61,8 @@ export class TokenMarks implements vscode.Disposable {
     const { shown } = panel;
     if (!shown) return this.unlink(panel);
     const { uri, place } = shown;
+    // the marks in the document that it showed before
+    if (this.#linked.get(panel)?.uri !== uri) this.unlink(panel);
     this.#linked.set(panel, { panel, uri, place, link: null, selected: null, masses: null, cursor: null });
     this.#relink(uri);
   }

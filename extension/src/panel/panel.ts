@@ -62,6 +62,8 @@ export class Panel {
   #offers = false;
   #offline: string | null = null;
   #saidOffline: string | null = null;
+  /** The title of the document that is to be shown next. */
+  #next = '';
   #loaded: CancelSource | null = null;
   /** A command for a page that is still on its way. */
   #pending: ToWebview | null = null;
@@ -85,6 +87,18 @@ export class Panel {
     });
     const address = (name: string) => webview.asWebviewUri(vscode.Uri.joinPath(dist, name)).toString();
     webview.html = panelHtml({ cspSource: webview.cspSource, script: address('main.js'), style: address('main.css') });
+  }
+
+  /** Takes another document, which may be of another name; the analysis before stays until there is one of it. */
+  begin(uri: vscode.Uri, title: string): void {
+    this.uri = uri;
+    this.#next = title;
+    if (this.#state?.type !== 'analysis') this.webviewPanel.title = tabTitle(title, this.comparison);
+  }
+
+  /** The shown analysis is the one that is meant again. */
+  #goBack(): void {
+    if (this.shown) this.uri = vscode.Uri.parse(this.shown.uri, true);
   }
 
   /** The analysis before stays until there is another: cancelling leads back to it. */
@@ -128,6 +142,7 @@ export class Panel {
 
   /** Shows the analysis of an edited prompt: the view stays. */
   showEdited(result: StoredResult): void {
+    if (this.shown && this.shown.uri !== result.uri) return this.showResult(result);
     this.#showAnalysis(result, this.#setAnew(result.settings), true);
   }
 
@@ -139,7 +154,9 @@ export class Panel {
 
   /** Removes the message over the analysis. */
   dismiss(): void {
-    if (this.#over?.type === 'failure') this.showUpdating(null);
+    if (this.#over?.type !== 'failure') return;
+    this.#goBack();
+    this.showUpdating(null);
   }
 
   /** Whether the message over the graph offers an action: then it stays until there is news. */
@@ -150,6 +167,7 @@ export class Panel {
   /** Goes back to the analysis that was shown before; false when there was none. */
   showLastResult(): boolean {
     if (this.#state?.type !== 'analysis') return false;
+    this.#goBack();
     this.showUpdating(null);
     return true;
   }
@@ -170,6 +188,12 @@ export class Panel {
     if (filling === null && this.#filling === null) return;
     this.#filling = filling;
     this.#post({ type: 'filling', filling });
+  }
+
+  /** Whether an analysis for it is under way. */
+  get isAwaiting(): boolean {
+    const isUpdating = this.#over?.type === 'updating' && !this.#offers;
+    return this.#state?.type === 'progress' || isUpdating || this.#filling?.going === true;
   }
 
   /** Whether the shown analysis still lacks rows. */
@@ -203,9 +227,10 @@ export class Panel {
     this.#post({ type: 'showHeat', shown });
   }
 
-  reveal(): void {
-    const column = this.webviewPanel.viewColumn;
-    if (!this.webviewPanel.visible) this.webviewPanel.reveal(column, true);
+  /** Brings it to the front, of another column where one is given; the focus stays. */
+  reveal(column?: vscode.ViewColumn): void {
+    const { viewColumn, visible } = this.webviewPanel;
+    if (column !== undefined || !visible) this.webviewPanel.reveal(column ?? viewColumn, true);
   }
 
   #viewFor(set: PromptSettings): Partial<ViewState> | null {
@@ -233,10 +258,17 @@ export class Panel {
   }
 
   #sayOver(message: Over): void {
+    if (message.message !== null) message = { ...message, message: this.#ofNext(message.message) };
     this.#over = message.type === 'updating' && message.message === null ? null : message;
     this.#offers = false;
     this.#post(message);
     this.#postOffline();
+  }
+
+  /** Names the document that a message is about, where it is not the one below. */
+  #ofNext(words: string): string {
+    const isOfOther = this.shown && this.uri && this.shown.uri !== this.uri.toString();
+    return isOfOther && this.#next ? `${this.#next}: ${words}` : words;
   }
 
   #postOffline(): void {

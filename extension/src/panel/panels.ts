@@ -20,7 +20,7 @@ export function unlockEmptyGroup(): vscode.Disposable {
   return vscode.Disposable.from(tabGroups.onDidChangeTabs(look), tabGroups.onDidChangeTabGroups(look));
 }
 
-/** The open panels, one a document and one for comparisons; also brings them back after a window reload. */
+/** The open panels: one for all prompts and one for comparisons; also brings them back after a window reload. */
 export class Panels implements vscode.WebviewPanelSerializer {
   readonly #panels = new Set<Panel>();
   readonly #dist: vscode.Uri;
@@ -44,7 +44,10 @@ export class Panels implements vscode.WebviewPanelSerializer {
     };
   }
 
-  /** Shows the document's panel, or the one for comparisons, beside the editor; the focus does not move. */
+  /**
+   * Shows the document's panel, else the one that is there, or the one for comparisons, beside the editor; the focus does
+   * not move. A panel keeps its document while that is being analyzed, and while its tab is pinned.
+   */
   open(uri: vscode.Uri, title: string, comparison: Comparison | null = null): Panel {
     const isMeant = (panel: Panel) =>
       comparison ? panel.comparison !== null : !panel.comparison && panel.uri?.toString() === uri.toString();
@@ -53,6 +56,15 @@ export class Panels implements vscode.WebviewPanelSerializer {
       Object.assign(known, { uri, comparison });
       known.reveal();
       return known;
+    }
+    const there = comparison ? undefined : this.#free();
+    if (there) {
+      const isOverPrompt = there.webviewPanel.viewColumn === vscode.window.activeTextEditor?.viewColumn;
+      const column = isOverPrompt ? this.#columnFor() : undefined;
+      this.#unlockPromptsGroup();
+      there.begin(uri, title);
+      there.reveal(column);
+      return there;
     }
     const column = { viewColumn: comparison ? this.#lastColumn() : this.#columnFor(), preserveFocus: true };
     const nGroups = vscode.window.tabGroups.all.length;
@@ -98,6 +110,12 @@ export class Panels implements vscode.WebviewPanelSerializer {
     }
   }
 
+  /** The panel that the next document takes: the one that was in front last. */
+  #free(): Panel | undefined {
+    const free = this.all().filter((panel) => !panel.comparison && !panel.isAwaiting && !isPinned(panel));
+    return free.find(({ webviewPanel }) => webviewPanel.active || webviewPanel.visible) ?? free.at(-1);
+  }
+
   // beside the other panels, so that each document does not open one more column
   #columnFor(): vscode.ViewColumn {
     const own = this.all().filter((panel) => !panel.comparison);
@@ -131,4 +149,12 @@ export class Panels implements vscode.WebviewPanelSerializer {
     this.#panels.add(panel);
     return panel;
   }
+}
+
+/** Tabs do not say which panel they are of: by their place and title. */
+function isPinned({ webviewPanel: { viewColumn, title } }: Panel): boolean {
+  const group = vscode.window.tabGroups.all.find((one) => one.viewColumn === viewColumn);
+  const isOfPanel = ({ input, label }: vscode.Tab) =>
+    input instanceof vscode.TabInputWebview && input.viewType.endsWith(PANEL_TYPE) && label === title;
+  return (group?.tabs ?? []).some((tab) => tab.isPinned && isOfPanel(tab));
 }
