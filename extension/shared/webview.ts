@@ -17,6 +17,15 @@ export type ViewName = 'routes' | 'lens' | 'heads';
 export const GROUPINGS = ['auto', 'token', 'word', 'sentence', 'line', 'span8', 'span32', 'span128'] as const;
 export type Grouping = (typeof GROUPINGS)[number];
 
+/** How a panel is divided between graph and inspector. */
+export interface PanelLayout {
+  /** Where the inspector stands; auto: beside the graph where the panel is wide enough, else below. */
+  place: 'auto' | 'beside' | 'below';
+  /** The graph's share of the panel; null: the usual one. */
+  share: number | null;
+  maximized: 'graph' | 'inspector' | null;
+}
+
 /** The part of the view that survives a reload: small, plain JSON. */
 export interface ViewState {
   runId: string;
@@ -33,6 +42,7 @@ export interface ViewState {
   opened: number[];
   /** The tokens that were chosen for effects at `target`, by their texts or as `#ID`; null: those of the prompt's file. */
   metric: { target: string | null; contrast: string | null } | null;
+  layout: PanelLayout;
 }
 
 /** A button in an empty, error or offline state; the extension knows what it does. */

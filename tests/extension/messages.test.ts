@@ -15,6 +15,7 @@ const VIEW = {
   grouping: 'sentence',
   opened: [0, 40],
   metric: null,
+  layout: { place: 'below', share: 0.4, maximized: 'graph' },
 };
 const QUESTION = { method: 'lmTransparency/nodeTokens', params: { runId: 'r', node: 'A3_5', normalize: true } };
 const SAVE = { type: 'save', name: 'ioi.svg', content: '<svg/>', encoding: 'utf8' };
@@ -201,13 +202,16 @@ describe('messages of the webview', () => {
   });
 
   it('a state that was kept before there were views and heat still counts', () => {
-    const { view: _view, heat: _heat, grouping: _grouping, opened: _opened, ...old } = VIEW;
-    expect(readView(old)).toEqual({ ...old, view: 'routes', heat: false, grouping: 'auto', opened: [] });
+    const layout = { place: 'auto', share: null, maximized: null };
+    const { view: _view, heat: _heat, grouping: _grouping, opened: _opened, layout: _layout, ...old } = VIEW;
+    expect(readView(old)).toEqual({ ...old, view: 'routes', heat: false, grouping: 'auto', opened: [], layout });
   });
 
   it('a kept state that is not ours is no view', () => {
     expect(readView(undefined)).toBeNull();
     expect(readView({ other: 'extension' })).toBeNull();
     expect(readView(VIEW)).toEqual(VIEW);
+    for (const wrong of [null, { place: 'above' }, { ...VIEW.layout, share: 2 }, { ...VIEW.layout, maximized: 'all' }])
+      expect(readView({ ...VIEW, layout: wrong ?? 3 })).toBeNull();
   });
 });

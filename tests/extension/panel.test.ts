@@ -24,7 +24,7 @@ const result = (runId: string, settings: Partial<PromptSettings> = {}): StoredRe
 
 const VIEW = {
   runId: 'r1', target: 0, threshold: 0.05, renormalize: false, ink: 'local', selection: 'I0_0', view: 'lens', heat: true,
-  grouping: 'word', opened: [3],
+  grouping: 'word', opened: [3], layout: { place: 'below', share: 0.4, maximized: null },
 } as const; // prettier-ignore
 const QUESTION = { method: 'lmTransparency/nodeTokens', params: { runId: 'r1', node: 'I0_0' } };
 const ASK = { type: 'ask', id: 1, question: QUESTION };
@@ -92,7 +92,15 @@ describe('the panel', () => {
     panel.showResult(result('r2'));
     expect(fake.sent[1]).toMatchObject({
       runId: 'r2',
-      view: { threshold: 0.05, renormalize: false, ink: 'local', view: 'lens', heat: true, grouping: 'word' },
+      view: {
+        threshold: 0.05,
+        renormalize: false,
+        ink: 'local',
+        view: 'lens',
+        heat: true,
+        grouping: 'word',
+        layout: VIEW.layout,
+      },
     });
     expect((fake.sent[1] as { view: object }).view).not.toHaveProperty('target');
   });

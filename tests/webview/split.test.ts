@@ -27,11 +27,52 @@ describe('the arrangement', () => {
   });
 });
 
+describe('the inspector', () => {
+  const at = (width: number) => {
+    const arrangement = createArrangement();
+    arrangement.width.value = width;
+    return arrangement;
+  };
+
+  it.each([
+    [0, false],
+    [600, true],
+    [1099, true],
+    [1100, false],
+    [1440, false],
+  ])('stands by the width: below in a panel of %i pixels is %s', (width, stacked) => {
+    expect(at(width).isStacked.value).toBe(stacked);
+  });
+
+  it('stands where the user has put it, at any width, until it is put back', () => {
+    const arrangement = at(900);
+    arrangement.divide(0.4);
+    arrangement.turn();
+    expect([arrangement.isStacked.value, arrangement.share.value]).toEqual([false, null]);
+    arrangement.width.value = 600;
+    expect(arrangement.isStacked.value).toBe(false);
+    arrangement.turn();
+    expect(arrangement.kept.value.place).toBe('auto');
+    arrangement.width.value = 1440;
+    expect(arrangement.isStacked.value).toBe(false);
+    arrangement.turn();
+    expect(arrangement.isStacked.value).toBe(true);
+  });
+
+  it('is restored as it was kept', () => {
+    const arrangement = at(1440);
+    const layout = { place: 'below', share: 0.3, maximized: 'inspector' } as const;
+    arrangement.restore(layout);
+    expect(arrangement.kept.value).toEqual(layout);
+  });
+});
+
 describe('graph and inspector', () => {
   let unmount: () => void;
+  let host: FakeHost;
   beforeEach(async () => {
     document.body.innerHTML = '<div id="app"></div>';
-    const host = new FakeHost();
+    host = new FakeHost();
     unmount = mount(document.getElementById('app') as HTMLElement, host);
     await settled();
     host.say(analysisMessage());
@@ -61,6 +102,21 @@ describe('graph and inspector', () => {
     find('maximize-graph').click();
     await settled();
     expect(body().className).toBe('body');
+  });
+
+  it('keep the arrangement over a reload and with the next analysis', async () => {
+    find('turn').click();
+    await press('ArrowRight', find('splitter'));
+    await settled(300);
+    const kept = host.remembered.at(-1)?.layout;
+    expect(kept).toMatchObject({ place: 'below', maximized: null });
+    expect(body().className).toBe('body stacked divided');
+    host.say(analysisMessage());
+    await settled(150);
+    expect(body().className).toBe('body stacked divided');
+    host.say(analysisMessage({}, { layout: { place: 'auto', share: null, maximized: 'graph' } }));
+    await settled(150);
+    expect(body().className).toBe('body only-graph');
   });
 
   it('leave m alone where text is typed', async () => {

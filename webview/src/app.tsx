@@ -18,10 +18,11 @@ import type { Host } from './hosts/host';
 import { followAbout } from './inspectors/contrast';
 import { shownIn } from './inspectors/shown';
 import { Inspector } from './inspectors/inspector';
-import { createArrangement, maximizeKey } from './layout/arrangement';
+import { maximizeKey } from './layout/arrangement';
 import type { Arrangement } from './layout/arrangement';
 import { keepKeyboard, takeKeyboard } from './layout/keyboard';
 import { Splitter } from './layout/splitter';
+import { useWidth } from './layout/width';
 import {
   Empty,
   Failure,
@@ -41,10 +42,11 @@ import type { LensState } from './views/lensState';
 import { LensView } from './views/lensView';
 
 export function Panel({ store, host }: { store: Store; host: Host }) {
-  const arrangement = useMemo(createArrangement, []);
+  const { arrangement } = store;
   const lens = useMemo(() => createLensState(store), [store]);
   const phase = store.phase.value;
   const root = useRef<HTMLDivElement>(null);
+  useWidth(root, arrangement.width);
   useEffect(() => (host.inEditor && root.current ? takeKeyboard(root.current) : undefined), [host]);
   useEffect(() => {
     if (host.inEditor && root.current) keepKeyboard(root.current);
@@ -154,8 +156,8 @@ function Ready({ store, host, arrangement, lens }: Props) {
 }
 
 function divided(arrangement: Arrangement): { class: string; style: Record<string, string> } {
-  const { share, maximized } = arrangement;
-  const names = ['body'];
+  const { share, maximized, isStacked } = arrangement;
+  const names = isStacked.value ? ['body', 'stacked'] : ['body'];
   if (maximized.value) names.push(`only-${maximized.value}`);
   else if (share.value !== null) names.push('divided');
   return { class: names.join(' '), style: share.value === null ? {} : { '--lmt-share': `${share.value * 100}%` } };

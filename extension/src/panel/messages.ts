@@ -1,5 +1,5 @@
 import { GROUPINGS } from '../../shared/webview';
-import type { FromWebview, PanelAction, SaveFormat, ViewName, ViewState } from '../../shared/webview';
+import type { FromWebview, PanelAction, PanelLayout, SaveFormat, ViewName, ViewState } from '../../shared/webview';
 import { readEffects } from './effects';
 import { isCount, isRecord, isText } from './foreign';
 import { readQuestion } from './question';
@@ -24,6 +24,9 @@ const ACTIONS: Record<PanelAction, true> = {
   manageTrust: true,
 };
 const VIEWS: readonly ViewName[] = ['routes', 'lens', 'heads'];
+const PLACES: readonly PanelLayout['place'][] = ['auto', 'beside', 'below'];
+const PARTS: readonly PanelLayout['maximized'][] = [null, 'graph', 'inspector'];
+const USUAL_LAYOUT: PanelLayout = { place: 'auto', share: null, maximized: null };
 /** Endings of the files that may be saved. */
 export const FILE_ENDINGS: readonly (SaveFormat | 'tsv')[] = ['svg', 'png', 'csv', 'tsv', 'json', 'html'];
 
@@ -93,8 +96,18 @@ export function readView(value: unknown): ViewState | null {
   const grouping = GROUPINGS.find((name) => name === (value['grouping'] ?? 'auto'));
   const opened = readPositions(value['opened'] ?? []);
   const metric = readMetric(value['metric'] ?? null);
-  if (!grouping || !opened || metric === undefined) return null;
-  return { runId, target, threshold, renormalize, ink, selection, view, heat, grouping, opened, metric };
+  const layout = readLayout(value['layout'] ?? USUAL_LAYOUT);
+  if (!grouping || !opened || metric === undefined || !layout) return null;
+  return { runId, target, threshold, renormalize, ink, selection, view, heat, grouping, opened, metric, layout };
+}
+
+function readLayout(value: unknown): PanelLayout | null {
+  if (!isRecord(value)) return null;
+  const { share } = value;
+  const place = PLACES.find((name) => name === value['place']);
+  const maximized = PARTS.find((name) => name === value['maximized']);
+  const isShare = share === null || (typeof share === 'number' && share > 0 && share < 1);
+  return place && maximized !== undefined && isShare ? { place, share, maximized } : null;
 }
 
 /** Undefined for what is not one. */

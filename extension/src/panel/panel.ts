@@ -5,6 +5,7 @@ import type {
   Filling,
   Notice,
   PanelAction,
+  PanelLayout,
   Question,
   SaveFormat,
   ToWebview,
@@ -55,6 +56,8 @@ export class Panel {
   view: ViewState | null = null;
   /** The previous view of a prompt that is being edited. */
   #lastView: ViewState | null = null;
+  /** How the user arranged the panel before this one. */
+  layout: PanelLayout | null = null;
   #state: ToWebview | null = null;
   /** The message over the shown analysis: another one is coming, or why there is none. */
   #over: Over | null = null;
@@ -235,7 +238,7 @@ export class Panel {
 
   #viewFor(set: PromptSettings): Partial<ViewState> | null {
     const last = this.view ?? this.#lastView;
-    const view = { ...(last && carriedOver(last)), ...this.#setAnew(set) };
+    const view = { ...(this.layout && { layout: this.layout }), ...(last && carriedOver(last)), ...this.#setAnew(set) };
     return Object.keys(view).length > 0 ? view : null;
   }
 
@@ -362,8 +365,8 @@ export function tabTitle(title: string, comparison: Comparison | null, model = '
 
 const NOTHING_SET = { threshold: null, renormalize: null };
 
-function carriedOver({ threshold, renormalize, ink, view, heat, grouping }: ViewState): Partial<ViewState> {
-  return { threshold, renormalize, ink, view, heat, grouping };
+function carriedOver({ threshold, renormalize, ink, view, heat, grouping, layout }: ViewState): Partial<ViewState> {
+  return { threshold, renormalize, ink, view, heat, grouping, layout };
 }
 
 function bufferOf(bytes: Uint8Array): ArrayBuffer {

@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import type { PanelLayout } from '../../shared/webview';
 import { Failure } from '../failure';
 import { readView } from './messages';
 import { type Comparison, Panel, type PanelEvents, tabTitle } from './panel';
@@ -26,6 +27,8 @@ export class Panels implements vscode.WebviewPanelSerializer {
   readonly #dist: vscode.Uri;
   readonly #icon: { light: vscode.Uri; dark: vscode.Uri };
   readonly #events: PanelEvents;
+  /** How the user arranged the panel that was closed last. */
+  #layout: PanelLayout | null = null;
 
   constructor(
     extensionUri: vscode.Uri,
@@ -39,6 +42,7 @@ export class Panels implements vscode.WebviewPanelSerializer {
       ...events,
       disposed: (panel) => {
         this.#panels.delete(panel);
+        this.#layout = panel.view?.layout ?? this.#layout;
         events.disposed(panel);
       },
     };
@@ -82,7 +86,11 @@ export class Panels implements vscode.WebviewPanelSerializer {
         ? PROMPT_AND_GRAPH
         : null;
     if (layout) void vscode.commands.executeCommand('vscode.setEditorLayout', layout);
-    return this.#add(created, uri, comparison);
+    const arranged = this.all().findLast(({ view }) => view !== null)?.view?.layout ?? this.#layout;
+    const panel = this.#add(created, uri, comparison);
+    // what fills a panel is not meant for the next one
+    panel.layout = arranged && { ...arranged, maximized: null };
+    return panel;
   }
 
   /** The panel the user looks at or acted in last. */

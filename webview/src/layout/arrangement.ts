@@ -1,10 +1,13 @@
-/** How the panel is divided between graph and inspector. */
-import { signal } from '@preact/signals';
+/** How the panel is divided between graph and inspector: by its width, unless the user has arranged it. */
+import { computed, signal } from '@preact/signals';
+import type { PanelLayout } from '../../../extension/shared/webview';
 
 export type Part = 'graph' | 'inspector';
 
 export const LEAST_SHARE = 0.2;
 export const MOST_SHARE = 0.85;
+/** Pixels of the panel from which the inspector stands beside the graph, and not below. */
+export const BESIDE_FROM = 1100;
 
 export type Arrangement = ReturnType<typeof createArrangement>;
 
@@ -12,6 +15,13 @@ export function createArrangement() {
   /** The graph's share of the panel; null: as the style sheet has it. */
   const share = signal<number | null>(null);
   const maximized = signal<Part | null>(null);
+  /** Where the user wants the inspector; auto: by the width. */
+  const place = signal<PanelLayout['place']>('auto');
+  /** The panel's width in pixels; 0 before it is measured. */
+  const width = signal(0);
+  const isStacked = computed(() =>
+    place.value === 'auto' ? width.value > 0 && width.value < BESIDE_FROM : place.value === 'below',
+  );
 
   function divide(wanted: number): void {
     share.value = Math.min(MOST_SHARE, Math.max(LEAST_SHARE, wanted));
@@ -21,7 +31,30 @@ export function createArrangement() {
     maximized.value = maximized.value === part ? null : part;
   }
 
-  return { share, maximized, divide, toggle };
+  /** Moves the inspector below the graph, or beside it. */
+  function turn(): void {
+    const wanted = isStacked.peek() ? 'beside' : 'below';
+    const usual = width.peek() > 0 && width.peek() < BESIDE_FROM ? 'below' : 'beside';
+    // where it would stand anyway, the width decides again
+    place.value = wanted === usual ? 'auto' : wanted;
+    share.value = null;
+    maximized.value = null;
+  }
+
+  /** What outlives a reload. */
+  const kept = computed<PanelLayout>(() => ({
+    place: place.value,
+    share: share.value,
+    maximized: maximized.value,
+  }));
+
+  function restore(layout: PanelLayout): void {
+    place.value = layout.place;
+    share.value = layout.share;
+    maximized.value = layout.maximized;
+  }
+
+  return { share, maximized, place, width, isStacked, kept, divide, toggle, turn, restore };
 }
 
 /** `m`: the part that has the focus takes all the room, or gives it back. */

@@ -1,4 +1,4 @@
-/** Two buttons that give the whole panel to the graph or to the inspector, and take it back. */
+/** Buttons that move the inspector beside or below the graph, and give the whole panel to one of them. */
 import type { Arrangement, Part } from './arrangement';
 
 const WORDS: Record<Part, string> = { graph: 'graph', inspector: 'inspector' };
@@ -6,9 +6,31 @@ const WORDS: Record<Part, string> = { graph: 'graph', inspector: 'inspector' };
 export function MaximizeButtons({ arrangement }: { arrangement: Arrangement }) {
   return (
     <span class="maximize" role="group" aria-label="Room">
+      <Turn arrangement={arrangement} />
       <Maximize arrangement={arrangement} part="graph" />
       <Maximize arrangement={arrangement} part="inspector" />
     </span>
+  );
+}
+
+function Turn({ arrangement }: { arrangement: Arrangement }) {
+  const stacked = arrangement.isStacked.value;
+  const words = `Move the inspector ${stacked ? 'beside' : 'below'} the graph`;
+  return (
+    <button
+      type="button"
+      tabIndex={-1}
+      class="icon turn"
+      data-testid="turn"
+      aria-label={words}
+      title={words}
+      onClick={arrangement.turn}
+    >
+      <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
+        <rect class="outline" x="1.5" y="2.5" width="13" height="11" rx="1.5" />
+        <path class="outline" d={stacked ? 'M10 2.5v11' : 'M1.5 9.5h13'} />
+      </svg>
+    </button>
   );
 }
 

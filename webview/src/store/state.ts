@@ -21,6 +21,7 @@ import { NO_HISTORY, step, visit } from './history';
 import type { History } from './history';
 import type { Host } from '../hosts/host';
 import { edgeName, parseEdge, parseNode } from '../words/names';
+import { createArrangement } from '../layout/arrangement';
 import { decodeAnalysis, isComplete } from '../analysis/payload';
 import type { Analysis } from '../analysis/payload';
 
@@ -95,6 +96,7 @@ export function createStore(host: Host) {
   const afresh = signal(0);
   /** The editor's command to save the view; the exporter clears it. */
   const exportAsked = signal<{ format: SaveFormat; appearance: Appearance } | null>(null);
+  const arrangement = createArrangement();
   const asker = createAsker(host, () => analysis.value?.meta.runId ?? null);
 
   const drawn = createDrawn({ analysis, target, threshold, renormalize, headFilter });
@@ -206,6 +208,7 @@ export function createStore(host: Host) {
       view.value = kept?.view ?? 'routes';
       heat.value = kept?.heat ?? false;
       picture.restoreColumns(kept);
+      if (kept?.layout) arrangement.restore(kept.layout);
       hover.value = null;
       const asksAnew = JSON.stringify(asked ?? null) !== JSON.stringify(about.peek());
       if (!edited || asksAnew) {
@@ -333,12 +336,13 @@ export function createStore(host: Host) {
       heat: heat.value,
       ...picture.columnsState(),
       metric: causes.chosen.value,
+      layout: arrangement.kept.value,
     };
   }
 
   return {
     ...drawn, ...picture, phase, analysis, title, offline, filling, target, threshold, renormalize, ink, history, selection, hover, caret,
-    editorPosition, lensNormalized, themed, view, heat, headFilter, pinned, rival, about, wanted, exportAsked, updating, trouble, afresh, asker, causes, settledRoutes, selectionEdges, hoverEdges,
+    editorPosition, lensNormalized, themed, view, heat, headFilter, pinned, rival, about, wanted, exportAsked, updating, trouble, afresh, arrangement, asker, causes, settledRoutes, selectionEdges, hoverEdges,
     setTarget, setThreshold, select, travel, receive, act, live, tell: host.tell,
     recording: host.recording, inEditor: host.inEditor,
   }; // prettier-ignore
