@@ -23,7 +23,7 @@ describe('the head overview', () => {
   const clearSelection = () =>
     inspector(page).getByRole('button', { name: 'Clear the selection' }).dispatchEvent('click');
 
-  beforeAll(async () => void ({ page } = await open(IOI, { viewport: { width: 807, height: 698 } })));
+  beforeAll(async () => void ({ page } = await open(IOI, { viewport: { width: 1180, height: 698 } })));
 
   const EDGE = 'attention:I22_1>A23_13';
   const headOf = (name: string) => edges.find((edge) => edge.name === name)?.heads[0]?.head ?? -1;

@@ -60,7 +60,7 @@ describe('the inspectors show what plain torch computes', () => {
   const text = async (id: string) => (await byId(id).textContent()) ?? '';
 
   beforeAll(async () => {
-    ({ page } = await open(IOI, { viewport: { width: 807, height: 698 } }));
+    ({ page } = await open(IOI, { viewport: { width: 1180, height: 698 } }));
     panel = inspector(page);
   });
 

@@ -46,7 +46,7 @@ describe('without a pointer', () => {
   }
 
   beforeAll(async () => {
-    ({ host, page } = await open(IOI, { viewport: { width: 807, height: 698 } }));
+    ({ host, page } = await open(IOI, { viewport: { width: 1180, height: 698 } }));
     await page.locator('body').evaluate((body) => {
       body.dataset['pointed'] = '0';
       addEventListener('pointerdown', () => (body.dataset['pointed'] = `${Number(body.dataset['pointed']) + 1}`), true);

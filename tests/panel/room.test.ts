@@ -45,24 +45,29 @@ describe('the panel beside an editor in a window of 1280 × 800', () => {
   });
 
   test('the splitter gives room, and either part can have all of it', async () => {
-    const width = async () => (await boxOf(stage())).width;
-    const before = await width();
+    const height = async () => (await boxOf(stage())).height;
+    const before = await height();
     const bar = await boxOf(byId('splitter'));
-    await page.mouse.move(bar.x + bar.width / 2, bar.y + 200);
+    await page.mouse.move(bar.x + 200, bar.y + bar.height / 2);
     await page.mouse.down();
-    await page.mouse.move(bar.x - 90, bar.y + 220, { steps: 4 });
+    await page.mouse.move(bar.x + 220, bar.y - 60, { steps: 4 });
     await page.mouse.up();
-    await expect.poll(width).toBeLessThan(before - 60);
+    await expect.poll(height).toBeLessThan(before - 40);
     await byId('splitter').dblclick();
-    await expect.poll(width).toBe(before);
+    await expect.poll(height).toBe(before);
     await byId('maximize-graph').click();
     await inspector(page).waitFor({ state: 'hidden' });
-    expect(await width()).toBeGreaterThan(before + 100);
+    expect(await height()).toBeGreaterThan(before + 100);
     await page.keyboard.press('m');
     await inspector(page).waitFor();
     await byId('maximize-inspector').click();
     await stage().waitFor({ state: 'hidden' });
     await byId('maximize-inspector').click();
-    await expect.poll(width).toBe(before);
+    await expect.poll(height).toBe(before);
+    await byId('turn').click();
+    const width = async () => (await boxOf(stage())).width;
+    await expect.poll(width).toBeLessThan(600);
+    await byId('turn').click();
+    await expect.poll(height).toBe(before);
   });
 });
