@@ -22,7 +22,7 @@ export const ORDER = {
   'webview/src': list(`
     main page notebookFrame mount app views inspectors controls graph store groups effects hosts words routes analysis layout
   `),
-  'webview/dev': list('dev themes answers effects attention views synthetic sparse numbers'),
+  'webview/dev': list('dev themes answers refused effects attention views synthetic sparse numbers'),
 };
 /** The other trees that a tree may import. @type {Record<string, string[]>} */
 const TREES = {

@@ -12,6 +12,7 @@ export const LOAD_MODEL = 'lmTransparency/loadModel';
 export const UNLOAD_MODEL = 'lmTransparency/unloadModel';
 export const ANALYZE = 'lmTransparency/analyze';
 export const ESTIMATE = 'lmTransparency/estimate';
+export const PLAIN_LENS = 'lmTransparency/plainLens';
 export const CONFIGURE = 'lmTransparency/configure';
 export const PROMPT_AT = 'lmTransparency/promptAt';
 export const LIST_PROMPTS = 'lmTransparency/listPrompts';
@@ -257,6 +258,32 @@ export interface EstimateResult {
   fits: boolean;
   longestThatFits: number;
   calibrated: boolean;
+}
+
+/** A prompt and a model as in `AnalyzeParams`. `most`: positions, counted from the end. */
+export interface PlainLensParams extends ModelChoice {
+  prompt: string;
+  specialTokens?: SpecialTokens;
+  chat?: boolean;
+  topK?: number;
+  most?: number;
+  workDoneToken?: string;
+}
+
+/**
+ * The logit lens of a model that cannot be decomposed, from its outputs alone.
+ *
+ * `tokens`: texts of the positions that are shown; `first`: the first of them. `top` [row, position, k]: the ids of
+ * the most probable tokens (`texts` has their texts) with `top_probability`. Row 0 reads the embedding, row l + 1 the
+ * state after layer l; the last row is the model's own prediction.
+ */
+export interface PlainLensResult {
+  model: string;
+  first: number;
+  tokens: string[];
+  texts: Record<number, string>;
+  top: NumericArray;
+  topProbability: NumericArray;
 }
 
 /**

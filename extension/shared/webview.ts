@@ -1,5 +1,5 @@
 /** Messages between the panel's host (the extension) and the webview. Both bundles import this file. */
-import type { Appearance, EffectsResult, ExportFormat, Inspections } from './protocol';
+import type { Appearance, EffectsResult, ExportFormat, Inspections, PlainLensResult } from './protocol';
 
 /** What the webview may ask the backend, through its host: any question about the run that is shown. */
 export type Method = keyof Inspections;
@@ -102,7 +102,14 @@ export type ToWebview =
     }
   | { type: 'progress'; message: string; fraction: number | null }
   /** In place of a graph, or over the one that is shown. */
-  | { type: 'failure'; message: string; remedy: string; actions: { action: PanelAction; label: string }[] }
+  | {
+      type: 'failure';
+      message: string;
+      remedy: string;
+      actions: { action: PanelAction; label: string }[];
+      /** The lens of a model that cannot be decomposed, in place of any graph; a sentence while it is being read. */
+      lens?: PlainLensResult | string;
+    }
   /** null: the analysis is all there. */
   | { type: 'filling'; filling: Filling | null }
   /** A question that takes a while is still being worked on. */

@@ -1,6 +1,6 @@
 import { decode } from '@msgpack/msgpack';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { ANALYZE } from '../../extension/shared/protocol';
+import { ANALYZE, PLAIN_LENS } from '../../extension/shared/protocol';
 import { Failure } from '../../extension/src/failure';
 import { NOTHING_SET, newWorld, reply, settle, wholeText, type World } from './analyses_world';
 import { createdPanels, type FakeWebviewPanel } from './vscode.fake';
@@ -233,6 +233,44 @@ describe('an analysis', () => {
     backend.requests.at(-1)?.resolve(reply('r2', 'two'));
     await again;
     expect(fake?.title).toBe('Routes: two.prompt · m');
+  });
+
+  it('by a model that is refused shows its lens, and the graph before when that is dismissed', async () => {
+    const { done, fake } = await begin('one');
+    backend.requests[0]?.resolve(reply('r1', 'one'));
+    await done;
+    const refused = run('two');
+    await settle();
+    const data = { kind: 'modelUnsupported', remedy: 'Choose another model.' };
+    backend.requests[1]?.reject(Object.assign(new Error('It has no blocks.'), { code: -32803, data }));
+    await refused;
+    const asked = backend.requests[2];
+    expect(asked).toMatchObject({ method: PLAIN_LENS, params: { prompt: 'two', source: 'org/m', topK: 5 } });
+    asked?.options.onProgress?.({ message: 'reading weights', fraction: null });
+    expect(last(fake)).toMatchObject({ type: 'failure', message: 'It has no blocks.', lens: 'reading weights' });
+    asked?.resolve({ model: 'm' });
+    await settle();
+    const back = { action: 'dismiss', label: 'Back to the Graph' };
+    expect(last(fake)).toMatchObject({ lens: { model: 'm' }, actions: expect.arrayContaining([back]) });
+    panels.all()[0]?.dismiss();
+    expect(last(fake)).toMatchObject({ type: 'analysis', runId: 'r1' });
+  });
+
+  it('ends the reading of a lens that is no longer wanted, and says why where there is none', async () => {
+    const refuse = async (at: number) => {
+      const { done, fake } = await begin('one');
+      backend.requests[at]?.reject(Object.assign(new Error('No blocks.'), { code: -32803, data: { kind: 'modelUnsupported', remedy: '' } })); // prettier-ignore
+      await done;
+      return fake;
+    };
+    await refuse(0);
+    const fake = await refuse(2);
+    expect(backend.requests[1]?.options.cancel?.isCancellationRequested).toBe(true);
+    expect(last(fake)).toMatchObject({ type: 'failure', lens: 'Reading its logit lens' });
+    backend.requests[3]?.reject(new Error('It hands out no hidden states.'));
+    await settle();
+    expect(last(fake)).toMatchObject({ type: 'failure', message: 'No blocks.' });
+    expect(last(fake)).not.toHaveProperty('lens');
   });
 
   it('says that it was cancelled, or returns to the previous one', async () => {

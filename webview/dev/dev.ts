@@ -1,5 +1,5 @@
 /**
- * The development page: ?sample=ioi|war|moe|30x128|… &theme=dark|light|hc-dark|hc-light &state=ready|empty|loading|failure|offline
+ * The development page: ?sample=ioi|war|moe|30x128|… &theme=dark|light|hc-dark|hc-light &state=ready|empty|loading|failure|offline|…
  * &proof=off &fail=lens &slow=MILLISECONDS &select=M4_5@3 &unsure. Sizes other than recordings are synthetic: layers x tokens, and x edges in
  * a row where not every pair of tokens is to have a weight. &payload=URL shows a recording from elsewhere.
  */
@@ -10,6 +10,7 @@ import { syntheticAnswer } from './answers';
 import { sizes } from './numbers';
 import { syntheticPayload } from './synthetic';
 import { setAnalysis } from './attention';
+import { refusedLens } from './refused';
 import { applyTheme } from './themes';
 import type { ThemeName } from './themes';
 
@@ -57,7 +58,7 @@ if (elsewhere !== null) {
     window.postMessage({ type: 'analysis', runId: 'recorded', title: 'recorded', payload, view: null }, '*');
   };
   void fetch(elsewhere).then(async (response) => post(await response.arrayBuffer()));
-} else if (['ready', 'offline', 'updating'].includes(state)) {
+} else if (['ready', 'offline', 'updating', 'trouble'].includes(state)) {
   page.payload = payload();
   measure(page.payload);
 }
@@ -78,6 +79,18 @@ const messages: Record<string, ToWebview> = {
     ],
   },
 };
+const REFUSAL = {
+  type: 'failure',
+  message: 'FalconMambaForCausalLM cannot be analyzed: its decoder blocks were not found.',
+  remedy: 'Choose another model.',
+  actions: [
+    { action: 'selectModel', label: 'Select Model' },
+    { action: 'showLog', label: 'Show Log' },
+  ],
+} satisfies ToWebview;
+messages['reading'] = { ...REFUSAL, lens: 'Reading the layers of falcon-mamba-7b' };
+messages['refused'] = { ...REFUSAL, lens: refusedLens() };
+messages['trouble'] = { ...REFUSAL, message: 'The prompt has 9,000 tokens; gpt2 reads at most 1,024.', remedy: '' };
 const first = messages[state];
 if (first) window.addEventListener('load', () => window.postMessage(first, '*'));
 const cursor = query.get('cursor');

@@ -17,6 +17,7 @@ import { LiveRuns } from './liveRuns';
 import type { Panel } from './panel';
 import type { Panels } from './panels';
 import { payloadBytes, runIdOf } from './payload';
+import { RefusedModels } from './refusedModels';
 import type { Asked, ResultStore, StoredResult } from './resultStore';
 
 /** What follows typing is kept when the hands rest. */
@@ -42,6 +43,8 @@ export interface Job {
   /** How it was requested, and how it would be requested now; null for a repeated request. */
   asked: Asked | null;
   askedNow: (() => Asked) | null;
+  /** The prompt, once it is known. */
+  chosen?: Chosen;
   /** Begins again: something else was chosen. */
   renew(): void;
   /** It follows typing: the previous graph stays until this one is ready. */
@@ -80,6 +83,7 @@ export class Analyses {
   readonly #live: LiveRuns;
   #resting: NodeJS.Timeout | undefined;
   readonly #costs = new CostQuestions();
+  readonly #refused: RefusedModels;
 
   constructor(
     private readonly backend: Backend,
@@ -89,6 +93,7 @@ export class Analyses {
     private readonly log: (line: string) => void,
   ) {
     this.#live = new LiveRuns(backend, log);
+    this.#refused = new RefusedModels(backend, log);
     choice.changed.listen(() => {
       for (const job of this.jobs) if (isOutdated(job)) job.renew();
     });
@@ -122,6 +127,7 @@ export class Analyses {
 
   async #run(uri: vscode.Uri, title: string, panel: Panel, choose: Choose, follows: boolean): Promise<Outcome> {
     this.#jobs.get(panel)?.cancel();
+    this.#refused.end(panel);
     const source = new CancelSource();
     const job: Job = {
       ...{ uri: uri.toString(), title, panel, message: 'Preparing', follows, begun: false },
@@ -159,7 +165,7 @@ export class Analyses {
       };
       try {
         const { token } = attempt;
-        const analysis = choose(job, token).then((chosen) => this.#analyze(chosen, job, token));
+        const analysis = choose(job, token).then((chosen) => this.#analyze((job.chosen = chosen), job, token));
         analysis.catch(() => undefined);
         const result = await orCancelled(analysis, token);
         if (!isRenewed) return result;
@@ -190,6 +196,7 @@ export class Analyses {
   /** Ends what runs for this panel, or everything. */
   cancel(panel?: Panel): void {
     for (const job of this.jobs) if (!panel || job.panel === panel) job.cancel();
+    this.#refused.end(panel);
   }
 
   /**
@@ -312,7 +319,7 @@ export class Analyses {
     job.said = true;
   }
 
-  #onFailure({ panel, begun, follows }: Job, failure: Failure): Outcome {
+  #onFailure({ panel, begun, follows, chosen }: Job, failure: Failure): Outcome {
     // the graph of the target stays, and any other token's is computed when it is asked for
     if (begun)
       panel.showFilling({ going: false, message: isCancelled(failure) ? '' : failure.message, fraction: null });
@@ -333,7 +340,8 @@ export class Analyses {
     }
     this.log(`analysis failed (${failure.kind}): ${failure.message}`);
     if (failure.cause instanceof Error && failure.cause.stack) this.log(failure.cause.stack);
-    if (!begun) panel.showFailure(failure);
+    if (!begun && chosen && failure.kind === 'modelUnsupported') void this.#refused.show(panel, chosen, failure);
+    else if (!begun) panel.showFailure(failure);
     this.failed.fire({ panel, failure });
     return 'failed';
   }

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { Appearance, PromptSettings } from '../../shared/protocol';
+import type { Appearance, PlainLensResult, PromptSettings } from '../../shared/protocol';
 import type {
   Answer,
   Filling,
@@ -18,7 +18,7 @@ import { Failure, toFailure } from '../failure';
 import { failureMessage, LABELS } from './failureMessage';
 import { panelHtml } from './html';
 import { readMessage, readView } from './messages';
-import { readHeading, type Heading } from './payload';
+import { bufferOf, readHeading, type Heading } from './payload';
 import type { StoredResult } from './resultStore';
 
 /** An analysis shown in a panel, with the part that the editor needs. */
@@ -61,6 +61,8 @@ export class Panel {
   #state: ToWebview | null = null;
   /** The message over the shown analysis: another one is coming, or why there is none. */
   #over: Over | null = null;
+  /** The analysis that a refusal stands in place of. */
+  #before: ToWebview | null = null;
   #filling: Filling | null = null;
   #offers = false;
   #offline: string | null = null;
@@ -119,6 +121,27 @@ export class Panel {
     this.#sayOver({ ...message, actions: [...message.actions, { action, label }] });
   }
 
+  /**
+   * Shows that a model is refused, with its lens or what is done for it. The analysis before is there again when the
+   * message is dismissed. `lens`: null where there is none.
+   */
+  showRefused(error: unknown, lens: PlainLensResult | string | null): void {
+    const message = failureMessage(toFailure(error));
+    if (this.#state?.type === 'analysis') this.#before = this.#state;
+    this.#stopFilling();
+    const actions = this.#before ? [...message.actions, BACK] : message.actions;
+    this.#show({ ...message, actions, ...(lens !== null && { lens }) });
+  }
+
+  /** Shows the analysis of before the refusal. */
+  #restore(): void {
+    const before = this.#before;
+    if (before?.type !== 'analysis') return;
+    this.#goBack();
+    const view = this.view ?? before.view;
+    this.#show({ ...before, view, effects: this.shown?.effects ?? null, measured: this.events.measured(this) });
+  }
+
   /** Shows an analysis; a new one keeps the last one's slider and switches unless its file sets them. */
   showResult(result: StoredResult, given: Partial<ViewState> | null = null): void {
     // the rest of the shown analysis moves nothing
@@ -157,6 +180,7 @@ export class Panel {
 
   /** Removes the message over the analysis. */
   dismiss(): void {
+    if (this.#state?.type === 'failure') return this.#restore();
     if (this.#over?.type !== 'failure') return;
     this.#goBack();
     this.showUpdating(null);
@@ -169,6 +193,7 @@ export class Panel {
 
   /** Goes back to the analysis that was shown before; false when there was none. */
   showLastResult(): boolean {
+    if (this.#before) this.#restore();
     if (this.#state?.type !== 'analysis') return false;
     this.#goBack();
     this.showUpdating(null);
@@ -254,6 +279,7 @@ export class Panel {
   #show(state: ToWebview): void {
     this.#state = state;
     this.#over = null;
+    if (state.type === 'analysis') this.#before = null;
     this.#offers = false;
     this.#post(state);
     this.#postOffline();
@@ -363,13 +389,9 @@ export function tabTitle(title: string, comparison: Comparison | null, model = '
   return [`${comparison ? 'Compared' : 'Routes'}: ${title}`, shortModel(model)].filter(Boolean).join(' · ');
 }
 
+const BACK = { action: 'dismiss', label: 'Back to the Graph' } as const;
 const NOTHING_SET = { threshold: null, renormalize: null };
 
 function carriedOver({ threshold, renormalize, ink, view, heat, grouping, layout }: ViewState): Partial<ViewState> {
   return { threshold, renormalize, ink, view, heat, grouping, layout };
-}
-
-function bufferOf(bytes: Uint8Array): ArrayBuffer {
-  const isTight = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength;
-  return (isTight ? bytes.buffer : bytes.slice().buffer) as ArrayBuffer;
 }

@@ -28,6 +28,12 @@ export function payloadBytes(reply: unknown): Uint8Array {
   return bytes;
 }
 
+/** The bytes as one buffer of exactly their size. */
+export function bufferOf(bytes: Uint8Array): ArrayBuffer {
+  const isTight = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength;
+  return (isTight ? bytes.buffer : bytes.slice().buffer) as ArrayBuffer;
+}
+
 /** Reads the small part of an analysis. Throws a `Failure` for bytes that are not one. */
 export function readHeading(bytes: Uint8Array): Heading {
   let whole: unknown;

@@ -6,6 +6,7 @@ made it, and the lens of the last state must equal the model's own logits.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -36,16 +37,44 @@ def plain_lens(
     embedding, `invalidPosition`.
     """
     position = position_of(position, len(token_ids))
+    unembedding = _unembedding(model)
+    with guard(unembedding):
+        rows = list(_read(model, unembedding, token_ids, slice(position, position + 1), maps))
+        return torch.cat(rows)
+
+
+def plain_grid(
+    model: PreTrainedModel, token_ids: Int[Tensor, "position"], first: int, top_k: int
+) -> tuple[Int[Tensor, "row position k"], Float[Tensor, "row position k"]]:
+    """The ids of the `top_k` most probable tokens and their probabilities, by rows as in `plain_lens`, at every
+    position from `first` on. Raises as `plain_lens`.
+    """
+    unembedding = _unembedding(model)
+    ids, shares = list[Tensor](), list[Tensor]()
+    with guard(unembedding):
+        # a row at a time: all rows at all positions of a large vocabulary may not fit
+        for logits in _read(model, unembedding, token_ids, slice(first, None), LOGIT):
+            top = logits.softmax(dim=-1).topk(min(top_k, logits.shape[-1]), dim=-1)
+            ids.append(top.indices.cpu())
+            shares.append(top.values.cpu())
+    return torch.stack(ids), torch.stack(shares)
+
+
+def _unembedding(model: PreTrainedModel) -> nn.Module:
     unembedding = model.get_output_embeddings()
     if unembedding is None:
         raise _unreadable(model, "it has no output embedding")
-    with guard(unembedding):
-        return _read(model, unembedding, token_ids, position, maps)
+    return unembedding
 
 
 def _read(
-    model: PreTrainedModel, unembedding: nn.Module, token_ids: Int[Tensor, "position"], position: int, maps: LensMaps
-) -> Float[Tensor, "row vocabulary"]:
+    model: PreTrainedModel,
+    unembedding: nn.Module,
+    token_ids: Int[Tensor, "position"],
+    positions: slice,
+    maps: LensMaps,
+) -> Iterator[Float[Tensor, "position vocabulary"]]:
+    """The logits of each row at `positions`, the embedding's first."""
     made: list[tuple[nn.Module, Tensor]] = []
 
     def keep(module: nn.Module, _args: Any, output: Any) -> None:
@@ -67,22 +96,29 @@ def _read(
         raise _unreadable(model, "it hands out no hidden states")
     norm = _final_norm(model, made, states[-1])
     with torch.no_grad():
-        last = len(states) - 1
-        rows = [maps.read(state[0, position], i).to(state) for i, state in enumerate(states[:last])]
-        rows.append(states[last][0, position])
+        final = len(states) - 1
+        rows = [maps.read(state[0, positions], i).to(state) for i, state in enumerate(states[:final])]
+        rows.append(states[final][0, positions])
         # the last state is already normalised
-        read = rows if norm is None else [*(norm(row[None, None])[0, 0] for row in rows[:-1]), rows[-1]]
+        read = rows if norm is None else [*(norm(row[None])[0] for row in rows[:-1]), rows[-1]]
         place = device_of(unembedding)
-        logits = unembedding(torch.stack([row.to(place) for row in read])).float()
-    wanted = out.logits[0, position].float().to(place)
-    if not (is_finite(wanted) and is_finite(logits)):
-        raise not_finite(model, "The logit lens")
-    # a multiplier after the unembedding is the same for all rows
-    scale = float((logits[-1] * wanted).sum() / (logits[-1] * logits[-1]).sum())
-    off = float((scale * logits[-1] - wanted).abs().max() / wanted.abs().max())
-    if not off <= _ROUNDING.get(model.dtype, 1e-4):
-        raise _unreadable(model, "its logits are not what its unembedding reads from the last state")
-    return scale * logits
+
+        def logits_of(row: Tensor) -> Tensor:
+            return unembedding(row.to(place)).float()
+
+        last, wanted = logits_of(read[-1]), out.logits[0, positions].float().to(place)
+        if not (is_finite(wanted) and is_finite(last)):
+            raise not_finite(model, "The logit lens")
+        # a multiplier after the unembedding is the same for all rows
+        scale = float((last * wanted).sum() / (last * last).sum())
+        off = float((scale * last - wanted).abs().max() / wanted.abs().max())
+        if not off <= _ROUNDING.get(model.dtype, 1e-4):
+            raise _unreadable(model, "its logits are not what its unembedding reads from the last state")
+        for row in read:
+            logits = scale * logits_of(row)
+            if not is_finite(logits):
+                raise not_finite(model, "The logit lens")
+            yield logits
 
 
 def _final_norm(model: PreTrainedModel, made: list[tuple[nn.Module, Tensor]], last: Tensor) -> nn.Module | None:

@@ -30,6 +30,8 @@ UNLOAD_MODEL = "lmTransparency/unloadModel"
 ANALYZE = "lmTransparency/analyze"
 #: The time and memory that an analysis will need. Loads the model, as the analysis would.
 ESTIMATE = "lmTransparency/estimate"
+#: The logit lens of a model that an analysis refuses. The model is loaded for it and not kept.
+PLAIN_LENS = "lmTransparency/plainLens"
 #: Settings of a window that apply to the process; the latest ones hold for all its windows.
 CONFIGURE = "lmTransparency/configure"
 #: The prompt at a place in a document, and all its prompts. Answered at once, whatever is running.

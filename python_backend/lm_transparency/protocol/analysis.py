@@ -7,6 +7,7 @@ from typing import Literal
 
 from ..model.options import ModelChoice, SpecialTokens
 from .models import ModelInfo
+from .values import Float32Tensor, Uint32Tensor
 
 PAYLOAD_FORMAT = 1
 
@@ -74,6 +75,35 @@ class EstimateResult:
     fits: bool
     longest_that_fits: int
     calibrated: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlainLensParams(ModelChoice):
+    """A prompt and a model as in `AnalyzeParams`. `most`: positions, counted from the end."""
+
+    prompt: str
+    special_tokens: SpecialTokens = "auto"
+    chat: bool = False
+    top_k: int = 5
+    most: int = 48
+    work_done_token: str = ""
+
+
+@dataclass(frozen=True)
+class PlainLensResult:
+    """The logit lens of a model that cannot be decomposed, from its outputs alone.
+
+    `tokens`: texts of the positions that are shown; `first`: the first of them. `top` [row, position, k]: the ids of
+    the most probable tokens (`texts` has their texts) with `top_probability`. Row 0 reads the embedding, row l + 1 the
+    state after layer l; the last row is the model's own prediction.
+    """
+
+    model: str
+    first: int
+    tokens: list[str]
+    texts: dict[int, str]
+    top: Uint32Tensor
+    top_probability: Float32Tensor
 
 
 @dataclass(frozen=True)

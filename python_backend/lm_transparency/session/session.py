@@ -6,7 +6,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -31,12 +31,14 @@ from ..model.loading import LoadedModel, load_model
 from ..model.memory import TooLarge, free_buffers, free_bytes, give_back
 from ..model.options import Loading, ModelChoice, SpecialTokens
 from ..model.tokens import Token
+from ..protocol.analysis import PlainLensResult
 from ..protocol.effects import MetricChoice
 from ..protocol.heads import HeadTagsResult
 from ..routes.kernels import use_cache_directory, warm_up
 from ..trace.prefix import n_common
 from ..version import __version__
 from ..watch import Watch
+from .refused import refused_lens
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -54,6 +56,7 @@ METRIC_BUDGET = 100_000_000
 _METRIC_FIELDS = tuple(field for field in fields(MetricChoice) if field.name not in ("behind", "work_done_token"))
 
 _Key = tuple[str | bool, ...]
+T = TypeVar("T")
 
 
 class Traces(NamedTuple):
@@ -107,13 +110,7 @@ class Session:
                 if held is not None and watch is not None:
                     watch.step(f"the files of {held.name} have changed: loading it again")
                 # checked first, so that an unknown name does not unload a model
-                try:
-                    loaded = load_model(source, watch=watch, **options)
-                except TransparencyError as error:
-                    if not self._makes_room(error):
-                        raise
-                    self.unload()
-                    loaded = load_model(source, watch=watch, **options)
+                loaded = self._with_room(lambda: load_model(source, watch=watch, **options))
                 if loaded.device == "cpu":
                     if watch is not None:
                         watch.step("preparing code for this processor")
@@ -134,6 +131,35 @@ class Session:
                 files = model_fingerprint(source, str(key[4]), say=state)
                 return None if self._changed(key, files) else model
         return None
+
+    def refused_lens(
+        self,
+        choice: ModelChoice,
+        prompt: str | Chat,
+        special_tokens: SpecialTokens,
+        *,
+        top_k: int,
+        most: int,
+        watch: Watch,
+    ) -> PlainLensResult:
+        """See `session.refused.refused_lens`; the loaded model stays if there is room for both."""
+        with guard(self, watch, loading=True):
+            try:
+                return self._with_room(
+                    lambda: refused_lens(choice, prompt, special_tokens, top_k=top_k, most=most, watch=watch)
+                )
+            finally:
+                give_back()
+
+    def _with_room(self, load: Callable[[], T]) -> T:
+        """`load()`; the current model is unloaded where that alone makes it possible."""
+        try:
+            return load()
+        except TransparencyError as error:
+            if not self._makes_room(error):
+                raise
+        self.unload()
+        return load()
 
     def _makes_room(self, error: TransparencyError) -> bool:
         """Whether loading would succeed once the current model is unloaded."""

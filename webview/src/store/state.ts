@@ -30,7 +30,7 @@ export type Phase =
   | { kind: 'restoring' }
   | { kind: 'loading'; message: string; fraction: number | null }
   | { kind: 'ready' }
-  | { kind: 'failure'; message: string; remedy: string; actions: { action: PanelAction; label: string }[] };
+  | ({ kind: 'failure' } & Trouble);
 
 /** The message over a graph while the next one is coming, and its action. */
 export type Updating = Omit<Extract<ToWebview, { type: 'updating' }>, 'type' | 'message'> & { message: string };
@@ -234,10 +234,10 @@ export function createStore(host: Host) {
     });
   }
 
-  function tellTrouble({ message, remedy, actions }: Trouble): void {
+  function tellTrouble({ message, remedy, actions, lens }: Trouble): void {
     updating.value = null;
-    if (phase.value.kind === 'ready') trouble.value = { message, remedy, actions };
-    else phase.value = { kind: 'failure', message, remedy, actions };
+    if (lens === undefined && phase.value.kind === 'ready') trouble.value = { message, remedy, actions };
+    else phase.value = { kind: 'failure', message, remedy, actions, ...(lens !== undefined && { lens }) };
   }
 
   function receive(message: ToWebview): void {

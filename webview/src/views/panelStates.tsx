@@ -1,5 +1,6 @@
 /** The panel's content without a graph, and the banners over it when something is wrong. */
 import type { Phase, Store } from '../store/state';
+import { RefusedLens } from './refusedLens';
 
 export function Empty({ store }: { store: Store }) {
   return (
@@ -83,9 +84,10 @@ export function TroubleBanner({ store }: { store: Store }) {
 }
 
 export function Failure({ store, phase }: { store: Store; phase: Extract<Phase, { kind: 'failure' }> }) {
+  const { lens } = phase;
   return (
-    <div class="state" role="alert">
-      <div class="state-text">
+    <div class={lens === undefined ? 'state' : 'state refused'}>
+      <div class="state-text" role="alert">
         <h2>{phase.message}</h2>
         {phase.remedy !== '' && <p>{phase.remedy}</p>}
         <div class="buttons">
@@ -101,6 +103,13 @@ export function Failure({ store, phase }: { store: Store; phase: Extract<Phase, 
           ))}
         </div>
       </div>
+      {typeof lens === 'string' && (
+        <div class="reading" role="status">
+          {lens} …
+          <Bar label={lens} fraction={null} />
+        </div>
+      )}
+      {typeof lens === 'object' && <RefusedLens lens={lens} />}
     </div>
   );
 }

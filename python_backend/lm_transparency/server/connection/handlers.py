@@ -20,7 +20,14 @@ from ...model.chat import Chat, parse_chat
 from ...model.listing import Listed, listed
 from ...model.options import ModelChoice
 from ...model.tokens import check_prompt
-from ...protocol.analysis import AnalyzeParams, AnalyzeResult, EstimateParams, EstimateResult
+from ...protocol.analysis import (
+    AnalyzeParams,
+    AnalyzeResult,
+    EstimateParams,
+    EstimateResult,
+    PlainLensParams,
+    PlainLensResult,
+)
 from ...protocol.models import (
     ConfigureParams,
     ConfigureResult,
@@ -51,7 +58,7 @@ Handler = Callable[[Any], Awaitable[Any]]
 logger = logging.getLogger(__name__)
 
 #: Longer lists than this would be a table of the vocabulary, and larger map sides are not thumbnails.
-MOST = {"top": 400, "top_k": 100, "update_k": 100, "keys_k": 100, "neurons_k": 100, "side": 512}
+MOST = {"most": 400, "top": 400, "top_k": 100, "update_k": 100, "keys_k": 100, "neurons_k": 100, "side": 512}
 MOST_TOKENS = 64
 
 #: Seconds after which the rest of an analysis gives way to others.
@@ -76,6 +83,7 @@ class Handlers:
             protocol.UNLOAD_MODEL: self.unload_model,
             protocol.ANALYZE: self.analyze,
             protocol.ESTIMATE: self.estimate,
+            protocol.PLAIN_LENS: self.plain_lens,
             protocol.CONFIGURE: self.configure,
             **{method: partial(self.inspect, method) for method in protocol.INSPECTIONS},
         }
@@ -175,6 +183,17 @@ class Handlers:
 
         return await self._compute(job, "Estimating", params.work_done_token)
 
+    async def plain_lens(self, raw: Any) -> PlainLensResult:
+        params = read(PlainLensParams, raw)
+        _check_counts(params)
+        prompt = await _prompt(params)
+
+        def job(session: Session, watch: Watch) -> PlainLensResult:
+            k, most = params.top_k, params.most
+            return session.refused_lens(params, prompt, params.special_tokens, top_k=k, most=most, watch=watch)
+
+        return await self._compute(job, f"Reading {_called(params.source)}", params.work_done_token)
+
     async def configure(self, raw: Any) -> ConfigureResult:
         params = read(ConfigureParams, raw)
         return ConfigureResult(await self._backend.set_trace_budget(round(params.trace_memory_mb * 1e6)))
@@ -226,7 +245,7 @@ class Handlers:
         return await self._backend.run_behind(turn, progress.report, doing, asked)
 
 
-async def _prompt(params: AnalyzeParams | EstimateParams) -> str | Chat:
+async def _prompt(params: AnalyzeParams | EstimateParams | PlainLensParams) -> str | Chat:
     """The prompt to analyse. It is refused here as well as in the analysis, because this check needs no model."""
     check_prompt(params.prompt)
     if not params.chat:
