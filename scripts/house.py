@@ -39,6 +39,7 @@ ROOMS = (
     "lens",
     "analysis",
     "inspection",
+    "exports/drawing",
     "exports",
     "session",
     "batch",

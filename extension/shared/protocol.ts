@@ -32,10 +32,11 @@ export type Support = 'exact' | 'refused' | 'caught' | 'unknown';
 export type ErrorKind = 'invalidParams' | 'invalidPrompt' | 'promptTooLong' | 'invalidPosition' | 'modelNotFound' | 'modelUnusable' | 'modelUnsupported' | 'dependencyMissing' | 'tooLarge' | 'outOfMemory' | 'costly' | 'runExpired' | 'cancelled' | 'internal';
 export type LayerKind = 'attention' | 'mixer' | 'both' | 'neither';
 export type ProofPart = 'attention' | 'ffn' | 'layer';
-export type ExportFormat = 'json' | 'csv' | 'svg';
+export type ExportFormat = 'json' | 'csv' | 'svg' | 'pdf' | 'attribution';
 export type DescribeForm = 'run' | 'text';
 export type Ink = 'flow' | 'local' | 'effect';
-export type Appearance = 'light' | 'dark';
+export type Appearance = 'light' | 'dark' | 'transparent';
+export type FigureView = 'routes' | 'lens' | 'heads' | 'map' | 'chart';
 export type HeadTag = 'previous' | 'first' | 'duplicate' | 'induction' | 'self';
 export type RouterScoring = 'softmax' | 'sigmoid' | 'unknown';
 export type How = 'default' | 'zero' | 'mean';
@@ -441,7 +442,13 @@ export interface ReachResult {
   payload: string;
 }
 
-/** The graph of one target as a file. `effects`: those that are known of this target, to go with it. */
+/**
+ * The graph of one target as a file. `effects`: those that are known of this target, to go with it.
+ *
+ * SVG and PDF are figures of `view`. `width_mm` null: as wide as it needs. `kept`: columns that carry nothing fold to
+ * slivers. `caption`: the model, the prompt, the method and the version stand under it. `layer`, `head`: of a map
+ * (`head` null: all heads together). `tokens`: of the vocabulary, for a chart; none: the most probable.
+ */
 export interface ExportParams {
   runId: string;
   format: ExportFormat;
@@ -451,10 +458,21 @@ export interface ExportParams {
   ink?: Ink;
   appearance?: Appearance;
   effects?: EffectsResult | null;
+  view?: FigureView;
+  widthMm?: number | null;
+  kept?: boolean;
+  caption?: boolean;
+  layer?: number | null;
+  head?: number | null;
+  tokens?: number[];
+  normalize?: boolean;
+  workDoneToken?: string;
 }
 
+/** `text`: the file, or base64 of its bytes. */
 export interface ExportResult {
   text: string;
+  encoding: 'utf8' | 'base64';
 }
 
 /**

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .batch.engine import analyze_many
     from .batch.prompts import Prompt, read_prompts
     from .errors import Cancelled, TransparencyError
-    from .exports import export_text
+    from .exports import export_figure, export_text
     from .inspection.effects import inspect_effects
     from .inspection.entropy import inspect_entropy
     from .inspection.experts import inspect_expert, inspect_expert_neuron, inspect_experts
@@ -69,6 +69,7 @@ _HOMES = {
     "inspect_lens": "inspection.lens",
     "load_lens": "lens.places",
     "track_tokens": "inspection.lens",
+    "export_figure": "exports",
     "export_text": "exports",
     "Lens": "lens.projection",
     "Chat": "model.chat",
@@ -107,6 +108,7 @@ __all__ = [
     "attention_map",
     "auto_threshold",
     "chat_of",
+    "export_figure",
     "export_text",
     "inspect_edge",
     "inspect_effects",

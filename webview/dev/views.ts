@@ -79,5 +79,6 @@ export const VIEWS: Answers = {
         : format === 'csv'
           ? `kind,source,target,weight\n`
           : JSON.stringify({ target, threshold }),
+    encoding: 'utf8',
   }),
 };

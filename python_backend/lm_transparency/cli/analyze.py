@@ -1,4 +1,4 @@
-"""`lm-transparency analyze`: one prompt and its routes as text, JSON, CSV, SVG or a page of its own."""
+"""`lm-transparency analyze`: one prompt and its routes as text, data, a figure or a page of its own."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ..files.reading import expanded
 from ..files.writing import write_atomically
 from ..model.options import COMPARED_THRESHOLD, LOWEST_THRESHOLD
 from .chats import add_chat_option, as_prompt, is_chat
+from .figures import FIGURES, add_figure_options, draw, figure_options
 from .files import read_prompt
 from .front_matter import take_front_matter
 from .many import FORMATS, add_many_options, is_many, run_many
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from ..routes.graph import RouteGraph
 
 
-#: For one prompt; json, csv and svg are those of `exports.FORMATS`, which is not imported for a list of words.
-_FORMATS = ("text", "json", "csv", "svg", "html", "run")
+#: For one prompt, with those of `exports`, which is not imported for a list of words.
+_FORMATS = ("text", "json", "csv", "attribution", *FIGURES, "html", "run")
 
 
 def add_parser(commands: Any) -> None:
@@ -53,13 +54,13 @@ def add_parser(commands: Any) -> None:
         metavar="F",
         help="write there instead of stdout; many prompts continue there",
     )
-    parser.add_argument("--appearance", choices=("light", "dark"), default="light", help="of an SVG (default: light)")
     parser.add_argument(
         "--effects", action="store_true", help="also measure what caused the prediction, for every format but text"
     )
     parser.add_argument("--estimate", action="store_true", help="only estimate time and memory")
     parser.add_argument("--proof", action="store_true", help="list the error of every layer, in the text report")
     parser.add_argument("--contributions", type=Path, metavar="F.npz", help="also write all contributions, dense")
+    add_figure_options(parser)
     add_replay_options(parser)
     add_many_options(parser)
     parser.set_defaults(run=run)
@@ -80,14 +81,16 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.effects and arguments.format == "text":
         raise TransparencyError(
             "invalidParams",
-            "--effects goes with --format json, csv, svg, html or run.",
+            "--effects goes with --format json, csv, attribution, svg, pdf, html or run.",
             "`lm-transparency effects` lists them as text.",
         )
     arguments.file = arguments.file[0] if arguments.file else None
+    if arguments.format in FIGURES:
+        # before a model is loaded in vain
+        figure_options(arguments, arguments.effects)
     prompt = _prompt(arguments)
     from ..model.tokens import check_prompt
 
-    # before a model is loaded in vain
     check_prompt(prompt)
     asked = as_prompt(prompt, arguments)
     prepare(arguments)
@@ -115,7 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
     named = named_tokens(analysis, graph.target, arguments.target, arguments.contrast)
     effects = _effects(analysis, graph, arguments) if arguments.effects else None
     deliver(
-        _as_text(run_id, analysis, graph, named, effects, arguments),
+        _as_file(run_id, analysis, graph, named, effects, arguments),
         arguments.format,
         arguments.output,
         styled=arguments.format == "text",
@@ -168,14 +171,16 @@ def _threshold(given: str | None, otherwise: float | None) -> float | None:
     return value
 
 
-def _as_text(
+def _as_file(
     run_id: str,
     analysis: Analysis,
     graph: RouteGraph,
     named: Named | None,
     effects: EffectsResult | None,
     arguments: argparse.Namespace,
-) -> str:
+) -> str | bytes:
+    if arguments.format in FIGURES:
+        return draw(analysis, graph, effects, arguments)
     if arguments.format == "text":
         from ..exports.report import as_text
 
@@ -192,23 +197,16 @@ def _as_text(
         title = arguments.file if arguments.file not in (None, "-") else "prompt"
         # the page chooses again for each target, as the panel does
         threshold = "auto" if arguments.threshold in (None, "auto") else graph.threshold
-        view = {"target": graph.target, "threshold": threshold, "renormalize": graph.renormalize}
+        ink = "flow" if effects is None else "effect"
+        view = {"target": graph.target, "threshold": threshold, "renormalize": graph.renormalize, "ink": ink}
         payload = encode_payload(run_id, analysis, arguments.top_k)
         return as_page(Path(title).name, run_id, payload, {"runId": run_id, **view}, effects=effects)
     if arguments.format == "run":
         return _as_run(analysis, graph, effects, arguments)
     from ..exports import graph_text
 
-    return graph_text(
-        analysis,
-        graph,
-        arguments.format,
-        ink="flow" if effects is None else "effect",
-        appearance=arguments.appearance,
-        top_k=arguments.top_k,
-        named=named,
-        effects=effects,
-    )
+    form, top_k = arguments.format, arguments.top_k
+    return graph_text(analysis, graph, form, top_k=top_k, named=named, effects=effects)
 
 
 def _as_run(analysis: Analysis, graph: RouteGraph, effects: EffectsResult | None, arguments: argparse.Namespace) -> str:

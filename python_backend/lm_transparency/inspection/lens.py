@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..analysis.result import Analysis
 from ..errors import TransparencyError
 from ..lens.grid import lens_grid, lens_tracks
@@ -20,10 +22,11 @@ def inspect_lens(
     normalize: bool = True,
     lens: LensMaps = LOGIT,
     rows: range | None = None,
+    positions: Sequence[int] | None = None,
     watch: Watch | None = None,
 ) -> LensGridResult:
-    """The lens of each layer at each position. `token`: a token to follow. `rows`: grid rows (all by default).
-    `lens`: `read_lens` reads one from a file.
+    """The lens of each layer at each position. `token`: a token to follow. `rows`, `positions`: of the grid (all by
+    default). `lens`: `read_lens` reads one from a file.
 
     Raises `TransparencyError` for a token or a row that does not exist.
     """
@@ -32,7 +35,9 @@ def inspect_lens(
         raise TransparencyError("invalidParams", f"The lens grid has rows 0 to {n_rows - 1}.", "Ask for some of these.")
     if token is not None:
         check_token(analysis, token)
-    grid = lens_grid(analysis.trace, token=token, normalize=normalize, maps=lens, rows=rows, watch=watch)
+    grid = lens_grid(
+        analysis.trace, token=token, normalize=normalize, maps=lens, rows=rows, positions=positions, watch=watch
+    )
     check_finite(analysis, grid.top_probability)
     check_finite(analysis, grid.top_logit)
     return LensGridResult(

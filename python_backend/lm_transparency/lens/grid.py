@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -48,11 +49,12 @@ def lens_grid(
     normalize: bool = True,
     maps: LensMaps = LOGIT,
     rows: range | None = None,
+    positions: Sequence[int] | None = None,
     watch: Watch | None = None,
 ) -> LensGrid:
     """The most probable token in every cell, and the probability and rank of `token`.
 
-    `rows`: of the grid, by default all. Raises `Cancelled` within one layer's time.
+    `rows`, `positions`: of the grid, by default all. Raises `Cancelled` within one layer's time.
     """
     watch = watch or Watch()
     lens = Lens(trace.anatomy)
@@ -61,8 +63,8 @@ def lens_grid(
     found: list[list[Tensor]] = []
     for index, row in enumerate(rows or range(len(states))):
         watch.step("lens", index, len(rows or states))
-        parts_of = states[row].split(block)
-        logits = (lens.logits(maps.read(part, row), normalize=normalize) for part in parts_of)
+        chosen = states[row] if positions is None else states[row][list(positions)]
+        logits = (lens.logits(maps.read(part, row), normalize=normalize) for part in chosen.split(block))
         parts = [_cells(part, token, trace.anatomy.readout) for part in logits]
         found.append([torch.cat(columns).cpu() for columns in zip(*parts, strict=True)])
     top, probability, logit, *followed = (torch.stack(columns) for columns in zip(*found, strict=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from ..model.options import Dtype, SpecialTokens
@@ -10,12 +10,16 @@ from .effects import EffectsResult
 from .nodes import Node
 from .values import Named
 
-ExportFormat = Literal["json", "csv", "svg"]
+#: attribution: the attribution-graph JSON of Neuronpedia and circuit-tracer.
+ExportFormat = Literal["json", "csv", "svg", "pdf", "attribution"]
 #: run: a file that can be compared and run again (`exports.run`); text: a report for people and language models.
 DescribeForm = Literal["run", "text"]
 #: effect: signed, where effects are known.
 Ink = Literal["flow", "local", "effect"]
-Appearance = Literal["light", "dark"]
+#: transparent: without a background, for light pages.
+Appearance = Literal["light", "dark", "transparent"]
+#: What a figure shows: a view of the panel, the maps of a head or a layer, or tokens through the layers.
+FigureView = Literal["routes", "lens", "heads", "map", "chart"]
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,12 @@ class ReachResult:
 
 @dataclass(frozen=True)
 class ExportParams:
-    """The graph of one target as a file. `effects`: those that are known of this target, to go with it."""
+    """The graph of one target as a file. `effects`: those that are known of this target, to go with it.
+
+    SVG and PDF are figures of `view`. `width_mm` None: as wide as it needs. `kept`: columns that carry nothing fold to
+    slivers. `caption`: the model, the prompt, the method and the version stand under it. `layer`, `head`: of a map
+    (`head` None: all heads together). `tokens`: of the vocabulary, for a chart; none: the most probable.
+    """
 
     run_id: str
     format: ExportFormat
@@ -136,11 +145,23 @@ class ExportParams:
     ink: Ink = "flow"
     appearance: Appearance = "light"
     effects: EffectsResult | None = None
+    view: FigureView = "routes"
+    width_mm: float | None = None
+    kept: bool = False
+    caption: bool = False
+    layer: int | None = None
+    head: int | None = None
+    tokens: list[int] = field(default_factory=list)
+    normalize: bool = True
+    work_done_token: str = ""
 
 
 @dataclass(frozen=True)
 class ExportResult:
+    """`text`: the file, or base64 of its bytes."""
+
     text: str
+    encoding: Literal["utf8", "base64"] = "utf8"
 
 
 @dataclass(frozen=True)

@@ -237,20 +237,21 @@ def reach(params: ReachParams, session: Session, watch: Watch) -> ReachResult:
 
 @answers(ExportParams)
 def export(params: ExportParams, session: Session, watch: Watch) -> ExportResult:
-    from ..exports import export_text
+    from ..exports import FIGURES, figure_file, graph_text
+    from ..exports.figures import Subject
+    from ..exports.look import Look
 
-    return ExportResult(
-        export_text(
-            session.go_on(params.run_id, watch),
-            params.format,
-            target=params.target,
-            threshold=params.threshold,
-            renormalize=params.renormalize,
-            ink=params.ink,
-            appearance=params.appearance,
-            effects=params.effects,
-        )
-    )
+    run = session.go_on(params.run_id, watch)
+    graph = run.routes(params.target, params.threshold, renormalize=params.renormalize)
+    form, effects = params.format, params.effects
+    if form not in FIGURES:
+        return ExportResult(graph_text(run, graph, form, effects=effects))
+    look = Look(params.appearance, params.width_mm, params.kept, params.caption)
+    subject = Subject(params.view, params.ink, params.layer, params.head, params.tokens, params.normalize)
+    file = figure_file(run, graph, form, look, subject, effects=effects, watch=watch)
+    if form == "svg":
+        return ExportResult(file.decode("utf-8"))
+    return ExportResult(base64.b64encode(file).decode("ascii"), "base64")
 
 
 @answers(DescribeParams)

@@ -58,6 +58,7 @@ def test_so_does_the_page(prompt: Path, capsys: pytest.CaptureFixture[str]) -> N
     content = json.loads(re.search(r'id="lm-transparency-page">(.*?)</script>', page, re.DOTALL)[1])  # type: ignore[index]
     assert content["effects"]["metric"]["target"]["id"] == 7
     assert content["effects"]["position"] == content["view"]["target"]
+    assert content["view"]["ink"] == "effect"
 
 
 def test_text_has_a_command_of_its_own(prompt: Path, capsys: pytest.CaptureFixture[str]) -> None:

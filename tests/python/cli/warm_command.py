@@ -25,7 +25,7 @@ from typing import Any
 _COMMANDS = ("analyze", "bench", "doctor", "inspect", "lens", "models")
 #: What the commands import only when they need it.
 _IMPORTED = (
-    *("lm_transparency.exports.report", "lm_transparency.exports.svg", "lm_transparency.model.listing"),
+    *("lm_transparency.exports.report", "lm_transparency.exports.figures", "lm_transparency.model.listing"),
     *("lm_transparency.model.loading", "lm_transparency.session.session", "rich.console", "rich.table"),
     "transformers.models.llama.modeling_llama",
 )

@@ -129,14 +129,17 @@ def test_svg_names_every_token(run: Analysis) -> None:
     for text, token in zip(shown, run.tokens, strict=True):
         wanted = visible(token.text)
         assert text
-        assert text == wanted or (text.endswith("…") and wanted.startswith(text[:-1]))
+        # a word that comes again has a number
+        named = text.rstrip("₀₁₂₃₄₅₆₇₈₉")
+        assert named == wanted or (named.endswith("…") and wanted.startswith(named[:-1]))
         assert text.isprintable()
 
 
 def test_svg_is_one_picture_inside_its_frame(run: Analysis) -> None:
     root = ElementTree.fromstring(exported(run, "svg"))
-    width, height = float(root.attrib["width"]), float(root.attrib["height"])
-    assert root.attrib["viewBox"] == f"0 0 {width:.0f} {height:.0f}"
+    width, height = (float(size) for size in root.attrib["viewBox"].split()[2:])
+    for name, size in (("width", width), ("height", height)):
+        assert float(root.attrib[name].removesuffix("mm")) * 72 / 25.4 == pytest.approx(size, abs=0.05)
     for shape in (*root.iter(f"{SVG}rect"), *root.iter(f"{SVG}circle"), *root.iter(f"{SVG}text")):
         x, y = (float(shape.get(name) or shape.get(f"c{name}") or 0) for name in "xy")
         assert -1 <= x <= width and -1 <= y <= height

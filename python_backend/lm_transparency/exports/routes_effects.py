@@ -1,19 +1,21 @@
-"""The ink of the SVG picture that shows effects: blue supports the target, rose opposes it."""
+"""The ink of a figure that shows effects: blue supports the target, rose opposes it."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 
 from ..analysis.result import Analysis
 from ..causal.units import parse_units
 from ..model.tokens import visible
-from ..printable import xml
 from ..protocol.effects import UnitEffect, UnitKind
 from ..protocol.nodes import Node
 from ..routes.graph import Edge, RouteGraph
+from .columns import REACH, TOKEN
+from .drawing.typeface import clip
 from .effects import EdgeEffects, measured_words, metric_words, output_words, unit_of
-from .svg_place import LEFT, RIGHT, Bar, Colours, Place, Stroke, short
+from .legend import Item
+from .look import Colours
+from .routes_place import Bar, Stroke
 
 #: Sizes of what has no effect of its own, and of what has one that is not known.
 _REST, _UNKNOWN = 0.03, 0.005
@@ -21,7 +23,6 @@ _REST, _UNKNOWN = 0.03, 0.005
 _PREDICTED, _RESTED = 0.45, 0.4
 #: Edges that no route draws are shown from this fraction of the strongest edge on, as in the panel.
 _NOTABLE = 0.1
-_CHARACTER = 5.3
 _BAR = 0.85
 
 
@@ -48,7 +49,7 @@ class EffectInk:
         found = [one for one in found if abs(one[1].measured or 0.0) >= least]
         for name, unit in sorted(found, key=lambda one: abs(one[1].measured or 0.0)):
             stroke = self._stroke(unit)
-            yield self._edge(name), unit, Stroke(stroke.size, stroke.colour, stroke.fade, "4 3")
+            yield self._edge(name), unit, Stroke(stroke.size, stroke.colour, stroke.fade, (3, 2.2))
 
     def bars(self) -> list[Bar | None]:
         """The measured knock-out of each token; None where it is not known."""
@@ -68,18 +69,21 @@ class EffectInk:
             for position, unit in enumerate(units)
         ]
 
-    def legend(self, place: Place) -> list[str]:
+    def legend(self) -> list[Item]:
         found, colours = self._known.found, self._colours
-        target = xml(short(output_words(found.metric.target)))
-        words = (
-            f"Effect on the {metric_words(found.metric)}: width and opacity; {measured_words(found)}; fainter: only "
-            "predicted, by gradient. Bars: measured effects of tokens; the first is faint, for heads rest on it."
-        )
-        lines = textwrap.wrap(words, int((place.width - LEFT - RIGHT) / _CHARACTER), break_long_words=False)
+        target = clip(output_words(found.metric.target), TOKEN, REACH)
         return [
-            f'<tspan fill="{colours.supports}">— supports {target}</tspan>   <tspan fill="{colours.opposes}">— opposes'
-            f'</tspan>   <tspan fill="{colours.text}">┄ drawn by no route   | residual   ■ feed-forward</tspan>',
-            *map(xml, lines),
+            Item(f"— supports {target}", colours.supports),
+            Item("— opposes", colours.opposes),
+            Item("┄ drawn by no route", colours.text),
+            Item("| residual", colours.text),
+            Item("■ feed-forward", colours.text),
+            Item(
+                f"Effect on the {metric_words(found.metric)}: width and opacity; {measured_words(found)}; fainter: "
+                "only predicted, by gradient. Bars: measured effects of tokens; the first is faint, for heads rest "
+                "on it.",
+                colours.dim,
+            ),
         ]
 
     def _stroke(self, unit: UnitEffect | None) -> Stroke:
@@ -119,7 +123,7 @@ def effect_words(unit: UnitEffect) -> str:
     return f"effect {signed(unit.measured)}" + (f" ({predicted})" if predicted else "")
 
 
-def effect_data(unit: UnitEffect | None) -> str:
-    """The attributes of an edge with this effect."""
+def effect_data(unit: UnitEffect | None) -> tuple[tuple[str, str], ...]:
+    """The data of an edge with this effect."""
     figures = {} if unit is None else {"effect": unit.measured, "predicted": unit.predicted}
-    return "".join(f' data-{name}="{figure!r}"' for name, figure in figures.items() if figure is not None)
+    return tuple((name, repr(figure)) for name, figure in figures.items() if figure is not None)
