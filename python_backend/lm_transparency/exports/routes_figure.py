@@ -255,7 +255,7 @@ class _RoutesFigure:
             items.append(
                 Item(
                     f"{self.analysis.model.name} · threshold {self.graph.threshold:.4g} · {self.graph.n_token_edges} "
-                    f"edges between tokens · parts = whole to {self.analysis.proof.max_relative_error:.0e}",
+                    f"edges between tokens · adds up ✓ {self.analysis.proof.max_relative_error:.0e}",
                     colours.dim,
                 )
             )
