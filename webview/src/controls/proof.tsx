@@ -40,7 +40,13 @@ export function ProofTick({ store, proof }: { store: Store; proof: Proof }) {
         }
         onClick={() => (open.value = !isOpen)}
       >
-        {proof.holds ? `adds up ✓ ${error}` : `does not add up ${error}`}
+        {proof.holds ? (
+          <>
+            <span class="claim">adds up </span>✓ {error}
+          </>
+        ) : (
+          `does not add up ${error}`
+        )}
       </button>
       {isOpen && (
         <ProofLayers

@@ -1,4 +1,5 @@
 /** One line over the views: which view, the threshold, how edges are kept and inked, the model, the proof, files, room. */
+import { shortModel } from '../../../extension/shared/modelName';
 import type { Exporter } from '../store/exporter';
 import type { Arrangement } from '../layout/arrangement';
 import { MaximizeButtons } from '../layout/maximize';
@@ -66,11 +67,12 @@ function ModelName({ store }: { store: Store }) {
       tabIndex={-1}
       class={`model${selected ? ' warm' : ' dim'}`}
       data-testid="model"
+      data-short={shortModel(model.name)}
       aria-pressed={selected}
-      title={`${model.architecture} · ${model.nLayers} layers, ${model.nHeads} heads · ${model.source}`}
+      title={`${model.name} · ${model.architecture} · ${model.nLayers} layers, ${model.nHeads} heads · ${model.source}`}
       onClick={() => store.select(selected ? null : MODEL)}
     >
-      {model.name}
+      <span class="whole">{model.name}</span>
       <span class="roomiest">
         {' '}
         · {shortDtype(model.dtype)} · {model.device}

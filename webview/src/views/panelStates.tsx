@@ -87,6 +87,7 @@ export function Failure({ store, phase }: { store: Store; phase: Extract<Phase, 
   const { lens } = phase;
   return (
     <div class={lens === undefined ? 'state' : 'state refused'}>
+      {lens === undefined && <Skeleton fraction={0} />}
       <div class="state-text" role="alert">
         <h2>{phase.message}</h2>
         {phase.remedy !== '' && <p>{phase.remedy}</p>}
