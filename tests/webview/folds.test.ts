@@ -102,7 +102,7 @@ describe('folds', () => {
     expect(scaffoldName(named, 0, 3)).toBe('user');
     expect(scaffoldName(named, 4, 9)).toBe('assistant');
     expect(scaffoldName({ ...named, meta: { ...named.meta, tokens: [token('[INST] You are', true)] } }, 0, 1)).toBe(
-      'chat template',
+      'template',
     );
   });
 
@@ -149,9 +149,11 @@ describe('what a token carries', () => {
       edgeQuery[e] !== edgeKey[e] && [edgeQuery[e]!, edgeKey[e]!].some((t) => isFold(columns, columns.of[t]!));
     expect(folded.edges).toBe([...routes.kept].filter(touches).length);
     expect(folded.edges).toBeGreaterThan(0);
-    expect(foldTitle(analysis, routes, null, 22, 29)).toContain('no route touches them');
-    expect(foldTitle(analysis, routes, null, 0, 20)).toMatch(/\d+ edges · flow that arrives 0/);
-    expect(foldedIn(analysis, routes, singleColumns(30))).toEqual({ tokens: 0, edges: 0 });
+    expect([...folded.massOf].reduce((sum, mass) => sum + mass, 0)).toBeGreaterThan(0);
+    const last = columns.of[29]!;
+    expect(foldTitle(analysis, columns, last, folded, null)).toContain('no route touches them');
+    expect(foldTitle(analysis, columns, columns.of[5]!, folded, null)).toMatch(/\d+ edges · flow that arrives 0/);
+    expect(foldedIn(analysis, routes, singleColumns(30))).toMatchObject({ tokens: 0, edges: 0 });
   });
 });
 
@@ -313,4 +315,45 @@ it('an edge between folded tokens is drawn, from fold to fold', () => {
   const { edges } = shownGraph(analysis, routes, 'flow', columns);
   const members = [...edges.members!.subarray(0, edges.count)].reduce((sum, n) => sum + n, 0);
   expect(members).toBe(routes.kept.length);
+});
+
+describe('thousands of tokens with many edges', () => {
+  const analysis = randomAnalysis({ nLayers: 8, nTokens: 1500, density: 40 });
+  const routes = computeRoutes(sourceOfAnalysis(analysis), { target: 1499, threshold: 0.005, renormalize: true });
+  const carried = carriedBy(analysis, routes, null);
+  const groups = foldsOf(analysis.meta.tokens, { room: 800, target: 1499, carried, before: new Set() });
+  const columns = foldColumns(groups, () => false);
+  const took = (act: () => void): number => {
+    const times = [0, 1, 2].map(() => {
+      const began = performance.now();
+      act();
+      return performance.now() - began;
+    });
+    return Math.min(...times);
+  };
+
+  it('are counted once for all folds', () => {
+    expect(routes.kept.length).toBeGreaterThan(50_000);
+    const all = Array.from({ length: columns.nColumns }, (_, column) => column).filter((c) => isFold(columns, c));
+    expect(all.length).toBeGreaterThan(20);
+    const once = took(() => foldedIn(analysis, routes, columns));
+    const folded = foldedIn(analysis, routes, columns);
+    const titles = took(() => all.forEach((column) => foldTitle(analysis, columns, column, folded, null)));
+    expect(titles).toBeLessThan(5 * once + 10);
+  });
+
+  it('are drawn as few lines, and no fold displaces an edge between columns', () => {
+    const { edges, nEdges } = shownGraph(analysis, routes, 'flow', columns);
+    expect(nEdges).toBeGreaterThan(edges.count);
+    expect(edges.count).toBeLessThan(5000);
+    const every = shownGraph(analysis, routes, 'flow', columns, null, Infinity).edges;
+    const between = ({ query, key, ink, count }: typeof edges): number[] =>
+      Array.from(ink.subarray(0, count)).filter((_, i) => !isFold(columns, query[i]!) && !isFold(columns, key[i]!));
+    const strongest = between(every).sort((a, b) => b - a);
+    expect(
+      between(edges)
+        .sort((a, b) => b - a)
+        .slice(0, 300),
+    ).toEqual(strongest.slice(0, 300));
+  });
 });

@@ -43,10 +43,11 @@ function measure(bytes: ArrayBuffer | string): void {
 }
 
 /** SYNTHETIC answers: there is no model behind this page. */
-function answer(question: Question): Promise<Answer> {
-  if (query.get('fail') === 'lens') return Promise.reject(new Error('The run has expired: analyze the prompt again.'));
-  const result = syntheticAnswer(question);
-  return new Promise((resolve) => setTimeout(() => resolve(result), Number(query.get('slow') ?? 120)));
+async function answer(question: Question): Promise<Answer> {
+  if (query.get('fail') === 'lens') throw new Error('The run has expired: analyze the prompt again.');
+  // made when it is due: what a backend would compute must not hold up the click
+  await new Promise((resolve) => setTimeout(resolve, Number(query.get('slow') ?? 120)));
+  return syntheticAnswer(question);
 }
 
 const selection = query.get('select');

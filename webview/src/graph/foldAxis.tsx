@@ -26,7 +26,7 @@ const TEXT_LEAST = 8;
 export function FoldChip({ store, view, analysis, column, height }: ColumnProps) {
   const [first, end] = spanOf(view.columns.value, column);
   const frame = view.frame.value;
-  const title = foldTitle(analysis, store.settledRoutes.value, store.effects.value, first, end);
+  const title = foldTitle(analysis, view.columns.value, column, store.folded.value, store.effects.value);
   return (
     <button
       type="button"
@@ -48,7 +48,7 @@ export function FoldChip({ store, view, analysis, column, height }: ColumnProps)
 export function ScaffoldChip({ store, view, analysis, column, height }: ColumnProps) {
   const [first, end] = spanOf(view.columns.value, column);
   const name = scaffoldName(analysis, first, end);
-  const title = foldTitle(analysis, store.settledRoutes.value, store.effects.value, first, end);
+  const title = foldTitle(analysis, view.columns.value, column, store.folded.value, store.effects.value);
   return (
     <button
       type="button"

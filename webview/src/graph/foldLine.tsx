@@ -1,5 +1,4 @@
 /** One line over a graph with folds: how much of the prompt they hide, and how it comes back. */
-import { foldedIn } from '../groups/foldWords';
 import type { Folded } from '../groups/foldWords';
 import { count } from '../words/words';
 import type { Store } from '../store/state';
@@ -8,10 +7,10 @@ import type { GraphView } from './view';
 export function FoldLine({ store, view }: { store: Store; view: GraphView }) {
   const analysis = store.analysis.value;
   const routes = store.settledRoutes.value;
-  if (!analysis || !routes || !store.foldable.value) return null;
+  const folded = store.folded.value;
+  if (!analysis || !routes || !folded || !store.foldable.value) return null;
   const all = store.grouping.value === 'token';
   if (!all && store.grouping.value !== 'auto') return null;
-  const folded = foldedIn(analysis, routes, view.columns.value);
   const toggle = (): void => void view.changeColumns(store.unfoldAll);
   return (
     <div class="fold-line" data-testid="fold-line">

@@ -61,7 +61,10 @@ const RIGHT_PAD = 10;
 export const HEADER_HEIGHT = 44;
 const MASS_HEIGHT = 54;
 const FLAT_CHIPS = 30;
-const UPRIGHT_CHIPS = 74;
+/** Upright chips are as high as their tokens need, within these. */
+const UPRIGHT_CHIPS = [46, 76] as const;
+/** Around an upright token, with the gaps over and under its chip. */
+const CHIP_GAPS = 10;
 /** Groups have more to say than tokens, and a line under the tokens of an open one. */
 const GROUP_CHIPS = 116;
 export const GROUP_LINE = 12;
@@ -97,7 +100,10 @@ export function computeLayout(size: Size, nColumns: number, nLayers: number, opt
   const width = plotWidth(size);
   const { columnWidth, borders } = columnPlaces(width, nColumns, kind);
   const chips = columnWidth >= Math.max(FLAT_MIN, Math.min(FLAT_ALWAYS, longest)) ? 'flat' : 'upright';
-  const least = chips === 'flat' ? FLAT_CHIPS : UPRIGHT_CHIPS;
+  const [lowestChips, highestChips] = UPRIGHT_CHIPS;
+  // with folds other tokens come and go, and the graph stays as high as it is
+  const wanted = kind ? highestChips : Math.min(highestChips, Math.max(lowestChips, longest + CHIP_GAPS));
+  const least = chips === 'flat' ? FLAT_CHIPS : wanted;
   // on a low stage the graph goes first
   const chipsHeight = grouped && !kind ? Math.max(least, Math.min(GROUP_CHIPS, size.height / 5)) : least;
   const available = size.height - HEADER_HEIGHT - chipsHeight - MASS_HEIGHT;

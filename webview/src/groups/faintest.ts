@@ -5,6 +5,8 @@
 export const MOST_EDGES = 20000;
 /** Lines between groups are fewer and longer. */
 export const MOST_LINES = 8000;
+/** Between columns and folds, where most lines are faint and what matters has columns. */
+export const MOST_FOLDED = 2500;
 /** A float32's exponent and the first three bits of its mantissa: eight bins an octave, without a logarithm. */
 const BIN_SHIFT = 20;
 const N_BINS = 1 << 11;

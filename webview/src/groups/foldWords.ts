@@ -6,45 +6,64 @@ import type { EffectTable } from '../effects/table';
 import type { Routes } from '../routes/routes';
 import { effectNumber } from '../words/effect';
 import { count, share } from '../words/words';
-import { isFold } from './grouping';
+import { FOLD } from './grouping';
 import type { Columns } from './grouping';
-import { groupTitle } from './words';
+import { groupTitle, spanOf } from './words';
 
-/** "“the boats had …”, 212 tokens from 120 to 331 · nothing touches them", or how much does. */
+/** What is folded in a graph: tokens, and the edges between different tokens that lead from or to them. */
+export interface Folded {
+  tokens: number;
+  edges: number;
+  /** [C] edges between different tokens that begin or end in a fold or scaffold, and the mass that arrives at its tokens. */
+  edgesOf: Uint32Array;
+  massOf: Float64Array;
+}
+
+/** One pass over the edges for all folds: there may be hundreds of thousands. */
+export function foldedIn({ columns: { edgeQuery, edgeKey } }: Analysis, routes: Routes, columns: Columns): Folded {
+  const { nColumns, of, first, kind } = columns;
+  const folded: Folded = {
+    tokens: 0,
+    edges: 0,
+    edgesOf: new Uint32Array(nColumns),
+    massOf: new Float64Array(nColumns),
+  };
+  if (!kind) return folded;
+  for (let column = 0; column < nColumns; column++) {
+    if (kind[column] === 0) continue;
+    if (kind[column] === FOLD) folded.tokens += first[column + 1]! - first[column]!;
+    for (let t = first[column]!; t < first[column + 1]!; t++) folded.massOf[column]! += routes.mass[t]!;
+  }
+  for (const e of routes.kept) {
+    if (edgeQuery[e] === edgeKey[e]) continue;
+    const [query, key] = [of[edgeQuery[e]!]!, of[edgeKey[e]!]!];
+    if (kind[query] === FOLD || kind[key] === FOLD) folded.edges++;
+    folded.edgesOf[query]!++;
+    if (key !== query) folded.edgesOf[key]!++;
+  }
+  return folded;
+}
+
+/** "“the boats had …”, 212 tokens, 120 to 331 · no route touches them", or how many do. */
 export function foldTitle(
   analysis: Analysis,
-  routes: Routes | null,
+  columns: Columns,
+  column: number,
+  folded: Folded | null,
   effects: EffectTable | null,
-  first: number,
-  end: number,
 ): string {
+  const [first, end] = spanOf(columns, column);
   const parts = [groupTitle(analysis, first, end)];
-  if (routes) {
-    const { edges, mass } = touching(analysis, routes, (position) => position >= first && position < end);
-    parts.push(edges === 0 ? 'no route touches them' : `${edgesText(edges)} · flow that arrives ${share(mass)}`);
+  const edges = folded?.edgesOf[column];
+  if (folded && edges === 0) parts.push('no route touches them');
+  else if (folded) {
+    const what = `${count(edges ?? 0)} ${edges === 1 ? 'edge' : 'edges'}`;
+    parts.push(`${what} · flow that arrives ${share(folded.massOf[column] ?? 0)}`);
   }
   const measured = effects ? measuredIn(effects, first, end) : [];
   if (measured.length > 0)
     parts.push(`${count(measured.length)} measured effects of tokens, at most ${effectNumber(largest(measured))}`);
   return parts.join(' · ');
-}
-
-const edgesText = (edges: number): string => `${count(edges)} ${edges === 1 ? 'edge' : 'edges'}`;
-
-/** Edges between different tokens with an end among some tokens, and the mass that arrives at their embeddings. */
-function touching(
-  { columns: { edgeQuery, edgeKey }, meta }: Analysis,
-  { kept, mass }: Routes,
-  isAmong: (position: number) => boolean,
-): { edges: number; mass: number } {
-  let edges = 0;
-  for (const e of kept) {
-    const [query, key] = [edgeQuery[e]!, edgeKey[e]!];
-    if (query !== key && (isAmong(query) || isAmong(key))) edges++;
-  }
-  let sum = 0;
-  for (let t = 0; t < meta.tokens.length; t++) if (isAmong(t)) sum += mass[t]!;
-  return { edges, mass: sum };
 }
 
 function measuredIn({ tokens }: EffectTable, first: number, end: number): number[] {
@@ -56,21 +75,6 @@ function measuredIn({ tokens }: EffectTable, first: number, end: number): number
 const largest = (values: readonly number[]): number =>
   values.reduce((most, value) => (Math.abs(value) > Math.abs(most) ? value : most), 0);
 
-/** What is folded in a graph: tokens, and the edges that lead from or to them. */
-export interface Folded {
-  tokens: number;
-  edges: number;
-}
-
-export function foldedIn(analysis: Analysis, routes: Routes, columns: Columns): Folded {
-  const { of, first } = columns;
-  let tokens = 0;
-  for (let column = 0; column < columns.nColumns; column++)
-    if (isFold(columns, column)) tokens += first[column + 1]! - first[column]!;
-  if (tokens === 0) return { tokens, edges: 0 };
-  return { tokens, edges: touching(analysis, routes, (position) => isFold(columns, of[position] ?? -1)).edges };
-}
-
 /** Marks that templates put around a role: <|im_start|>, <end_of_turn>, [INST]. */
 const MARKS = /<[^<>\s]*>|\[\/?[A-Z_]+\]/g;
 
@@ -81,5 +85,5 @@ export function scaffoldName({ meta }: Analysis, first: number, end: number): st
     .map((token) => token.text)
     .join('');
   const rest = text.replaceAll(MARKS, ' ').trim();
-  return /^\p{L}+$/u.test(rest) ? rest : 'chat template';
+  return /^\p{L}+$/u.test(rest) ? rest : 'template';
 }

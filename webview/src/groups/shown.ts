@@ -1,9 +1,10 @@
 /** The part of the routes that is drawn: one column per token or group, and the strongest edges between columns. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices are in range by construction */
-import { MOST_EDGES, MOST_LINES, faintestDrawn } from './faintest';
+import { MOST_EDGES, MOST_FOLDED, MOST_LINES, faintestDrawn } from './faintest';
 import type { Analysis } from '../analysis/payload';
 import type { Routes } from '../routes/routes';
 import type { Ink } from '../routes/headTotals';
+import { isFold } from './grouping';
 import type { Columns } from './grouping';
 import type { EffectInk } from './sums';
 
@@ -57,7 +58,7 @@ export function shownGraph(
   ink: WidthInk,
   columns: Columns,
   emphasis: Uint8Array | null = null,
-  most = columns.grouped ? MOST_LINES : MOST_EDGES,
+  most = columns.kind ? MOST_FOLDED : columns.grouped ? MOST_LINES : MOST_EDGES,
 ): Shown {
   const flow = ink === 'flow';
   const values = {
@@ -81,7 +82,7 @@ export function shownGraph(
     mixer: join(values.mixer, columns),
     ffn: join(values.ffn, columns),
     ffnResidual: join(values.ffnResidual, columns),
-    edges: strongestOf(all, most),
+    edges: strongestOf(all, columns, most),
     nEdges: all.count,
   };
 }
@@ -240,14 +241,23 @@ function grown(edges: ShownEdges, capacity: number): ShownEdges {
   return next;
 }
 
+/** What a line from or to a fold keeps of its ink: it is felt, and what has columns is seen. */
+const FOLDED = 0.2;
+
+export const foldedInk = ({ query, key }: Pick<ShownEdges, 'query' | 'key'>, i: number, columns: Columns): number =>
+  columns.kind && (isFold(columns, query[i]!) || isFold(columns, key[i]!)) ? FOLDED : 1;
+
 /** A copy of about the `most` strongest. */
-function strongestOf(edges: ShownEdges, most: number): ShownEdges {
-  const faintest = faintestDrawn(edges.ink, edges.count, most);
+function strongestOf(edges: ShownEdges, columns: Columns, most: number): ShownEdges {
+  const few = edges.count <= most;
+  // a fold's line is the sum of many, and must not displace what has columns
+  const drawn = few ? edges.ink : edges.ink.slice(0, edges.count).map((ink, i) => ink * foldedInk(edges, i, columns));
+  const faintest = faintestDrawn(drawn, edges.count, most);
   const capacity = Math.min(edges.count, 2 * most);
   const found = emptyEdges(capacity, edges.members !== null, edges.vivid !== null);
   let n = 0;
   for (let i = 0; i < edges.count && n < capacity; i++) {
-    if (edges.ink[i]! < faintest) continue;
+    if (drawn[i]! < faintest) continue;
     found.layer[n] = edges.layer[i]!;
     found.query[n] = edges.query[i]!;
     found.key[n] = edges.key[i]!;

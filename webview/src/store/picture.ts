@@ -4,6 +4,7 @@ import type { ReadonlySignal } from '@preact/signals';
 import type { Analysis } from '../analysis/payload';
 import { effectTable } from '../effects/table';
 import { effectInk } from '../groups/effectInk';
+import { foldedIn } from '../groups/foldWords';
 import { shownGraph } from '../groups/shown';
 import type { Shown } from '../groups/shown';
 import type { Ink } from '../routes/headTotals';
@@ -53,6 +54,11 @@ export function createPicture(asked: Asked) {
     const table = effects.value;
     return table ? { ...graph, effects: effectInk(graph, table) } : { ...graph, awaited: causes.expected.value };
   });
+  const folded = computed(() =>
+    analysis.value && settledRoutes.value && columns.value
+      ? foldedIn(analysis.value, settledRoutes.value, columns.value)
+      : null,
+  );
   /** One number ≥ 0 a token: the mass that arrives at it or, in ink effect, its part in the sum of all effects' sizes. */
   const heatMasses = computed<number[] | null>(() => {
     const nTokens = analysis.value?.meta.tokens.length ?? 0;
@@ -65,5 +71,5 @@ export function createPicture(asked: Asked) {
     // the first row of masses is the embeddings'
     return settledRoutes.value && Array.from(settledRoutes.value.mass.subarray(0, nTokens));
   });
-  return { ...all, effects, shown, heatMasses };
+  return { ...all, effects, shown, folded, heatMasses };
 }

@@ -1,11 +1,12 @@
 /** Attention: an edge from the key to the query. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
+import { foldedInk } from '../../groups/shown';
 import type { ShownEdges } from '../../groups/shown';
 import { seenIn } from '../contrast';
 import { crowdOpacity, lineWidth, opacity, plainFrom } from '../ink';
 import { drawDashed, drawEffects } from './effects';
 import { batches, type Pen } from './pen';
-import { foldedInk, isVisible, strokeCurves, type Wanted } from './strokes';
+import { isVisible, strokeCurves, type Wanted } from './strokes';
 
 export function drawAttention(pen: Pen): void {
   const { edges, effects } = pen.scene.shown;

@@ -1,6 +1,7 @@
 /** Marks in ink effect: blue supports the target, rose opposes it; what is only predicted is fainter. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import type { EffectInk, Sums } from '../../groups/sums';
+import { foldedInk } from '../../groups/shown';
 import { ffnReach } from '../curves';
 import { seenIn } from '../contrast';
 import type { Seen } from '../contrast';
@@ -8,7 +9,7 @@ import { crowdOpacity, lineWidth, opacity, plainFrom } from '../ink';
 import { columnX, levelY } from '../layout';
 import type { Palette } from '../palette';
 import { batches, eachCell, type Pen } from './pen';
-import { foldedInk, isVisible, strokeCurves, type Wanted } from './strokes';
+import { isVisible, strokeCurves, type Wanted } from './strokes';
 
 /** The styles of a mark, drawn in this order where marks are equally strong. */
 const UNKNOWN = 0;

@@ -1,7 +1,5 @@
 /** The curves of attention edges, many in one path. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
-import { isFold } from '../../groups/grouping';
-import type { Columns } from '../../groups/grouping';
 import type { ShownEdges } from '../../groups/shown';
 import { loopReach, traceEdge } from '../curves';
 import { columnX, levelY } from '../layout';
@@ -19,12 +17,6 @@ export const isVisible = (of: Curves, i: number, view: Window, wanted: Wanted): 
   of.query[i]! >= view.firstColumn &&
   of.key[i]! <= view.lastColumn &&
   (wanted === null || !of.vivid || of.vivid[i] === wanted);
-
-/** What an edge from or to a fold keeps of its ink: it is felt, and what has columns is seen. */
-const FOLDED = 0.2;
-
-export const foldedInk = ({ query, key }: Curves, i: number, columns: Columns): number =>
-  columns.kind && (isFold(columns, query[i]!) || isFold(columns, key[i]!)) ? FOLDED : 1;
 
 /** Longer paths are slower to draw than several of this length. */
 const EDGES_A_PATH = 500;
