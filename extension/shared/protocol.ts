@@ -796,18 +796,19 @@ export interface NeuronResult {
   expert: string | null;
 }
 
-/** `token`: the token to follow. `row_count` null: all rows from `first_row` on. */
+/** `token`: the token to follow. `row_count` null: all rows from `first_row` on. `lens`: see `LensesResult`. */
 export interface LensGridParams {
   runId: string;
   token?: number | null;
   normalize?: boolean;
   firstRow?: number;
   rowCount?: number | null;
+  lens?: string;
   workDoneToken?: string;
 }
 
 /**
- * The logit lens of the embedding (row 0) and of the residual after each layer (row l + 1), at every position.
+ * The lens of the embedding (row 0) and of the residual after each layer (row l + 1), at every position.
  *
  * Arrays are [row, position], starting at row `first_row`. `top` holds the ids of the most probable tokens (`texts`
  * has their texts), `top_probability` and `top_logit` their probabilities (`Readout.probability`) and logits.
@@ -822,15 +823,36 @@ export interface LensGridResult {
   token: number | null;
   tokenProbability: NumericArray | null;
   tokenRank: NumericArray | null;
+  lens: string;
+  notes: string[];
 }
 
-/** Tokens of the vocabulary to follow at one position. `texts`: more tokens, each named by its text. */
+/** Which lenses there are for the model of a run. */
+export interface LensesParams {
+  runId: string;
+}
+
+/**
+ * `names`: `logit`, and `jacobian` if one was fitted for this model here. A path is a lens as well.
+ *
+ * `sequences`: those that the Jacobian lens was fitted on; 0 without one.
+ */
+export interface LensesResult {
+  names: string[];
+  sequences: number;
+}
+
+/**
+ * Tokens of the vocabulary to follow at one position. `texts`: more tokens, each named by its text. `lens`: see
+ * `LensesResult`.
+ */
 export interface LensTrackParams {
   runId: string;
   position: number;
   tokens: number[];
   normalize?: boolean;
   texts?: string[];
+  lens?: string;
 }
 
 /** One token over the rows of the lens grid (the embedding, then each layer); rank 0 is the most probable. */
@@ -1126,6 +1148,7 @@ export interface Inspections {
   'lmTransparency/expert': { params: ExpertParams; result: ExpertResult };
   'lmTransparency/neuron': { params: NeuronParams; result: NeuronResult };
   'lmTransparency/lensGrid': { params: LensGridParams; result: LensGridResult };
+  'lmTransparency/lenses': { params: LensesParams; result: LensesResult };
   'lmTransparency/lensTrack': { params: LensTrackParams; result: LensTrackResult };
   'lmTransparency/predictEffects': { params: PredictEffectsParams; result: PredictEffectsResult };
   'lmTransparency/measureEffects': { params: MeasureEffectsParams; result: MeasureEffectsResult };
@@ -1150,6 +1173,7 @@ export const INSPECTIONS = [
   'lmTransparency/expert',
   'lmTransparency/neuron',
   'lmTransparency/lensGrid',
+  'lmTransparency/lenses',
   'lmTransparency/lensTrack',
   'lmTransparency/predictEffects',
   'lmTransparency/measureEffects',

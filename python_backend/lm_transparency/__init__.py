@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .inspection.experts import inspect_expert, inspect_expert_neuron, inspect_experts
     from .inspection.ffn import inspect_ffn, inspect_neuron
     from .inspection.heads import attention_map, inspect_edge, inspect_head, layer_maps, measure_head_tags
-    from .inspection.lens import inspect_lens, track_tokens
+    from .inspection.lens import inspect_lens, inspect_lenses, track_tokens
     from .inspection.nodes import inspect_node
     from .inspection.promoted import inspect_promoted
     from .lens.places import load_lens
@@ -67,6 +67,7 @@ _HOMES = {
     "inspect_ffn": "inspection.ffn",
     "inspect_neuron": "inspection.ffn",
     "inspect_lens": "inspection.lens",
+    "inspect_lenses": "inspection.lens",
     "load_lens": "lens.places",
     "track_tokens": "inspection.lens",
     "export_figure": "exports",
@@ -119,6 +120,7 @@ __all__ = [
     "inspect_ffn",
     "inspect_head",
     "inspect_lens",
+    "inspect_lenses",
     "inspect_neuron",
     "inspect_node",
     "inspect_promoted",

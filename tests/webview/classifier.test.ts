@@ -68,6 +68,8 @@ describe('what a classifier answers, in words', () => {
           token: null,
           tokenProbability: null,
           tokenRank: null,
+          lens: 'logit',
+          notes: [],
         },
       ],
       1,

@@ -22,6 +22,8 @@ function grid(followed: boolean): LensGridResult {
     token: followed ? 7 : null,
     tokenProbability: followed ? packedNumbers(Float32Array.from([0, 0.01, 0.1, 0.64]), shape) : null,
     tokenRank: followed ? packedNumbers(Uint32Array.from([20000, 999, 9, 0]), shape) : null,
+    lens: 'logit',
+    notes: [],
   };
 }
 
@@ -58,7 +60,8 @@ describe('the lens grid', () => {
       const floats = packedNumbers(Float32Array.from([each, each / 2]), [1, 2]);
       const rank = packedNumbers(Uint32Array.from([each * 100, 3]), [1, 2]);
       const own = packedNumbers(Uint32Array.from(top), [1, 2]);
-      return { firstRow, texts, top: own, topProbability: floats, topLogit: floats, token: 7, tokenProbability: floats, tokenRank: rank }; // prettier-ignore
+      const said = { token: 7, lens: 'logit', notes: [] };
+      return { firstRow, texts, top: own, topProbability: floats, topLogit: floats, tokenProbability: floats, tokenRank: rank, ...said }; // prettier-ignore
     };
     const last = stretch(1, { 3: ' Mary', 4: ' her' }, [3, 4], 0.5);
     const half = cellsFrom([last]);

@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ExportParams } from '../../extension/shared/protocol';
-import type { ViewState } from '../../extension/shared/webview';
+import type { Method, ViewState } from '../../extension/shared/webview';
 import { fileName } from '../../webview/src/store/exporter';
 import { mount } from '../../webview/src/mount';
 import { syntheticAnswer } from '../../webview/dev/answers';
@@ -70,10 +70,20 @@ describe('the views', () => {
     expect(host.askedBy('lmTransparency/lensGrid')).toEqual([]);
     await click('view-lens');
     expect(host.askedBy('lmTransparency/lensGrid')).toEqual([
-      { runId: 'synthetic-4-8', token: 70, normalize: true, firstRow: 0, rowCount: 5 },
+      { runId: 'synthetic-4-8', token: 70, normalize: true, lens: 'logit', firstRow: 0, rowCount: 5 },
     ]);
     await click('view-routes');
     expect(host.givenUp.map((question) => question.method)).toContain('lmTransparency/lensGrid');
+  });
+
+  it('read the states by the lens that one chooses, where there is more than one', async () => {
+    await show({ view: 'lens' });
+    expect(find('lens-choice').textContent).toBe('Logit lensJacobian lens');
+    await click('lens-jacobian');
+    const lenses = (method: Method) => host.askedBy(method).map((asked) => (asked as { lens: string }).lens);
+    expect(lenses('lmTransparency/lensGrid').at(-1)).toBe('jacobian');
+    expect(lenses('lmTransparency/lensTrack').at(-1)).toBe('jacobian');
+    expect(text('lens-means')).toContain('at some point, not next');
   });
 
   it('show how far the lens has come', async () => {

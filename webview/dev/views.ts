@@ -61,8 +61,12 @@ export const VIEWS: Answers = {
       token,
       tokenProbability: token === null ? null : stretch(probability),
       tokenRank: token === null ? null : stretch(rank),
+      lens: 'logit',
+      notes: [],
     };
   },
+
+  'lmTransparency/lenses': () => ({ names: ['logit', 'jacobian'], sequences: 8 }),
 
   'lmTransparency/lensTrack': ({ position, tokens }) => ({
     position,

@@ -8,7 +8,8 @@ from ..analysis.result import Analysis
 from ..errors import TransparencyError
 from ..lens.grid import lens_grid, lens_tracks
 from ..lens.maps import LOGIT, LensMaps
-from ..protocol.lens import LensGridResult, LensTrack
+from ..lens.places import fit_kept
+from ..protocol.lens import LensesResult, LensGridResult, LensTrack
 from ..watch import Watch
 from .asking import question
 from .tokens import check_finite, check_token, place_of
@@ -49,7 +50,22 @@ def inspect_lens(
         token=token,
         token_probability=grid.token_probability,
         token_rank=grid.token_rank,
+        lens=lens.name,
+        notes=lens.notes,
     )
+
+
+@question
+def inspect_lenses(analysis: Analysis) -> LensesResult:
+    """The lenses of the analysis' model: the logit lens, and the Jacobian lens if one was fitted here."""
+    try:
+        total = fit_kept(analysis.model.files)
+    except TransparencyError:
+        # what is there cannot be read: as if it were not there
+        total = None
+    if total is None:
+        return LensesResult(("logit",))
+    return LensesResult(("logit", "jacobian"), total)
 
 
 @question

@@ -91,6 +91,18 @@ def read_fit(path: Path, *, fingerprint: str, settings: Mapping[str, Any]) -> Ja
     return total
 
 
+def n_fitted(path: Path) -> int:
+    """How many sequences a fit of ours is of; no tensor is read. Raises `TransparencyError`."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            said: dict[str, str] = file.metadata() or {}
+            return len(json.loads(said["sequences"]))
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
+        raise _no_lens(path, "it is damaged") from error
+
+
 def _ours(path: Path) -> tuple[JacobianSum, dict[str, str]]:
     from safetensors import SafetensorError, safe_open
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from functools import lru_cache
 from pathlib import Path
 
+from ..ambient import guarded
 from ..errors import TransparencyError
 from ..files.fingerprint import text_fingerprint
 from ..model.embedded import cache_directory
 from ..model.loading import LoadedModel
-from .files import read_lens
+from .files import n_fitted, read_lens
 from .maps import LOGIT, LensMaps
 
 
@@ -17,20 +20,41 @@ def kept_lens(fingerprint: str) -> Path:
     return cache_directory() / "lenses" / f"jacobian-{text_fingerprint(fingerprint)}.safetensors"
 
 
+def fit_kept(fingerprint: str) -> int | None:
+    """How many sequences the lens that was fitted here is of; None without one. Raises `TransparencyError`."""
+    kept = kept_lens(fingerprint)
+    return n_fitted(kept) if kept.exists() else None
+
+
 def lens_named(name: str, *, d_model: int, n_layers: int, fingerprint: str) -> LensMaps:
     """The lens that `logit`, `jacobian` (fitted here) or a path means. Raises `TransparencyError("invalidParams")`."""
     if name in ("", "logit"):
         return LOGIT
     if name != "jacobian":
-        return read_lens(name, d_model=d_model, n_layers=n_layers, fingerprint=fingerprint)
+        return _read(Path(name), d_model, n_layers, fingerprint)
     kept = kept_lens(fingerprint)
     if not kept.exists():
         raise TransparencyError(
             "invalidParams", "No Jacobian lens of this model is here.", "Fit one: lm-transparency lens fit."
         )
-    return read_lens(kept, d_model=d_model, n_layers=n_layers, fingerprint=fingerprint)
+    return _read(kept, d_model, n_layers, fingerprint)
 
 
+def _read(path: Path, d_model: int, n_layers: int, fingerprint: str) -> LensMaps:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return read_lens(path, d_model=d_model, n_layers=n_layers, fingerprint=fingerprint)
+    return _read_once(str(path), (found.st_mtime_ns, found.st_size), d_model, n_layers, fingerprint)
+
+
+@lru_cache(maxsize=2)
+def _read_once(path: str, _state: tuple[int, int], d_model: int, n_layers: int, fingerprint: str) -> LensMaps:
+    # a view asks for a few rows at a time
+    return read_lens(path, d_model=d_model, n_layers=n_layers, fingerprint=fingerprint)
+
+
+@guarded
 def load_lens(model: LoadedModel, name: str = "jacobian") -> LensMaps:
     """The lens of a loaded model: `jacobian` (fitted here by `lm-transparency lens fit`), `logit`, or a path.
 

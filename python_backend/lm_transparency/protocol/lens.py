@@ -1,4 +1,4 @@
-"""Questions about the logit lens over the layers."""
+"""Questions about a lens over the layers."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from .values import Float32Tensor, Uint32Tensor
 
 @dataclass(frozen=True)
 class LensGridParams:
-    """`token`: the token to follow. `row_count` None: all rows from `first_row` on."""
+    """`token`: the token to follow. `row_count` None: all rows from `first_row` on. `lens`: see `LensesResult`."""
 
     run_id: str
     token: int | None = None
     normalize: bool = True
     first_row: int = 0
     row_count: int | None = None
+    lens: str = "logit"
     work_done_token: str = ""
 
 
 @dataclass(frozen=True)
 class LensGridResult:
-    """The logit lens of the embedding (row 0) and of the residual after each layer (row l + 1), at every position.
+    """The lens of the embedding (row 0) and of the residual after each layer (row l + 1), at every position.
 
     Arrays are [row, position], starting at row `first_row`. `top` holds the ids of the most probable tokens (`texts`
     has their texts), `top_probability` and `top_logit` their probabilities (`Readout.probability`) and logits.
@@ -36,17 +37,40 @@ class LensGridResult:
     token: int | None
     token_probability: Float32Tensor | None
     token_rank: Uint32Tensor | None
+    lens: str = "logit"
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LensesParams:
+    """Which lenses there are for the model of a run."""
+
+    run_id: str
+
+
+@dataclass(frozen=True)
+class LensesResult:
+    """`names`: `logit`, and `jacobian` if one was fitted for this model here. A path is a lens as well.
+
+    `sequences`: those that the Jacobian lens was fitted on; 0 without one.
+    """
+
+    names: tuple[str, ...]
+    sequences: int = 0
 
 
 @dataclass(frozen=True)
 class LensTrackParams:
-    """Tokens of the vocabulary to follow at one position. `texts`: more tokens, each named by its text."""
+    """Tokens of the vocabulary to follow at one position. `texts`: more tokens, each named by its text. `lens`: see
+    `LensesResult`.
+    """
 
     run_id: str
     position: int
     tokens: list[int]
     normalize: bool = True
     texts: list[str] = field(default_factory=list)
+    lens: str = "logit"
 
 
 @dataclass(frozen=True)

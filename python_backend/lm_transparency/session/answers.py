@@ -16,6 +16,7 @@ from ..inspection.entropy import inspect_entropy
 from ..inspection.known_effects import known_effects
 from ..inspection.promoted import inspect_promoted
 from ..inspection.tokens import output_meant
+from ..lens.places import load_lens
 from ..protocol.effects import (
     FaithfulnessParams,
     FaithfulnessResult,
@@ -62,7 +63,14 @@ from ..protocol.inspection import (
     ReachParams,
     ReachResult,
 )
-from ..protocol.lens import LensGridParams, LensGridResult, LensTrackParams, LensTrackResult
+from ..protocol.lens import (
+    LensesParams,
+    LensesResult,
+    LensGridParams,
+    LensGridResult,
+    LensTrackParams,
+    LensTrackResult,
+)
 from ..trace.trace import position_of
 from ..watch import Watch
 from .session import Session
@@ -185,7 +193,13 @@ def lens_grid(params: LensGridParams, session: Session, watch: Watch) -> LensGri
     run = session.run(params.run_id)
     first, count = params.first_row, params.row_count
     rows = range(first, first + count) if count is not None else None
-    return lens.inspect_lens(run, token=params.token, normalize=params.normalize, rows=rows, watch=watch)
+    maps = load_lens(run.model, params.lens)
+    return lens.inspect_lens(run, token=params.token, normalize=params.normalize, lens=maps, rows=rows, watch=watch)
+
+
+@answers(LensesParams)
+def lenses(params: LensesParams, session: Session, _watch: Watch) -> LensesResult:
+    return lens.inspect_lenses(session.run(params.run_id))
 
 
 @answers(LensTrackParams)
@@ -193,7 +207,8 @@ def lens_track(params: LensTrackParams, session: Session, _watch: Watch) -> Lens
     run = session.run(params.run_id)
     meant = [output_meant(run, text) for text in params.texts]
     tokens = [*params.tokens, *(one.id for one in meant)]
-    tracks = lens.track_tokens(run, params.position, tokens, normalize=params.normalize)
+    maps = load_lens(run.model, params.lens)
+    tracks = lens.track_tokens(run, params.position, tokens, normalize=params.normalize, lens=maps)
     notes = tuple(one.note for one in meant if one.note)
     return LensTrackResult(position_of(params.position, len(run.tokens)), tracks, notes)
 

@@ -41,6 +41,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("neuron", {"layer": 0, "neuron": 0, "position": 0, "expert": "3"}, "layer 0 has no experts"),
     ("lensGrid", {"token": 49152}, "no token 49152"),
     ("lensGrid", {"token": -2}, "no token -2"),
+    ("lensGrid", {"lens": "/nowhere/lens.pt"}, "lens.pt cannot be read as a lens: No such file"),
     ("lensGrid", {"firstRow": 30, "rowCount": 2}, "rows 0 to 30"),
     ("lensTrack", {"position": 0, "tokens": [1, 49152]}, "no token 49152"),
     ("lensTrack", {"position": 0, "tokens": [1] * 65}, "more than 64"),
@@ -105,6 +106,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     "ffnNeurons": {"layer": 0, "position": 0},
     "neuron": {"layer": 0, "neuron": 0, "position": 0},
     "lensGrid": {},
+    "lenses": {},
     "lensTrack": {"position": 0, "tokens": [1]},
     "export": {"format": "json", "target": 0, "threshold": 0.04},
 }

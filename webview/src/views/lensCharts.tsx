@@ -36,7 +36,9 @@ export function LensCharts({ store, lens }: { store: Store; lens: LensState }) {
   const { reply, latest } = useLatest(
     store,
     'lmTransparency/lensTrack',
-    tokens.length ? { position, tokens: [...new Set(tokens)], normalize: store.lensNormalized.value } : null,
+    tokens.length
+      ? { position, tokens: [...new Set(tokens)], normalize: store.lensNormalized.value, lens: lens.lens.value }
+      : null,
   );
   const tracks = latest?.tracks ?? [];
   const nRows = tracks[0]?.probability.length ?? 0;

@@ -3,6 +3,7 @@ import { classifies, namesOf, outputText } from '../words/answer';
 import { roving } from '../controls/roving';
 import type { Store } from '../store/state';
 import { valueText } from '../words/words';
+import { LensChoice } from './lensChoice';
 import type { LensCells, LensColour } from './lensCells';
 import type { LensState } from './lensState';
 import { PROBABILITY_STEPS, RANK_STEPS, cellOpacity } from './scale';
@@ -59,6 +60,7 @@ export function LensControls({ store, lens, cells, contrast }: Props) {
         ))}
       </span>
       <Scale colour={colour} contrast={contrast} />
+      <LensChoice store={store} lens={lens} />
     </div>
   );
 }

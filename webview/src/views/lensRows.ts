@@ -31,7 +31,7 @@ export interface LensRows {
 }
 
 /** Asks for one stretch of rows after the other. */
-export function useLensRows(store: Store, token: number | null, normalize: boolean): LensRows {
+export function useLensRows(store: Store, token: number | null, normalize: boolean, lens: string): LensRows {
   const run = store.analysis.value?.meta.runId;
   const { nLayers = 0, nTokens = 0 } = store.source.value ?? {};
   const nRows = nLayers + 1;
@@ -39,7 +39,7 @@ export function useLensRows(store: Store, token: number | null, normalize: boole
   let reply: LensRows['reply'] = null;
   let asked: { watch(): () => void } | null = null;
   for (const span of rowSpans(nRows, nTokens)) {
-    const entry = store.asker.entry('lmTransparency/lensGrid', { token, normalize, ...span });
+    const entry = store.asker.entry('lmTransparency/lensGrid', { token, normalize, lens, ...span });
     if (!entry) break;
     reply = entry.reply.value;
     asked = entry;
