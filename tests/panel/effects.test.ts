@@ -1,11 +1,12 @@
 // The drawing of effects: of the sentence of samples/ioi.prompt, the answer against ·John.
-import type { Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { PredictEffectsResult } from '../../extension/shared/protocol.ts';
 import { byTestId } from '../e2e/harness/vitest.ts';
 import { seriousFindings } from './accessibility.ts';
 import type { Backend } from './backend.ts';
 import type { PanelHost } from './host.ts';
+import { contrastsOf } from './contrasts.ts';
 import { boxOf } from './places.ts';
 import { COMPARED, expectDecimals, inspector, selected } from './reading.ts';
 import { THEMES } from './themes.ts';
@@ -98,10 +99,40 @@ describe('effects in the drawing', () => {
     await byId('view-routes').click();
   });
 
-  test.each(THEMES)('the graph is readable in %s', async (theme) => {
-    const alone = byId('maximize-graph');
-    if ((await alone.getAttribute('aria-pressed')) !== 'true') await alone.click();
-    await host.setTheme(theme);
-    expect(await seriousFindings(page, true)).toEqual([]);
+  describe('the drawing on a picture', () => {
+    /** Edges between different tokens, most flow first. */
+    let routes: string[];
+    /** The same that are measured, the largest effect first. */
+    let measured: string[];
+
+    beforeAll(async () => {
+      const names = (list: Locator) =>
+        list.locator('button[data-name]').evaluateAll((all) => all.map((row) => row.getAttribute('data-name') ?? ''));
+      await byId('list-routes').click();
+      await page
+        .getByRole('button', { name: /^Show all/ })
+        .first()
+        .click();
+      routes = (await names(byId('twin').locator('.routes').first())).filter((name) => name.startsWith('attention:'));
+      await byId('list-edge').click();
+      measured = (await names(byId('effects-edge'))).filter((name) => routes.includes(name));
+      await page.keyboard.press('Escape');
+      await byId('maximize-graph').click();
+    });
+
+    test.each(THEMES)('is told from the ground in %s, and its text is read', async (theme) => {
+      await host.setTheme(theme);
+      for (const [ink, strongest] of [
+        ['flow', routes.slice(0, 10)],
+        ['effect', measured.slice(0, 6)],
+      ] as const) {
+        await byId(`ink-${ink}`).click();
+        await page.mouse.move(5, 5);
+        const seen = await contrastsOf(page, ink === 'flow' ? routes : [...new Set([...strongest, ...routes])]);
+        for (const name of strongest) expect(seen.get(name), `${ink} ${name}`).toBeGreaterThanOrEqual(3);
+        for (const [name, contrast] of seen) expect(contrast, `${ink} ${name}`).toBeGreaterThanOrEqual(1.5);
+      }
+      expect(await seriousFindings(page, true)).toEqual([]);
+    });
   });
 });

@@ -63,6 +63,9 @@ describe('the tags of heads', () => {
     const tags = tagTable(result, 1, 2);
     expect(tags.strongest({ layer: 0, head: 0 })).toEqual({ tag: 'first', score: expect.closeTo(0.9, 5) as number });
     expect(tags.strongest({ layer: 0, head: 1 })).toBe(null);
+    // resting on the first token is no mark
+    expect(tags.marked({ layer: 0, head: 0 })).toEqual({ tag: 'self', score: expect.closeTo(0.45, 5) as number });
+    expect(tags.marked({ layer: 0, head: 1 })).toBe(null);
     expect(tags.of({ layer: 0, head: 1 }).map(({ tag }) => tag)).toEqual(['previous', 'first', 'self']);
   });
 

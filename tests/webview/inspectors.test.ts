@@ -3,8 +3,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { FfnNeuronsParams, NeuronParams, NodeTokensParams, TokenScore } from '../../extension/shared/protocol';
 import type { Answer, Question, ViewState } from '../../extension/shared/webview';
 import { mount } from '../../webview/src/mount';
+import { TERMS } from '../../webview/src/inspectors/glossary';
 import { FakeHost, analysisMessage } from './host';
-import { all, answered, open, find, press, rows, selection, settled } from './panelDom';
+import { all, answered, click, open, find, press, rows, selection, settled } from './panelDom';
 
 const scores = (count: number, sign: 1 | -1 = 1): TokenScore[] =>
   Array.from({ length: count }, (_, k) => ({
@@ -157,7 +158,19 @@ describe('the inspected thing', () => {
       const help = find('help-neuron');
       expect(help.title).toMatch(/sign of the activation is taken into account/);
       await open(help);
+      const terms = () => all('[data-testid=help] dt').map((term) => term.textContent);
+      expect(terms()).toEqual(['neuron', 'promotes']);
+      const [more, docs] = all('[data-testid=help] .link');
+      await click(more);
+      expect(terms().slice(0, 2)).toEqual(['neuron', 'promotes']);
+      expect(new Set(terms())).toEqual(new Set(TERMS));
+      expect(terms()).toHaveLength(TERMS.length);
+      await click(docs);
       expect(host.told).toContainEqual({ type: 'openDocs', address: 'inspectors#neuron' });
+      await press('Escape', help);
+      expect(all('[data-testid=help]')).toEqual([]);
+      // the selection stays
+      expect(find('neuron-activation').textContent).toBe('4.00');
     });
 
     it('draws a bar a token, down where it is negative, and moves to that token', async () => {

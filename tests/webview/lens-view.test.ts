@@ -1,4 +1,5 @@
 // @vitest-environment happy-dom
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { LensGridResult } from '../../extension/shared/protocol';
 import { computeLayout, frameOf, homeCamera, levelY } from '../../webview/src/graph/layout';
@@ -7,7 +8,9 @@ import { cellName, cellStrength, cellsOf, lensCells } from '../../webview/src/vi
 import type { LensCells } from '../../webview/src/views/lensCells';
 import { rowSpans } from '../../webview/src/views/lensRows';
 import { figuresAt } from '../../webview/src/views/lensReadout';
-import { cellOpacity, probabilityStrength, rankStrength } from '../../webview/src/views/scale';
+import { contrastOf, parseColour } from '../../webview/src/graph/contrast';
+import { inkOn } from '../../webview/src/views/lensPaint';
+import { PROBABILITY_STEPS, cellOpacity, probabilityStrength, rankStrength } from '../../webview/src/views/scale';
 import { packedNumbers } from '../../webview/dev/views';
 
 /** One layer, two tokens: rows are the embedding and layer 0. */
@@ -47,12 +50,12 @@ describe('the lens grid', () => {
   });
 
   it('colours by the top token, by probability or by rank of the followed token', () => {
-    expect(cellStrength(cells, 3, 'probability')).toBeCloseTo(0.8, 5);
+    expect(cellStrength(cells, 3, 'probability')).toBeCloseTo(probabilityStrength(0.64), 5);
     expect(cellStrength(cells, 3, 'rank')).toBe(1);
     expect(cellStrength(cells, 2, 'rank')).toBeCloseTo(0.75, 5);
     expect(cellStrength(cells, 0, 'rank')).toBe(0);
-    expect(cellStrength(cells, 3, 'top')).toBeCloseTo(Math.sqrt(0.8), 5);
-    expect(cellStrength(cellsFrom([grid(false)]), 3, 'rank')).toBeCloseTo(Math.sqrt(0.8), 5);
+    expect(cellStrength(cells, 3, 'top')).toBeCloseTo(probabilityStrength(0.8), 5);
+    expect(cellStrength(cellsFrom([grid(false)]), 3, 'rank')).toBeCloseTo(probabilityStrength(0.8), 5);
   });
 
   it('is read from as many stretches of rows as are there, the last row first', () => {
@@ -116,11 +119,44 @@ describe('the lens grid', () => {
 
 describe('the scale', () => {
   it('grows with probability, falls with rank, and stays under what text can be read on', () => {
-    expect(probabilityStrength(0.25)).toBe(0.5);
+    expect([1, 0.1, 0.01, 0.001, 1e-4, 0].map((p) => Math.round(100 * probabilityStrength(p)))).toEqual([
+      100, 75, 50, 25, 0, 0,
+    ]);
+    expect(PROBABILITY_STEPS.map(({ label }) => label)).toEqual(['≤0.01%', '0.1%', '1%', '10%', '100%']);
     expect([1, 10, 100, 1000].map((rank) => Math.round(100 * rankStrength(rank - 1)))).toEqual([100, 75, 50, 25]);
     expect(rankStrength(1e6)).toBe(0);
     expect(cellOpacity(1, false)).toBeLessThan(0.7);
     expect(cellOpacity(0, true)).toBe(0);
+  });
+});
+
+describe.each(['dark', 'light', 'highContrast', 'highContrastLight'])('text over the cells in %s', (theme) => {
+  const { variables, bodyClass } = JSON.parse(readFileSync(`tests/vectors/panel/theme-${theme}.json`, 'utf8')) as {
+    variables: Record<string, string>;
+    bodyClass: string;
+  };
+  const colour = (name: string) => {
+    const found = parseColour(variables[`--vscode-${name}`] ?? '');
+    if (!found) throw new Error(`${name} is no colour`);
+    return found;
+  };
+  const foreground = variables['--vscode-foreground'] ?? '';
+  const contrast = bodyClass.includes('high-contrast');
+  const palette = {
+    light: /light/.test(bodyClass),
+    foreground,
+    dim: contrast ? foreground : (variables['--vscode-descriptionForeground'] ?? ''),
+  };
+
+  // 0.06: the grid of heads has cells a little stronger
+  it.each([0, 0.06])('is read on each of them', (more) => {
+    const [ground, blue] = [colour('editor-background').rgb, colour('charts-blue').rgb];
+    for (let strength = 0; strength <= 1; strength += 0.05) {
+      const alpha = more + cellOpacity(strength, contrast);
+      const cell = blue.map((part, i) => alpha * part + (1 - alpha) * (ground[i] ?? 0));
+      const ink = parseColour(inkOn(strength, palette))?.rgb ?? [0, 0, 0];
+      expect(contrastOf(ink, cell as never), `${strength}`).toBeGreaterThanOrEqual(4.5);
+    }
   });
 });
 

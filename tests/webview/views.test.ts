@@ -110,7 +110,9 @@ describe('the views', () => {
     button?.click();
     await settled();
     expect(button?.getAttribute('aria-pressed')).toBe('true');
-    expect(document.querySelector('.scale')?.getAttribute('aria-label')).toBe('Colour scale: rank from ≥10k to 1');
+    expect(document.querySelector('.scale')?.getAttribute('aria-label')).toBe(
+      'Colour scale: rank, log scale from ≥10k to 1',
+    );
   });
 
   it('follow the target, and a rival beside it, over the layers', async () => {

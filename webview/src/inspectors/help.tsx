@@ -1,5 +1,10 @@
-/** How the numbers of a list are computed: a sentence in a tooltip, and the page that says more. */
+/** How the numbers of a list are computed: a sentence, the words for it, and the page that says more. */
+import type { RefObject } from 'preact';
+import { useSignal } from '@preact/signals';
+import { usePopup } from '../controls/popup';
 import type { Store } from '../store/state';
+import { GLOSSARY, TERMS } from './glossary';
+import type { Term } from './glossary';
 
 /** By heading of docs/inspectors.md. */
 export const HOW = {
@@ -50,18 +55,91 @@ export const HOW = {
 
 export type HelpTopic = keyof typeof HOW;
 
-/** A quiet question mark: how it is computed on hover, the documentation on click. */
+/** The words that the numbers under a heading are about. */
+const WORDS: Record<HelpTopic, readonly Term[]> = {
+  predictions: ['target', 'logit', 'contrast'],
+  contrast: ['contrast', 'logit', 'logit lens'],
+  'top-tokens': ['logit lens', 'residual stream'],
+  'promoted-and-suppressed': ['promotes', 'logit lens'],
+  'made-of': ['contribution', 'residual stream', 'attention edge', 'feed-forward block'],
+  feeds: ['flow', 'threshold'],
+  edge: ['attention edge', 'contribution', 'flow'],
+  heads: ['head', 'contribution', 'promotes', 'first token'],
+  maps: ['attention edge', 'contribution'],
+  'why-this-edge': ['head', 'attention edge', 'contribution'],
+  'feed-forward-block': ['feed-forward block', 'contribution'],
+  neurons: ['neuron', 'contribution', 'promotes'],
+  neuron: ['neuron', 'promotes'],
+  activation: ['neuron'],
+  experts: ['expert', 'contribution', 'promotes'],
+  router: ['expert'],
+  expert: ['expert', 'promotes'],
+  gate: ['expert'],
+  effect: ['effect', 'logit', 'contrast', 'share'],
+  'knock-out': ['knock-out', 'effect', 'KL'],
+  'effects-by-kind': ['effect', 'share', 'candidate', 'knock-out'],
+  model: ['adds up', 'residual stream'],
+  lens: ['logit lens', 'residual stream'],
+  'head-overview': ['head', 'flow', 'first token'],
+  'strongest-routes': ['flow', 'threshold', 'attention edge'],
+};
+
+/** A quiet question mark: how it is computed on hover; a click opens that, the words for it, and the way to the documentation. */
 export function HelpMark({ store, topic }: { store: Store; topic: HelpTopic }) {
+  const { open, anchor, popup, onKeyDown } = usePopup<HTMLDivElement>();
+  const isOpen = open.value;
   return (
-    <button
-      type="button"
-      class="tool"
-      data-testid={`help-${topic}`}
-      title={store.inEditor ? `${HOW[topic]} Click for the documentation.` : HOW[topic]}
-      aria-label={`How is this computed? ${HOW[topic]}`}
-      onClick={() => store.tell({ type: 'openDocs', address: `inspectors#${topic}` })}
-    >
-      ?
-    </button>
+    <span ref={anchor} class="menu-anchor" onKeyDown={onKeyDown}>
+      <button
+        type="button"
+        class="tool"
+        data-testid={`help-${topic}`}
+        aria-haspopup="dialog"
+        aria-expanded={isOpen}
+        title={`${HOW[topic]} Click for the words`}
+        aria-label={`How is this computed? ${HOW[topic]}`}
+        onClick={() => (open.value = !isOpen)}
+      >
+        ?
+      </button>
+      {isOpen && <Help store={store} topic={topic} popup={popup} />}
+    </span>
+  );
+}
+
+interface HelpProps {
+  store: Store;
+  topic: HelpTopic;
+  popup: RefObject<HTMLDivElement | null>;
+}
+
+function Help({ store, topic, popup }: HelpProps) {
+  const all = useSignal(false);
+  const own = WORDS[topic];
+  const terms = all.value ? [...own, ...TERMS.filter((term) => !own.includes(term))] : own;
+  return (
+    <div ref={popup} class="menu help" role="dialog" aria-label="How is this computed?" data-testid="help">
+      <p>{HOW[topic]}</p>
+      <dl tabIndex={all.value ? 0 : undefined} aria-label="Words">
+        {terms.map((term) => (
+          <div key={term}>
+            <dt>{term}</dt>
+            <dd>{GLOSSARY[term]}</dd>
+          </div>
+        ))}
+      </dl>
+      <span class="links">
+        <button type="button" class="link" aria-expanded={all.value} onClick={() => (all.value = !all.value)}>
+          {all.value ? 'Fewer words' : 'All words'}
+        </button>
+        <button
+          type="button"
+          class="link"
+          onClick={() => store.tell({ type: 'openDocs', address: `inspectors#${topic}` })}
+        >
+          More in the documentation
+        </button>
+      </span>
+    </div>
   );
 }

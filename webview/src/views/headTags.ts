@@ -35,6 +35,12 @@ export interface TagScore {
   score: number;
 }
 
+/** The strongest of some tags, if it is strong. */
+function best(tags: readonly TagScore[]): TagScore | null {
+  const found = tags.reduce<TagScore | null>((a, b) => (a && a.score >= b.score ? a : b), null);
+  return found && found.score >= STRONG ? found : null;
+}
+
 export type TagTable = ReturnType<typeof tagTable>;
 
 /** Throws `ArrayError` where the scores are not of these layers and heads. */
@@ -51,9 +57,13 @@ export function tagTable(result: HeadTagsResult, nLayers: number, nHeads: number
 
   /** The strongest tag of a head, if any is strong. */
   function strongest(head: HeadRef): TagScore | null {
-    const best = of(head).reduce<TagScore | null>((a, b) => (a && a.score >= b.score ? a : b), null);
-    return best && best.score >= STRONG ? best : null;
+    return best(of(head));
   }
 
-  return { of, strongest, nTokens: result.nTokens };
+  /** The tag whose letter marks a head: most heads rest on the first token, and a letter for that would fill the grid. */
+  function marked(head: HeadRef): TagScore | null {
+    return best(of(head).filter(({ tag }) => tag !== 'first'));
+  }
+
+  return { of, strongest, marked, nTokens: result.nTokens };
 }

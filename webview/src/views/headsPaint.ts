@@ -61,7 +61,7 @@ function drawCell(ctx: CanvasRenderingContext2D, picture: HeadsPicture, at: Head
     ctx.strokeRect(x + 0.5, y + 0.5, width - 1, height - 1);
     ctx.setLineDash([]);
   }
-  const tag = tags?.strongest(at);
+  const tag = tags?.marked(at);
   if (!tag || !fitsLetters(frame)) return;
   ctx.globalAlpha = strength > 0 ? 1 : 0.75;
   ctx.fillStyle = !palette.light && strength > 0.5 ? '#ffffff' : palette.foreground;

@@ -41,11 +41,14 @@ export function HeadsView({ store, view }: { store: Store; view: GraphView }) {
         {tags && !letters.value && <span class="dim">Point at a head to see what it does.</span>}
         {tags && letters.value && (
           <span class="tag-legend" title={`a letter stands for a score of ${STRONG} or more`}>
-            {result?.tags.map((tag) => (
-              <span key={tag} class="key">
-                <b>{TAG_LETTERS[tag]}</b> {TAG_WORDS[tag]}
-              </span>
-            ))}
+            {result?.tags
+              .filter((tag) => tag !== 'first')
+              .map((tag) => (
+                <span key={tag} class="key">
+                  <b>{TAG_LETTERS[tag]}</b> {TAG_WORDS[tag]}
+                </span>
+              ))}
+            <span class="key">no letter: most rest on the first token</span>
           </span>
         )}
       </div>

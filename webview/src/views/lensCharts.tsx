@@ -10,6 +10,7 @@ import { labelAt, tokenClass } from '../words/describe';
 import { parseEdge, parseNode } from '../words/names';
 import type { Store } from '../store/state';
 import { count, signed } from '../words/words';
+import { PROBABILITY_STEPS, probabilityStrength } from './scale';
 import { chartX, chartY, linePath, rankHeight, rankTicks, rowAt } from './chart';
 import type { Plot } from './chart';
 import { cellName, rowOfNode } from './lensCells';
@@ -87,13 +88,13 @@ export function LensCharts({ store, lens }: { store: Store; lens: LensState }) {
           <>
             <Chart
               {...shared}
-              title="probability"
-              heightOf={(track) => track.probability}
-              ticks={[0, 0.5, 1].map((height) => ({ height, label: `${height * 100}%` }))}
+              title="probability, log scale,"
+              heightOf={(track) => track.probability.map(probabilityStrength)}
+              ticks={PROBABILITY_STEPS.map(({ strength, label }) => ({ height: strength, label }))}
             />
             <Chart
               {...shared}
-              title="rank"
+              title="rank, log scale,"
               heightOf={(track) => track.rank.map((rank) => rankHeight(rank, worst))}
               ticks={rankTicks(worst).map((rank) => ({ height: rankHeight(rank - 1, worst), label: short(rank) }))}
             />

@@ -133,7 +133,7 @@ function Follow({ store, lens }: { store: Store; lens: LensState }) {
 
 function Scale({ colour, contrast }: { colour: LensColour; contrast: boolean }) {
   const steps = colour === 'rank' ? RANK_STEPS : PROBABILITY_STEPS;
-  const what = colour === 'rank' ? 'rank' : 'probability';
+  const what = `${colour === 'rank' ? 'rank' : 'probability'}, log scale`;
   return (
     <span
       class="scale"

@@ -139,7 +139,8 @@ function drawTexts(ctx: CanvasRenderingContext2D, picture: LensPicture): void {
   }
 }
 
-function inkOn(strength: number, palette: Palette): string {
+/** The colour of text over a cell. */
+export function inkOn(strength: number, palette: Pick<Palette, 'dim' | 'light' | 'foreground'>): string {
   if (strength < 0.08) return palette.dim;
   return !palette.light && strength > 0.4 ? '#ffffff' : palette.foreground;
 }

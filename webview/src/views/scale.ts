@@ -3,23 +3,27 @@
 /** Ranks from this one on look alike. */
 const LAST_RANK = 10_000;
 
-/** Probability 0 … 1 → 0 … 1: the square root lets 1% be seen. */
-export const probabilityStrength = (probability: number): number => Math.sqrt(Math.max(0, Math.min(1, probability)));
+/** Probabilities up to this one look alike. */
+const LEAST_PROBABILITY = 1e-4;
+
+/** Probability 0.0001 … 1 → 0 … 1, by powers of ten: what is to come is seen long before it is probable. */
+export const probabilityStrength = (probability: number): number =>
+  Math.max(0, Math.min(1, 1 - Math.log10(Math.max(probability, Number.MIN_VALUE)) / Math.log10(LEAST_PROBABILITY)));
 
 /** Rank 0, 1, 2 … → 1 … 0, by powers of ten. */
 export const rankStrength = (rank: number): number => Math.max(0, 1 - Math.log10(rank + 1) / Math.log10(LAST_RANK));
 
 /** Strength → opacity of the hue, so that text over it stays readable. */
 export const cellOpacity = (strength: number, contrast: boolean): number =>
-  strength <= 0 ? 0 : (contrast ? 0.12 : 0.03) + 0.62 * strength;
+  strength <= 0 ? 0 : (contrast ? 0.1 : 0.03) + 0.47 * strength;
 
 export interface ScaleStep {
   label: string;
   strength: number;
 }
 
-export const PROBABILITY_STEPS: ScaleStep[] = [0, 0.01, 0.1, 0.25, 0.5, 1].map((probability) => ({
-  label: `${probability * 100}%`,
+export const PROBABILITY_STEPS: ScaleStep[] = [1e-4, 1e-3, 1e-2, 0.1, 1].map((probability) => ({
+  label: `${probability === LEAST_PROBABILITY ? '≤' : ''}${Number((100 * probability).toPrecision(2))}%`,
   strength: probabilityStrength(probability),
 }));
 
