@@ -134,5 +134,19 @@ describe('effects in the drawing', () => {
       }
       expect(await seriousFindings(page, true)).toEqual([]);
     });
+
+    test('what a part of the answer selects is plain in each of them', async () => {
+      await byId('answer-said')
+        .locator('[role=button]', { hasText: /^layer 23$/ })
+        .first()
+        .click();
+      const name = (await selected(page)) ?? '';
+      expect(name).toMatch(/^attention:I22_\d+>A23_13$/);
+      for (const theme of THEMES) {
+        await host.setTheme(theme);
+        // the selection fades in
+        await expect.poll(async () => (await contrastsOf(page, [name])).get(name), theme).toBeGreaterThanOrEqual(3);
+      }
+    });
   });
 });

@@ -48,9 +48,9 @@ describe('ink', () => {
         mark.rgb.map((part, i) => alpha * mark.alpha * part + (1 - alpha * mark.alpha) * (ground.rgb[i] ?? 0)) as never,
         ground.rgb,
       );
-    expect(at(least)).toBeGreaterThan(1.85);
+    expect(at(least)).toBeGreaterThan(2.05);
     expect(least).toBeLessThan(strong);
-    if (strong < 1) expect(at(strong)).toBeGreaterThan(3.4);
+    if (strong < 1) expect(at(strong)).toBeGreaterThan(3.9);
   });
 
   it('draws with usual opacities in a colour that it cannot read', () => {

@@ -12,8 +12,8 @@ export interface Seen {
 }
 
 /** More than 1.5 and 3 to 1: thin lines lie between pixels, and on the band of the target. */
-const LEAST_CONTRAST = 1.9;
-const STRONG_CONTRAST = 3.5;
+const LEAST_CONTRAST = 2.1;
+const STRONG_CONTRAST = 4;
 /** Where a colour is written in a way that is not read. */
 const USUAL: Seen = { least: 0.4, strong: 0.85 };
 

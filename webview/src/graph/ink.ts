@@ -20,7 +20,7 @@ const HAIRLINE_STRENGTH = 0.25;
 const PLAIN = 10;
 /** Strengths from here on are plain in any case, and have all the ink there is. */
 const PLAIN_STRENGTH = 0.55;
-const PLAIN_WIDTH = 1.6;
+const PLAIN_WIDTH = 2;
 
 /** The strength from which on marks are plain: that of the tenth strongest, given how many there are of each step. */
 export function plainFrom(counts: readonly number[]): number {

@@ -26,7 +26,7 @@ const DASHED_WIDTH = 0.6;
 
 /** Dashes by what they say: strong though no route draws it; in high contrast also what opposes, and both. */
 const STRONG = [6, 3.5];
-const OPPOSING = [1.5, 2.5];
+const OPPOSING = [2.5, 2.5];
 const BOTH = [6, 3, 1.5, 3];
 const SOLID: number[] = [];
 
@@ -95,7 +95,9 @@ function setLine({ ctx, palette }: Pen, strength: number, style: number, look: L
   const seen = seenIn(palette, colour);
   const faint = style === UNKNOWN || look.subdued;
   const narrow = (predicted(style) ? PREDICTED_WIDTH : 1) * (look.dashed ? DASHED_WIDTH : 1);
-  const width = faint ? 1 : Math.max(1, lineWidth(strength, palette.contrast, look.plain) * narrow);
+  // dots of a hairline would be lost
+  const least = palette.contrast && opposes(style) ? 1.8 : 1;
+  const width = faint ? 1 : Math.max(least, lineWidth(strength, palette.contrast, look.plain) * narrow);
   const weak = width <= 1;
   ctx.strokeStyle = colour;
   ctx.globalAlpha =
@@ -108,6 +110,8 @@ function setLine({ ctx, palette }: Pen, strength: number, style: number, look: L
 function inkOf(strength: number, style: number, seen: Seen, { contrast }: Palette, { plain, dashed }: Look): number {
   const own = opacity(strength, seen, plain);
   if (predicted(style) && !contrast) return Math.max(seen.least, own * PREDICTED_OPACITY);
+  // dots and dashes have gaps
+  if (contrast) return Math.max(own, (seen.least + seen.strong) / 2);
   return dashed ? Math.min(seen.strong, own) : own;
 }
 
