@@ -54,7 +54,7 @@ describe('folds', () => {
   });
 
   it('leave a column to the target and to all that carry something', () => {
-    const columns = columnsFor(plain(963), { 0: 0.01, 120: 1, 121: 0.3, 700: 0.2 });
+    const columns = columnsFor(plain(963), { 0: 0.01, 120: 1, 121: 0.3, 700: 0.2 }, { room: 300 });
     for (const position of [0, 120, 121, 700, 962]) expect(alone(columns, position)).toBe(true);
     expect(Array.from(columns.kind!)).toEqual([0, FOLD, 0, 0, FOLD, 0, FOLD, 0]);
     expect(columns.nColumns).toBe(8);
@@ -84,6 +84,14 @@ describe('folds', () => {
     expect(alone(columnsFor(plain(500), many, { before: new Set([301]) }), 301)).toBe(false);
   });
 
+  it('leave the words before the target, where there is room for wide columns', () => {
+    const columns = columnsFor(plain(500), { 9: 1 }, { room: 846 });
+    for (let t = 488; t < 500; t++) expect(alone(columns, t)).toBe(true);
+    expect(alone(columns, 480)).toBe(false);
+    const many = columnsFor(plain(500), Object.fromEntries(Array.from({ length: 15 }, (_, i) => [20 * i, 1])));
+    expect(alone(many, 498)).toBe(false);
+  });
+
   it('do not tear a word apart, nor hide two tokens behind a sliver', () => {
     const tokens = plain(400);
     [tokens[99], tokens[100], tokens[101]] = [token(' sur'), token('vey'), token('or')];
@@ -107,7 +115,7 @@ describe('folds', () => {
   });
 
   it('part at what is shown', () => {
-    const groups = foldsOf(plain(300), { room: 400, target: 299, carried: [], before: new Set() });
+    const groups = foldsOf(plain(300), { room: 100, target: 299, carried: [], before: new Set() });
     const columns = foldColumns(groups, (position) => position === 100 || (position >= 200 && position < 220));
     expect(Array.from(columns.first).slice(0, 4)).toEqual([0, 100, 101, 200]);
     expect(columns.nColumns).toBe(3 + 20 + 2);

@@ -55,7 +55,7 @@ export function RoutesGraph({ store, view, openFinder }: Props) {
       store={store}
       view={view}
       openFinder={openFinder}
-      label="Information-flow routes. Arrows move, Enter opens, t makes the column the target, slash finds a token."
+      label="Information-flow routes. Arrows move, Enter opens, t makes the column the target, slash finds a token, u unfolds all."
       roleDescription="route graph"
       focused={focused}
       pick={under}

@@ -9,6 +9,9 @@ export const COLUMN_LEAST = 15;
 export const FOLD_LEAST = 10;
 /** Where every token has this much, nothing folds. */
 const COLUMN_EASY = 20;
+/** Where columns are wider than this, the words before the target are shown as well, up to so many. */
+const COLUMN_WIDE = 56;
+const MOST_CONTEXT = 12;
 /** A fold of no more tokens than this takes as much room as they do. */
 const SHORTEST = 3;
 /** Pieces of a word on either side of a carrier that are shown with it. */
@@ -68,11 +71,13 @@ function chooseUnits(tokens: readonly TokenInfo[], starts: readonly number[], ru
   for (const unit of carriers) choice.take(unit);
   for (const unit of all) if (rules.before.has(starts[unit]!)) choice.take(unit);
   for (const unit of all) if (starts[unit + 1]! - starts[unit]! > 1) choice.take(unit);
-  for (const unit of carriers) {
+  for (const unit of choice.units()) {
     // a piece of a word is read with the rest of it
     for (const by of [-1, 1])
       for (let at = unit, n = 0; n < MOST_PIECES && isSameWord(tokens, starts, at, by); n++) choice.take((at += by));
   }
+  const atTarget = all.find((unit) => starts[unit + 1]! > rules.target) ?? 0;
+  for (let back = 1; back <= Math.min(MOST_CONTEXT, atTarget); back++) choice.take(atTarget - back, COLUMN_WIDE);
   for (const [from, end] of choice.gaps()) {
     if (end - from < SHORTEST) for (let unit = from; unit < end; unit++) choice.take(unit);
   }
@@ -99,13 +104,18 @@ class Choice {
     this.width = widthOf(nUnits);
   }
 
-  /** Chooses a unit if there is room for it. */
-  take(unit: number): void {
+  units(): number[] {
+    return [...this.sorted];
+  }
+
+  /** Chooses a unit if there is room for it, with columns of some width. */
+  take(unit: number, columnWidth = COLUMN_LEAST): void {
     const at = placeIn(this.sorted, unit);
     if (this.sorted[at] === unit) return;
     const [from, end] = [at > 0 ? this.sorted[at - 1]! + 1 : 0, this.sorted[at] ?? this.nUnits];
     const width = this.width - widthOf(end - from) + widthOf(unit - from) + COLUMN_LEAST + widthOf(end - unit - 1);
-    if (width > this.room && this.sorted.length > 0) return;
+    const spare = (columnWidth - COLUMN_LEAST) * (this.sorted.length + 1);
+    if (width + spare > this.room && this.sorted.length > 0) return;
     this.width = width;
     this.sorted.splice(at, 0, unit);
   }

@@ -2,7 +2,7 @@
 import { tokenShare } from '../effects/known';
 import { doneInWords, metricText, toneOf } from '../effects/inWords';
 import { tokenUnit } from '../effects/units';
-import { groupAt } from '../groups/grouping';
+import { FOLD, groupAt } from '../groups/grouping';
 import { groupSpan } from '../groups/words';
 import { Waiting } from '../controls/waiting';
 import { useReply } from '../store/ask';
@@ -18,6 +18,7 @@ function groupOf(store: Store, position: number): [first: number, end: number] |
   const [groups, about] = [store.groups.value, store.causes.metric.value];
   if (!groups || !about || groups.unit === 'token') return null;
   const group = groupAt(groups, position);
+  if (groups.kind?.[group] === FOLD) return null;
   const [first, end] = [groups.first[group] ?? 0, Math.min(groups.first[group + 1] ?? 0, about.position)];
   return end - first > 1 ? [first, end] : null;
 }

@@ -45,18 +45,18 @@ export function createColumns(asked: Asked) {
 
   let last: Chosen | null = null;
 
-  /** Of one target, columns are only added: dragging the threshold or measuring must not take one away. */
+  /** Of one target and width, columns are only added: dragging the threshold or measuring must not take one away. */
   const folds = computed(() => {
     const [run, routes] = [analysis.value, settledRoutes.value];
     if (!run || !routes || routes.mass.length % run.meta.tokens.length > 0) return null;
-    const about = JSON.stringify([run.meta.runId, routes.target, grouping.value]);
+    const about = JSON.stringify([run.meta.runId, routes.target, grouping.value, room.value]);
     // Auto begins with its own again
     const goesOn = last?.about === about && (threshold.value !== 'auto' || last.threshold === routes.threshold);
     const before = goesOn && last ? last.shown : new Set<number>();
     const carried = carriedBy(run, routes, settledEffects.value);
     const found = foldsOf(run.meta.tokens, { room: room.value, target: routes.target, carried, before });
     const groups = goesOn && last && isSame(last.groups.first, found.first) ? last.groups : found;
-    last = { about, threshold: routes.threshold, groups, shown: shownIn(groups) };
+    last = { about, threshold: routes.threshold, groups, shown: new Set(shownIn(groups)) };
     return groups;
   });
   const groups = computed<Groups | null>(() => {
@@ -127,7 +127,8 @@ export function createColumns(asked: Asked) {
       const column = now.of[position] ?? 0;
       const [first = 0, end = 0] = now.first.subarray(column, column + 2);
       if (open && end - first > 1) unfold(first, end);
-      else if (!open) change(() => (unfolded.value = unfolded.value.filter((one) => !isIn([one], position))));
+      else if (!open && isIn(unfolded.value, position))
+        change(() => (unfolded.value = unfolded.value.filter((one) => !isIn([one], position))));
       return;
     }
     const first = read.first[groupAt(read, position)] ?? 0;
@@ -188,9 +189,10 @@ function pairsOf(ends: readonly number[]): Stretch[] {
 const areSame = (a: Columns, b: Columns): boolean =>
   isSame(a.first, b.first) && isSame(a.group, b.group) && isSame(a.kind ?? [], b.kind ?? []);
 
-function shownIn({ first, kind }: Groups): Set<number> {
-  const shown = new Set<number>();
-  kind?.forEach((what, group) => what === 0 && shown.add(first[group] ?? 0));
+/** Positions with a column of their own. */
+function shownIn({ first, kind }: Groups): number[] {
+  const shown: number[] = [];
+  kind?.forEach((what, group) => what === 0 && shown.push(first[group] ?? 0));
   return shown;
 }
 
