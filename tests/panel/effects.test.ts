@@ -145,7 +145,9 @@ describe('effects in the drawing', () => {
       for (const theme of THEMES) {
         await host.setTheme(theme);
         // the selection fades in
-        await expect.poll(async () => (await contrastsOf(page, [name])).get(name), theme).toBeGreaterThanOrEqual(3);
+        await expect
+          .poll(async () => (await contrastsOf(page, [name])).get(name), { message: theme })
+          .toBeGreaterThanOrEqual(3);
       }
     });
   });
