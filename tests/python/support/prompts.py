@@ -21,10 +21,11 @@ BY_NAME = {"ioi": IOI, "war": WAR, "sum": SUM, "code": CODE, "multilingual": MUL
 
 
 def samples() -> dict[str, str]:
-    """Every sample that users get, and the five texts above, without duplicates."""
+    """Every sample that users get and that is a plain text, and the five texts above, without duplicates."""
     found = dict(BY_NAME)
     for path in sorted((ROOT / "samples").glob("*.prompt")):
         text = path.read_text("utf-8")
-        if text.strip() and text not in found.values():
+        # front matter says what to look at; tests/python/test_samples.py reads those
+        if text.strip() and not text.startswith("---") and text not in found.values():
             found[path.stem] = text
     return found
