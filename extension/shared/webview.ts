@@ -122,6 +122,8 @@ export type ToWebview =
   | { type: 'measured'; measured: number }
   /** A command of the editor: save what is shown. */
   | { type: 'export'; format: SaveFormat; appearance: Appearance }
+  /** A command of the editor: open the box for another token to compare the prediction with. */
+  | { type: 'whyNot' }
   /** Whether the flow is to be shown on the prompt's text. */
   | { type: 'showHeat'; shown: boolean }
   /**

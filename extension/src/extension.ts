@@ -39,6 +39,7 @@ import { loadModel, selectModel } from './commands/selectModel';
 import { setUpBackend } from './commands/setUpBackend';
 import { showLog } from './commands/showLog';
 import { unloadModel } from './commands/unloadModel';
+import { whyNot } from './commands/whyNot';
 import { EarlyStart } from './editor/earlyStart';
 import { showLegend } from './editor/legend';
 import { TokenMarks } from './editor/tokenMarks';
@@ -190,6 +191,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     reportIssue: reportIssue(app),
     toggleLive: () => live.toggle(),
     newPrompt: () => newPrompt(),
+    whyNot: whyNot(app),
     ...runCommands(app, tree),
   };
   const early = new EarlyStart(backend, targets, info);

@@ -297,7 +297,7 @@ describe('runs', () => {
     await page.locator('.gettingStartedContainer', { hasText: 'Your First Analysis' }).waitFor();
     await webviewFrame(page).locator('svg').waitFor();
     await screenshot(page, 'walkthrough-analyze');
-    for (const step of ['Choose a Model', 'Connect to a GPU Machine']) {
+    for (const step of ['Choose a Model', 'Connect to a GPU Machine', 'Ask About Your Own Prompt']) {
       await page.locator('.getting-started-step', { hasText: step }).first().click();
       await webviewFrame(page).locator('svg').waitFor();
       await screenshot(page, `walkthrough-${step.split(' ')[0]?.toLowerCase()}`);

@@ -11,6 +11,7 @@ import type { App } from '../../extension/src/app';
 import { Failure } from '../../extension/src/failure';
 import { choosePrompt } from '../../extension/src/commands/choosePrompt';
 import { comparePrompt } from '../../extension/src/commands/comparePrompt';
+import { whyNot } from '../../extension/src/commands/whyNot';
 import { exportGraph } from '../../extension/src/commands/exportGraph';
 import { hideHeat, nextHeat } from '../../extension/src/commands/heat';
 import { selectDevice, selectDtype } from '../../extension/src/commands/selectCompute';
@@ -210,6 +211,32 @@ describe('Select Model', () => {
     expect(requests.at(-1)).toMatchObject([LOAD_MODEL, { source: 'org/new', allowDownload: true }]);
     expect(shown.settings).toEqual({ model: 'org/new' });
     expect(recent).toEqual(['org/new']);
+  });
+});
+
+describe('Why Not …?', () => {
+  const panel = (path: string, more: object = {}) => ({
+    ...{
+      uri: Uri.file(path),
+      comparison: null,
+      shown: { uri: Uri.file(path).toString() },
+      whyNot: vi.fn(),
+      export: vi.fn(),
+    },
+    webviewPanel: { viewColumn: 2, visible: true },
+    ...more,
+  });
+
+  it('asks about what is seen where no text is in front, as beside the walkthrough', async () => {
+    const [hidden, seen] = [
+      panel('/one.prompt', { webviewPanel: { viewColumn: 2, visible: false } }),
+      panel('/two.prompt'),
+    ];
+    panels = [hidden, seen];
+    Object.assign(window, { activeTextEditor: undefined });
+    await whyNot(app())();
+    expect(seen.whyNot).toHaveBeenCalledOnce();
+    expect(hidden.whyNot).not.toHaveBeenCalled();
   });
 });
 

@@ -35,7 +35,7 @@ const { colors, commands, configuration, grammars, keybindings, languages, menus
 describe('the manifest', () => {
   it('has the commands under one category, all of them wired', () => {
     expect(commands.map(({ title }) => title)).toEqual([
-      'Analyze Prompt', 'Choose Prompt…', 'Compare Prompt…', 'Cancel Analysis', 'Next Heat (Flow, Surprisal, None)', 'Hide Heat', 'Toggle Live Mode', 'Export Graph…', 'Select Model…', 'Select Device…',
+      'Analyze Prompt', 'Choose Prompt…', 'Compare Prompt…', 'Cancel Analysis', 'Why Not …?', 'Next Heat (Flow, Surprisal, None)', 'Hide Heat', 'Toggle Live Mode', 'Export Graph…', 'Select Model…', 'Select Device…',
       'Select Precision…', 'Set Up Backend', 'Restart Backend', 'Unload Model', 'Connect to Remote Backend…',
       'Set Up Remote Backend', 'Disconnect', 'Use Local Backend', 'Show Log', 'Report Issue…', 'New Prompt', 'Open Run', 'Open Run as Text',
       'Rename Run…', 'Delete Run', 'Save Run Beside Prompt', 'Copy Link to Run',
@@ -126,7 +126,7 @@ describe('the manifest', () => {
   it('has a walkthrough of small pictures in the colours of the theme, whose buttons exist', () => {
     const known = new Set(commands.map(({ command }) => command));
     expect(walkthroughs.flatMap(({ steps }) => steps.map(({ title }) => title))).toEqual([
-      'Your First Analysis', 'Choose a Model', 'Connect to a GPU Machine',
+      'Your First Analysis', 'Choose a Model', 'Connect to a GPU Machine', 'Ask About Your Own Prompt',
     ]); // prettier-ignore
     for (const { description, media, completionEvents } of walkthroughs.flatMap(({ steps }) => steps)) {
       const asked = [...description.matchAll(/\(command:(\w[\w.]*)\)/g), ...completionEvents.map((e) => e.split(':'))];

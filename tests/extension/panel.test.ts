@@ -191,6 +191,17 @@ describe('the panel', () => {
     expect(events.aimed).toHaveBeenCalledTimes(2);
   });
 
+  it('opens the box for another token with the keyboard in it, at once or when the page is there', () => {
+    const { fake, panel } = make();
+    panel.showResult(result('r1'));
+    panel.whyNot();
+    expect(fake.revealed).toBe(1);
+    fake.says({ type: 'ready' });
+    expect(types(fake)).toEqual(['analysis', 'whyNot']);
+    panel.whyNot();
+    expect([types(fake).at(-1), fake.revealed]).toEqual(['whyNot', 2]);
+  });
+
   it('asks the page to export at once, or when it is there', () => {
     const { fake, panel } = make();
     panel.showResult(result('r1'));

@@ -1,4 +1,4 @@
-"""The samples that say what to look at: two lines each, outside of the prompt, and the target is what the model says."""
+"""Samples that say what to look at: two lines each, outside of the prompt, and the target is what the model says."""
 
 from __future__ import annotations
 

@@ -115,6 +115,14 @@ describe('why not another token?', () => {
     expect(document.activeElement).toBe(find('why-not'));
   });
 
+  it('is asked by the editor’s command, also where the graph has all the room', async () => {
+    await show();
+    await press('m', document.querySelector('.stage'));
+    host.say({ type: 'whyNot' });
+    await settled(40);
+    expect(document.activeElement).toBe(find('why-not'));
+  });
+
   it('is asked of labels, and not of a value', async () => {
     await show(undefined, { task: 'label' });
     expect(marks()).toEqual(['target', 'vs']);

@@ -121,6 +121,14 @@ function Ready({ store, host, arrangement, lens }: Props) {
     store.exportAsked.value = null;
     untracked(() => void exporter.run(asked.format, asked.appearance));
   });
+  useSignalEffect(() => {
+    if (!store.whyNotAsked.value) return;
+    store.whyNotAsked.value = false;
+    untracked(() => {
+      if (arrangement.maximized.value === 'graph') arrangement.maximized.value = null;
+      askWhyNot(store);
+    });
+  });
   if (!analysis) return null;
   const focusGraph = (): void => main.current?.querySelector<HTMLElement>('.stage')?.focus();
   const shown = store.view.value;

@@ -12,7 +12,6 @@ import type {
   ViewState,
 } from '../../shared/webview';
 import type { Progress } from '../link/connection';
-import { shortModel } from '../../shared/modelName';
 import { type Cancel, CancelSource } from '../cancel';
 import { Failure, toFailure } from '../failure';
 import { failureMessage, LABELS } from './failureMessage';
@@ -20,15 +19,11 @@ import { panelHtml } from './html';
 import { readMessage, readView } from './messages';
 import { bufferOf, readHeading, type Heading } from './payload';
 import type { StoredResult } from './resultStore';
+import { carriedOver, type Comparison, tabTitle } from './kept';
 
 /** An analysis shown in a panel, with the part that the editor needs. */
 export interface Shown extends StoredResult {
   heading: Heading;
-}
-
-/** `source`: the model that was named; null: the one that the prompt is for. */
-export interface Comparison {
-  source: string | null;
 }
 
 type Over = Extract<ToWebview, { type: 'updating' | 'failure' }>;
@@ -250,6 +245,14 @@ export class Panel {
     this.webviewPanel.reveal(this.webviewPanel.viewColumn, true);
   }
 
+  /** Opens the box for another token, with the keyboard in it. */
+  whyNot(): void {
+    const isThere = this.#loaded && this.webviewPanel.visible;
+    if (!isThere) this.#pending = { type: 'whyNot' };
+    this.webviewPanel.reveal(this.webviewPanel.viewColumn, false);
+    if (isThere) this.#post({ type: 'whyNot' });
+  }
+
   /** Asks the page to show or hide heat; a hidden page keeps its state. */
   showHeat(shown: boolean): void {
     this.#post({ type: 'showHeat', shown });
@@ -384,14 +387,5 @@ export class Panel {
   }
 }
 
-/** The title of a panel's tab; `model`: what computed its graph, once there is one. */
-export function tabTitle(title: string, comparison: Comparison | null, model = ''): string {
-  return [`${comparison ? 'Compared' : 'Routes'}: ${title}`, shortModel(model)].filter(Boolean).join(' · ');
-}
-
 const BACK = { action: 'dismiss', label: 'Back to the Graph' } as const;
 const NOTHING_SET = { threshold: null, renormalize: null };
-
-function carriedOver({ threshold, renormalize, ink, view, heat, grouping, layout }: ViewState): Partial<ViewState> {
-  return { threshold, renormalize, ink, view, heat, grouping, layout };
-}

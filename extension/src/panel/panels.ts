@@ -2,7 +2,8 @@ import * as vscode from 'vscode';
 import type { PanelLayout } from '../../shared/webview';
 import { Failure } from '../failure';
 import { readView } from './messages';
-import { type Comparison, Panel, type PanelEvents, tabTitle } from './panel';
+import { type Comparison, tabTitle } from './kept';
+import { Panel, type PanelEvents } from './panel';
 import type { ResultStore } from './resultStore';
 
 export const PANEL_TYPE = 'lmTransparency.routes';

@@ -96,6 +96,8 @@ export function createStore(host: Host) {
   const afresh = signal(0);
   /** The editor's command to save the view; the exporter clears it. */
   const exportAsked = signal<{ format: SaveFormat; appearance: Appearance } | null>(null);
+  /** The editor's command to ask “Why not …?”; the panel clears it. */
+  const whyNotAsked = signal(false);
   const arrangement = createArrangement();
   const asker = createAsker(host, () => analysis.value?.meta.runId ?? null);
 
@@ -286,6 +288,9 @@ export function createStore(host: Host) {
         updating.value = message.message === null ? null : { ...message, message: message.message };
         trouble.value = null;
         return;
+      case 'whyNot':
+        whyNotAsked.value = true;
+        return;
       case 'showHeat':
         heat.value = message.shown;
         return;
@@ -342,7 +347,7 @@ export function createStore(host: Host) {
 
   return {
     ...drawn, ...picture, phase, analysis, title, offline, filling, target, threshold, renormalize, ink, history, selection, hover, caret,
-    editorPosition, lensNormalized, themed, view, heat, headFilter, pinned, rival, about, wanted, exportAsked, updating, trouble, afresh, arrangement, asker, causes, settledRoutes, selectionEdges, hoverEdges,
+    editorPosition, lensNormalized, themed, view, heat, headFilter, pinned, rival, about, wanted, exportAsked, whyNotAsked, updating, trouble, afresh, arrangement, asker, causes, settledRoutes, selectionEdges, hoverEdges,
     setTarget, setThreshold, select, travel, receive, act, live, tell: host.tell,
     recording: host.recording, inEditor: host.inEditor,
   }; // prettier-ignore
