@@ -8,7 +8,7 @@ const source = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe
 /** What depends on the theme, of all that axe-core looks for. */
 const BY_COLOUR = ['color-contrast'];
 
-/** What axe-core finds serious or worse in a frame, one line an element; `colours`: in its colours alone, which is quick. */
+/** What axe-core finds in a frame, one line an element; `colours`: in its colours alone, which is quick. */
 export async function seriousFindings(frame: Place, colours = false): Promise<string[]> {
   const root = frame.locator('html');
   const known = await root.evaluate(() => 'axe' in window);
@@ -21,11 +21,9 @@ export async function seriousFindings(frame: Place, colours = false): Promise<st
   });
   const options = { resultTypes: ['violations'], ...(colours && { runOnly: BY_COLOUR }) };
   const { violations } = (await root.evaluate(`axe.run(document, ${JSON.stringify(options)})`)) as AxeResults;
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .flatMap(({ id, nodes }) =>
-      nodes.map(({ target, failureSummary = '' }) => `${id}: ${target.join(' ')}: ${firstReason(failureSummary)}`),
-    );
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ target, failureSummary = '' }) => `${id}: ${target.join(' ')}: ${firstReason(failureSummary)}`),
+  );
 }
 
 /** "Fix any of the following:\n  reason\n  another" → "reason" */

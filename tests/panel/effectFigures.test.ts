@@ -26,7 +26,7 @@ describe('effects', () => {
     backend.request(`lmTransparency/${question}`, { ...about, ...params }) as Promise<Result>;
 
   beforeAll(async () => {
-    ({ host, page, backend } = await open(IOI, { viewport: { width: 1200, height: 800 } }));
+    ({ host, page, backend } = await open(IOI, { viewport: { width: 1400, height: 800 } }));
     const runId = await page.locator('[data-testid=panel]').getAttribute('data-run');
     about = { runId, position: POSITION, contrast: ' John' };
   });

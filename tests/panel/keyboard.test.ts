@@ -164,7 +164,7 @@ describe('without a pointer', () => {
     expect(await page.locator('body').getAttribute('data-pointed')).toBe('0');
   });
 
-  describe('axe-core finds nothing serious', () => {
+  describe('axe-core finds nothing', () => {
     // the button is disabled where nothing is selected, and a click would wait for it
     const nothing = async () => {
       await byId('view-routes').click();
@@ -208,6 +208,48 @@ describe('without a pointer', () => {
       Heads: async () => {
         await byId('view-heads').click();
         await byId('head-tags').locator('.tag-legend').waitFor({ timeout: 60_000 });
+      },
+      'a contrast': async () => {
+        await nothing();
+        await page.getByRole('button', { name: /^vs / }).first().click();
+        await byId('answer-said').getByText('rather than').waitFor();
+      },
+      'a list of effects': async () => {
+        await byId('list-edge').click();
+        await byId('effects-edge').waitFor();
+      },
+      'a knock-out, and another pinned beside it': async () => {
+        await byId('effects-edge').locator('button').first().click();
+        await inspector(page).getByRole('button', { name: /^Pin/ }).click();
+        await byId('effects-edge').locator('button').nth(1).click();
+        await press('k');
+        await page.locator('.changes').first().waitFor();
+      },
+      'the words behind a question mark': async () => {
+        await byId('help-heads').last().click();
+        await page.getByRole('button', { name: 'All words' }).click();
+      },
+      'the menu of exports': () => byId('export').click(),
+      'the proof by layer': () => byId('proof').click(),
+      'what the figures of trust mean': () => byId('trust-help').click(),
+      'the finder': async () => {
+        await press('Escape');
+        await page.locator('.stage').focus();
+        await press('/');
+      },
+      'offline, with trouble': async () => {
+        await host.say({ type: 'offline', offline: true, message: 'The backend has stopped.' });
+        await host.say({ type: 'failure', message: 'It did not work.', remedy: 'Try again.', actions: [] });
+        await byId('trouble').waitFor();
+      },
+      loading: async () => {
+        await host.say({ type: 'progress', message: 'Contributions: layer 12 of 30', fraction: 0.4 });
+        await page.locator('[data-testid=panel][data-state=loading]').waitFor();
+      },
+      'a failure': async () => {
+        const actions = [{ action: 'showLog' as const, label: 'Show Log' }];
+        await host.say({ type: 'failure', message: 'It did not work.', remedy: 'Try again.', actions });
+        await page.locator('[data-testid=panel][data-state=failure]').waitFor();
       },
     };
 

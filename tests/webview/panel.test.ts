@@ -65,7 +65,7 @@ describe('the panel', () => {
     host = Object.assign(new FakeHost(), { restores: true });
     unmount = mount(document.getElementById('app') as HTMLElement, host);
     await settled(20);
-    expect(text('panel')).toBe('Restoring the analysis …');
+    expect(text('panel')).toContain('Restoring the analysis …');
     await show();
     expect(find('panel').dataset['state']).toBe('ready');
   });

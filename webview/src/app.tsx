@@ -45,27 +45,28 @@ export function Panel({ store, host }: { store: Store; host: Host }) {
   const { arrangement } = store;
   const lens = useMemo(() => createLensState(store), [store]);
   const phase = store.phase.value;
-  const root = useRef<HTMLDivElement>(null);
+  const root = useRef<HTMLElement>(null);
   useWidth(root, arrangement.width);
   useEffect(() => (host.inEditor && root.current ? takeKeyboard(root.current) : undefined), [host]);
   useEffect(() => {
     if (host.inEditor && root.current) keepKeyboard(root.current);
   }, [host, phase.kind]);
   return (
-    <div
+    <main
       ref={root}
       class="panel"
       data-testid="panel"
       data-state={phase.kind}
       data-run={store.analysis.value?.meta.runId}
     >
+      <h1 class="sr-only">{['Routes', store.title.value].filter(Boolean).join(': ')}</h1>
       <OfflineBanner store={store} />
       {phase.kind === 'empty' && <Empty store={store} />}
       {phase.kind === 'restoring' && <Restoring />}
       {phase.kind === 'loading' && <Loading store={store} phase={phase} />}
       {phase.kind === 'failure' && <Failure store={store} phase={phase} />}
       {phase.kind === 'ready' && <Ready store={store} host={host} arrangement={arrangement} lens={lens} />}
-    </div>
+    </main>
   );
 }
 
@@ -77,7 +78,7 @@ interface Props {
 }
 
 function Ready({ store, host, arrangement, lens }: Props) {
-  const main = useRef<HTMLElement>(null);
+  const main = useRef<HTMLDivElement>(null);
   const view = useMemo(() => createGraphView(store), [store]);
   const exporter = useMemo(() => createExporter(store, host), [store, host]);
   const finding = useSignal(false);
@@ -142,7 +143,7 @@ function Ready({ store, host, arrangement, lens }: Props) {
       <Notices store={store} />
       <AnswerLine store={store} />
       <div {...divided(arrangement)}>
-        <main ref={main} class={updating === null ? 'graph' : 'graph updating'}>
+        <div ref={main} class={updating === null ? 'graph' : 'graph updating'}>
           <Updating store={store} />
           <div class="view" id={panelId(VIEW)} role="tabpanel" aria-labelledby={tabId(VIEW, shown)}>
             {shown === 'routes' && <FoldLine store={store} view={view} />}
@@ -152,12 +153,12 @@ function Ready({ store, host, arrangement, lens }: Props) {
             {shown === 'heads' && <HeadsView store={store} view={view} />}
           </div>
           <Finder store={store} view={view} open={finding} onClose={focusGraph} />
-        </main>
+        </div>
         <Splitter arrangement={arrangement} />
-        <aside class="side" aria-label="Inspector">
+        <section class="side" aria-label="Inspector">
           <Inspector store={store} />
           <Twin store={store} />
-        </aside>
+        </section>
       </div>
     </>
   );

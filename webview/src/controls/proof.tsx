@@ -138,10 +138,12 @@ function LayerRow({ proof, layer, scale, onPick }: LayerRowProps) {
       class={`proof-row${holds ? '' : ' off'}`}
       data-layer={layer}
       title={`layer ${layer}: ${words}`}
-      aria-label={`layer ${layer}: ${words}${holds ? '' : ', more than the tolerance'}`}
       onClick={() => onPick(layer)}
     >
-      <span class="layer-name">{layer}</span>
+      <span class="layer-name">
+        <span class="sr-only">layer </span>
+        {layer}
+      </span>
       <span class="track">
         <span class="tolerance" style={{ left: `${100 * errorPlace(scale, proof.tolerance)}%` }} />
         {marks.map(({ part, error }) => (
@@ -149,6 +151,10 @@ function LayerRow({ proof, layer, scale, onPick }: LayerRowProps) {
         ))}
       </span>
       <span class="number">{scientific(largest)}</span>
+      <span class="sr-only">
+        : {words}
+        {holds ? '' : ', more than the tolerance'}
+      </span>
     </button>
   );
 }
