@@ -8,7 +8,7 @@ import type { FoldRules } from '../../webview/src/groups/folds';
 import { foldTitle, foldedIn, scaffoldName } from '../../webview/src/groups/foldWords';
 import { FOLD, SCAFFOLD, isFold, singleColumns, sizeOf } from '../../webview/src/groups/grouping';
 import type { Columns } from '../../webview/src/groups/grouping';
-import { shownGraph } from '../../webview/src/groups/shown';
+import { FOLDED, shownGraph } from '../../webview/src/groups/shown';
 import { effectTable } from '../../webview/src/effects/table';
 import { columnAt, columnWidth, columnX, computeLayout, frameOf, homeCamera } from '../../webview/src/graph/layout';
 import { crossing } from '../../webview/src/graph/curves';
@@ -239,6 +239,8 @@ describe('the folds of a long prompt', () => {
     expect(isShown(position)).toBe(true);
     view.openGroup(position, false);
     expect(isShown(position)).toBe(false);
+    // all has room again, and is there
+    expect([view.pannable.value, inView(0), inView(399)]).toEqual([false, true, true]);
     press('z', true);
     expect(isShown(position)).toBe(true);
   });
@@ -321,6 +323,10 @@ it('an edge between folded tokens is drawn, from fold to fold', () => {
   const routes = computeRoutes(sourceOfAnalysis(analysis), { target: 39, threshold: 0.005, renormalize: true });
   const columns = columnsFor(analysis.meta.tokens, {}, { room: 100 });
   const { edges } = shownGraph(analysis, routes, 'flow', columns);
+  for (let i = 0; i < edges.count; i++) {
+    const isBack = isFold(columns, edges.query[i]!) || isFold(columns, edges.key[i]!);
+    expect(edges.vivid![i]).toBe(isBack ? FOLDED : 1);
+  }
   const members = [...edges.members!.subarray(0, edges.count)].reduce((sum, n) => sum + n, 0);
   expect(members).toBe(routes.kept.length);
 });

@@ -76,6 +76,7 @@ export function createGraphView(store: Store) {
   }
 
   function zoom(factor: number, x: number, y: number): void {
+    zoomed = true;
     if (layout.value && camera.value) moved.value = zoomCamera(layout.value, camera.value, factor, x, y);
   }
 
@@ -83,11 +84,13 @@ export function createGraphView(store: Store) {
   function fit(): void {
     if (!layout.value) return;
     const home = moved.value === null;
+    zoomed = home;
     homeTarget.value = store.target.value;
     moved.value = home ? wholeCamera(layout.value) : null;
   }
 
   function reset(): void {
+    zoomed = false;
     homeTarget.value = store.target.peek();
     moved.value = null;
   }
@@ -122,6 +125,8 @@ export function createGraphView(store: Store) {
     return camera.value.scaleY > 1 || width * camera.value.scaleX > plot.width + 1;
   });
 
+  /** The scale was chosen by hand. */
+  let zoomed = false;
   let acted: number | null = null;
   let last: { columns: Columns; layout: Layout; camera: Camera; analysis: unknown } | null = null;
 
@@ -131,7 +136,10 @@ export function createGraphView(store: Store) {
     const now = { columns: columns.value, layout: layout.value, analysis: store.analysis.value };
     if (!now.layout) return void (last = null);
     const { width, plot } = now.layout;
-    const atHome = moved.value === null && width <= plot.width + 1;
+    const fits = width <= plot.width + 1;
+    // where all has room there is nothing to look for
+    if (fits && !zoomed && before && before.columns !== now.columns) moved.value = null;
+    const atHome = moved.value === null && fits;
     if (before && before.analysis === now.analysis && before.columns !== now.columns && !atHome) {
       const position = anchor(before.layout, before.camera, before.columns);
       const [from, to] = [before.columns.of[position] ?? 0, now.columns.of[position] ?? 0];

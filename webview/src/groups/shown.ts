@@ -4,7 +4,7 @@ import { MOST_EDGES, MOST_FOLDED, MOST_LINES, faintestDrawn } from './faintest';
 import type { Analysis } from '../analysis/payload';
 import type { Routes } from '../routes/routes';
 import type { Ink } from '../routes/headTotals';
-import { isFold } from './grouping';
+import { FOLD } from './grouping';
 import type { Columns } from './grouping';
 import type { EffectInk } from './sums';
 
@@ -23,9 +23,12 @@ export interface ShownEdges {
   strongest: Uint32Array;
   /** How many token edges each represents; null: one. */
   members: Uint32Array | null;
-  /** 1 where one of them stands out; null: all do. */
+  /** 1 where one of them stands out, FOLDED where it does and leads from or to a fold; null: all stand out. */
   vivid: Uint8Array | null;
 }
+
+/** Such a line stands back in the drawing, but can be pointed at. */
+export const FOLDED = 2;
 
 type WidthInk = Exclude<Ink, 'effect'>;
 
@@ -50,6 +53,8 @@ export interface Shown {
   edges: ShownEdges;
   /** Edges between columns before the faintest were left out. */
   nEdges: number;
+  /** Only the edges of one head stand out. */
+  emphasised: boolean;
 }
 
 export function shownGraph(
@@ -67,7 +72,7 @@ export function shownGraph(
     ffn: flow ? routes.ffnFlow : routes.ffn,
     ffnResidual: flow ? routes.ffnResidualFlow : routes.ffnResidual,
   };
-  const about = { analysis, routes, ink, columns, effects: null, awaited: false };
+  const about = { analysis, routes, ink, columns, effects: null, awaited: false, emphasised: emphasis !== null };
   if (!columns.grouped) {
     const edges = tokenEdges(analysis, routes, ink, emphasis, most);
     return { ...about, ...values, mass: routes.mass, reached: routes.reached, edges, nEdges: routes.kept.length };
@@ -162,7 +167,7 @@ function joinedEdges(
   { columns: { edgeLayer, edgeQuery, edgeKey } }: Analysis,
   { kept, keptWeight, keptFlow }: Routes,
   ink: WidthInk,
-  { nColumns, of }: Columns,
+  { nColumns, of, kind }: Columns,
   emphasis: Uint8Array | null,
 ): ShownEdges {
   const flow = ink === 'flow';
@@ -174,7 +179,7 @@ function joinedEdges(
   const vivid = new Uint8Array(nColumns);
   const touched = new Uint32Array(nColumns);
   let nTouched = 0;
-  let edges = roomFor(emphasis !== null);
+  let edges = roomFor(emphasis !== null || kind !== null);
   let layer = -1;
   let query = -1;
 
@@ -212,7 +217,7 @@ function joinedEdges(
       best[key] = value;
       strongest[key] = e;
     }
-    if (emphasis && emphasis[e] === 1) vivid[key] = 1;
+    if (!emphasis || emphasis[e] === 1) vivid[key] = kind && (kind[q] === FOLD || kind[key] === FOLD) ? FOLDED : 1;
   }
   flush();
   return edges;
@@ -241,17 +246,16 @@ function grown(edges: ShownEdges, capacity: number): ShownEdges {
   return next;
 }
 
-/** What a line from or to a fold keeps of its ink: it is felt, and what has columns is seen. */
-const FOLDED = 0.2;
-
-export const foldedInk = ({ query, key }: Pick<ShownEdges, 'query' | 'key'>, i: number, columns: Columns): number =>
-  columns.kind && (isFold(columns, query[i]!) || isFold(columns, key[i]!)) ? FOLDED : 1;
+/** A line from or to a fold counts for so much less: it is the sum of many, and must not displace what has columns. */
+const FOLDED_INK = 0.2;
 
 /** A copy of about the `most` strongest. */
 function strongestOf(edges: ShownEdges, columns: Columns, most: number): ShownEdges {
-  const few = edges.count <= most;
-  // a fold's line is the sum of many, and must not displace what has columns
-  const drawn = few ? edges.ink : edges.ink.slice(0, edges.count).map((ink, i) => ink * foldedInk(edges, i, columns));
+  const { vivid } = edges;
+  const weighted = vivid !== null && edges.count > most && columns.kind !== null;
+  const drawn = weighted
+    ? edges.ink.slice(0, edges.count).map((ink, i) => (vivid[i] === FOLDED ? FOLDED_INK * ink : ink))
+    : edges.ink;
   const faintest = faintestDrawn(drawn, edges.count, most);
   const capacity = Math.min(edges.count, 2 * most);
   const found = emptyEdges(capacity, edges.members !== null, edges.vivid !== null);

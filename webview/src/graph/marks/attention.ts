@@ -1,6 +1,5 @@
 /** Attention: an edge from the key to the query. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
-import { foldedInk } from '../../groups/shown';
 import type { ShownEdges } from '../../groups/shown';
 import { seenIn } from '../contrast';
 import { crowdOpacity, lineWidth, opacity, plainFrom } from '../ink';
@@ -9,20 +8,20 @@ import { batches, type Pen } from './pen';
 import { isVisible, strokeCurves, type Wanted } from './strokes';
 
 export function drawAttention(pen: Pen): void {
-  const { edges, effects } = pen.scene.shown;
+  const { edges, effects, emphasised } = pen.scene.shown;
   const draw = (wanted: Wanted, subdued: boolean): void =>
     effects ? drawEffects(pen, effects, wanted, subdued) : drawEdges(pen, wanted, subdued);
   if (edges.vivid) {
     draw(0, true);
     draw(1, false);
   } else draw(null, false);
-  if (effects) drawDashed(pen, effects, edges.vivid !== null);
+  if (effects) drawDashed(pen, effects, emphasised);
 }
 
 /** Draws the edges that stand out (1), those that do not (0), or all of them (null). `subdued`: behind those that do. */
 function drawEdges(pen: Pen, wanted: Wanted, subdued: boolean): void {
   const { ctx, view, scene, palette } = pen;
-  const { edges, routes, ink, columns } = scene.shown;
+  const { edges, routes, ink } = scene.shown;
   const gone = scene.before?.edges;
   const flow = ink === 'flow';
   const valuesNow = gone && routes[flow ? 'attentionFlow' : 'attention'];
@@ -31,8 +30,7 @@ function drawEdges(pen: Pen, wanted: Wanted, subdued: boolean): void {
   const { progress } = scene;
   const eased = (e: number): number => valuesBefore![e]! * (1 - progress) + valuesNow![e]! * progress;
   for (let i = 0; i < edges.count; i++) {
-    if (!visible(edges, i)) continue;
-    batches.add(i, (valuesBefore ? eased(edges.strongest[i]!) : edges.ink[i]!) * foldedInk(edges, i, columns));
+    if (visible(edges, i)) batches.add(i, valuesBefore ? eased(edges.strongest[i]!) : edges.ink[i]!);
   }
   // What only the previous graph holds fades out; its edges continue the count.
   for (let i = 0; gone && i < gone.count; i++) {

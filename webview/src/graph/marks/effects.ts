@@ -1,7 +1,6 @@
 /** Marks in ink effect: blue supports the target, rose opposes it; what is only predicted is fainter. */
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import type { EffectInk, Sums } from '../../groups/sums';
-import { foldedInk } from '../../groups/shown';
 import { ffnReach } from '../curves';
 import { seenIn } from '../contrast';
 import type { Seen } from '../contrast';
@@ -43,10 +42,9 @@ const colourOf = (style: number, palette: Palette): string =>
 
 export function drawEffects(pen: Pen, { edges: sums, largestEdge }: EffectInk, wanted: Wanted, subdued: boolean): void {
   const { ctx, view, palette } = pen;
-  const { edges, columns } = pen.scene.shown;
+  const { edges } = pen.scene.shown;
   for (let i = 0; i < edges.count; i++) {
-    if (!isVisible(edges, i, view, wanted)) continue;
-    batches.add(i, part(sums, i, largestEdge) * foldedInk(edges, i, columns), styleOf(sums, i));
+    if (isVisible(edges, i, view, wanted)) batches.add(i, part(sums, i, largestEdge), styleOf(sums, i));
   }
   const look = { subdued, among: batches.count(), plain: plainFrom(batches.counts()), dashed: false };
   batches.draw((strength, items, style) => {
@@ -60,10 +58,8 @@ export function drawEffects(pen: Pen, { edges: sums, largestEdge }: EffectInk, w
 /** Strong edges that no route draws. */
 export function drawDashed(pen: Pen, { dashed, largestEdge }: EffectInk, subdued: boolean): void {
   const { ctx, view, palette } = pen;
-  const { columns } = pen.scene.shown;
   for (let i = 0; i < dashed.count; i++) {
-    if (!isVisible(dashed, i, view, null)) continue;
-    batches.add(i, part(dashed.sums, i, largestEdge) * foldedInk(dashed, i, columns), styleOf(dashed.sums, i));
+    if (isVisible(dashed, i, view, null)) batches.add(i, part(dashed.sums, i, largestEdge), styleOf(dashed.sums, i));
   }
   const look = { subdued, among: dashed.count, plain: plainFrom(batches.counts()), dashed: true };
   batches.draw((strength, items, style) => {

@@ -16,7 +16,7 @@ export const isVisible = (of: Curves, i: number, view: Window, wanted: Wanted): 
   of.layer[i]! <= view.lastLayer + 1 &&
   of.query[i]! >= view.firstColumn &&
   of.key[i]! <= view.lastColumn &&
-  (wanted === null || !of.vivid || of.vivid[i] === wanted);
+  (wanted === null || !of.vivid || (of.vivid[i] === 1) === (wanted === 1));
 
 /** Longer paths are slower to draw than several of this length. */
 const EDGES_A_PATH = 500;
