@@ -17,7 +17,7 @@ import { cellName, rowOfNode } from './lensCells';
 import type { LensState } from './lensState';
 import { Waiting } from '../controls/waiting';
 
-const PLOT: Plot = { width: 240, height: 92, left: 34, right: 6, top: 8, bottom: 16 };
+const PLOT: Plot = { width: 240, height: 92, left: 42, right: 6, top: 8, bottom: 16 };
 const WIDEST = 420;
 const GAP = 6;
 
