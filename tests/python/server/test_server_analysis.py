@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from itertools import groupby
@@ -248,3 +249,13 @@ def test_a_chat_is_written_by_the_models_template_and_leads_back_to_the_text(
     # without the chat option, the same text is a plain prompt
     plain, _ = decode(server.ask(ANALYZE, {"prompt": text}))
     assert not any(token["template"] for token in plain["tokens"])
+
+
+def test_the_plain_lens_of_a_prompt_travels_and_its_size_is_limited(server: Client) -> None:
+    found = server.ask("lmTransparency/plainLens", {"prompt": FRANCE, "topK": 2, "most": 3})
+    assert (found["first"], found["tokens"]) == (2, [" of", " France", " is"])
+    assert found["top"]["shape"] == [31, 3, 2]
+    ids = np.frombuffer(base64.b64decode(found["top"]["data"]), "<u4").reshape(31, 3, 2)
+    assert found["texts"][str(ids[-1, -1, 0])] == " Paris"
+    with pytest.raises(Refused, match="'most' is 1000"):
+        server.ask("lmTransparency/plainLens", {"prompt": FRANCE, "most": 1000})
