@@ -63,7 +63,9 @@ export type PanelAction =
   | 'useLocalBackend'
   | 'dismiss'
   | 'openSettings'
-  | 'manageTrust';
+  | 'manageTrust'
+  | 'saveRun'
+  | 'copyPromptLink';
 
 /** Files that the view can be saved as. */
 export type SaveFormat = ExportFormat | 'png' | 'html';
@@ -120,8 +122,8 @@ export type ToWebview =
   | { type: 'cursor'; position: number | null }
   /** As `measured` of an analysis, which has changed. */
   | { type: 'measured'; measured: number }
-  /** A command of the editor: save what is shown. */
-  | { type: 'export'; format: SaveFormat; appearance: Appearance }
+  /** A command of the editor: save what is shown, or open the preview of the figure. */
+  | { type: 'export'; format: SaveFormat | 'figure'; appearance: Appearance }
   /** A command of the editor: open the box for another token to compare the prediction with. */
   | { type: 'whyNot' }
   /** Whether the flow is to be shown on the prompt's text. */

@@ -38,7 +38,7 @@ describe('the manifest', () => {
       'Analyze Prompt', 'Choose Prompt…', 'Compare Prompt…', 'Cancel Analysis', 'Why Not …?', 'Next Heat (Flow, Surprisal, None)', 'Hide Heat', 'Toggle Live Mode', 'Export Graph…', 'Select Model…', 'Select Device…',
       'Select Precision…', 'Set Up Backend', 'Restart Backend', 'Unload Model', 'Connect to Remote Backend…',
       'Set Up Remote Backend', 'Disconnect', 'Use Local Backend', 'Show Log', 'Report Issue…', 'New Prompt', 'Open Run', 'Open Run as Text',
-      'Rename Run…', 'Delete Run', 'Save Run Beside Prompt', 'Copy Link to Run',
+      'Rename Run…', 'Delete Run', 'Save Run Beside Prompt', 'Copy Link to Run', 'Copy Link to Prompt',
     ]); // prettier-ignore
     const wiring = read('src/extension.ts') + read('src/commands/runs.ts');
     for (const { command, category } of commands) {

@@ -112,7 +112,7 @@ describe('what one sees, as a file', () => {
     expect(inOrder(edges)).toEqual(inOrder(json.edges));
   });
 
-  test('PNG is the picture of the SVG, twice as large', async () => {
+  test('PNG is the picture of the SVG at 300 dpi, in its typeface', async () => {
     const { content } = await saved('png');
     expect(Buffer.from(content, 'base64').subarray(0, 8)).toEqual(Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'));
     const drawn = await page.evaluate(async (base64) => {
@@ -126,9 +126,24 @@ describe('what one sees, as a file', () => {
       const { data } = ctx.getImageData(0, 0, canvas.width, canvas.height);
       return { size: [canvas.width, canvas.height], colours: new Set(new Uint32Array(data.buffer)).size };
     }, content);
-    const size = /<svg[^>]* width="([\d.]+)"[^>]* height="([\d.]+)"/.exec(svg) ?? [];
-    expect(drawn.size).toEqual([Math.round(2 * Number(size[1])), Math.round(2 * Number(size[2]))]);
+    const size = /<svg[^>]* width="([\d.]+)mm" height="([\d.]+)mm"/.exec(svg)?.slice(1).map(Number) ?? [];
+    expect(drawn.size).toEqual(size.map((mm) => Math.round((mm / 25.4) * 300)));
     expect(drawn.colours).toBeGreaterThan(50);
+  });
+
+  test('PDF comes from the same drawing; the preview shows it, and what is chosen changes it', async () => {
+    const { content } = await saved('pdf');
+    expect(Buffer.from(content, 'base64').subarray(0, 5).toString()).toBe('%PDF-');
+    await byId('export').click();
+    const source = () => byId('figure-picture').getAttribute('src');
+    await expect.poll(source).toContain('178.00mm');
+    await byId('figure-1-column').click();
+    await byId('figure-dark').click();
+    await expect.poll(source).toContain('85.00mm');
+    await expect.poll(source).toContain(encodeURIComponent('fill="#1f1f1f"'));
+    await byId('figure-view').selectOption('heads');
+    await expect.poll(source).toContain(encodeURIComponent('<title>Heads of'));
+    await byId('figure-close').click();
   });
 
   test('a table is copied as TSV and saved as CSV, with all digits', async () => {

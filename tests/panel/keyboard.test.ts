@@ -130,12 +130,14 @@ describe('without a pointer', () => {
     await expect.poll(() => edgeCount(page)).toBe(before);
   });
 
-  test('the Export menu opens, is walked through and closes', async () => {
+  test('the preview of a figure opens, is walked through and closes', async () => {
     await arrowTo(byId('export'), 'ArrowRight');
     await press('Enter');
     await expect.poll(() => holdsFocus(byId('export-svg'))).toBe(true);
-    await press('ArrowDown');
-    expect(await holdsFocus(byId('export-png'))).toBe(true);
+    await byId('figure-picture').waitFor();
+    expect(await seriousFindings(page)).toEqual([]);
+    await press('Tab');
+    expect(await holdsFocus(byId('export-pdf'))).toBe(true);
     await press('Escape');
     await byId('export-svg').waitFor({ state: 'hidden' });
     expect(await holdsFocus(byId('export'))).toBe(true);

@@ -73,7 +73,7 @@ describe.each([440, 600, 900, 1440])('at %i pixels', (width) => {
   test('what opens under a button is all there', async () => {
     await open('sample=30x80', width);
     for (const [button, popup] of [
-      ['export', '.menu[role=menu]'],
+      ['share', '.menu[role=menu]'],
       ['proof', '[data-testid=proof-layers]'],
       ['more-options', '.folded.open'],
     ] as const) {

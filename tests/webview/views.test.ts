@@ -162,39 +162,49 @@ describe('the views', () => {
     expect(host.toldOf('heat').at(-1)?.masses).toBe(null);
   });
 
-  it('save what is shown, from the menu and from the editor’s command', async () => {
+  it('save what is shown, from the preview and from the editor’s command', async () => {
     await show({ threshold: 0.05 });
     await click('export');
     expect(document.activeElement).toBe(find('export-svg'));
-    await press('ArrowDown');
-    await press('ArrowDown');
-    expect(document.activeElement).toBe(find('export-csv'));
     await click('export-csv');
     expect(host.askedBy('lmTransparency/export').at(-1)).toMatchObject({
       format: 'csv', target: 7, threshold: 0.05, renormalize: true, ink: 'flow',
     }); // prettier-ignore
     expect(host.toldOf('save').at(-1)).toMatchObject({ name: 't-token-7.csv', encoding: 'utf8' });
+    expect(maybe('figure')).toBe(null);
+    expect(document.activeElement).toBe(find('export'));
     host.say({ type: 'export', format: 'html', appearance: 'light' });
     await settled();
     expect(host.toldOf('savePage')).toHaveLength(1);
+    host.say({ type: 'export', format: 'figure', appearance: 'light' });
+    await settled();
+    find('figure');
   });
 
-  it('draw a picture light in a dark editor, and dark where that is chosen', async () => {
+  it('draw figures for paper in a dark editor, and as a command names them', async () => {
     document.body.classList.add('vscode-dark');
     const drawn = () => host.askedBy('lmTransparency/export').map((params) => (params as ExportParams).appearance);
     await show();
     await click('export');
+    await click('figure-dark');
     await click('export-svg');
-    expect(drawn()).toEqual(['light']);
-    await click('export');
-    expect(find('export-light').getAttribute('aria-checked')).toBe('true');
-    await click('export-dark');
-    expect(find('export-dark').getAttribute('aria-checked')).toBe('true');
-    await click('export-svg');
+    expect(new Set(drawn().slice(0, 1))).toEqual(new Set(['light']));
+    expect(drawn().at(-1)).toBe('dark');
     host.say({ type: 'export', format: 'svg', appearance: 'light' });
     await settled();
-    expect(drawn()).toEqual(['light', 'dark', 'light']);
+    expect(drawn().at(-1)).toBe('light');
     document.body.classList.remove('vscode-dark');
+  });
+
+  it('share what is shown, where the editor can', async () => {
+    await show();
+    await click('share');
+    expect(document.activeElement).toBe(find('share-run'));
+    await click('share-link');
+    await click('share');
+    await click('share-attribution');
+    expect(host.toldOf('action').map(({ action }) => action)).toEqual(['copyPromptLink']);
+    expect(host.toldOf('save').at(-1)?.name).toBe('t-token-7.attribution.json');
   });
 
   it('say why nothing could be saved', async () => {
@@ -203,10 +213,11 @@ describe('the views', () => {
     await click('export');
     await click('export-json');
     expect(text('export-said')).toBe('The run has expired.');
+    expect(text('figure-failed')).toBe('The run has expired.');
     expect(host.toldOf('save')).toEqual([]);
   });
 
-  it('close the menu with Escape and give the focus back', async () => {
+  it('close the preview with Escape and give the focus back', async () => {
     await show();
     await click('export');
     await press('Escape');

@@ -79,7 +79,7 @@ export const VIEWS: Answers = {
   'lmTransparency/export': ({ format, target, threshold }) => ({
     text:
       format === 'svg'
-        ? `<svg xmlns="http://www.w3.org/2000/svg" width="120" height="80" viewBox="0 0 120 80"><rect width="120" height="80" fill="#888"/></svg>`
+        ? `<svg xmlns="http://www.w3.org/2000/svg" width="85.00mm" height="56.70mm" viewBox="0 0 120 80"><rect width="120" height="80" fill="#888"/></svg>`
         : format === 'csv'
           ? `kind,source,target,weight\n`
           : JSON.stringify({ target, threshold }),

@@ -1,6 +1,7 @@
 /** The panel: a toolbar, the graph or another view, and the inspector. */
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { untracked, useSignal, useSignalEffect } from '@preact/signals';
+import { FigurePreview } from './controls/figurePreview';
 import { Finder } from './controls/finder';
 import { ProofWarning } from './controls/proof';
 import { Toolbar } from './controls/toolbar';
@@ -120,7 +121,9 @@ function Ready({ store, host, arrangement, lens }: Props) {
     const asked = store.exportAsked.value;
     if (asked === null) return;
     store.exportAsked.value = null;
-    untracked(() => void exporter.run(asked.format, asked.appearance));
+    untracked(() =>
+      asked.format === 'figure' ? exporter.figure.show() : void exporter.run(asked.format, asked.appearance),
+    );
   });
   useSignalEffect(() => {
     if (!store.whyNotAsked.value) return;
@@ -137,7 +140,7 @@ function Ready({ store, host, arrangement, lens }: Props) {
   return (
     <>
       <AnswerHeard store={store} />
-      <Toolbar store={store} exporter={exporter} arrangement={arrangement} />
+      <Toolbar store={store} host={host} exporter={exporter} arrangement={arrangement} />
       <TroubleBanner store={store} />
       <ProofWarning store={store} proof={analysis.meta.proof} />
       <Notices store={store} />
@@ -160,6 +163,7 @@ function Ready({ store, host, arrangement, lens }: Props) {
           <Twin store={store} />
         </section>
       </div>
+      {exporter.figure.open.value && <FigurePreview exporter={exporter} />}
     </>
   );
 }

@@ -46,6 +46,11 @@ export async function runAction(app: App, action: PanelAction, panel?: Panel): P
     case 'openSettings':
       await vscode.commands.executeCommand('workbench.action.openSettings', 'lmTransparency');
       return;
+    case 'saveRun':
+    case 'copyPromptLink':
+      // the panel is the active one: it was clicked
+      await vscode.commands.executeCommand(`lmTransparency.${action}`);
+      return;
     case 'manageTrust':
       await vscode.commands.executeCommand('workbench.trust.manage');
       return;

@@ -7,18 +7,31 @@ import type { Panel } from '../panel/panel';
 import { reportFailure } from './report';
 
 interface Choice extends vscode.QuickPickItem {
-  format: SaveFormat;
+  format: SaveFormat | 'figure';
   appearance: Appearance;
 }
 
 /** Figures are light whatever the editor's theme; dark is for slides. */
 const CHOICES: Choice[] = [
+  {
+    label: 'Figure…',
+    description: 'a preview: theme, width in columns, caption; SVG, PDF, PNG',
+    format: 'figure',
+    appearance: 'light',
+  },
   { label: 'SVG', description: 'the drawing, scalable and editable', format: 'svg', appearance: 'light' },
   { label: 'SVG, dark', description: 'the same on a dark background', format: 'svg', appearance: 'dark' },
+  { label: 'PDF', description: 'the drawing, for a paper', format: 'pdf', appearance: 'light' },
   { label: 'PNG', description: 'the drawing, in pixels', format: 'png', appearance: 'light' },
   { label: 'PNG, dark', description: 'the same on a dark background', format: 'png', appearance: 'dark' },
   { label: 'CSV', description: 'the edges as a table', format: 'csv', appearance: 'light' },
   { label: 'JSON', description: 'the graph as data', format: 'json', appearance: 'light' },
+  {
+    label: 'Attribution graph',
+    description: 'JSON for Neuronpedia and circuit-tracer',
+    format: 'attribution',
+    appearance: 'light',
+  },
   {
     label: 'HTML',
     description: 'an interactive page that opens without VS Code',

@@ -3,16 +3,17 @@ import type { App } from '../app';
 import { reportFailure } from './report';
 import { panelMeant } from './exportGraph';
 import { fileName } from '../panel/save';
-import type { Run } from '../runs/library';
-import { linkTo } from '../runs/link';
+import { contentOf, type Run } from '../runs/library';
+import { EXTENSION_ID, linkTo } from '../runs/link';
 import { openRun } from '../runs/open';
+import { linkToPrompt } from '../runs/promptLink';
 import { RUN_SUFFIX } from '../runs/runFile';
 import { saveRun } from '../runs/save';
 import { isGroup, labelOf, type Row } from '../runs/view';
 
 const MESSAGE_MS = 3000;
 
-type Name = 'openRun' | 'openRunFile' | 'saveRun' | 'copyRunLink' | 'renameRun' | 'deleteRun';
+type Name = 'openRun' | 'openRunFile' | 'saveRun' | 'copyRunLink' | 'copyPromptLink' | 'renameRun' | 'deleteRun';
 type Command = (target?: unknown, selected?: unknown) => Promise<void>;
 
 /** Commands on a run: of the view, of the active panel, or of a clicked row. */
@@ -52,6 +53,10 @@ export function runCommands(app: App, tree: Pick<vscode.TreeView<Row>, 'selectio
     copyRunLink: one(async (run) => {
       if (!run.key) return;
       await vscode.env.clipboard.writeText(linkTo(run, vscode.env.uriScheme));
+      vscode.window.setStatusBarMessage('LM Transparency: link copied', MESSAGE_MS);
+    }, true),
+    copyPromptLink: one(async (run) => {
+      await vscode.env.clipboard.writeText(linkToPrompt(contentOf(run), EXTENSION_ID, vscode.env.uriScheme));
       vscode.window.setStatusBarMessage('LM Transparency: link copied', MESSAGE_MS);
     }, true),
     renameRun: one(async (run) => {

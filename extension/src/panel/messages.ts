@@ -22,13 +22,15 @@ const ACTIONS: Record<PanelAction, true> = {
   setUpRemote: true,
   useLocalBackend: true,
   manageTrust: true,
+  saveRun: true,
+  copyPromptLink: true,
 };
 const VIEWS: readonly ViewName[] = ['routes', 'lens', 'heads'];
 const PLACES: readonly PanelLayout['place'][] = ['auto', 'beside', 'below'];
 const PARTS: readonly PanelLayout['maximized'][] = [null, 'graph', 'inspector'];
 const USUAL_LAYOUT: PanelLayout = { place: 'auto', share: null, maximized: null };
 /** Endings of the files that may be saved. */
-export const FILE_ENDINGS: readonly (SaveFormat | 'tsv')[] = ['svg', 'png', 'csv', 'tsv', 'json', 'html'];
+export const FILE_ENDINGS: readonly (SaveFormat | 'tsv')[] = ['svg', 'pdf', 'png', 'csv', 'tsv', 'json', 'html'];
 
 const DOC_ADDRESS = /^[a-z0-9-]{1,60}(#[a-z0-9_-]{1,100})?$/;
 const LONGEST_ID = 200;

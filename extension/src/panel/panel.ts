@@ -238,7 +238,7 @@ export class Panel {
   }
 
   /** Asks the page to save what it shows, once the page is ready. */
-  export(format: SaveFormat, appearance: Appearance): void {
+  export(format: SaveFormat | 'figure', appearance: Appearance): void {
     const message = { type: 'export', format, appearance } as const;
     if (this.#loaded && this.webviewPanel.visible) return this.#post(message);
     this.#pending = message;

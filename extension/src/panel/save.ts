@@ -5,6 +5,7 @@ import { toFailure } from '../failure';
 
 const KINDS: Readonly<Record<string, string>> = {
   svg: 'SVG picture',
+  pdf: 'PDF document',
   png: 'PNG picture',
   csv: 'Comma-separated values',
   tsv: 'Tab-separated values',

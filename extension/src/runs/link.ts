@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { openRun, type RunWorld } from './open';
 import type { Run, Runs } from './library';
+import { openPromptLink, readPromptLink } from './promptLink';
 import { RUN_SUFFIX, type RunContent } from './runFile';
 
 /** Publisher and name, as VS Code knows the extension. */
@@ -28,7 +29,7 @@ export function readLink({ path, query }: { path: string; query: string }): RunL
   return /[\u0000-\u001f]|^[/\\]{2}/.test(value) ? null : { file: value };
 }
 
-/** Opens what a link asks for: a run of this workspace, or a file that the user confirms. Nothing else. */
+/** Opens what a link asks for: a run of this workspace, or a file or a prompt that the user confirms. Nothing else. */
 export class RunLinks implements vscode.UriHandler {
   constructor(
     private readonly world: RunWorld & { runs: Runs; report(error: unknown): unknown },
@@ -37,14 +38,17 @@ export class RunLinks implements vscode.UriHandler {
 
   async handleUri(uri: { path: string; query: string }): Promise<void> {
     try {
-      await this.#open(readLink(uri));
+      const prompt = readPromptLink(uri);
+      if (prompt) await openPromptLink(this.world, prompt, this.ask);
+      else await this.#open(readLink(uri));
     } catch (error) {
       await this.world.report(error);
     }
   }
 
   async #open(link: RunLink | null): Promise<void> {
-    if (!link) return say('This link names no run. Links to runs end with /run?id=… or /run?file=….');
+    if (!link)
+      return say('This link names no run and no prompt. Such links contain /run?id=…, /run?file=… or /prompt?p=….');
     const run = 'id' in link ? await this.world.runs.byKey(link.id) : await this.#at(link.file);
     if (run) return openRun(this.world, run, (content) => this.#mayAnalyze(content));
     if (run === undefined)

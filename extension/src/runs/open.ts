@@ -67,7 +67,7 @@ function chosenBy({ saved, document }: Run, content: RunContent, settings: Setti
 const HUB_ID = /^[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)?(@[\w./-]+)?$/;
 
 // a saved file may come from anywhere: it names a hub id, or the model of this machine that is set and called the same
-function sourceOf(name: string, set: string): string {
+export function sourceOf(name: string, set: string): string {
   const plain = HUB_ID.test(name) ? name : (name.split(/[\\/]/).at(-1) ?? '');
   return set !== '' && path.basename(set) === plain ? set : plain;
 }

@@ -278,7 +278,7 @@ class _RoutesFigure:
             f"{_title(self.analysis, graph)}: {predicted} {figure}.",
             f"{graph.n_token_edges} attention edges between tokens with a contribution above {graph.threshold:.3g}.",
         ]
-        if self.known is not None:
+        if self.effects is not None and self.known is not None:
             said.append(f"{_about(self.known.found)}.")
         return [*said, f"Ink: {ink}."] if ink else said
 

@@ -1,30 +1,67 @@
-/** What is shown, as a file. */
+/** Export: the preview of a figure with its files, and beside it Share. */
 import { useEffect, useRef } from 'preact/hooks';
-import type { Appearance } from '../../../extension/shared/protocol';
 import { EXPORTS } from '../store/exporter';
 import type { Exporter } from '../store/exporter';
+import type { Host } from '../hosts/host';
 import { useInside } from '../layout/inside';
 import { usePopup } from './popup';
 import { roving } from './roving';
 
-const APPEARANCES: Appearance[] = ['light', 'dark'];
+interface Props {
+  exporter: Exporter;
+  host: Host;
+}
 
-export function ExportMenu({ exporter }: { exporter: Exporter }) {
+export function ExportMenu({ exporter, host }: Props) {
+  const { figure } = exporter;
+  const button = useRef<HTMLButtonElement>(null);
+  const isOpen = figure.open.value;
+  const wasOpen = useRef(false);
+  useEffect(() => {
+    // back from the preview
+    if (wasOpen.current && !isOpen) button.current?.focus();
+    wasOpen.current = isOpen;
+  }, [isOpen]);
+  return (
+    <>
+      <button
+        ref={button}
+        type="button"
+        tabIndex={-1}
+        class={`quiet${isOpen ? ' on' : ''}`}
+        data-testid="export"
+        aria-haspopup="dialog"
+        aria-expanded={isOpen}
+        onClick={() => (isOpen ? (figure.open.value = false) : figure.show())}
+      >
+        Export
+      </button>
+      <Share exporter={exporter} host={host} />
+      {!isOpen && <Said exporter={exporter} />}
+    </>
+  );
+}
+
+function Share({ exporter, host }: Props) {
   const { open, anchor, popup, onKeyDown } = usePopup<HTMLSpanElement>();
-  const notice = useRef<HTMLSpanElement>(null);
-  const said = exporter.said.value;
   const isOpen = open.value;
   useEffect(() => {
     if (isOpen) popup.current?.querySelector<HTMLElement>('button')?.focus();
   }, [isOpen, popup]);
-  useInside(notice, said !== null);
+  const files = EXPORTS.filter(({ format }) => format === 'html' || format === 'attribution');
+  const items = [
+    ...(host.inEditor
+      ? HOSTED.map((item) => ({ ...item, act: () => host.tell({ type: 'action', action: item.action }) }))
+      : []),
+    ...files.map(({ format, label, hint }) => ({ id: format, label, hint, act: () => void exporter.run(format) })),
+  ];
   return (
     <span ref={anchor} class="menu-anchor" onKeyDown={onKeyDown}>
       <button
         type="button"
         tabIndex={-1}
         class={`quiet${isOpen ? ' on' : ''}`}
-        data-testid="export"
+        data-testid="share"
         aria-haspopup="menu"
         aria-expanded={isOpen}
         onClick={() => (open.value = !isOpen)}
@@ -35,50 +72,47 @@ export function ExportMenu({ exporter }: { exporter: Exporter }) {
           open.value = true;
         }}
       >
-        Export
+        Share
       </button>
       {isOpen && (
-        <span ref={popup} class="menu" role="menu" aria-label="Export" onKeyDown={roving}>
-          {EXPORTS.map(({ format, label, hint }, index) => (
+        <span ref={popup} class="menu" role="menu" aria-label="Share" onKeyDown={roving}>
+          {items.map(({ id, label, hint, act }, index) => (
             <button
-              key={format}
+              key={id}
               type="button"
               role="menuitem"
               tabIndex={index === 0 ? 0 : -1}
-              data-testid={`export-${format}`}
+              data-testid={`share-${id}`}
               onClick={() => {
                 open.value = false;
                 anchor.current?.querySelector<HTMLElement>('[aria-expanded]')?.focus();
-                void exporter.run(format);
+                act();
               }}
             >
               {label} <span class="dim">{hint}</span>
             </button>
           ))}
-          <span class="drawn" role="group" aria-label="Colours of SVG and PNG">
-            <span class="dim">SVG and PNG in</span>
-            {APPEARANCES.map((appearance) => (
-              <button
-                key={appearance}
-                type="button"
-                role="menuitemradio"
-                tabIndex={-1}
-                class={`quiet${exporter.appearance.value === appearance ? ' on' : ''}`}
-                data-testid={`export-${appearance}`}
-                aria-checked={exporter.appearance.value === appearance}
-                onClick={() => (exporter.appearance.value = appearance)}
-              >
-                {appearance}
-              </button>
-            ))}
-          </span>
         </span>
       )}
-      {said !== null && (
-        <span ref={notice} class="menu said" role="status" data-testid="export-said">
-          {said}
-        </span>
-      )}
+    </span>
+  );
+}
+
+const HOSTED = [
+  { id: 'run', action: 'saveRun', label: 'Save beside the prompt', hint: 'a file to compare and run again' },
+  { id: 'link', action: 'copyPromptLink', label: 'Copy link', hint: 'opens this prompt in VS Code' },
+] as const;
+
+function Said({ exporter }: { exporter: Exporter }) {
+  const notice = useRef<HTMLSpanElement>(null);
+  const said = exporter.said.value;
+  useInside(notice, said !== null);
+  if (said === null) return null;
+  return (
+    <span class="menu-anchor">
+      <span ref={notice} class="menu said" role="status" data-testid="export-said">
+        {said}
+      </span>
     </span>
   );
 }

@@ -1,5 +1,6 @@
 /** One line over the views: which view, the threshold, how edges are kept and inked, the model, the proof, files, room. */
 import { shortModel } from '../../../extension/shared/modelName';
+import type { Host } from '../hosts/host';
 import type { Exporter } from '../store/exporter';
 import type { Arrangement } from '../layout/arrangement';
 import { MaximizeButtons } from '../layout/maximize';
@@ -16,11 +17,12 @@ import { ViewSwitch } from './viewSwitch';
 
 interface Props {
   store: Store;
+  host: Host;
   exporter: Exporter;
   arrangement: Arrangement;
 }
 
-export function Toolbar({ store, exporter, arrangement }: Props) {
+export function Toolbar({ store, host, exporter, arrangement }: Props) {
   const analysis = store.analysis.value;
   const edges = store.routes.value?.crossEdges ?? 0;
   if (!analysis) return null;
@@ -50,7 +52,7 @@ export function Toolbar({ store, exporter, arrangement }: Props) {
         <span class="spring" />
         <ModelName store={store} />
         <ProofTick store={store} proof={proof} />
-        {!store.recording && <ExportMenu exporter={exporter} />}
+        {!store.recording && <ExportMenu exporter={exporter} host={host} />}
         <MaximizeButtons arrangement={arrangement} />
       </div>
     </div>

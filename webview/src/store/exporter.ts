@@ -1,29 +1,28 @@
-/** Exports of the view. The backend writes the graph; the picture is drawn here from its SVG. */
+/** Exports of the view. The backend writes every file; only pixels are made here, of its SVG. */
 import { signal } from '@preact/signals';
-import type { Appearance, EffectsResult, ExportFormat } from '../../../extension/shared/protocol';
+import type { Appearance, EffectsResult, ExportFormat, ExportParams } from '../../../extension/shared/protocol';
 import type { SaveFormat } from '../../../extension/shared/webview';
 import { asResult } from '../effects/known';
 import type { Host } from '../hosts/host';
+import { createFigure } from './figure';
+import { bytesAsBase64, pngOf } from './png';
 import type { Store } from './state';
 
+/** Files that are data; figures have a preview. */
 export const EXPORTS: { format: SaveFormat; label: string; hint: string }[] = [
-  { format: 'svg', label: 'SVG', hint: 'the graph, for a figure' },
-  { format: 'png', label: 'PNG', hint: 'the graph as a picture' },
   { format: 'csv', label: 'CSV', hint: 'the kept edges' },
   { format: 'json', label: 'JSON', hint: 'nodes, edges and numbers' },
   { format: 'html', label: 'HTML page', hint: 'opens without VS Code' },
+  { format: 'attribution', label: 'Attribution graph', hint: 'JSON for Neuronpedia and circuit-tracer' },
 ];
 
-/** Pixels of the picture for one of the SVG's. */
-const PICTURE_SCALE = 2;
 const SAID_MS = 6000;
+const ENDINGS: Partial<Record<SaveFormat, string>> = { attribution: 'attribution.json' };
 
 export type Exporter = ReturnType<typeof createExporter>;
 
 export function createExporter(store: Store, host: Host, rasterize = pngOf) {
-  /** How pictures are drawn: for paper, until something else is chosen. */
-  const appearance = signal<Appearance>('light');
-  /** Why there is no file, or that one is on its way; gone after a while. */
+  /** Why there is no file, or what became of it; gone after a while. */
   const said = signal<string | null>(null);
   let timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -33,40 +32,66 @@ export function createExporter(store: Store, host: Host, rasterize = pngOf) {
     if (sentence !== null) timer = setTimeout(() => (said.value = null), SAID_MS);
   }
 
-  async function textOf(format: ExportFormat, drawn: Appearance): Promise<string> {
-    const runId = store.analysis.value?.meta.runId ?? '';
-    const params = {
-      runId,
+  /** What is shown, as the backend is asked for it. */
+  function shown(format: ExportFormat): ExportParams {
+    return {
+      runId: store.analysis.value?.meta.runId ?? '',
       format,
       target: store.target.value,
       threshold: store.tau.value,
       renormalize: store.renormalize.value,
       ink: store.ink.value,
-      appearance: drawn,
       effects: knownEffects(store),
     };
-    return (await host.ask({ method: 'lmTransparency/export', params })).text;
   }
 
-  async function run(format: SaveFormat, drawn = appearance.value): Promise<void> {
-    if (!store.analysis.value) return;
+  const figure = createFigure(store, host, shown);
+
+  /** Whether there is a file. Never rejects: what goes wrong is said. */
+  async function run(format: SaveFormat, appearance?: Appearance): Promise<boolean> {
+    if (!store.analysis.value) return false;
     if (format === 'html') {
       host.tell({ type: 'savePage' });
-      return;
+      return true;
     }
     const name = fileName(store.title.value, store.target.value, format);
+    // a command names its colours; the preview has its own
+    const look = appearance ? { appearance } : figure.params();
     try {
-      const text = await textOf(format === 'png' ? 'svg' : format, drawn);
-      if (format === 'png') host.tell({ type: 'save', name, content: await rasterize(text), encoding: 'base64' });
-      else host.tell({ type: 'save', name, content: text, encoding: 'utf8' });
+      if (format === 'png') {
+        const { text } = await host.ask({ method: EXPORT, params: { ...shown('svg'), ...look } });
+        host.tell({ type: 'save', name, content: bytesAsBase64(await rasterize(text)), encoding: 'base64' });
+      } else {
+        const isFigure = format === 'svg' || format === 'pdf';
+        const params = { ...shown(format), ...(isFigure && look) };
+        const { text, encoding } = await host.ask({ method: EXPORT, params });
+        host.tell({ type: 'save', name, content: text, encoding });
+      }
       say(null);
+      return true;
     } catch (error) {
       say(error instanceof Error ? error.message : String(error));
+      return false;
     }
   }
 
-  return { run, said, appearance };
+  /** The figure of the preview on the clipboard, as a picture. */
+  async function copyPicture(): Promise<void> {
+    try {
+      const { text } = await host.ask({ method: EXPORT, params: { ...shown('svg'), ...figure.params() } });
+      const picture = new Blob([await rasterize(text)], { type: 'image/png' });
+      await navigator.clipboard.write([new ClipboardItem({ 'image/png': picture })]);
+      say('Copied.');
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      say(`The picture could not be copied: ${reason} Save it as PNG instead.`);
+    }
+  }
+
+  return { run, copyPicture, said, figure };
 }
+
+const EXPORT = 'lmTransparency/export';
 
 /** What is known of the effects on what is asked about; the drawing's faithfulness only if it is of this drawing. */
 function knownEffects({ causes, target }: Store): EffectsResult | null {
@@ -81,19 +106,5 @@ export function fileName(title: string, target: number, format: SaveFormat): str
     .replace(/\.[a-z]{1,8}$/i, '')
     .replace(/[^\p{L}\p{N}]+/gu, '-')
     .replace(/^-+|-+$/g, '');
-  return `${stem || 'routes'}-token-${target}.${format}`;
-}
-
-/** An SVG as base64 of a PNG, twice as large. */
-async function pngOf(svg: string): Promise<string> {
-  const image = new Image();
-  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svg)}`;
-  await image.decode();
-  const canvas = document.createElement('canvas');
-  canvas.width = Math.round(image.naturalWidth * PICTURE_SCALE);
-  canvas.height = Math.round(image.naturalHeight * PICTURE_SCALE);
-  const ctx = canvas.getContext('2d');
-  if (!ctx || canvas.width === 0) throw new Error('The picture could not be drawn.');
-  ctx.drawImage(image, 0, 0, canvas.width, canvas.height);
-  return canvas.toDataURL('image/png').replace(/^data:image\/png;base64,/, '');
+  return `${stem || 'routes'}-token-${target}.${ENDINGS[format] ?? format}`;
 }

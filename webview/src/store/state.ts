@@ -95,7 +95,7 @@ export function createStore(host: Host) {
   /** Counts newly opened analyses, not those of an edited prompt. */
   const afresh = signal(0);
   /** The editor's command to save the view; the exporter clears it. */
-  const exportAsked = signal<{ format: SaveFormat; appearance: Appearance } | null>(null);
+  const exportAsked = signal<{ format: SaveFormat | 'figure'; appearance: Appearance } | null>(null);
   /** The editor's command to ask “Why not …?”; the panel clears it. */
   const whyNotAsked = signal(false);
   const arrangement = createArrangement();
