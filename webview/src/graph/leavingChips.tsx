@@ -25,6 +25,7 @@ export function LeavingChips({ store, view }: { store: Store; view: GraphView })
       {chips.map((chip) => {
         const name = nameOf(chip);
         const edges = `${count(chip.edges)} ${chip.edges === 1 ? 'edge leads' : 'edges lead'}`;
+        const layer = chip.layer < 0 ? '' : ` L${chip.layer}`;
         const away = chip.side === 'left' ? 'before' : 'after';
         const place =
           chip.side === 'left' ? { left: px(plot.x) } : { right: `calc(100% - ${px(plot.x + plot.width)})` };
@@ -35,14 +36,14 @@ export function LeavingChips({ store, view }: { store: Store; view: GraphView })
             tabIndex={-1}
             class="leaving"
             data-testid={`leaving-${chip.position}`}
-            aria-label={`${edges} to ${name}, layer ${chip.layer < 0 ? 'embedding' : chip.layer}, ${away} what is in view: show it`}
+            aria-label={`${name}${layer}: ${edges} there, ${away} what is in view; show it`}
             title={`${edges} to ${name}, ${away} what is in view\nClick: show it`}
             style={{ ...place, top: px(chip.y - 9) }}
             onClick={() => view.reveal(nodeName(nodeRef('I', chip.layer, chip.position)))}
           >
             {chip.side === 'left' && <span aria-hidden="true">←</span>}
             <bdi class="token">{name}</bdi>
-            {chip.layer >= 0 && <span class="dim">L{chip.layer}</span>}
+            {layer && <span class="dim">{layer}</span>}
             {chip.side === 'right' && <span aria-hidden="true">→</span>}
           </button>
         );
