@@ -163,7 +163,7 @@ function Ready({ store, host, arrangement, lens }: Props) {
           <Twin store={store} />
         </section>
       </div>
-      {exporter.figure.open.value && <FigurePreview exporter={exporter} />}
+      {exporter.figure.open.value && <FigurePreview exporter={exporter} host={host} />}
     </>
   );
 }

@@ -56,7 +56,7 @@ function Share({ exporter, host }: Props) {
     ...files.map(({ format, label, hint }) => ({ id: format, label, hint, act: () => void exporter.run(format) })),
   ];
   return (
-    <span ref={anchor} class="menu-anchor" onKeyDown={onKeyDown}>
+    <span ref={anchor} class="menu-anchor share" onKeyDown={onKeyDown}>
       <button
         type="button"
         tabIndex={-1}
@@ -98,7 +98,7 @@ function Share({ exporter, host }: Props) {
   );
 }
 
-const HOSTED = [
+export const HOSTED = [
   { id: 'run', action: 'saveRun', label: 'Save beside the prompt', hint: 'a file to compare and run again' },
   { id: 'link', action: 'copyPromptLink', label: 'Copy link', hint: 'opens this prompt in VS Code' },
 ] as const;

@@ -3,11 +3,13 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { Signal } from '@preact/signals';
 import type { Appearance, FigureView } from '../../../extension/shared/protocol';
 import type { SaveFormat } from '../../../extension/shared/webview';
+import type { Host } from '../hosts/host';
 import { EXPORTS } from '../store/exporter';
 import type { Exporter } from '../store/exporter';
 import { ONE_COLUMN, TWO_COLUMNS, WIDTHS } from '../store/figure';
 import type { Figure } from '../store/figure';
 import { asAddress, DPI, sizeOf } from '../store/png';
+import { HOSTED } from './exportMenu';
 
 const VIEWS: { view: FigureView; label: string }[] = [
   { view: 'routes', label: 'Routes' },
@@ -23,7 +25,7 @@ const FIGURES: { format: SaveFormat; label: string; hint: string }[] = [
   { format: 'png', label: 'PNG', hint: `${DPI} dpi` },
 ];
 
-export function FigurePreview({ exporter }: { exporter: Exporter }) {
+export function FigurePreview({ exporter, host }: { exporter: Exporter; host: Host }) {
   const { figure } = exporter;
   const dialog = useRef<HTMLDivElement>(null);
   useEffect(() => figure.live(), [figure]);
@@ -83,6 +85,27 @@ export function FigurePreview({ exporter }: { exporter: Exporter }) {
             </button>
           ))}
         </div>
+        {host.inEditor && (
+          <>
+            <h3>Share</h3>
+            <div class="figure-files" role="group" aria-label="Share">
+              {HOSTED.map(({ id, action, label, hint }) => (
+                <button
+                  key={id}
+                  type="button"
+                  class="file"
+                  data-testid={`figure-share-${id}`}
+                  onClick={() => {
+                    host.tell({ type: 'action', action });
+                    close();
+                  }}
+                >
+                  {label} <span class="dim">{hint}</span>
+                </button>
+              ))}
+            </div>
+          </>
+        )}
         <p class="said" role="status" data-testid="export-said">
           {exporter.said.value}
         </p>
