@@ -7,13 +7,18 @@ const HUB_ID = /^(?:[\w.-]+\/)?[\w.-]+@/;
 /** The last part of a path or hub id, cut between its words; a revision stays. Empty for an empty source. */
 export function shortModel(source: string): string {
   const [name, revision] = parts(source);
-  const last =
-    name
+  const short = cut(lastPart(name).replace(/\.gguf$/i, ''));
+  return revision === '' ? short : `${short}@${COMMIT.test(revision) ? revision.slice(0, 7) : cut(revision)}`;
+}
+
+/** The last part of a path or hub id, for a sentence. */
+export function lastPart(source: string): string {
+  return (
+    source
       .replace(/[\\/]+$/, '')
       .split(/[\\/]/)
-      .at(-1) ?? '';
-  const short = cut(last.replace(/\.gguf$/i, ''));
-  return revision === '' ? short : `${short}@${COMMIT.test(revision) ? revision.slice(0, 7) : cut(revision)}`;
+      .at(-1) ?? ''
+  );
 }
 
 /** Only a hub id has a revision: a path may hold an `@` as well. */

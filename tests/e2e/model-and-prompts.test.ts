@@ -195,6 +195,7 @@ describe('the model and the list of prompts', () => {
     await offer.getByRole('button', { name: 'Analyze prompts.txt' }).click();
     const model = frame.locator('[data-testid=model]');
     await expect.poll(() => model.textContent(), { timeout: 60_000 }).toContain(CACHED);
+    await expect.poll(() => page.locator('.statusbar-item', { hasText: 'downloaded… · cpu' }).count()).toBe(1);
     await press('selectModel');
     await pickInQuickInput(page, NAME, NAME);
     await expect.poll(() => model.textContent(), { timeout: 60_000 }).toContain(NAME);

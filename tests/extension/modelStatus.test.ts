@@ -6,7 +6,7 @@ import { EventEmitter, happens, shown, statusBarItems, Uri, window, workspace } 
 
 const PROMPT = documentOf('/p/a.prompt', 'lm-prompt');
 const backend = { status: { phase: 'running', health: null, failure: null }, changed: new Signal(), request: vi.fn() };
-const choice = { settingsFor: () => ({ model: 'org/set' }), pending: null as object | null, changed: new Signal() };
+const choice = { settingsFor: () => ({ model: 'org/set' }), pending: null as object | null, changed: new Signal(), settled: new Signal() }; // prettier-ignore
 const panels = { active: () => undefined as object | undefined, all: () => [] as object[] };
 let status: ModelStatus;
 
@@ -76,4 +76,13 @@ it('names the model of a comparison while its panel is in front', () => {
   vi.spyOn(panels, 'active').mockReturnValue(panel);
   happens.editors.fire(undefined);
   expect(item()?.text).toBe('other');
+});
+
+it('says that the model is loading, until it is', () => {
+  choice.pending = { chosen: { source: 'org/set' } };
+  choice.changed.fire(undefined);
+  expect(item()?.text).toBe('$(sync~spin) set · loading');
+  choice.pending = null;
+  choice.settled.fire(undefined);
+  expect(item()?.text).toBe('set');
 });

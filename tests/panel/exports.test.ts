@@ -152,6 +152,7 @@ describe('what one sees, as a file', () => {
     // the whole table: what is answered between copying and saving would be in the file alone
     const answered = 'button[title*="attention probability"][title*="repeated random tokens"]';
     await byId('heads').locator(answered).first().waitFor({ timeout: 60_000 });
+    await byId('heads').locator('.says .token').first().waitFor();
     await byId('copy-heads').click();
     await expect.poll(() => host.last('copy')?.text).toContain('\t');
     const copied = (host.last('copy')?.text ?? '')

@@ -232,7 +232,11 @@ describe('without a pointer', () => {
         await page.getByRole('button', { name: 'All words' }).click();
       },
       'the menu of exports': () => byId('export').click(),
-      'the proof by layer': () => byId('proof').click(),
+      'the proof by layer': async () => {
+        // the preview of exports covers the panel
+        await press('Escape');
+        await byId('proof').click();
+      },
       'what the figures of trust mean': () => byId('trust-help').click(),
       'the finder': async () => {
         await press('Escape');

@@ -9,7 +9,7 @@ import { type Cancel, CancelSource } from '../cancel';
 import type { Chosen } from '../models/modelChoice';
 import { FROM_PANEL, offerAnalysis } from './offerAnalysis';
 import { picked } from './quickPick';
-import { modelName } from '../words';
+import { modelInWords } from '../words';
 import { reportFailure } from './report';
 
 /** Select Model: chooses, loads and remembers a model; resolves with whether the one that was chosen counts. */
@@ -26,7 +26,7 @@ export function selectModel(app: App): (from?: unknown) => Promise<boolean> {
       return false;
     }
     await app.recent.add(chosen.source);
-    if (from !== FROM_PANEL) void offerAnalysis(app, `The model is ${modelName(chosen.source)} now`);
+    if (from !== FROM_PANEL) void offerAnalysis(app, `The model is ${modelInWords(chosen.source)} now`);
     return true;
   };
 }

@@ -42,6 +42,8 @@ const NO_BACKEND: ReadonlySet<FailureKind> = new Set<FailureKind>(['backendMissi
 export class ModelChoice {
   /** What an analysis is to be asked with may be another from now on. */
   readonly changed = new Signal<void>();
+  /** The model that was chosen is loaded, or has failed: none is pending. */
+  readonly settled = new Signal<void>();
   #loading: Loading | null = null;
   #known: Pick<Settings, 'model' | 'device' | 'dtype'>;
   #stored: Promise<void> = Promise.resolve();
@@ -74,7 +76,7 @@ export class ModelChoice {
       if (this.#loading !== loading) return false;
       const failure = toFailure(error);
       if (!loading.stands && !NO_BACKEND.has(failure.kind)) {
-        this.#loading = null;
+        this.#settle();
         throw failure;
       }
     }
@@ -156,7 +158,12 @@ export class ModelChoice {
       await storing;
       return isLast();
     } finally {
-      if (isLast()) this.#loading = null;
+      if (isLast()) this.#settle();
     }
+  }
+
+  #settle(): void {
+    this.#loading = null;
+    this.settled.fire();
   }
 }

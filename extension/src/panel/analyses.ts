@@ -11,7 +11,7 @@ import { CostQuestions } from './costQuestion';
 import type { ModelChoice } from '../models/modelChoice';
 import { NOTHING_SET, promptAt } from '../prompts/ask';
 import { Signal } from '../signal';
-import { modelName } from '../words';
+import { modelInWords } from '../words';
 import { askedBy, meansTheSame } from './asked';
 import { LiveRuns } from './liveRuns';
 import type { Panel } from './panel';
@@ -255,7 +255,7 @@ export class Analyses {
     const { text, place, settings: file, chat } = await promptAt(this.backend, document, selection, cancel, onProgress);
     const asked = by(file);
     if (pending && asked.source === pending.chosen.source) {
-      this.#say(job, `Loading ${modelName(pending.chosen.source)}`, null);
+      this.#say(job, `Loading ${modelInWords(pending.chosen.source)}`, null);
       await pending.loaded;
     }
     const isComparison = comparison !== undefined;

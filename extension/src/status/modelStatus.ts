@@ -14,7 +14,7 @@ const REST_MS = 400;
 interface Parts {
   backend: Pick<Backend, 'status' | 'changed' | 'request'>;
   panels: Pick<Panels, 'active' | 'all'>;
-  choice: Pick<ModelChoice, 'settingsFor' | 'pending' | 'changed'>;
+  choice: Pick<ModelChoice, 'settingsFor' | 'pending' | 'changed' | 'settled'>;
   targets: Pick<Targets, 'current' | 'changed'>;
 }
 
@@ -40,6 +40,7 @@ export class ModelStatus implements vscode.Disposable {
       vscode.workspace.onDidChangeConfiguration((event) => event.affectsConfiguration('lmTransparency') && update()),
       parts.backend.changed.listen(look),
       parts.choice.changed.listen(update),
+      parts.choice.settled.listen(update),
       parts.targets.changed.listen(update),
     );
     look();

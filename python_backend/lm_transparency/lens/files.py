@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from ..errors import TransparencyError
-from ..files.reading import expanded, read_bytes
+from ..files.json_files import NotJson, decode_json, read_object
+from ..files.reading import expanded
 from ..files.writing import write_atomically
 from .fitting import JacobianSum
 from .maps import Affine, LensMaps, listed
@@ -98,8 +99,8 @@ def n_fitted(path: Path) -> int:
     try:
         with safe_open(path, framework="pt") as file:
             said: dict[str, str] = file.metadata() or {}
-            return len(json.loads(said["sequences"]))
-    except (OSError, SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
+            return len(decode_json(said["sequences"]))
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError, NotJson) as error:
         raise _no_lens(path, "it is damaged") from error
 
 
@@ -112,12 +113,12 @@ def _ours(path: Path) -> tuple[JacobianSum, dict[str, str]]:
             if said.get("format") != FORMAT:
                 raise _no_lens(path, "it is no lens of ours, or of a newer version")
             rows = {int(name.removeprefix("row.")): file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        sequences = tuple(int(number) for number in json.loads(said["sequences"]))
+        sequences = tuple(int(number) for number in decode_json(said["sequences"]))
         n_layers = int(said["n_layers"])
-        squares = {int(row): float(square) for row, square in json.loads(said["squares"]).items()}
+        squares = {int(row): float(square) for row, square in decode_json(said["squares"]).items()}
         if not sequences or not rows or squares.keys() != rows.keys():
             raise _no_lens(path, "its parts do not belong together")
-    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError, NotJson) as error:
         raise _no_lens(path, "it is damaged") from error
     _check_square(path, rows)
     d_model = len(next(iter(rows.values())))
@@ -142,12 +143,8 @@ def _jacobian(path: Path) -> dict[int, Affine]:
 
 def _tuned(folder: Path, n_layers: int) -> dict[int, Affine]:
     """A folder whose translator i reads the state before layer i, h + W · h + b."""
-    try:
-        config = json.loads(read_bytes(folder / _CONFIG, most=_CONFIG_BYTES))
-    except (ValueError, RecursionError) as error:
-        raise _no_lens(folder, f"{_CONFIG} is not JSON") from error
-    kind = config.get("lens_type", "linear_tuned_lens") if isinstance(config, dict) else None
-    if kind != "linear_tuned_lens":
+    config = read_object(folder / _CONFIG, remedy=_WRONG_KIND, most=_CONFIG_BYTES)
+    if config.get("lens_type", "linear_tuned_lens") != "linear_tuned_lens":
         raise _no_lens(folder, f"{_CONFIG} describes no linear tuned lens")
     parts: dict[int, dict[str, Tensor]] = {}
     state = _load(folder / _PARAMS)

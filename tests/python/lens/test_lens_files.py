@@ -128,7 +128,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "empty": (_written("x.safetensors", b""), "damaged"),
     "not ours": (_plain_safetensors, "no lens of ours"),
     "missing": (lambda folder: folder / "none.pt", "No such file"),
-    "a bare folder": (lambda folder: folder, "No such file"),
+    "a bare folder": (lambda folder: folder, "config.json cannot be read: No such file"),
     "another type": (lambda folder: _tuned(folder, {}, lens_type="x"), "no linear tuned lens"),
     "no weights": (lambda folder: _tuned(folder, {"0.bias": numbers(0, D)}), "no weight for each layer"),
     "other depth": (

@@ -35,9 +35,10 @@ export function AnswerLine({ store }: { store: Store }) {
   const answer = useAnswer(store);
   if (!answer) return null;
   const text = textOf(answer.parts);
+  const roomy = store.causes.known.value !== null || store.causes.expected.value;
   const first = answer.parts.findIndex(({ select }) => select !== undefined);
   return (
-    <section class="headline" data-testid="answer" aria-label="Answer">
+    <section class={`headline${roomy ? ' roomy' : ''}`} data-testid="answer" aria-label="Answer">
       <p class="answer" data-testid="answer-said" title={text} onKeyDown={roving}>
         {answer.parts.map((part, index) => (
           <Said key={index} store={store} part={part} stop={index === first} />
