@@ -176,7 +176,9 @@ export async function clickNode(page: Page, frame: Place, name: string): Promise
   const canvas = await frame.locator('[data-testid=graph-canvas]').boundingBox();
   if (!chip || !canvas) throw new Error('the graph is not on screen');
   const x = chip.x + chip.width / 2;
-  for (let y = canvas.y + 40; y < chip.y; y += 4) {
+  // in a low graph nodes are few pixels apart
+  const step = chip.y - canvas.y < 400 ? 1.5 : 4;
+  for (let y = canvas.y + 40; y < chip.y; y += step) {
     await page.mouse.click(x, y);
     if ((await selected(frame)) === name) return { x, y };
   }

@@ -44,6 +44,16 @@ describe('the inspector', () => {
     expect(at(width).isStacked.value).toBe(stacked);
   });
 
+  it.each([
+    [1040, 560, false],
+    [1040, 600, true],
+    [759, 560, true],
+  ])('stands beside in a low panel: below in one of %i × %i is %s', (width, height, stacked) => {
+    const arrangement = at(width);
+    arrangement.height.value = height;
+    expect(arrangement.isStacked.value).toBe(stacked);
+  });
+
   it('stands where the user has put it, at any width, until it is put back', () => {
     const arrangement = at(900);
     arrangement.divide(0.4);

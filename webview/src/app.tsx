@@ -23,7 +23,7 @@ import { maximizeKey } from './layout/arrangement';
 import type { Arrangement } from './layout/arrangement';
 import { keepKeyboard, takeKeyboard } from './layout/keyboard';
 import { Splitter } from './layout/splitter';
-import { useWidth } from './layout/width';
+import { useSize } from './layout/size';
 import {
   Empty,
   Failure,
@@ -47,7 +47,7 @@ export function Panel({ store, host }: { store: Store; host: Host }) {
   const lens = useMemo(() => createLensState(store), [store]);
   const phase = store.phase.value;
   const root = useRef<HTMLElement>(null);
-  useWidth(root, arrangement.width);
+  useSize(root, arrangement);
   useEffect(() => (host.inEditor && root.current ? takeKeyboard(root.current) : undefined), [host]);
   useEffect(() => {
     if (host.inEditor && root.current) keepKeyboard(root.current);
