@@ -58,6 +58,8 @@ const show = async (view: Partial<ViewState>): Promise<void> => {
   await answered();
 };
 
+const EDGE = 'attention:I2_1>A3_7';
+
 describe('the inspected thing', () => {
   beforeEach(async () => {
     document.body.innerHTML = '<div id="app"></div>';
@@ -67,6 +69,20 @@ describe('the inspected thing', () => {
     await settled(20);
   });
   afterEach(() => unmount());
+
+  it('is read from its top, but for another head of the same edge', async () => {
+    await show({ selection: 'I1_1' });
+    const side = find('inspector').closest('.side') as HTMLElement;
+    side.scrollTop = 120;
+    host.say(analysisMessage({}, { selection: EDGE }));
+    await settled();
+    expect(side.scrollTop).toBe(0);
+    side.scrollTop = 120;
+    find('heads').querySelector<HTMLElement>('button[data-head]')?.click();
+    await settled();
+    expect(find('inspector').dataset['selection']).toContain(`${EDGE}#`);
+    expect(side.scrollTop).toBe(120);
+  });
 
   describe('a residual node', () => {
     it('shows ten of thirty tokens with probability, logit and ranks gained and lost', async () => {

@@ -1,6 +1,6 @@
 /** The inspector of the selection. Without a selection: the target and its predictions. */
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import { MODEL, around, detailOf, expertOf, parseEdge, parseNode } from '../words/names';
+import { MODEL, around, detailOf, edgeName, expertOf, parseEdge, parseNode } from '../words/names';
 import type { Store } from '../store/state';
 import { EdgeInspector } from './edge';
 import { ExpertInspector } from './expert';
@@ -31,6 +31,13 @@ export function Inspector({ store }: { store: Store }) {
     (row ?? now.querySelector<HTMLElement>('.inspector:not(.pinned) .kind button'))?.focus();
   }, [name, pinned]);
 
+  // what is opened is read from its top; another head of an edge is further down the same table
+  const subject = subjectOf(name);
+  useLayoutEffect(() => {
+    const side = place.current?.closest('.side');
+    if (side) side.scrollTop = 0;
+  }, [subject]);
+
   /** Escape leads from a neuron, head or expert to its block or edge, and from there to the graph. */
   const stepBack = (event: KeyboardEvent): void => {
     if (event.key !== 'Escape' || name === null) return;
@@ -58,6 +65,12 @@ export function Inspector({ store }: { store: Store }) {
       </div>
     </div>
   );
+}
+
+/** What an inspector is of: an edge is one, whichever of its heads is chosen. */
+function subjectOf(name: string | null): string | null {
+  const edge = name ? parseEdge(name) : null;
+  return edge ? edgeName(edge) : name;
 }
 
 function Inspected({ store, name }: { store: Store; name: string | null }) {
