@@ -1,4 +1,4 @@
-// How well marks are told from the ground, read off pictures of the page.
+// The contrast of marks with the background, measured on pictures of the page.
 import type { Page } from 'playwright-core';
 import { boxOf } from './places.ts';
 

@@ -120,7 +120,7 @@ describe('effects in the drawing', () => {
       await byId('maximize-graph').click();
     });
 
-    test.each(THEMES)('is told from the ground in %s, and its text is read', async (theme) => {
+    test.each(THEMES)('stands out from the background in %s, and its text is legible', async (theme) => {
       await host.setTheme(theme);
       for (const [ink, strongest] of [
         ['flow', routes.slice(0, 10)],

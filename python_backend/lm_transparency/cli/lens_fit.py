@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import Cancelled, TransparencyError
 from ..streams import stderr
+from .files import read_prompt
 from .options import add_model_options, load, prepare
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     model = load(Session(), arguments)
     file = arguments.output or kept_lens(model.files)
-    settings = _settings(arguments)
+    texts = [read_prompt(name) for name in arguments.texts or ()]
+    settings = _settings(arguments, texts)
     anatomy = model.anatomy
     total = JacobianSum(anatomy.d_model, len(anatomy.blocks))
     if arguments.merge:
@@ -81,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.merge:
         keep(total)
     else:
-        total = _fit(arguments, model, total, keep)
+        total = _fit(arguments, _sequences(arguments, texts, model), model, total, keep)
     worst = max(total.standard_error(row) for row in total.sums)
     spread = f", standard error at most {100 * worst:.0f} % of a map's norm" if total.n_sequences > 1 else ""
     stderr().write(f"{file}: fitted on {total.n_sequences} sequences{spread}\n")
@@ -89,12 +91,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _fit(
-    arguments: argparse.Namespace, model: LoadedModel, total: JacobianSum, keep: Callable[[JacobianSum], None]
+    arguments: argparse.Namespace,
+    sequences: Callable[[list[int]], Tensor],
+    model: LoadedModel,
+    total: JacobianSum,
+    keep: Callable[[JacobianSum], None],
 ) -> JacobianSum:
     """Fit what is missing, batch by batch; each is kept."""
     from ..lens.fitting import add_sequences
 
-    sequences = _sequences(arguments, model)
     wanted = range(arguments.first, arguments.first + arguments.sequences)
     left = [number for number in wanted if number not in total.sequences]
     batches = [left[i : i + arguments.batch] for i in range(0, len(left), arguments.batch)]
@@ -112,14 +117,12 @@ def _fit(
     return total
 
 
-def _sequences(arguments: argparse.Namespace, model: LoadedModel) -> Callable[[list[int]], Tensor]:
+def _sequences(arguments: argparse.Namespace, texts: list[str], model: LoadedModel) -> Callable[[list[int]], Tensor]:
     from ..lens.sequences import pieces, sampled
 
-    if not arguments.texts:
+    if not texts:
         return lambda numbers: sampled(model.model, model.tokenizer, numbers, arguments.tokens, seed=arguments.seed)
-    from .files import read_prompt
-
-    found = pieces(model.tokenizer, map(read_prompt, arguments.texts), arguments.tokens)
+    found = pieces(model.tokenizer, texts, arguments.tokens)
     last = arguments.first + arguments.sequences
     if last > len(found):
         raise TransparencyError(
@@ -130,14 +133,13 @@ def _sequences(arguments: argparse.Namespace, model: LoadedModel) -> Callable[[l
     return lambda numbers: found[numbers]
 
 
-def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
+def _settings(arguments: argparse.Namespace, texts: list[str]) -> dict[str, Any]:
     """What has to be the same for a fit to go on, or to be merged."""
     from ..files.fingerprint import text_fingerprint
-    from .files import read_prompt
 
     own = {"tokens": arguments.tokens, "skip": arguments.skip}
-    if arguments.texts:
-        return own | {"texts": text_fingerprint(*map(read_prompt, arguments.texts))}
+    if texts:
+        return own | {"texts": text_fingerprint(*texts)}
     return own | {"seed": arguments.seed}
 
 

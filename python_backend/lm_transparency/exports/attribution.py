@@ -196,7 +196,7 @@ class _Attribution:
         return sorted(states, key=lambda node: (-node.layer, -rank[node.kind], node.position))
 
     def _parts(self, edge: Edge) -> list[tuple[str | None, float, Node | None]]:
-        """What an edge brings: a node or None for the stream itself, its share of the edge, the state that is read."""
+        """(node that an edge carries, None for the residual stream; its share; the state that is read)."""
         source = edge.source
         if edge.kind == "residual":
             return [(None, 1.0, source)]

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -94,17 +95,16 @@ def read_fit(path: Path, *, fingerprint: str, settings: Mapping[str, Any]) -> Ja
 
 def n_fitted(path: Path) -> int:
     """How many sequences a fit of ours is of; no tensor is read. Raises `TransparencyError`."""
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(path, framework="pt") as file:
-            said: dict[str, str] = file.metadata() or {}
+        with _opened(path) as (_, said):
             return len(decode_json(said["sequences"]))
-    except (OSError, SafetensorError, KeyError, ValueError, TypeError, NotJson) as error:
-        raise _no_lens(path, "it is damaged") from error
+    except OSError as error:
+        raise _no_lens(path, error.strerror or type(error).__name__) from error
 
 
-def _ours(path: Path) -> tuple[JacobianSum, dict[str, str]]:
+@contextmanager
+def _opened(path: Path) -> Generator[tuple[Any, dict[str, str]]]:
+    """A file of ours and what it says of itself. Raises `TransparencyError` where it is damaged or another's."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -112,14 +112,19 @@ def _ours(path: Path) -> tuple[JacobianSum, dict[str, str]]:
             said: dict[str, str] = file.metadata() or {}
             if said.get("format") != FORMAT:
                 raise _no_lens(path, "it is no lens of ours, or of a newer version")
-            rows = {int(name.removeprefix("row.")): file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+            yield file, said
+    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError, NotJson) as error:
+        raise _no_lens(path, "it is damaged") from error
+
+
+def _ours(path: Path) -> tuple[JacobianSum, dict[str, str]]:
+    with _opened(path) as (file, said):
+        rows = {int(name.removeprefix("row.")): file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
         sequences = tuple(int(number) for number in decode_json(said["sequences"]))
         n_layers = int(said["n_layers"])
         squares = {int(row): float(square) for row, square in decode_json(said["squares"]).items()}
         if not sequences or not rows or squares.keys() != rows.keys():
             raise _no_lens(path, "its parts do not belong together")
-    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError, NotJson) as error:
-        raise _no_lens(path, "it is damaged") from error
     _check_square(path, rows)
     d_model = len(next(iter(rows.values())))
     sums = {row: mean * len(sequences) for row, mean in rows.items()}

@@ -25,12 +25,8 @@ class Affine:
     bias: Float[Tensor, "d_model"] | None = None
 
     def of(self, states: Float[Tensor, "*position d_model"]) -> Float[Tensor, "*position d_model"]:
-        mapped = self.of_update(states)
+        mapped = states.float() @ self.weight.to(states.device, torch.float32).T
         return mapped if self.bias is None else mapped + self.bias.to(mapped)
-
-    def of_update(self, updates: Float[Tensor, "*position d_model"]) -> Float[Tensor, "*position d_model"]:
-        """What an update adds to the mapped state."""
-        return updates.float() @ self.weight.to(updates.device, torch.float32).T
 
 
 @dataclass(frozen=True)
@@ -50,11 +46,6 @@ class LensMaps:
         """The states of one row as the unembedding is to see them; the same tensor where the row has no map."""
         found = self.rows.get(row)
         return states if found is None else found.of(states)
-
-    def read_update(self, updates: Float[Tensor, "*position d_model"], row: int) -> Float[Tensor, "*position d_model"]:
-        """What updates add to the states of a row, as the unembedding is to see it."""
-        found = self.rows.get(row)
-        return updates if found is None else found.of_update(updates)
 
     def missing(self, n_layers: int) -> list[int]:
         """Rows that another row of this lens has a map for and they do not. The last row needs none."""

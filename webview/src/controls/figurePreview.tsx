@@ -25,6 +25,21 @@ const FIGURES: { format: SaveFormat; label: string; hint: string }[] = [
   { format: 'png', label: 'PNG', hint: `${DPI} dpi` },
 ];
 
+interface FileProps {
+  id: string;
+  label: string;
+  hint: string;
+  choose: () => void;
+}
+
+function File({ id, label, hint, choose }: FileProps) {
+  return (
+    <button type="button" class="file" data-testid={id} onClick={choose}>
+      {label} <span class="dim">{hint}</span>
+    </button>
+  );
+}
+
 export function FigurePreview({ exporter, host }: { exporter: Exporter; host: Host }) {
   const { figure } = exporter;
   const dialog = useRef<HTMLDivElement>(null);
@@ -57,32 +72,14 @@ export function FigurePreview({ exporter, host }: { exporter: Exporter; host: Ho
         <Choices figure={figure} />
         <div class="figure-files" role="group" aria-label="Save the figure">
           {FIGURES.map(({ format, label, hint }) => (
-            <button
-              key={format}
-              type="button"
-              class="file"
-              data-testid={`export-${format}`}
-              onClick={() => void save(format)}
-            >
-              {label} <span class="dim">{hint}</span>
-            </button>
+            <File key={format} id={`export-${format}`} label={label} hint={hint} choose={() => void save(format)} />
           ))}
-          <button type="button" class="file" data-testid="export-copy" onClick={() => void exporter.copyPicture()}>
-            Copy <span class="dim">as a picture</span>
-          </button>
+          <File id="export-copy" label="Copy" hint="as a picture" choose={() => void exporter.copyPicture()} />
         </div>
         <h3>Data</h3>
         <div class="figure-files" role="group" aria-label="Save the data">
           {EXPORTS.map(({ format, label, hint }) => (
-            <button
-              key={format}
-              type="button"
-              class="file"
-              data-testid={`export-${format}`}
-              onClick={() => void save(format)}
-            >
-              {label} <span class="dim">{hint}</span>
-            </button>
+            <File key={format} id={`export-${format}`} label={label} hint={hint} choose={() => void save(format)} />
           ))}
         </div>
         {host.inEditor && (
@@ -90,18 +87,16 @@ export function FigurePreview({ exporter, host }: { exporter: Exporter; host: Ho
             <h3>Share</h3>
             <div class="figure-files" role="group" aria-label="Share">
               {HOSTED.map(({ id, action, label, hint }) => (
-                <button
+                <File
                   key={id}
-                  type="button"
-                  class="file"
-                  data-testid={`figure-share-${id}`}
-                  onClick={() => {
+                  id={`figure-share-${id}`}
+                  label={label}
+                  hint={hint}
+                  choose={() => {
                     host.tell({ type: 'action', action });
                     close();
                   }}
-                >
-                  {label} <span class="dim">{hint}</span>
-                </button>
+                />
               ))}
             </div>
           </>

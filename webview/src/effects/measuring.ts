@@ -239,7 +239,7 @@ export function createMeasuring(
     return effects ? toMeasure(effects, drawn.value.edges, most.value).length : 0;
   });
 
-  /** Of the edges that are to be measured, some are not yet. */
+  /** Some edges are still to be measured. */
   const edgesToCome = computed(() => {
     const effects = phase.value.kind === 'measuring' ? known.value : null;
     if (!effects) return phase.value.kind === 'predicting';

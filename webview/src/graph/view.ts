@@ -28,7 +28,7 @@ export type GraphView = ReturnType<typeof createGraphView>;
 
 /** Pixels from which on a token's text is not measured further. */
 const LONG_ENOUGH = 80;
-/** The room for columns is told in steps, so that a window that is being resized does not choose others all the time. */
+/** The width for columns changes in steps, so that resizing a window does not keep choosing other columns. */
 const ROOM_STEP = 12;
 
 export function createGraphView(store: Store) {

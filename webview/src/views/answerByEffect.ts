@@ -1,5 +1,6 @@
 /** What supports a prediction and what opposes it, by measured effects: signed, one at a time, never summed. */
 import type { Analysis } from '../analysis/payload';
+import type { UnitEffect } from '../../../extension/shared/protocol';
 import { doneInWords } from '../effects/inWords';
 import type { KnownEffects } from '../effects/known';
 import { edgeAt, ffnUnit, placeOfUnit } from '../effects/units';
@@ -28,18 +29,24 @@ const MOST_OTHERS = 2;
 const tiny = ({ metric }: KnownEffects, task: string): number =>
   task === 'value' ? TINY_PART * Math.abs(metric.value) : TINY_LOGIT;
 
+/** The edge into the position that an effect is of; null for any other unit. */
+function edgeRead(known: KnownEffects, { unit, kind }: Pick<UnitEffect, 'unit' | 'kind'>): ReadEdge | null {
+  const place = kind === 'edge' ? placeOfUnit(unit) : null;
+  if (place === null) return null;
+  const { layer, query, key } = edgeAt(place);
+  return query === known.position ? { layer, key } : null;
+}
+
 /** Measured edges into the position, the strongest from each token; where there are none, measured tokens. */
 function causesOf(known: KnownEffects): Cause[] {
   const edges: Cause[] = [];
   const tokens: Cause[] = [];
-  for (const { unit, kind, measured, how } of known.units.values()) {
+  for (const unit of known.units.values()) {
+    const { measured, how } = unit;
     if (measured === null) continue;
-    const place = kind === 'edge' ? placeOfUnit(unit) : null;
-    if (place !== null) {
-      const { layer, query, key } = edgeAt(place);
-      if (query === known.position && key !== query) edges.push({ key, edge: { layer, key }, value: measured, how });
-    }
-    const node = kind === 'token' ? parseNode(unit) : null;
+    const edge = edgeRead(known, unit);
+    if (edge && edge.key !== known.position) edges.push({ key: edge.key, edge, value: measured, how });
+    const node = unit.kind === 'token' ? parseNode(unit.unit) : null;
     if (node && node.position < known.position) tokens.push({ key: node.position, edge: null, value: measured, how });
   }
   const found = (edges.length > 0 ? edges : tokens).sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
@@ -52,22 +59,17 @@ function causesOf(known: KnownEffects): Cause[] {
 
 /** The part of the drawn flow into the position whose edges are measured. */
 export function covered(analysis: Analysis, routes: Routes, known: KnownEffects): number {
-  const measured = new Set(causesEdges(known));
+  const measured = new Set<string>();
+  for (const unit of known.units.values()) {
+    const edge = unit.measured === null ? null : edgeRead(known, unit);
+    if (edge) measured.add(`${edge.layer} ${edge.key}`);
+  }
   const edges = sourcesOf(analysis, routes, known.position).flatMap((source) => source.edges);
   const sum = (some: typeof edges): number => some.reduce((all, { flow }) => all + flow, 0);
   const all = sum(edges);
   return all > 0
     ? sum(edges.filter(({ layer, key }) => measured.has(`${layer} ${key}`))) / all
     : Number(measured.size > 0);
-}
-
-function causesEdges(known: KnownEffects): string[] {
-  return [...known.units.values()].flatMap(({ unit, kind, measured }) => {
-    const place = kind === 'edge' && measured !== null ? placeOfUnit(unit) : null;
-    if (place === null) return [];
-    const { layer, query, key } = edgeAt(place);
-    return query === known.position ? [`${layer} ${key}`] : [];
-  });
 }
 
 interface Said {

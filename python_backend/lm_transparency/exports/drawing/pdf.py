@@ -1,6 +1,6 @@
 """A drawing as PDF, one page of its size. The typeface is embedded as a subset, and its texts can be selected.
 
-What the typeface cannot set is drawn as outlines, which a reader still copies as text.
+Characters that the typeface lacks are drawn as outlines; a reader still copies them as text.
 """
 
 from __future__ import annotations

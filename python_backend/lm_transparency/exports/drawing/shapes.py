@@ -1,4 +1,4 @@
-"""What a drawing is made of. Lengths are points (1/72 inch), y grows downwards."""
+"""The parts of a drawing. Lengths are in points (1/72 inch); y grows downwards."""
 
 from __future__ import annotations
 
