@@ -89,7 +89,7 @@ async function startOwn(options: ProductOptions): Promise<Product> {
     await server.stop();
     // they outlive windows that are killed
     for (const pid of new FarView({ runtime, configFile: '' }).servers()) kill(pid, 'SIGKILL');
-    rmSync(runtime, { recursive: true, force: true });
+    rmSync(runtime, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   };
   return { ...server, runtime, hub, stop };
 }

@@ -29,6 +29,6 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await browser.close();
     await backend.leave();
     process.kill(backend.processId, 'SIGTERM');
-    rmSync(runtime, { recursive: true, force: true });
+    rmSync(runtime, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   };
 }

@@ -1,5 +1,5 @@
 /** The panel: a toolbar, the graph or another view, and the inspector. */
-import { useEffect, useMemo, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { untracked, useSignal, useSignalEffect } from '@preact/signals';
 import { FigurePreview } from './controls/figurePreview';
 import { Finder } from './controls/finder';
@@ -48,8 +48,9 @@ export function Panel({ store, host }: { store: Store; host: Host }) {
   const phase = store.phase.value;
   const root = useRef<HTMLElement>(null);
   useSize(root, arrangement);
-  useEffect(() => (host.inEditor && root.current ? takeKeyboard(root.current) : undefined), [host]);
-  useEffect(() => {
+  // with the picture, not after it: a key may come right away
+  useLayoutEffect(() => (host.inEditor && root.current ? takeKeyboard(root.current) : undefined), [host]);
+  useLayoutEffect(() => {
     if (host.inEditor && root.current) keepKeyboard(root.current);
   }, [host, phase.kind]);
   return (
@@ -85,7 +86,7 @@ function Ready({ store, host, arrangement, lens }: Props) {
   const finding = useSignal(false);
   const analysis = store.analysis.value;
   const openFinder = (): void => void (finding.value = true);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const onKeyDown = (event: KeyboardEvent): void => panelKey(event, store, view, arrangement, openFinder);
     window.addEventListener('keydown', onKeyDown);
     return () => window.removeEventListener('keydown', onKeyDown);

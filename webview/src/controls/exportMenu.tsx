@@ -1,5 +1,5 @@
 /** Export: the preview of a figure with its files, and beside it Share. */
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { EXPORTS } from '../store/exporter';
 import type { Exporter } from '../store/exporter';
 import type { Host } from '../hosts/host';
@@ -17,7 +17,7 @@ export function ExportMenu({ exporter, host }: Props) {
   const button = useRef<HTMLButtonElement>(null);
   const isOpen = figure.open.value;
   const wasOpen = useRef(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     // back from the preview
     if (wasOpen.current && !isOpen) button.current?.focus();
     wasOpen.current = isOpen;
@@ -45,7 +45,7 @@ export function ExportMenu({ exporter, host }: Props) {
 function Share({ exporter, host }: Props) {
   const { open, anchor, popup, onKeyDown } = usePopup<HTMLSpanElement>();
   const isOpen = open.value;
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (isOpen) popup.current?.querySelector<HTMLElement>('button')?.focus();
   }, [isOpen, popup]);
   const files = EXPORTS.filter(({ format }) => format === 'html' || format === 'attribution');

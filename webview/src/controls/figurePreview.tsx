@@ -1,5 +1,5 @@
 /** The preview of a figure: how it will look on paper, what can be chosen, and the files it is saved as. */
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import type { Signal } from '@preact/signals';
 import type { Appearance, FigureView } from '../../../extension/shared/protocol';
 import type { SaveFormat } from '../../../extension/shared/webview';
@@ -44,7 +44,7 @@ export function FigurePreview({ exporter, host }: { exporter: Exporter; host: Ho
   const { figure } = exporter;
   const dialog = useRef<HTMLDivElement>(null);
   useEffect(() => figure.live(), [figure]);
-  useEffect(() => dialog.current?.querySelector<HTMLElement>('[data-testid="export-svg"]')?.focus(), []);
+  useLayoutEffect(() => dialog.current?.querySelector<HTMLElement>('[data-testid="export-svg"]')?.focus(), []);
   const close = (): void => {
     figure.open.value = false;
   };

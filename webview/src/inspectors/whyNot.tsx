@@ -1,6 +1,6 @@
 /** Why this token and not another one: a click or a text makes any other token the contrast that effects are counted on. */
-import { useEffect, useRef } from 'preact/hooks';
-import { useSignal, useSignalEffect } from '@preact/signals';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { effect, useSignal } from '@preact/signals';
 import { namesOf, outputText } from '../words/answer';
 import { useReply } from '../store/ask';
 import type { Rival, Store } from '../store/state';
@@ -86,12 +86,17 @@ export function AnyOther({ store, asked }: { store: Store; asked: Asked }) {
   useEffect(() => {
     if (found && !isTarget) setContrast(store, { id: found.token, text: found.text });
   }, [store, found, times]);
-  useSignalEffect(() => {
-    if (!whyNot.value) return;
-    whyNot.value = false;
-    input.current?.focus();
-    input.current?.select();
-  });
+  // at once, so that the next key lands in the box
+  useLayoutEffect(
+    () =>
+      effect(() => {
+        if (!whyNot.value) return;
+        whyNot.value = false;
+        input.current?.focus();
+        input.current?.select();
+      }),
+    [whyNot],
+  );
   const notes = reply?.state === 'known' ? reply.result.notes : [];
   return (
     <div class="any-other">
