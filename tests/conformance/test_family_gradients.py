@@ -17,6 +17,7 @@ from lm_transparency.causal.gradient import gradient
 from lm_transparency.causal.metric import Metric
 from lm_transparency.causal.sites import Site, changed, sites
 from lm_transparency.model.anatomy import dissect
+from lm_transparency.trace.recording import record
 
 FAMILIES: dict[str, dict[str, Any]] = {
     **{name: {} for name in ("llama", "gpt2", "gemma3_text", "olmo2", "gptj", "cohere", "falcon", "bloom")},
@@ -74,3 +75,36 @@ def moved(model: Any, anatomy: Any, metric: Metric, site: Site, delta: Tensor) -
 
     with torch.no_grad(), changed(anatomy, move):
         return float(metric.of(model(input_ids=IDS[None, : LAST + 1]).logits[0, LAST]))
+
+
+#: The second layer reads the keys and values of the first.
+SHARING: dict[str, dict[str, Any]] = {"gemma4_text": {"num_kv_shared_layers": 1, "layer_types": 2 * ["full_attention"]}}
+#: Layers that give attention's probabilities too, or the only ones of their class.
+TWICE = {"gptj", "bloom", "jamba", *SHARING}
+
+
+@pytest.mark.parametrize("family", FAMILIES | SHARING)
+def test_a_recorded_run_has_the_same_gradient(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lm_transparency.causal.backward._LONG", 2)
+    model = build(family, (FAMILIES | SHARING)[family])
+    trace = record(model, dissect(model), IDS, Watch())
+    metric = Metric(LAST, 7, 11)
+    n_runs = 0
+
+    def counted(*_: object) -> None:
+        nonlocal n_runs
+        n_runs += 1
+
+    for block in trace.anatomy.blocks:
+        (block.attention if block.has_attention else block.ffn).register_forward_hook(counted)
+    whole = gradient(model, trace.anatomy, IDS, metric, Watch())
+    n_whole, n_runs = n_runs, 0
+    posts = [layer.post for layer in trace.layers]
+    found = gradient(model, trace.anatomy, IDS, metric, Watch(), posts)
+    assert (n_runs == n_whole) if family in TWICE else (n_runs < n_whole)
+    # what is not of this run is found out, and counts for nothing
+    others = gradient(model, trace.anatomy, IDS, metric, Watch(), [posts[0], *(1.5 * post for post in posts[1:])])
+    for one in (found, others):
+        assert one.value == pytest.approx(whole.value, rel=1e-5)
+        for site, states in whole.at.items():
+            assert torch.allclose(one.at[site], states, rtol=1e-3, atol=1e-5 * float(states.abs().max())), site

@@ -83,11 +83,16 @@ def _kept(values: Iterable[Any]) -> bool | None:
     return any(one.requires_grad for one in numbers) if numbers else None
 
 
+def is_long(n_tokens: int) -> bool:
+    """Whether what is inside of layers takes too much memory to be kept for the backward pass."""
+    return n_tokens > _LONG
+
+
 def layers_again(
     anatomy: Anatomy, n_tokens: int, inside: Callable[[], AbstractContextManager[Any]] = nullcontext
 ) -> AbstractContextManager[None]:
     """For long prompts: each layer runs again in the backward pass, in a context that `inside` gives."""
-    return _checkpointed([block.module for block in anatomy.blocks], inside) if n_tokens > _LONG else nullcontext()
+    return _checkpointed([block.module for block in anatomy.blocks], inside) if is_long(n_tokens) else nullcontext()
 
 
 @contextmanager

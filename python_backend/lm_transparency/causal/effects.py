@@ -142,7 +142,8 @@ class Asking:
         self.notices: tuple[str, ...] = ()
         self.gradient: Gradient | None = None
         try:
-            self.gradient = gradient(model, trace.anatomy, trace.token_ids, metric, watch)
+            posts = [layer.post for layer in trace.layers]
+            self.gradient = gradient(model, trace.anatomy, trace.token_ids, metric, watch, posts)
         except TransparencyError as error:
             if error.kind != "modelUnsupported":
                 raise

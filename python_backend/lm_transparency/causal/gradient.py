@@ -5,9 +5,10 @@ Nothing is detached: the gradient goes through attention probabilities, norms, g
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
 
 import torch
 from jaxtyping import Float, Int
@@ -17,9 +18,10 @@ from transformers import PreTrainedModel
 from ..model.anatomy import Anatomy
 from ..model.context import forget_lengths
 from ..watch import Watch
-from .backward import differentiable, layers_again, uncut
+from .backward import differentiable, is_long, layers_again, uncut
 from .metric import Metric, precise
 from .reading import n_read, read_at
+from .recorded import Differs, layers_recorded
 from .sites import Site, changed, sites
 
 
@@ -33,43 +35,77 @@ class Gradient:
 
 
 def gradient(
-    model: PreTrainedModel, anatomy: Anatomy, token_ids: Int[Tensor, "position"], metric: Metric, watch: Watch
+    model: PreTrainedModel,
+    anatomy: Anatomy,
+    token_ids: Int[Tensor, "position"],
+    metric: Metric,
+    watch: Watch,
+    posts: Sequence[Float[Tensor, "position d_model"]] = (),
 ) -> Gradient:
     """Run `model` on the tokens that m depends on, and go back from m.
+
+    `posts`: what each layer gave in a recorded run on these tokens. With them the layers of a long prompt run once, on
+    the way back, where each depends on its input alone.
 
     Raises `TransparencyError("modelUnsupported")` where a part of the model has no gradient, and `Cancelled` within one
     layer's time.
     """
-    n = metric.position + 1
     ids = token_ids[: n_read(model, len(token_ids), metric.position)]
+    if posts and is_long(len(ids)):
+        known = layers_recorded(anatomy, [post[: len(ids)] for post in posts])
+        try:
+            return _gradient(model, anatomy, ids, metric, watch, known)
+        except Differs:
+            watch.check()
+    return _gradient(model, anatomy, ids, metric, watch, layers_again(anatomy, len(ids)))
+
+
+def _gradient(
+    model: PreTrainedModel,
+    anatomy: Anatomy,
+    ids: Int[Tensor, "position"],
+    metric: Metric,
+    watch: Watch,
+    layers: AbstractContextManager[None],
+) -> Gradient:
     forget_lengths(model, model.config.get_text_config(decoder=True))
     leaves: dict[Site, Tensor] = {}
+    told = _Told(watch, anatomy.n_layers)
 
     def probe(site: Site, states: Tensor, factor: float) -> Tensor:
-        watch.step("gradient", max(site.layer, 0), 2 * anatomy.n_layers)
-        leaf = torch.zeros(states.shape[-2:], dtype=states.dtype, device=states.device, requires_grad=True)
-        leaf.register_hook(partial(_told, watch, 2 * anatomy.n_layers - max(site.layer, 0), 2 * anatomy.n_layers))
-        leaves[site] = leaf
+        told.ahead(site.layer)
+        # a layer that runs again has the one of before
+        if site not in leaves:
+            leaf = torch.zeros(states.shape[-2:], dtype=states.dtype, device=states.device, requires_grad=True)
+            leaf.register_hook(partial(told.back, site.layer))
+            leaves[site] = leaf
+        leaf = leaves[site]
         return states + (leaf if factor == 1 else leaf / factor)
 
-    with (
-        differentiable(model),
-        torch.enable_grad(),
-        changed(anatomy, probe),
-        uncut(model, anatomy),
-        layers_again(anatomy, len(ids)),
-    ):
+    with differentiable(model), torch.enable_grad(), changed(anatomy, probe), uncut(model, anatomy), layers:
         logits = read_at(model, anatomy, ids, metric.position)
         value = metric.of(logits[0])
-        grads = torch.autograd.grad(value, list(leaves.values()), allow_unused=True)
+        value.backward()
     # nothing of a model may depend on a state that it computes (a block that is skipped)
-    found = cast("tuple[Tensor | None, ...]", grads)
-    at = {
-        site: torch.zeros_like(leaf).detach() if grad is None else grad
-        for (site, leaf), grad in zip(leaves.items(), found, strict=True)
-    }
+    at = {site: torch.zeros_like(leaf).detach() if leaf.grad is None else leaf.grad for site, leaf in leaves.items()}
+    n = metric.position + 1
     return Gradient(metric, float(value.detach()), {site: precise(at[site])[:n] for site in sites(anatomy)})
 
 
-def _told(watch: Watch, done: int, total: int, _gradient: Tensor) -> None:
-    watch.step("gradient", done, total)
+class _Told:
+    """Reports each layer on the way there and on the way back, and stops there when cancelled."""
+
+    def __init__(self, watch: Watch, n_layers: int) -> None:
+        self._watch = watch
+        self._n_layers = n_layers
+        self._done = 0
+
+    def ahead(self, layer: int) -> None:
+        self._step(max(layer, 0))
+
+    def back(self, layer: int, _gradient: Tensor) -> None:
+        self._step(2 * self._n_layers - max(layer, 0))
+
+    def _step(self, done: int) -> None:
+        self._done = max(self._done, done)
+        self._watch.step("gradient", self._done, 2 * self._n_layers)
