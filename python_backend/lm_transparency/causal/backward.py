@@ -30,15 +30,23 @@ def differentiable(model: PreTrainedModel) -> Generator[None]:
     for parameter in asked:
         parameter.requires_grad_(False)
     try:
+        with derivable(model):
+            yield
+    finally:
+        for parameter in asked:
+            parameter.requires_grad_(True)
+
+
+@contextmanager
+def derivable(model: PreTrainedModel) -> Generator[None]:
+    """Raise `TransparencyError("modelUnsupported")` where a part of the model has no derivative."""
+    try:
         yield
     except RuntimeError as error:
         # kernels word it in many ways
         if is_out_of_memory(error):
             raise
         raise _no_derivative(model, "a part of it") from error
-    finally:
-        for parameter in asked:
-            parameter.requires_grad_(True)
 
 
 def _no_derivative(model: PreTrainedModel, part: str) -> TransparencyError:

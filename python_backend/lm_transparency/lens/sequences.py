@@ -9,14 +9,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedModel
 
 from ..errors import TransparencyError, is_out_of_memory
 from ..model.linear import device_of
 from ..model.tokens import encode
 
+_TOP_P = 0.95
 #: What sampled sequences begin with: one to three words that say little.
 _STARTS = (
     "The",
@@ -41,36 +42,26 @@ _STARTS = (
 def sampled(
     model: PreTrainedModel, tokenizer: Any, numbers: Sequence[int], n_tokens: int, *, seed: int = 0
 ) -> Int[Tensor, "sequence position"]:
-    """Sequences sampled from the model (temperature 1, top-p 0.95), `n_tokens` long with their starts.
-
-    torch's own random state stays as it is.
-    """
-    place = device_of(model.get_input_embeddings())
-    rows: list[Tensor] = []
-    with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []), torch.no_grad():
-        for number in numbers:
-            torch.manual_seed(seed * 1_000_003 + number)
-            start = [token.id for token in encode(tokenizer, _STARTS[number % len(_STARTS)], "auto")]
-            rows.append(_continued(model, torch.tensor([start[:n_tokens]], device=place), n_tokens))
-    return torch.stack(rows)
-
-
-def _continued(model: PreTrainedModel, start: Int[Tensor, "1 token"], n_tokens: int) -> Int[Tensor, "position"]:
-    if start.shape[1] == n_tokens:
-        return start[0].cpu()
+    """Sequences sampled from the model (temperature 1, top-p 0.95), `n_tokens` long with their starts, in one batch."""
+    texts = [_STARTS[number % len(_STARTS)] for number in numbers]
+    starts = [[token.id for token in encode(tokenizer, text, "auto")][:n_tokens] for text in texts]
+    draw = _Draw(starts, [torch.Generator().manual_seed(seed * 1_000_003 + number) for number in numbers])
+    first = torch.tensor([start[:1] for start in starts], device=device_of(model.get_input_embeddings()))
     try:
         found: Any = model.generate(  # pyright: ignore[reportCallIssue]  # declared by a mixin
-            start,
-            attention_mask=torch.ones_like(start),
-            do_sample=True,
-            temperature=1.0,
-            top_p=0.95,
-            top_k=0,
+            first,
+            attention_mask=torch.ones_like(first),
+            # the choice is made by `_Draw`
+            do_sample=False,
+            temperature=None,
+            top_p=None,
+            top_k=None,
             repetition_penalty=1.0,
             # an end would leave nothing to read
             min_length=n_tokens,
             max_length=n_tokens,
             pad_token_id=0,
+            logits_processor=LogitsProcessorList([draw]),
         )
     # the generation of a model is its own code, and its configuration's
     except Exception as error:
@@ -79,7 +70,31 @@ def _continued(model: PreTrainedModel, start: Int[Tensor, "1 token"], n_tokens: 
         raise TransparencyError(
             "modelUnsupported", f"{type(model).__name__} cannot be sampled from.", "Fit its lens on texts."
         ) from error
-    return found[0, :n_tokens].cpu()
+    return found[:, :n_tokens].cpu()
+
+
+class _Draw(LogitsProcessor):
+    """Leaves one token to each sequence: that of its start, then what its own generator draws."""
+
+    def __init__(self, starts: list[list[int]], generators: list[torch.Generator]) -> None:
+        self._starts = starts
+        self._generators = generators
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        n = input_ids.shape[1]
+        left = torch.full_like(scores, -torch.inf)
+        for row, (start, generator) in enumerate(zip(self._starts, self._generators, strict=True)):
+            left[row, start[n] if n < len(start) else _drawn(scores[row], generator)] = 0
+        return left
+
+
+def _drawn(logits: Float[Tensor, "vocabulary"], generator: torch.Generator) -> int:
+    shares = logits.float().softmax(dim=-1).cpu()
+    while True:
+        token = int(torch.multinomial(shares, 1, generator=generator))
+        # tokens that are likelier leave room for it: one that is drawn again and again costs less than sorting all
+        if float(shares[shares > shares[token]].sum()) < _TOP_P:
+            return token
 
 
 def pieces(tokenizer: Any, texts: Iterable[str], n_tokens: int) -> Int[Tensor, "sequence position"]:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-import lm_transparency.lens.fitting as fitting
+import lm_transparency.lens.fits as fits
 from lm_transparency.cli import main
 
 Run = Any
@@ -37,17 +37,17 @@ def test_a_fit_goes_on_where_it_was_stopped(
     whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
     assert main(["lens", "fit", *by, *SHORT, "--sequences", "4", "-o", str(whole)]) == 0
     assert "fitted on 4 sequences, standard error at most" in capsys.readouterr().err
-    once = fitting.add_sequences
+    once = fits.add_sequences
 
     def stopped(total: Any, *rest: Any, **options: Any) -> Any:
         if total.n_sequences:
             raise KeyboardInterrupt
         return once(total, *rest, **options)
 
-    monkeypatch.setattr(fitting, "add_sequences", stopped)
+    monkeypatch.setattr(fits, "add_sequences", stopped)
     assert main(["lens", "fit", *by, *SHORT, "--sequences", "4", "-o", str(parts)]) == 130
     assert "Stopped: 2 sequences are kept; go on with --resume." in capsys.readouterr().err
-    monkeypatch.setattr(fitting, "add_sequences", once)
+    monkeypatch.setattr(fits, "add_sequences", once)
     assert main(["lens", "fit", *by, *SHORT, "--sequences", "4", "--resume", "-o", str(parts)]) == 0
     assert same(parts, whole)
     assert main(["lens", "fit", *by, "--tokens", "14", "--resume", "-o", str(parts)]) == 2

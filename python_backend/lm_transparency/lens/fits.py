@@ -1,0 +1,94 @@
+"""Fitting a Jacobian lens from start to end: round by round, each kept in a file, so that a stopped fit goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..model.loading import LoadedModel
+from ..watch import Watch
+from .files import read_fit, write_fit
+from .fitting import JacobianSum, add_sequences, half_is_faster, passes_of
+from .material import material
+from .plan import MOST, Plan
+from .settling import SETTLED, Settling
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A fit after a round. `changing`: the share of top tokens that still change; None before the second round."""
+
+    fit: JacobianSum
+    changing: float | None
+
+    @property
+    def settled(self) -> bool:
+        return self.changing is not None and self.changing < SETTLED
+
+
+def fit_lens(
+    model: LoadedModel,
+    plan: Plan,
+    file: Path,
+    watch: Watch | None = None,
+    *,
+    resume: bool = False,
+    kept: Callable[[Kept], None] | None = None,
+) -> JacobianSum:
+    """Fit what is missing in `file`, and keep each round there.
+
+    `resume`: go on with what `file` holds. `kept` is called after each round. `watch`: "fitting" with the backward
+    passes done and all; where the number of sequences is open, all is an estimate. Cancelled, rounds that are done are
+    in the file. Raises `TransparencyError` for a plan that does not go, texts that are too short, a
+    model without a gradient, and a file of another model or plan.
+    """
+    plan.check()
+    watch, source = watch or Watch(), material(model, plan)
+    total = JacobianSum(model.anatomy.d_model, len(model.anatomy.blocks))
+    if resume and file.exists():
+        total = read_fit(file, fingerprint=model.files, settings=plan.settings)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    rounds = source.rounds(plan.batch, total.sequences)
+    settling = Settling(model, source.apart(), plan.skip) if plan.sequences is None else None
+    if settling and total.n_sequences:
+        settling.changing(total)
+    each = passes_of(model.anatomy.d_model, plan.batch, plan.passes)
+    half, expected = half_is_faster(model.model), len(rounds)
+    for index, numbers in enumerate(rounds):
+        watch.step("fitting", index * each, expected * each)
+        total = add_sequences(
+            total,
+            model.model,
+            model.anatomy,
+            source.of(numbers),
+            numbers,
+            _part(watch, index, expected, each),
+            skip=plan.skip,
+            passes=plan.passes,
+            half=half,
+        )
+        write_fit(file, total, fingerprint=model.files, model=model.name, settings=plan.settings)
+        found = Kept(total, settling.changing(total) if settling else None)
+        if kept:
+            kept(found)
+        if found.settled:
+            break
+        if found.changing:
+            expected = min(len(rounds), _needed(total, found.changing, plan.batch, index + 1))
+    return total
+
+
+def _part(watch: Watch, index: int, rounds: int, each: int) -> Watch:
+    """The watch of one round among all."""
+
+    def report(stage: str, done: int, of: int) -> None:
+        watch.step(stage, index * each + done * each // of, rounds * each)
+
+    return Watch(report)
+
+
+def _needed(total: JacobianSum, changing: float, batch: int, done: int) -> int:
+    """Rounds until the readings settle, as the error falls with the square root of the sequences."""
+    more = total.n_sequences * ((changing / SETTLED) ** 2 - 1)
+    return done + max(1, -int(-min(more, MOST) // batch))

@@ -1,0 +1,54 @@
+"""The sequences of a plan, as tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from jaxtyping import Int
+from torch import Tensor
+
+from ..errors import TransparencyError
+from ..model.loading import LoadedModel
+from .plan import MOST, Plan
+from .sequences import pieces, sampled
+
+#: The number of the sequence that a fit is tried on and that is not in it, where sequences are sampled.
+_APART = 2**30
+
+
+@dataclass(frozen=True)
+class Material:
+    """`numbers`: of the sequences to fit. `of`: their tokens. `apart`: a sequence that is not among them."""
+
+    numbers: range
+    of: Callable[[Sequence[int]], Int[Tensor, "sequence position"]]
+    apart: Callable[[], Int[Tensor, "position"]]
+
+    def rounds(self, batch: int, done: Sequence[int]) -> list[list[int]]:
+        """What is left, in the rounds that a single run has."""
+        left = set(self.numbers).difference(done)
+        every = [list(self.numbers[i : i + batch]) for i in range(0, len(self.numbers), batch)]
+        return [kept for one in every if (kept := [number for number in one if number in left])]
+
+
+def material(model: LoadedModel, plan: Plan) -> Material:
+    """Raises `TransparencyError("invalidParams")` where the texts are too short."""
+    last = plan.first + (MOST if plan.sequences is None else plan.sequences)
+    if not plan.texts:
+
+        def drawn(numbers: Sequence[int]) -> Tensor:
+            return sampled(model.model, model.tokenizer, numbers, plan.tokens, seed=plan.seed)
+
+        return Material(range(plan.first, last), drawn, lambda: drawn([_APART])[0])
+    found = pieces(model.tokenizer, plan.texts, plan.tokens)
+    if plan.sequences is None:
+        # the last piece is the one apart
+        last = min(last, len(found) - 1)
+    if last > len(found) or last <= plan.first:
+        raise TransparencyError(
+            "invalidParams",
+            f"The texts have {len(found)} pieces of {plan.tokens} tokens, not {max(last, plan.first + 2)}.",
+            f"Give more text, or --sequences {max(1, len(found) - plan.first)}.",
+        )
+    return Material(range(plan.first, last), lambda numbers: found[list(numbers)], lambda: found[-1])

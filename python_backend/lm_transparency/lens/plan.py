@@ -1,0 +1,52 @@
+"""What a lens is fitted on: how many sequences, of what, and how they are divided into rounds. Free of torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import TransparencyError
+from ..files.fingerprint import text_fingerprint
+
+#: Positions at the beginning of a sequence that are left out: attention rests there.
+SKIP = 8
+#: A fit that has no number of sequences stops here at the latest.
+MOST = 512
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`texts`: cut into pieces; without them, sequences are sampled from the model. `sequences`: how many, from number
+    `first` on; None: until the readings settle. `tokens`: of a sequence, of which the first `skip` are left out.
+    `batch`: sequences of a round. `passes`: backward passes of a round (default: d_model / batch). `seed`: of the
+    sampled sequences.
+    """
+
+    texts: tuple[str, ...] = ()
+    sequences: int | None = None
+    first: int = 0
+    tokens: int = 64
+    skip: int = SKIP
+    batch: int = 8
+    passes: int | None = None
+    seed: int = 0
+
+    def check(self) -> None:
+        """Raises `TransparencyError("invalidParams")`."""
+        least = {"sequences": 1, "first": 0, "tokens": 2, "skip": 0, "batch": 1, "passes": 1, "seed": 0}
+        for name, smallest in least.items():
+            given = getattr(self, name)
+            if given is not None and given < smallest:
+                raise TransparencyError("invalidParams", f"--{name} is {given}.", f"It takes {smallest} or more.")
+        if self.tokens <= self.skip:
+            raise TransparencyError(
+                "invalidParams",
+                f"--tokens is {self.tokens}, of which the first {self.skip} are left out.",
+                "Use longer sequences, or a smaller --skip.",
+            )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What has to be the same for a fit to go on, or to be merged. JSON values."""
+        own: dict[str, Any] = {"tokens": self.tokens, "skip": self.skip}
+        return own | ({"texts": text_fingerprint(*self.texts)} if self.texts else {"seed": self.seed})
