@@ -359,8 +359,14 @@ export interface NumericArray {
   data: string;
 }
 
+/** How a question reads vectors: through the final norm or not (`normalize`), and by which lens (`LensesResult`). */
+export interface LensChoice {
+  normalize?: boolean;
+  lens?: string;
+}
+
 /**
- * A vocabulary entry, or a label, under the logit lens.
+ * A vocabulary entry, or a label, under a lens.
  *
  * `probability`: null for an update, where a softmax has no meaning. `rank_change`: ranks gained since the previous
  * node; null where there is no such node.
@@ -384,11 +390,10 @@ export interface Update {
  *
  * `behind`: any other question is answered first.
  */
-export interface PromotedParams {
+export interface PromotedParams extends LensChoice {
   runId: string;
   units: string[];
   topK?: number;
-  normalize?: boolean;
   behind?: boolean;
 }
 
@@ -398,22 +403,22 @@ export interface PromotedBy {
   promoted: TokenScore[];
 }
 
-/** In the order of the question. */
+/** In the order of the question. `lens`: the name of the one that read. */
 export interface PromotedResult {
   units: PromotedBy[];
+  lens: string;
 }
 
 /** `node`: `X0_t`, `A<l>_<t>`, `M<l>_<t>` or `I<l>_<t>`. `top_k`, `update_k`: tokens of the state and the update. */
-export interface NodeTokensParams {
+export interface NodeTokensParams extends LensChoice {
   runId: string;
   node: string;
   topK?: number;
   updateK?: number;
-  normalize?: boolean;
 }
 
 /**
- * A node's state through the logit lens (`top`), and the update that leads into it.
+ * A node's state through a lens (`top`), and the update that leads into it.
  *
  * The update comes from the block that leads into this node (attention for A, feed-forward for M and I); it is empty
  * for an embedding. `top` is empty for M, which is an update and not a state.
@@ -422,6 +427,7 @@ export interface NodeTokensResult {
   node: string;
   top: TokenScore[];
   update: Update;
+  lens: string;
 }
 
 /**
@@ -449,7 +455,7 @@ export interface ReachResult {
  * slivers. `caption`: the model, the prompt, the method and the version stand under it. `layer`, `head`: of a map
  * (`head` null: all heads together). `tokens`: of the vocabulary, for a chart; none: the most probable.
  */
-export interface ExportParams {
+export interface ExportParams extends LensChoice {
   runId: string;
   format: ExportFormat;
   target: number;
@@ -465,7 +471,6 @@ export interface ExportParams {
   layer?: number | null;
   head?: number | null;
   tokens?: number[];
-  normalize?: boolean;
   workDoneToken?: string;
 }
 
@@ -526,7 +531,7 @@ export interface EdgeHeadsResult {
 }
 
 /** One head at one query. `key` null: the key that contributes most. `top_k`: tokens to list; `keys_k`: keys. */
-export interface HeadParams {
+export interface HeadParams extends LensChoice {
   runId: string;
   layer: number;
   head: number;
@@ -534,7 +539,6 @@ export interface HeadParams {
   key?: number | null;
   topK?: number;
   keysK?: number;
-  normalize?: boolean;
 }
 
 /**
@@ -553,7 +557,7 @@ export interface KeyShare {
  *
  * `rank`: the number of keys in the row with more attention. `keys`: the keys that contribute most. `update`: the
  * update by the head's whole output (Σ over keys). `part`: the update by its output from `key`, α·v·W_O.
- * `query_reads`, `key_reads`: the logit lens of the two residual states that query and key are computed from.
+ * `query_reads`, `key_reads`: the lens of the two residual states that query and key are computed from.
  */
 export interface HeadResult {
   layer: number;
@@ -566,6 +570,7 @@ export interface HeadResult {
   part: Update;
   queryReads: TokenScore[];
   keyReads: TokenScore[];
+  lens: string;
 }
 
 /** How evenly the heads of `layer` spread their attention at `query`. */
@@ -682,12 +687,11 @@ export interface FfnNeuronsResult {
 }
 
 /** A feed-forward block with experts. `top_k`: the number of promoted tokens to list for each expert. */
-export interface FfnExpertsParams {
+export interface FfnExpertsParams extends LensChoice {
   runId: string;
   layer: number;
   position: number;
   topK?: number;
-  normalize?: boolean;
 }
 
 /**
@@ -730,17 +734,17 @@ export interface FfnExpertsResult {
   notice: string | null;
   experts: ExpertShare[];
   router: RouterScore[];
+  lens: string;
 }
 
 /** `expert`: a number, or `shared`. `top_k`, `neurons_k`: the numbers of tokens and neurons to list. */
-export interface ExpertParams {
+export interface ExpertParams extends LensChoice {
   runId: string;
   layer: number;
   expert: string;
   position: number;
   topK?: number;
   neuronsK?: number;
-  normalize?: boolean;
 }
 
 /**
@@ -768,16 +772,16 @@ export interface ExpertResult {
   error: number;
   notice: string | null;
   neurons: NeuronShare[];
+  lens: string;
 }
 
 /** `expert`: the expert that the neuron belongs to, in a block with experts. */
-export interface NeuronParams {
+export interface NeuronParams extends LensChoice {
   runId: string;
   layer: number;
   neuron: number;
   position: number;
   topK?: number;
-  normalize?: boolean;
   expert?: string | null;
 }
 
@@ -794,16 +798,15 @@ export interface NeuronResult {
   update: Update;
   activations: number[];
   expert: string | null;
+  lens: string;
 }
 
-/** `token`: the token to follow. `row_count` null: all rows from `first_row` on. `lens`: see `LensesResult`. */
-export interface LensGridParams {
+/** `token`: the token to follow. `row_count` null: all rows from `first_row` on. */
+export interface LensGridParams extends LensChoice {
   runId: string;
   token?: number | null;
-  normalize?: boolean;
   firstRow?: number;
   rowCount?: number | null;
-  lens?: string;
   workDoneToken?: string;
 }
 
@@ -842,17 +845,12 @@ export interface LensesResult {
   sequences: number;
 }
 
-/**
- * Tokens of the vocabulary to follow at one position. `texts`: more tokens, each named by its text. `lens`: see
- * `LensesResult`.
- */
-export interface LensTrackParams {
+/** Tokens of the vocabulary to follow at one position. `texts`: more tokens, each named by its text. */
+export interface LensTrackParams extends LensChoice {
   runId: string;
   position: number;
   tokens: number[];
-  normalize?: boolean;
   texts?: string[];
-  lens?: string;
 }
 
 /** One token over the rows of the lens grid (the embedding, then each layer); rank 0 is the most probable. */
@@ -869,6 +867,7 @@ export interface LensTrackResult {
   position: number;
   tracks: LensTrack[];
   notes: string[];
+  lens: string;
 }
 
 /** A token of the vocabulary, or a label of a classifier. */

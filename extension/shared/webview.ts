@@ -35,6 +35,8 @@ export interface ViewState {
   ink: 'flow' | 'local' | 'effect';
   selection: string | null;
   view: ViewName;
+  /** The lens that states are read by, as the backend calls it. */
+  lens: string;
   /** Whether the flow is shown as heat on the prompt's text. */
   heat: boolean;
   grouping: Grouping;

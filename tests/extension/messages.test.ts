@@ -11,6 +11,7 @@ const VIEW = {
   ink: 'flow',
   selection: 'I3_5',
   view: 'heads',
+  lens: 'jacobian',
   heat: true,
   grouping: 'sentence',
   opened: [0, 40],
@@ -203,8 +204,24 @@ describe('messages of the webview', () => {
 
   it('a state that was kept before there were views and heat still counts', () => {
     const layout = { place: 'auto', share: null, maximized: null };
-    const { view: _view, heat: _heat, grouping: _grouping, opened: _opened, layout: _layout, ...old } = VIEW;
-    expect(readView(old)).toEqual({ ...old, view: 'routes', heat: false, grouping: 'auto', opened: [], layout });
+    const {
+      view: _view,
+      heat: _heat,
+      grouping: _grouping,
+      lens: _lens,
+      opened: _opened,
+      layout: _layout,
+      ...old
+    } = VIEW;
+    expect(readView(old)).toEqual({
+      ...old,
+      view: 'routes',
+      lens: 'logit',
+      heat: false,
+      grouping: 'auto',
+      opened: [],
+      layout,
+    });
   });
 
   it('a kept state that is not ours is no view', () => {

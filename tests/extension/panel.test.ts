@@ -23,7 +23,7 @@ const result = (runId: string, settings: Partial<PromptSettings> = {}): StoredRe
 }); // prettier-ignore
 
 const VIEW = {
-  runId: 'r1', target: 0, threshold: 0.05, renormalize: false, ink: 'local', selection: 'I0_0', view: 'lens', heat: true,
+  runId: 'r1', target: 0, threshold: 0.05, renormalize: false, ink: 'local', selection: 'I0_0', view: 'lens', lens: 'jacobian', heat: true,
   grouping: 'word', opened: [3], layout: { place: 'below', share: 0.4, maximized: null },
 } as const; // prettier-ignore
 const QUESTION = { method: 'lmTransparency/nodeTokens', params: { runId: 'r1', node: 'I0_0' } };
@@ -96,8 +96,7 @@ describe('the panel', () => {
         threshold: 0.05,
         renormalize: false,
         ink: 'local',
-        view: 'lens',
-        heat: true,
+        ...{ view: 'lens', lens: 'jacobian', heat: true },
         grouping: 'word',
         layout: VIEW.layout,
       },

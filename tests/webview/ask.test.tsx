@@ -9,7 +9,7 @@ import { FakeHost } from './host';
 
 const METHOD = 'lmTransparency/nodeTokens';
 const tokensOf = (node: string): NodeTokensResult => ({
-  node, top: [], update: { promoted: [], suppressed: [] },
+  node, top: [], update: { promoted: [], suppressed: [] }, lens: 'logit',
 }); // prettier-ignore
 const turn = (ms = 5): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 

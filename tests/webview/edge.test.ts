@@ -313,6 +313,14 @@ describe('an attention edge', () => {
     store.lensNormalized.value = false;
     await settled();
     expect(host.of('lmTransparency/head').at(-1)?.params).toMatchObject({ normalize: false, key, head: 3 });
+    expect(document.querySelector('[data-testid=lens-mark]')).toBeNull();
+    store.lenses.chosen.value = 'jacobian';
+    await settled();
+    expect(text('lens-mark')).toBe('Jacobian lens');
+    expect(host.of('lmTransparency/head').at(-1)?.params).toMatchObject({ lens: 'jacobian', key, head: 3 });
+    expect(find('why-query').title).toContain('by the Jacobian lens');
+    find('lens-mark').click();
+    expect(store.lenses.name.value).toBe('logit');
   });
 
   it('says so when an answer cannot be read, and when there is none', async () => {

@@ -22,7 +22,7 @@ let notice: string | null = null;
 function answer({ method, params }: Question): Promise<Answer> {
   switch (method) {
     case 'lmTransparency/nodeTokens':
-      return Promise.resolve({ node: 'M1_3', top: [], update: update(3) });
+      return Promise.resolve({ node: 'M1_3', top: [], update: update(3), lens: 'logit' });
     case 'lmTransparency/ffnNeurons': {
       const { layer, position } = params as FfnNeuronsParams;
       return Promise.resolve({
@@ -34,7 +34,7 @@ function answer({ method, params }: Question): Promise<Answer> {
       const { layer, position, topK } = params as FfnExpertsParams;
       return Promise.resolve({
         layer, position, nExperts: 8, scoring: 'softmax', blockContribution: 0.4, expertsTotal: 0.5, residual: 0.49,
-        bias: 0.01, error: 2e-7, tolerance: 1e-4, notice,
+        bias: 0.01, error: 2e-7, tolerance: 1e-4, notice, lens: 'logit',
         experts: [
           { expert: '5', gate: 0.61, contribution: 0.31, promoted: scores(topK ?? 0) },
           { expert: 'shared', gate: 1, contribution: 0.15, promoted: scores(topK ?? 0) },
@@ -53,13 +53,13 @@ function answer({ method, params }: Question): Promise<Answer> {
       const neurons = gate > 0 ? [{ neuron: 17, activation: -1.5, contribution: 0.02 }] : [];
       return Promise.resolve({
         layer, expert, position, gate, contribution: gate / 2, update: update(gate > 0 ? 15 : 0), gates: GATES, nNeurons: 1408, nContributing: 700, neuronsTotal: 0.24,
-        others: 0.33, residual: 0.42, bias: 0.01, error: 0, notice, neurons,
+        others: 0.33, residual: 0.42, bias: 0.01, error: 0, notice, neurons, lens: 'logit',
       }); // prettier-ignore
     }
     case 'lmTransparency/neuron': {
       const { layer, expert = null, neuron, position } = params as NeuronParams;
       return Promise.resolve({
-        layer, position, share: { neuron, activation: -1.5, contribution: 0.02 }, update: update(15), expert, activations: GATES.map((gate) => -gate),
+        layer, position, share: { neuron, activation: -1.5, contribution: 0.02 }, update: update(15), expert, activations: GATES.map((gate) => -gate), lens: 'logit',
       }); // prettier-ignore
     }
     default:
@@ -96,7 +96,7 @@ describe('a mixture of experts', () => {
     expect(maybe('neurons')).toBeNull();
     expect(host.askedBy('lmTransparency/ffnNeurons')).toEqual([]);
     expect(host.askedBy('lmTransparency/ffnExperts')).toEqual([
-      { layer: 1, position: 3, topK: 5, normalize: true, runId: expect.any(String) as string },
+      { layer: 1, position: 3, topK: 5, normalize: true, lens: 'logit', runId: expect.any(String) as string },
     ]);
     const [first] = all('[data-testid="experts"] button');
     expect(first?.title).toBe('expert 5: contribution 0.31, gate 0.61, promotes ·w0 ·w1 ·w2 ·w3 ·w4');

@@ -24,6 +24,7 @@ function answer({ method, params }: Question): Promise<Answer> {
       const block = node.startsWith('M');
       return Promise.resolve({
         node, top: block ? [] : scores(topK), update: { promoted: scores(updateK), suppressed: scores(updateK, -1) },
+        lens: 'logit',
       }); // prettier-ignore
     }
     case 'lmTransparency/ffnNeurons': {
@@ -41,6 +42,7 @@ function answer({ method, params }: Question): Promise<Answer> {
       return Promise.resolve({
         layer, position, share: { neuron, activation: ACTIVATIONS[position] ?? 0, contribution: 0.0123 },
         update: { promoted: scores(topK), suppressed: scores(topK, -1) }, activations: ACTIVATIONS, expert: null,
+        lens: 'logit',
       }); // prettier-ignore
     }
     default:
@@ -102,7 +104,7 @@ describe('the inspected thing', () => {
       }
       expect(rows('suppressed')[0]).toBe('·word0−12.3');
       expect(host.askedBy('lmTransparency/nodeTokens')).toEqual([
-        { node: 'I1_1', topK: 30, updateK: 15, normalize: true, runId: expect.any(String) as string },
+        { node: 'I1_1', topK: 30, updateK: 15, normalize: true, lens: 'logit', runId: expect.any(String) as string },
       ]);
     });
 

@@ -18,6 +18,7 @@ function tokensOf(node: string): NodeTokensResult {
     node,
     top: [score(' Mary', 0.62, 14), score('<img src=x onerror=alert(1)>', 0.1, -3)],
     update: { promoted: [score(' Maria', null, null)], suppressed: [score('\n', null, null)] },
+    lens: 'logit',
   };
 }
 

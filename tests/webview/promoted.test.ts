@@ -20,6 +20,7 @@ const promotedBy = ({ params }: Question): Answer => ({
     unit,
     promoted: ['a', 'b', 'c'].map((end, id) => token(id, ` ${unit}${end}`)),
   })),
+  lens: 'logit',
 });
 
 let host: FakeHost;

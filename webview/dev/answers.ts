@@ -44,18 +44,19 @@ const ANSWERS: Answers = {
   ...ATTENTION,
   ...VIEWS,
   ...EFFECTS,
-  'lmTransparency/nodeTokens': ({ node, topK = 30, updateK = 15 }, random) => {
+  'lmTransparency/nodeTokens': ({ node, topK = 30, updateK = 15, lens = 'logit' }, random) => {
     const top = node.startsWith('M') ? [] : scores(18, random, topK);
     const update = node.startsWith('X') ? NOTHING : updateOf(9.1, -3.2, random, updateK);
-    return { node, top, update };
+    return { node, top, update, lens };
   },
 
-  'lmTransparency/promoted': ({ units, topK = 3 }, random) => ({
+  'lmTransparency/promoted': ({ units, topK = 3, lens = 'logit' }, random) => ({
     units: units.map((unit) => {
       const first = Math.floor(random() * WORDS.length);
       const promoted = scores(9, random, WORDS.length + topK).slice(first, first + topK);
       return { unit, promoted };
     }),
+    lens,
   }),
 
   'lmTransparency/ffnNeurons': ({ layer, position, topK = 20 }, random) => {
@@ -70,7 +71,7 @@ const ANSWERS: Answers = {
     }; // prettier-ignore
   },
 
-  'lmTransparency/ffnExperts': ({ layer, position, topK = 5 }) => {
+  'lmTransparency/ffnExperts': ({ layer, position, topK = 5, lens = 'logit' }) => {
     const router = routerAt(layer, position);
     const shares = [0.17, 0.31, 0.044];
     const chosen = router.filter(({ gate }) => gate > 0).map(({ expert, gate }) => ({ expert: `${expert}`, gate }));
@@ -83,11 +84,11 @@ const ANSWERS: Answers = {
       layer, position, nExperts: N_EXPERTS, scoring: 'softmax', blockContribution: 0.43, expertsTotal: 0.524,
       residual: 0.476, bias: 0, error: 2.4e-7, tolerance: 1e-4,
       notice: new URLSearchParams(location.search).has('unsure') ? UNSURE : null,
-      experts: experts.sort((a, b) => b.contribution - a.contribution), router,
+      experts: experts.sort((a, b) => b.contribution - a.contribution), router, lens,
     }; // prettier-ignore
   },
 
-  'lmTransparency/expert': ({ layer, expert, position, topK = 15, neuronsK = 20 }, random) => {
+  'lmTransparency/expert': ({ layer, expert, position, topK = 15, neuronsK = 20, lens = 'logit' }, random) => {
     const gates = Array.from({ length: sizes.nTokens }, (_, at) =>
       expert === 'shared'
         ? 0.4 + 0.3 * randomNumbers(layer * 31 + at)()
@@ -103,18 +104,18 @@ const ANSWERS: Answers = {
       layer, expert, position, gate, contribution: gate > 0 ? 0.17 : 0, gates, neurons,
       update: gate > 0 ? updateOf(5.1, -3.4, random, topK) : NOTHING,
       nNeurons: 1408, nContributing: 702, neuronsTotal: 0.24, others: 0.33, residual: 0.43, bias: 0, error: 3e-7,
-      notice: null,
+      notice: null, lens,
     }; // prettier-ignore
   },
 
-  'lmTransparency/neuron': ({ layer, neuron, position, topK = 15, expert = null }) => {
+  'lmTransparency/neuron': ({ layer, neuron, position, topK = 15, expert = null, lens = 'logit' }) => {
     // the same at every position: only what is asked about differs
     const own = randomNumbers(layer * 1536 + neuron + 1);
     const activations = Array.from({ length: sizes.nTokens }, () => (own() - 0.3) * 8 * own() ** 2);
     const activation = activations[position] ?? 0;
     const sign = activation < 0 ? -1 : 1;
     return {
-      layer, position, share: { neuron, activation, contribution: 0.02 * own() }, activations, expert,
+      layer, position, share: { neuron, activation, contribution: 0.02 * own() }, activations, expert, lens,
       update: updateOf(sign > 0 ? 2.4 : 0.9, sign > 0 ? -0.9 : -2.4, own, topK),
     }; // prettier-ignore
   },

@@ -97,7 +97,7 @@ export const ATTENTION: Answers = {
     };
     return { layer, query, key, weight: contribution.reduce((sum, value) => sum + value, 0), heads };
   },
-  'lmTransparency/head': ({ layer, head, query, key = null, topK = 15, keysK = 10 }) => {
+  'lmTransparency/head': ({ layer, head, query, key = null, topK = 15, keysK = 10, lens = 'logit' }) => {
     const n = analysis().meta.tokens.length;
     const { probability, contribution } = mapsOf(layer, head);
     const row = probability.subarray(query * n, query * n + query + 1);
@@ -114,7 +114,7 @@ export const ATTENTION: Answers = {
       layer, head, query, key: keyAt(chosen), rank: rankOf(row, chosen), keys: keys.slice(0, keysK),
       update: { promoted: tokens(9.1, topK, head), suppressed: tokens(-3.2, topK, head + 3) },
       part: { promoted: tokens(7.7, topK, head + 1), suppressed: tokens(-2.1, topK, head + 5) },
-      queryReads: tokens(8, 5, query), keyReads: tokens(8, 5, chosen + 2),
+      queryReads: tokens(8, 5, query), keyReads: tokens(8, 5, chosen + 2), lens,
     }; // prettier-ignore
   },
   'lmTransparency/headEntropy': ({ layer, query }) => {

@@ -29,7 +29,7 @@ function track(token: number, text: string, late: number, most: number): LensTra
 }
 
 export const VIEWS: Answers = {
-  'lmTransparency/lensGrid': ({ token = null, firstRow = 0, rowCount = null }) => {
+  'lmTransparency/lensGrid': ({ token = null, firstRow = 0, rowCount = null, lens = 'logit' }) => {
     const [nRows, nTokens] = [sizes.nLayers + 1, sizes.nTokens];
     const random = randomNumbers(5);
     const lastRow = rowCount === null ? nRows : firstRow + rowCount;
@@ -61,19 +61,20 @@ export const VIEWS: Answers = {
       token,
       tokenProbability: token === null ? null : stretch(probability),
       tokenRank: token === null ? null : stretch(rank),
-      lens: 'logit',
+      lens,
       notes: [],
     };
   },
 
   'lmTransparency/lenses': () => ({ names: ['logit', 'jacobian'], sequences: 8 }),
 
-  'lmTransparency/lensTrack': ({ position, tokens }) => ({
+  'lmTransparency/lensTrack': ({ position, tokens, lens = 'logit' }) => ({
     position,
     tracks: tokens.map((token, i) =>
       track(token, TEXTS[i === 0 ? 0 : 3] ?? '', i === 0 ? 0.72 : 0.6, i === 0 ? 0.84 : 0.12),
     ),
     notes: [],
+    lens,
   }),
 
   'lmTransparency/export': ({ format, target, threshold }) => ({

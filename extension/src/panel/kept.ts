@@ -17,9 +17,10 @@ export function carriedOver({
   renormalize,
   ink,
   view,
+  lens,
   heat,
   grouping,
   layout,
 }: ViewState): Partial<ViewState> {
-  return { threshold, renormalize, ink, view, heat, grouping, layout };
+  return { threshold, renormalize, ink, view, lens, heat, grouping, layout };
 }

@@ -94,13 +94,14 @@ export function readView(value: unknown): ViewState | null {
   if (ink !== 'flow' && ink !== 'local' && ink !== 'effect') return null;
   if (selection !== null && !isText(selection, LONGEST_ID)) return null;
   const view = VIEWS.find((name) => name === shown);
-  if (!view || typeof heat !== 'boolean') return null;
+  const lens = value['lens'] ?? 'logit';
+  if (!view || typeof heat !== 'boolean' || !isText(lens, LONGEST_ID)) return null;
   const grouping = GROUPINGS.find((name) => name === (value['grouping'] ?? 'auto'));
   const opened = readPositions(value['opened'] ?? []);
   const metric = readMetric(value['metric'] ?? null);
   const layout = readLayout(value['layout'] ?? USUAL_LAYOUT);
   if (!grouping || !opened || metric === undefined || !layout) return null;
-  return { runId, target, threshold, renormalize, ink, selection, view, heat, grouping, opened, metric, layout };
+  return { runId, target, threshold, renormalize, ink, selection, view, lens, heat, grouping, opened, metric, layout };
 }
 
 function readLayout(value: unknown): PanelLayout | null {

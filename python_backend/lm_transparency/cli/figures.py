@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
 
 from ..errors import TransparencyError
@@ -33,6 +34,7 @@ def add_figure_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--appearance", choices=get_args(Appearance), default="light", help="default: light")
     group.add_argument("--width", metavar="W", help="1 or 2 columns (85, 178 mm), or millimetres (default: as needed)")
     group.add_argument("--kept-columns", action="store_true", help="fold the columns that carry nothing")
+    group.add_argument("--lens", default="logit", metavar="L", help="of lens and chart: logit, jacobian, or a file")
     group.add_argument("--caption", action="store_true", help="model, prompt, method and version under the figure")
 
 
@@ -51,9 +53,11 @@ def draw(
 ) -> str | bytes:
     """The file of a figure in the format that was asked for."""
     from ..exports import figure_file
+    from ..lens.places import load_lens
     from .options import terminal_watch
 
     look, subject = figure_options(arguments, effects is not None)
+    subject = replace(subject, lens=load_lens(analysis.model, arguments.lens))
     form = arguments.format
     file = figure_file(analysis, graph, form, look, subject, effects=effects, watch=terminal_watch())
     return file.decode("utf-8") if form == "svg" else file

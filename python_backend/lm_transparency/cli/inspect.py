@@ -29,6 +29,12 @@ def add_parser(commands: Any) -> None:
         question.add_options(one)
         one.add_argument("--top-k", type=int, default=15, metavar="N", help="tokens or neurons to list (default 15)")
         one.add_argument("--no-normalize", action="store_true", help="leave the final norm out of the lens")
+        one.add_argument(
+            "--lens",
+            default="logit",
+            metavar="L",
+            help="logit, jacobian (fitted by `lens fit`), or a file",
+        )
         one.add_argument("--special-tokens", default="auto", choices=("auto", "bos", "none"))
         one.add_argument("--format", default="text", choices=("text", "json"))
         one.add_argument("-o", "--output", type=output_path, metavar="F", help="write there instead of stdout")

@@ -12,6 +12,7 @@ from ..analysis.result import Analysis
 from ..errors import TransparencyError, check_choice
 from ..inspection.known_effects import known_effects
 from ..inspection.named import Named
+from ..lens.maps import LOGIT, LensMaps
 from ..protocol.effects import EffectsResult
 from ..protocol.inspection import Appearance, FigureView, Ink
 from ..routes.graph import RouteGraph, route_graph
@@ -66,6 +67,7 @@ def export_figure(
     head: int | None = None,
     tokens: tuple[int, ...] = (),
     normalize: bool = True,
+    lens: LensMaps = LOGIT,
     effects: EffectsResult | None = None,
     watch: Watch | None = None,
 ) -> bytes:
@@ -74,6 +76,7 @@ def export_figure(
 
     `width_mm`: 85 for one column of a journal, 178 for two; None: as wide as it needs. `kept`: columns that carry
     nothing fold to slivers with their number. `caption`: model, prompt, method and version stand under the figure.
+    `lens`: what the lens and the chart read with.
     Raises `TransparencyError` for an unknown choice, and as `route_graph`, `figure_file` and the inspections do.
     """
     graph = route_graph(analysis.contributions, target, threshold, renormalize=renormalize)
@@ -82,7 +85,7 @@ def export_figure(
         graph,
         form,
         Look(appearance, width_mm, kept, caption),
-        Subject(view, ink, layer, head, tokens, normalize),
+        Subject(view, ink, layer, head, tokens, normalize, lens),
         effects=effects,
         watch=watch,
     )

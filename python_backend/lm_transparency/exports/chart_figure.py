@@ -1,4 +1,4 @@
-"""Tokens through the layers as charts: probability and logit under the logit lens, at one position."""
+"""Tokens through the layers as charts: probability and logit under a lens, at one position."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from ..ambient import guarded
 from ..analysis.result import Analysis
 from ..inspection.lens import track_tokens
+from ..lens.maps import LOGIT, LensMaps
 from ..model.tokens import visible
 from ..protocol.lens import LensTrack
 from .captions import caption_lines, put_caption
@@ -21,22 +22,35 @@ _BESIDE = 300.0
 #: The least probability of the logarithmic axis, as a power of ten.
 _LEAST = -5
 _DEFAULT_TOKENS = 4
+_SAID = {
+    "logit": "if the model stopped after each layer (logit lens)",
+    "jacobian": "of what the state after each layer disposes the model to say at some point (Jacobian lens)",
+    "tuned": "as the state after each layer predicts them (tuned lens)",
+}
 _DASHES: tuple[tuple[float, ...], ...] = ((), (4, 2), (1.2, 1.8), (5, 1.5, 1.2, 1.5), (2.5, 2.5), (7, 2))
 
 
 @guarded
 def chart_figure(
-    analysis: Analysis, position: int, look: Look, *, tokens: Sequence[int] = (), normalize: bool = True
+    analysis: Analysis,
+    position: int,
+    look: Look,
+    *,
+    tokens: Sequence[int] = (),
+    normalize: bool = True,
+    lens: LensMaps = LOGIT,
 ) -> Drawing:
     """`tokens`: of the vocabulary; none: the most probable at `position`. Raises `TransparencyError` for others."""
     chosen = list(dict.fromkeys(tokens)) or analysis.predictions(_DEFAULT_TOKENS).ids[position].tolist()
-    return _ChartFigure(
-        analysis, position, look, track_tokens(analysis, position, chosen, normalize=normalize)
-    ).drawing()
+    tracks = track_tokens(analysis, position, chosen, normalize=normalize, lens=lens)
+    return _ChartFigure(analysis, position, look, tracks, lens).drawing()
 
 
 class _ChartFigure:
-    def __init__(self, analysis: Analysis, position: int, look: Look, tracks: tuple[LensTrack, ...]) -> None:
+    def __init__(
+        self, analysis: Analysis, position: int, look: Look, tracks: tuple[LensTrack, ...], lens: LensMaps
+    ) -> None:
+        self.lens = lens
         self.analysis, self.look, self.colours, self.tracks = analysis, look, look.colours, tracks
         self.position = position
         self.readout = analysis.trace.anatomy.readout
@@ -69,7 +83,7 @@ class _ChartFigure:
             drawing.add(Text(_LEFT, foot, words_, 7))
         foot += 5
         if self.look.caption:
-            said = [f"{title}: probability and logit if the model stopped after each layer (logit lens)."]
+            said = [f"{title}: probability and logit {_SAID[self.lens.kind]}."]
             put = caption_lines(self.analysis, said, self.width - 2 * _RIGHT)
             foot = put_caption(drawing, put, _RIGHT, foot, self.colours)
         drawing.height = foot

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import TypedDict, get_args
 
 from ..analysis.result import Analysis
 from ..errors import TransparencyError, check_choice
+from ..lens.maps import LOGIT, LensMaps
 from ..protocol.effects import EffectsResult
 from ..protocol.inspection import Appearance, FigureView, Ink
 from ..routes.graph import RouteGraph
@@ -33,6 +34,12 @@ class Subject:
     head: int | None = None
     tokens: Sequence[int] = ()
     normalize: bool = True
+    lens: LensMaps = LOGIT
+
+
+class _Reading(TypedDict):
+    normalize: bool
+    lens: LensMaps
 
 
 def figure(
@@ -53,11 +60,12 @@ def figure(
         return routes_figure(analysis, graph, look, ink=subject.ink, effects=effects)
     if subject.view == "heads":
         return heads_figure(analysis, graph, look, ink=subject.ink, effects=effects)
+    reading = _Reading(normalize=subject.normalize, lens=subject.lens)
     if subject.view == "lens":
         carried = carried_by(analysis, graph, None)
-        return lens_figure(analysis, graph.target, look, carried=carried, normalize=subject.normalize, watch=watch)
+        return lens_figure(analysis, graph.target, look, carried=carried, watch=watch, **reading)
     if subject.view == "chart":
-        return chart_figure(analysis, graph.target, look, tokens=subject.tokens, normalize=subject.normalize)
+        return chart_figure(analysis, graph.target, look, tokens=subject.tokens, **reading)
     if subject.layer is None:
         raise TransparencyError(
             "invalidParams", "A map needs a layer.", "Name the layer, and a head if only one is meant."

@@ -1,4 +1,4 @@
-"""The logit lens as a drawing: the most probable token of each layer at each position."""
+"""A lens as a drawing: the most probable token of each layer at each position."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ..ambient import guarded
 from ..analysis.result import Analysis
 from ..inspection.lens import inspect_lens
+from ..lens.maps import LOGIT, LensMaps
 from ..protocol.lens import LensGridResult
 from ..watch import Watch
 from .captions import caption_lines, put_caption
@@ -25,21 +26,37 @@ _STEPS = (0.001, 0.01, 0.1, 0.5, 1.0)
 
 @guarded
 def lens_figure(
-    analysis: Analysis, target: int, look: Look, *, carried: list[float], normalize: bool = True, watch: Watch | None
+    analysis: Analysis,
+    target: int,
+    look: Look,
+    *,
+    carried: list[float],
+    normalize: bool = True,
+    lens: LensMaps = LOGIT,
+    watch: Watch | None,
 ) -> Drawing:
     """`target`: the position that is marked. `carried` [position]: as of `Columns`."""
     room = None if look.width is None else look.width - _LEFT - _RIGHT
     also = ["·" * 8] * 3
     columns = Columns(token_labels(analysis), carried, left=_LEFT, room=room, kept=look.kept, also=also)
     shown = [column.first for column in columns.shown]
-    found = inspect_lens(analysis, normalize=normalize, positions=shown, watch=watch)
-    return _LensFigure(analysis, found, target, look, columns).drawing()
+    found = inspect_lens(analysis, normalize=normalize, lens=lens, positions=shown, watch=watch)
+    return _LensFigure(analysis, found, target, look, columns, lens).drawing()
 
 
 class _LensFigure:
     """`found`: of the positions that `columns` show."""
 
-    def __init__(self, analysis: Analysis, found: LensGridResult, target: int, look: Look, columns: Columns) -> None:
+    def __init__(
+        self,
+        analysis: Analysis,
+        found: LensGridResult,
+        target: int,
+        look: Look,
+        columns: Columns,
+        lens: LensMaps,
+    ) -> None:
+        self.lens = lens
         self.analysis, self.target, self.look, self.colours = analysis, target, look, look.colours
         self.readout = analysis.trace.anatomy.readout
         self.texts = {token: self.readout.shown(name) for token, name in found.texts.items()}
@@ -68,13 +85,15 @@ class _LensFigure:
         drawing.add(*self._scale(foot))
         foot += 6
         if self.look.caption:
-            lines = caption_lines(self.analysis, [f"{self._title()}.", _ABOUT], self.width - _LEFT - _RIGHT)
+            lines = caption_lines(
+                self.analysis, [f"{self._title()}.", _READS[self.lens.kind], _ABOUT], self.width - _LEFT - _RIGHT
+            )
             foot = put_caption(drawing, lines, _LEFT, foot, self.colours)
         drawing.height = foot
         return drawing
 
     def _title(self) -> str:
-        return f"Logit lens of {self.analysis.model.name}"
+        return f"{self.lens.title} of {self.analysis.model.name}"
 
     def y(self, row: int) -> float:
         return _TOP + (self.n_rows - 1 - row) * self.row
@@ -143,7 +162,9 @@ class _LensFigure:
         return scale(_LEFT, y, steps, "probability", colours, _SMALL)
 
 
-_ABOUT = (
-    "Each cell: the most probable next token if the model stopped after this layer, read with the final norm and the "
-    "unembedding; emb: the token embedding."
-)
+_READS = {
+    "logit": "Each cell: the most probable next token if the model stopped after this layer,",
+    "jacobian": "Each cell: the token that the state after this layer most disposes the model to say at some point,",
+    "tuned": "Each cell: the next token that the state after this layer predicts best,",
+}
+_ABOUT = "read with the final norm and the unembedding; emb: the token embedding."

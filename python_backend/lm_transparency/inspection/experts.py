@@ -6,6 +6,7 @@ import numpy as np
 
 from ..analysis.result import Analysis
 from ..errors import TransparencyError, out_of_range
+from ..lens.maps import LOGIT, LensMaps
 from ..protocol.ffn import ExpertResult, ExpertShare, FfnExpertsResult, NeuronResult, NeuronShare, RouterScore
 from ..protocol.inspection import Update
 from ..routes import experts
@@ -22,7 +23,13 @@ _NEARBY = 8
 
 @question
 def inspect_experts(
-    analysis: Analysis, layer: int, position: int, *, top_k: int = 5, normalize: bool = True
+    analysis: Analysis,
+    layer: int,
+    position: int,
+    *,
+    top_k: int = 5,
+    normalize: bool = True,
+    lens: LensMaps = LOGIT,
 ) -> FfnExpertsResult:
     """The experts that are active in the feed-forward block of `layer` at `position`.
 
@@ -35,7 +42,7 @@ def inspect_experts(
     # the way the router scores only shows across several positions
     first = max(0, position - _NEARBY)
     routing = experts.routing(trace, layer, slice(first, position + 1))
-    written = lens_of(analysis, list(parts.parts), normalize)
+    written = lens_of(analysis, [lens.read_update(part, layer) for part in parts.parts], normalize)
     found = [
         ExpertShare(
             name, parts.gates[i], float(shares.contribution[i]), update_tokens(analysis, written[i], top_k).promoted
@@ -56,6 +63,7 @@ def inspect_experts(
         notice=_notice(parts),
         experts=tuple(sorted(found, key=lambda share: -share.contribution)),
         router=_router(routing, position - first),
+        lens=lens.name,
     )
 
 
@@ -69,6 +77,7 @@ def inspect_expert(
     top_k: int = 15,
     neurons_k: int = 20,
     normalize: bool = True,
+    lens: LensMaps = LOGIT,
 ) -> ExpertResult:
     """One expert, by number or "shared", of the feed-forward block of `layer` at `position`.
 
@@ -82,10 +91,10 @@ def inspect_expert(
     gates = _gates(analysis, layer, name, parts)
     if at is None:
         return ExpertResult(
-            layer, position, name, 0.0, 0.0, Update((), ()), gates, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, None, ()
+            layer, position, name, 0.0, 0.0, Update((), ()), gates, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, None, (), lens.name
         )
     shares = experts.expert_shares(analysis.trace, analysis.contributions, layer, position, parts)
-    (logits,) = lens_of(analysis, [parts.parts[at]], normalize)
+    (logits,) = lens_of(analysis, [lens.read_update(parts.parts[at], layer)], normalize)
     update = update_tokens(analysis, logits, top_k)
     notice = _notice(parts)
     try:
@@ -116,6 +125,7 @@ def inspect_expert(
         error=parts.error if neurons is None else neurons.error,
         notice=notice,
         neurons=() if neurons is None else _strongest(neurons, position, neurons_k),
+        lens=lens.name,
     )
 
 
@@ -129,6 +139,7 @@ def inspect_expert_neuron(
     *,
     top_k: int = 15,
     normalize: bool = True,
+    lens: LensMaps = LOGIT,
 ) -> NeuronResult:
     """One neuron of one expert at `position`; the expert's gate scales its update. Its activation is 0 where the expert
     is not active.
@@ -152,9 +163,10 @@ def inspect_expert_neuron(
         raise out_of_range("neuron", neuron, len(found.contribution))
     activation = found.activation[:, neuron]
     share = NeuronShare(neuron, float(activation[position]), float(found.contribution[neuron]))
-    (logits,) = lens_of(analysis, [share.activation * found.vectors[neuron]], normalize)
+    vector = lens.read_update(share.activation * found.vectors[neuron], layer)
+    (logits,) = lens_of(analysis, [vector], normalize)
     update = update_tokens(analysis, logits, top_k)
-    return NeuronResult(layer, position, share, update, tuple(activation.tolist()), expert=name)
+    return NeuronResult(layer, position, share, update, tuple(activation.tolist()), expert=name, lens=lens.name)
 
 
 def _names(parts: ExpertParts) -> list[str]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..analysis.result import Analysis
 from ..errors import out_of_range
+from ..lens.maps import LOGIT, LensMaps
 from ..protocol.ffn import FfnNeuronsResult, NeuronResult, NeuronShare
 from ..routes import neurons
 from .asking import question
@@ -36,7 +37,14 @@ def inspect_ffn(analysis: Analysis, layer: int, position: int, *, top_k: int = 2
 
 @question
 def inspect_neuron(
-    analysis: Analysis, layer: int, neuron: int, position: int, *, top_k: int = 15, normalize: bool = True
+    analysis: Analysis,
+    layer: int,
+    neuron: int,
+    position: int,
+    *,
+    top_k: int = 15,
+    normalize: bool = True,
+    lens: LensMaps = LOGIT,
 ) -> NeuronResult:
     """One neuron at one position, and its activation at every position.
 
@@ -49,9 +57,9 @@ def inspect_neuron(
     found = neurons.neurons(analysis.trace, analysis.contributions, layer, position, everywhere[position])
     share = _share(found, neuron)
     vector = share.activation * analysis.trace.anatomy.blocks[layer].w_out()[neuron]
-    (logits,) = lens_of(analysis, [vector], normalize)
+    (logits,) = lens_of(analysis, [lens.read_update(vector, layer)], normalize)
     update = update_tokens(analysis, logits, top_k)
-    return NeuronResult(layer, position, share, update, tuple(everywhere[:, neuron].tolist()))
+    return NeuronResult(layer, position, share, update, tuple(everywhere[:, neuron].tolist()), lens=lens.name)
 
 
 def _share(found: neurons.Neurons, neuron: int) -> NeuronShare:

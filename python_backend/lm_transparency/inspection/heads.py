@@ -6,6 +6,7 @@ import numpy as np
 
 from ..ambient import guarded
 from ..analysis.result import Analysis
+from ..lens.maps import LOGIT, LensMaps
 from ..lens.projection import Lens
 from ..model.loading import LoadedModel
 from ..protocol.heads import (
@@ -52,6 +53,7 @@ def inspect_head(
     top_k: int = 15,
     keys_k: int = 10,
     normalize: bool = True,
+    lens: LensMaps = LOGIT,
 ) -> HeadResult:
     """One head at `query`. `key` None: the key that contributes most.
 
@@ -67,10 +69,10 @@ def inspect_head(
     seen = order[np.isfinite(row.score[order])]
     states = trace.layers[layer].pre
     vectors = [
-        heads.head_output(trace, layer, head, query),
-        heads.head_part(trace, layer, head, query, at),
-        states[query],
-        states[at],
+        lens.read_update(heads.head_output(trace, layer, head, query), layer),
+        lens.read_update(heads.head_part(trace, layer, head, query, at), layer),
+        lens.read(states[query], layer),
+        lens.read(states[at], layer),
     ]
     output, part, query_state, key_state = lens_of(analysis, vectors, normalize)
 
@@ -89,6 +91,7 @@ def inspect_head(
         part=update_tokens(analysis, part, top_k),
         query_reads=state_scores(analysis, Lens.top(query_state, _READS, readout=trace.anatomy.readout)),
         key_reads=state_scores(analysis, Lens.top(key_state, _READS, readout=trace.anatomy.readout)),
+        lens=lens.name,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..analysis.result import Analysis
+from ..lens.maps import LOGIT, LensMaps
 from ..lens.nodes import node_tokens
 from ..protocol.inspection import NodeTokensResult, Update
 from ..protocol.nodes import parse_node
@@ -15,7 +16,13 @@ from .tokens import state_scores, update_scores
 
 @question
 def inspect_node(
-    analysis: Analysis, node: str, *, top_k: int = 30, update_k: int = 15, normalize: bool = True
+    analysis: Analysis,
+    node: str,
+    *,
+    top_k: int = 30,
+    update_k: int = 15,
+    normalize: bool = True,
+    lens: LensMaps = LOGIT,
 ) -> NodeTokensResult:
     """Node `X0_t`, `A<l>_<t>`, `M<l>_<t>` or `I<l>_<t>`; a negative t counts from the end.
 
@@ -23,9 +30,8 @@ def inspect_node(
     """
     named = parse_node(node)
     at = replace(named, position=position_of(named.position, analysis.trace.n_tokens))
-    found = node_tokens(
-        analysis.trace, at.kind, at.layer, at.position, top_k=top_k, update_k=update_k, normalize=normalize
-    )
+    place = at.kind, at.layer, at.position
+    found = node_tokens(analysis.trace, *place, top_k=top_k, update_k=update_k, normalize=normalize, maps=lens)
     top = promoted = suppressed = ()
     if found.top is not None:
         # there is no node before an embedding
@@ -33,4 +39,4 @@ def inspect_node(
         top = state_scores(analysis, found.top, gained)
     if found.promoted is not None and found.suppressed is not None:
         promoted, suppressed = update_scores(analysis, found.promoted), update_scores(analysis, found.suppressed)
-    return NodeTokensResult(at, top, Update(promoted, suppressed))
+    return NodeTokensResult(at, top, Update(promoted, suppressed), lens.name)

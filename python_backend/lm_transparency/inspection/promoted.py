@@ -13,6 +13,7 @@ from ..causal.checking import checked
 from ..causal.parts import Parts
 from ..causal.units import Unit, parse_units
 from ..errors import TransparencyError
+from ..lens.maps import LOGIT, LensMaps
 from ..lens.projection import Lens
 from ..protocol.inspection import PromotedBy, PromotedResult
 from ..routes import experts, heads, neurons
@@ -27,7 +28,7 @@ _MOST = 256
 
 @question
 def inspect_promoted(
-    analysis: Analysis, units: Sequence[str], *, top_k: int = 3, normalize: bool = True
+    analysis: Analysis, units: Sequence[str], *, top_k: int = 3, normalize: bool = True, lens: LensMaps = LOGIT
 ) -> PromotedResult:
     """The `top_k` tokens that each unit raises most, by W_U · N(what it adds); no tokens where it adds nothing.
 
@@ -37,11 +38,12 @@ def inspect_promoted(
     if len(units) > _MOST:
         raise TransparencyError("invalidParams", f"{len(units):,} units are asked about.", f"Name up to {_MOST}.")
     written = _Written(analysis)
-    vectors = [written.by(_alone(analysis, name)) for name in units]
+    alone = [_alone(analysis, name) for name in units]
+    vectors = [lens.read_update(written.by(unit), unit.layer) for unit in alone]
     added = [i for i, vector in enumerate(vectors) if bool(vector.any())]
     logits = lens_of(analysis, [vectors[i] for i in added], normalize) if added else []
     raised = {i: update_scores(analysis, Lens.top(one, top_k)) for i, one in zip(added, logits, strict=True)}
-    return PromotedResult(tuple(PromotedBy(name, raised.get(i, ())) for i, name in enumerate(units)))
+    return PromotedResult(tuple(PromotedBy(name, raised.get(i, ())) for i, name in enumerate(units)), lens.name)
 
 
 def _alone(analysis: Analysis, name: str) -> Unit:

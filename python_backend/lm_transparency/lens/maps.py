@@ -25,8 +25,12 @@ class Affine:
     bias: Float[Tensor, "d_model"] | None = None
 
     def of(self, states: Float[Tensor, "*position d_model"]) -> Float[Tensor, "*position d_model"]:
-        mapped = states.float() @ self.weight.to(states.device, torch.float32).T
+        mapped = self.turned(states)
         return mapped if self.bias is None else mapped + self.bias.to(mapped)
+
+    def turned(self, updates: Float[Tensor, "*position d_model"]) -> Float[Tensor, "*position d_model"]:
+        """`weight` · u: what a difference of two states becomes."""
+        return updates.float() @ self.weight.to(updates.device, torch.float32).T
 
 
 @dataclass(frozen=True)
@@ -42,10 +46,22 @@ class LensMaps:
     rows: Mapping[int, Affine] = field(default_factory=dict[int, Affine])
     notes: tuple[str, ...] = ()
 
+    @property
+    def title(self) -> str:
+        """Its kind in words."""
+        return f"{self.kind.capitalize()} lens"
+
     def read(self, states: Float[Tensor, "*position d_model"], row: int) -> Float[Tensor, "*position d_model"]:
         """The states of one row as the unembedding is to see them; the same tensor where the row has no map."""
         found = self.rows.get(row)
         return states if found is None else found.of(states)
+
+    def read_update(
+        self, updates: Float[Tensor, "*position d_model"], layer: int
+    ) -> Float[Tensor, "*position d_model"]:
+        """What `layer` writes, as the unembedding is to see it: turned like the state after it, without bias."""
+        found = self.rows.get(layer + 1)
+        return updates if found is None else found.turned(updates)
 
     def missing(self, n_layers: int) -> list[int]:
         """Rows that another row of this lens has a map for and they do not. The last row needs none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
@@ -10,12 +11,13 @@ from torch import Tensor
 
 from ..errors import TransparencyError
 from ..trace.trace import Trace
+from .maps import LOGIT, LensMaps
 from .projection import Lens, TopTokens
 
 
 @dataclass(frozen=True)
 class NodeTokens:
-    """`top`: the logit lens of a state, None for an update. `rank_change`: ranks gained since the node before.
+    """`top`: the lens of a state, None for an update. `rank_change`: ranks gained since the node before.
 
     `promoted`, `suppressed`: of the update that leads into the node; None for an embedding.
     """
@@ -35,14 +37,16 @@ def node_tokens(
     top_k: int = 15,
     update_k: int | None = None,
     normalize: bool = True,
+    maps: LensMaps = LOGIT,
 ) -> NodeTokens:
     """Read node `kind` ∈ {X, A, M, I} of `layer` at `position`: `top_k` tokens of a state, `update_k` of an update.
 
     The update into A is all that attention wrote (mid − pre). The update into I, and M itself, is what the feed-forward
-    block wrote. In a parallel block I follows the previous I directly, and its update is the whole layer's. Raises
-    `TransparencyError("invalidParams")` for a node that this model does not have.
+    block wrote. In a parallel block I follows the previous I directly, and its update is the whole layer's. A state
+    between two sublayers is read by its layer's map. Raises `TransparencyError("invalidParams")` for a node that this
+    model does not have.
     """
-    vectors = _vectors(trace, kind, layer, position)
+    vectors = _vectors(trace, kind, layer, position, maps)
     lens = Lens(trace.anatomy)
     # one product with the unembedding for all of them
     rows = iter(lens.logits(torch.stack([v.float() for v in vectors if v is not None]), normalize=normalize))
@@ -63,9 +67,9 @@ _Vector = Float[Tensor, "d_model"]
 
 
 def _vectors(
-    trace: Trace, kind: str, layer: int, position: int
+    trace: Trace, kind: str, layer: int, position: int, maps: LensMaps
 ) -> tuple[_Vector | None, _Vector | None, _Vector | None]:
-    """(state, state of the node before, update into the node)."""
+    """(state, state of the node before, update into the node), as the unembedding is to see them."""
     parallel = trace.anatomy.parallel
     if not (0 <= layer < trace.n_layers and 0 <= position < trace.n_tokens):
         raise TransparencyError(
@@ -76,14 +80,17 @@ def _vectors(
         )
     record = trace.layers[layer]
     pre, mid, ffn, post = (x[position] for x in (record.pre, record.mid, record.ffn, record.post))
+    before, own, written = partial(maps.read, row=layer), partial(maps.read, row=layer + 1), maps.read_update
     if kind == "X" and layer == 0:
-        return pre, None, None
+        return before(pre), None, None
     if kind == "A" and not parallel:
-        return mid, pre, mid.float() - pre.float()
+        return own(mid), before(pre), written(mid.float() - pre.float(), layer)
     if kind == "M":
-        return None, None, ffn
+        return None, None, written(ffn, layer)
+    if kind == "I" and parallel:
+        return own(post), before(pre), written(post.float() - pre.float(), layer)
     if kind == "I":
-        return (post, pre, post.float() - pre.float()) if parallel else (post, mid, ffn)
+        return own(post), own(mid), written(ffn, layer)
     raise TransparencyError(
         "invalidParams", f"This model has no node {kind}{layer}_{position}.", "Choose another node."
     )

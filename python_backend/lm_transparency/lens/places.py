@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def lens_named(name: str, *, d_model: int, n_layers: int, fingerprint: str) -> L
         raise TransparencyError(
             "invalidParams", "No Jacobian lens of this model is here.", "Fit one: lm-transparency lens fit."
         )
-    return _read(kept, d_model, n_layers, fingerprint)
+    return replace(_read(kept, d_model, n_layers, fingerprint), name=name)
 
 
 def _read(path: Path, d_model: int, n_layers: int, fingerprint: str) -> LensMaps:

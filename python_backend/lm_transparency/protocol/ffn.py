@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from .inspection import TokenScore, Update
+from .inspection import LensChoice, TokenScore, Update
 
 #: The function of a router's logits that its gates are proportional to.
 RouterScoring = Literal["softmax", "sigmoid", "unknown"]
@@ -46,14 +46,13 @@ class FfnNeuronsResult:
 
 
 @dataclass(frozen=True)
-class FfnExpertsParams:
+class FfnExpertsParams(LensChoice):
     """A feed-forward block with experts. `top_k`: the number of promoted tokens to list for each expert."""
 
     run_id: str
     layer: int
     position: int
     top_k: int = 5
-    normalize: bool = True
 
 
 @dataclass(frozen=True)
@@ -100,10 +99,11 @@ class FfnExpertsResult:
     notice: str | None
     experts: tuple[ExpertShare, ...]
     router: tuple[RouterScore, ...]
+    lens: str = "logit"
 
 
 @dataclass(frozen=True)
-class ExpertParams:
+class ExpertParams(LensChoice):
     """`expert`: a number, or `shared`. `top_k`, `neurons_k`: the numbers of tokens and neurons to list."""
 
     run_id: str
@@ -112,7 +112,6 @@ class ExpertParams:
     position: int
     top_k: int = 15
     neurons_k: int = 20
-    normalize: bool = True
 
 
 @dataclass(frozen=True)
@@ -141,10 +140,11 @@ class ExpertResult:
     error: float
     notice: str | None
     neurons: tuple[NeuronShare, ...]
+    lens: str = "logit"
 
 
 @dataclass(frozen=True)
-class NeuronParams:
+class NeuronParams(LensChoice):
     """`expert`: the expert that the neuron belongs to, in a block with experts."""
 
     run_id: str
@@ -152,7 +152,6 @@ class NeuronParams:
     neuron: int
     position: int
     top_k: int = 15
-    normalize: bool = True
     expert: str | None = None
 
 
@@ -170,3 +169,4 @@ class NeuronResult:
     update: Update
     activations: tuple[float, ...]
     expert: str | None = None
+    lens: str = "logit"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from .inspection import TokenScore, Update
+from .inspection import LensChoice, TokenScore, Update
 from .values import Float32, Floats, Ints, Score, Uint8, Uint32
 
 HeadTag = Literal["previous", "first", "duplicate", "induction", "self"]
@@ -42,7 +42,7 @@ class EdgeHeadsResult:
 
 
 @dataclass(frozen=True)
-class HeadParams:
+class HeadParams(LensChoice):
     """One head at one query. `key` None: the key that contributes most. `top_k`: tokens to list; `keys_k`: keys."""
 
     run_id: str
@@ -52,7 +52,6 @@ class HeadParams:
     key: int | None = None
     top_k: int = 15
     keys_k: int = 10
-    normalize: bool = True
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class HeadResult:
 
     `rank`: the number of keys in the row with more attention. `keys`: the keys that contribute most. `update`: the
     update by the head's whole output (Σ over keys). `part`: the update by its output from `key`, α·v·W_O.
-    `query_reads`, `key_reads`: the logit lens of the two residual states that query and key are computed from.
+    `query_reads`, `key_reads`: the lens of the two residual states that query and key are computed from.
     """
 
     layer: int
@@ -86,6 +85,7 @@ class HeadResult:
     part: Update
     query_reads: tuple[TokenScore, ...]
     key_reads: tuple[TokenScore, ...]
+    lens: str = "logit"
 
 
 @dataclass(frozen=True)

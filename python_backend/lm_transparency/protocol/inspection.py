@@ -31,9 +31,17 @@ class NumericArray:
     data: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class LensChoice:
+    """How a question reads vectors: through the final norm or not (`normalize`), and by which lens (`LensesResult`)."""
+
+    normalize: bool = True
+    lens: str = "logit"
+
+
 @dataclass(frozen=True)
 class TokenScore:
-    """A vocabulary entry, or a label, under the logit lens.
+    """A vocabulary entry, or a label, under a lens.
 
     `probability`: None for an update, where a softmax has no meaning. `rank_change`: ranks gained since the previous
     node; None where there is no such node.
@@ -55,7 +63,7 @@ class Update:
 
 
 @dataclass(frozen=True)
-class PromotedParams:
+class PromotedParams(LensChoice):
     """What each of `units` (docs/effects.md#units) adds where it is, and the `top_k` tokens that this raises most.
 
     `behind`: any other question is answered first.
@@ -64,7 +72,6 @@ class PromotedParams:
     run_id: str
     units: list[str]
     top_k: int = 3
-    normalize: bool = True
     behind: bool = False
 
 
@@ -78,25 +85,25 @@ class PromotedBy:
 
 @dataclass(frozen=True)
 class PromotedResult:
-    """In the order of the question."""
+    """In the order of the question. `lens`: the name of the one that read."""
 
     units: tuple[PromotedBy, ...]
+    lens: str = "logit"
 
 
 @dataclass(frozen=True)
-class NodeTokensParams:
+class NodeTokensParams(LensChoice):
     """`node`: `X0_t`, `A<l>_<t>`, `M<l>_<t>` or `I<l>_<t>`. `top_k`, `update_k`: tokens of the state and the update."""
 
     run_id: str
     node: str
     top_k: int = 30
     update_k: int = 15
-    normalize: bool = True
 
 
 @dataclass(frozen=True)
 class NodeTokensResult:
-    """A node's state through the logit lens (`top`), and the update that leads into it.
+    """A node's state through a lens (`top`), and the update that leads into it.
 
     The update comes from the block that leads into this node (attention for A, feed-forward for M and I); it is empty
     for an embedding. `top` is empty for M, which is an update and not a state.
@@ -105,6 +112,7 @@ class NodeTokensResult:
     node: Annotated[Node, Named()]
     top: tuple[TokenScore, ...]
     update: Update
+    lens: str = "logit"
 
 
 @dataclass(frozen=True)
@@ -129,7 +137,7 @@ class ReachResult:
 
 
 @dataclass(frozen=True)
-class ExportParams:
+class ExportParams(LensChoice):
     """The graph of one target as a file. `effects`: those that are known of this target, to go with it.
 
     SVG and PDF are figures of `view`. `width_mm` None: as wide as it needs. `kept`: columns that carry nothing fold to
@@ -152,7 +160,6 @@ class ExportParams:
     layer: int | None = None
     head: int | None = None
     tokens: list[int] = field(default_factory=list)
-    normalize: bool = True
     work_done_token: str = ""
 
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from .inspection import LensChoice
 from .values import Float32Tensor, Uint32Tensor
 
 
 @dataclass(frozen=True)
-class LensGridParams:
-    """`token`: the token to follow. `row_count` None: all rows from `first_row` on. `lens`: see `LensesResult`."""
+class LensGridParams(LensChoice):
+    """`token`: the token to follow. `row_count` None: all rows from `first_row` on."""
 
     run_id: str
     token: int | None = None
-    normalize: bool = True
     first_row: int = 0
     row_count: int | None = None
-    lens: str = "logit"
     work_done_token: str = ""
 
 
@@ -60,17 +59,13 @@ class LensesResult:
 
 
 @dataclass(frozen=True)
-class LensTrackParams:
-    """Tokens of the vocabulary to follow at one position. `texts`: more tokens, each named by its text. `lens`: see
-    `LensesResult`.
-    """
+class LensTrackParams(LensChoice):
+    """Tokens of the vocabulary to follow at one position. `texts`: more tokens, each named by its text."""
 
     run_id: str
     position: int
     tokens: list[int]
-    normalize: bool = True
     texts: list[str] = field(default_factory=list)
-    lens: str = "logit"
 
 
 @dataclass(frozen=True)
@@ -91,3 +86,4 @@ class LensTrackResult:
     position: int
     tracks: tuple[LensTrack, ...]
     notes: tuple[str, ...] = ()
+    lens: str = "logit"

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
+from ..analysis.result import Analysis
 from ..errors import TransparencyError
 from ..inspection import effect_steps, experts, ffn, heads, lens, nodes
 from ..inspection.effects import faithfulness, inspect_effects
@@ -16,6 +17,7 @@ from ..inspection.entropy import inspect_entropy
 from ..inspection.known_effects import known_effects
 from ..inspection.promoted import inspect_promoted
 from ..inspection.tokens import output_meant
+from ..lens.maps import LensMaps
 from ..lens.places import load_lens
 from ..protocol.effects import (
     FaithfulnessParams,
@@ -56,6 +58,7 @@ from ..protocol.inspection import (
     DescribeResult,
     ExportParams,
     ExportResult,
+    LensChoice,
     NodeTokensParams,
     NodeTokensResult,
     PromotedParams,
@@ -102,12 +105,20 @@ def answers(params: type[P]) -> Callable[[Callable[[P, Session, Watch], R]], Cal
     return register
 
 
+class _Read(TypedDict):
+    normalize: bool
+    lens: LensMaps
+
+
+def _reading(run: Analysis, params: LensChoice) -> _Read:
+    """How a question of this run reads, as arguments of its inspection."""
+    return {"normalize": params.normalize, "lens": load_lens(run.model, params.lens)}
+
+
 @answers(NodeTokensParams)
 def node_tokens(params: NodeTokensParams, session: Session, _watch: Watch) -> NodeTokensResult:
     run = session.run(params.run_id)
-    return nodes.inspect_node(
-        run, params.node, top_k=params.top_k, update_k=params.update_k, normalize=params.normalize
-    )
+    return nodes.inspect_node(run, params.node, top_k=params.top_k, update_k=params.update_k, **_reading(run, params))
 
 
 @answers(EdgeHeadsParams)
@@ -117,16 +128,8 @@ def edge_heads(params: EdgeHeadsParams, session: Session, _watch: Watch) -> Edge
 
 @answers(HeadParams)
 def head(params: HeadParams, session: Session, _watch: Watch) -> HeadResult:
-    return heads.inspect_head(
-        session.run(params.run_id),
-        params.layer,
-        params.head,
-        params.query,
-        params.key,
-        top_k=params.top_k,
-        keys_k=params.keys_k,
-        normalize=params.normalize,
-    )
+    run, at = session.run(params.run_id), (params.layer, params.head, params.query, params.key)
+    return heads.inspect_head(run, *at, top_k=params.top_k, keys_k=params.keys_k, **_reading(run, params))
 
 
 @answers(HeadEntropyParams)
@@ -137,7 +140,7 @@ def head_entropy(params: HeadEntropyParams, session: Session, _watch: Watch) -> 
 @answers(PromotedParams)
 def promoted(params: PromotedParams, session: Session, _watch: Watch) -> PromotedResult:
     run = session.run(params.run_id)
-    return inspect_promoted(run, params.units, top_k=params.top_k, normalize=params.normalize)
+    return inspect_promoted(run, params.units, top_k=params.top_k, **_reading(run, params))
 
 
 @answers(AttentionMapParams)
@@ -163,29 +166,22 @@ def ffn_neurons(params: FfnNeuronsParams, session: Session, _watch: Watch) -> Ff
 @answers(FfnExpertsParams)
 def ffn_experts(params: FfnExpertsParams, session: Session, _watch: Watch) -> FfnExpertsResult:
     run = session.run(params.run_id)
-    return experts.inspect_experts(run, params.layer, params.position, top_k=params.top_k, normalize=params.normalize)
+    return experts.inspect_experts(run, params.layer, params.position, top_k=params.top_k, **_reading(run, params))
 
 
 @answers(ExpertParams)
 def expert(params: ExpertParams, session: Session, _watch: Watch) -> ExpertResult:
-    return experts.inspect_expert(
-        session.run(params.run_id),
-        params.layer,
-        params.expert,
-        params.position,
-        top_k=params.top_k,
-        neurons_k=params.neurons_k,
-        normalize=params.normalize,
-    )
+    run, at = session.run(params.run_id), (params.layer, params.expert, params.position)
+    return experts.inspect_expert(run, *at, top_k=params.top_k, neurons_k=params.neurons_k, **_reading(run, params))
 
 
 @answers(NeuronParams)
 def neuron(params: NeuronParams, session: Session, _watch: Watch) -> NeuronResult:
-    run, k, normalize = session.run(params.run_id), params.top_k, params.normalize
+    run, k = session.run(params.run_id), params.top_k
     at = params.neuron, params.position
     if params.expert is not None:
-        return experts.inspect_expert_neuron(run, params.layer, params.expert, *at, top_k=k, normalize=normalize)
-    return ffn.inspect_neuron(run, params.layer, *at, top_k=k, normalize=normalize)
+        return experts.inspect_expert_neuron(run, params.layer, params.expert, *at, top_k=k, **_reading(run, params))
+    return ffn.inspect_neuron(run, params.layer, *at, top_k=k, **_reading(run, params))
 
 
 @answers(LensGridParams)
@@ -193,8 +189,7 @@ def lens_grid(params: LensGridParams, session: Session, watch: Watch) -> LensGri
     run = session.run(params.run_id)
     first, count = params.first_row, params.row_count
     rows = range(first, first + count) if count is not None else None
-    maps = load_lens(run.model, params.lens)
-    return lens.inspect_lens(run, token=params.token, normalize=params.normalize, lens=maps, rows=rows, watch=watch)
+    return lens.inspect_lens(run, token=params.token, rows=rows, watch=watch, **_reading(run, params))
 
 
 @answers(LensesParams)
@@ -207,10 +202,10 @@ def lens_track(params: LensTrackParams, session: Session, _watch: Watch) -> Lens
     run = session.run(params.run_id)
     meant = [output_meant(run, text) for text in params.texts]
     tokens = [*params.tokens, *(one.id for one in meant)]
-    maps = load_lens(run.model, params.lens)
-    tracks = lens.track_tokens(run, params.position, tokens, normalize=params.normalize, lens=maps)
+    reading = _reading(run, params)
+    tracks = lens.track_tokens(run, params.position, tokens, **reading)
     notes = tuple(one.note for one in meant if one.note)
-    return LensTrackResult(position_of(params.position, len(run.tokens)), tracks, notes)
+    return LensTrackResult(position_of(params.position, len(run.tokens)), tracks, notes, reading["lens"].name)
 
 
 @answers(PredictEffectsParams)
@@ -262,7 +257,7 @@ def export(params: ExportParams, session: Session, watch: Watch) -> ExportResult
     if form not in FIGURES:
         return ExportResult(graph_text(run, graph, form, effects=effects))
     look = Look(params.appearance, params.width_mm, params.kept, params.caption)
-    subject = Subject(params.view, params.ink, params.layer, params.head, params.tokens, params.normalize)
+    subject = Subject(params.view, params.ink, params.layer, params.head, params.tokens, **_reading(run, params))
     file = figure_file(run, graph, form, look, subject, effects=effects, watch=watch)
     if form == "svg":
         return ExportResult(file.decode("utf-8"))

@@ -27,7 +27,7 @@ const nameOf = ({ layer, position, expert }: Omit<Props, 'store'>): string =>
   withExpert(nodeName(nodeRef('M', layer, position)), expert);
 
 export function ExpertInspector({ store, layer, position, expert }: Props) {
-  const asked = { layer, expert, position, topK: TOKENS, neuronsK: NEURONS, normalize: store.lensNormalized.value };
+  const asked = { layer, expert, position, topK: TOKENS, neuronsK: NEURONS, ...store.lenses.reading.value };
   const { reply, latest } = useLatest(store, 'lmTransparency/expert', asked);
   // the gates are the same from every position; the rest belongs to one
   const same = latest?.expert === expert && latest.layer === layer ? latest : null;

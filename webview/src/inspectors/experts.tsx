@@ -19,7 +19,7 @@ interface Props {
 }
 
 export function Experts({ store, layer, position }: Props) {
-  const asked = { layer, position, topK: TOKENS, normalize: store.lensNormalized.value };
+  const asked = { layer, position, topK: TOKENS, ...store.lenses.reading.value };
   const { reply, latest } = useLatest(store, 'lmTransparency/ffnExperts', asked);
   if (reply?.state === 'failed') return <NoAnswer store={store} title="Experts" message={reply.message} />;
   if (latest?.layer !== layer || latest.position !== position) return <Waiting title="Experts" rows={8} />;

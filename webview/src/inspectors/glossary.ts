@@ -28,7 +28,9 @@ export const GLOSSARY = {
   share: 'The part of a token in the number that is asked about. Shares sum to that number; effects do not.',
   candidate: 'An edge that the gradient ranks high, though no route draws it.',
   'logit lens': 'A state, or what is added to it, read as if it were the last: the final norm, then the unembedding.',
-  promotes: 'The outputs whose logits something raises most, by the logit lens.',
+  'Jacobian lens':
+    'A state, or what is added to it, turned as later layers turn it on average, then read like the last: what it disposes the model to say at some point.',
+  promotes: 'The outputs whose logits something raises most, by the lens that is chosen.',
   KL: 'How far the probabilities with and without something are apart, in nats. 0: not at all.',
   'adds up':
     'In every layer the parts sum to the whole within float precision; the figure is the largest relative error.',

@@ -19,7 +19,7 @@ interface Props {
 }
 
 export function HeadDetails({ store, analysis, layer, head, query, position }: Props) {
-  const asked = { layer, head, query, key: position, topK: 15, keysK: 10, normalize: store.lensNormalized.value };
+  const asked = { layer, head, query, key: position, topK: 15, keysK: 10, ...store.lenses.reading.value };
   const { reply, latest } = useLatest(store, 'lmTransparency/head', asked);
   const title = 'Why this edge?';
   if (reply?.state === 'failed') return <NoAnswer store={store} title={title} message={reply.message} />;

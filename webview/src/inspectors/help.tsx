@@ -12,9 +12,9 @@ export const HOW = {
   contrast:
     'The logit lens at the target position, of the target and the contrast: their logits after each layer, and which layers change the difference.',
   'top-tokens':
-    'Logit lens: the residual state through the final norm and the unembedding, then softmax. ↑n and ↓n: ranks gained or lost against the node before.',
+    'The residual state by the lens that is chosen, through the final norm and the unembedding, then softmax. ↑n and ↓n: ranks gained or lost against the node before.',
   'promoted-and-suppressed':
-    'What is written into the residual here, read as if it were a state: the final norm (unless switched off), then the unembedding. Its largest and its smallest logits.',
+    'What is written into the residual here, read as if it were a state: by the lens that is chosen, the final norm (unless switched off), then the unembedding. Its largest and its smallest logits.',
   'made-of':
     'Contribution of each part: max(0, ‖y‖₁ − ‖y − x‖₁) over the sum of that for all parts x of the state y. Parts sum to 1.',
   feeds:
@@ -47,7 +47,7 @@ export const HOW = {
   'effects-by-kind':
     'Measured: a real run without the part, everything after it computed again. Predicted: the gradient times the part. Kinds do not compare, and single effects do not add up.',
   model: 'As loaded: sizes from the configuration, parameters counted, memory of parameters and buffers.',
-  lens: 'The logit lens of every layer and position: the most probable token and its probability.',
+  lens: 'Every layer and position by the lens that is chosen: the most probable token and its probability.',
   'head-overview': 'Contributions of each head, summed over the kept edges of the current routes.',
   'strongest-routes':
     'The kept attention edges between different tokens, by flow: the mass handed down from the target.',
@@ -59,8 +59,8 @@ export type HelpTopic = keyof typeof HOW;
 const WORDS: Record<HelpTopic, readonly Term[]> = {
   predictions: ['target', 'logit', 'contrast'],
   contrast: ['contrast', 'logit', 'logit lens'],
-  'top-tokens': ['logit lens', 'residual stream'],
-  'promoted-and-suppressed': ['promotes', 'logit lens'],
+  'top-tokens': ['logit lens', 'Jacobian lens', 'residual stream'],
+  'promoted-and-suppressed': ['promotes', 'logit lens', 'Jacobian lens'],
   'made-of': ['contribution', 'residual stream', 'attention edge', 'feed-forward block'],
   feeds: ['flow', 'threshold'],
   edge: ['attention edge', 'contribution', 'flow'],
@@ -79,7 +79,7 @@ const WORDS: Record<HelpTopic, readonly Term[]> = {
   'knock-out': ['knock-out', 'effect', 'KL'],
   'effects-by-kind': ['effect', 'share', 'candidate', 'knock-out'],
   model: ['adds up', 'residual stream'],
-  lens: ['logit lens', 'residual stream'],
+  lens: ['logit lens', 'Jacobian lens', 'residual stream'],
   'head-overview': ['head', 'flow', 'first token'],
   'strongest-routes': ['flow', 'threshold', 'attention edge'],
 };

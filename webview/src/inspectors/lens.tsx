@@ -1,4 +1,4 @@
-/** A node in tokens: the top of its logit lens, and what its block promotes and suppresses. */
+/** A node in tokens: the top of its lens, and what its block promotes and suppresses. */
 import type { ComponentChildren } from 'preact';
 import type { NodeTokensResult, TokenScore, Update } from '../../../extension/shared/protocol';
 import { namesOf, outputFigure, outputText } from '../words/answer';
@@ -7,6 +7,7 @@ import type { Store } from '../store/state';
 import type { Table } from '../words/table';
 import { percent, signed, valueText } from '../words/words';
 import type { HelpTopic } from './help';
+import { LensMark } from './lensMark';
 import { NoAnswer, Section, TextBars, Waiting } from './parts';
 import type { TextBar } from './parts';
 
@@ -19,7 +20,7 @@ export function LensLists({ store, node }: { store: Store; node: string }) {
 }
 
 function Lists({ store, node }: { store: Store; node: string }) {
-  const asked = { node, topK: TOP.asked, updateK: UPDATE.asked, normalize: store.lensNormalized.value };
+  const asked = { node, topK: TOP.asked, updateK: UPDATE.asked, ...store.lenses.reading.value };
   const { reply, latest } = useLatest(store, 'lmTransparency/nodeTokens', asked);
   const names = namesOf(store.analysis.value?.meta.model);
   const title = node.startsWith('M') ? names.promotes : names.top;
@@ -95,20 +96,23 @@ export function UpdateLists({ store, of, update, prefix = '', titles, help, asid
   );
 }
 
-/** Whether a state is read through the model's final norm. */
+/** How lists are read: by which lens, and through the model's final norm or not. */
 export function NormToggle({ store }: { store: Store }) {
   const on = store.lensNormalized.value;
   return (
-    <button
-      type="button"
-      class={`quiet small${on ? ' on' : ''}`}
-      data-testid="norm-toggle"
-      aria-pressed={on}
-      title="Normalize before the unembedding: apply the model’s final norm first"
-      onClick={() => (store.lensNormalized.value = !on)}
-    >
-      final norm
-    </button>
+    <>
+      <LensMark store={store} />
+      <button
+        type="button"
+        class={`quiet small${on ? ' on' : ''}`}
+        data-testid="norm-toggle"
+        aria-pressed={on}
+        title="Normalize before the unembedding: apply the model’s final norm first"
+        onClick={() => (store.lensNormalized.value = !on)}
+      >
+        final norm
+      </button>
+    </>
   );
 }
 

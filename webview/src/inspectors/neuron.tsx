@@ -24,8 +24,7 @@ interface Props {
 }
 
 export function NeuronInspector({ store, layer, position, expert, neuron }: Props) {
-  const normalize = store.lensNormalized.value;
-  const asked = { layer, neuron, position, topK: TOKENS, normalize, expert };
+  const asked = { layer, neuron, position, topK: TOKENS, ...store.lenses.reading.value, expert };
   const { reply, latest } = useLatest(store, 'lmTransparency/neuron', asked);
   const analysis = store.analysis.value;
   if (!analysis) return null;

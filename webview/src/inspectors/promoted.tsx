@@ -19,7 +19,7 @@ export interface Promoted {
 export function usePromoted(store: Store, units: readonly string[]): Promoted {
   const model = store.analysis.value?.meta.model;
   const asked = store.recording ? [] : units.slice(0, MOST_UNITS);
-  const params = { units: asked, topK: TOKENS, normalize: store.lensNormalized.value, behind: true };
+  const params = { units: asked, topK: TOKENS, ...store.lenses.reading.value, behind: true };
   const reply = useReply(store, 'lmTransparency/promoted', asked.length > 0 ? params : null);
   const found = reply?.state === 'known' ? reply.result.units : [];
   const known = new Map(found.map(({ unit, promoted }) => [unit, promoted.map(({ text }) => outputText(model, text))]));

@@ -6,6 +6,7 @@ import { attentionEdgeName, withDetail } from '../words/names';
 import type { Analysis } from '../analysis/payload';
 import type { Store } from '../store/state';
 import type { Table } from '../words/table';
+import { lensWords } from '../words/lenses';
 import { share, signed } from '../words/words';
 import { RowEntropy } from './entropy';
 import { BarList, Section } from './parts';
@@ -50,6 +51,7 @@ export function Why({ store, analysis, result }: { store: Store; analysis: Analy
       selected: part.position === key.position,
     };
   });
+  const read = { model: analysis.meta.model, lens: result.lens };
   const table: Table = {
     name: 'keys',
     of: withDetail(attentionEdgeName(layer, query, key.position, analysis.meta.model.parallel), head),
@@ -75,13 +77,8 @@ export function Why({ store, analysis, result }: { store: Store; analysis: Analy
           <RowEntropy store={store} layer={layer} head={head} query={query} />
         </p>
         <dl class="reads">
-          <Reads model={analysis.meta.model} end="query" label={labelAt(analysis, query)} scores={result.queryReads} />
-          <Reads
-            model={analysis.meta.model}
-            end="key"
-            label={labelAt(analysis, key.position)}
-            scores={result.keyReads}
-          />
+          <Reads {...read} end="query" label={labelAt(analysis, query)} scores={result.queryReads} />
+          <Reads {...read} end="key" label={labelAt(analysis, key.position)} scores={result.keyReads} />
         </dl>
         <div class="row-names" aria-hidden="true">
           <span>keys of this row</span>
@@ -94,20 +91,22 @@ export function Why({ store, analysis, result }: { store: Store; analysis: Analy
   );
 }
 
-/** The logit lens of the residual state that a query or key is computed from. */
+/** The lens of the residual state that a query or key is computed from. */
 interface ReadsProps {
   model: ModelInfo;
+  /** The lens that read it, by the backend's name. */
+  lens: string;
   end: 'query' | 'key';
   label: string;
   scores: TokenScore[];
 }
 
-function Reads({ model, end, label, scores }: ReadsProps) {
+function Reads({ model, lens, end, label, scores }: ReadsProps) {
   if (scores.length === 0) return null;
   return (
     <div
       data-testid={`why-${end}`}
-      title={`The most probable ${namesOf(model).one}s of the residual state that the ${end} is computed from, through the logit lens`}
+      title={`The most probable ${namesOf(model).one}s of the residual state that the ${end} is computed from, by the ${lensWords(lens).label}`}
     >
       <dt>
         {end} <bdi class="token">{label}</bdi> reads as

@@ -48,7 +48,7 @@ export function createFigure(store: Store, host: Host, shown: (format: ExportFor
       caption: caption.value,
       ...(threshold.value !== null && { threshold: threshold.value }),
       ...(view.value === 'map' && { layer: at?.layer ?? null, head: at?.head ?? null }),
-      normalize: store.lensNormalized.value,
+      ...store.lenses.reading.value,
     };
   }
 

@@ -19,6 +19,7 @@ import { createReach } from './filling';
 import { createPicture } from './picture';
 import { NO_HISTORY, step, visit } from './history';
 import type { History } from './history';
+import { createLenses } from './lenses';
 import type { Host } from '../hosts/host';
 import { edgeName, parseEdge, parseNode } from '../words/names';
 import { createArrangement } from '../layout/arrangement';
@@ -100,6 +101,7 @@ export function createStore(host: Host) {
   const whyNotAsked = signal(false);
   const arrangement = createArrangement();
   const asker = createAsker(host, () => analysis.value?.meta.runId ?? null);
+  const lenses = createLenses({ asker, normalized: lensNormalized, view, offline, recording: host.recording });
 
   const drawn = createDrawn({ analysis, target, threshold, renormalize, headFilter });
   const { open, lowest, routes } = drawn;
@@ -208,6 +210,7 @@ export function createStore(host: Host) {
       renormalize.value = kept?.renormalize ?? true;
       ink.value = kept?.ink ?? 'flow';
       view.value = kept?.view ?? 'routes';
+      lenses.chosen.value = kept?.lens ?? 'logit';
       heat.value = kept?.heat ?? false;
       picture.restoreColumns(kept);
       if (kept?.layout) arrangement.restore(kept.layout);
@@ -310,6 +313,7 @@ export function createStore(host: Host) {
       }),
       effect(reach),
       causes.live(),
+      lenses.live(),
       effect(() => {
         host.tell({ type: 'heat', masses: heat.value ? picture.heatMasses.value : null });
       }),
@@ -338,6 +342,7 @@ export function createStore(host: Host) {
       ink: ink.value,
       selection: selection.value,
       view: view.value,
+      lens: lenses.chosen.value,
       heat: heat.value,
       ...picture.columnsState(),
       metric: causes.chosen.value,
@@ -347,7 +352,7 @@ export function createStore(host: Host) {
 
   return {
     ...drawn, ...picture, phase, analysis, title, offline, filling, target, threshold, renormalize, ink, history, selection, hover, caret,
-    editorPosition, lensNormalized, themed, view, heat, headFilter, pinned, rival, about, wanted, exportAsked, whyNotAsked, updating, trouble, afresh, arrangement, asker, causes, settledRoutes, selectionEdges, hoverEdges,
+    editorPosition, lensNormalized, lenses, themed, view, heat, headFilter, pinned, rival, about, wanted, exportAsked, whyNotAsked, updating, trouble, afresh, arrangement, asker, causes, settledRoutes, selectionEdges, hoverEdges,
     setTarget, setThreshold, select, travel, receive, act, live, tell: host.tell,
     recording: host.recording, inEditor: host.inEditor,
   }; // prettier-ignore

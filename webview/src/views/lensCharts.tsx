@@ -37,9 +37,7 @@ export function LensCharts({ store, lens }: { store: Store; lens: LensState }) {
   const { reply, latest } = useLatest(
     store,
     'lmTransparency/lensTrack',
-    tokens.length
-      ? { position, tokens: [...new Set(tokens)], normalize: store.lensNormalized.value, lens: lens.lens.value }
-      : null,
+    tokens.length ? { position, tokens: [...new Set(tokens)], ...store.lenses.reading.value } : null,
   );
   const tracks = latest?.tracks ?? [];
   const nRows = tracks[0]?.probability.length ?? 0;

@@ -1,46 +1,34 @@
 /** Which lens reads the states: as they are, or turned by the Jacobian lens that was fitted here. */
 import { roving } from '../controls/roving';
-import { useLatest } from '../store/ask';
 import type { Store } from '../store/state';
-import type { LensState } from './lensState';
+import { lensWords } from '../words/lenses';
 
-/** What the lenses are called, and what each reads. */
-const LENSES: Record<string, { label: string; title: string }> = {
-  logit: { label: 'Logit lens', title: 'States as they are, through the final norm and the unembedding' },
-  jacobian: {
-    label: 'Jacobian lens',
-    title:
-      'States turned by the mean derivative of the last layer’s output: what they are disposed to make the model say at some point, not next',
-  },
-};
-
-export function LensChoice({ store, lens }: { store: Store; lens: LensState }) {
-  const { latest } = useLatest(store, 'lmTransparency/lenses', store.recording ? null : {});
-  const names = latest?.names ?? [];
-  // the run of another model may come with the same panel
-  const chosen = names.includes(lens.lens.value) ? lens.lens.value : 'logit';
+export function LensChoice({ store }: { store: Store }) {
+  const { known, name, chosen } = store.lenses;
+  const names = known.value?.names ?? [];
   if (names.length < 2) return null;
+  const { means } = lensWords(name.value);
   return (
     <>
       <span class="switch" role="group" aria-label="Lens" data-testid="lens-choice" onKeyDown={roving}>
-        {names.map((name) => (
+        {names.map((each) => (
           <button
-            key={name}
+            key={each}
             type="button"
-            tabIndex={name === chosen ? 0 : -1}
-            class={`quiet${name === chosen ? ' on' : ''}`}
-            data-testid={`lens-${name}`}
-            aria-pressed={name === chosen}
-            title={LENSES[name]?.title}
-            onClick={() => (lens.lens.value = name)}
+            tabIndex={each === name.value ? 0 : -1}
+            class={`quiet${each === name.value ? ' on' : ''}`}
+            data-testid={`lens-${each}`}
+            aria-pressed={each === name.value}
+            title={lensWords(each).title}
+            onClick={() => (chosen.value = each)}
           >
-            {LENSES[name]?.label ?? name}
+            {lensWords(each).label}
           </button>
         ))}
       </span>
-      {chosen === 'jacobian' && (
+      {means !== '' && (
         <span class="dim" data-testid="lens-means">
-          what a state is about to say at some point, not next · fitted on {latest?.sequences} sequences
+          {means} · fitted on {known.value?.sequences} sequences
         </span>
       )}
     </>

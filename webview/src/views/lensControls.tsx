@@ -60,7 +60,7 @@ export function LensControls({ store, lens, cells, contrast }: Props) {
         ))}
       </span>
       <Scale colour={colour} contrast={contrast} />
-      <LensChoice store={store} lens={lens} />
+      <LensChoice store={store} />
     </div>
   );
 }

@@ -1,6 +1,6 @@
 /** The rows of the lens grid as they arrive: the last layers first, whose lens is the model's prediction. */
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import type { LensGridResult } from '../../../extension/shared/protocol';
+import type { LensChoice, LensGridResult } from '../../../extension/shared/protocol';
 import type { Reply } from '../store/ask';
 import type { Store } from '../store/state';
 
@@ -31,7 +31,7 @@ export interface LensRows {
 }
 
 /** Asks for one stretch of rows after the other. */
-export function useLensRows(store: Store, token: number | null, normalize: boolean, lens: string): LensRows {
+export function useLensRows(store: Store, token: number | null, reading: LensChoice): LensRows {
   const run = store.analysis.value?.meta.runId;
   const { nLayers = 0, nTokens = 0 } = store.source.value ?? {};
   const nRows = nLayers + 1;
@@ -39,7 +39,7 @@ export function useLensRows(store: Store, token: number | null, normalize: boole
   let reply: LensRows['reply'] = null;
   let asked: { watch(): () => void } | null = null;
   for (const span of rowSpans(nRows, nTokens)) {
-    const entry = store.asker.entry('lmTransparency/lensGrid', { token, normalize, lens, ...span });
+    const entry = store.asker.entry('lmTransparency/lensGrid', { token, ...reading, ...span });
     if (!entry) break;
     reply = entry.reply.value;
     asked = entry;

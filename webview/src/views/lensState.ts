@@ -14,8 +14,6 @@ export type LensState = ReturnType<typeof createLensState>;
 export function createLensState(store: Store) {
   const colour = signal<LensColour>('probability');
   const wantsRival = signal(false);
-  /** The lens that reads the states, by the backend's name. */
-  const lens = signal('logit');
 
   /** The most probable tokens after the target, as the analysis has them. */
   const predictions = computed<Followed[]>(() => {
@@ -33,5 +31,5 @@ export function createLensState(store: Store) {
     return wantsRival.value && rival ? rival : predicted.value;
   });
 
-  return { colour, wantsRival, lens, predictions, predicted, followed };
+  return { colour, wantsRival, predictions, predicted, followed };
 }

@@ -27,7 +27,7 @@ interface Props {
 
 export function LensView({ store, view, lens, openFinder }: Props) {
   const token = lens.followed.value?.id ?? null;
-  const { reply, known } = useLensRows(store, token, store.lensNormalized.value, lens.lens.value);
+  const { reply, known } = useLensRows(store, token, store.lenses.reading.value);
   const { nLayers = 0, nTokens = 0 } = store.source.value ?? {};
   const model = store.analysis.value?.meta.model;
   const read = useMemo(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ...errors import TransparencyError
-from .question import Ask, Question, block
+from .question import Ask, Question, block, reading
 
 if TYPE_CHECKING:
     from ...analysis.result import Analysis
@@ -22,8 +22,10 @@ def _read(arguments: argparse.Namespace) -> Ask:
     def ask(analysis: Analysis) -> ExpertResult:
         from ...inspection.experts import inspect_expert
 
-        k, normalize = arguments.top_k, not arguments.no_normalize
-        return inspect_expert(analysis, at.layer, at.expert, at.position, top_k=k, neurons_k=k, normalize=normalize)
+        k = arguments.top_k
+        return inspect_expert(
+            analysis, at.layer, at.expert, at.position, top_k=k, neurons_k=k, **reading(arguments, analysis)
+        )
 
     return ask
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ...errors import TransparencyError
-from .question import Ask, Question, block
+from .question import Ask, Question, block, reading
 
 if TYPE_CHECKING:
     from ...analysis.result import Analysis
@@ -29,8 +29,9 @@ def _read(arguments: argparse.Namespace) -> Ask:
 
         blocks = analysis.trace.anatomy.blocks
         if at.layer < len(blocks) and blocks[at.layer].experts is not None:
-            normalize = not arguments.no_normalize
-            return inspect_experts(analysis, at.layer, at.position, top_k=arguments.top_k, normalize=normalize)
+            return inspect_experts(
+                analysis, at.layer, at.position, top_k=arguments.top_k, **reading(arguments, analysis)
+            )
         return inspect_ffn(analysis, at.layer, at.position, top_k=arguments.top_k)
 
     return ask

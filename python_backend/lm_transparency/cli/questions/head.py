@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ...errors import TransparencyError
-from .question import Ask, Question
+from .question import Ask, Question, reading
 
 if TYPE_CHECKING:
     from ...analysis.result import Analysis
@@ -38,7 +38,7 @@ def _read(arguments: argparse.Namespace) -> Ask:
             arguments.query,
             arguments.key,
             top_k=arguments.top_k,
-            normalize=not arguments.no_normalize,
+            **reading(arguments, analysis),
         )
 
     return ask

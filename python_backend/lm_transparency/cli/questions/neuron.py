@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ...errors import TransparencyError
-from .question import Ask, Question, block
+from .question import Ask, Question, block, reading
 
 if TYPE_CHECKING:
     from ...analysis.result import Analysis
@@ -26,12 +26,10 @@ def _read(arguments: argparse.Namespace) -> Ask:
         from ...inspection.experts import inspect_expert_neuron
         from ...inspection.ffn import inspect_neuron
 
-        k, normalize = arguments.top_k, not arguments.no_normalize
+        k, read = arguments.top_k, reading(arguments, analysis)
         if at.expert:
-            return inspect_expert_neuron(
-                analysis, at.layer, at.expert, neuron, at.position, top_k=k, normalize=normalize
-            )
-        return inspect_neuron(analysis, at.layer, neuron, at.position, top_k=k, normalize=normalize)
+            return inspect_expert_neuron(analysis, at.layer, at.expert, neuron, at.position, top_k=k, **read)
+        return inspect_neuron(analysis, at.layer, neuron, at.position, top_k=k, **read)
 
     return ask
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ...protocol.nodes import parse_node
-from .question import Ask, Question
+from .question import Ask, Question, reading
 
 if TYPE_CHECKING:
     from ...analysis.result import Analysis
@@ -21,7 +21,7 @@ def _read(arguments: argparse.Namespace) -> Ask:
         from ...inspection.nodes import inspect_node
 
         k = arguments.top_k
-        return inspect_node(analysis, arguments.what, top_k=k, update_k=k, normalize=not arguments.no_normalize)
+        return inspect_node(analysis, arguments.what, top_k=k, update_k=k, **reading(arguments, analysis))
 
     return ask
 

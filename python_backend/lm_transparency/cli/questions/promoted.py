@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from .question import Ask, Question
+from .question import Ask, Question, reading
 
 if TYPE_CHECKING:
     from ...analysis.result import Analysis
@@ -23,7 +23,7 @@ def _read(arguments: argparse.Namespace) -> Ask:
     def ask(analysis: Analysis) -> PromotedResult:
         from ...inspection.promoted import inspect_promoted
 
-        return inspect_promoted(analysis, units, top_k=arguments.top_k, normalize=not arguments.no_normalize)
+        return inspect_promoted(analysis, units, top_k=arguments.top_k, **reading(arguments, analysis))
 
     return ask
 

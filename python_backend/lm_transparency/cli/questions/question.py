@@ -7,16 +7,31 @@ import dataclasses
 import math
 import re
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from ...errors import TransparencyError
 from ...printable import json_text
 
 if TYPE_CHECKING:
     from ...analysis.result import Analysis
+    from ...lens.maps import LensMaps
 
 #: Asks an analysis the question, and returns the answer.
 Ask = Callable[["Analysis"], Any]
+
+
+class Reading(TypedDict):
+    """How an inspection reads vectors."""
+
+    normalize: bool
+    lens: LensMaps
+
+
+def reading(arguments: argparse.Namespace, analysis: Analysis) -> Reading:
+    """`--no-normalize` and `--lens`. Raises `TransparencyError("invalidParams")` as `load_lens` does."""
+    from ...lens.places import load_lens
+
+    return {"normalize": not arguments.no_normalize, "lens": load_lens(analysis.model, arguments.lens)}
 
 
 def no_options(_parser: argparse.ArgumentParser) -> None:
