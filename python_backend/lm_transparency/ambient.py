@@ -14,7 +14,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import wraps
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
@@ -178,6 +178,25 @@ def guard(used: object = None, watch: Watch | None = None, *, loading: bool = Fa
     own = nullcontext() if module is None else _door_of(module).entered(watch, alone=True)
     with _process.entered(watch, alone=loading), own, _settings.pinned(), pinned():
         yield
+
+
+@contextmanager
+def taking_turns(used: object) -> Generator[Callable[[Callable[[], None]], None]]:
+    """No other thread in the model of `used`, but in the pauses of a long work: what this gives runs its argument with
+    the model left to others, and returns in turn.
+    """
+    door, inside = _door_of(_module_of(used)), ExitStack()
+    with inside:
+        inside.enter_context(door.entered(alone=True))
+
+        def pause(meanwhile: Callable[[], None]) -> None:
+            inside.close()
+            try:
+                meanwhile()
+            finally:
+                inside.enter_context(door.entered(alone=True))
+
+        yield pause
 
 
 def guarded(work: Callable[_P, _R]) -> Callable[_P, _R]:

@@ -111,7 +111,9 @@ def _progress(done: list[Kept]) -> Watch:
         return Watch()
     started = time.perf_counter()
 
-    def show(_stage: str, passes: int, total: int) -> None:
+    def show(stage: str, passes: int, total: int) -> None:
+        if stage != "fitting":
+            return
         share = passes / total
         spent = time.perf_counter() - started
         left = f", {spent * (1 - share) / share / 60:.0f} min left" if share > 0.01 else ""

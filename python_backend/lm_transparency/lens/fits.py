@@ -39,12 +39,14 @@ def fit_lens(
     """Fit what is missing in `file`, and keep each round there.
 
     `resume`: go on with what `file` holds. `kept` is called after each round. `watch`: "fitting" with the backward
-    passes done and all; where the number of sequences is open, all is an estimate. Cancelled, rounds that are done are
-    in the file. Raises `TransparencyError` for a plan that does not go, texts that are too short, a
-    model without a gradient, and a file of another model or plan.
+    passes done and all; where the number of sequences is open, all is an estimate. When it is told of a step, nothing
+    of the fit is in the model, so that others may use it. Cancelled, rounds that are done are in the file. Raises
+    `TransparencyError` for a plan that does not go, texts that are too short, a model without a gradient, and a file of
+    another model or plan.
     """
     plan.check()
-    watch, source = watch or Watch(), material(model, plan)
+    watch = watch or Watch()
+    source = material(model, plan, watch)
     total = JacobianSum(model.anatomy.d_model, len(model.anatomy.blocks))
     if resume and file.exists():
         total = read_fit(file, fingerprint=model.files, settings=plan.settings)

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from jaxtyping import Int
 from torch import Tensor
 
+from ..ambient import taking_turns
 from ..errors import TransparencyError
 from ..model.loading import LoadedModel
+from ..watch import Watch
 from .plan import MOST, Plan
 from .sequences import pieces, sampled
 
@@ -32,13 +34,24 @@ class Material:
         return [kept for one in every if (kept := [number for number in one if number in left])]
 
 
-def material(model: LoadedModel, plan: Plan) -> Material:
-    """Raises `TransparencyError("invalidParams")` where the texts are too short."""
+def material(model: LoadedModel, plan: Plan, watch: Watch) -> Material:
+    """`watch`: "sampling", with the tokens of a round; others may use the model meanwhile.
+
+    Raises `TransparencyError("invalidParams")` where the texts are too short.
+    """
     last = plan.first + (MOST if plan.sequences is None else plan.sequences)
     if not plan.texts:
 
         def drawn(numbers: Sequence[int]) -> Tensor:
-            return sampled(model.model, model.tokenizer, numbers, plan.tokens, seed=plan.seed)
+            with taking_turns(model) as pause:
+                return sampled(
+                    model.model,
+                    model.tokenizer,
+                    numbers,
+                    plan.tokens,
+                    seed=plan.seed,
+                    pause=lambda n: pause(lambda: watch.step("sampling", n, plan.tokens)),
+                )
 
         return Material(range(plan.first, last), drawn, lambda: drawn([_APART])[0])
     found = pieces(model.tokenizer, plan.texts, plan.tokens)

@@ -5,7 +5,7 @@ Sequence number i is the same in every run, so that a fit may stop, go on, and b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedModel
 
-from ..errors import TransparencyError, is_out_of_memory
+from ..errors import STOPS, TransparencyError, is_out_of_memory
 from ..model.linear import device_of
 from ..model.tokens import encode
 
@@ -40,12 +40,21 @@ _STARTS = (
 
 
 def sampled(
-    model: PreTrainedModel, tokenizer: Any, numbers: Sequence[int], n_tokens: int, *, seed: int = 0
+    model: PreTrainedModel,
+    tokenizer: Any,
+    numbers: Sequence[int],
+    n_tokens: int,
+    *,
+    seed: int = 0,
+    pause: Callable[[int], None] = lambda _n: None,
 ) -> Int[Tensor, "sequence position"]:
-    """Sequences sampled from the model (temperature 1, top-p 0.95), `n_tokens` long with their starts, in one batch."""
+    """Sequences sampled from the model (temperature 1, top-p 0.95), `n_tokens` long with their starts, in one batch.
+
+    `pause` is called after each pass with the tokens that are there: nothing is in the model then.
+    """
     texts = [_STARTS[number % len(_STARTS)] for number in numbers]
     starts = [[token.id for token in encode(tokenizer, text, "auto")][:n_tokens] for text in texts]
-    draw = _Draw(starts, [torch.Generator().manual_seed(seed * 1_000_003 + number) for number in numbers])
+    draw = _Draw(starts, [torch.Generator().manual_seed(seed * 1_000_003 + number) for number in numbers], pause)
     first = torch.tensor([start[:1] for start in starts], device=device_of(model.get_input_embeddings()))
     try:
         found: Any = model.generate(  # pyright: ignore[reportCallIssue]  # declared by a mixin
@@ -65,7 +74,7 @@ def sampled(
         )
     # the generation of a model is its own code, and its configuration's
     except Exception as error:
-        if is_out_of_memory(error):
+        if isinstance(error, STOPS) or is_out_of_memory(error):
             raise
         raise TransparencyError(
             "modelUnsupported", f"{type(model).__name__} cannot be sampled from.", "Fit its lens on texts."
@@ -76,12 +85,16 @@ def sampled(
 class _Draw(LogitsProcessor):
     """Leaves one token to each sequence: that of its start, then what its own generator draws."""
 
-    def __init__(self, starts: list[list[int]], generators: list[torch.Generator]) -> None:
+    def __init__(
+        self, starts: list[list[int]], generators: list[torch.Generator], pause: Callable[[int], None]
+    ) -> None:
         self._starts = starts
+        self._pause = pause
         self._generators = generators
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         n = input_ids.shape[1]
+        self._pause(n)
         left = torch.full_like(scores, -torch.inf)
         for row, (start, generator) in enumerate(zip(self._starts, self._generators, strict=True)):
             left[row, start[n] if n < len(start) else _drawn(scores[row], generator)] = 0

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from ..ambient import guard
 from ..model.loading import LoadedModel
 from ..trace.recording import record
 from ..watch import Watch
@@ -20,7 +21,8 @@ class Settling:
     """The lens grid of one sequence under a growing fit."""
 
     def __init__(self, model: LoadedModel, token_ids: Int[Tensor, "position"], skip: int) -> None:
-        trace = record(model.model, model.anatomy, token_ids, Watch())
+        with guard(model):
+            trace = record(model.model, model.anatomy, token_ids, Watch())
         self._states = [trace.layers[0].pre[skip:], *(layer.post[skip:] for layer in trace.layers)]
         self._lens = Lens(model.anatomy)
         self._before: tuple[int, Tensor] | None = None
