@@ -1,7 +1,8 @@
-import type { Locator, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { byTestId } from '../e2e/harness/vitest.ts';
 import { seriousFindings } from './accessibility.ts';
+import { handsOn } from './hands.ts';
 import type { PanelHost } from './host.ts';
 import { edgeCount, inspector, selected } from './reading.ts';
 import type { ThemeName } from './themes.ts';
@@ -11,39 +12,13 @@ import { IOI, usePanel } from './window.ts';
 const EDGE = 'attention:I22_1>A23_13';
 const NODES = ['I25_13', 'A23_13'] as const;
 const OTHER_THEMES: readonly ThemeName[] = ['light', 'highContrast', 'highContrastLight'];
-/** More stops than the panel has. */
-const MOST_TABS = 40;
-
 describe('without a pointer', () => {
   const open = usePanel();
   let host: PanelHost;
   let page: Page;
 
   const byId = byTestId(() => page);
-  const press = async (...keys: string[]) => {
-    for (const key of keys) await page.keyboard.press(key);
-  };
-  const holdsFocus = (place: Locator) =>
-    place.evaluate((element) => element.contains(document.activeElement)).catch(() => false);
-
-  /** Tab, or Shift+Tab, until the focus is in a place of the panel. */
-  async function tabTo(place: Locator, key: 'Tab' | 'Shift+Tab' = 'Tab'): Promise<void> {
-    await place.waitFor();
-    for (let i = 0; i < MOST_TABS; i++) {
-      if (await holdsFocus(place)) return;
-      await press(key);
-    }
-    throw new Error(`${key} does not lead there`);
-  }
-
-  /** Arrow keys in a list until its button is the one that Enter presses. */
-  async function arrowTo(button: Locator, key: string): Promise<void> {
-    for (let i = 0; i < MOST_TABS; i++) {
-      if (await holdsFocus(button)) return;
-      await press(key);
-    }
-    throw new Error(`${key} does not lead there`);
-  }
+  const { press, holdsFocus, tabTo, arrowTo } = handsOn(() => page);
 
   beforeAll(async () => {
     ({ host, page } = await open(IOI, { viewport: { width: 1180, height: 698 } }));

@@ -23,7 +23,10 @@ export function usePanel(runtime = inject('runtime')) {
   const opened: Partial<Opened> = {};
   pictureFailures(() => opened.page, 'failed-panel');
   afterEach(({ task }) => {
-    if (task.result?.state === 'fail') console.log(`the backend's log:\n${opened.backend?.log().slice(-6000)}`);
+    if (task.result?.state !== 'fail') return;
+    const lines = opened.backend?.log().split('\n') ?? [];
+    const said = lines.filter((line) => line !== '' && line !== 'lm-transparency alive');
+    console.log(`the backend's log:\n${said.slice(-20).join('\n')}`);
   });
   afterAll(async () => {
     await opened.browser?.close();
