@@ -10,6 +10,7 @@ import { repositoryPython, repositoryRoot } from '../../scripts/host/paths.mjs';
 import { byTestId } from '../e2e/harness/vitest.ts';
 import { seriousFindings } from './accessibility.ts';
 import type { Backend } from './backend.ts';
+import { handsOn } from './hands.ts';
 import type { PanelHost } from './host.ts';
 import { COMPARED, expectEffects, selected, unitsOf } from './reading.ts';
 import { usePanel } from './window.ts';
@@ -75,6 +76,27 @@ describe('effects', () => {
     await compare('token', { position: 7 });
     await compare('edge', { position: 7 });
     expect(await seriousFindings(page)).toEqual([]);
+  });
+
+  test('of its experts and their neurons are reached by keyboard alone', async () => {
+    const { press, tabTo } = handsOn(() => page);
+    await byId('list-token').focus();
+    await press('Home');
+    for (let i = 0; i < 6 && !(await byId('effects-ffn').isVisible()); i++) await press('ArrowRight');
+    await tabTo(byId('effects-ffn'));
+    await press('Enter');
+    await tabTo(byId('experts'));
+    await press('ArrowDown', 'Enter');
+    await expect.poll(() => selected(page)).toMatch(/@/);
+    await byId('expert-gate').waitFor();
+    await expect.poll(() => byId('effect-measured').textContent()).toMatch(/\d/);
+    await press('k');
+    await byId('knock-out-changes').waitFor();
+    await tabTo(byId('neurons'));
+    await press('ArrowDown', 'Enter');
+    await expect.poll(() => selected(page)).toMatch(/@.*#/);
+    await press('Escape', 'Escape');
+    await expect.poll(() => selected(page)).not.toContain('@');
   });
 
   test('of 963 tokens are measured behind what is clicked', async () => {
