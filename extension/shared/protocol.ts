@@ -13,6 +13,8 @@ export const UNLOAD_MODEL = 'lmTransparency/unloadModel';
 export const ANALYZE = 'lmTransparency/analyze';
 export const ESTIMATE = 'lmTransparency/estimate';
 export const PLAIN_LENS = 'lmTransparency/plainLens';
+export const FIT_LENS = 'lmTransparency/fitLens';
+export const ESTIMATE_FIT = 'lmTransparency/estimateFit';
 export const CONFIGURE = 'lmTransparency/configure';
 export const PROMPT_AT = 'lmTransparency/promptAt';
 export const LIST_PROMPTS = 'lmTransparency/listPrompts';
@@ -350,6 +352,39 @@ export interface AnalysisMeta {
   timing: Timing;
   notices: string[];
   layerKinds: LayerKind[];
+}
+
+/** How long a fit of this model's lens takes: a few passes are measured. Loads the model, as the fit would. */
+export interface EstimateFitParams extends ModelChoice {
+  workDoneToken?: string;
+}
+
+/**
+ * `fitted`: sequences that the lens that is here was fitted on; 0 without one. A round of `round_sequences` takes
+ * `round_seconds` while nothing else computes.
+ */
+export interface EstimateFitResult {
+  fitted: number;
+  roundSequences: number;
+  roundSeconds: number;
+}
+
+/**
+ * Fits a Jacobian lens on `sequences` sampled from the model, or goes on with the one that is here; null: until its
+ * readings settle. Any other request goes first. Cancelled, or with another model loaded, what is done is kept.
+ *
+ * `partial_result_token`: of a `FitLensResult` for each round that is kept; from the first one on the lens reads.
+ */
+export interface FitLensParams extends ModelChoice {
+  sequences?: number | null;
+  workDoneToken?: string;
+  partialResultToken?: string;
+}
+
+/** `sequences`: that the lens is fitted on. `changing`: the share of top tokens that still change, where known. */
+export interface FitLensResult {
+  sequences: number;
+  changing: number | null;
 }
 
 /** Numbers in bulk: `data` is base64 of the little-endian values in row-major order. */

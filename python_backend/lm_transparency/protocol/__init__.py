@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import is_dataclass
 
 from ..model import options
-from . import analysis, effects, ffn, heads, inspection, lens, models, prompts
+from . import analysis, effects, ffn, fits, heads, inspection, lens, models, prompts
 
 PROTOCOL_VERSION = 5
 
@@ -32,6 +32,9 @@ ANALYZE = "lmTransparency/analyze"
 ESTIMATE = "lmTransparency/estimate"
 #: The logit lens of a model that an analysis refuses. The model is loaded for it and not kept.
 PLAIN_LENS = "lmTransparency/plainLens"
+#: A lens that is fitted while nothing else computes; and how long that takes.
+FIT_LENS = "lmTransparency/fitLens"
+ESTIMATE_FIT = "lmTransparency/estimateFit"
 #: Settings of a window that apply to the process; the latest ones hold for all its windows.
 CONFIGURE = "lmTransparency/configure"
 #: The prompt at a place in a document, and all its prompts. Answered at once, whatever is running.
@@ -43,7 +46,7 @@ SURPRISAL = "lmTransparency/surprisal"
 #: The modules of questions about a run.
 _QUESTIONS = (inspection, heads, ffn, lens, effects)
 #: The modules of messages.
-MODULES = (options, models, analysis, *_QUESTIONS, prompts)
+MODULES = (options, models, analysis, fits, *_QUESTIONS, prompts)
 
 #: Every message, in the order of the modules.
 MESSAGES: tuple[type, ...] = tuple(

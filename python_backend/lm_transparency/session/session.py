@@ -85,6 +85,8 @@ class Session:
         #: what questions about effects share, by run and metric
         self._asking: OrderedDict[MetricChoice, Asking] = OrderedDict()
         self._calibration = Calibration(embedded.cache_directory() / "calibration.json")
+        #: told of each model before its memory is given back
+        self.leaving: list[Callable[[LoadedModel], None]] = []
         # models whose first analysis, which prepares much, is over
         self._warm: set[int] = set()
 
@@ -175,6 +177,9 @@ class Session:
         for key in gone:
             del self._models[key]
             self._files.pop(key, None)
+        for model in gone.values():
+            for tell in self.leaving:
+                tell(model)
         models = {id(m) for m in gone.values()}
         self._head_tags = {k: tags for k, tags in self._head_tags.items() if k not in models}
         self._warm -= models

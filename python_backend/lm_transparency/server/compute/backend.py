@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pygls.exceptions import JsonRpcException
 
@@ -71,6 +71,8 @@ class Backend:
         self._listeners: list[Callable[[Health], None]] = []
         self._telling: asyncio.Task[None] | None = None
         self._watchers: list[Callable[[], None]] = []
+        #: the request that fits the lens of a model, by the model's fingerprint
+        self.fits: dict[str, asyncio.Task[Any]] = {}
         self._health = Health(
             instance=secrets.token_hex(8),
             process_id=os.getpid(),

@@ -18,7 +18,6 @@ from ...errors import TransparencyError
 from ...model import embedded
 from ...model.chat import Chat, parse_chat
 from ...model.listing import Listed, listed
-from ...model.options import ModelChoice
 from ...model.tokens import check_prompt
 from ...protocol.analysis import (
     AnalyzeParams,
@@ -43,13 +42,14 @@ from ...protocol.wire import camel_case, read, to_wire
 from ...watch import Watch
 from ..compute.backend import Asked, Backend, describe
 from ..compute.priority import leaving_a_core
+from .fitting import Fitting
+from .loading import load
 from .progress import Progress
 from .rpc import AnsweringProtocol
 
 if TYPE_CHECKING:
     from ...analysis.estimate import Estimate
     from ...analysis.result import Analysis
-    from ...model.loading import LoadedModel
     from ...session.session import Session
 
 T = TypeVar("T")
@@ -85,6 +85,7 @@ class Handlers:
             protocol.ESTIMATE: self.estimate,
             protocol.PLAIN_LENS: self.plain_lens,
             protocol.CONFIGURE: self.configure,
+            **Fitting(self._backend, self._connection).by_method(),
             **{method: partial(self.inspect, method) for method in protocol.INSPECTIONS},
         }
 
@@ -110,7 +111,7 @@ class Handlers:
         params = read(LoadModelParams, raw)
 
         def job(session: Session, watch: Watch) -> ModelInfo:
-            return describe(_load(session, params, watch))
+            return describe(load(session, params, watch))
 
         return await self._compute(job, f"Loading {_called(params.source)}", params.work_done_token)
 
@@ -131,7 +132,7 @@ class Handlers:
             return await self._in_two_steps(params, prompt)
 
         def job(session: Session, watch: Watch) -> AnalyzeResult:
-            model = _load(session, params, watch)
+            model = load(session, params, watch)
             if params.ask:
                 _check_cost(session.estimate(model, prompt, special_tokens=params.special_tokens), params)
             return _told(*session.analyze(model, prompt, special_tokens=params.special_tokens, watch=watch), params)
@@ -143,7 +144,7 @@ class Handlers:
         """The routes into the target first; then the rest in short jobs, so that questions fit in between."""
 
         def begin(session: Session, watch: Watch) -> tuple[AnalyzeResult, bool]:
-            model = _load(session, params, watch)
+            model = load(session, params, watch)
             if params.ask:
                 _check_cost(session.estimate(model, prompt, special_tokens=params.special_tokens), params)
             run_id, run = session.begin(model, prompt, special_tokens=params.special_tokens, watch=watch)
@@ -169,7 +170,7 @@ class Handlers:
         prompt = await _prompt(params)
 
         def job(session: Session, watch: Watch) -> EstimateResult:
-            model = _load(session, params, watch)
+            model = load(session, params, watch)
             found = session.estimate(model, prompt, special_tokens=params.special_tokens)
             return EstimateResult(
                 tokens=found.n_tokens,
@@ -231,7 +232,7 @@ class Handlers:
         if not params.live:
             return await self._take_turn(job, "Analyzing", progress)
         if self._backend.loaded(params.source) is None:
-            await self._take_turn(lambda session, watch: _load(session, params, watch), "Analyzing", progress)
+            await self._take_turn(lambda session, watch: load(session, params, watch), "Analyzing", progress)
         return await self._take_turn_behind(job, progress, live=True)
 
     async def _take_turn_behind(
@@ -263,12 +264,6 @@ def _told(run_id: str, run: Analysis, params: AnalyzeParams) -> AnalyzeResult:
         logger.info("Analyzed %d tokens: forward %.2f s, contributions %.2f s.", *figures)
     payload = encode_payload(run_id, run, params.top_k)
     return AnalyzeResult(run_id, base64.b64encode(payload).decode("ascii"))
-
-
-def _load(session: Session, params: ModelChoice, watch: Watch) -> LoadedModel:
-    # a client that is lost during a load will ask for the model again
-    with watch.finishing():
-        return session.load(params.source, watch=watch, **params.options())
 
 
 def _check_cost(estimate: Estimate, params: AnalyzeParams) -> None:

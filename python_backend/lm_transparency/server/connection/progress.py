@@ -88,6 +88,13 @@ class Progress:
             self._latest = WorkDoneProgressReport(message=describe(stage, done, total), percentage=percentage)
             self._loop.call_soon_threadsafe(self._schedule)
 
+    def say(self, message: str, share: float | None) -> None:
+        """Report a sentence of one's own. On the event loop."""
+        if self._open:
+            percentage = None if share is None else int(100 * share)
+            self._latest = WorkDoneProgressReport(message=message, percentage=percentage)
+            self._schedule()
+
     def waiting(self, before: int) -> None:
         """Report that `before` requests, of any window, come before this one. On the event loop."""
         if self._open:

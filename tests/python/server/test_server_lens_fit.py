@@ -1,0 +1,76 @@
+"""A lens that is fitted over the wire: estimated, told of as it comes, behind whatever is asked, and resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from language_client import Client, Refused
+
+FIT, ESTIMATE, ANALYZE, LENSES = (f"lmTransparency/{name}" for name in ("fitLens", "estimateFit", "analyze", "lenses"))
+
+
+@pytest.fixture(scope="module")
+def fitter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    client = Client(LM_TRANSPARENCY_CACHE=str(tmp_path_factory.mktemp("cache")))
+    client.initialize()
+    yield client
+    client.end()
+
+
+def told(client: Client, token: str) -> list[int]:
+    return [value["sequences"] for value in client.progress(token)]
+
+
+def lenses(client: Client, source: str) -> dict[str, Any]:
+    run = client.ask(ANALYZE, {"prompt": "one two", "source": source})["runId"]
+    return client.ask(LENSES, {"runId": run})
+
+
+def test_a_fit_is_measured_told_of_and_used_from_its_first_round_on(fitter: Client, tiny_llama_folder: Path) -> None:
+    source = str(tiny_llama_folder)
+    found = fitter.ask(ESTIMATE, {"source": source})
+    assert found["fitted"] == 0 and found["roundSequences"] == 8 and 0 < found["roundSeconds"] < 60
+    assert lenses(fitter, source)["names"] == ["logit"]
+    asked = {"source": source, "sequences": 16, "workDoneToken": "p", "partialResultToken": "r"}
+    assert fitter.ask(FIT, asked)["sequences"] == 16
+    assert told(fitter, "r") == [8, 16]
+    kinds = [value["kind"] for value in fitter.progress("p")]
+    assert (kinds[0], kinds[-1]) == ("begin", "end")
+    assert lenses(fitter, source) == {"names": ["logit", "jacobian"], "sequences": 16}
+    # what is there is not fitted again
+    assert fitter.ask(FIT, {"source": source, "sequences": 16, "partialResultToken": "again"})["sequences"] == 16
+    assert told(fitter, "again") == [] and fitter.ask(ESTIMATE, {"source": source})["fitted"] == 16
+
+
+def test_a_fit_gives_way_stops_and_goes_on(fitter: Client, tiny_llama_folder: Path) -> None:
+    source = str(tiny_llama_folder)
+    before = lenses(fitter, source)["sequences"]
+    fit = fitter.request(FIT, {"source": source, "sequences": 512, "workDoneToken": "w", "partialResultToken": "first"})
+    fitter.wait_for(lambda m: m.get("method") == "$/progress" and m["params"]["token"] == "first")
+    # questions are answered while it goes on
+    for _ in range(3):
+        assert lenses(fitter, source)["names"] == ["logit", "jacobian"]
+    assert not fitter.answers(fit)
+    fitter.cancel(fit)
+    with pytest.raises(Refused) as stopped:
+        fitter.answer(fit)
+    assert stopped.value.code == -32800
+    kept = lenses(fitter, source)["sequences"]
+    assert before < kept < 512
+    # the newest request for a model has its fit
+    older = fitter.request(FIT, {"source": source, "sequences": 512, "workDoneToken": "older"})
+    fitter.wait_for(lambda m: m.get("method") == "$/progress" and m["params"]["token"] == "older")
+    asked = {"source": source, "sequences": kept + 8, "partialResultToken": "rest"}
+    assert fitter.ask(FIT, asked)["sequences"] >= kept + 8
+    with pytest.raises(Refused):
+        fitter.answer(older)
+
+
+def test_what_cannot_be_fitted_is_said(fitter: Client, tiny_llama_folder: Path) -> None:
+    with pytest.raises(Refused, match="sequences is 0"):
+        fitter.ask(FIT, {"source": str(tiny_llama_folder), "sequences": 0})
+    with pytest.raises(Refused):
+        fitter.ask(FIT, {"source": "/nowhere"})
