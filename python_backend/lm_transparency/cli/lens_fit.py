@@ -37,9 +37,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--first", type=int, default=0, metavar="I", help="number of the first, to divide a fit")
     parser.add_argument("--tokens", type=int, default=64, metavar="T", help="tokens of a sequence (default 64)")
     parser.add_argument("--skip", type=int, default=8, metavar="S", help="first tokens to leave out (default 8)")
-    parser.add_argument("--batch", type=int, default=8, metavar="B", help="sequences of a round (default 8)")
     parser.add_argument(
-        "--passes", type=int, metavar="P", help="backward passes of a round (default: d_model / B; d_model: exact)"
+        "--batch", type=int, default=8, metavar="B", help="rows of the matrices in one backward pass (default 8)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the sampled sequences")
     parser.add_argument("--resume", action="store_true", help="go on with the fit that is in the file")
@@ -62,7 +61,6 @@ def run(arguments: argparse.Namespace) -> int:
         tokens=arguments.tokens,
         skip=arguments.skip,
         batch=arguments.batch,
-        passes=arguments.passes,
         seed=arguments.seed,
     )
     plan.check()
@@ -74,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     file = arguments.output or kept_lens(model.files)
     total = _merged(arguments, model, plan, file) if arguments.merge else _fit(arguments, model, plan, file)
     spread = ""
-    if total.rounds > 1:
+    if total.n_sequences > 1:
         worst = max(total.standard_error(row) for row in total.sums)
         spread = f", standard error at most {100 * worst:.0f} % of a map's norm"
     stderr().write(f"{file}: fitted on {total.n_sequences} sequences{spread}\n")
@@ -98,7 +96,8 @@ def _fit(arguments: argparse.Namespace, model: LoadedModel, plan: Plan, file: Pa
     try:
         return fit_lens(model, plan, file, _progress(done), resume=arguments.resume, kept=done.append)
     except (KeyboardInterrupt, Cancelled):
-        kept = f"{done[-1].fit.n_sequences} sequences are kept; " if done else ""
+        n = done[-1].fit.n_sequences if done else 0
+        kept = f"{n} {'sequence is' if n == 1 else 'sequences are'} kept; " if n else ""
         stderr().write(f"Stopped: {kept}go on with --resume.\n")
         raise
 

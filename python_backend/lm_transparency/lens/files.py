@@ -69,7 +69,6 @@ def write_fit(path: Path, total: JacobianSum, *, fingerprint: str, model: str, s
         "model": model,
         "n_layers": str(total.n_layers),
         "sequences": json.dumps(total.sequences),
-        "rounds": json.dumps(total.rounds),
         "squares": json.dumps({str(row): square for row, square in total.squares.items()}),
         "settings": json.dumps(dict(settings), sort_keys=True),
     }
@@ -122,14 +121,14 @@ def _ours(path: Path) -> tuple[JacobianSum, dict[str, str]]:
     with _opened(path) as (file, said):
         rows = {int(name.removeprefix("row.")): file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
         sequences = tuple(int(number) for number in decode_json(said["sequences"]))
-        n_layers, rounds = int(said["n_layers"]), int(said.get("rounds", len(sequences)))
+        n_layers = int(said["n_layers"])
         squares = {int(row): float(square) for row, square in decode_json(said["squares"]).items()}
         if not sequences or not rows or squares.keys() != rows.keys():
             raise _no_lens(path, "its parts do not belong together")
     _check_square(path, rows)
     d_model = len(next(iter(rows.values())))
     sums = {row: mean * len(sequences) for row, mean in rows.items()}
-    return JacobianSum(d_model, n_layers, sequences, sums, squares, rounds), said
+    return JacobianSum(d_model, n_layers, sequences, sums, squares), said
 
 
 def _jacobian(path: Path) -> dict[int, Affine]:

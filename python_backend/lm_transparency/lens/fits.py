@@ -1,4 +1,4 @@
-"""Fitting a Jacobian lens from start to end: round by round, each kept in a file, so that a stopped fit goes on."""
+"""Fitting a Jacobian lens from start to end: each sequence is kept in a file, so that a stopped fit goes on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from ..model.loading import LoadedModel
 from ..watch import Watch
 from .files import read_fit, write_fit
-from .fitting import JacobianSum, add_sequences, half_is_faster, passes_of
+from .fitting import JacobianSum, add_sequence, half_is_faster, passes_of
 from .material import material
 from .plan import MOST, Plan
 from .settling import SETTLED, Settling
@@ -17,7 +17,7 @@ from .settling import SETTLED, Settling
 
 @dataclass(frozen=True)
 class Kept:
-    """A fit after a round. `changing`: the share of top tokens that still change; None before the second round."""
+    """A fit after a sequence. `changing`: the share of top tokens that still change, where that is asked."""
 
     fit: JacobianSum
     changing: float | None
@@ -36,11 +36,11 @@ def fit_lens(
     resume: bool = False,
     kept: Callable[[Kept], None] | None = None,
 ) -> JacobianSum:
-    """Fit what is missing in `file`, and keep each round there.
+    """Fit what is missing in `file`, and keep each sequence there.
 
-    `resume`: go on with what `file` holds. `kept` is called after each round. `watch`: "fitting" with the backward
+    `resume`: go on with what `file` holds. `kept` is called after each sequence. `watch`: "fitting" with the backward
     passes done and all; where the number of sequences is open, all is an estimate. When it is told of a step, nothing
-    of the fit is in the model, so that others may use it. Cancelled, rounds that are done are in the file. Raises
+    of the fit is in the model, so that others may use it. Cancelled, what is done is in the file. Raises
     `TransparencyError` for a plan that does not go, texts that are too short, a model without a gradient, and a file of
     another model or plan.
     """
@@ -51,24 +51,15 @@ def fit_lens(
     if resume and file.exists():
         total = read_fit(file, fingerprint=model.files, settings=plan.settings)
     file.parent.mkdir(parents=True, exist_ok=True)
-    rounds = source.rounds(plan.batch, total.sequences)
     settling = Settling(model, source.apart(), plan.skip) if plan.sequences is None else None
     if settling and total.n_sequences:
         settling.changing(total)
-    each = passes_of(model.anatomy.d_model, plan.batch, plan.passes)
-    half, expected = half_is_faster(model.model), len(rounds)
-    for index, numbers in enumerate(rounds):
-        watch.step("fitting", index * each, expected * each)
-        total = add_sequences(
-            total,
-            model.model,
-            model.anatomy,
-            source.of(numbers),
-            numbers,
-            _part(watch, index, expected, each),
-            skip=plan.skip,
-            passes=plan.passes,
-            half=half,
+    left = len(set(source.numbers).difference(total.sequences))
+    half, each, expected = half_is_faster(model.model), passes_of(model.anatomy.d_model, plan.batch), left
+    for index, (number, ids) in enumerate(source.left(total.sequences)):
+        part = _part(watch, index, expected, each)
+        total = add_sequence(
+            total, model.model, model.anatomy, ids, number, part, skip=plan.skip, batch=plan.batch, half=half
         )
         write_fit(file, total, fingerprint=model.files, model=model.name, settings=plan.settings)
         found = Kept(total, settling.changing(total) if settling else None)
@@ -77,20 +68,19 @@ def fit_lens(
         if found.settled:
             break
         if found.changing:
-            expected = min(len(rounds), _needed(total, found.changing, plan.batch, index + 1))
+            expected = min(left, index + 1 + _more(total, found.changing))
     return total
 
 
-def _part(watch: Watch, index: int, rounds: int, each: int) -> Watch:
-    """The watch of one round among all."""
+def _part(watch: Watch, index: int, sequences: int, each: int) -> Watch:
+    """The watch of one sequence among all."""
 
     def report(stage: str, done: int, of: int) -> None:
-        watch.step(stage, index * each + done * each // of, rounds * each)
+        watch.step(stage, index * each + done * each // of, sequences * each)
 
     return Watch(report)
 
 
-def _needed(total: JacobianSum, changing: float, batch: int, done: int) -> int:
-    """Rounds until the readings settle, as the error falls with the square root of the sequences."""
-    more = total.n_sequences * ((changing / SETTLED) ** 2 - 1)
-    return done + max(1, -int(-min(more, MOST) // batch))
+def _more(total: JacobianSum, changing: float) -> int:
+    """Sequences until the readings settle: the error falls with the square root of their number."""
+    return max(1, round(min(MOST, total.n_sequences * ((changing / SETTLED) ** 2 - 1))))

@@ -1,16 +1,13 @@
 """The Jacobian lens of a model, fitted: J_l = E[∂h_final / ∂h_l] (arXiv 2607.15495, section 2).
 
-h_final is the last layer's output before the final norm. A backward pass from a direction v of h_final, at all
-positions, gives v · J of every layer: the gradients at a layer's states, averaged over positions and sequences. The
-first positions are left out, where attention rests.
-
-The sequences of a round share the directions of one random rotation: each direction goes to one of them, so that a
-round of B sequences takes d_model / B passes. Σ v (v · J) over the rotation is an unbiased estimate of the mean J.
+h_final is the last layer's output before the final norm. The gradient of one of its dimensions, summed over positions,
+is a row of every layer's matrix: the gradients at a layer's states are averaged over positions and sequences. The first
+positions are left out, where attention rests. A pass takes copies of the sequence, each for another dimension.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import cast
@@ -29,15 +26,14 @@ from ..model.anatomy import Anatomy
 from ..model.linear import device_of
 from ..watch import Watch
 from .maps import Affine, LensMaps
-from .plan import SKIP
+from .plan import BATCH, SKIP
 
 
 @dataclass
 class JacobianSum:
-    """Sums over rounds of sequences, so that fits of one model merge exactly. Rows are those of the lens grid.
+    """Sums over sequences, so that fits of one model merge exactly. Rows are those of the lens grid.
 
-    `sequences`: the numbers of those that are in it. `rounds`: how many estimates of J. `sums[row]`: Σ n J of rounds of
-    n sequences, float32. `squares[row]`: Σ n ‖J‖².
+    `sequences`: the numbers of those that are in it. `sums[row]`: Σ J of one sequence, float32. `squares[row]`: Σ ‖J‖².
     """
 
     d_model: int
@@ -45,7 +41,6 @@ class JacobianSum:
     sequences: tuple[int, ...] = ()
     sums: dict[int, Float[Tensor, "d_model d_model"]] = field(default_factory=dict[int, Tensor])
     squares: dict[int, float] = field(default_factory=dict[int, float])
-    rounds: int = 0
 
     def merged(self, other: JacobianSum) -> JacobianSum:
         """The sum of two fits. Raises `TransparencyError` for different models, and for a sequence that is in both."""
@@ -65,7 +60,6 @@ class JacobianSum:
             tuple(sorted((*self.sequences, *other.sequences))),
             {row: self.sums[row] + other.sums[row] for row in rows},
             {row: self.squares[row] + other.squares[row] for row in rows},
-            self.rounds + other.rounds,
         )
 
     @property
@@ -82,76 +76,69 @@ class JacobianSum:
     def standard_error(self, row: int) -> float:
         """The standard error of the mean of a row, ‖·‖ over all entries, relative to the mean's norm.
 
-        NaN before the second round.
+        NaN before the second sequence.
         """
         n = self.n_sequences
-        if self.rounds < 2:
+        if n < 2:
             return float("nan")
         mean = float((self.sums[row] / n).norm()) ** 2
-        # a round's variance falls with its sequences, which are its weight
-        return float(((max(0.0, self.squares[row] / n - mean)) / (self.rounds - 1) / mean) ** 0.5)
+        return float(((max(0.0, self.squares[row] / n - mean)) / (n - 1) / mean) ** 0.5)
 
 
-def add_sequences(
+def add_sequence(
     total: JacobianSum,
     model: PreTrainedModel,
     anatomy: Anatomy,
-    token_ids: Int[Tensor, "sequence position"],
-    numbers: Sequence[int],
+    token_ids: Int[Tensor, "position"],
+    number: int,
     watch: Watch,
     *,
     skip: int = SKIP,
-    passes: int | None = None,
+    batch: int = BATCH,
     half: bool = False,
 ) -> JacobianSum:
-    """`total` and a round of sequences of one length, all in one pass; `total` itself stays as it is.
+    """`total` and one more sequence; `total` itself stays as it is.
 
-    `numbers`: what the sequences are called; the first one seeds the rotation. `skip`: positions at the beginning that
-    are left out. `passes`: backward passes; d_model gives the whole Jacobian of each sequence, and the default gives
-    each direction to one sequence. `half`: matrix products in bfloat16. Raises `TransparencyError` where the model has
-    no gradient or the sequences are too short, and `Cancelled` within one backward pass.
+    `number`: what the sequence is called. `skip`: positions at the beginning that are left out. `batch`: rows of the
+    matrices in one pass. `half`: matrix products in bfloat16. Raises `TransparencyError` where the model has no
+    gradient or the sequence is too short, and `Cancelled` within one backward pass.
     """
-    n_sequences, n_tokens = token_ids.shape
-    d_model = anatomy.d_model
+    n_tokens, d_model = len(token_ids), anatomy.d_model
     if n_tokens <= skip:
         raise TransparencyError(
             "invalidParams",
-            f"The sequences have {n_tokens} tokens, of which the first {skip} are left out.",
+            f"The sequence has {n_tokens} tokens, of which the first {skip} are left out.",
             "Use longer sequences, or leave out fewer.",
         )
-    passes = passes_of(d_model, n_sequences, passes)
-    # sequence b takes `passes` directions in a row, and the next sequence goes on there
-    taken = (torch.arange(passes)[:, None] + passes * torch.arange(n_sequences)) % d_model
-    rotation = _rotation(d_model, numbers[0])
-    watch.step("fitting", 0, passes)
+    n_copies = min(batch, d_model)
+    n_passes = passes_of(d_model, batch)
+    watch.step("fitting", 0, n_passes)
     # hooks are in the model for the forward pass alone: between backward passes, others may use it
     with guard(anatomy, watch), differentiable(model), torch.enable_grad(), uncut(model, anatomy), _products(half):
-        leaves, last = _states(model, anatomy, token_ids)
-    found = {site.layer + 1: torch.zeros(passes, n_sequences, d_model) for site in leaves}
+        leaves, last = _states(model, anatomy, token_ids.expand(n_copies, -1))
+    found = {site.layer + 1: torch.zeros(d_model, d_model) for site in leaves}
     with derivable(model):
-        for index in range(passes):
-            watch.step("fitting", index, passes)
-            cotangent = rotation[taken[index]].to(last)[:, None].expand_as(last)
+        for index in range(n_passes):
+            watch.step("fitting", index, n_passes)
+            dimensions = range(index * n_copies, min(d_model, (index + 1) * n_copies))
+            cotangent = torch.zeros_like(last)
+            for copy, dimension in enumerate(dimensions):
+                cotangent[copy, :, dimension] = 1
             gradients = torch.autograd.grad(
                 last, list(leaves.values()), cotangent, retain_graph=True, allow_unused=True
             )
             for site, gradient in zip(leaves, cast("tuple[Tensor | None, ...]", gradients), strict=True):
                 # nothing may depend on a state: a layer that does not read it
                 if gradient is not None:
-                    found[site.layer + 1][index] = gradient[:, skip:].float().mean(dim=1)
-    # directions that several sequences took, and those that none took
-    times = torch.bincount(taken.flatten(), minlength=d_model)
-    weights = d_model / (int((times > 0).sum()) * times[taken.flatten()])
-    directions = rotation[taken.flatten()] * weights[:, None]
-    means = {row: directions.T @ rows.flatten(0, 1) for row, rows in found.items()}
-    sums = {row: n_sequences * mean for row, mean in means.items()}
-    squares = {row: n_sequences * float(mean.square().sum()) for row, mean in means.items()}
-    return total.merged(JacobianSum(d_model, len(anatomy.blocks), tuple(numbers), sums, squares, 1))
+                    rows = gradient[: len(dimensions), skip:].float().mean(dim=1)
+                    found[site.layer + 1][dimensions.start : dimensions.stop] = rows.cpu()
+    squares = {row: float(matrix.square().sum()) for row, matrix in found.items()}
+    return total.merged(JacobianSum(d_model, len(anatomy.blocks), (number,), found, squares))
 
 
-def passes_of(d_model: int, n_sequences: int, passes: int | None = None) -> int:
-    """Backward passes of a round, `passes` where given."""
-    return -(-d_model // n_sequences) if passes is None else min(passes, d_model)
+def passes_of(d_model: int, batch: int) -> int:
+    """Backward passes that a sequence takes."""
+    return -(-d_model // min(batch, d_model))
 
 
 def half_is_faster(model: PreTrainedModel) -> bool:
@@ -161,14 +148,6 @@ def half_is_faster(model: PreTrainedModel) -> bool:
     on_cpu = all(p.device.type == "cpu" and p.dtype == torch.float32 for p in model.parameters())
     # older versions of torch do not tell
     return on_cpu and bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
-
-
-def _rotation(d_model: int, seed: int) -> Float[Tensor, "direction d_model"]:
-    """Orthonormal directions, uniformly random."""
-    numbers = torch.randn(d_model, d_model, generator=torch.Generator().manual_seed(seed))
-    q, r = torch.linalg.qr(numbers)
-    # without the signs, what LAPACK returns is not uniform
-    return q * r.diagonal().sign()
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from jaxtyping import Int
@@ -17,21 +17,24 @@ from .sequences import pieces, sampled
 
 #: The number of the sequence that a fit is tried on and that is not in it, where sequences are sampled.
 _APART = 2**30
+#: Sampling eight sequences takes little longer than one.
+_TOGETHER = 8
 
 
 @dataclass(frozen=True)
 class Material:
-    """`numbers`: of the sequences to fit. `of`: their tokens. `apart`: a sequence that is not among them."""
+    """`numbers`: of the sequences to fit. `of`: the tokens of some. `apart`: a sequence that is not among them."""
 
     numbers: range
     of: Callable[[Sequence[int]], Int[Tensor, "sequence position"]]
     apart: Callable[[], Int[Tensor, "position"]]
 
-    def rounds(self, batch: int, done: Sequence[int]) -> list[list[int]]:
-        """What is left, in the rounds that a single run has."""
-        left = set(self.numbers).difference(done)
-        every = [list(self.numbers[i : i + batch]) for i in range(0, len(self.numbers), batch)]
-        return [kept for one in every if (kept := [number for number in one if number in left])]
+    def left(self, done: Collection[int]) -> Iterator[tuple[int, Int[Tensor, "position"]]]:
+        """The sequences that are not done, with their numbers; a few are made together."""
+        wanted = [number for number in self.numbers if number not in done]
+        for start in range(0, len(wanted), _TOGETHER):
+            some = wanted[start : start + _TOGETHER]
+            yield from zip(some, self.of(some), strict=True)
 
 
 def material(model: LoadedModel, plan: Plan, watch: Watch) -> Material:

@@ -1,4 +1,4 @@
-"""What a lens is fitted on: how many sequences, of what, and how they are divided into rounds. Free of torch."""
+"""What a lens is fitted on: how many sequences, of what, and how many rows a pass gives. Free of torch."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from ..files.fingerprint import text_fingerprint
 
 #: Positions at the beginning of a sequence that are left out: attention rests there.
 SKIP = 8
+#: Rows of a layer's matrix that one backward pass gives: enough for fast matrix products on a CPU.
+BATCH = 8
 #: A fit that has no number of sequences stops here at the latest.
 MOST = 512
 
@@ -18,8 +20,7 @@ MOST = 512
 class Plan:
     """`texts`: cut into pieces; without them, sequences are sampled from the model. `sequences`: how many, from number
     `first` on; None: until the readings settle. `tokens`: of a sequence, of which the first `skip` are left out.
-    `batch`: sequences of a round. `passes`: backward passes of a round (default: d_model / batch). `seed`: of the
-    sampled sequences.
+    `batch`: rows of the matrices in one backward pass. `seed`: of the sampled sequences.
     """
 
     texts: tuple[str, ...] = ()
@@ -27,13 +28,12 @@ class Plan:
     first: int = 0
     tokens: int = 64
     skip: int = SKIP
-    batch: int = 8
-    passes: int | None = None
+    batch: int = BATCH
     seed: int = 0
 
     def check(self) -> None:
         """Raises `TransparencyError("invalidParams")`."""
-        least = {"sequences": 1, "first": 0, "tokens": 2, "skip": 0, "batch": 1, "passes": 1, "seed": 0}
+        least = {"sequences": 1, "first": 0, "tokens": 2, "skip": 0, "batch": 1, "seed": 0}
         for name, smallest in least.items():
             given = getattr(self, name)
             if given is not None and given < smallest:

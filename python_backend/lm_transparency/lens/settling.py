@@ -25,18 +25,19 @@ class Settling:
             trace = record(model.model, model.anatomy, token_ids, Watch())
         self._states = [trace.layers[0].pre[skip:], *(layer.post[skip:] for layer in trace.layers)]
         self._lens = Lens(model.anatomy)
-        self._before: tuple[int, Tensor] | None = None
+        self._top: dict[int, Tensor] = {}
 
     def changing(self, fit: JacobianSum) -> float | None:
         """The share of top tokens that are expected to differ from those of a fit without end.
 
-        None at the first call. The distance of the mean of n sequences from its limit is √(m / (n − m)) of its distance
-        from the mean of the first m, and so is the share of tokens whose margin is smaller.
+        Those of n sequences are compared with those of the first m, about half of them. The distance of a mean of n
+        from its limit is √(m / (n − m)) of its distance from the mean of the first m, and so is the share of tokens
+        whose margin is smaller. None at the first call.
         """
-        maps = fit.maps()
+        maps, n = fit.maps(), fit.n_sequences
         top = torch.cat([self._lens.logits(maps.read(self._states[row], row)).argmax(dim=-1) for row in maps.rows])
-        before, self._before = self._before, (fit.n_sequences, top)
-        if before is None or before[0] >= fit.n_sequences:
-            return None
-        n, m = fit.n_sequences, before[0]
-        return min(1.0, float((top != before[1]).float().mean()) * (m / (n - m)) ** 0.5)
+        self._top = {m: one for m, one in self._top.items() if n <= 2 * m < 2 * n}
+        m = min(self._top, default=None)
+        share = None if m is None else float((top != self._top[m]).float().mean()) * (m / (n - m)) ** 0.5
+        self._top[n] = top
+        return None if share is None else min(1.0, share)

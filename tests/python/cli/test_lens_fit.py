@@ -14,7 +14,7 @@ import lm_transparency.lens.fits as fits
 from lm_transparency.cli import main
 
 Run = Any
-SHORT = ("--tokens", "12", "--skip", "2", "--batch", "2")
+SHORT = ("--tokens", "12", "--skip", "2", "--batch", "48")
 
 
 @pytest.fixture
@@ -37,17 +37,17 @@ def test_a_fit_goes_on_where_it_was_stopped(
     whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
     assert main(["lens", "fit", *by, *SHORT, "--sequences", "4", "-o", str(whole)]) == 0
     assert "fitted on 4 sequences, standard error at most" in capsys.readouterr().err
-    once = fits.add_sequences
+    once = fits.add_sequence
 
     def stopped(total: Any, *rest: Any, **options: Any) -> Any:
         if total.n_sequences:
             raise KeyboardInterrupt
         return once(total, *rest, **options)
 
-    monkeypatch.setattr(fits, "add_sequences", stopped)
+    monkeypatch.setattr(fits, "add_sequence", stopped)
     assert main(["lens", "fit", *by, *SHORT, "--sequences", "4", "-o", str(parts)]) == 130
-    assert "Stopped: 2 sequences are kept; go on with --resume." in capsys.readouterr().err
-    monkeypatch.setattr(fits, "add_sequences", once)
+    assert "Stopped: 1 sequence is kept; go on with --resume." in capsys.readouterr().err
+    monkeypatch.setattr(fits, "add_sequence", once)
     assert main(["lens", "fit", *by, *SHORT, "--sequences", "4", "--resume", "-o", str(parts)]) == 0
     assert same(parts, whole)
     assert main(["lens", "fit", *by, "--tokens", "14", "--resume", "-o", str(parts)]) == 2
