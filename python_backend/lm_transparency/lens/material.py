@@ -38,7 +38,7 @@ class Material:
 
 
 def material(model: LoadedModel, plan: Plan, watch: Watch) -> Material:
-    """`watch`: "sampling", with the tokens of a round; others may use the model meanwhile.
+    """`watch`: "sampling", with the tokens that are there; others may use the model meanwhile.
 
     Raises `TransparencyError("invalidParams")` where the texts are too short.
     """
