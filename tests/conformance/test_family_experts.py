@@ -1,5 +1,6 @@
-"""Every family of the installed transformers that has experts, tiny and random: opened exactly, or with a reason.
+"""Families of the installed transformers that have experts, tiny and random: opened exactly, or with a reason.
 
+`make test` tries every fourth and those that a person is most likely to look at, `make test-more` all.
 `pytest tests/conformance/test_family_experts.py -s` prints the table.
 """
 
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig
 
-from families import CAUSAL, IDS, build, unwarned
+from families import CAUSAL, IDS, TRIED, WHOLE, build, unwarned
 from lm_transparency import Trace, TransparencyError, Watch
 from lm_transparency.model.anatomy import dissect
 from lm_transparency.routes import experts
@@ -48,9 +49,11 @@ class Outcome:
 
 
 def with_experts() -> list[str]:
-    """Families whose configuration speaks of experts."""
+    """Families to try whose configuration speaks of experts."""
     found: list[str] = []
     for family in CAUSAL:
+        if family not in TRIED and family not in WANTED:
+            continue
         try:
             names = AutoConfig.for_model(family).get_text_config(decoder=True).to_dict()
         except Exception:  # what a configuration objects to is as varied as the families
@@ -171,7 +174,7 @@ def test_experts_open_exactly_in_as_many_families_as_ever(outcomes: list[Outcome
         assert o.gates <= 1e-6, o
     assert {o.family for o in exact} >= WANTED
     assert any(o.n_shared for o in exact)
-    assert len(exact) >= LEAST_OPENED
+    assert not WHOLE or len(exact) >= LEAST_OPENED
 
 
 def table(outcomes: list[Outcome]) -> str:

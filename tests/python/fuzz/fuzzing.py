@@ -15,7 +15,7 @@ from lm_transparency.errors import TransparencyError
 T = TypeVar("T")
 
 #: `make test` tries so many inputs of each kind; `make test-more` sets LMT_FUZZ to 100,000.
-INPUTS = int(os.environ.get("LMT_FUZZ", "1000"))
+INPUTS = int(os.environ.get("LMT_FUZZ", "300"))
 #: Processor seconds of one input that mean "hangs": an ordinary one takes about a millisecond.
 HANGS = 10.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -12,12 +13,17 @@ import transformers
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
+from longer import MORE
 from tiny_models import perturb
 
 IDS = torch.tensor([3, 17, 5, 17, 9, 40, 3, 8, 5, 100])
 
 #: Every causal family, from transformers' own registry: a new release adds itself.
 CAUSAL = tuple(sorted(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES))
+
+#: Every fourth is tried by `make test`, all by `make test-more` and `make models`.
+WHOLE = MORE or bool(os.environ.get("WRITE_MODELS"))
+TRIED = CAUSAL if WHOLE else CAUSAL[::4]
 
 #: Sizes under every name that a configuration may have for them.
 SIZES: dict[str, Any] = {
