@@ -42,8 +42,9 @@ const FILE = `---\ntarget: " Mary"\ncontrast: " John"\nthreshold: 0.03\n---\n${S
 const WRONG = '---\nthreshold: 2\ntarget: " xylophonist"\n---\nHello\n';
 const MODULE = `"""Questions.\n\n${CAPITAL}\n"""\n\nQUESTION = ${JSON.stringify(QUOTED)}\n`;
 const NOTES = `# Notes\n\nWhat comes next?\n\n\`\`\`text\n${STORY}\n\`\`\`\n`;
+const MORE = Boolean(process.env['LMT_MORE']);
 /** High contrast underlines, the others fill; `make test-more` looks at all four. */
-const themes = process.env['LMT_MORE'] ? allThemes : (['light', 'highContrast'] as const);
+const themes = MORE ? allThemes : (['light', 'highContrast'] as const);
 const N_RECORDS = 20_000;
 
 /** A record of the dataset, from 1. */
@@ -283,7 +284,8 @@ describe('prompt files in the real VS Code', () => {
     await page.keyboard.press('Escape');
   });
 
-  test('a file of 20,000 prompts opens without lag, and its prompt 19,999 is analyzed', async () => {
+  // over the wire: tests/python/server/test_server_prompts.py
+  test.runIf(MORE)('a file of 20,000 prompts opens without lag, and its prompt 19,999 is analyzed', async () => {
     const longest = (): Promise<number> =>
       page.evaluate(() => Math.max(0, ...(window as unknown as { longTasks: number[] }).longTasks.splice(0)));
     await page.evaluate(() => {

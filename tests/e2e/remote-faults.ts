@@ -152,7 +152,8 @@ export function faultTests(window: () => RemoteWindow, { prompt, long }: { promp
     counts.survived += 1;
   });
 
-  test('memory that does not suffice is said, the model stays, and the next analysis works', async () => {
+  // over the wire: tests/python/server/test_shared_load.py
+  test.runIf(EVERY)('memory that does not suffice is said, the model stays, and the next analysis works', async () => {
     const { page, view } = window();
     const [server = 0] = view.servers();
     const loads = view.count(': Loaded ');

@@ -244,7 +244,7 @@ describe('a fresh machine behind ssh', () => {
     await screenshot(page, 'remote-status-dark');
   });
 
-  test('its effects are those that the command line finds here', async () => {
+  test.runIf(EVERY)('its effects are those that the command line finds here', async () => {
     const frame = webviewFrame(page);
     const byId = byTestId(() => frame);
     await allMeasured(frame);

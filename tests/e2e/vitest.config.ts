@@ -2,8 +2,9 @@ import { fileURLToPath } from 'node:url';
 import { configDefaults, defineConfig } from 'vitest/config';
 import { LongestFirst } from './sequencer.ts';
 
-// what CI has no time for, and tests on the wire cover in part: `make test-more`
-const longer = process.env['LMT_MORE'] ? [] : ['busy.test.ts', 'loading.test.ts', 'reload.test.ts'];
+// what CI has no time for, and tests on the wire or other windows cover in part: `make test-more`
+const MORE = ['LMT_MORE', 'LMT_WRITE_THEMES', 'RETAKE_SCREENSHOTS'].some((name) => process.env[name]);
+const longer = MORE ? [] : ['busy.test.ts', 'loading.test.ts', 'reload.test.ts', 'themes.test.ts'];
 
 export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
