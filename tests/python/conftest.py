@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 # read when torch is loaded: threads that wait for one another sleep, where others need the cores too
@@ -29,6 +30,17 @@ settings.register_profile(
     "core", deadline=None, derandomize=True, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("core")
+
+
+def pytest_collection_finish() -> None:
+    """Modules and tests stay. A collection, which each release of a model asks for, need not look through them."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    # bindings report what is left at the end of the process
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")
