@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { COMPARED, inspector, pictures, truthOf } from '../panel/reading.ts';
 import { notifications, openFile, runCommand, screenshot, webviewFrame } from './harness/index.ts';
 import { byTestId } from './harness/vitest.ts';
+import { expectTheme } from './look.ts';
 import { analyze, nextGraph, samples } from './product.ts';
 import { useWindow } from './window.ts';
 
@@ -133,5 +134,10 @@ describe('the panel and the editor beside it', () => {
   test('a token that is selected in the panel is marked in the text', async () => {
     await byId('twin').locator('button[data-name^="attention:"]').first().click();
     await page.locator('.monaco-editor .view-overlays .cdr[class*=ced-]').first().waitFor();
+  });
+
+  // all themes: themes.test.ts
+  test.each(['light', 'dark'] as const)('%s: the panel has its colours, as in tests of the panel', async (theme) => {
+    await expectTheme(page, frame, theme);
   });
 });

@@ -4,7 +4,6 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { clickNode, edgeCount, selected, truthOf, visible } from '../panel/reading.ts';
 import { guardNetwork, notifications, reloadWindow, screenshot, webviewFrame } from './harness/index.ts';
 import { byTestId } from './harness/vitest.ts';
-import { expectTheme } from './look.ts';
 import { analyze, samples } from './product.ts';
 import { useWindow } from './window.ts';
 
@@ -78,11 +77,6 @@ describe('a prompt becomes its graph in the real VS Code', () => {
     frame = webviewFrame(page);
     await frame.locator('[data-testid=panel][data-state=ready]').waitFor({ timeout: 60_000 });
     expect(await edgeCount(frame)).toBe(before);
-  });
-
-  // all themes: themes.test.ts
-  test.each(['light', 'dark'] as const)('%s: the panel has its colours, as in tests of the panel', async (theme) => {
-    await expectTheme(page, frame, theme);
   });
 
   test('nothing asked for anything outside of the machine, and nothing complained', async () => {
