@@ -43,12 +43,12 @@ test-panel: setup webview ## the panel in a browser, with a real backend
 test-e2e: setup vsix ## the real VS Code in a real browser
 	npm run test -w tests/e2e
 
-test-more: setup vsix ## what CI has no time or quiet for: every break of a link, the set-up of a remote machine, 20 reloads, copies of a model, all themes, live mode by the clock, a first graph on busy cores, 100,000 random inputs of each kind
+test-more: setup vsix ## what CI has no time or quiet for: every break of a link, the set-up of a remote machine, 20 reloads, copies of a model, all themes, 20,000 prompts in the editor, ten acts in a row on effects, live mode by the clock, a first graph on busy cores, every family of models, 100,000 random inputs of each kind
 	LMT_MORE=1 LMT_RELOADS=20 npm run test -w tests/e2e -- remote.test.ts reload.test.ts loading.test.ts themes.test.ts prompts.test.ts effects.test.ts
 	LMT_MORE=1 npm run test -w tests/e2e -- live.test.ts
 	LMT_MORE=1 npm run test -w tests/e2e -- busy.test.ts
 	$(VENV)/bin/python tests/benchmarks/memory.py
-	LMT_MORE=1 $(VENV)/bin/python -m pytest -s tests/python/server/test_hostile_files.py tests/python/server/test_hostile_models.py tests/python/batch/test_batch.py
+	LMT_MORE=1 $(VENV)/bin/python -m pytest -s tests/python/server/test_hostile_files.py tests/python/server/test_hostile_models.py tests/python/batch/test_batch.py tests/conformance
 	LMT_FUZZ=100000 $(VENV)/bin/python -m pytest -s --timeout 7200 tests/python/fuzz tests/python/model/test_weight_headers.py
 
 lint: lint-python lint-node ## ruff, pyright, eslint, prettier, tsc

@@ -214,7 +214,7 @@ analyze(64)
 used = psutil.Process().memory_info().vms
 resource.setrlimit(resource.RLIMIT_AS, (used + 350_000_000, resource.RLIM_INFINITY))
 try:
-    analyze(1400)
+    analyze(900)
 except TransparencyError as error:
     print(error.kind, "|", error.message, "|", error.remedy, flush=True)
     most = int(error.remedy.split("about ")[1].split()[0])
@@ -231,5 +231,5 @@ def test_memory_that_runs_out_ends_in_what_would_fit_and_that_fits(embedded_fold
     ended = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert ended.returncode == 0, ended.stderr[-2000:]
     told, then = ended.stdout.splitlines()
-    assert re.match(r"outOfMemory \| 1400 tokens need about (\d+ MB|\d\.\d GB); \d+ MB were free\. \| Up to", told)
-    assert 50 < int(then.removeprefix("analyzed ")) < 1400
+    assert re.match(r"outOfMemory \| 900 tokens need about (\d+ MB|\d\.\d GB); \d+ MB were free\. \| Up to", told)
+    assert 50 < int(then.removeprefix("analyzed ")) < 900

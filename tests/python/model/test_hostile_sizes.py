@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from hostile_models import PANICS, change_config, change_json, change_tokenizer,
 from torch import nn
 
 from lm_transparency import Cancelled, TransparencyError, Watch, analyze, load_model, parse_chat
-from lm_transparency.model import validation
+from lm_transparency.model import templates, validation
 from lm_transparency.model.chat import encode_chat
 from lm_transparency.model.construction import Held, building
 from lm_transparency.model.tokenizers import load_tokenizer
@@ -26,11 +27,11 @@ HUGE = 10**9
 PADDING = {"strategy": {"Fixed": HUGE}, "direction": "Right", "pad_id": 0, "pad_type_id": 0, "pad_token": "<s>"}
 
 
-def replace(what: str, content: str) -> dict[str, Any]:
+def replaced(what: str, content: str) -> dict[str, Any]:
     return {"type": "Replace", "pattern": {"String": what}, "content": content}
 
 
-def replace_found(pattern: str, content: str) -> dict[str, Any]:
+def replaced_found(pattern: str, content: str) -> dict[str, Any]:
     return {"type": "Replace", "pattern": {"Regex": pattern}, "content": content}
 
 
@@ -40,7 +41,8 @@ def nothing_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from lm_transparency.isolation import Limits
 
     monkeypatch.setattr(validation, "_file", lambda: tmp_path / "checked.json")
-    monkeypatch.setattr(validation, "_LIMITS", Limits(seconds=4, memory_bytes=250_000_000))
+    monkeypatch.setattr(validation, "_LIMITS", Limits(seconds=2, memory_bytes=250_000_000))
+    monkeypatch.setattr(templates, "_LIMITS", replace(templates._LIMITS, seconds=2))  # pyright: ignore[reportPrivateUsage]
 
 
 def refused(work: Callable[[], Any], words: str = "") -> None:
@@ -97,7 +99,7 @@ def test_what_is_built_is_held_against_the_files() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"normalizer": replace("q", "x" * 10**5)}, "multiplies texts"),
+        ({"normalizer": replaced("q", "x" * 10**5)}, "multiplies texts"),
         (
             {
                 "normalizer": {
@@ -111,8 +113,8 @@ def test_what_is_built_is_held_against_the_files() -> None:
         ),
         ({"normalizer": {"type": "Prepend", "prepend": "x" * 10**6}}, "multiplies texts"),
         # each doubles a letter: what is found is nothing, and the letter stays
-        ({"normalizer": {"type": "Sequence", "normalizers": [replace_found("(?<=q)", "q")] * 12}}, "multiplies texts"),
-        ({"decoder": replace("a", "x" * 10**6)}, "multiplies texts"),
+        ({"normalizer": {"type": "Sequence", "normalizers": [replaced_found("(?<=q)", "q")] * 12}}, "multiplies texts"),
+        ({"decoder": replaced("a", "x" * 10**6)}, "multiplies texts"),
         ({"pre_tokenizer": split_by(PANICS)}, "cannot be used: .*retry-limit"),
         ({"pre_tokenizer": split_by("(x+x+)+y")}, "cannot be used"),
         ({"normalizer": {"type": "Replace", "pattern": {"Regex": "(9+)+z"}, "content": ""}}, "cannot be used"),
@@ -145,7 +147,7 @@ def test_what_reading_a_tokenizer_takes_is_tried_too(copy: Path) -> None:
     """transformers adds tokens one by one, in quadratic time."""
     words = [f"x{i}" for i in range(200_000)]
     change_json(copy / "tokenizer_config.json", lambda config: config.update(additional_special_tokens=words))
-    refused(lambda: load_tokenizer(copy), "took more than 4 s of processor time")
+    refused(lambda: load_tokenizer(copy), "took more than 2 s of processor time")
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json", "generation_config.json"])
