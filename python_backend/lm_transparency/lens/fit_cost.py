@@ -9,7 +9,8 @@ import torch
 from ..errors import Cancelled
 from ..model.loading import LoadedModel
 from ..watch import Watch
-from .fitting import JacobianSum, add_sequences, half_is_faster, passes_of
+from .fitting import JacobianSum, add_sequence, half_is_faster, passes_of
+from .material import TOGETHER
 from .plan import Plan
 from .sequences import sampled
 
@@ -18,16 +19,14 @@ _PASSES, _TOKENS = 4, 4
 
 
 def seconds_of_round(model: LoadedModel, plan: Plan, watch: Watch) -> float:
-    """Seconds that a round of the plan's sequences takes. Raises `TransparencyError` for a model that cannot be fitted,
+    """Seconds that a round of `TOGETHER` sequences takes. Raises `TransparencyError` for a model that cannot be fitted,
     and `Cancelled`.
     """
     began = time.perf_counter()
-    sampled(
-        *(model.model, model.tokenizer, range(plan.batch), min(_TOKENS, plan.tokens)), pause=lambda _n: watch.check()
-    )
+    sampled(*(model.model, model.tokenizer, range(TOGETHER), min(_TOKENS, plan.tokens)), pause=lambda _n: watch.check())
     sampling = (time.perf_counter() - began) * plan.tokens / _TOKENS
     numbers = torch.Generator().manual_seed(0)
-    ids = torch.randint(model.anatomy.n_vocab, (plan.batch, plan.tokens), generator=numbers)
+    ids = torch.randint(model.anatomy.n_vocab, (plan.tokens,), generator=numbers)
     times: list[float] = []
 
     def measure(_stage: str, done: int, total: int) -> None:
@@ -38,10 +37,11 @@ def seconds_of_round(model: LoadedModel, plan: Plan, watch: Watch) -> float:
 
     measured = Watch(measure)
     try:
-        add_sequences(
+        add_sequence(
             JacobianSum(model.anatomy.d_model, len(model.anatomy.blocks)),
-            *(model.model, model.anatomy, ids, range(plan.batch), measured),
+            *(model.model, model.anatomy, ids, 0, measured),
             skip=plan.skip,
+            batch=plan.batch,
             half=half_is_faster(model.model),
         )
     except Cancelled:
@@ -49,4 +49,4 @@ def seconds_of_round(model: LoadedModel, plan: Plan, watch: Watch) -> float:
     # told before the forward pass, before each backward pass
     forward = times[1] - times[0]
     each = (times[-1] - times[1]) / max(1, len(times) - 2)
-    return sampling + forward + passes_of(model.anatomy.d_model, plan.batch, plan.passes) * each
+    return sampling + TOGETHER * (forward + passes_of(model.anatomy.d_model, plan.batch) * each)

@@ -18,7 +18,7 @@ from .sequences import pieces, sampled
 #: The number of the sequence that a fit is tried on and that is not in it, where sequences are sampled.
 _APART = 2**30
 #: Sampling eight sequences takes little longer than one.
-_TOGETHER = 8
+TOGETHER = 8
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Material:
     def left(self, done: Collection[int]) -> Iterator[tuple[int, Int[Tensor, "position"]]]:
         """The sequences that are not done, with their numbers; a few are made together."""
         wanted = [number for number in self.numbers if number not in done]
-        for start in range(0, len(wanted), _TOGETHER):
-            some = wanted[start : start + _TOGETHER]
+        for start in range(0, len(wanted), TOGETHER):
+            some = wanted[start : start + TOGETHER]
             yield from zip(some, self.of(some), strict=True)
 
 
