@@ -67,6 +67,8 @@ export type PanelAction =
   | 'openSettings'
   | 'manageTrust'
   | 'saveRun'
+  | 'fitLens'
+  | 'stopFit'
   | 'copyPromptLink';
 
 /** Files that the view can be saved as. */
@@ -80,6 +82,13 @@ export interface About {
 
 /** A page of the documentation, with the heading to show: "inspectors#heads". */
 export type DocAddress = string;
+
+/** A lens of the shown model that is being fitted: how far it is, and the sequences it has in this fit so far. */
+export interface Fitting {
+  message: string;
+  fraction: number | null;
+  sequences: number;
+}
 
 /** The rest of an analysis whose first graph is shown: being computed, or not any more and why (empty: called off). */
 export interface Filling {
@@ -128,6 +137,8 @@ export type ToWebview =
   | { type: 'export'; format: SaveFormat | 'figure'; appearance: Appearance }
   /** A command of the editor: open the box for another token to compare the prediction with. */
   | { type: 'whyNot' }
+  /** null: none is being fitted. */
+  | { type: 'fitting'; fitting: Fitting | null }
   /** Whether the flow is to be shown on the prompt's text. */
   | { type: 'showHeat'; shown: boolean }
   /**

@@ -3,6 +3,7 @@ import type { Backend } from './backend/backend';
 import type { Environments } from './setUp/environment';
 import type { Bundle } from './setUp/wheel';
 import type { ModelChoice } from './models/modelChoice';
+import type { LensFits } from './models/lensFits';
 import type { RecentModels } from './models/recentModels';
 import type { TokenMarks } from './editor/tokenMarks';
 import type { Surprisal } from './editor/surprisal';
@@ -27,6 +28,7 @@ export interface App {
   environments: Environments;
   recent: RecentModels;
   choice: ModelChoice;
+  fits: LensFits;
   live: Pick<LiveMode, 'follows'>;
   targets: Targets;
   log: Log;

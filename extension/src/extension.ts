@@ -24,8 +24,10 @@ import { cancelAnalysis } from './commands/cancelAnalysis';
 import { connectRemote, disconnect, setUpRemote, useLocalBackend } from './commands/connectRemote';
 import { comparePrompt } from './commands/comparePrompt';
 import { choosePrompt } from './commands/choosePrompt';
+import { fitLens } from './commands/fitLens';
 import { exportGraph } from './commands/exportGraph';
 import { hideHeat, nextHeat } from './commands/heat';
+import { LensFits } from './models/lensFits';
 import { ModelChoice } from './models/modelChoice';
 import { newPrompt } from './commands/newPrompt';
 import { offerAnalysis } from './commands/offerAnalysis';
@@ -63,6 +65,7 @@ import { registerTool } from './runs/tool';
 import { showRuns } from './runs/view';
 import { Log } from './log';
 import { readSettings, SECTION, storeSetting } from './settings';
+import { showFit } from './status/fitStatus';
 import { ModelStatus } from './status/modelStatus';
 import { showStatus } from './status/status';
 
@@ -140,13 +143,25 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     load: (chosen, cancel) => Promise.resolve(loadModel(backend, chosen, cancel)),
     store: storeSetting,
   });
+  const fits: LensFits = new LensFits({
+    request: (...asked) => backend.request(...asked),
+    isLoaded: (source) => backend.status.health?.loaded.some((model) => model.source === source) === true,
+    memory: context.workspaceState,
+    ended: ({ sequences }) =>
+      void vscode.window.setStatusBarMessage(`LM Transparency: lens fitted on ${sequences} sequences`, 8000),
+    failed: (error) => void reportFailure(app, error),
+  });
   const analyses: Analyses = new Analyses(backend, () => panels, store, choice, info);
   const panels: Panels = new Panels(context.extensionUri, store, {
     ask: (...asked) => analyses.ask(...asked),
     told: (panel, notice) => void heed(notices, panel, notice),
-    shown: (panel) => marks.link(panel),
+    shown: (panel) => {
+      marks.link(panel);
+      panel.showFitting();
+    },
     aimed: (panel) => marks.redraw(panel),
     measured: (panel) => analyses.measured(panel),
+    fitting: ({ shown }) => (fits.current?.source === (shown?.asked.source ?? '') ? fits.current.fitting : null),
     disposed: (panel) => {
       analyses.cancel(panel);
       marks.unlink(panel);
@@ -158,7 +173,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const settingsFor = (uri?: vscode.Uri) => choice.settingsFor(uri);
   const live = new LiveMode({ analyses, panels, choice, log: info });
   const app: App = {
-    ...{ backend, analyses, panels, store, runs, marks, surprisal, environments, recent, choice, live, targets },
+    ...{ backend, analyses, panels, store, runs, marks, surprisal, environments, recent, choice, fits, live, targets },
     ...{ log, extensionUri, storage, bundle, selectedPython: askSelected, settingsFor },
     manifest: context.extension.packageJSON as App['manifest'],
   };
@@ -192,6 +207,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     toggleLive: () => live.toggle(),
     newPrompt: () => newPrompt(),
     whyNot: whyNot(app),
+    fitLens: fitLens(app),
     ...runCommands(app, tree),
   };
   const early = new EarlyStart(backend, targets, info);
@@ -207,11 +223,14 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     unlockEmptyGroup(),
     showStatus(backend, analyses, targets),
     new ModelStatus({ backend, panels, choice, targets }),
+    showFit(fits),
     tellTraceMemory(backend, info),
     runs.watch(),
     tree,
     vscode.window.registerUriHandler(new RunLinks({ ...app, report })),
     ...(tool ? [tool] : []),
+    fits.changed.listen(() => panels.all().forEach((panel) => panel.showFitting())),
+    backend.changed.listen(() => fits.resume()),
     analyses.finished.listen((result) => void keepRun({ backend, runs, log: info }, result)),
     analyses.failed.listen(({ panel, failure }) => {
       if (failure.kind === 'backendMissing') void offer(panel);

@@ -118,6 +118,7 @@ export function newWorld() {
     shown: vi.fn(),
     aimed: vi.fn(),
     measured: (panel) => analyses.measured(panel),
+    fitting: () => null,
     disposed: (panel) => analyses.cancel(panel),
     ignored: vi.fn(),
   });

@@ -38,6 +38,7 @@ function make(events: Partial<PanelEvents> = {}) {
     shown: vi.fn(),
     aimed: vi.fn(),
     measured: vi.fn(() => 60),
+    fitting: () => null,
     disposed: vi.fn(),
     ignored: vi.fn(),
     ...events,

@@ -81,7 +81,7 @@ describe('a question about a run', () => {
       return { layer: 1, head, side: 1, probability: array, contribution: array, ...at };
     };
     host.reply = ({ params }) => Promise.resolve(map((params as { head: number }).head));
-    const own = createAsker(host, () => run, 60_000);
+    const own = createAsker(host, () => run, { mostKept: 60_000 });
     const look = async (head: number) => {
       own.entry('lmTransparency/attentionMap', { layer: 1, head })?.watch();
       await turn();

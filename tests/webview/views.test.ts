@@ -1,6 +1,6 @@
 // @vitest-environment happy-dom
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ExportParams } from '../../extension/shared/protocol';
+import type { ExportParams, LensesResult } from '../../extension/shared/protocol';
 import type { Method, ViewState } from '../../extension/shared/webview';
 import { fileName } from '../../webview/src/store/exporter';
 import { mount } from '../../webview/src/mount';
@@ -84,6 +84,40 @@ describe('the views', () => {
     expect(lenses('lmTransparency/lensGrid').at(-1)).toBe('jacobian');
     expect(lenses('lmTransparency/lensTrack').at(-1)).toBe('jacobian');
     expect(text('lens-means')).toContain('at some point, not next');
+  });
+
+  it('offer to fit a lens where the logit lens is the only one, and have it once its first round is done', async () => {
+    let found: LensesResult = { names: ['logit'], sequences: 0 };
+    const usual = host.reply;
+    host.reply = (question, options) =>
+      question.method === 'lmTransparency/lenses' ? Promise.resolve(found) : usual(question, options);
+    await show({ view: 'lens' });
+    expect(maybe('lens-choice')).toBeNull();
+    await click('fit-lens');
+    expect(host.toldOf('action')).toEqual([{ type: 'action', action: 'fitLens' }]);
+    const said = '0 of 32 sequences, 5 min left';
+    host.say({ type: 'fitting', fitting: { message: said, fraction: 0.1, sequences: 0 } });
+    await settled();
+    expect(maybe('fit-lens')).toBeNull();
+    expect(text('fitting')).toContain(said);
+    found = { names: ['logit', 'jacobian'], sequences: 8 };
+    host.say({ type: 'fitting', fitting: { message: said, fraction: 0.3, sequences: 8 } });
+    await settled();
+    await click('lens-jacobian');
+    expect(text('lens-means')).toContain('fitted on 8 sequences');
+    const grids = () => host.askedBy('lmTransparency/lensGrid').length;
+    const before = grids();
+    // the next round reads differently, and the end may
+    found = { ...found, sequences: 16 };
+    host.say({ type: 'fitting', fitting: { message: said, fraction: 0.5, sequences: 16 } });
+    await settled();
+    expect(text('lens-means')).toContain('fitted on 16 sequences');
+    expect(grids()).toBeGreaterThan(before);
+    await click('stop-fit');
+    expect(host.toldOf('action').at(-1)).toEqual({ type: 'action', action: 'stopFit' });
+    host.say({ type: 'fitting', fitting: null });
+    await settled();
+    expect(maybe('fitting')).toBeNull();
   });
 
   it('show how far the lens has come', async () => {

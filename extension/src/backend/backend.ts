@@ -1,5 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { ANALYZE, type Health, HEALTH, LOAD_MODEL, PROTOCOL_VERSION, SILENCE_S } from '../../shared/protocol';
+import {
+  ANALYZE,
+  ESTIMATE_FIT,
+  FIT_LENS,
+  type Health,
+  HEALTH,
+  LOAD_MODEL,
+  PROTOCOL_VERSION,
+  SILENCE_S,
+} from '../../shared/protocol';
 import { linkLost } from '../link/sshFailure';
 import type { Cancel } from '../cancel';
 import { Signal } from '../signal';
@@ -64,7 +73,7 @@ export interface RequestOptions {
 /** How long an attempt to make a link again may be without a word from it; then comes the next. */
 const LINK_SILENCE_MS = 60_000;
 /** Requests that load a model if it is not loaded yet. */
-const LOADING: ReadonlySet<string> = new Set([ANALYZE, LOAD_MODEL]);
+const LOADING: ReadonlySet<string> = new Set([ANALYZE, LOAD_MODEL, ESTIMATE_FIT, FIT_LENS]);
 const STARTING = 'Starting Python';
 const TRIES = 3;
 

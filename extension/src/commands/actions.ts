@@ -46,6 +46,9 @@ export async function runAction(app: App, action: PanelAction, panel?: Panel): P
     case 'openSettings':
       await vscode.commands.executeCommand('workbench.action.openSettings', 'lmTransparency');
       return;
+    case 'stopFit':
+      return app.fits.stop();
+    case 'fitLens':
     case 'saveRun':
     case 'copyPromptLink':
       // the panel is the active one: it was clicked

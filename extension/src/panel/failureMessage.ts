@@ -19,6 +19,8 @@ export const LABELS: Record<PanelAction, string> = {
   dismiss: 'Dismiss',
   openSettings: 'Open Settings',
   manageTrust: 'Manage Workspace Trust',
+  fitLens: 'Fit Lens…',
+  stopFit: 'Stop',
   saveRun: 'Save Run Beside Prompt',
   copyPromptLink: 'Copy Link to Prompt',
 };

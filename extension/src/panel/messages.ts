@@ -23,6 +23,8 @@ const ACTIONS: Record<PanelAction, true> = {
   useLocalBackend: true,
   manageTrust: true,
   saveRun: true,
+  fitLens: true,
+  stopFit: true,
   copyPromptLink: true,
 };
 const VIEWS: readonly ViewName[] = ['routes', 'lens', 'heads'];

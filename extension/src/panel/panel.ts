@@ -3,6 +3,7 @@ import type { Appearance, PlainLensResult, PromptSettings } from '../../shared/p
 import type {
   Answer,
   Filling,
+  Fitting,
   Notice,
   PanelAction,
   PanelLayout,
@@ -37,6 +38,8 @@ export interface PanelEvents {
   aimed(panel: Panel): void;
   /** How many drawn edges the page may have measured by itself. */
   measured(panel: Panel): number;
+  /** The lens of its model that is being fitted. */
+  fitting(panel: Panel): Fitting | null;
   disposed(panel: Panel): void;
   ignored(message: unknown): void;
 }
@@ -231,6 +234,10 @@ export class Panel {
     if (measured === this.#state.measured) return;
     this.#state = { ...this.#state, measured };
     this.#post({ type: 'measured', measured });
+  }
+
+  showFitting(): void {
+    this.#post({ type: 'fitting', fitting: this.events.fitting(this) });
   }
 
   showCursor(position: number | null): void {

@@ -26,14 +26,19 @@ export type Asker = ReturnType<typeof createAsker>;
 /** The budget of kept answers, in characters; the least recently used is dropped first. */
 const MOST_KEPT = 64e6;
 
-export function createAsker(host: Host, runId: () => string | null, mostKept: number = MOST_KEPT) {
+/** `fitted`: another number once a lens that was fitted here reads differently; what it read before is asked for again. */
+export function createAsker(
+  host: Host,
+  runId: () => string | null,
+  { mostKept = MOST_KEPT, fitted = () => 0 }: { mostKept?: number; fitted?: () => number } = {},
+) {
   const entries = new Map<string, Entry<Method>>();
 
   function entry<M extends Method>(method: M, asked: Asked<M>): Entry<M> | null {
     const run = runId();
     if (run === null) return null;
     const question = { method, params: { ...asked, runId: run } as unknown as Params<M> };
-    const key = JSON.stringify(question);
+    const key = JSON.stringify(question) + (dependsOnFit(question) ? ` ${fitted()}` : '');
     const found = (entries.get(key) as Entry<M> | undefined) ?? createEntry(host, question);
     entries.delete(key);
     entries.set(key, found as unknown as Entry<Method>);
@@ -48,6 +53,12 @@ export function createAsker(host: Host, runId: () => string | null, mostKept: nu
   }
 
   return { entry };
+}
+
+function dependsOnFit({ method, params }: Question): boolean {
+  if (method === 'lmTransparency/lenses') return true;
+  const lens = 'lens' in params ? params.lens : undefined;
+  return lens !== undefined && lens !== 'logit';
 }
 
 /** Arrays make up most of an answer's size; the rest counts as one small list. */

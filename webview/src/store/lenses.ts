@@ -1,8 +1,8 @@
 /** Which lens reads states and what is written into them, and which lenses there are for the run's model. */
-import { computed, effect, signal } from '@preact/signals';
+import { batch, computed, effect, signal } from '@preact/signals';
 import type { ReadonlySignal, Signal } from '@preact/signals';
 import type { LensChoice, LensesResult } from '../../../extension/shared/protocol';
-import type { ViewName } from '../../../extension/shared/webview';
+import type { Fitting, ViewName } from '../../../extension/shared/webview';
 import type { Asker } from './ask';
 
 export const LOGIT = 'logit';
@@ -12,6 +12,8 @@ interface World {
   normalized: ReadonlySignal<boolean>;
   view: ReadonlySignal<ViewName>;
   offline: ReadonlySignal<string | null>;
+  /** Counts what a fit has changed. */
+  fitted: Signal<number>;
   /** The page is a recording: nothing can be asked. */
   recording: boolean;
 }
@@ -23,6 +25,9 @@ export interface Lenses {
   known: ReadonlySignal<LensesResult | null>;
   /** The one that reads: the chosen one, where this model has it. */
   name: ReadonlySignal<string>;
+  /** One of this model that is being fitted. */
+  fitting: ReadonlySignal<Fitting | null>;
+  tell(fitting: Fitting | null): void;
   /** How every question that reads vectors is asked. */
   reading: ReadonlySignal<Required<LensChoice>>;
   live(): () => void;
@@ -30,7 +35,7 @@ export interface Lenses {
 
 const METHOD = 'lmTransparency/lenses';
 
-export function createLenses({ asker, normalized, view, offline, recording }: World): Lenses {
+export function createLenses({ asker, normalized, view, offline, recording, fitted }: World): Lenses {
   const chosen = signal(LOGIT);
   // of one's own accord only where it matters
   const isWanted = computed(() => !recording && (view.value === 'lens' || chosen.value !== LOGIT));
@@ -50,5 +55,15 @@ export function createLenses({ asker, normalized, view, offline, recording }: Wo
     });
   }
 
-  return { chosen, known, name, reading, live };
+  const fitting = signal<Fitting | null>(null);
+  function tell(now: Fitting | null): void {
+    const before = fitting.peek();
+    const isNews = before !== null && (now === null || now.sequences !== before.sequences);
+    batch(() => {
+      fitting.value = now;
+      if (isNews) fitted.value = fitted.peek() + 1;
+    });
+  }
+
+  return { fitting, tell, chosen, known, name, reading, live };
 }

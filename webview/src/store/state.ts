@@ -100,8 +100,9 @@ export function createStore(host: Host) {
   /** The editor's command to ask “Why not …?”; the panel clears it. */
   const whyNotAsked = signal(false);
   const arrangement = createArrangement();
-  const asker = createAsker(host, () => analysis.value?.meta.runId ?? null);
-  const lenses = createLenses({ asker, normalized: lensNormalized, view, offline, recording: host.recording });
+  const fitted = signal(0);
+  const asker = createAsker(host, () => analysis.value?.meta.runId ?? null, { fitted: () => fitted.value });
+  const lenses = createLenses({ asker, normalized: lensNormalized, view, offline, fitted, recording: host.recording });
 
   const drawn = createDrawn({ analysis, target, threshold, renormalize, headFilter });
   const { open, lowest, routes } = drawn;
@@ -290,6 +291,9 @@ export function createStore(host: Host) {
       case 'updating':
         updating.value = message.message === null ? null : { ...message, message: message.message };
         trouble.value = null;
+        return;
+      case 'fitting':
+        lenses.tell(message.fitting);
         return;
       case 'whyNot':
         whyNotAsked.value = true;

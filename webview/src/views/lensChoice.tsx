@@ -1,36 +1,80 @@
-/** Which lens reads the states: as they are, or turned by the Jacobian lens that was fitted here. */
+/** Which lens reads the states, and the way to one that reads the middle layers: it is fitted in the background. */
+import type { Fitting } from '../../../extension/shared/webview';
+import { Bar } from '../controls/bar';
 import { roving } from '../controls/roving';
 import type { Store } from '../store/state';
 import { lensWords } from '../words/lenses';
 
 export function LensChoice({ store }: { store: Store }) {
-  const { known, name, chosen } = store.lenses;
-  const names = known.value?.names ?? [];
-  if (names.length < 2) return null;
+  const { known, name, fitting } = store.lenses;
+  if (known.value === null) return null;
+  const { names, sequences } = known.value;
   const { means } = lensWords(name.value);
   return (
     <>
-      <span class="switch" role="group" aria-label="Lens" data-testid="lens-choice" onKeyDown={roving}>
-        {names.map((each) => (
-          <button
-            key={each}
-            type="button"
-            tabIndex={each === name.value ? 0 : -1}
-            class={`quiet${each === name.value ? ' on' : ''}`}
-            data-testid={`lens-${each}`}
-            aria-pressed={each === name.value}
-            title={lensWords(each).title}
-            onClick={() => (chosen.value = each)}
-          >
-            {lensWords(each).label}
-          </button>
-        ))}
-      </span>
+      {names.length > 1 && <Switch store={store} names={names} />}
       {means !== '' && (
         <span class="dim" data-testid="lens-means">
-          {means} · fitted on {known.value?.sequences} sequences
+          {means} · fitted on {sequences} sequences
         </span>
       )}
+      {fitting.value && <Progress store={store} fitting={fitting.value} />}
+      {names.length < 2 && !fitting.value && store.inEditor && <Offer store={store} />}
     </>
+  );
+}
+
+function Switch({ store, names }: { store: Store; names: string[] }) {
+  const { name, chosen } = store.lenses;
+  return (
+    <span class="switch" role="group" aria-label="Lens" data-testid="lens-choice" onKeyDown={roving}>
+      {names.map((each) => (
+        <button
+          key={each}
+          type="button"
+          tabIndex={each === name.value ? 0 : -1}
+          class={`quiet${each === name.value ? ' on' : ''}`}
+          data-testid={`lens-${each}`}
+          aria-pressed={each === name.value}
+          title={lensWords(each).title}
+          onClick={() => (chosen.value = each)}
+        >
+          {lensWords(each).label}
+        </button>
+      ))}
+    </span>
+  );
+}
+
+/** Where the logit lens is the only one. */
+function Offer({ store }: { store: Store }) {
+  return (
+    <button
+      type="button"
+      class="link"
+      data-testid="fit-lens"
+      title="The logit lens reads noise in the middle layers of small models. A lens that is fitted on this model shows what a state is about to say at some point"
+      onClick={() => store.act('fitLens')}
+    >
+      Read the middle layers: fit a lens on this model…
+    </button>
+  );
+}
+
+function Progress({ store, fitting: { message, fraction } }: { store: Store; fitting: Fitting }) {
+  return (
+    <span class="fitting" data-testid="fitting">
+      <Bar label="Fitting the lens" fraction={fraction} />
+      <span class="dim">Fitting a lens: {message}</span>
+      <button
+        type="button"
+        class="quiet small"
+        data-testid="stop-fit"
+        title="What is done is kept"
+        onClick={() => store.act('stopFit')}
+      >
+        Stop
+      </button>
+    </span>
   );
 }

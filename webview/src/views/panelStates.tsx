@@ -1,5 +1,6 @@
 /** The panel's content without a graph, and the banners over it when something is wrong. */
 import type { Phase, Store } from '../store/state';
+import { Bar } from '../controls/bar';
 import { RefusedLens } from './refusedLens';
 
 export function Empty({ store }: { store: Store }) {
@@ -47,22 +48,6 @@ export function Loading({ store, phase }: { store: Store; phase: Extract<Phase, 
           Cancel
         </button>
       </div>
-    </div>
-  );
-}
-
-/** A progress bar; `fraction` null: unknown. */
-function Bar({ label, fraction }: { label: string; fraction: number | null }) {
-  return (
-    <div
-      class={`progress${fraction === null ? ' unknown' : ''}`}
-      role="progressbar"
-      aria-valuemin={0}
-      aria-valuemax={100}
-      aria-label={label}
-      {...(fraction === null ? {} : { 'aria-valuenow': Math.round(fraction * 100) })}
-    >
-      <div class="done" style={{ width: fraction === null ? '30%' : `${fraction * 100}%` }} />
     </div>
   );
 }
