@@ -100,6 +100,20 @@ def inspections() -> list[str]:
     return [*out, "] as const satisfies (keyof Inspections)[];"]
 
 
+def defaults() -> list[str]:
+    """What a param that is left out stands for; those that stand for null or nothing are left out here as well."""
+    out = ["", "/** Params that are left out: what they stand for. */", "export const DEFAULTS = {"]
+    for method, (params, _) in protocol.INSPECTIONS.items():
+        given = {camel_case(field.name): field.default for field in fields(params) if field.default is not MISSING}
+        pairs = ", ".join(f"{name}: {literal(value)}" for name, value in given.items() if value is not None)
+        out.append(f"  '{method}': {{ {pairs} }}," if pairs else f"  '{method}': {{}},")
+    return [*out, "} as const satisfies { [M in keyof Inspections]: Partial<Inspections[M]['params']> };"]
+
+
+def literal(value: str | float) -> str:
+    return repr(value) if isinstance(value, str) else str(value).lower()
+
+
 def columns() -> list[str]:
     out = ["", "/** Columns of an analysis: see COLUMNS in protocol/analysis.py for how they relate. */"]
     out.append("export interface AnalysisColumns {")
@@ -120,7 +134,7 @@ def render() -> str:
     names |= {cls: cls.__name__ for cls in protocol.MESSAGES}
     for cls in protocol.MESSAGES:
         out += interface(cls, names)
-    return "\n".join(out + inspections() + columns())
+    return "\n".join(out + inspections() + defaults() + columns())
 
 
 def main() -> int:

@@ -516,6 +516,35 @@ export interface ExportResult {
 }
 
 /**
+ * The answers that a page without a model carries: to what its views ask, and about the routes into `target`.
+ *
+ * `threshold` null: the automatic threshold. `selection`: what the panel shows, answered about first. `effects`:
+ * those that are known of the target; what they name is answered about as well. `named`: tokens to follow through the
+ * layers, by their text or as `#ID`.
+ */
+export interface RecordParams {
+  runId: string;
+  target?: number | null;
+  threshold?: number | null;
+  renormalize?: boolean;
+  selection?: string | null;
+  effects?: EffectsResult | null;
+  named?: string[];
+  workDoneToken?: string;
+}
+
+/**
+ * `answers`: base64 of a gzip of JSON, a list of [method, params, answer]; `count`: how many there are.
+ *
+ * Numbers in them have the digits of float32. What has no room is left out, the strongest last. Maps of a long prompt
+ * have fewer cells than those that a panel asks for.
+ */
+export interface RecordResult {
+  answers: string;
+  count: number;
+}
+
+/**
  * The analysis of one target in words and numbers. `target` null: the position of the model's answer.
  * `threshold` null: the automatic threshold. `effects`: those that are known of the target, for the run file.
  * `measure`: the text also lists effects, measured on the predicted token, less `contrast` where one is named. The
@@ -1170,6 +1199,7 @@ export interface Inspections {
   'lmTransparency/nodeTokens': { params: NodeTokensParams; result: NodeTokensResult };
   'lmTransparency/reach': { params: ReachParams; result: ReachResult };
   'lmTransparency/export': { params: ExportParams; result: ExportResult };
+  'lmTransparency/record': { params: RecordParams; result: RecordResult };
   'lmTransparency/describe': { params: DescribeParams; result: DescribeResult };
   'lmTransparency/edgeHeads': { params: EdgeHeadsParams; result: EdgeHeadsResult };
   'lmTransparency/head': { params: HeadParams; result: HeadResult };
@@ -1195,6 +1225,7 @@ export const INSPECTIONS = [
   'lmTransparency/nodeTokens',
   'lmTransparency/reach',
   'lmTransparency/export',
+  'lmTransparency/record',
   'lmTransparency/describe',
   'lmTransparency/edgeHeads',
   'lmTransparency/head',
@@ -1214,6 +1245,33 @@ export const INSPECTIONS = [
   'lmTransparency/knockOut',
   'lmTransparency/faithfulness',
 ] as const satisfies (keyof Inspections)[];
+
+/** Params that are left out: what they stand for. */
+export const DEFAULTS = {
+  'lmTransparency/promoted': { normalize: true, lens: 'logit', topK: 3, behind: false },
+  'lmTransparency/nodeTokens': { normalize: true, lens: 'logit', topK: 30, updateK: 15 },
+  'lmTransparency/reach': { renormalize: true, topK: 10, workDoneToken: '' },
+  'lmTransparency/export': { normalize: true, lens: 'logit', renormalize: true, ink: 'flow', appearance: 'light', view: 'routes', kept: false, caption: false, workDoneToken: '' },
+  'lmTransparency/record': { renormalize: true, workDoneToken: '' },
+  'lmTransparency/describe': { renormalize: true, dtype: 'auto', specialTokens: 'auto', chat: false, topK: 10, measure: false, workDoneToken: '' },
+  'lmTransparency/edgeHeads': {},
+  'lmTransparency/head': { normalize: true, lens: 'logit', topK: 15, keysK: 10 },
+  'lmTransparency/headEntropy': {},
+  'lmTransparency/attentionMap': { side: 384 },
+  'lmTransparency/layerMaps': { side: 48 },
+  'lmTransparency/headTags': { workDoneToken: '' },
+  'lmTransparency/ffnNeurons': { topK: 20 },
+  'lmTransparency/ffnExperts': { normalize: true, lens: 'logit', topK: 5 },
+  'lmTransparency/expert': { normalize: true, lens: 'logit', topK: 15, neuronsK: 20 },
+  'lmTransparency/neuron': { normalize: true, lens: 'logit', topK: 15 },
+  'lmTransparency/lensGrid': { normalize: true, lens: 'logit', firstRow: 0, workDoneToken: '' },
+  'lmTransparency/lenses': {},
+  'lmTransparency/lensTrack': { normalize: true, lens: 'logit' },
+  'lmTransparency/predictEffects': { metric: 'logit', how: 'default', behind: false, workDoneToken: '', top: 60, shares: true },
+  'lmTransparency/measureEffects': { metric: 'logit', how: 'default', behind: false, workDoneToken: '', seconds: 0.25 },
+  'lmTransparency/knockOut': { metric: 'logit', how: 'default', behind: false, workDoneToken: '', topK: 6 },
+  'lmTransparency/faithfulness': { metric: 'logit', how: 'default', behind: false, workDoneToken: '', renormalize: true },
+} as const satisfies { [M in keyof Inspections]: Partial<Inspections[M]['params']> };
 
 /** Columns of an analysis: see COLUMNS in protocol/analysis.py for how they relate. */
 export interface AnalysisColumns {

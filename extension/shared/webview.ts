@@ -1,5 +1,5 @@
 /** Messages between the panel's host (the extension) and the webview. Both bundles import this file. */
-import type { Appearance, EffectsResult, ExportFormat, Inspections, PlainLensResult } from './protocol';
+import type { Appearance, EffectsResult, ExportFormat, Inspections, PlainLensResult, RecordParams } from './protocol';
 
 /** What the webview may ask the backend, through its host: any question about the run that is shown. */
 export type Method = keyof Inspections;
@@ -45,6 +45,21 @@ export interface ViewState {
   /** The tokens that were chosen for effects at `target`, by their texts or as `#ID`; null: those of the prompt's file. */
   metric: { target: string | null; contrast: string | null } | null;
   layout: PanelLayout;
+}
+
+/** The question for the answers that a page of this view carries. */
+export function recordingOf(
+  runId: string,
+  view: Partial<ViewState> | null,
+  effects: EffectsResult | null,
+): RecordParams {
+  const { target = null, threshold, renormalize = true, selection = null, metric = null } = view ?? {};
+  return {
+    ...{ runId, target, renormalize, selection },
+    threshold: typeof threshold === 'number' ? threshold : null,
+    effects: effects?.position === target ? effects : null,
+    named: [metric?.target, metric?.contrast].filter((name) => typeof name === 'string'),
+  };
 }
 
 /** A button in an empty, error or offline state; the extension knows what it does. */

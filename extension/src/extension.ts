@@ -49,6 +49,7 @@ import { Surprisal } from './editor/surprisal';
 import { LiveMode } from './live/liveMode';
 import { Analyses } from './panel/analyses';
 import { heed } from './panel/notices';
+import type { PageWorld } from './panel/savePage';
 import type { Panel } from './panel/panel';
 import { PANEL_TYPE, Panels, unlockEmptyGroup } from './panel/panels';
 import { ResultStore } from './panel/resultStore';
@@ -152,8 +153,9 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     failed: (error) => void reportFailure(app, error),
   });
   const analyses: Analyses = new Analyses(backend, () => panels, store, choice, info);
+  const ask: PageWorld['ask'] = (...asked) => analyses.ask(...asked);
   const panels: Panels = new Panels(context.extensionUri, store, {
-    ask: (...asked) => analyses.ask(...asked),
+    ask,
     told: (panel, notice) => void heed(notices, panel, notice),
     shown: (panel) => {
       marks.link(panel);
@@ -178,7 +180,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     manifest: context.extension.packageJSON as App['manifest'],
   };
   const act = (action: PanelAction, panel: Panel) => void runAction(app, action, panel);
-  const notices = { extensionUri, marks, surprisal, store, act, log: info };
+  const notices = { extensionUri, ask, marks, surprisal, store, act, log: info };
   const offer = offerSetUp(app);
   const tree = showRuns(runs);
   const report = (error: unknown) => reportFailure(app, error);

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .notebook import show
     from .routes.contributions import Contributions
     from .routes.graph import RouteGraph, auto_threshold, route_graph
+    from .session.pages import export_page
     from .session.session import Session
     from .trace.proof import Proof
     from .trace.trace import Trace
@@ -83,6 +84,7 @@ _HOMES = {
     "RouteGraph": "routes.graph",
     "auto_threshold": "routes.graph",
     "route_graph": "routes.graph",
+    "export_page": "session.pages",
     "Session": "session.session",
     "Proof": "trace.proof",
     "Trace": "trace.trace",
@@ -110,6 +112,7 @@ __all__ = [
     "auto_threshold",
     "chat_of",
     "export_figure",
+    "export_page",
     "export_text",
     "inspect_edge",
     "inspect_effects",

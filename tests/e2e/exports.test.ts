@@ -129,6 +129,8 @@ describe('what one sees, saved and copied by VS Code', () => {
 
   test('the HTML page lives without VS Code and without a network', async () => {
     await fromMenu('html', 'page.html', 'ioi.html');
-    await expectAlive(browser, pathToFileURL(join(folder, 'page.html')).href, EDGE, ' Mary');
+    await expectAlive(browser, pathToFileURL(join(folder, 'page.html')).href, {
+      ...{ selected: EDGE, first: ' Mary', views: null },
+    });
   });
 });

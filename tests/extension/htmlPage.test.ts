@@ -10,6 +10,7 @@ const content = {
   payload: new Uint8Array([0, 255, 60]),
   view: { target: 3 },
   effects: EFFECTS,
+  answers: null,
 };
 
 function pageIn(html: string): unknown {
@@ -28,6 +29,10 @@ describe('the self-contained page', () => {
       view: { target: 3 },
       effects: EFFECTS,
     });
+  });
+
+  it('holds the answers that it is given', () => {
+    expect(pageIn(fillPage(TEMPLATE, { ...content, answers: 'H4sI' }))).toMatchObject({ answers: 'H4sI' });
   });
 
   it.each([

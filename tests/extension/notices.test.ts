@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Uri } from 'vscode';
 import type { Notice } from '../../extension/shared/webview';
 import { heed } from '../../extension/src/panel/notices';
+import type { PageWorld } from '../../extension/src/panel/savePage';
 import type { Panel } from '../../extension/src/panel/panel';
 import { fileName, filtersFor } from '../../extension/src/panel/save';
 import { EFFECTS } from './analyses_world';
@@ -13,9 +14,18 @@ const surprisal = { hide: vi.fn() };
 const store = { putEffects: vi.fn(() => Promise.resolve()) };
 const act = vi.fn();
 const log = vi.fn();
+const ask = vi.fn((): Promise<unknown> => Promise.resolve({ answers: 'H4sI', count: 1 }));
 
 function tell(notice: Notice, panel: Partial<Panel> = {}): Promise<void> {
-  const world = { extensionUri: FakeUri.file('/ext') as unknown as Uri, marks, surprisal, store, act, log };
+  const world = {
+    extensionUri: FakeUri.file('/ext') as unknown as Uri,
+    ask: ask as PageWorld['ask'],
+    marks,
+    surprisal,
+    store,
+    act,
+    log,
+  };
   const uri = FakeUri.file('/work/ioi.prompt') as unknown as Uri;
   return heed(world, { uri, shown: null, view: null, ...panel } as Panel, notice);
 }
@@ -124,7 +134,8 @@ describe('other notices of the panel', () => {
 
   it('saves the page with what is shown', async () => {
     files.set('/ext/dist/webview/page.html', Buffer.from('<b>__LM_TRANSPARENCY_TITLE__</b>__LM_TRANSPARENCY_PAGE__'));
-    const view = { target: 3 } as Panel['view'];
+    const metric = { target: '#7', contrast: null };
+    const view = { target: 3, threshold: 0.02, selection: 'M1_3', metric } as Panel['view'];
     const result = {
       title: 'ioi.prompt',
       runId: 'r1',
@@ -135,7 +146,18 @@ describe('other notices of the panel', () => {
     expect(shown.saveDialogs[0]?.defaultUri.path).toBe('/work/ioi.html');
     const [, title, page = ''] = /^<b>(.*)<\/b>(.*)$/.exec(text('/out/graph.svg')) ?? [];
     expect(title).toBe('ioi.prompt');
-    expect(JSON.parse(page)).toEqual({ title, runId: 'r1', payload: 'AQ==', view: { target: 3 }, effects: EFFECTS });
+    const answers = 'H4sI';
+    expect(JSON.parse(page)).toEqual({ title, runId: 'r1', payload: 'AQ==', view, effects: EFFECTS, answers });
+    const params = { runId: 'r1', target: 3, threshold: 0.02, selection: 'M1_3', named: ['#7'] };
+    expect(ask.mock.calls[0]?.slice(1, 2)).toMatchObject([{ method: 'lmTransparency/record', params }]);
+  });
+
+  it('saves the page without answers where the backend gives none, and says so', async () => {
+    files.set('/ext/dist/webview/page.html', Buffer.from('__LM_TRANSPARENCY_PAGE__'));
+    ask.mockRejectedValueOnce(new Error('The backend is offline.'));
+    await tell({ type: 'savePage' }, { shown: { title: 'x', payload: new Uint8Array() } as Panel['shown'] });
+    expect(JSON.parse(text('/out/graph.svg'))).not.toHaveProperty('answers');
+    expect(shown.warnings.at(-1)?.text).toContain('The backend is offline.');
   });
 
   it('says what goes wrong', async () => {

@@ -7,9 +7,10 @@ import { promisify } from 'node:util';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fillPage } from '../../extension/src/panel/htmlPage.ts';
+import type { RecordResult } from '../../extension/shared/protocol.ts';
 import { repositoryPython, repositoryRoot } from '../../scripts/host/paths.mjs';
 import { byTestId } from '../e2e/harness/vitest.ts';
-import { cellsOf, expectAlive } from './exported.ts';
+import { cellsOf, expectAlive, readViews } from './exported.ts';
 import type { PanelHost } from './host.ts';
 import { edgeCount, expectShare } from './reading.ts';
 import { IOI, usePanel, type Opened } from './window.ts';
@@ -55,6 +56,7 @@ describe('what one sees, as a file', () => {
   let json: Written;
   let svg: string;
   let cli: Promise<unknown>;
+  const expected = { first: '', views: {} };
 
   const byId = byTestId(() => page);
 
@@ -176,18 +178,26 @@ describe('what one sees, as a file', () => {
     await byId('export').click();
     await byId('export-html').click();
     await expect.poll(() => host.last('savePage')).toBeDefined();
+    expected.first = json.predictions[0]?.text ?? '';
+    expected.views = await readViews(page);
     const { runId, payload } = await backend.analyze(IOI);
     const template = readFileSync(join(repositoryRoot, 'webview', 'dist', 'page.html'), 'utf8');
     const view = { runId, selection: EDGE };
+    const recorded = await backend.request('lmTransparency/record', { runId, selection: EDGE });
+    const { answers } = recorded as RecordResult;
     const bytes = Buffer.from(payload, 'base64');
     const file = join(folder, 'page.html');
-    writeFileSync(file, fillPage(template, { title: 'ioi', runId, payload: bytes, view, effects: null }));
-    await expectAlive(browser, pathToFileURL(file).href, EDGE, json.predictions[0]?.text ?? '');
-  });
+    writeFileSync(file, fillPage(template, { title: 'ioi', runId, payload: bytes, view, effects: null, answers }));
+    await expectAlive(browser, pathToFileURL(file).href, { ...expected, selected: EDGE });
+  }, 120_000);
 
   test('so does the one that the command line writes', async () => {
     await cli;
     // the command line looks at nothing
-    await expectAlive(browser, pathToFileURL(join(folder, 'cli.html')).href, '', json.predictions[0]?.text ?? '');
+    await expectAlive(browser, pathToFileURL(join(folder, 'cli.html')).href, {
+      ...expected,
+      selected: '',
+      views: null,
+    });
   }, 180_000);
 });

@@ -1,6 +1,7 @@
 // @vitest-environment happy-dom
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { EffectsResult } from '../../extension/shared/protocol';
 import type { ToWebview, ViewState } from '../../extension/shared/webview';
@@ -48,6 +49,17 @@ describe('an exported page', () => {
   it('says that nothing more can be asked', async () => {
     const question = { method: 'lmTransparency/headTags', params: { runId: 'r1' } } as const;
     await expect(browserHost().ask(question)).rejects.toThrow('This page is a recording');
+  });
+
+  it('answers with what it brought along, and is a recording all the same', async () => {
+    const params = { tags: ['self'], nTokens: 5 };
+    const recorded = gzipSync(
+      JSON.stringify([['lmTransparency/headTags', { runId: 'made', workDoneToken: '' }, params]]),
+    );
+    window.lmTransparencyPage = { ...window.lmTransparencyPage, answers: recorded.toString('base64') };
+    const host = browserHost();
+    expect(host.recording).toBe(true);
+    expect(await host.ask({ method: 'lmTransparency/headTags', params: { runId: 'r1' } })).toEqual(params);
   });
 
   it('is a recording, unless it brought answers', () => {

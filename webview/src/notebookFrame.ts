@@ -1,6 +1,8 @@
 /** Starts the view in a notebook's output: as a recording, and again each time the kernel comes or goes. */
+import { recordingOf } from '../../extension/shared/webview';
 import type { ViewState } from '../../extension/shared/webview';
 import type { Page } from './hosts/browser';
+import type { Host } from './hosts/host';
 import { createNotebook } from './hosts/notebook/host';
 import { mount } from './mount';
 import { startTheme } from './hosts/pageTheme';
@@ -22,8 +24,17 @@ export function startInNotebook(
   const notebook = createNotebook(
     channel,
     (view) => (page.view = view),
-    () => download(`${page.title ?? 'routes'}.html`, whole(page.view ?? null)),
+    (ask) => void savePage(ask),
   );
+
+  /** With the answers that its views need, where a kernel gives them. */
+  async function savePage(ask: Host['ask'] | null): Promise<void> {
+    const [view, effects] = [page.view ?? null, page.effects ?? null];
+    const question = { method: 'lmTransparency/record', params: recordingOf(page.runId ?? '', view, effects) } as const;
+    const found = await ask?.(question).catch(() => null);
+    if (found) page.answers = found.answers;
+    download(`${page.title ?? 'routes'}.html`, whole(view));
+  }
 
   function show(): void {
     unmount?.();
@@ -75,8 +86,8 @@ function pageText(page: Page): (view: Partial<ViewState> | null) => string {
   const copy = document.documentElement.cloneNode(true) as HTMLElement;
   return (view) => {
     const holder = copy.querySelector('#lm-transparency-page');
-    const { title, runId, payload, effects } = page;
-    const json = JSON.stringify({ title, runId, payload, view, effects }).replaceAll('<', '\\u003c');
+    const { title, runId, payload, effects, answers } = page;
+    const json = JSON.stringify({ title, runId, payload, view, effects, answers }).replaceAll('<', '\\u003c');
     if (holder) holder.textContent = json;
     return `<!doctype html>\n${copy.outerHTML}\n`;
   };

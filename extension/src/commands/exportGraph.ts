@@ -2,8 +2,8 @@ import * as vscode from 'vscode';
 import type { Appearance } from '../../shared/protocol';
 import type { SaveFormat } from '../../shared/webview';
 import type { App } from '../app';
-import { savePage } from '../panel/notices';
 import type { Panel } from '../panel/panel';
+import { savePage } from '../panel/savePage';
 import { reportFailure } from './report';
 
 interface Choice extends vscode.QuickPickItem {
@@ -52,7 +52,7 @@ export function exportGraph(app: App): (wanted?: unknown) => Promise<void> {
     if (!choice) return;
     const { format, appearance } = choice;
     try {
-      if (format === 'html') await savePage(app.extensionUri, panel);
+      if (format === 'html') await savePage({ ...app, ask: (...asked) => app.analyses.ask(...asked) }, panel);
       else panel.export(format, appearance);
     } catch (error) {
       await reportFailure(app, error);

@@ -8,11 +8,14 @@ export interface PageContent {
   payload: Uint8Array;
   view: Partial<ViewState> | null;
   effects: EffectsResult | null;
+  /** `RecordResult.answers`; null: the page is a drawing alone. */
+  answers: string | null;
 }
 
 /** The template of the page with one analysis in it; nothing of the analysis can be taken for markup. */
-export function fillPage(template: string, { payload, ...content }: PageContent): string {
-  const page = JSON.stringify({ ...content, payload: Buffer.from(payload).toString('base64') });
+export function fillPage(template: string, { payload, answers, ...content }: PageContent): string {
+  const brought = answers !== null && { answers };
+  const page = JSON.stringify({ ...content, ...brought, payload: Buffer.from(payload).toString('base64') });
   const parts = {
     TITLE: escapeMarkup(content.title),
     PAGE: page.replaceAll('<', '\\u003c').replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029'),

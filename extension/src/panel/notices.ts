@@ -1,18 +1,18 @@
 import * as vscode from 'vscode';
 import type { Notice, PanelAction } from '../../shared/webview';
-import { Failure, toFailure } from '../failure';
+import { toFailure } from '../failure';
 import type { TokenMarks } from '../editor/tokenMarks';
 import type { Surprisal } from '../editor/surprisal';
-import { fillPage } from './htmlPage';
 import type { Panel } from './panel';
 import type { ResultStore } from './resultStore';
 import { saveFile } from './save';
+import { savePage } from './savePage';
+import type { PageWorld } from './savePage';
 
 const MESSAGE_MS = 3000;
 
 /** What a notice may need of the extension. */
-export interface NoticeWorld {
-  extensionUri: vscode.Uri;
+export interface NoticeWorld extends PageWorld {
   marks: Pick<TokenMarks, 'select' | 'heat'>;
   surprisal: Pick<Surprisal, 'hide'>;
   store: Pick<ResultStore, 'putEffects'>;
@@ -53,28 +53,10 @@ async function obey(world: NoticeWorld, panel: Panel, notice: Notice): Promise<v
     case 'save':
       return saveFile(notice.name, Buffer.from(notice.content, notice.encoding), panel.uri);
     case 'savePage':
-      return savePage(world.extensionUri, panel);
+      return savePage(world, panel);
     case 'openDocs':
       return openDocs(world, notice.address);
   }
-}
-
-/** Saves what the panel shows as one page that opens without an editor. */
-export async function savePage(extensionUri: vscode.Uri, panel: Panel): Promise<void> {
-  const { shown, view } = panel;
-  if (!shown) return;
-  if (panel.isFilling) {
-    throw new Failure(
-      'incomplete',
-      'The page covers every token, and some routes are still being computed. Save it when they are done.',
-    );
-  }
-  const template = await vscode.workspace.fs.readFile(
-    vscode.Uri.joinPath(extensionUri, 'dist', 'webview', 'page.html'),
-  );
-  const { title, runId, payload, effects } = shown;
-  const page = fillPage(Buffer.from(template).toString('utf8'), { title, runId, payload, view, effects });
-  await saveFile(`${title.replace(/\.[^.]*$/, '')}.html`, Buffer.from(page, 'utf8'), panel.uri);
 }
 
 async function openDocs({ extensionUri, log }: NoticeWorld, address: string): Promise<void> {

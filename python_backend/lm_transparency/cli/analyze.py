@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..model.options import SpecialTokens
     from ..protocol.effects import EffectsResult
     from ..routes.graph import RouteGraph
+    from ..session.session import Session
 
 
 #: For one prompt, with those of `exports`, which is not imported for a list of words.
@@ -118,7 +119,7 @@ def run(arguments: argparse.Namespace) -> int:
     named = named_tokens(analysis, graph.target, arguments.target, arguments.contrast)
     effects = _effects(analysis, graph, arguments) if arguments.effects else None
     deliver(
-        _as_file(run_id, analysis, graph, named, effects, arguments),
+        _as_file(session, run_id, analysis, graph, named, effects, arguments),
         arguments.format,
         arguments.output,
         styled=arguments.format == "text",
@@ -172,6 +173,7 @@ def _threshold(given: str | None, otherwise: float | None) -> float | None:
 
 
 def _as_file(
+    session: Session,
     run_id: str,
     analysis: Analysis,
     graph: RouteGraph,
@@ -191,16 +193,21 @@ def _as_file(
 
         return "\n".join([report, *proof_lines(analysis.proof), ""])
     if arguments.format == "html":
-        from ..exports.page import as_page
-        from ..exports.payload import encode_payload
+        from ..session.pages import page_of
 
         title = arguments.file if arguments.file not in (None, "-") else "prompt"
-        # the page chooses again for each target, as the panel does
-        threshold = "auto" if arguments.threshold in (None, "auto") else graph.threshold
-        ink = "flow" if effects is None else "effect"
-        view = {"target": graph.target, "threshold": threshold, "renormalize": graph.renormalize, "ink": ink}
-        payload = encode_payload(run_id, analysis, arguments.top_k)
-        return as_page(Path(title).name, run_id, payload, {"runId": run_id, **view}, effects=effects)
+        return page_of(
+            session,
+            run_id,
+            Path(title).name,
+            target=graph.target,
+            threshold=None if arguments.threshold in (None, "auto") else graph.threshold,
+            renormalize=graph.renormalize,
+            effects=effects,
+            named=tuple(name for name in (arguments.target, arguments.contrast) if name is not None),
+            top_k=arguments.top_k,
+            watch=terminal_watch(),
+        )
     if arguments.format == "run":
         return _as_run(analysis, graph, effects, arguments)
     from ..exports import graph_text

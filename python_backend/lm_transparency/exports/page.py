@@ -22,11 +22,12 @@ def as_page(
     view: dict[str, Any],
     *,
     effects: EffectsResult | None = None,
+    answers: str | None = None,
     notebook: dict[str, str] | None = None,
 ) -> str:
     """The page that shows `payload` (bytes from `exports.payload.encode_payload`) in the state `view`.
 
-    `effects`: those that are known, of one position.
+    `effects`: those that are known, of one position. `answers`: `RecordResult.answers`, for what is opened in it.
     `notebook`: the facts that `notebook.output` passes to the page about its notebook.
 
     Raises `TransparencyError("dependencyMissing")` where the package was built without the page.
@@ -45,6 +46,8 @@ def as_page(
     }
     if effects is not None:
         content["effects"] = to_wire(effects)
+    if answers is not None:
+        content["answers"] = answers
     if notebook is not None:
         content["notebook"] = notebook
     # a script element ends at the first `</`, even inside JSON

@@ -172,6 +172,37 @@ class ExportResult:
 
 
 @dataclass(frozen=True)
+class RecordParams:
+    """The answers that a page without a model carries: to what its views ask, and about the routes into `target`.
+
+    `threshold` None: the automatic threshold. `selection`: what the panel shows, answered about first. `effects`:
+    those that are known of the target; what they name is answered about as well. `named`: tokens to follow through the
+    layers, by their text or as `#ID`.
+    """
+
+    run_id: str
+    target: int | None = None
+    threshold: float | None = None
+    renormalize: bool = True
+    selection: str | None = None
+    effects: EffectsResult | None = None
+    named: list[str] = field(default_factory=list)
+    work_done_token: str = ""
+
+
+@dataclass(frozen=True)
+class RecordResult:
+    """`answers`: base64 of a gzip of JSON, a list of [method, params, answer]; `count`: how many there are.
+
+    Numbers in them have the digits of float32. What has no room is left out, the strongest last. Maps of a long prompt
+    have fewer cells than those that a panel asks for.
+    """
+
+    answers: str
+    count: int
+
+
+@dataclass(frozen=True)
 class DescribeParams:
     """The analysis of one target in words and numbers. `target` None: the position of the model's answer.
     `threshold` None: the automatic threshold. `effects`: those that are known of the target, for the run file.

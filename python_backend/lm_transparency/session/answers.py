@@ -65,6 +65,8 @@ from ..protocol.inspection import (
     PromotedResult,
     ReachParams,
     ReachResult,
+    RecordParams,
+    RecordResult,
 )
 from ..protocol.lens import (
     LensesParams,
@@ -76,6 +78,7 @@ from ..protocol.lens import (
 )
 from ..trace.trace import position_of
 from ..watch import Watch
+from .recording import record
 from .session import Session
 
 P = TypeVar("P")
@@ -262,6 +265,12 @@ def export(params: ExportParams, session: Session, watch: Watch) -> ExportResult
     if form == "svg":
         return ExportResult(file.decode("utf-8"))
     return ExportResult(base64.b64encode(file).decode("ascii"), "base64")
+
+
+@answers(RecordParams)
+def recording(params: RecordParams, session: Session, watch: Watch) -> RecordResult:
+    run = session.go_on(params.run_id, watch)
+    return record(params, run, lambda asked: answer(asked, session, watch), watch)
 
 
 @answers(DescribeParams)

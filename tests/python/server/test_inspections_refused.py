@@ -109,6 +109,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     "lenses": {},
     "lensTrack": {"position": 0, "tokens": [1]},
     "export": {"format": "json", "target": 0, "threshold": 0.04},
+    "record": {},
 }
 
 

@@ -3,6 +3,7 @@ import type { EffectsResult } from '../../../extension/shared/protocol';
 import type { Answer, Method, Question, ToWebview, ViewState } from '../../../extension/shared/webview';
 import { watchTheme } from './host';
 import type { Host } from './host';
+import { recordedAnswers } from './recorded';
 
 /** What a page may define before the bundle runs; it may also post an extension's messages. */
 export interface Page {
@@ -14,6 +15,9 @@ export interface Page {
   view?: Partial<ViewState> | null;
   /** What was known of its effects. */
   effects?: EffectsResult | null;
+  /** Answers that it brought along: `RecordResult.answers`. */
+  answers?: string;
+  /** Answers anything, in place of a backend. */
   answer?: (question: Question) => Promise<Answer>;
 }
 
@@ -27,12 +31,14 @@ const KEY = 'lm-transparency.view';
 
 export function browserHost(): Host {
   const page = window.lmTransparencyPage ?? {};
+  const recorded = page.answers === undefined ? null : recordedAnswers(bytesOf(page.answers));
   return {
     recording: page.answer === undefined,
     inEditor: page.answer !== undefined,
 
     ask<M extends Method>(question: Question<M>): Promise<Answer<M>> {
-      if (page.answer) return page.answer(question) as Promise<Answer<M>>;
+      const answer = page.answer ?? recorded;
+      if (answer) return answer(question) as Promise<Answer<M>>;
       return Promise.reject(new Error('This page is a recording, so it cannot ask the model anything new.'));
     },
 

@@ -99,6 +99,8 @@ export function UpdateLists({ store, of, update, prefix = '', titles, help, asid
 /** How lists are read: by which lens, and through the model's final norm or not. */
 export function NormToggle({ store }: { store: Store }) {
   const on = store.lensNormalized.value;
+  // recorded answers are those with it
+  if (store.recording) return null;
   return (
     <>
       <LensMark store={store} />

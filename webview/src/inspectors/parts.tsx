@@ -250,7 +250,7 @@ export function NoAnswer({ store, title, message }: { store: Store; title: strin
   return (
     <Section title={title}>
       <p class="dim" role="status">
-        {store.recording ? 'Not part of this recording.' : store.offline.value === null ? message : OFFLINE}
+        {store.offline.value === null ? message : OFFLINE}
       </p>
     </Section>
   );

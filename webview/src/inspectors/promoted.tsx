@@ -18,7 +18,7 @@ export interface Promoted {
 
 export function usePromoted(store: Store, units: readonly string[]): Promoted {
   const model = store.analysis.value?.meta.model;
-  const asked = store.recording ? [] : units.slice(0, MOST_UNITS);
+  const asked = units.slice(0, MOST_UNITS);
   const params = { units: asked, topK: TOKENS, ...store.lenses.reading.value, behind: true };
   const reply = useReply(store, 'lmTransparency/promoted', asked.length > 0 ? params : null);
   const found = reply?.state === 'known' ? reply.result.units : [];
@@ -32,7 +32,7 @@ export function usePromoted(store: Store, units: readonly string[]): Promoted {
       ...row,
       title: [row.title, words(unit)].filter(Boolean).join(', '),
       // the room is there from the start, so that nothing moves when the answer comes
-      note: asked.length === 0 ? row.note : <>{row.note}<Says texts={texts(unit)} /></>, // prettier-ignore
+      note: asked.length === 0 || reply?.state === 'failed' ? row.note : <>{row.note}<Says texts={texts(unit)} /></>, // prettier-ignore
     }),
   };
 }

@@ -38,7 +38,8 @@ export function useLensRows(store: Store, token: number | null, reading: LensCho
   const known: LensGridResult[] = [];
   let reply: LensRows['reply'] = null;
   let asked: { watch(): () => void } | null = null;
-  for (const span of rowSpans(nRows, nTokens)) {
+  // a recording has the rows together
+  for (const span of store.recording ? [{}] : rowSpans(nRows, nTokens)) {
     const entry = store.asker.entry('lmTransparency/lensGrid', { token, ...reading, ...span });
     if (!entry) break;
     reply = entry.reply.value;

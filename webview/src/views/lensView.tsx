@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { useSignal, useSignalEffect } from '@preact/signals';
 import { attempt } from '../analysis/arrays';
-import { classifies } from '../words/answer';
+import { classifies, outputText } from '../words/answer';
 import { columnAt, levelY } from '../graph/layout';
 import { Stage } from '../graph/stage';
 import type { GraphView } from '../graph/view';
@@ -44,6 +44,12 @@ export function LensView({ store, view, lens, openFinder }: Props) {
       <LensGrid store={store} view={view} lens={lens} cells={cells} told={told} openFinder={openFinder} />
       <Waiting reply={reply} what="The lens grid" quiet={cells?.firstRow === 0} problem={read.problem} />
       <LensControls store={store} lens={lens} cells={cells} contrast={view.palette.value?.contrast ?? false} />
+      {store.recording && cells && !cells.followed && followed.value && (
+        <p class="waiting-line" role="status">
+          This page has the grid without <bdi class="token">{outputText(model, followed.value.text)}</bdi>: its colours
+          are those of the most probable tokens.
+        </p>
+      )}
       <CellReadout store={store} cells={cells} followed={told} />
       {reply?.state !== 'failed' && <LensCharts store={store} lens={lens} />}
     </>

@@ -23,7 +23,6 @@ LOAD_MODEL = "lmTransparency.loadModel"
 
 #: How many pages are kept; they are for viewing, and hold prompts.
 _PAGES = 20
-_TOP_K = 10
 
 
 def load(source: str, watch: Watch) -> Callable[[Session], ModelInfo]:
@@ -40,20 +39,15 @@ def draw(text: Text, settings: Settings, title: str, watch: Watch) -> Callable[[
     """A job that analyses `text` and writes the page with its routes; returns the page's place."""
 
     def job(session: Session) -> Path:
-        from ...exports.page import as_page
-        from ...exports.payload import encode_payload
+        from ...session.pages import page_of
 
         with watch.finishing():
             model = session.load(text.model, watch=watch)
         prompt = parse_chat(text.text) if text.chat else text.text
-        run_id, run = session.analyze(model, prompt, special_tokens=text.special_tokens, watch=watch)
-        view = {
-            "runId": run_id,
-            "target": run.target,
-            "threshold": settings.threshold or "auto",
-            "renormalize": settings.renormalize is not False,
-        }
-        return _written(f"{run_id}.html", as_page(title, run_id, encode_payload(run_id, run, _TOP_K), view))
+        run_id, _ = session.analyze(model, prompt, special_tokens=text.special_tokens, watch=watch)
+        renormalize = settings.renormalize is not False
+        page = page_of(session, run_id, title, threshold=settings.threshold, renormalize=renormalize, watch=watch)
+        return _written(f"{run_id}.html", page)
 
     return job
 

@@ -20,7 +20,12 @@ export interface Notebook {
   giveUp(): void;
 }
 
-export function createNotebook(channel: string, remember: (view: ViewState) => void, savePage: () => void): Notebook {
+/** `savePage` gets what can be asked while there is a kernel. */
+export function createNotebook(
+  channel: string,
+  remember: (view: ViewState) => void,
+  savePage: (ask: Host['ask'] | null) => void,
+): Notebook {
   const waiting = new Map<number, Waiting>();
   let lastId = 0;
   const say = (message: FromFrame): void => window.parent.postMessage({ ...message, [MARK]: channel }, '*');
@@ -47,7 +52,7 @@ export function createNotebook(channel: string, remember: (view: ViewState) => v
         inEditor: false,
         onlyWhenAsked: true,
         ask: live ? ask : page.ask,
-        tell: (notice) => (notice.type === 'savePage' ? savePage() : page.tell(notice)),
+        tell: (notice) => (notice.type === 'savePage' ? savePage(live ? ask : null) : page.tell(notice)),
         remember(view) {
           remember(view);
           say({ kind: 'remember', view });
