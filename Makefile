@@ -10,7 +10,7 @@ BENCH_TOKENS := 16,64,128,256,512,1024,2048
 # what is installed is compiled when it is imported, and kept
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup build run test checked everything test-python test-unit test-panel test-e2e test-more lint lint-python lint-node format house protocol protocol-check vsix wheel webview bench bench-panel faithfulness lenses models screenshots clean
+.PHONY: help setup build run test checked everything test-python test-unit test-panel test-e2e test-more lint lint-python lint-node format house protocol protocol-check vsix wheel webview bench bench-panel faithfulness lenses models screenshots gallery clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -115,6 +115,9 @@ models: setup ## run the conformance test and write docs/models.md
 
 screenshots: setup vsix ## retake docs/images from the real window
 	npm run screenshots -w tests/e2e
+
+gallery: setup vsix ## pictures of the real window at every size, length and theme, into tests/e2e/screenshots
+	LMT_PICTURES=1 npm run test -w tests/e2e -- gallery.test.ts
 
 clean: ## remove what was built; keeps .venv and node_modules
 	rm -rf dist build extension/dist extension/backend webview/dist

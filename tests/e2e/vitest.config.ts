@@ -5,6 +5,8 @@ import { LongestFirst } from './sequencer.ts';
 // what CI has no time for, and tests on the wire or other windows cover in part: `make test-more`
 const MORE = ['LMT_MORE', 'LMT_WRITE_THEMES', 'RETAKE_SCREENSHOTS'].some((name) => process.env[name]);
 const longer = MORE ? [] : ['busy.test.ts', 'loading.test.ts', 'reload.test.ts', 'themes.test.ts'];
+// it only takes pictures: `make gallery`
+if (!process.env['LMT_PICTURES']) longer.push('gallery.test.ts');
 
 export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),

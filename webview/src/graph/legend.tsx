@@ -73,11 +73,11 @@ export function Legend({ store }: { store: Store }) {
           ended {shortShare(routes.endedMass)}
         </span>
       )}
-      <span class="moves">
+      <span>
         {effects ? 'width' : 'width and opacity'}:{' '}
-        {effects ? 'effect on the prediction' : flow ? 'flow into the target' : 'local contribution'} · click anything ·
-        arrows move, Enter opens, t targets, / finds
+        {effects ? 'effect on the prediction' : flow ? 'flow into the target' : 'local contribution'}
       </span>
+      <span class="hint">click anything · arrows move, Enter opens, t targets, / finds</span>
       <EffectLine store={store} />
     </div>
   );
