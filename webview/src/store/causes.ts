@@ -8,7 +8,9 @@ import { isComplete, predictedAt } from '../analysis/payload';
 import { asResult } from '../effects/known';
 import { createMeasuring } from '../effects/measuring';
 import type { About, Drawing, Wish } from '../effects/measuring';
+import type { DrawnEdge } from '../effects/plan';
 import type { Host } from '../hosts/host';
+import { faintestDrawn } from '../groups/faintest';
 import type { Ink } from '../routes/headTotals';
 import type { Routes } from '../routes/routes';
 
@@ -152,14 +154,19 @@ function chosenIn({ position, metric }: EffectsResult, run: Analysis | null): Ch
   };
 }
 
+/** Of a larger drawing only so many of the strongest edges are candidates to measure: its picture shows no more either. */
+const MOST_CONSIDERED = 4000;
+
 function drawingOf(run: Analysis | null, routes: Routes | null): Drawing {
   if (!run || !routes) return { edges: [], threshold: 0, renormalize: true };
   const { edgeLayer, edgeQuery, edgeKey } = run.columns;
-  const edges = Array.from(routes.kept, (e, i) => ({
-    layer: edgeLayer[e] ?? 0,
-    query: edgeQuery[e] ?? 0,
-    key: edgeKey[e] ?? 0,
-    flow: routes.keptFlow[i] ?? 0,
-  }));
-  return { edges, threshold: routes.threshold, renormalize: routes.renormalize };
+  const { kept, keptFlow, threshold, renormalize } = routes;
+  const faintest = faintestDrawn(keptFlow, kept.length, MOST_CONSIDERED);
+  const edges: DrawnEdge[] = [];
+  kept.forEach((e, i) => {
+    const flow = keptFlow[i] ?? 0;
+    if (flow < faintest) return;
+    edges.push({ layer: edgeLayer[e] ?? 0, query: edgeQuery[e] ?? 0, key: edgeKey[e] ?? 0, flow });
+  });
+  return { edges, threshold, renormalize };
 }

@@ -18,8 +18,8 @@ export function sourcesOf({ columns }: Analysis, routes: Routes, position: numbe
   const { edgeLayer, edgeQuery, edgeKey } = columns;
   const found = new Map<number, Source>();
   routes.kept.forEach((e, i) => {
+    if (edgeQuery[e] !== position || edgeKey[e] === position) return;
     const [key, flow] = [edgeKey[e]!, routes.keptFlow[i]!];
-    if (edgeQuery[e] !== position || key === position) return;
     const source = found.get(key) ?? { key, flow: 0, edges: [] };
     source.flow += flow;
     source.edges.push({ layer: edgeLayer[e]!, key, flow });

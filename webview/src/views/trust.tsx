@@ -27,17 +27,13 @@ export function measuredEdges(
   known: KnownEffects,
 ): { drawn: number; others: number } {
   const { edgeLayer, edgeQuery, edgeKey } = analysis.columns;
-  const places = new Set(
-    Array.from(routes.kept, (e) => edgePlace(edgeLayer[e] ?? 0, edgeQuery[e] ?? 0, edgeKey[e] ?? 0)),
-  );
-  const found = { drawn: 0, others: 0 };
-  for (const { unit, kind, measured } of known.units.values()) {
-    if (kind !== 'edge' || measured === null) continue;
-    const place = placeOfUnit(unit);
-    if (place !== null && places.has(place)) found.drawn++;
-    else found.others++;
-  }
-  return found;
+  const edges = [...known.units.values()].filter(({ kind, measured }) => kind === 'edge' && measured !== null);
+  const places = new Set(edges.map(({ unit }) => placeOfUnit(unit)));
+  let drawn = 0;
+  // few are measured, and the drawing may have very many
+  for (const e of routes.kept)
+    if (places.has(edgePlace(edgeLayer[e] ?? 0, edgeQuery[e] ?? 0, edgeKey[e] ?? 0))) drawn++;
+  return { drawn, others: edges.length - drawn };
 }
 
 /** What effects are a part of: "the difference". */
