@@ -900,7 +900,7 @@ export interface LensesParams {
 }
 
 /**
- * `names`: `logit`, and `jacobian` if one was fitted for this model here. A path is a lens as well.
+ * `names`: `logit`, and `jacobian` and `tuned` if they were fitted for this model here. A path is a lens as well.
  *
  * `sequences`: those that the Jacobian lens was fitted on; 0 without one.
  */

@@ -34,7 +34,9 @@ def add_figure_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--appearance", choices=get_args(Appearance), default="light", help="default: light")
     group.add_argument("--width", metavar="W", help="1 or 2 columns (85, 178 mm), or millimetres (default: as needed)")
     group.add_argument("--kept-columns", action="store_true", help="fold the columns that carry nothing")
-    group.add_argument("--lens", default="logit", metavar="L", help="of lens and chart: logit, jacobian, or a file")
+    group.add_argument(
+        "--lens", default="logit", metavar="L", help="of lens and chart: logit, jacobian, tuned or a file"
+    )
     group.add_argument("--caption", action="store_true", help="model, prompt, method and version under the figure")
 
 

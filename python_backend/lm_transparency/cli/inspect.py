@@ -33,7 +33,7 @@ def add_parser(commands: Any) -> None:
             "--lens",
             default="logit",
             metavar="L",
-            help="logit, jacobian (fitted by `lens fit`), or a file",
+            help="logit, jacobian or tuned (fitted by `lens fit`), or a file",
         )
         one.add_argument("--special-tokens", default="auto", choices=("auto", "bos", "none"))
         one.add_argument("--format", default="text", choices=("text", "json"))

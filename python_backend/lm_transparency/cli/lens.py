@@ -29,7 +29,10 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--top-k", type=int, default=5, metavar="N", help="tokens of each layer (default 5)")
     parser.add_argument(
-        "--lens", default="logit", metavar="L", help="logit, jacobian (fitted by `lens fit`), or a file (default logit)"
+        "--lens",
+        default="logit",
+        metavar="L",
+        help="logit, jacobian or tuned (fitted by `lens fit`), or a file (default logit)",
     )
     parser.add_argument("--special-tokens", default="auto", choices=("auto", "bos", "none"))
     parser.add_argument("--format", default="text", choices=("text", "json"))

@@ -14,8 +14,8 @@ from .files import read_prompt
 from .options import add_model_options, load, prepare
 
 if TYPE_CHECKING:
+    from ..lens.files import Fit
     from ..lens.fits import Kept
-    from ..lens.fitting import JacobianSum
     from ..lens.plan import Plan
     from ..model.loading import LoadedModel
     from ..watch import Watch
@@ -25,14 +25,21 @@ NAME = "lens fit"
 
 
 def add_parser(commands: Any) -> None:
-    help_ = "fit a Jacobian lens, which reads what a middle layer is about to say"
+    help_ = "fit a lens, which reads what a middle layer is about to say"
     parser = commands.add_parser(NAME, help=help_, description=help_)
     add_model_options(parser)
     parser.add_argument(
-        "--texts", nargs="+", metavar="FILE", help="fit on these texts (default: sampled from the model)"
+        "--kind",
+        default="jacobian",
+        choices=("jacobian", "tuned"),
+        help="jacobian: what is said at some point (default); tuned: what is said next, fitted in seconds",
     )
     parser.add_argument(
-        "--sequences", type=int, metavar="N", help="how many (default: until under 5 %% of the top tokens still change)"
+        "--texts", nargs="+", metavar="FILE", help="fit on these texts (default: sampled from the model)"
+    )
+    parser.add_argument("--sequences", type=int, default=8, metavar="N", help="how many (default 8)")
+    parser.add_argument(
+        "--until-settled", action="store_true", help="until under 5 %% of the top tokens still change, hours on a CPU"
     )
     parser.add_argument("--first", type=int, default=0, metavar="I", help="number of the first, to divide a fit")
     parser.add_argument("--tokens", type=int, default=64, metavar="T", help="tokens of a sequence (default 64)")
@@ -55,8 +62,9 @@ def run(arguments: argparse.Namespace) -> int:
     from ..lens.plan import Plan
 
     plan = Plan(
+        kind=arguments.kind,
         texts=tuple(read_prompt(name) for name in arguments.texts or ()),
-        sequences=arguments.sequences,
+        sequences=None if arguments.until_settled else arguments.sequences,
         first=arguments.first,
         tokens=arguments.tokens,
         skip=arguments.skip,
@@ -65,34 +73,36 @@ def run(arguments: argparse.Namespace) -> int:
     )
     plan.check()
     prepare(arguments)
+    from ..lens.fitting import JacobianSum
     from ..lens.places import kept_lens
     from ..session.session import Session
 
     model = load(Session(), arguments)
-    file = arguments.output or kept_lens(model.files)
-    total = _merged(arguments, model, plan, file) if arguments.merge else _fit(arguments, model, plan, file)
-    spread = ""
-    if total.n_sequences > 1:
+    file = arguments.output or kept_lens(model.files, plan.kind)
+    done: list[Kept] = []
+    total = _merged(arguments, model, plan, file) if arguments.merge else _fit(arguments, model, plan, file, done)
+    spread, still = "", _still(done)
+    if isinstance(total, JacobianSum) and total.n_sequences > 1:
         worst = max(total.standard_error(row) for row in total.sums)
         spread = f", standard error at most {100 * worst:.0f} % of a map's norm"
-    stderr().write(f"{file}: fitted on {total.n_sequences} sequences{spread}\n")
+    stderr().write(f"{file}: fitted on {total.n_sequences} sequences{spread}{still}\n")
     return 0
 
 
-def _merged(arguments: argparse.Namespace, model: LoadedModel, plan: Plan, file: Path) -> JacobianSum:
-    from ..lens.files import read_fit, write_fit
+def _merged(arguments: argparse.Namespace, model: LoadedModel, plan: Plan, file: Path) -> Fit:
+    from ..lens.files import merged, read_fit, write_fit
 
     parts = [read_fit(Path(name), fingerprint=model.files, settings=plan.settings) for name in arguments.merge]
-    total = reduce(lambda one, other: one.merged(other), parts)
+    total = reduce(merged, parts)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_fit(file, total, fingerprint=model.files, model=model.name, settings=plan.settings)
     return total
 
 
-def _fit(arguments: argparse.Namespace, model: LoadedModel, plan: Plan, file: Path) -> JacobianSum:
+def _fit(arguments: argparse.Namespace, model: LoadedModel, plan: Plan, file: Path, done: list[Kept]) -> Fit:
+    """`done` takes what is kept."""
     from ..lens.fits import fit_lens
 
-    done: list[Kept] = []
     try:
         return fit_lens(model, plan, file, _progress(done), resume=arguments.resume, kept=done.append)
     except (KeyboardInterrupt, Cancelled):
@@ -116,8 +126,11 @@ def _progress(done: list[Kept]) -> Watch:
         share = passes / total
         spent = time.perf_counter() - started
         left = f", {spent * (1 - share) / share / 60:.0f} min left" if share > 0.01 else ""
-        changing = done[-1].changing if done else None
-        still = "" if changing is None else f", {100 * changing:.0f} % of the top tokens still change"
-        stderr().overwrite(f"fitting the lens {100 * share:.0f} %{left}{still}")
+        stderr().overwrite(f"fitting the lens {100 * share:.0f} %{left}{_still(done)}")
 
     return Watch(show)
+
+
+def _still(done: list[Kept]) -> str:
+    changing = done[-1].changing if done else None
+    return "" if changing is None else f", about {100 * changing:.0f} % of the top tokens would still change"

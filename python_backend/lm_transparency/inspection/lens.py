@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 from ..analysis.result import Analysis
 from ..errors import TransparencyError
 from ..lens.grid import lens_grid, lens_tracks
 from ..lens.maps import LOGIT, LensMaps
 from ..lens.places import fit_kept
+from ..lens.plan import Fitted
 from ..protocol.lens import LensesResult, LensGridResult, LensTrack
 from ..watch import Watch
 from .asking import question
@@ -57,15 +59,17 @@ def inspect_lens(
 
 @question
 def inspect_lenses(analysis: Analysis) -> LensesResult:
-    """The lenses of the analysis' model: the logit lens, and the Jacobian lens if one was fitted here."""
+    """The lenses of the analysis' model: the logit lens, and those that were fitted here."""
+    fitted = {kind: _fitted(analysis, kind) for kind in get_args(Fitted)}
+    return LensesResult(("logit", *(kind for kind, n in fitted.items() if n)), fitted["jacobian"])
+
+
+def _fitted(analysis: Analysis, kind: Fitted) -> int:
     try:
-        total = fit_kept(analysis.model.files)
+        return fit_kept(analysis.model.files, kind) or 0
     except TransparencyError:
         # what is there cannot be read: as if it were not there
-        total = None
-    if total is None:
-        return LensesResult(("logit",))
-    return LensesResult(("logit", "jacobian"), total)
+        return 0
 
 
 @question

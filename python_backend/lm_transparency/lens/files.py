@@ -21,9 +21,13 @@ from ..files.json_files import NotJson, decode_json, read_object
 from ..files.reading import expanded
 from ..files.writing import write_atomically
 from .fitting import JacobianSum
-from .maps import Affine, LensMaps, listed
+from .maps import Affine, Kind, LensMaps, listed
+from .tuning import TunedSum
 
-#: Of our own files. `squares` and `sequences` let a fit go on.
+#: Sums from which a fit goes on.
+Fit = JacobianSum | TunedSum
+
+#: Of our own files. `sequences`, `squares` and sums let a fit go on.
 FORMAT = "lm-transparency lens 1"
 #: The configuration beside a tuned lens.
 _CONFIG, _PARAMS = "config.json", "params.pt"
@@ -43,9 +47,7 @@ def read_lens(path: str | Path, *, d_model: int, n_layers: int, fingerprint: str
         if place.is_dir():
             kind, rows = "tuned", _tuned(place, n_layers)
         elif place.suffix == ".safetensors":
-            total, said = _ours(place)
-            _check_model(place, said, fingerprint)
-            kind, rows = "jacobian", total.maps().rows
+            kind, rows = _own_maps(place, fingerprint)
         else:
             kind, rows = "jacobian", _jacobian(place)
     except OSError as error:
@@ -59,38 +61,54 @@ def read_lens(path: str | Path, *, d_model: int, n_layers: int, fingerprint: str
     return LensMaps(kind, found.name, rows, (note,))
 
 
-def write_fit(path: Path, total: JacobianSum, *, fingerprint: str, model: str, settings: Mapping[str, Any]) -> None:
+def write_fit(path: Path, total: Fit, *, fingerprint: str, model: str, settings: Mapping[str, Any]) -> None:
     """A fit as a lens, float32, from which it can go on. `settings`: what sequences it was fitted on; JSON values."""
     from safetensors.torch import save
 
+    maps = total.maps()
     said = {
         "format": FORMAT,
+        "kind": maps.kind,
         "fingerprint": fingerprint,
         "model": model,
         "n_layers": str(total.n_layers),
         "sequences": json.dumps(total.sequences),
-        "squares": json.dumps({str(row): square for row, square in total.squares.items()}),
         "settings": json.dumps(dict(settings), sort_keys=True),
     }
-    means = {f"row.{row}": affine.weight.contiguous() for row, affine in total.maps().rows.items()}
-    content = save(means, said)
+    tensors = {f"row.{row}": affine.weight.contiguous() for row, affine in maps.rows.items()}
+    if isinstance(total, JacobianSum):
+        said["squares"] = json.dumps({str(row): square for row, square in total.squares.items()})
+    else:
+        said["states"] = str(total.states)
+        tensors |= {f"bias.{row}": affine.bias for row, affine in maps.rows.items() if affine.bias is not None}
+        tensors |= {f"sum.{row}": found.float() for row, found in total.sums.items()}
+    content = save(tensors, said)
     write_atomically(path, lambda file: file.write(content))
 
 
-def read_fit(path: Path, *, fingerprint: str, settings: Mapping[str, Any]) -> JacobianSum:
+def read_fit(path: Path, *, fingerprint: str, settings: Mapping[str, Any]) -> Fit:
     """A fit of ours, to go on with. Raises `TransparencyError` where it is of another model or of other sequences."""
     try:
-        total, said = _ours(path)
+        with _opened(path) as (file, said):
+            _check_model(path, said, fingerprint)
+            if said.get("settings") != json.dumps(dict(settings), sort_keys=True):
+                raise TransparencyError(
+                    "invalidParams",
+                    f"{path.name} was fitted with other settings: {said.get('settings', 'none')}.",
+                    "Use the same, or write to another file.",
+                )
+            return _sums(path, file, said)
     except OSError as error:
         raise _no_lens(path, error.strerror or type(error).__name__) from error
-    _check_model(path, said, fingerprint)
-    if said.get("settings") != json.dumps(dict(settings), sort_keys=True):
-        raise TransparencyError(
-            "invalidParams",
-            f"{path.name} was fitted with other settings: {said.get('settings', 'none')}.",
-            "Use the same, or write to another file.",
-        )
-    return total
+
+
+def merged(one: Fit, other: Fit) -> Fit:
+    """Raises `TransparencyError` where the fits are of two kinds or models, or have a sequence in common."""
+    if isinstance(one, TunedSum) and isinstance(other, TunedSum):
+        return one.merged(other)
+    if isinstance(one, JacobianSum) and isinstance(other, JacobianSum):
+        return one.merged(other)
+    raise TransparencyError("invalidParams", "These fits are of two kinds of lens.", "Merge fits of one kind.")
 
 
 def n_fitted(path: Path) -> int:
@@ -117,18 +135,39 @@ def _opened(path: Path) -> Generator[tuple[Any, dict[str, str]]]:
         raise _no_lens(path, "it is damaged") from error
 
 
-def _ours(path: Path) -> tuple[JacobianSum, dict[str, str]]:
+def _own_maps(path: Path, fingerprint: str) -> tuple[Kind, dict[int, Affine]]:
     with _opened(path) as (file, said):
-        rows = {int(name.removeprefix("row.")): file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        sequences = tuple(int(number) for number in decode_json(said["sequences"]))
-        n_layers = int(said["n_layers"])
-        squares = {int(row): float(square) for row, square in decode_json(said["squares"]).items()}
-        if not sequences or not rows or squares.keys() != rows.keys():
+        _check_model(path, said, fingerprint)
+        weights, biases = _tensors(file, "row"), _tensors(file, "bias")
+        _check_square(path, weights)
+        if any(bias.shape != weights[row].shape[:1] for row, bias in biases.items()):
             raise _no_lens(path, "its parts do not belong together")
+        kind = "tuned" if said.get("kind") == "tuned" else "jacobian"
+        return kind, {row: Affine(weight, biases.get(row)) for row, weight in sorted(weights.items())}
+
+
+def _sums(path: Path, file: Any, said: Mapping[str, str]) -> Fit:
+    sequences = tuple(int(number) for number in decode_json(said["sequences"]))
+    n_layers, rows = int(said["n_layers"]), _tensors(file, "row")
     _check_square(path, rows)
     d_model = len(next(iter(rows.values())))
-    sums = {row: mean * len(sequences) for row, mean in rows.items()}
-    return JacobianSum(d_model, n_layers, sequences, sums, squares), said
+    if said.get("kind") == "tuned":
+        sums, states = _tensors(file, "sum"), int(said["states"])
+        shapes = {tuple(found.shape) for found in sums.values()}
+        if not sequences or states < 1 or sums.keys() != rows.keys() or shapes != {(d_model + 1, 2 * d_model + 1)}:
+            raise _no_lens(path, "its parts do not belong together")
+        return TunedSum(d_model, n_layers, sequences, states, {row: found.double() for row, found in sums.items()})
+    squares = {int(row): float(square) for row, square in decode_json(said["squares"]).items()}
+    if not sequences or squares.keys() != rows.keys():
+        raise _no_lens(path, "its parts do not belong together")
+    return JacobianSum(d_model, n_layers, sequences, {r: mean * len(sequences) for r, mean in rows.items()}, squares)
+
+
+def _tensors(file: Any, name: str) -> dict[int, Tensor]:
+    """The tensors of a file of ours that are called `name`, by row; float32 but for sums."""
+    found = [key for key in file.keys() if key.startswith(f"{name}.")]  # noqa: SIM118
+    tensors = {int(key.removeprefix(f"{name}.")): file.get_tensor(key) for key in found}
+    return tensors if name == "sum" else {row: tensor.float() for row, tensor in tensors.items()}
 
 
 def _jacobian(path: Path) -> dict[int, Affine]:
@@ -187,7 +226,7 @@ def _load(path: Path) -> Any:
 
 def _check_square(path: Path, rows: Mapping[int, Tensor]) -> None:
     shapes = {tuple(matrix.shape) for matrix in rows.values()}
-    shape = next(iter(shapes))
+    shape = next(iter(shapes), ())
     if len(shapes) > 1 or len(shape) != 2 or shape[0] != shape[1]:
         raise _no_lens(path, "its matrices are not square and of one size")
     if not all(matrix.is_floating_point() and bool(matrix.isfinite().all()) for matrix in rows.values()):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Protocol, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -44,13 +44,7 @@ class JacobianSum:
 
     def merged(self, other: JacobianSum) -> JacobianSum:
         """The sum of two fits. Raises `TransparencyError` for different models, and for a sequence that is in both."""
-        if (self.d_model, self.n_layers) != (other.d_model, other.n_layers):
-            raise TransparencyError("invalidParams", "These fits are of different models.", "Merge fits of one model.")
-        twice = sorted(set(self.sequences).intersection(other.sequences))
-        if twice:
-            raise TransparencyError(
-                "invalidParams", f"Sequence {twice[0]} is in both fits.", "Merge fits of different sequences."
-            )
+        check_disjoint(self, other)
         if not (self.sequences and other.sequences):
             return self if self.sequences else other
         rows = self.sums.keys() & other.sums.keys()
@@ -83,6 +77,23 @@ class JacobianSum:
             return float("nan")
         mean = float((self.sums[row] / n).norm()) ** 2
         return float(((max(0.0, self.squares[row] / n - mean)) / (n - 1) / mean) ** 0.5)
+
+
+class _Sum(Protocol):
+    d_model: int
+    n_layers: int
+    sequences: tuple[int, ...]
+
+
+def check_disjoint(one: _Sum, other: _Sum) -> None:
+    """Raises `TransparencyError` for fits of different models, and for a sequence that is in both."""
+    if (one.d_model, one.n_layers) != (other.d_model, other.n_layers):
+        raise TransparencyError("invalidParams", "These fits are of different models.", "Merge fits of one model.")
+    twice = sorted(set(one.sequences).intersection(other.sequences))
+    if twice:
+        raise TransparencyError(
+            "invalidParams", f"Sequence {twice[0]} is in both fits.", "Merge fits of different sequences."
+        )
 
 
 def add_sequence(

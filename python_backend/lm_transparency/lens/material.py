@@ -23,18 +23,21 @@ TOGETHER = 8
 
 @dataclass(frozen=True)
 class Material:
-    """`numbers`: of the sequences to fit. `of`: the tokens of some. `apart`: a sequence that is not among them."""
+    """`numbers`: of the sequences to fit. `of`: the tokens of some. `apart`: a sequence that is not among them, if
+    there is one.
+    """
 
     numbers: range
     of: Callable[[Sequence[int]], Int[Tensor, "sequence position"]]
-    apart: Callable[[], Int[Tensor, "position"]]
+    apart: Callable[[], Int[Tensor, "position"]] | None
 
-    def left(self, done: Collection[int]) -> Iterator[tuple[int, Int[Tensor, "position"]]]:
-        """The sequences that are not done, with their numbers; a few are made together."""
+    def left(self, done: Collection[int], size: int) -> Iterator[tuple[list[int], Int[Tensor, "sequence position"]]]:
+        """The sequences that are not done, with their numbers, `size` of them at a time; a few are made together."""
         wanted = [number for number in self.numbers if number not in done]
         for start in range(0, len(wanted), TOGETHER):
             some = wanted[start : start + TOGETHER]
-            yield from zip(some, self.of(some), strict=True)
+            ids = self.of(some)
+            yield from ((some[i : i + size], ids[i : i + size]) for i in range(0, len(some), size))
 
 
 def material(model: LoadedModel, plan: Plan, watch: Watch) -> Material:
@@ -67,4 +70,5 @@ def material(model: LoadedModel, plan: Plan, watch: Watch) -> Material:
             f"The texts have {len(found)} pieces of {plan.tokens} tokens, not {max(last, plan.first + 2)}.",
             f"Give more text, or --sequences {max(1, len(found) - plan.first)}.",
         )
-    return Material(range(plan.first, last), lambda numbers: found[list(numbers)], lambda: found[-1])
+    apart = None if last == len(found) else lambda: found[-1]
+    return Material(range(plan.first, last), lambda numbers: found[list(numbers)], apart)

@@ -14,29 +14,34 @@ from ..model.embedded import cache_directory
 from ..model.loading import LoadedModel
 from .files import n_fitted, read_lens
 from .maps import LOGIT, LensMaps
+from .plan import Fitted
 
 
-def kept_lens(fingerprint: str) -> Path:
-    """The file of the Jacobian lens that was fitted here for a model, present or future."""
-    return cache_directory() / "lenses" / f"jacobian-{text_fingerprint(fingerprint)}.safetensors"
+def kept_lens(fingerprint: str, kind: Fitted = "jacobian") -> Path:
+    """The file of the lens that was fitted here for a model, present or future."""
+    return cache_directory() / "lenses" / f"{kind}-{text_fingerprint(fingerprint)}.safetensors"
 
 
-def fit_kept(fingerprint: str) -> int | None:
+def fit_kept(fingerprint: str, kind: Fitted = "jacobian") -> int | None:
     """How many sequences the lens that was fitted here is of; None without one. Raises `TransparencyError`."""
-    kept = kept_lens(fingerprint)
+    kept = kept_lens(fingerprint, kind)
     return n_fitted(kept) if kept.exists() else None
 
 
 def lens_named(name: str, *, d_model: int, n_layers: int, fingerprint: str) -> LensMaps:
-    """The lens that `logit`, `jacobian` (fitted here) or a path means. Raises `TransparencyError("invalidParams")`."""
+    """The lens that `logit`, `jacobian` or `tuned` (fitted here) or a path means.
+
+    Raises `TransparencyError("invalidParams")`.
+    """
     if name in ("", "logit"):
         return LOGIT
-    if name != "jacobian":
+    if name != "jacobian" and name != "tuned":
         return _read(Path(name), d_model, n_layers, fingerprint)
-    kept = kept_lens(fingerprint)
+    kept = kept_lens(fingerprint, name)
     if not kept.exists():
+        title, option = ("tuned", " --kind tuned") if name == "tuned" else ("Jacobian", "")
         raise TransparencyError(
-            "invalidParams", "No Jacobian lens of this model is here.", "Fit one: lm-transparency lens fit."
+            "invalidParams", f"No {title} lens of this model is here.", f"Fit one: lm-transparency lens fit{option}."
         )
     return replace(_read(kept, d_model, n_layers, fingerprint), name=name)
 
@@ -57,7 +62,8 @@ def _read_once(path: str, _state: tuple[int, int], d_model: int, n_layers: int, 
 
 @guarded
 def load_lens(model: LoadedModel, name: str = "jacobian") -> LensMaps:
-    """The lens of a loaded model: `jacobian` (fitted here by `lm-transparency lens fit`), `logit`, or a path.
+    """The lens of a loaded model: `jacobian` or `tuned` (fitted here by `lm-transparency lens fit`), `logit`, or
+    a path.
 
     Raises `TransparencyError("invalidParams")` where there is none, for what is no lens, and for another model's.
     """

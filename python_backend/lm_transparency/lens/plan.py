@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ..errors import TransparencyError
 from ..files.fingerprint import text_fingerprint
 
+#: Lenses that are fitted.
+Fitted = Literal["jacobian", "tuned"]
 #: Positions at the beginning of a sequence that are left out: attention rests there.
 SKIP = 8
 #: Rows of a layer's matrix that one backward pass gives: enough for fast matrix products on a CPU.
@@ -18,11 +20,12 @@ MOST = 512
 
 @dataclass(frozen=True)
 class Plan:
-    """`texts`: cut into pieces; without them, sequences are sampled from the model. `sequences`: how many, from number
-    `first` on; None: until the readings settle. `tokens`: of a sequence, of which the first `skip` are left out.
-    `batch`: rows of the matrices in one backward pass. `seed`: of the sampled sequences.
+    """`kind`: what is fitted. `texts`: cut into pieces; without them, sequences are sampled from the model.
+    `sequences`: how many, from number `first` on; None: until the readings settle. `tokens`: of a sequence, of which
+    the first `skip` are left out. `batch`: rows of the matrices in one backward pass. `seed`: of the sampled sequences.
     """
 
+    kind: Fitted = "jacobian"
     texts: tuple[str, ...] = ()
     sequences: int | None = None
     first: int = 0
@@ -49,4 +52,5 @@ class Plan:
     def settings(self) -> dict[str, Any]:
         """What has to be the same for a fit to go on, or to be merged. JSON values."""
         own: dict[str, Any] = {"tokens": self.tokens, "skip": self.skip}
+        own |= {"kind": self.kind} if self.kind != "jacobian" else {}
         return own | ({"texts": text_fingerprint(*self.texts)} if self.texts else {"seed": self.seed})

@@ -10,7 +10,7 @@ from ..ambient import guard
 from ..model.loading import LoadedModel
 from ..trace.recording import record
 from ..watch import Watch
-from .fitting import JacobianSum
+from .files import Fit
 from .projection import Lens
 
 #: A fit has settled once fewer top tokens than this still change.
@@ -27,7 +27,7 @@ class Settling:
         self._lens = Lens(model.anatomy)
         self._top: dict[int, Tensor] = {}
 
-    def changing(self, fit: JacobianSum) -> float | None:
+    def changing(self, fit: Fit) -> float | None:
         """The share of top tokens that are expected to differ from those of a fit without end.
 
         Those of n sequences are compared with those of the first m, about half of them. The distance of a mean of n

@@ -36,7 +36,8 @@ def test_a_fit_goes_on_where_it_was_stopped(
 ) -> None:
     whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
     assert main(["lens", "fit", *by, *SHORT, "--sequences", "4", "-o", str(whole)]) == 0
-    assert "fitted on 4 sequences, standard error at most" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "fitted on 4 sequences, standard error at most" in said and "% of the top tokens would still change" in said
     once = fits.add_sequence
 
     def stopped(total: Any, *rest: Any, **options: Any) -> Any:
@@ -86,6 +87,36 @@ def test_the_fitted_lens_is_read_by_name_and_by_path(
     assert own["rows"][-1] == plain["rows"][-1]
     assert main(["lens", "fit", *by, *SHORT, "--texts", str(text), "--sequences", "99"]) == 2
     assert "pieces of 12 tokens, not 99" in capsys.readouterr().err
+
+
+def test_a_tuned_lens_is_fitted_stopped_resumed_merged_and_read(
+    by: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, part, rest, both = (tmp_path / f"{name}.safetensors" for name in ("whole", "part", "rest", "both"))
+    fit = ["lens", "fit", "--kind", "tuned", *by, *SHORT]
+    for file, options in ((whole, ["--sequences", "12"]), (part, ["--sequences", "8"])):
+        assert main([*fit, *options, "-o", str(file)]) == 0
+    assert main([*fit, "--first", "8", "--sequences", "4", "-o", str(rest)]) == 0
+    assert main([*fit, "--merge", str(part), str(rest), "-o", str(both)]) == 0
+    assert same(both, whole)
+    assert main([*fit, "--sequences", "12", "--resume", "-o", str(part)]) == 0
+    assert same(part, whole)
+    jacobian = ["lens", "fit", *by, *SHORT, "--resume", "--sequences", "1", "-o", str(part)]
+    assert main(jacobian) == 2 and "was fitted with other settings" in capsys.readouterr().err
+    prompt = tmp_path / "a.prompt"
+    prompt.write_text("hello there")
+    read = ["lens", str(prompt), *by, "--format", "json", "--lens"]
+    assert main([*read, "tuned"]) == 2
+    assert "No tuned lens of this model is here. Fit one: lm-transparency lens fit --kind tuned." in (
+        capsys.readouterr().err
+    )
+    assert main([*fit, "--sequences", "12"]) == 0
+    capsys.readouterr()
+    found: list[Any] = []
+    for name in ("tuned", str(whole), "logit"):
+        assert main([*read, name]) == 0
+        found.append(json.loads(capsys.readouterr().out)["rows"])
+    assert found[0] == found[1] and found[0][1] != found[2][1] and found[0][-1] == found[2][-1]
 
 
 @pytest.mark.parametrize(
