@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lm_transparency import LoadedModel
+from lm_transparency.lens.files import Fit
 from lm_transparency.lens.fitting import JacobianSum
 
 from .reading import Hidden, Reading
@@ -17,9 +18,7 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "lenses.md"
 BEGIN, END = "<!-- measured -->", "<!-- end -->"
 
 
-def write_page(
-    model: LoadedModel, fits: dict[str, JacobianSum], hidden: dict[str, Hidden], read: dict[str, Reading]
-) -> None:
+def write_page(model: LoadedModel, fits: dict[str, Fit], hidden: dict[str, Hidden], read: dict[str, Reading]) -> None:
     n = len(next(iter(hidden.values())).own)
     parts = [
         f"{model.name}, {n} prompts. Best rank of the hidden word, 0 is the first; intervals are 95 % bootstrap.",
@@ -50,7 +49,7 @@ def write_page(
             [
                 (name, str(fit.n_sequences), f"{100 * statistics.fmean(map(fit.standard_error, fit.sums)):.0f} %")
                 for name, fit in fits.items()
-                if fit.n_sequences > 1
+                if isinstance(fit, JacobianSum) and fit.n_sequences > 1
             ],
         ),
     ]

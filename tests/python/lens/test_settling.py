@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from lm_transparency import LoadedModel
-from lm_transparency.lens import fits
 from lm_transparency.lens.fits import Kept, fit_lens
 from lm_transparency.lens.fitting import JacobianSum
 from lm_transparency.lens.plan import Plan
@@ -43,7 +42,7 @@ def test_an_open_fit_ends_when_it_has_settled(
     tiny_llama: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shares = iter([None, 0.2, 0.04, 0.01])
-    monkeypatch.setattr(fits.Settling, "changing", lambda _self, _fit: next(shares))
+    monkeypatch.setattr(Settling, "changing", lambda _self, _fit: next(shares))
     kept: list[Kept] = []
     plan = Plan(tokens=12, skip=2, batch=48)
     total = fit_lens(tiny_llama, plan, tmp_path / "x.safetensors", kept=kept.append)
@@ -51,6 +50,6 @@ def test_an_open_fit_ends_when_it_has_settled(
     assert [(one.changing, one.settled) for one in kept] == [(None, False), (0.2, False), (0.04, True)]
     # a number of sequences is kept to
     shares = iter([None, 0.04, 0.01])
-    monkeypatch.setattr(fits.Settling, "changing", lambda _self, _fit: next(shares))
+    monkeypatch.setattr(Settling, "changing", lambda _self, _fit: next(shares))
     plan = Plan(sequences=3, tokens=12, skip=2, batch=48)
     assert fit_lens(tiny_llama, plan, tmp_path / "y.safetensors").n_sequences == 3
