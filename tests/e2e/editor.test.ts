@@ -33,7 +33,7 @@ describe('the panel and the editor beside it', () => {
     cpSync(samples, folder, { recursive: true });
     writeFileSync(join(folder, 'long.prompt'), long.text);
     const viewport = { width: 1280, height: 800 };
-    ({ page } = await open({ folder }, { file: join(folder, 'ioi.prompt'), viewport }));
+    ({ page } = await open({ folder, measures: Boolean(pictures) }, { file: join(folder, 'ioi.prompt'), viewport }));
     await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
     frame = await analyze(page);
   });

@@ -12,7 +12,7 @@ import {
   screenshot,
   webviewFrame,
 } from './harness/index.ts';
-import { expectPercent, inspector, picture, truthOf, visible } from '../panel/reading.ts';
+import { expectPercent, inspector, picture, pictures, truthOf, visible } from '../panel/reading.ts';
 import { analyze, embeddedModel, firstLayers } from './product.ts';
 import { useWindow } from './window.ts';
 
@@ -62,7 +62,10 @@ describe('the model and the list of prompts', () => {
     modelFolder(copy, embeddedModel());
     mkdirSync(join(place, 'work'));
     writeFileSync(file, `${PROMPTS.join('\n')}\n`);
-    const opened = await open({ folder: join(place, 'work') }, { file, viewport: { width: 1280, height: 800 } });
+    const opened = await open(
+      { folder: join(place, 'work'), measures: Boolean(pictures) },
+      { file, viewport: { width: 1280, height: 800 } },
+    );
     ({ page } = opened);
     modelFolder(hubCache(opened.server.hub), firstLayers());
     await runCommand(page, 'View: Toggle Primary Side Bar Visibility');

@@ -18,6 +18,8 @@ export interface ProductOptions {
   folder?: string;
   python?: string;
   machineSettings?: Record<string, unknown>;
+  /** False where effects are not looked at: measuring them behind each drawing takes longer than to draw it. */
+  measures?: boolean;
   /** A code-server of its own, and not the one that the files of a worker share; so do all of the following. */
   own?: boolean;
   env?: Record<string, string>;
@@ -69,6 +71,7 @@ function forget(folder: string): void {
 
 const machineSettings = (options: ProductOptions) => ({
   'lmTransparency.backend.python': options.python ?? repositoryPython(),
+  ...(options.measures === false && { 'lmTransparency.effects.measure': 0 }),
   ...options.machineSettings,
 });
 

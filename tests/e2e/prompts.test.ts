@@ -66,7 +66,7 @@ describe('prompt files in the real VS Code', () => {
     writeFileSync(join(folder, 'notes.md'), NOTES);
     const lines = Array.from({ length: N_RECORDS }, (_, index) => JSON.stringify({ prompt: record(index + 1) }));
     for (const name of ['many.prompts.jsonl', 'many.txt']) writeFileSync(join(folder, name), `${lines.join('\n')}\n`);
-    ({ server, page } = await open({ folder }, { file, viewport: { width: 1440, height: 860 } }));
+    ({ server, page } = await open({ folder, measures: false }, { file, viewport: { width: 1440, height: 860 } }));
     await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
   });
 

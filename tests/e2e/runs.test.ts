@@ -125,7 +125,10 @@ describe('runs', () => {
     writeFileSync(join(besides, 'broken.run.json'), '{"lm_transparency_run": 7}');
     python = removablePython(place);
     const extensions = [vsix, packedAssistant(place)];
-    ({ server, page } = await open({ folder, python, extensions }, { file: join(folder, 'ioi.prompt') }));
+    ({ server, page } = await open(
+      { folder, python, extensions, measures: false },
+      { file: join(folder, 'ioi.prompt') },
+    ));
     view = new FarView({ runtime: server.runtime, configFile: '' });
   });
 
@@ -184,7 +187,7 @@ describe('runs', () => {
     expect(text).toContain('"from": {"file":"../ioi.prompt"');
     expect(text).not.toContain(place);
     // the command line runs the kept one again, in a test of its own
-    // effects are there where they were measured in time
+    // here nothing is measured
     const names = (json: string) => Object.keys(JSON.parse(json) as object).filter((name) => name !== 'effects');
     expect(names(text)).toEqual(names(readFileSync(KNOWN, 'utf8')));
     await row('by another program').locator('.codicon-bookmark').first().waitFor();

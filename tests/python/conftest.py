@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import os
 
+# what is imported for the tests stays: looking through it meanwhile takes a quarter of the time
+gc.disable()
 # read when torch is loaded: threads that wait for one another sleep, where others need the cores too
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -39,6 +41,7 @@ def pytest_collection_finish() -> None:
     use_cache_directory(cache_directory() / "kernels")
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_unconfigure() -> None:
