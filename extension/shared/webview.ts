@@ -89,6 +89,21 @@ export type PanelAction =
 /** Files that the view can be saved as. */
 export type SaveFormat = ExportFormat | 'png' | 'html';
 
+/** What the Share menu and the Share command offer, in the same words: what the editor does, then files. */
+export const SHARED: readonly ShareItem[] = [
+  { id: 'run', action: 'saveRun', label: 'Save beside the prompt', hint: 'a file to compare and run again' },
+  { id: 'link', action: 'copyPromptLink', label: 'Copy link', hint: 'opens this prompt in VS Code' },
+  { id: 'html', format: 'html', label: 'HTML page', hint: 'opens without VS Code' },
+  {
+    ...{ id: 'attribution', format: 'attribution', label: 'Attribution graph' },
+    hint: 'JSON for Neuronpedia and circuit-tracer',
+  },
+];
+
+export type ShareItem = { id: string; label: string; hint: string } & (
+  { action: PanelAction; format?: undefined } | { format: SaveFormat; action?: undefined }
+);
+
 /** Why `target` rather than `contrast`: texts of tokens; null where nothing is said. */
 export interface About {
   target: string | null;

@@ -26,6 +26,7 @@ import { comparePrompt } from './commands/comparePrompt';
 import { choosePrompt } from './commands/choosePrompt';
 import { fitLens } from './commands/fitLens';
 import { exportGraph } from './commands/exportGraph';
+import { share } from './commands/share';
 import { hideHeat, nextHeat } from './commands/heat';
 import { LensFits } from './models/lensFits';
 import { ModelChoice } from './models/modelChoice';
@@ -192,6 +193,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     comparePrompt: comparePrompt(app),
     cancel: cancelAnalysis(app),
     exportGraph: exportGraph(app),
+    share: share(app),
     nextHeat: nextHeat(app),
     hideHeat: hideHeat(app),
     selectModel: selectModel(app),

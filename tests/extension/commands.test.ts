@@ -13,12 +13,23 @@ import { choosePrompt } from '../../extension/src/commands/choosePrompt';
 import { comparePrompt } from '../../extension/src/commands/comparePrompt';
 import { whyNot } from '../../extension/src/commands/whyNot';
 import { exportGraph } from '../../extension/src/commands/exportGraph';
+import { share } from '../../extension/src/commands/share';
 import { hideHeat, nextHeat } from '../../extension/src/commands/heat';
 import { selectDevice, selectDtype } from '../../extension/src/commands/selectCompute';
 import { ModelChoice } from '../../extension/src/models/modelChoice';
 import { loadModel, selectModel } from '../../extension/src/commands/selectModel';
 import { checkSettings, storeSetting } from '../../extension/src/settings';
-import { EndOfLine, quickPicks, Selection, shown, Uri, window, workspace, type WorkspaceEdit } from './vscode.fake';
+import {
+  EndOfLine,
+  executed,
+  quickPicks,
+  Selection,
+  shown,
+  Uri,
+  window,
+  workspace,
+  type WorkspaceEdit,
+} from './vscode.fake';
 
 const settle = () => new Promise((resolve) => setTimeout(resolve, 0));
 const HEALTH = { devices: [{ id: 'cpu', name: 'x', memoryBytes: 0 }, { id: 'cuda:0', name: 'GPU', memoryBytes: 80e9 }] }; // prettier-ignore
@@ -268,6 +279,29 @@ describe('Export Graph', () => {
   it('says what to do first where nothing is shown', async () => {
     await exportGraph(app())('svg');
     expect(shown.information).toHaveLength(1);
+  });
+});
+
+describe('Share', () => {
+  it('offers the ways of the menu in its words', async () => {
+    const uri = Uri.file('/one.prompt');
+    const one = { webviewPanel: { viewColumn: 2 }, uri, shown: { title: 'one' }, export: vi.fn() };
+    panels = [one];
+    shown.choice = 'Attribution graph';
+    await share(app())();
+    expect(one.export).toHaveBeenCalledExactlyOnceWith('attribution', 'light');
+    executed.length = 0;
+    for (const choice of ['Save beside the prompt', 'Copy link']) {
+      shown.choice = choice;
+      await share(app())();
+    }
+    expect(executed.map(([name]) => name)).toEqual(['lmTransparency.saveRun', 'lmTransparency.copyPromptLink']);
+  });
+
+  it('says what to do first where nothing is shown', async () => {
+    panels = [];
+    await share(app())();
+    expect(shown.information.at(-1)).toContain('Analyze a prompt first');
   });
 });
 

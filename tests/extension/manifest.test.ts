@@ -35,7 +35,7 @@ const { colors, commands, configuration, grammars, keybindings, languages, menus
 describe('the manifest', () => {
   it('has the commands under one category, all of them wired', () => {
     expect(commands.map(({ title }) => title)).toEqual([
-      'Analyze Prompt', 'Choose Prompt…', 'Compare Prompt…', 'Cancel Analysis', 'Why Not …?', 'Fit Lens…', 'Next Heat (Flow, Surprisal, None)', 'Hide Heat', 'Toggle Live Mode', 'Export Graph…', 'Select Model…', 'Select Device…',
+      'Analyze Prompt', 'Choose Prompt…', 'Compare Prompt…', 'Cancel Analysis', 'Why Not …?', 'Fit Lens…', 'Next Heat (Flow, Surprisal, None)', 'Hide Heat', 'Toggle Live Mode', 'Export Graph…', 'Share…', 'Select Model…', 'Select Device…',
       'Select Precision…', 'Set Up Backend', 'Restart Backend', 'Unload Model', 'Connect to Remote Backend…',
       'Set Up Remote Backend', 'Disconnect', 'Use Local Backend', 'Show Log', 'Report Issue…', 'New Prompt', 'Open Run', 'Open Run as Text',
       'Rename Run…', 'Delete Run', 'Save Run Beside Prompt', 'Copy Link to Run', 'Copy Link to Prompt',

@@ -17,6 +17,8 @@ describe('the panel beside an editor in a window of 1280 × 800', () => {
   beforeAll(async () => void ({ page } = await open(IOI, { viewport: { width: 807, height: 698 } })));
 
   test('everything important is on screen in every view', async () => {
+    // the answer line has all its lines then
+    await expect.poll(() => page.locator('main').textContent(), { timeout: 60_000 }).toMatch(/Measured \d+ edges and/);
     for (const view of ['view-lens', 'view-heads', 'view-routes']) {
       await byId(view).click();
       await restOf(view === 'view-heads' ? stage() : byId(`token-${LAST_POSITION}`).first());
@@ -31,8 +33,16 @@ describe('the panel beside an editor in a window of 1280 × 800', () => {
         if (await buttons.nth(i).isVisible()) await inside(buttons.nth(i), `toolbar ${i}`);
       }
       for (const id of ['edge-count', 'proof', 'export', 'model']) await inside(byId(id), id);
+      await inside(page.locator('.threshold label'), 'the name of the slider');
+      expect(await page.locator('.toolbar').evaluate((bar) => bar.scrollWidth - bar.clientWidth)).toBe(0);
       await inside(stage(), 'graph');
       await inside(inspector(page).locator('.what'), 'inspector');
+      // the figures under the tokens are over the inspector, not cut by it
+      const pane = await boxOf(page.locator('.body > .graph'));
+      for (const figure of await page.locator('.tokens .number').all()) {
+        const box = await boxOf(figure);
+        expect(box.y + box.height, `${view}: figure ${JSON.stringify(box)}`).toBeLessThanOrEqual(pane.y + pane.height);
+      }
       expect((await boxOf(stage())).height, view).toBeGreaterThan(height * 0.4);
       expect((await boxOf(page.locator('.side'))).width, view).toBeGreaterThan(220);
       // nothing hangs out, by which the focus could scroll the panel away

@@ -1,6 +1,6 @@
 /** Export: the preview of a figure with its files, and beside it Share. */
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import { EXPORTS } from '../store/exporter';
+import { SHARED } from '../../../extension/shared/webview';
 import type { Exporter } from '../store/exporter';
 import type { Host } from '../hosts/host';
 import { useInside } from '../layout/inside';
@@ -48,13 +48,11 @@ function Share({ exporter, host }: Props) {
   useLayoutEffect(() => {
     if (isOpen) popup.current?.querySelector<HTMLElement>('button')?.focus();
   }, [isOpen, popup]);
-  const files = EXPORTS.filter(({ format }) => format === 'html' || format === 'attribution');
-  const items = [
-    ...(host.inEditor
-      ? HOSTED.map((item) => ({ ...item, act: () => host.tell({ type: 'action', action: item.action }) }))
-      : []),
-    ...files.map(({ format, label, hint }) => ({ id: format, label, hint, act: () => void exporter.run(format) })),
-  ];
+  // what the editor does is not offered without one
+  const items = SHARED.filter(({ action }) => host.inEditor || !action).map((item) => ({
+    ...item,
+    act: () => (item.action ? host.tell({ type: 'action', action: item.action }) : void exporter.run(item.format)),
+  }));
   return (
     <span ref={anchor} class="menu-anchor share" onKeyDown={onKeyDown}>
       <button
@@ -97,11 +95,6 @@ function Share({ exporter, host }: Props) {
     </span>
   );
 }
-
-export const HOSTED = [
-  { id: 'run', action: 'saveRun', label: 'Save beside the prompt', hint: 'a file to compare and run again' },
-  { id: 'link', action: 'copyPromptLink', label: 'Copy link', hint: 'opens this prompt in VS Code' },
-] as const;
 
 function Said({ exporter }: { exporter: Exporter }) {
   const notice = useRef<HTMLSpanElement>(null);

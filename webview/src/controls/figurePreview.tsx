@@ -1,4 +1,5 @@
 /** The preview of a figure: how it will look on paper, what can be chosen, and the files it is saved as. */
+import { SHARED } from '../../../extension/shared/webview';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import type { Signal } from '@preact/signals';
 import type { Appearance, FigureView } from '../../../extension/shared/protocol';
@@ -9,7 +10,6 @@ import type { Exporter } from '../store/exporter';
 import { ONE_COLUMN, TWO_COLUMNS, WIDTHS } from '../store/figure';
 import type { Figure } from '../store/figure';
 import { asAddress, DPI, sizeOf } from '../store/png';
-import { HOSTED } from './exportMenu';
 
 const VIEWS: { view: FigureView; label: string }[] = [
   { view: 'routes', label: 'Routes' },
@@ -86,18 +86,21 @@ export function FigurePreview({ exporter, host }: { exporter: Exporter; host: Ho
           <>
             <h3>Share</h3>
             <div class="figure-files" role="group" aria-label="Share">
-              {HOSTED.map(({ id, action, label, hint }) => (
-                <File
-                  key={id}
-                  id={`figure-share-${id}`}
-                  label={label}
-                  hint={hint}
-                  choose={() => {
-                    host.tell({ type: 'action', action });
-                    close();
-                  }}
-                />
-              ))}
+              {SHARED.map(
+                ({ id, action, label, hint }) =>
+                  action && (
+                    <File
+                      key={id}
+                      id={`figure-share-${id}`}
+                      label={label}
+                      hint={hint}
+                      choose={() => {
+                        host.tell({ type: 'action', action });
+                        close();
+                      }}
+                    />
+                  ),
+              )}
             </div>
           </>
         )}

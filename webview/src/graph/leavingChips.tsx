@@ -33,13 +33,19 @@ export function LeavingChips({ store, view }: { store: Store; view: GraphView })
           <button
             key={`${chip.side} ${chip.position}`}
             type="button"
-            tabIndex={-1}
+            tabIndex={0}
             class="leaving"
             data-testid={`leaving-${chip.position}`}
             aria-label={`${name}${layer}: ${edges} there, ${away} what is in view; show it`}
             title={`${edges} to ${name}, ${away} what is in view\nClick: show it`}
             style={{ ...place, top: px(chip.y - 9) }}
-            onClick={() => view.reveal(nodeName(nodeRef('I', chip.layer, chip.position)))}
+            // these keys would open what the graph's caret is on
+            onKeyDown={(event) => (event.key === 'Enter' || event.key === ' ') && event.stopPropagation()}
+            onClick={(event) => {
+              // the chip goes when its edges are in view, and the keyboard stays in the graph
+              event.currentTarget.closest<HTMLElement>('.stage')?.focus();
+              view.reveal(nodeName(nodeRef('I', chip.layer, chip.position)));
+            }}
           >
             {chip.side === 'left' && <span aria-hidden="true">←</span>}
             <bdi class="token">{name}</bdi>

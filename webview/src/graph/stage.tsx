@@ -12,7 +12,8 @@ import type { Store } from '../store/state';
 import { share } from '../words/words';
 import { PredictionRow, TokenRow } from './axis';
 import { LayerLabels } from './labels';
-import { columnAt } from './layout';
+import { HEADER_HEIGHT, columnAt, px } from './layout';
+import type { Layout } from './layout';
 import { handleKey } from './keys';
 import { Tooltip } from './tooltip';
 import type { PointedAt } from './tooltip';
@@ -118,7 +119,7 @@ export function Stage(props: Props) {
     <div
       ref={stage}
       class={stageClass(store, view, dragging.value)}
-      {...(props.rows ? { 'data-rows': props.rows, style: { '--lmt-rows': `${props.rows}` } } : {})}
+      {...(props.rows ? { 'data-rows': props.rows, style: rowsStyle(props.rows, view.layout.value) } : {})}
       tabIndex={0}
       role="application"
       aria-roledescription={props.roleDescription}
@@ -199,3 +200,9 @@ function listenToWheel(element: HTMLElement | null, view: GraphView): (() => voi
   element.addEventListener('wheel', onWheel, { passive: false });
   return () => element.removeEventListener('wheel', onWheel);
 }
+
+/** The height that so many rows can be read at, with what stands over and under them. */
+const rowsStyle = (rows: number, layout: Layout | null) => ({
+  '--lmt-rows': `${rows}`,
+  ...(layout && { '--lmt-axes': px(HEADER_HEIGHT + layout.chipsHeight + layout.massHeight) }),
+});

@@ -1,6 +1,7 @@
 /** Exports of the view. The backend writes every file; only pixels are made here, of its SVG. */
 import { signal } from '@preact/signals';
 import type { Appearance, EffectsResult, ExportFormat, ExportParams } from '../../../extension/shared/protocol';
+import { SHARED } from '../../../extension/shared/webview';
 import type { SaveFormat } from '../../../extension/shared/webview';
 import { asResult } from '../effects/known';
 import type { Host } from '../hosts/host';
@@ -12,8 +13,7 @@ import type { Store } from './state';
 export const EXPORTS: { format: SaveFormat; label: string; hint: string }[] = [
   { format: 'csv', label: 'CSV', hint: 'the kept edges' },
   { format: 'json', label: 'JSON', hint: 'nodes, edges and numbers' },
-  { format: 'html', label: 'HTML page', hint: 'opens without VS Code' },
-  { format: 'attribution', label: 'Attribution graph', hint: 'JSON for Neuronpedia and circuit-tracer' },
+  ...SHARED.flatMap(({ format, label, hint }) => (format ? [{ format, label, hint }] : [])),
 ];
 
 const SAID_MS = 6000;
