@@ -32,7 +32,7 @@ def add_parser(commands: Any) -> None:
         "--kind",
         default="jacobian",
         choices=("jacobian", "tuned"),
-        help="jacobian: what is said at some point (default); tuned: what is said next, fitted in seconds",
+        help="jacobian: what is said at some point (default); tuned: what is said next, fitted in a minute or two",
     )
     parser.add_argument(
         "--texts", nargs="+", metavar="FILE", help="fit on these texts (default: sampled from the model)"
