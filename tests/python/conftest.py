@@ -5,8 +5,6 @@ from __future__ import annotations
 import gc
 import os
 
-# what is imported for the tests stays: looking through it meanwhile takes a quarter of the time
-gc.disable()
 # read when torch is loaded: threads that wait for one another sleep, where others need the cores too
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -32,6 +30,9 @@ settings.register_profile(
     "core", deadline=None, derandomize=True, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("core")
+
+# what tests import stays: looking through it meanwhile takes a quarter of the time
+gc.disable()
 
 
 def pytest_collection_finish() -> None:
