@@ -20,7 +20,7 @@ export const ORDER = {
   `),
   'extension/shared': list('webview modelName protocol'),
   'webview/src': list(`
-    main page notebookFrame mount app views inspectors controls graph store groups effects hosts words routes analysis layout
+    main page notebookFrame mount app answer views inspectors controls graph store groups effects hosts words routes analysis layout
   `),
   'webview/dev': list('dev themes answers refused effects attention views synthetic sparse numbers'),
 };

@@ -1,9 +1,9 @@
 /** The answer line's sentence: from flow before anything is measured, from measured effects after. */
 import { describe, expect, it } from 'vitest';
-import { sentenceOf } from '../../webview/src/views/answerSentence';
-import type { Facts } from '../../webview/src/views/answerSentence';
-import { textOf } from '../../webview/src/views/answerParts';
-import { covered } from '../../webview/src/views/answerByEffect';
+import { sentenceOf } from '../../webview/src/answer/sentence';
+import type { Facts } from '../../webview/src/answer/sentence';
+import { textOf } from '../../webview/src/answer/parts';
+import { covered } from '../../webview/src/answer/byEffect';
 import { computeRoutes } from '../../webview/src/routes/routes';
 import { exists } from '../../webview/src/words/describe';
 import type { Analysis } from '../../webview/src/analysis/payload';

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ExportParams } from '../../extension/shared/protocol';
 import type { ViewState } from '../../extension/shared/webview';
-import { trustInWords, wholePercent } from '../../webview/src/views/trust';
+import { trustInWords, wholePercent } from '../../webview/src/answer/trust';
 import { answerEffects } from './effectsBackend';
 import { analysisMessage } from './host';
 import type { FakeHost } from './host';

@@ -35,7 +35,7 @@ import {
   Updating,
 } from './views/panelStates';
 import type { Store } from './store/state';
-import { AnswerHeard, AnswerLine } from './views/answerLine';
+import { AnswerHeard, AnswerLine } from './answer/line';
 import { Twin } from './views/twin';
 import { HeadsView } from './views/headsView';
 import { createLensState } from './views/lensState';

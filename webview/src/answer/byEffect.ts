@@ -6,9 +6,9 @@ import type { KnownEffects } from '../effects/known';
 import { edgeAt, ffnUnit, placeOfUnit } from '../effects/units';
 import type { Routes } from '../routes/routes';
 import { attentionEdgeName, parseNode } from '../words/names';
-import { asFirst, edgePart, effectPart, headParts, joined, later, rests, tokenPart, words } from './answerParts';
-import type { Part, ReadEdge } from './answerParts';
-import { MOSTLY, sourcesOf, whyNothing } from './answerByFlow';
+import { asFirst, edgePart, effectPart, headParts, joined, later, rests, tokenPart, words } from './parts';
+import type { Part, ReadEdge } from './parts';
+import { MOSTLY, sourcesOf, whyNothing } from './byFlow';
 
 /** An edge into the position, or a token where no edge was measured. */
 interface Cause {

@@ -8,9 +8,9 @@ import { useAsked } from '../inspectors/whyNot';
 import type { Routes } from '../routes/routes';
 import type { Store } from '../store/state';
 import { outputFigure, outputText } from '../words/answer';
-import { covered } from './answerByEffect';
-import { sentenceOf } from './answerSentence';
-import type { Output, Sentence } from './answerSentence';
+import { covered } from './byEffect';
+import { sentenceOf } from './sentence';
+import type { Output, Sentence } from './sentence';
 
 /** While edges are being measured, flow is said until so much of it is. */
 const NEARLY_ALL = 0.9;

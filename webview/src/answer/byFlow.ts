@@ -2,8 +2,8 @@
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- indices into columns are in range by construction */
 import type { Analysis } from '../analysis/payload';
 import type { Routes } from '../routes/routes';
-import { asFirst, edgePart, headParts, joined, later, rests, tokenPart, words } from './answerParts';
-import type { Part, ReadEdge } from './answerParts';
+import { asFirst, edgePart, headParts, joined, later, rests, tokenPart, words } from './parts';
+import type { Part, ReadEdge } from './parts';
 import { thresholdText } from '../words/words';
 
 /** A token that a position reads: the flow over all edges from it, and these edges, strongest first. */

@@ -6,8 +6,8 @@ import { CopyButton } from '../inspectors/table';
 import type { Store } from '../store/state';
 import { useAnswer } from './answer';
 import type { Answer } from './answer';
-import { textOf } from './answerParts';
-import type { Part } from './answerParts';
+import { textOf } from './parts';
+import type { Part } from './parts';
 import { Trust } from './trust';
 import { metricInWords, metricText } from '../effects/inWords';
 

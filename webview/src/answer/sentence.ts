@@ -3,10 +3,10 @@ import type { Analysis } from '../analysis/payload';
 import type { KnownEffects } from '../effects/known';
 import type { Routes } from '../routes/routes';
 import { classifies } from '../words/answer';
-import { byEffect } from './answerByEffect';
-import { byFlow } from './answerByFlow';
-import { outputPart, tokenPart, words } from './answerParts';
-import type { Part } from './answerParts';
+import { byEffect } from './byEffect';
+import { byFlow } from './byFlow';
+import { outputPart, tokenPart, words } from './parts';
+import type { Part } from './parts';
 
 /** An output of the model as it is shown: its text, its figure ("92%"; empty where it is not known), its probability. */
 export interface Output {
