@@ -272,14 +272,19 @@ def test_analyze_writes_svg_and_csv_of_the_same_graph(ioi_file: str, capsys: pyt
         assert float(flows[e["source"], e["target"], e["kind"]] or 0) == pytest.approx(e["flow"], abs=1e-9)
 
 
-def test_the_page_holds_the_analysis_and_its_view(ioi_file: str, capsys: pytest.CaptureFixture[str]) -> None:
-    page = run_text(["analyze", ioi_file, "--format", "html", "--threshold", "0.05"], capsys)
+def test_the_page_holds_the_analysis_and_its_view(
+    ioi_file: str, tiny_llama_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # the answers of every view are in it: of a tiny model they are soon there
+    by = ["--model", str(tiny_llama_folder)]
+    tokens = run_json([ioi_file, *by], capsys)["tokens"]
+    page = run_text(["analyze", ioi_file, *by, "--format", "html", "--threshold", "0.05"], capsys)
     found = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page, re.DOTALL)
     assert found is not None
     content = json.loads(found[1])
     assert content["title"] == "ioi.prompt"
     assert content["view"]["threshold"] == 0.05
-    assert content["view"]["target"] == 13
+    assert content["view"]["target"] == len(tokens) - 1
     assert msgpack.unpackb(base64.b64decode(content["payload"]))["meta"]["prompt"] == IOI
 
 
