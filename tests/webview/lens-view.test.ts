@@ -6,6 +6,7 @@ import { computeLayout, frameOf, homeCamera, levelY } from '../../webview/src/gr
 import { chartX, chartY, linePath, rankHeight, rankTicks, rowAt } from '../../webview/src/views/chart';
 import { cellName, cellStrength, cellsOf, lensCells } from '../../webview/src/views/lensCells';
 import type { LensCells } from '../../webview/src/views/lensCells';
+import { strongestCells } from '../../webview/src/views/lensStrongest';
 import { rowSpans } from '../../webview/src/views/lensRows';
 import { figuresAt } from '../../webview/src/views/lensReadout';
 import { contrastOf, parseColour } from '../../webview/src/graph/contrast';
@@ -83,6 +84,15 @@ describe('the lens grid', () => {
     expect(rowSpans(31, 4)).toEqual([{ firstRow: 0, rowCount: 31 }]);
     expect(rowSpans(31, 15)).toEqual([[23, 8], [15, 8], [7, 8], [0, 7]].map(([firstRow, rowCount]) => ({ firstRow, rowCount }))); // prettier-ignore
     expect(rowSpans(3, 2000).map(({ firstRow, rowCount }) => [firstRow, rowCount])).toEqual([[2, 1], [1, 1], [0, 1]]); // prettier-ignore
+  });
+
+  it('finds where a word is strongest: the best row of each position, the best position first', () => {
+    expect(strongestCells(cells, 7)).toEqual([
+      { name: 'I0_1', rank: 0 },
+      { name: 'I0_0', rank: 9 },
+    ]);
+    expect(strongestCells(cells, 8)).toEqual([]);
+    expect(strongestCells({ ...cells, firstRow: 1 }, 7)).toEqual([]);
   });
 
   it('refuses the grid of another prompt', () => {

@@ -120,6 +120,46 @@ describe('the views', () => {
     expect(maybe('fitting')).toBeNull();
   });
 
+  it('find a word: follow it, and list where it is strongest; a click selects', async () => {
+    const usual = host.reply;
+    const track = { probability: [0, 0, 0, 0, 0], logit: [0, 0, 0, 0, 0], rank: [9, 9, 9, 9, 9] };
+    host.reply = (question, options) => {
+      const { texts } = question.params as { texts?: string[] };
+      if (question.method !== 'lmTransparency/lensTrack' || !texts) return usual(question, options);
+      // as for a word that has no token with a space before it
+      if (texts[0] === ' spider') return Promise.reject(new Error('splits into two'));
+      const tracks = [{ token: 321, text: texts[0] ?? '', ...track }];
+      return Promise.resolve({ position: 7, tracks, notes: [], lens: 'logit' });
+    };
+    await show({ view: 'lens' });
+    const box = find('find-word') as HTMLInputElement;
+    box.value = 'spider';
+    await press('Enter', box);
+    await settled();
+    expect(host.askedBy('lmTransparency/lensGrid').at(-1)).toMatchObject({ token: 321 });
+    expect(text('follow-looked')).toBe('spider');
+    const first = find('strongest').querySelector('button');
+    expect(find('strongest').querySelectorAll('button')).toHaveLength(6);
+    first?.click();
+    await settled();
+    expect(host.remembered.at(-1)?.selection).toBe(first?.dataset['cell']);
+    await click('follow-target');
+    expect(maybe('strongest')).toBeNull();
+  });
+
+  it('show two lenses beside each other, each read by itself', async () => {
+    await show({ view: 'lens' });
+    expect(maybe('lens-grid-beside')).toBeNull();
+    await click('lens-beside');
+    expect(find('lens-grid-beside').tagName).toBe('CANVAS');
+    const titles = [...document.querySelectorAll('.titled-grid figcaption')].map((title) => title.textContent);
+    expect(titles).toEqual(['Logit lens', 'Jacobian lens']);
+    const lenses = host.askedBy('lmTransparency/lensGrid').map((asked) => (asked as { lens: string }).lens);
+    expect(new Set(lenses)).toEqual(new Set(['logit', 'jacobian']));
+    await click('lens-beside');
+    expect(maybe('lens-grid-beside')).toBeNull();
+  });
+
   it('show how far the lens has come', async () => {
     host.reply = (question, { onProgress }) => {
       if (question.method === 'lmTransparency/lensGrid') onProgress?.({ message: 'Layer 2 of 4', fraction: 0.5 });

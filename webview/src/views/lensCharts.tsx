@@ -31,7 +31,8 @@ export function LensCharts({ store, lens }: { store: Store; lens: LensState }) {
   const { box, plot } = usePlot();
   const analysis = store.analysis.value;
   const predicted = lens.predicted.value;
-  const rival = store.rival.value;
+  // a word that was looked for stands in the rival's place
+  const rival = lens.looked.value ?? store.rival.value;
   const tokens = [predicted, rival].flatMap((token) => (token ? [token.id] : []));
   const position = store.target.value;
   const { reply, latest } = useLatest(

@@ -4,8 +4,9 @@ import { Bar } from '../controls/bar';
 import { roving } from '../controls/roving';
 import type { Store } from '../store/state';
 import { lensWords } from '../words/lenses';
+import type { LensState } from './lensState';
 
-export function LensChoice({ store }: { store: Store }) {
+export function LensChoice({ store, lens }: { store: Store; lens: LensState }) {
   const { known, name, fitting } = store.lenses;
   if (known.value === null) return null;
   const { names, sequences } = known.value;
@@ -13,6 +14,18 @@ export function LensChoice({ store }: { store: Store }) {
   return (
     <>
       {names.length > 1 && <Switch store={store} names={names} />}
+      {names.length > 1 && (
+        <button
+          type="button"
+          class={`quiet${lens.beside.value ? ' on' : ''}`}
+          data-testid="lens-beside"
+          aria-pressed={lens.beside.value}
+          title="The grids of both lenses beside each other, or over each other where it is narrow"
+          onClick={() => (lens.beside.value = !lens.beside.value)}
+        >
+          Both
+        </button>
+      )}
       {means !== '' && (
         <span class="dim" data-testid="lens-means">
           {means} · fitted on {sequences} sequences

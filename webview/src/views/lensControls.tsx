@@ -4,6 +4,7 @@ import { roving } from '../controls/roving';
 import type { Store } from '../store/state';
 import { valueText } from '../words/words';
 import { LensChoice } from './lensChoice';
+import { FindWord } from './lensStrongest';
 import type { LensCells, LensColour } from './lensCells';
 import type { LensState } from './lensState';
 import { PROBABILITY_STEPS, RANK_STEPS, cellOpacity } from './scale';
@@ -39,6 +40,7 @@ export function LensControls({ store, lens, cells, contrast }: Props) {
   return (
     <div class="view-controls">
       <Follow store={store} lens={lens} />
+      {!store.recording && <FindWord store={store} lens={lens} />}
       <span class="switch" role="group" aria-label="Colour" data-testid="lens-colour" onKeyDown={roving}>
         {COLOURS.map((entry) => (
           <button
@@ -60,7 +62,7 @@ export function LensControls({ store, lens, cells, contrast }: Props) {
         ))}
       </span>
       <Scale colour={colour} contrast={contrast} />
-      <LensChoice store={store} />
+      <LensChoice store={store} lens={lens} />
     </div>
   );
 }
@@ -73,7 +75,9 @@ function Follow({ store, lens }: { store: Store; lens: LensState }) {
   if (!predicted) return null;
   const others = lens.predictions.value.filter((other) => other.id !== predicted.id);
   const listed = rival && !others.some((other) => other.id === rival.id) ? [rival, ...others] : others;
-  const onRival = rival !== null && lens.wantsRival.value;
+  const { looked } = lens;
+  const onRival = rival !== null && lens.wantsRival.value && looked.value === null;
+  const onTarget = !onRival && looked.value === null;
   const choose = (id: string): void => {
     store.rival.value = listed.find((entry) => String(entry.id) === id) ?? null;
   };
@@ -84,9 +88,9 @@ function Follow({ store, lens }: { store: Store; lens: LensState }) {
         <button
           type="button"
           tabIndex={onRival ? -1 : 0}
-          class={`quiet${onRival ? '' : ' on'}`}
+          class={`quiet${onTarget ? ' on' : ''}`}
           data-testid="follow-target"
-          aria-pressed={!onRival}
+          aria-pressed={onTarget}
           title={
             classifies(model)
               ? 'What the classifier answers at the target'
@@ -94,10 +98,15 @@ function Follow({ store, lens }: { store: Store; lens: LensState }) {
                 ? 'The target that the prompt’s file names'
                 : 'What the model predicts after the target token'
           }
-          onClick={() => (lens.wantsRival.value = false)}
+          onClick={() => lens.follow(false)}
         >
           <bdi class="token">{outputText(model, predicted.text)}</bdi>
         </button>
+        {looked.value && (
+          <button type="button" tabIndex={0} class="quiet on" data-testid="follow-looked" aria-pressed="true">
+            <bdi class="token">{outputText(model, looked.value.text)}</bdi>
+          </button>
+        )}
         {rival && (
           <button
             type="button"
@@ -106,7 +115,7 @@ function Follow({ store, lens }: { store: Store; lens: LensState }) {
             data-testid="follow-rival"
             aria-pressed={onRival}
             title={`The rival: the ${names.one} it is compared with`}
-            onClick={() => (lens.wantsRival.value = true)}
+            onClick={() => lens.follow(true)}
           >
             <bdi class="token">{outputText(model, rival.text)}</bdi>
           </button>

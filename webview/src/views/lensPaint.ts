@@ -27,6 +27,8 @@ export interface LensPicture {
 }
 
 export interface LensMarks {
+  /** Where a word that one looks for is strongest. */
+  strongest: readonly string[];
   selection: string | null;
   hover: string | null;
   caret: string | null;
@@ -166,6 +168,9 @@ export function drawLensMarks(
   ctx.beginPath();
   ctx.rect(plot.x - 2, plot.y - 2, plot.width + 4, plot.height + 4);
   ctx.clip();
+  ctx.setLineDash([3, 2]);
+  for (const name of marks.strongest) outline(ctx, frame, name, palette.selection, 1);
+  ctx.setLineDash([]);
   if (marks.hover) outline(ctx, frame, marks.hover, palette.foreground, 1);
   if (marks.selection) outline(ctx, frame, marks.selection, palette.selection, 2);
   if (marks.caret && parseNode(marks.caret)) outline(ctx, frame, marks.caret, palette.focus, palette.contrast ? 3 : 2);

@@ -14,6 +14,13 @@ export type LensState = ReturnType<typeof createLensState>;
 export function createLensState(store: Store) {
   const colour = signal<LensColour>('probability');
   const wantsRival = signal(false);
+  /** A word that was looked for: it is followed in place of the prediction. */
+  const lookedFor = signal<(Followed & { model: string }) | null>(null);
+  const modelName = (): string => store.analysis.value?.meta.model.name ?? '';
+  const looked = computed(() => (lookedFor.value?.model === modelName() ? lookedFor.value : null));
+  const look = (word: Followed | null): void => void (lookedFor.value = word && { ...word, model: modelName() });
+  /** Whether a second lens is shown beside. */
+  const beside = signal(false);
 
   /** The most probable tokens after the target, as the analysis has them. */
   const predictions = computed<Followed[]>(() => {
@@ -28,8 +35,15 @@ export function createLensState(store: Store) {
   const predicted = computed<Followed | null>(() => store.wanted.value ?? predictions.value[0] ?? null);
   const followed = computed<Followed | null>(() => {
     const rival = store.rival.value;
+    if (looked.value) return looked.value;
     return wantsRival.value && rival ? rival : predicted.value;
   });
 
-  return { colour, wantsRival, predictions, predicted, followed };
+  /** Follows the rival, or the prediction. */
+  function follow(theRival: boolean): void {
+    look(null);
+    wantsRival.value = theRival;
+  }
+
+  return { colour, follow, look, wantsRival, looked, beside, predictions, predicted, followed };
 }
