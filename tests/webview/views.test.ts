@@ -8,7 +8,7 @@ import { syntheticAnswer } from '../../webview/dev/answers';
 import { sizes } from '../../webview/dev/numbers';
 import { VIEWS, packedNumbers } from '../../webview/dev/views';
 import { FakeHost, analysisMessage } from './host';
-import { find, maybe, press, settled, text } from './panelDom';
+import { find, maybe, press, selection, settled, text } from './panelDom';
 
 const click = async (id: string): Promise<void> => {
   find(id).click();
@@ -142,7 +142,7 @@ describe('the views', () => {
     expect(find('strongest').querySelectorAll('button')).toHaveLength(6);
     first?.click();
     await settled();
-    expect(host.remembered.at(-1)?.selection).toBe(first?.dataset['cell']);
+    expect(selection()).toBe(first?.dataset['cell']);
     await click('follow-target');
     expect(maybe('strongest')).toBeNull();
   });

@@ -26,7 +26,14 @@ interface Tick {
   label: string;
 }
 
-export function LensCharts({ store, lens }: { store: Store; lens: LensState }) {
+interface ChartsProps {
+  store: Store;
+  lens: LensState;
+  /** Where the tokens are read. */
+  position: number;
+}
+
+export function LensCharts({ store, lens, position }: ChartsProps) {
   const pointed = useSignal<number | null>(null);
   const { box, plot } = usePlot();
   const analysis = store.analysis.value;
@@ -34,7 +41,6 @@ export function LensCharts({ store, lens }: { store: Store; lens: LensState }) {
   // a word that was looked for stands in the rival's place
   const rival = lens.looked.value ?? store.rival.value;
   const tokens = [predicted, rival].flatMap((token) => (token ? [token.id] : []));
-  const position = store.target.value;
   const { reply, latest } = useLatest(
     store,
     'lmTransparency/lensTrack',

@@ -5,6 +5,7 @@ import type { GraphView } from '../graph/view';
 import type { Store } from '../store/state';
 import { outputText } from '../words/answer';
 import { lensWords } from '../words/lenses';
+import { cellsOf } from './lensCells';
 import { LensCharts } from './lensCharts';
 import { LensControls } from './lensControls';
 import { LensGrid, useLensGrid } from './lensGrid';
@@ -31,6 +32,8 @@ export function LensView(props: Props) {
   const model = store.analysis.value?.meta.model;
   const best = useMemo(() => (looked && cells ? strongestCells(cells, looked.id) : []), [cells, looked]);
   const strongest = useMemo(() => best.map((cell) => cell.name), [best]);
+  // a word that is looked for is read where it is looked at
+  const at = looked && positionOf(store.selection.value ?? strongest[0] ?? '');
   return (
     <>
       {other === undefined ? (
@@ -53,7 +56,7 @@ export function LensView(props: Props) {
       )}
       {looked && told?.id === looked.id && <Strongest store={store} looked={looked} cells={best} />}
       <CellReadout store={store} cells={cells} followed={told} />
-      {reply?.state !== 'failed' && <LensCharts store={store} lens={lens} />}
+      {reply?.state !== 'failed' && <LensCharts store={store} lens={lens} position={at ?? store.target.value} />}
     </>
   );
 }
@@ -69,6 +72,8 @@ function Beside({ name, ...props }: Props & { name: string }) {
     </Titled>
   );
 }
+
+const positionOf = (name: string): number | null => cellsOf(name).at(-1)?.position ?? null;
 
 const NONE: readonly string[] = [];
 
