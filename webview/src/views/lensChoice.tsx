@@ -28,7 +28,8 @@ export function LensChoice({ store, lens }: { store: Store; lens: LensState }) {
       )}
       {means !== '' && (
         <span class="dim" data-testid="lens-means">
-          {means} · fitted on {sequences} sequences
+          {means}
+          {name.value === 'jacobian' && ` · fitted on ${sequences} sequences`}
         </span>
       )}
       {fitting.value && <Progress store={store} fitting={fitting.value} />}
