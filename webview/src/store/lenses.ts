@@ -56,9 +56,11 @@ export function createLenses({ asker, normalized, view, offline, recording, fitt
   }
 
   const fitting = signal<Fitting | null>(null);
+  let told = 0;
   function tell(now: Fitting | null): void {
-    const before = fitting.peek();
-    const isNews = before !== null && (now === null || now.sequences !== before.sequences);
+    // what a sequence changes falls with their number, and each time all that is shown is asked for again
+    const isNews = now ? now.sequences >= Math.max(1, 2 * told) : fitting.peek() !== null;
+    told = now ? (isNews ? now.sequences : told) : 0;
     batch(() => {
       fitting.value = now;
       if (isNews) fitted.value = fitted.peek() + 1;
