@@ -13,6 +13,9 @@ export interface Question<M extends Method = Method> {
 /** What the graph's place shows. */
 export type ViewName = 'routes' | 'lens' | 'heads';
 
+/** The most that one list in a question has. */
+export const MOST_ITEMS = 256;
+
 /** How the tokens of a long prompt are joined to columns; auto: stretches that carry nothing fold, where not all have room. */
 export const GROUPINGS = ['auto', 'token', 'word', 'sentence', 'line', 'span8', 'span32', 'span128'] as const;
 export type Grouping = (typeof GROUPINGS)[number];

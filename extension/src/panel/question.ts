@@ -1,4 +1,5 @@
 import { type EffectsResult, INSPECTIONS } from '../../shared/protocol';
+import { MOST_ITEMS } from '../../shared/webview';
 import type { Method, Params, Question } from '../../shared/webview';
 import { readEffects } from './effects';
 import { isRecord, isText } from './foreign';
@@ -7,7 +8,6 @@ type Plain = number | boolean | string | number[] | string[];
 type Param = Plain | EffectsResult;
 
 const LONGEST_TEXT = 200;
-const MOST_ITEMS = 64;
 const MOST_PARAMS = 24;
 /** The one param that is a record. */
 const EFFECTS = 'effects';

@@ -1,12 +1,11 @@
 /** The three tokens that a head or neuron promotes most, in its row of a list: asked for behind everything else. */
+import { MOST_ITEMS } from '../../../extension/shared/webview';
 import { useReply } from '../store/ask';
 import type { Store } from '../store/state';
 import { outputText } from '../words/answer';
 import type { BarRow } from './parts';
 
 const TOKENS = 3;
-/** Units of one question. */
-const MOST_UNITS = 256;
 
 export interface Promoted {
   texts(unit: string): string[];
@@ -18,7 +17,7 @@ export interface Promoted {
 
 export function usePromoted(store: Store, units: readonly string[]): Promoted {
   const model = store.analysis.value?.meta.model;
-  const asked = units.slice(0, MOST_UNITS);
+  const asked = units.slice(0, MOST_ITEMS);
   const params = { units: asked, topK: TOKENS, ...store.lenses.reading.value, behind: true };
   const reply = useReply(store, 'lmTransparency/promoted', asked.length > 0 ? params : null);
   const found = reply?.state === 'known' ? reply.result.units : [];
