@@ -116,6 +116,9 @@ describe.each([440, 600, 900, 1440])('at %i pixels', (width) => {
   test('a head is chosen without the others moving', async () => {
     await open('sample=ioi', width);
     await byId('view-heads').click();
+    // nothing is measured any more, which the lines over the view tell about
+    await byId('trust-said').waitFor();
+    await byId('trust-going').waitFor({ state: 'detached' });
     // the letters' legend, or what stands there where cells have no room for letters
     await page.locator('.tag-legend').or(page.getByText('Point at a head')).first().waitFor();
     const hint = page.getByText('Click a head');
