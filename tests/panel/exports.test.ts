@@ -155,6 +155,7 @@ describe('what one sees, as a file', () => {
     const answered = 'button[title*="attention probability"][title*="repeated random tokens"]';
     await byId('heads').locator(answered).first().waitFor({ timeout: 60_000 });
     await byId('heads').locator('.says .token').first().waitFor();
+    await expect.poll(() => byId('heads').locator('.effect-figure.measured').count()).toBe(9);
     await byId('copy-heads').click();
     await expect.poll(() => host.last('copy')?.text).toContain('\t');
     const copied = (host.last('copy')?.text ?? '')
