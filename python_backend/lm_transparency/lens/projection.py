@@ -84,4 +84,7 @@ class Lens:
     @staticmethod
     def ranks(logits: Float[Tensor, "vocabulary"], ids: Int[Tensor, "k"]) -> Int[Tensor, "k"]:
         """The rank of each id, 0 for the most probable."""
-        return (logits[None] > logits[ids.to(logits.device)][:, None]).sum(dim=-1).cpu()
+        wanted = logits[ids.to(logits.device)]
+        # most of a vocabulary is below all of them
+        above = logits[logits > wanted.min()] if len(wanted) else logits
+        return (above[None] > wanted[:, None]).sum(dim=-1).cpu()

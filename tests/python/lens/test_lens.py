@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import prompts
 import synthetic
@@ -110,3 +113,26 @@ def test_lens_and_contributions_work_in_bfloat16(tiny_llama_bf16: LoadedModel) -
     assert node.top is not None
     assert node.top.logits.dtype is torch.float32
     assert node.top.ids.tolist() == run.predictions(1).ids[0].tolist()
+
+
+class _Cells(TorchDispatchMode):
+    """Counts what comparisons give."""
+
+    compared = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        found = func(*args, **(kwargs or {}))
+        if func in (torch.ops.aten.gt.Tensor, torch.ops.aten.gt.Scalar):
+            self.compared += found.numel()
+        return found
+
+
+def test_ranks_of_the_first_tokens_do_not_compare_each_of_them_with_a_vocabulary() -> None:
+    logits = torch.randn(5000, generator=torch.Generator().manual_seed(0))
+    logits[10:20] = logits.max()
+    for ids in (logits.topk(30).indices, torch.tensor([3, 4000, 3]), torch.tensor([], dtype=torch.int64)):
+        wanted = [int((logits > logits[i]).sum()) for i in ids]
+        with _Cells() as cells:
+            assert Lens.ranks(logits, ids).tolist() == wanted
+        if len(ids) == 30:
+            assert cells.compared < 2 * len(logits)
