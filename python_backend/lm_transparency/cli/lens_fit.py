@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Cancelled, TransparencyError
+from ..files.reading import expanded
 from ..streams import stderr
 from .files import read_prompt
 from .options import add_model_options, load, prepare
@@ -50,7 +51,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the sampled sequences")
     parser.add_argument("--resume", action="store_true", help="go on with the fit that is in the file")
     parser.add_argument("--merge", nargs="+", metavar="FIT", help="put these fits together instead of fitting")
-    parser.add_argument("-o", "--output", type=Path, metavar="F", help="the .safetensors file (default: in the cache)")
+    parser.add_argument(
+        "-o", "--output", type=expanded, metavar="F", help="the .safetensors file (default: in the cache)"
+    )
     parser.set_defaults(run=run)
 
 
@@ -92,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _merged(arguments: argparse.Namespace, model: LoadedModel, plan: Plan, file: Path) -> Fit:
     from ..lens.files import merged, read_fit, write_fit
 
-    parts = [read_fit(Path(name), fingerprint=model.files, settings=plan.settings) for name in arguments.merge]
+    parts = [read_fit(expanded(name), fingerprint=model.files, settings=plan.settings) for name in arguments.merge]
     total = reduce(merged, parts)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_fit(file, total, fingerprint=model.files, model=model.name, settings=plan.settings)

@@ -5,7 +5,9 @@ Nothing in a file is run: tensors are read with safetensors, or with `torch.load
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import warnings
 from collections.abc import Generator, Mapping
@@ -51,7 +53,7 @@ def read_lens(path: str | Path, *, d_model: int, n_layers: int, fingerprint: str
         else:
             kind, rows = "jacobian", _jacobian(place)
     except OSError as error:
-        raise _no_lens(place, error.strerror or type(error).__name__) from error
+        raise _no_lens(place, _reason(error)) from error
     _check_sizes(place, rows, d_model, n_layers)
     found = LensMaps(kind, f"{kind} ({place.name})", rows)
     missing = found.missing(n_layers)
@@ -99,7 +101,7 @@ def read_fit(path: Path, *, fingerprint: str, settings: Mapping[str, Any]) -> Fi
                 )
             return _sums(path, file, said)
     except OSError as error:
-        raise _no_lens(path, error.strerror or type(error).__name__) from error
+        raise _no_lens(path, _reason(error)) from error
 
 
 def merged(one: Fit, other: Fit) -> Fit:
@@ -117,7 +119,7 @@ def n_fitted(path: Path) -> int:
         with _opened(path) as (_, said):
             return len(decode_json(said["sequences"]))
     except OSError as error:
-        raise _no_lens(path, error.strerror or type(error).__name__) from error
+        raise _no_lens(path, _reason(error)) from error
 
 
 @contextmanager
@@ -248,6 +250,12 @@ def _check_model(path: Path, said: Mapping[str, str], fingerprint: str) -> None:
 
 def _no_lens(path: Path, why: str) -> TransparencyError:
     return TransparencyError("invalidParams", f"{path.name} cannot be read as a lens: {why}.", _WRONG_KIND)
+
+
+def _reason(error: OSError) -> str:
+    """safetensors gives errors without a reason of the system's."""
+    missing = os.strerror(errno.ENOENT) if isinstance(error, FileNotFoundError) else ""
+    return error.strerror or missing or str(error) or type(error).__name__
 
 
 def _other_model(path: Path, why: str) -> TransparencyError:

@@ -12,11 +12,9 @@ from ..ambient import taking_turns
 from ..errors import TransparencyError
 from ..model.loading import LoadedModel
 from ..watch import Watch
-from .plan import MOST, Plan
+from .plan import APART, MOST, Plan
 from .sequences import pieces, sampled
 
-#: The number of the sequence that a fit is tried on and that is not in it, where sequences are sampled.
-_APART = 2**30
 #: Sampling eight sequences takes little longer than one.
 TOGETHER = 8
 
@@ -43,8 +41,16 @@ class Material:
 def material(model: LoadedModel, plan: Plan, watch: Watch) -> Material:
     """`watch`: "sampling", with the tokens that are there; others may use the model meanwhile.
 
-    Raises `TransparencyError("invalidParams")` where the texts are too short.
+    Raises `TransparencyError("invalidParams")` where the texts are too short, or sequences longer than what the model
+    reads.
     """
+    limit = model.anatomy.n_context
+    if 0 < limit < plan.tokens:
+        raise TransparencyError(
+            "invalidParams",
+            f"--tokens is {plan.tokens}; {model.name} reads at most {limit:,}.",
+            f"Use --tokens {limit} or fewer.",
+        )
     last = plan.first + (MOST if plan.sequences is None else plan.sequences)
     if not plan.texts:
 
@@ -59,7 +65,7 @@ def material(model: LoadedModel, plan: Plan, watch: Watch) -> Material:
                     pause=lambda n: pause(lambda: watch.step("sampling", n, plan.tokens)),
                 )
 
-        return Material(range(plan.first, last), drawn, lambda: drawn([_APART])[0])
+        return Material(range(plan.first, last), drawn, lambda: drawn([APART])[0])
     found = pieces(model.tokenizer, plan.texts, plan.tokens)
     if plan.sequences is None:
         # the last piece is the one apart

@@ -16,6 +16,10 @@ SKIP = 8
 BATCH = 8
 #: A fit that has no number of sequences stops here at the latest.
 MOST = 512
+#: The number of the sequence that a fit is tried on and that is not in it, where sequences are sampled.
+APART = 2**30
+#: Of one fit: each sequence takes seconds. Seeds: those that a generator takes, with a sequence's number.
+_MOST_SEQUENCES, _MOST_SEED = 100_000, 2**32
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,11 @@ class Plan:
             given = getattr(self, name)
             if given is not None and given < smallest:
                 raise TransparencyError("invalidParams", f"--{name} is {given}.", f"It takes {smallest} or more.")
+        most = {"sequences": _MOST_SEQUENCES, "first": APART - _MOST_SEQUENCES, "seed": _MOST_SEED}
+        for name, largest in most.items():
+            given = getattr(self, name)
+            if given is not None and given > largest:
+                raise TransparencyError("invalidParams", f"--{name} is {given}.", f"It takes up to {largest:,}.")
         if self.tokens <= self.skip:
             raise TransparencyError(
                 "invalidParams",

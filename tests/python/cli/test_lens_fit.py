@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 import lm_transparency.lens.fits as fits
 from lm_transparency.cli import main
+from lm_transparency.lens.files import n_fitted
 
 Run = Any
 SHORT = ("--tokens", "12", "--skip", "2", "--batch", "48")
@@ -125,6 +126,11 @@ def test_a_tuned_lens_is_fitted_stopped_resumed_merged_and_read(
         (["--sequences", "0"], "--sequences is 0. It takes 1 or more."),
         (["-o", "lens.pt"], "Name a file that ends in .safetensors."),
         (["--tokens", "5", "--skip", "5"], "the first 5 are left out"),
+        (["--sequences", "600000000000"], "--sequences is 600000000000. It takes up to 100,000."),
+        (["--first", "99999999999999999999"], "--first is 99999999999999999999. It takes up to"),
+        (["--seed", "99999999999999999999"], "--seed is 99999999999999999999. It takes up to"),
+        (["--tokens", "5000", "--sequences", "1"], "tiny-llama reads at most 256. Use --tokens 256 or fewer."),
+        (["--merge", "none.safetensors"], "none.safetensors cannot be read as a lens: No such file or directory."),
     ],
 )
 def test_wrong_options_are_a_sentence(
@@ -132,3 +138,15 @@ def test_wrong_options_are_a_sentence(
 ) -> None:
     assert main(["lens", "fit", *by, *options]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_a_home_is_meant_by_a_tilde(by: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    for options in (["--sequences", "2"], ["--sequences", "1", "--resume"], ["--merge", "~/lenses/a.safetensors"]):
+        # a shell leaves the tilde of --output=~ alone
+        assert main(["lens", "fit", *by, *SHORT, *options, "--output=~/lenses/a.safetensors"]) == 0
+    file = tmp_path / "home" / "lenses" / "a.safetensors"
+    assert n_fitted(file) == 2
+    assert not (tmp_path / "~").exists()
