@@ -360,20 +360,19 @@ export interface EstimateFitParams extends ModelChoice {
 }
 
 /**
- * `fitted`: sequences that the lens that is here was fitted on; 0 without one. A round of `round_sequences` takes
- * `round_seconds` while nothing else computes.
+ * `fitted`: sequences that the lens that is here was fitted on; 0 without one. `sequence_seconds`: that each takes
+ * while nothing else computes.
  */
 export interface EstimateFitResult {
   fitted: number;
-  roundSequences: number;
-  roundSeconds: number;
+  sequenceSeconds: number;
 }
 
 /**
  * Fits a Jacobian lens on `sequences` sampled from the model, or goes on with the one that is here; null: until its
  * readings settle. Any other request goes first. Cancelled, or with another model loaded, what is done is kept.
  *
- * `partial_result_token`: of a `FitLensResult` for each round that is kept; from the first one on the lens reads.
+ * `partial_result_token`: of a `FitLensResult` for each sequence that is kept; from the first one on the lens reads.
  */
 export interface FitLensParams extends ModelChoice {
   sequences?: number | null;

@@ -6,7 +6,8 @@ import type { FrameLocator, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { COMPARED } from '../panel/reading.ts';
 import { story } from '../panel/story.ts';
-import { allThemes, openFile, runCommand, screenshot, setTheme } from './harness/index.ts';
+import { allThemes, openFile, quickInputRow, runCommand, screenshot, setTheme } from './harness/index.ts';
+import { byTestId } from './harness/vitest.ts';
 import { analyze, samples } from './product.ts';
 import { useWindow } from './window.ts';
 
@@ -65,6 +66,30 @@ describe('the real window', () => {
       await frame.locator(`[data-testid=view-${view}]`).click();
       await page.waitForTimeout(2500);
       if (view !== 'routes') await pictures(`${view}-${theme}`);
+    }
+  });
+
+  test('the spider that is never said: a lens is fitted, and finds it', { timeout: 900_000 }, async () => {
+    await page.setViewportSize({ width: 1440, height: 900 });
+    await setTheme(page, 'dark');
+    await openFile(page, 'spider.prompt');
+    frame = await analyze(page);
+    const byId = byTestId(() => frame);
+    await byId('view-lens').click();
+    await byId('fit-lens').waitFor();
+    await pictures('lens-offered');
+    await byId('fit-lens').click();
+    await quickInputRow(page, '2 sequences').click({ timeout: 120_000 });
+    await byId('fitting').waitFor();
+    await pictures('lens-fitting');
+    await byId('lens-jacobian').click({ timeout: 700_000 });
+    await byId('find-word').fill('spider');
+    await byId('find-word').press('Enter');
+    await byId('strongest').waitFor();
+    await byId('strongest').locator('button').first().click();
+    for (const theme of ['dark', 'light'] as const) {
+      await setTheme(page, theme);
+      await pictures(`lens-spider-${theme}`);
     }
   });
 });

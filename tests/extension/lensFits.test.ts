@@ -114,13 +114,13 @@ describe('the lens of a model that is fitted', () => {
 
 describe('the sizes of a fit', () => {
   it('come with the time that is left for them', () => {
-    const items = fitItems({ fitted: 8, roundSequences: 8, roundSeconds: 75 });
+    const items = fitItems({ fitted: 2, sequenceSeconds: 9.3 });
     expect(items.map(({ label, description }) => [label, description])).toEqual([
-      ['32 sequences', 'about 4 minutes'],
-      ['128 sequences', 'about 19 minutes'],
+      ['8 sequences', 'about 60 seconds'],
+      ['32 sequences', 'about 5 minutes'],
       ['Until it settles', 'fewer than 5 % of its top tokens still change'],
     ]);
-    expect(items[0]?.detail).toBe('8 are fitted');
-    expect(fitItems({ fitted: 0, roundSequences: 8, roundSeconds: 42 })[0]?.description).toBe('about 50 seconds');
+    expect(items[0]?.detail).toBe('2 are fitted');
+    expect(fitItems({ fitted: 0, sequenceSeconds: 62 })[0]?.description).toBe('about 3 minutes');
   });
 });

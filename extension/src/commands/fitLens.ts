@@ -9,7 +9,7 @@ import { panelMeant } from './exportGraph';
 import { reportFailure } from './report';
 
 /** What a fit may be of; each is of use, and the next is steadier. */
-const SIZES = [8, 32, 128];
+const SIZES = [2, 8, 32];
 
 interface Item extends vscode.QuickPickItem {
   /** null: until its readings settle. */
@@ -40,11 +40,12 @@ export function fitLens(app: App): () => Promise<void> {
 }
 
 /** What there is to choose, with the time that is left for it. */
-export function fitItems({ fitted, roundSequences, roundSeconds }: EstimateFitResult): Item[] {
-  const items = SIZES.filter((size) => size > fitted).map((sequences) => {
-    const rounds = Math.ceil((sequences - fitted) / roundSequences);
-    return { label: `${sequences} sequences`, description: `about ${duration(rounds * roundSeconds)}`, sequences };
-  });
+export function fitItems({ fitted, sequenceSeconds }: EstimateFitResult): Item[] {
+  const items = SIZES.filter((size) => size > fitted).map((sequences) => ({
+    label: `${sequences} sequences`,
+    description: `about ${duration((sequences - fitted) * sequenceSeconds)}`,
+    sequences,
+  }));
   const rest = { label: 'Until it settles', description: 'fewer than 5 % of its top tokens still change' };
   const there = fitted > 0 ? `${fitted} are fitted` : '';
   return [...items, { ...rest, sequences: null }].map((item) => ({ ...item, ...(there && { detail: there }) }));

@@ -18,10 +18,8 @@ from .sequences import sampled
 _PASSES, _TOKENS = 4, 4
 
 
-def seconds_of_round(model: LoadedModel, plan: Plan, watch: Watch) -> float:
-    """Seconds that a round of `TOGETHER` sequences takes. Raises `TransparencyError` for a model that cannot be fitted,
-    and `Cancelled`.
-    """
+def seconds_of_sequence(model: LoadedModel, plan: Plan, watch: Watch) -> float:
+    """Seconds of each sequence. Raises `TransparencyError` for a model that cannot be fitted, and `Cancelled`."""
     began = time.perf_counter()
     sampled(*(model.model, model.tokenizer, range(TOGETHER), min(_TOKENS, plan.tokens)), pause=lambda _n: watch.check())
     sampling = (time.perf_counter() - began) * plan.tokens / _TOKENS
@@ -49,4 +47,4 @@ def seconds_of_round(model: LoadedModel, plan: Plan, watch: Watch) -> float:
     # told before the forward pass, before each backward pass
     forward = times[1] - times[0]
     each = (times[-1] - times[1]) / max(1, len(times) - 2)
-    return sampling + TOGETHER * (forward + passes_of(model.anatomy.d_model, plan.batch) * each)
+    return sampling / TOGETHER + forward + passes_of(model.anatomy.d_model, plan.batch) * each

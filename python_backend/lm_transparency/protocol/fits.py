@@ -16,13 +16,12 @@ class EstimateFitParams(ModelChoice):
 
 @dataclass(frozen=True)
 class EstimateFitResult:
-    """`fitted`: sequences that the lens that is here was fitted on; 0 without one. A round of `round_sequences` takes
-    `round_seconds` while nothing else computes.
+    """`fitted`: sequences that the lens that is here was fitted on; 0 without one. `sequence_seconds`: that each takes
+    while nothing else computes.
     """
 
     fitted: int
-    round_sequences: int
-    round_seconds: float
+    sequence_seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +29,7 @@ class FitLensParams(ModelChoice):
     """Fits a Jacobian lens on `sequences` sampled from the model, or goes on with the one that is here; None: until its
     readings settle. Any other request goes first. Cancelled, or with another model loaded, what is done is kept.
 
-    `partial_result_token`: of a `FitLensResult` for each round that is kept; from the first one on the lens reads.
+    `partial_result_token`: of a `FitLensResult` for each sequence that is kept; from the first one on the lens reads.
     """
 
     sequences: int | None = None

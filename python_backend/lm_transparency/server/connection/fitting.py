@@ -88,13 +88,12 @@ class Fitting:
         params = read(EstimateFitParams, raw)
 
         def job(session: Session, watch: Watch) -> EstimateFitResult:
-            from ...lens.fit_cost import seconds_of_round
-            from ...lens.material import TOGETHER
+            from ...lens.fit_cost import seconds_of_sequence
             from ...lens.places import fit_kept
 
             model, plan = load(session, params, watch), Plan()
             with _of_a_fit():
-                return EstimateFitResult(fit_kept(model.files) or 0, TOGETHER, seconds_of_round(model, plan, watch))
+                return EstimateFitResult(fit_kept(model.files) or 0, seconds_of_sequence(model, plan, watch))
 
         with Progress(self._connection, params.work_done_token, "Measuring a fit") as progress:
             return await self._take_turn(job, "Measuring how long a fit takes", progress)
