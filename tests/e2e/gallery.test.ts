@@ -28,7 +28,9 @@ describe('the real window', () => {
     cpSync(samples, folder, { recursive: true });
     for (const [name, text] of Object.entries(PROMPTS)) writeFileSync(join(folder, `${name}.prompt`), text);
     const machineSettings = { ...(model && { 'lmTransparency.model': model }) };
-    ({ page } = await open({ folder, machineSettings }, { file: join(folder, FILES[0] ?? '') }));
+    // no lens is there that was fitted before
+    const env = { LM_TRANSPARENCY_CACHE: join(folder, '.cache') };
+    ({ page } = await open({ folder, machineSettings, env }, { file: join(folder, FILES[0] ?? '') }));
   });
 
   async function pictures(name: string): Promise<void> {
