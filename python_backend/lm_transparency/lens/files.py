@@ -122,6 +122,15 @@ def n_fitted(path: Path) -> int:
         raise _no_lens(path, _reason(error)) from error
 
 
+def settings_of(path: Path) -> dict[str, Any]:
+    """What a fit of ours was fitted on; see `Plan.settings`. No tensor is read. Raises `TransparencyError`."""
+    try:
+        with _opened(path) as (_, said):
+            return dict(decode_json(said["settings"]))
+    except OSError as error:
+        raise _no_lens(path, _reason(error)) from error
+
+
 @contextmanager
 def _opened(path: Path) -> Generator[tuple[Any, dict[str, str]]]:
     """A file of ours and what it says of itself. Raises `TransparencyError` where it is damaged or another's."""

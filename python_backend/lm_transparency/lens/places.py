@@ -12,9 +12,9 @@ from ..errors import TransparencyError
 from ..files.fingerprint import text_fingerprint
 from ..model.embedded import cache_directory
 from ..model.loading import LoadedModel
-from .files import n_fitted, read_lens
+from .files import n_fitted, read_lens, settings_of
 from .maps import LOGIT, LensMaps
-from .plan import Fitted
+from .plan import Fitted, Plan
 
 
 def kept_lens(fingerprint: str, kind: Fitted = "jacobian") -> Path:
@@ -26,6 +26,24 @@ def fit_kept(fingerprint: str, kind: Fitted = "jacobian") -> int | None:
     """How many sequences the lens that was fitted here is of; None without one. Raises `TransparencyError`."""
     kept = kept_lens(fingerprint, kind)
     return n_fitted(kept) if kept.exists() else None
+
+
+def going_on(fingerprint: str, plan: Plan) -> Plan:
+    """`plan` with the settings of the lens that was fitted here, so that it goes on; the same plan without one.
+
+    Raises `TransparencyError("invalidParams")` where that lens is damaged or was fitted on texts.
+    """
+    kept = kept_lens(fingerprint, plan.kind)
+    if not kept.exists():
+        return plan
+    remedy = f"Remove {kept} to fit the lens from the beginning."
+    try:
+        found = settings_of(kept)
+    except TransparencyError as error:
+        raise TransparencyError(error.kind, error.message, remedy) from error
+    if "seed" not in found:
+        raise TransparencyError("invalidParams", "The lens that is here was fitted on texts.", remedy)
+    return replace(plan, **{name: int(found[name]) for name in ("tokens", "skip", "seed")})
 
 
 def lens_named(name: str, *, d_model: int, n_layers: int, fingerprint: str) -> LensMaps:
@@ -47,6 +65,8 @@ def lens_named(name: str, *, d_model: int, n_layers: int, fingerprint: str) -> L
 
 
 def _read(path: Path, d_model: int, n_layers: int, fingerprint: str) -> LensMaps:
+    if "\0" in str(path):
+        raise TransparencyError("invalidParams", "The name of the lens holds a NUL character.", "Name a file.")
     try:
         found = os.stat(path)
     except OSError:

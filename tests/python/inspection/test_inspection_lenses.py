@@ -100,6 +100,8 @@ def test_a_lens_is_there_once_it_is_fitted(run: Analysis, tmp_path: Path, monkey
     assert inspect_lenses(run).names == ("logit",)
     with pytest.raises(TransparencyError, match="damaged"):
         load_lens(model)
+    with pytest.raises(TransparencyError, match="NUL character"):
+        load_lens(model, "a\0")
 
 
 def test_a_nodes_lists_read_states_with_their_rows_map_and_updates_without_its_bias(run: Analysis) -> None:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from language_client import Client, Refused
 
+from lm_transparency.cli import main
+from lm_transparency.lens.files import settings_of
+
 FIT, ESTIMATE, ANALYZE, LENSES = (f"lmTransparency/{name}" for name in ("fitLens", "estimateFit", "analyze", "lenses"))
 
 
 @pytest.fixture(scope="module")
-def fitter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    client = Client(LM_TRANSPARENCY_CACHE=str(tmp_path_factory.mktemp("cache")))
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def fitter(cache: Path) -> Iterator[Client]:
+    client = Client(LM_TRANSPARENCY_CACHE=str(cache))
     client.initialize()
     yield client
     client.end()
@@ -67,6 +75,31 @@ def test_a_fit_gives_way_stops_and_goes_on(fitter: Client, tiny_llama_folder: Pa
     assert fitter.ask(FIT, asked)["sequences"] >= kept + 2
     with pytest.raises(Refused):
         fitter.answer(older)
+
+
+def test_a_lens_that_the_command_line_fitted_goes_on_by_its_settings(
+    fitter: Client, cache: Path, tiny_gpt2_folder: Path, tmp_path: Path
+) -> None:
+    source = str(tiny_gpt2_folder)
+    others = set(cache.glob("lenses/*"))
+    assert fitter.ask(FIT, {"source": source, "sequences": 1})["sequences"] == 1
+    (kept,) = set(cache.glob("lenses/*")) - others
+    text = tmp_path / "text.txt"
+    text.write_text("It was the best of times, it was the worst of times. " * 5)
+    fit = ["lens", "fit", "--model", source, "--tokens", "12", "--skip", "2", "--sequences", "2", "-o", str(kept)]
+    assert main(fit) == 0
+    assert fitter.ask(FIT, {"source": source, "sequences": 3})["sequences"] == 3
+    assert settings_of(kept) == {"tokens": 12, "skip": 2, "seed": 0}
+    spoil: dict[str, Callable[[], Any]] = {
+        "was fitted on texts": lambda: main([*fit, "--texts", str(text)]),
+        "it is damaged": lambda: kept.write_bytes(b"{"),
+    }
+    for words, change in spoil.items():
+        change()
+        for method in (ESTIMATE, FIT):
+            with pytest.raises(Refused, match=words) as refused:
+                fitter.ask(method, {"source": source})
+            assert refused.value.remedy == f"Remove {kept} to fit the lens from the beginning."
 
 
 def test_what_cannot_be_fitted_is_said(fitter: Client, tiny_llama_folder: Path) -> None:

@@ -46,7 +46,10 @@ class _State:
     news: list[FitLensResult] = field(default_factory=list[FitLensResult])
 
     def begin(self, model: LoadedModel) -> Fit:
+        from ...lens.places import going_on
+
         self.name = model.name
+        self.plan = going_on(model.files, self.plan)
         self.fit = Fit(model, self.plan, self._keep)
         return self.fit
 
@@ -89,9 +92,10 @@ class Fitting:
 
         def job(session: Session, watch: Watch) -> EstimateFitResult:
             from ...lens.fit_cost import seconds_of_sequence
-            from ...lens.places import fit_kept
+            from ...lens.places import fit_kept, going_on
 
-            model, plan = load(session, params, watch), Plan()
+            model = load(session, params, watch)
+            plan = going_on(model.files, Plan())
             with _of_a_fit():
                 return EstimateFitResult(fit_kept(model.files) or 0, seconds_of_sequence(model, plan, watch))
 
@@ -107,8 +111,8 @@ class Fitting:
             from ...lens.places import fit_kept
 
             model = load(session, params, watch)
-            state.latest = FitLensResult(fit_kept(model.files) or 0)
             state.begin(model)
+            state.latest = FitLensResult(fit_kept(model.files) or 0)
             session.leaving.append(state.leave)
             return model.files
 
