@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import TransparencyError
 from ..model.loading import LoadedModel
 from ..watch import Watch
 from .files import Fit, read_fit, write_fit
@@ -42,8 +43,8 @@ def fit_lens(
     `resume`: go on with what `file` holds. `kept` is called after each sequence. `watch`: "fitting" with the backward
     passes done and all; where the number of sequences is open, all is an estimate. When it is told of a step, nothing
     of the fit is in the model, so that others may use it. Cancelled, what is done is in the file. Raises
-    `TransparencyError` for a plan that does not go, texts that are too short, a model without a gradient, and a file of
-    another model or plan.
+    `TransparencyError` for a file that is there without `resume`, a plan that does not go, texts that are too short, a
+    model without a gradient, and a file of another model or plan.
     """
     plan.check()
     watch = watch or Watch()
@@ -51,6 +52,10 @@ def fit_lens(
     total = start(plan.kind, model)
     if resume and file.exists():
         total = read_fit(file, fingerprint=model.files, settings=plan.settings)
+    elif file.exists():
+        # hours may be in it
+        remedy = "Use --resume to go on with it, or --output to write another one."
+        raise TransparencyError("invalidParams", f"{file} is there already.", remedy)
     file.parent.mkdir(parents=True, exist_ok=True)
     settling = Settling(model, source.apart(), plan.skip) if source.apart else None
     if settling and total.n_sequences:

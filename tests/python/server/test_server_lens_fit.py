@@ -87,6 +87,9 @@ def test_a_lens_that_the_command_line_fitted_goes_on_by_its_settings(
     text = tmp_path / "text.txt"
     text.write_text("It was the best of times, it was the worst of times. " * 5)
     fit = ["lens", "fit", "--model", source, "--tokens", "12", "--skip", "2", "--sequences", "2", "-o", str(kept)]
+    # what may have taken hours is not replaced unasked
+    assert main(fit) == 2 and kept.exists()
+    kept.unlink()
     assert main(fit) == 0
     assert fitter.ask(FIT, {"source": source, "sequences": 3})["sequences"] == 3
     assert settings_of(kept) == {"tokens": 12, "skip": 2, "seed": 0}
@@ -95,6 +98,7 @@ def test_a_lens_that_the_command_line_fitted_goes_on_by_its_settings(
         "it is damaged": lambda: kept.write_bytes(b"{"),
     }
     for words, change in spoil.items():
+        kept.unlink()
         change()
         for method in (ESTIMATE, FIT):
             with pytest.raises(Refused, match=words) as refused:
