@@ -1,20 +1,23 @@
 import type { Locator, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { byTestId } from '../e2e/harness/vitest.ts';
+import type { PanelHost } from './host.ts';
 import { boxOf, restOf } from './places.ts';
 import { inspector } from './reading.ts';
+import { story } from './story.ts';
 import { IOI, usePanel } from './window.ts';
 
 const LAST_POSITION = 13;
 
 describe('the panel beside an editor in a window of 1280 × 800', () => {
   const open = usePanel();
+  let host: PanelHost;
   let page: Page;
 
   const byId = byTestId(() => page);
   const stage = () => page.locator('.stage');
 
-  beforeAll(async () => void ({ page } = await open(IOI, { viewport: { width: 807, height: 698 } })));
+  beforeAll(async () => void ({ host, page } = await open(IOI, { viewport: { width: 807, height: 698 } })));
 
   test('everything important is on screen in every view', async () => {
     // the answer line has all its lines then
@@ -87,5 +90,24 @@ describe('the panel beside an editor in a window of 1280 × 800', () => {
     await expect.poll(width).toBeLessThan(600);
     await byId('turn').click();
     await expect.poll(height).toBe(before);
+  });
+
+  test('a lens grid that is opened again has the height of its stage, whatever was there before', async () => {
+    await page.setViewportSize({ width: 714, height: 830 });
+    await host.analyze({ prompt: story(138) });
+    for (const view of ['lens', 'routes', 'lens', 'routes']) {
+      await byId(`view-${view}`).click();
+      await page.waitForTimeout(300);
+    }
+    await host.analyze({ prompt: 'The number of legs of the animal that spins webs is' });
+    await byId('view-lens').click();
+    const heights = () =>
+      page.evaluate(() => {
+        const stage = document.querySelector<HTMLElement>('.stage:has([data-testid=lens-grid])');
+        return [stage?.querySelector('canvas')?.height, stage?.clientHeight];
+      });
+    // what is wrong here stays wrong
+    await page.waitForTimeout(500);
+    await expect.poll(async () => new Set(await heights()).size).toBe(1);
   });
 });

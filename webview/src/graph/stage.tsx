@@ -1,5 +1,5 @@
 /** The stage, tokens across and layers up, with pointer, wheel and keys. Each view draws its own content. */
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
 import { useSignal } from '@preact/signals';
 import type { Signal } from '@preact/signals';
@@ -47,7 +47,8 @@ export function Stage(props: Props) {
   const pointer = useSignal<PointedAt | null>(null);
   const dragging = useSignal(false);
 
-  useEffect(() => {
+  // at once: an observer that outlives its stage would find it without a height
+  useLayoutEffect(() => {
     const element = stage.current;
     if (!element) return;
     const measure = (): void => {
