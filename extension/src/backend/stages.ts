@@ -28,6 +28,8 @@ export class Stages {
     const { message, fraction } = this.#latest;
     const seconds = Math.floor((Date.now() - this.#since) / 1000);
     if (message === '') return this.onProgress(this.#latest);
-    this.onProgress({ message: seconds < 1 ? message : `${message}, ${seconds} s`, fraction });
+    // who says the time that is left has said enough
+    const isTimed = seconds < 1 || message.endsWith(' left');
+    this.onProgress({ message: isTimed ? message : `${message}, ${seconds} s`, fraction });
   }
 }

@@ -29,7 +29,7 @@ export function LensChoice({ store, lens }: { store: Store; lens: LensState }) {
       {means !== '' && (
         <span class="dim" data-testid="lens-means">
           {means}
-          {name.value === 'jacobian' && ` · fitted on ${sequences} sequences`}
+          {name.value === 'jacobian' && ` · fitted on ${sequences} ${sequences === 1 ? 'sequence' : 'sequences'}`}
         </span>
       )}
       {fitting.value && <Progress store={store} fitting={fitting.value} />}
