@@ -34,7 +34,7 @@ describe('messages of the webview', () => {
     { type: 'ready' },
     { type: 'ask', id: 1, question: QUESTION },
     withParams({ runId: 'r' }),
-    withParams({ runId: 'r', position: 3, tokens: Array.from({ length: 64 }, (_, index) => index) }),
+    withParams({ runId: 'r', position: 3, tokens: Array.from({ length: 256 }, (_, index) => index) }),
     withParams({ runId: 'r', threshold: 0.02, head: -1 }),
     ...INSPECTIONS.map((method) => ({ type: 'ask', id: 1, question: { ...QUESTION, method } })),
     { type: 'giveUp', id: 4 },
@@ -96,7 +96,7 @@ describe('messages of the webview', () => {
     [
       withParam(
         'tokens',
-        Array.from({ length: 65 }, () => 1),
+        Array.from({ length: 257 }, () => 1),
       ),
     ],
     [withParam('run id', 1)],

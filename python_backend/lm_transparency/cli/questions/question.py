@@ -79,8 +79,14 @@ _FORMAT_1: dict[str, Any] = {"probability": 0.0, "logit": 0.0, "rank_change": 0,
 
 
 def as_json(answer: Any) -> str:
-    """The answer's own fields as format 1. Arrays become lists, and a score of −∞ (a hidden key) null."""
-    return json_text({"format": 1, **_plain(answer)}, indent=1) + "\n"
+    """The answer's own fields as format 1. Arrays become lists, and a score of −∞ (a hidden key) null.
+
+    A lens is named where it is another one than that of earlier versions.
+    """
+    document = {"format": 1, **_plain(answer)}
+    if document.get("lens") == "logit":
+        del document["lens"]
+    return json_text(document, indent=1) + "\n"
 
 
 def _plain(value: Any) -> Any:
