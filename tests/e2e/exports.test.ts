@@ -114,6 +114,8 @@ describe('what one sees, saved and copied by VS Code', () => {
     // the whole table: what is answered between copying and saving would be in the file alone
     const answered = 'button[title*="attention probability"][title*="repeated random tokens"]';
     await byId('heads').locator(answered).first().waitFor({ timeout: 60_000 });
+    await byId('heads').locator('.says .token').first().waitFor();
+    await expect.poll(() => byId('heads').locator('.effect-figure.measured').count()).toBe(9);
     await byId('copy-heads').click();
     // the clipboard is read by a window that has the focus
     await page.locator('.view-line').first().click();

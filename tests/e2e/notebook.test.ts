@@ -135,7 +135,7 @@ describe('a graph in the cell of a real JupyterLab', () => {
     await expect.poll(() => frame().locator('.page-line').innerText()).toContain('To ask the model, run the cell.');
     expect((await output().boundingBox())?.height).toBe(560);
     await clickNode(page, frame(), NODE);
-    await frame().getByText('Not part of this recording.').first().waitFor();
+    await frame().getByText('This page is a recording').first().waitFor();
     await screenshot(page, 'notebook-recording');
     expect(outside).toEqual([]);
   });
