@@ -67,7 +67,7 @@ export async function runCommand(page: Page, title: string): Promise<void> {
 export async function openFile(page: Page, name: string, isText = true): Promise<void> {
   await openQuickInputAndPick(page, 'Control+p', name, name);
   await page
-    .locator(`.tab.active[data-resource-name=${JSON.stringify(name)}]`)
+    .locator(`.editor-group-container.active .tab.active[data-resource-name=${JSON.stringify(name)}]`)
     .first()
     .waitFor();
   if (isText) await waitForText(page, name);
