@@ -101,7 +101,7 @@ def inspections() -> list[str]:
 
 
 def defaults() -> list[str]:
-    """What a param that is left out stands for; those that stand for null or nothing are left out here as well."""
+    """The defaults of optional params, without those of null or nothing."""
     out = ["", "/** Params that are left out: what they stand for. */", "export const DEFAULTS = {"]
     for method, (params, _) in protocol.INSPECTIONS.items():
         given = {camel_case(field.name): field.default for field in fields(params) if field.default is not MISSING}

@@ -52,7 +52,7 @@ beforeEach(() => {
 });
 
 describe('the lens of a model that is fitted', () => {
-  it('is told of as it comes, and is over with its last round', async () => {
+  it('reports each sequence, and ends with the last', async () => {
     const fits = make();
     fits.start(MODEL, 32);
     expect(last().params).toEqual({ source: 'gpt2', sequences: 32 });

@@ -70,7 +70,7 @@ interface Expected {
   selected: string;
   /** Its first prediction. */
   first: string;
-  /** What a panel of the same analysis says, as `readViews` reads it; null: it is enough that the page has answers. */
+  /** Texts of a panel with the same analysis, from `readViews`; null: the page only needs to have answers. */
   views: Record<string, string[]> | null;
 }
 

@@ -8,7 +8,7 @@ import { NOTHING_SET } from '../prompts/ask';
 import { panelMeant } from './exportGraph';
 import { reportFailure } from './report';
 
-/** What a fit may be of; each is of use, and the next is steadier. */
+/** Numbers of sequences to choose from: the first already reads, and more read more steadily. */
 const SIZES = [2, 8, 32];
 
 interface Item extends vscode.QuickPickItem {

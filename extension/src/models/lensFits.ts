@@ -36,7 +36,7 @@ const KEY = 'lensFit';
 
 /**
  * The lens that this window has fitted, one at a time. It goes on after its backend was lost and after a reload, until
- * it is done or stopped: the backend keeps every round.
+ * it is done or stopped: the backend keeps every sequence.
  */
 export class LensFits {
   readonly changed = new Signal<void>();

@@ -90,18 +90,15 @@ def write_fit(path: Path, total: Fit, *, fingerprint: str, model: str, settings:
 
 def read_fit(path: Path, *, fingerprint: str, settings: Mapping[str, Any]) -> Fit:
     """A fit of ours, to go on with. Raises `TransparencyError` where it is of another model or of other sequences."""
-    try:
-        with _opened(path) as (file, said):
-            _check_model(path, said, fingerprint)
-            if said.get("settings") != json.dumps(dict(settings), sort_keys=True):
-                raise TransparencyError(
-                    "invalidParams",
-                    f"{path.name} was fitted with other settings: {said.get('settings', 'none')}.",
-                    "Use the same, or write to another file.",
-                )
-            return _sums(path, file, said)
-    except OSError as error:
-        raise _no_lens(path, _reason(error)) from error
+    with _opened(path) as (file, said):
+        _check_model(path, said, fingerprint)
+        if said.get("settings") != json.dumps(dict(settings), sort_keys=True):
+            raise TransparencyError(
+                "invalidParams",
+                f"{path.name} was fitted with other settings: {said.get('settings', 'none')}.",
+                "Use the same, or write to another file.",
+            )
+        return _sums(path, file, said)
 
 
 def merged(one: Fit, other: Fit) -> Fit:
@@ -115,25 +112,19 @@ def merged(one: Fit, other: Fit) -> Fit:
 
 def n_fitted(path: Path) -> int:
     """How many sequences a fit of ours is of; no tensor is read. Raises `TransparencyError`."""
-    try:
-        with _opened(path) as (_, said):
-            return len(decode_json(said["sequences"]))
-    except OSError as error:
-        raise _no_lens(path, _reason(error)) from error
+    with _opened(path) as (_, said):
+        return len(decode_json(said["sequences"]))
 
 
 def settings_of(path: Path) -> dict[str, Any]:
-    """What a fit of ours was fitted on; see `Plan.settings`. No tensor is read. Raises `TransparencyError`."""
-    try:
-        with _opened(path) as (_, said):
-            return dict(decode_json(said["settings"]))
-    except OSError as error:
-        raise _no_lens(path, _reason(error)) from error
+    """The settings that a fit of ours records (`Plan.settings`). Reads no tensor. Raises `TransparencyError`."""
+    with _opened(path) as (_, said):
+        return dict(decode_json(said["settings"]))
 
 
 @contextmanager
 def _opened(path: Path) -> Generator[tuple[Any, dict[str, str]]]:
-    """A file of ours and what it says of itself. Raises `TransparencyError` where it is damaged or another's."""
+    """A file of ours and its metadata. Raises `TransparencyError` where it is missing, damaged or another's."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -142,6 +133,8 @@ def _opened(path: Path) -> Generator[tuple[Any, dict[str, str]]]:
             if said.get("format") != FORMAT:
                 raise _no_lens(path, "it is no lens of ours, or of a newer version")
             yield file, said
+    except OSError as error:
+        raise _no_lens(path, _reason(error)) from error
     except (SafetensorError, KeyError, ValueError, TypeError, AttributeError, NotJson) as error:
         raise _no_lens(path, "it is damaged") from error
 

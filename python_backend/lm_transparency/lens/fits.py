@@ -40,9 +40,9 @@ def fit_lens(
 ) -> Fit:
     """Fit what is missing in `file`, and keep each sequence there.
 
-    `resume`: go on with what `file` holds. `kept` is called after each sequence. `watch`: "fitting" with the backward
-    passes done and all; where the number of sequences is open, all is an estimate. When it is told of a step, nothing
-    of the fit is in the model, so that others may use it. Cancelled, what is done is in the file. Raises
+    `resume`: go on with what `file` holds. `kept` is called after each sequence. `watch` reports "fitting" with the
+    number of backward passes, done and in all; the total is an estimate where the number of sequences is open. No hook
+    is in the model during a report, so others may use it. The file keeps what is done before a cancellation. Raises
     `TransparencyError` for a file that is there without `resume`, a plan that does not go, texts that are too short, a
     model without a gradient, and a file of another model or plan.
     """

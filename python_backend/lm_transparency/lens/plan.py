@@ -1,4 +1,4 @@
-"""What a lens is fitted on: how many sequences, of what, and how many rows a pass gives. Free of torch."""
+"""The plan of a fit: how many sequences, of what, and how many rows a pass gives. Imports no torch."""
 
 from __future__ import annotations
 

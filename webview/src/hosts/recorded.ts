@@ -97,13 +97,5 @@ async function unpacked(packed: ArrayBuffer): Promise<Recorded[]> {
       controller.close();
     },
   });
-  const reader = source.pipeThrough(new DecompressionStream('gzip')).getReader();
-  const decoder = new TextDecoder();
-  const parts: string[] = [];
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    parts.push(decoder.decode(value, { stream: true }));
-  }
-  return JSON.parse(parts.join('')) as Recorded[];
+  return (await new Response(source.pipeThrough(new DecompressionStream('gzip'))).json()) as Recorded[];
 }

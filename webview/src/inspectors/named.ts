@@ -27,6 +27,19 @@ export function namesShown(store: Store): About | null {
   return store.causes.chosen.value ?? store.about.value;
 }
 
+/** The token that a text is read as; null: no text. */
+export function useToken(
+  store: Store,
+  text: string | null,
+): { reply: Reply<'lmTransparency/lensTrack'> | null; token: LensTrack | undefined } {
+  const reply = useReply(
+    store,
+    'lmTransparency/lensTrack',
+    text === null ? null : { position: store.target.value, tokens: [], texts: [text], normalize: true },
+  );
+  return { reply, token: reply?.state === 'known' ? reply.result.tracks[0] : undefined };
+}
+
 interface Tracked {
   reply: Reply<'lmTransparency/lensTrack'>;
   named: Named | null;

@@ -2,11 +2,10 @@
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { effect, useSignal } from '@preact/signals';
 import { namesOf, outputText } from '../words/answer';
-import { useReply } from '../store/ask';
 import type { Rival, Store } from '../store/state';
 import { Waiting } from '../controls/waiting';
 import { predictedAt } from '../analysis/payload';
-import { idOf, useNamed } from './named';
+import { idOf, useNamed, useToken } from './named';
 import type { Named } from './named';
 import { OFFLINE } from './parts';
 import { shownIn } from './shown';
@@ -76,12 +75,7 @@ export function AnyOther({ store, asked }: { store: Store; asked: Asked }) {
   const { whyNot } = shownIn(store);
   const { one } = namesOf(store.analysis.value?.meta.model);
   const { text, times } = entered.value;
-  const reply = useReply(
-    store,
-    'lmTransparency/lensTrack',
-    times === 0 ? null : { position: store.target.value, tokens: [], texts: [text], normalize: true },
-  );
-  const found = reply?.state === 'known' ? reply.result.tracks[0] : undefined;
+  const { reply, token: found } = useToken(store, times === 0 ? null : text);
   const isTarget = found !== undefined && found.token === asked.targetId;
   useEffect(() => {
     if (found && !isTarget) setContrast(store, { id: found.token, text: found.text });

@@ -2,7 +2,7 @@
 import { useEffect } from 'preact/hooks';
 import { useSignal } from '@preact/signals';
 import { Waiting } from '../controls/waiting';
-import { useReply } from '../store/ask';
+import { useToken } from '../inspectors/named';
 import type { Store } from '../store/state';
 import { namesOf, outputText } from '../words/answer';
 import { labelAt, tokenClass } from '../words/describe';
@@ -84,12 +84,10 @@ export function FindWord({ store, lens }: { store: Store; lens: LensState }) {
   const { one } = namesOf(store.analysis.value?.meta.model);
   const typed = entered.value;
   const spaced = /^[\s#]/.test(typed) ? typed : ` ${typed}`;
-  const ask = (text: string) => ({ position: store.target.value, tokens: [], texts: [text], normalize: true });
-  const first = useReply(store, 'lmTransparency/lensTrack', typed === '' ? null : ask(spaced));
-  const isBare = first?.state === 'failed' && spaced !== typed;
-  const second = useReply(store, 'lmTransparency/lensTrack', isBare ? ask(typed) : null);
-  const reply = isBare ? second : first;
-  const found = reply?.state === 'known' ? reply.result.tracks[0] : undefined;
+  const first = useToken(store, typed === '' ? null : spaced);
+  const isBare = first.reply?.state === 'failed' && spaced !== typed;
+  const second = useToken(store, isBare ? typed : null);
+  const { reply, token: found } = isBare ? second : first;
   useEffect(() => {
     if (found) lens.look({ id: found.token, text: found.text });
   }, [lens, found]);

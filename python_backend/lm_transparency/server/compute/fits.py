@@ -26,7 +26,7 @@ _LEAVE_S = 1.0
 
 class Fit:
     """The fit of one model's lens. Between `go_on` it stands still within one pass, with what it has in memory: nothing
-    that is asked meanwhile waits for it, or makes it begin a round again.
+    that is asked meanwhile waits for it, or makes it begin a sequence again.
     """
 
     def __init__(self, model: LoadedModel, plan: Plan, kept: Callable[[Kept], None]) -> None:
@@ -73,7 +73,7 @@ class Fit:
         return self._spent * (1 - self._share) / self._share if self._share > 0.01 else None
 
     def close(self) -> None:
-        """End it; rounds that are done are kept."""
+        """End it; sequences that are done are kept."""
         self._watch.cancel()
         self._may.set()
         if self._thread.ident is not None:

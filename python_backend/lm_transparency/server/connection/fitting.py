@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ...model.loading import LoadedModel
     from ...session.session import Session
 
-#: Seconds after which progress is told, and other work behind has its turn.
+#: Seconds between two reports of progress; other background work runs in between.
 _SLICE_S = 0.5
 #: Seconds between two looks for a model that was unloaded.
 _AWAY_S = 1.0
@@ -35,7 +35,7 @@ _AWAY_S = 1.0
 
 @dataclass
 class _State:
-    """Of one request. `fit` None: the model was unloaded. `latest`: the last round that was kept; `news`: those that
+    """Of one request. `fit` None: the model was unloaded. `latest`: the last sequence that was kept; `news`: those that
     the client has not been told of.
     """
 
