@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..ambient import guarded
 from ..analysis.result import Analysis
 from ..causal.agreement import rank_agreement, sign_agreement
 from ..causal.circuit import carried
@@ -92,6 +93,7 @@ def _faithfulness(analysis: Analysis, asking: Asking, found: Effects) -> Faithfu
     return faithfulness(asking, analysis.routes(asking.metric.position, None), pairs)
 
 
+@guarded
 def faithfulness(asking: Asking, graph: RouteGraph, pairs: Sequence[tuple[float, float]]) -> FaithfulnessResult:
     """How much of m the attention edges of `graph` carry. `pairs`: (predicted, measured) effects of edges."""
     routes = [(e.target.layer, e.target.position, e.source.position) for e in graph.edges if e.kind == "attention"]

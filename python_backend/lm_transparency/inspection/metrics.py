@@ -8,6 +8,7 @@ from typing import get_args
 from jaxtyping import Float
 from torch import Tensor
 
+from ..ambient import guarded
 from ..analysis.result import Analysis
 from ..causal.checking import checked
 from ..causal.effects import Asking, Effect
@@ -27,6 +28,7 @@ def units_named(analysis: Analysis, text: str, last: int) -> tuple[Unit, ...]:
     return tuple(checked(analysis.trace, unit, last) for unit in parse_units(text))
 
 
+@guarded
 def asking_about(
     analysis: Analysis,
     position: int | None,

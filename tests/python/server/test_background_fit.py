@@ -42,6 +42,15 @@ def test_a_fit_stands_still_until_it_may_go_on_and_loses_nothing(tiny_llama: Loa
     fit.close()
 
 
+def test_a_fit_that_is_closed_just_before_it_looks_does_not_wait(tiny_llama: LoadedModel) -> None:
+    fit = Fit(tiny_llama, PLAN, lambda _: None)
+    fit.close()
+    # a request that lets it go on ends at the same moment
+    fit._may.clear()  # pyright: ignore[reportPrivateUsage]
+    with pytest.raises(Cancelled):
+        fit._step("fitting", 0, 1)  # pyright: ignore[reportPrivateUsage]
+
+
 def test_a_closed_fit_ends_and_what_stopped_it_is_raised(
     tiny_llama: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,7 +80,9 @@ class Fit:
             self._thread.join(_LEAVE_S)
 
     def _step(self, stage: str, done: int, total: int) -> None:
-        self._may.wait()
+        # whoever ends it may have come before
+        while not self._may.wait(_LOOK_S):
+            self._watch.check()
         self._watch.check()
         if stage == "fitting":
             self._share = done / total
